@@ -1,0 +1,121 @@
+// Package reason holds the ways in which a call can fail: for each a stable word, and the status code that
+// goes with it.
+//
+// A failure crosses the wire as a status code with a google.rpc.ErrorInfo detail (AIP-193), so that every
+// client can tell failures apart without reading their message.
+package reason
+
+import (
+	"errors"
+	"fmt"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+)
+
+// Domain is the ErrorInfo.domain of every reason here.
+const Domain = "keyvalue.v1"
+
+// Reason is why a call failed.
+type Reason string
+
+// The reasons of the contract.
+const (
+	KeyNotFound        Reason = "KEY_NOT_FOUND"
+	ETagMismatch       Reason = "ETAG_MISMATCH"
+	KeyExists          Reason = "KEY_EXISTS"
+	KeyAbsent          Reason = "KEY_ABSENT"
+	KeyInvalid         Reason = "KEY_INVALID"
+	ValueInvalid       Reason = "VALUE_INVALID"
+	TTLInvalid         Reason = "TTL_INVALID"
+	PageTokenInvalid   Reason = "PAGE_TOKEN_INVALID"
+	RequestInvalid     Reason = "REQUEST_INVALID"
+	ValueTooLarge      Reason = "VALUE_TOO_LARGE"
+	BatchTooLarge      Reason = "BATCH_TOO_LARGE"
+	NotAnInteger       Reason = "NOT_AN_INTEGER"
+	IntegerOverflow    Reason = "INTEGER_OVERFLOW"
+	ResumeTooOld       Reason = "RESUME_TOO_OLD"
+	StoreFull          Reason = "STORE_FULL"
+	RateLimited        Reason = "RATE_LIMITED"
+	Overloaded         Reason = "OVERLOADED"
+	APIKeyInvalid      Reason = "API_KEY_INVALID"
+	PermissionDenied   Reason = "PERMISSION_DENIED"
+	ServiceUnavailable Reason = "SERVICE_UNAVAILABLE"
+	DeadlineExceeded   Reason = "DEADLINE_EXCEEDED"
+)
+
+// Code returns the status code that goes with r, or CodeInternal for a word that is not a reason.
+func (r Reason) Code() connect.Code {
+	switch r {
+	case KeyNotFound:
+		return connect.CodeNotFound
+	case ETagMismatch, KeyAbsent:
+		return connect.CodeAborted
+	case KeyExists:
+		return connect.CodeAlreadyExists
+	case KeyInvalid, ValueInvalid, TTLInvalid, PageTokenInvalid, RequestInvalid, ValueTooLarge, BatchTooLarge:
+		return connect.CodeInvalidArgument
+	case NotAnInteger, IntegerOverflow:
+		return connect.CodeFailedPrecondition
+	case ResumeTooOld:
+		return connect.CodeOutOfRange
+	case StoreFull, RateLimited:
+		return connect.CodeResourceExhausted
+	case Overloaded, ServiceUnavailable:
+		return connect.CodeUnavailable
+	case APIKeyInvalid:
+		return connect.CodeUnauthenticated
+	case PermissionDenied:
+		return connect.CodePermissionDenied
+	case DeadlineExceeded:
+		return connect.CodeDeadlineExceeded
+	}
+	return connect.CodeInternal
+}
+
+// Errorf returns an error with reason r, its code, and a message that the caller will see.
+func (r Reason) Errorf(format string, args ...any) *connect.Error {
+	return r.With(r.Code(), nil, fmt.Sprintf(format, args...))
+}
+
+// With returns an error with reason r whose code and metadata are given, as when an error is passed on.
+func (r Reason) With(code connect.Code, metadata map[string]string, message string) *connect.Error {
+	err := connect.NewError(code, message)
+	detail, marshalErr := connectproto.NewErrorDetail(&errdetails.ErrorInfo{
+		Reason: string(r), Domain: Domain, Metadata: metadata,
+	})
+	if marshalErr != nil {
+		return err.WithCause(marshalErr)
+	}
+	return err.WithDetail(detail)
+}
+
+// Info returns the reason of err and its metadata, or false if err carries none of this domain.
+func Info(err error) (Reason, map[string]string, bool) {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return "", nil, false
+	}
+	for _, detail := range e.Details() {
+		if info, ok := errorInfo(detail); ok {
+			return Reason(info.GetReason()), info.GetMetadata(), true
+		}
+	}
+	return "", nil, false
+}
+
+// Of returns the reason of err, or "" if it has none.
+func Of(err error) Reason {
+	r, _, _ := Info(err)
+	return r
+}
+
+func errorInfo(detail *connect.ErrorDetail) (*errdetails.ErrorInfo, bool) {
+	message, err := connectproto.UnmarshalErrorDetail(detail)
+	if err != nil {
+		return nil, false
+	}
+	info, ok := message.(*errdetails.ErrorInfo)
+	return info, ok && info.GetDomain() == Domain
+}
