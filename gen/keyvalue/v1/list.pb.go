@@ -26,8 +26,8 @@ type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the keys must begin with. Empty: every key.
 	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// The most entries to return: 0 to 1,000, where 0 means 100. A page may have fewer, even none, and not
-	// be the last, because a page is bounded in bytes too.
+	// The most entries to return. Zero means 100, and more than 1,000 means 1,000 (AIP-158). A page may have
+	// fewer and not be the last, because it is bounded in bytes too: 8 MiB, or one entry.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the page before, with the same prefix. Empty: the first page.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`

@@ -1,0 +1,148 @@
+package kvservice
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"connectrpc.com/connect/v2"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/limit"
+	"key-value/internal/reason"
+	"key-value/kvservice/store"
+)
+
+// Batch implements the RPC.
+func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
+	switch n := len(req.GetOperations()); {
+	case n == 0:
+		return nil, reason.RequestInvalid.Errorf("a batch has at least one operation")
+	case n > limit.Operations:
+		return nil, reason.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", limit.Operations, n)
+	case req.GetAtomic():
+		return s.atomicBatch(ctx, req.GetOperations())
+	}
+	return s.plainBatch(ctx, req.GetOperations())
+}
+
+// atomicBatch does everything or fails with the error of one operation.
+func (s *Service) atomicBatch(
+	ctx context.Context, operations []*keyvaluev1.Operation,
+) (*keyvaluev1.BatchResponse, error) {
+	ops := make([]store.Operation, len(operations))
+	for i, operation := range operations {
+		var err error
+		if ops[i], err = s.readOperation(operation); err != nil {
+			return nil, atOperation(i, err)
+		}
+	}
+	results, err := s.engine.Batch(ctx, ops, true)
+	if failed, ok := errors.AsType[*store.BatchError](err); ok {
+		return nil, atOperation(failed.Index, failure(ops[failed.Index].Key, failed.Err))
+	}
+	if err != nil {
+		return nil, failure("", err)
+	}
+	return respond(ops, results), nil
+}
+
+// plainBatch gives every operation a result of its own; those that cannot be read never reach the engine.
+func (s *Service) plainBatch(
+	ctx context.Context, operations []*keyvaluev1.Operation,
+) (*keyvaluev1.BatchResponse, error) {
+	unreadable := map[int]error{} // :: index → why
+	ops := make([]store.Operation, 0, len(operations))
+	for i, operation := range operations {
+		op, err := s.readOperation(operation)
+		if err != nil {
+			unreadable[i] = err
+			continue
+		}
+		ops = append(ops, op)
+	}
+	results, err := s.engine.Batch(ctx, ops, false)
+	if err != nil {
+		return nil, failure("", err)
+	}
+	done := respond(ops, results)
+	if len(unreadable) == 0 {
+		return done, nil
+	}
+	return &keyvaluev1.BatchResponse{Results: interleave(len(operations), unreadable, done.GetResults())}, nil
+}
+
+// interleave puts the errors of the operations that were not done back between those that were.
+func interleave(
+	n int, unreadable map[int]error, done []*keyvaluev1.OperationResult,
+) []*keyvaluev1.OperationResult {
+	results := make([]*keyvaluev1.OperationResult, n)
+	for i := range results {
+		if err, ok := unreadable[i]; ok {
+			results[i] = operationError(err)
+			continue
+		}
+		results[i], done = done[0], done[1:]
+	}
+	return results
+}
+
+// atOperation adds to err which operation of the batch it belongs to.
+func atOperation(index int, err error) error {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return err
+	}
+	return reason.Of(err).With(e.Code(), map[string]string{"operation": strconv.Itoa(index)},
+		"operation "+strconv.Itoa(index)+": "+e.Message())
+}
+
+func (s *Service) readOperation(operation *keyvaluev1.Operation) (store.Operation, error) {
+	switch o := operation.GetOperation().(type) {
+	case *keyvaluev1.Operation_Get:
+		return readGet(o.Get)
+	case *keyvaluev1.Operation_Set:
+		return s.readSet(o.Set)
+	case *keyvaluev1.Operation_Delete:
+		return readDelete(o.Delete)
+	case *keyvaluev1.Operation_Touch:
+		return readTouch(o.Touch)
+	case *keyvaluev1.Operation_Increment:
+		return readIncrement(o.Increment)
+	}
+	return store.Operation{}, reason.RequestInvalid.Errorf(
+		"the operation is empty: set get, set, delete, touch or increment")
+}
+
+// respond writes results into a message and bounds the content that gets bring back.
+func respond(ops []store.Operation, results []store.Result) *keyvaluev1.BatchResponse {
+	response := &keyvaluev1.BatchResponse{Results: make([]*keyvaluev1.OperationResult, len(results))}
+	content := 0
+	for i, result := range results {
+		content += len(result.Entry.Value)
+		if content > limit.AnswerBytes && ops[i].Kind == store.Get && result.Err == nil {
+			result.Err = reason.BatchTooLarge.Errorf("the gets of one batch return at most %d bytes; read %q by itself",
+				limit.AnswerBytes, ops[i].Key)
+		}
+		response.Results[i] = writeResult(ops[i], result)
+	}
+	return response
+}
+
+func writeResult(op store.Operation, r store.Result) *keyvaluev1.OperationResult {
+	if r.Err != nil {
+		return operationError(failure(op.Key, r.Err))
+	}
+	switch op.Kind {
+	case store.Get:
+		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Get{Get: writeGet(r)}}
+	case store.Set:
+		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Set{Set: writeSet(r)}}
+	case store.Delete:
+		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Delete{Delete: writeDelete(r)}}
+	case store.Touch:
+		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Touch{Touch: writeTouch(r)}}
+	default:
+		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Increment{Increment: writeIncrement(r)}}
+	}
+}

@@ -1,0 +1,56 @@
+package kvservice
+
+import (
+	"context"
+	"errors"
+
+	"connectrpc.com/connect/v2"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/reason"
+	"key-value/kvservice/store"
+)
+
+// failure gives an engine's error its reason. What it does not know stays as it is, and becomes an internal
+// error whose cause the caller does not see.
+func failure(key string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return reason.KeyNotFound.Errorf("there is no key %q", key)
+	case errors.Is(err, store.ErrVersionMismatch):
+		return reason.ETagMismatch.Errorf("the key %q does not have the expected etag", key)
+	case errors.Is(err, store.ErrExists):
+		return reason.KeyExists.Errorf("the key %q exists already", key)
+	case errors.Is(err, store.ErrAbsent):
+		return reason.KeyAbsent.Errorf("the key %q does not exist", key)
+	case errors.Is(err, store.ErrNotInteger):
+		return reason.NotAnInteger.Errorf("the value of %q is not a signed 64-bit integer in decimal", key)
+	case errors.Is(err, store.ErrOverflow):
+		return reason.IntegerOverflow.Errorf("the sum at %q would not fit into a signed 64-bit integer", key)
+	case errors.Is(err, store.ErrFull):
+		return reason.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
+	case errors.Is(err, store.ErrTokenInvalid):
+		return reason.RequestInvalid.Errorf("resume_token was not made by this service; take it from an event")
+	case errors.Is(err, store.ErrResumeTooOld):
+		return reason.ResumeTooOld.Errorf("the next changes are no longer kept; start again with a snapshot")
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
+		return reason.ServiceUnavailable.Errorf("the store does not answer; nothing was changed")
+	case errors.Is(err, store.ErrUnknownOutcome):
+		return reason.ServiceUnavailable.Errorf("the store broke off; the change may have been made or not")
+	case errors.Is(err, context.DeadlineExceeded):
+		return reason.DeadlineExceeded.Errorf("the deadline passed before the call was done")
+	}
+	return err
+}
+
+// operationError is err as the result of one operation in a batch.
+func operationError(err error) *keyvaluev1.OperationResult {
+	e := &keyvaluev1.OperationError{Code: connect.CodeInternal.String(), Message: "internal error"}
+	if coded, ok := errors.AsType[*connect.Error](err); ok {
+		e.Code, e.Message = coded.Code().String(), coded.Message()
+	}
+	if why, metadata, ok := reason.Info(err); ok {
+		e.Reason, e.Metadata = string(why), metadata
+	}
+	return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Error{Error: e}}
+}

@@ -1,0 +1,89 @@
+package kvservice
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/limit"
+	"key-value/internal/reason"
+	"key-value/kvservice/store"
+)
+
+// List implements the RPC.
+func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyvaluev1.ListResponse, error) {
+	list, err := readList(req)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.engine.List(ctx, list)
+	if err != nil {
+		return nil, failure("", err)
+	}
+	write := withContent
+	if list.KeysOnly {
+		write = withoutContent
+	}
+	response := &keyvaluev1.ListResponse{Entries: make([]*keyvaluev1.Entry, len(page.Entries))}
+	for i, e := range page.Entries {
+		response.Entries[i] = write(e)
+	}
+	if page.More && len(page.Entries) != 0 {
+		response.NextPageToken = pageToken(list.Prefix, page.Entries[len(page.Entries)-1].Key)
+	}
+	return response, nil
+}
+
+func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
+	list := store.ListRequest{
+		Prefix: req.GetPrefix(), Limit: int(req.GetPageSize()), MaxBytes: limit.AnswerBytes, KeysOnly: req.GetKeysOnly(),
+	}
+	if err := checkPrefix(list.Prefix); err != nil {
+		return list, err
+	}
+	switch {
+	case list.Limit < 0:
+		return list, reason.RequestInvalid.Errorf("page_size is negative; it is 1 to %d, or 0 for %d",
+			limit.PageSize, limit.DefaultPageSize)
+	case list.Limit == 0:
+		list.Limit = limit.DefaultPageSize
+	case list.Limit > limit.PageSize:
+		list.Limit = limit.PageSize
+	}
+	var ok bool
+	if list.After, ok = parsePageToken(list.Prefix, req.GetPageToken()); !ok {
+		return list, reason.PageTokenInvalid.Errorf(
+			"page_token was not made for this prefix; take it from the page before, or leave it out for the first page")
+	}
+	return list, nil
+}
+
+// checksumBytes is enough to tell a damaged token or one of another prefix; a token gives no rights, so
+// that there is nothing to gain from forging one.
+const checksumBytes = 6
+
+// pageToken names the page behind the key last, as a checksum of both and last itself, in base64.
+func pageToken(prefix, last string) string {
+	return base64.RawURLEncoding.EncodeToString(append(pageChecksum(prefix, last), last...))
+}
+
+// parsePageToken returns the key behind which the page starts: "" for the first page.
+func parsePageToken(prefix, token string) (string, bool) {
+	if token == "" {
+		return "", true
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(b) <= checksumBytes {
+		return "", false
+	}
+	last := string(b[checksumBytes:])
+	return last, strings.HasPrefix(last, prefix) && string(b[:checksumBytes]) == string(pageChecksum(prefix, last))
+}
+
+// pageChecksum puts a byte that no key holds between the two, so that they cannot be shifted.
+func pageChecksum(prefix, last string) []byte {
+	sum := sha256.Sum256([]byte("page\x00" + prefix + "\x00" + last))
+	return sum[:checksumBytes:checksumBytes]
+}

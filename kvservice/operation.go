@@ -1,0 +1,128 @@
+package kvservice
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/reason"
+	"key-value/kvservice/store"
+)
+
+func readGet(req *keyvaluev1.GetRequest) (store.Operation, error) {
+	return store.Operation{Kind: store.Get, Key: req.GetKey()}, checkKey(req.GetKey())
+}
+
+func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
+	op := store.Operation{Kind: store.Set, Key: req.GetKey()}
+	if err := checkKey(op.Key); err != nil {
+		return op, err
+	}
+	switch content := req.GetContent().(type) {
+	case *keyvaluev1.SetRequest_Value:
+		op.Value = []byte(content.Value)
+	case *keyvaluev1.SetRequest_Data:
+		op.Value = content.Data
+	default:
+		return op, reason.ValueInvalid.Errorf("nothing to store: set value or data, to the empty string if that is meant")
+	}
+	if len(op.Value) > s.maxValueBytes {
+		return op, reason.ValueTooLarge.Errorf("the value has %d bytes; at most %d are allowed",
+			len(op.Value), s.maxValueBytes)
+	}
+	return conditionally(op, req)
+}
+
+func readDelete(req *keyvaluev1.DeleteRequest) (store.Operation, error) {
+	op := store.Operation{Kind: store.Delete, Key: req.GetKey()}
+	if err := checkKey(op.Key); err != nil {
+		return op, err
+	}
+	var err error
+	op.Precondition, err = readPrecondition(req.GetPrecondition())
+	return op, err
+}
+
+func readTouch(req *keyvaluev1.TouchRequest) (store.Operation, error) {
+	op := store.Operation{Kind: store.Touch, Key: req.GetKey()}
+	if err := checkKey(op.Key); err != nil {
+		return op, err
+	}
+	return conditionally(op, req)
+}
+
+func readIncrement(req *keyvaluev1.IncrementRequest) (store.Operation, error) {
+	op := store.Operation{
+		Kind: store.Increment, Key: req.GetKey(), Delta: req.GetDelta(), Initial: req.GetInitial(),
+	}
+	if err := checkKey(op.Key); err != nil {
+		return op, err
+	}
+	var err error
+	op.TTL, err = readTTL(req.GetTtl())
+	return op, err
+}
+
+// conditionally adds the TTL and the precondition of req to op.
+func conditionally(op store.Operation, req interface {
+	GetTtl() *durationpb.Duration
+	GetPrecondition() *keyvaluev1.Precondition
+}) (store.Operation, error) {
+	var err error
+	if op.TTL, err = readTTL(req.GetTtl()); err != nil {
+		return op, err
+	}
+	op.Precondition, err = readPrecondition(req.GetPrecondition())
+	return op, err
+}
+
+func writeGet(r store.Result) *keyvaluev1.GetResponse {
+	return &keyvaluev1.GetResponse{Entry: withContent(r.Entry)}
+}
+
+func writeSet(r store.Result) *keyvaluev1.SetResponse {
+	return &keyvaluev1.SetResponse{Entry: withoutContent(r.Entry), Created: r.Changed}
+}
+
+func writeDelete(r store.Result) *keyvaluev1.DeleteResponse {
+	return &keyvaluev1.DeleteResponse{Deleted: r.Changed}
+}
+
+func writeTouch(r store.Result) *keyvaluev1.TouchResponse {
+	return &keyvaluev1.TouchResponse{Entry: withoutContent(r.Entry)}
+}
+
+func writeIncrement(r store.Result) *keyvaluev1.IncrementResponse {
+	return &keyvaluev1.IncrementResponse{Value: r.Sum, Entry: withoutContent(r.Entry)}
+}
+
+// withContent returns the entry's content as text if it is text, and as bytes if not.
+func withContent(e store.Entry) *keyvaluev1.Entry {
+	entry := withoutContent(e)
+	if utf8.Valid(e.Value) {
+		entry.Content = &keyvaluev1.Entry_Value{Value: string(e.Value)}
+	} else {
+		entry.Content = &keyvaluev1.Entry_Data{Data: e.Value}
+	}
+	return entry
+}
+
+func withoutContent(e store.Entry) *keyvaluev1.Entry {
+	return &keyvaluev1.Entry{
+		Key:        e.Key,
+		Etag:       e.Version.String(),
+		UpdateTime: timestamppb.New(e.UpdateTime),
+		ExpireTime: timestamp(e.ExpireTime),
+	}
+}
+
+// timestamp leaves a time that is not set unset.
+func timestamp(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
+}

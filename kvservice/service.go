@@ -1,0 +1,84 @@
+// Package kvservice serves the contract in proto/ from a storage engine: it checks what comes in against the
+// limits, translates between messages and operations, and gives every failure its reason.
+package kvservice
+
+import (
+	"context"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/limit"
+	"key-value/kvservice/store"
+)
+
+// Config holds what can be set about a service.
+type Config struct {
+	// MaxValueBytes is the longest value, in bytes. Zero: 1 MiB.
+	MaxValueBytes int
+	// Stopping is done when the service stops: then it ends its watches. Nil: they end with their callers.
+	Stopping context.Context //nolint:containedctx // it outlives every call
+}
+
+// Service implements the contract.
+type Service struct {
+	engine        store.Engine
+	maxValueBytes int
+	stopping      context.Context //nolint:containedctx // it outlives every call
+}
+
+var _ keyvaluev1connect.KeyValueServiceHandler = (*Service)(nil)
+
+// New returns a service that keeps its entries in engine.
+func New(engine store.Engine, cfg Config) *Service {
+	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping}
+	if s.maxValueBytes == 0 {
+		s.maxValueBytes = limit.ValueBytes
+	}
+	if s.stopping == nil {
+		s.stopping = context.Background()
+	}
+	return s
+}
+
+// Get implements the RPC.
+func (s *Service) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
+	return call(ctx, s, req, readGet, writeGet)
+}
+
+// Set implements the RPC.
+func (s *Service) Set(ctx context.Context, req *keyvaluev1.SetRequest) (*keyvaluev1.SetResponse, error) {
+	return call(ctx, s, req, s.readSet, writeSet)
+}
+
+// Delete implements the RPC.
+func (s *Service) Delete(ctx context.Context, req *keyvaluev1.DeleteRequest) (*keyvaluev1.DeleteResponse, error) {
+	return call(ctx, s, req, readDelete, writeDelete)
+}
+
+// Touch implements the RPC.
+func (s *Service) Touch(ctx context.Context, req *keyvaluev1.TouchRequest) (*keyvaluev1.TouchResponse, error) {
+	return call(ctx, s, req, readTouch, writeTouch)
+}
+
+// Increment implements the RPC.
+func (s *Service) Increment(
+	ctx context.Context, req *keyvaluev1.IncrementRequest,
+) (*keyvaluev1.IncrementResponse, error) {
+	return call(ctx, s, req, readIncrement, writeIncrement)
+}
+
+// call carries out one operation: read it from its message, do it, write its result into a message.
+func call[Request, Response any](
+	ctx context.Context, s *Service, req *Request,
+	read func(*Request) (store.Operation, error), write func(store.Result) *Response,
+) (*Response, error) {
+	op, err := read(req)
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.engine.Do(ctx, op)
+	if err != nil {
+		return nil, failure(op.Key, err)
+	}
+	return write(result), nil
+}

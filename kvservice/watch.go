@@ -1,0 +1,81 @@
+package kvservice
+
+import (
+	"context"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/reason"
+	"key-value/kvservice/store"
+)
+
+// Watch implements the RPC.
+func (s *Service) Watch(
+	ctx context.Context, req *keyvaluev1.WatchRequest, stream keyvaluev1connect.KeyValueServiceWatchServerStream,
+) error {
+	watch, err := readWatch(req)
+	if err != nil {
+		return err
+	}
+	watcher, err := s.engine.Watch(ctx, watch)
+	if err != nil {
+		return failure(watch.Key, err)
+	}
+	defer watcher.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	for {
+		event, err := watcher.Next(ctx)
+		if err != nil {
+			return s.watchEnded(watch, err)
+		}
+		if err := stream.Send(writeEvent(event)); err != nil {
+			return err
+		}
+	}
+}
+
+// watchEnded tells a watch that ended because the service stops from one whose caller went away.
+func (s *Service) watchEnded(watch store.WatchRequest, err error) error {
+	if s.stopping.Err() != nil {
+		return reason.ServiceUnavailable.Errorf("the service is stopping; resume from the last resume_token")
+	}
+	return failure(watch.Key, err)
+}
+
+func readWatch(req *keyvaluev1.WatchRequest) (store.WatchRequest, error) {
+	watch := store.WatchRequest{Resume: req.GetResumeToken(), Snapshot: req.GetSnapshot()}
+	if watch.Resume != "" && watch.Snapshot {
+		return watch, reason.RequestInvalid.Errorf("set resume_token to continue or snapshot to start over, not both")
+	}
+	switch target := req.GetTarget().(type) {
+	case *keyvaluev1.WatchRequest_Key:
+		watch.Key = target.Key
+		return watch, checkKey(target.Key)
+	case *keyvaluev1.WatchRequest_Prefix:
+		watch.Prefix = target.Prefix
+		return watch, checkPrefix(target.Prefix)
+	}
+	return watch, reason.RequestInvalid.Errorf("nothing to watch: set key, or prefix, which may be empty for all keys")
+}
+
+var eventTypes = map[store.EventType]keyvaluev1.Event_Type{
+	store.Put:     keyvaluev1.Event_TYPE_PUT,
+	store.Deleted: keyvaluev1.Event_TYPE_DELETE,
+	store.Expired: keyvaluev1.Event_TYPE_EXPIRE,
+	store.Evicted: keyvaluev1.Event_TYPE_EVICT,
+	store.Sync:    keyvaluev1.Event_TYPE_SYNC,
+}
+
+func writeEvent(e store.Event) *keyvaluev1.WatchResponse {
+	event := &keyvaluev1.Event{Type: eventTypes[e.Type]}
+	switch e.Type {
+	case store.Put:
+		event.Entry = withContent(e.Entry)
+	case store.Sync:
+	default:
+		event.Entry = &keyvaluev1.Entry{Key: e.Entry.Key}
+	}
+	return &keyvaluev1.WatchResponse{Event: event, ResumeToken: e.Token}
+}
