@@ -1,0 +1,111 @@
+package rest
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+)
+
+// maxKept is how large a buffer may be, in bytes, to be used for another answer.
+const maxKept = 64 << 10
+
+// Values of headers, shared by all answers and never written to.
+var (
+	noSniff      = []string{"nosniff"}
+	cacheControl = []string{"private, no-cache"}
+	vary         = []string{"Accept, X-Api-Key, Authorization"}
+	jsonType     = []string{"application/json"}
+	textType     = []string{"text/plain; charset=utf-8"}
+	bytesType    = []string{"application/octet-stream"}
+)
+
+// setCommonHeaders sets what every answer has. A Vary from outside is kept.
+func setCommonHeaders(h http.Header) {
+	h["X-Content-Type-Options"] = noSniff
+	h["Cache-Control"] = cacheControl
+	if outer := h["Vary"]; len(outer) > 0 {
+		h["Vary"] = append(slices.Clip(outer), vary...)
+	} else {
+		h["Vary"] = vary
+	}
+}
+
+// setEntryHeaders sets what an answer about an entry in format f has.
+func setEntryHeaders(h http.Header, f format, version string) {
+	setCommonHeaders(h)
+	h["Etag"] = []string{`"` + f.tag(version) + `"`}
+}
+
+// writeBody sends the header and a body. A HEAD request gets its length alone.
+func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) {
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // it fails only if the caller is gone
+	}
+}
+
+// writeEntry answers with an entry in format f.
+func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, f format) {
+	h := w.Header()
+	setEntryHeaders(h, f, entry.GetEtag())
+	switch f {
+	case formatText:
+		h["Content-Type"] = textType
+		writeBody(w, r.Request, status, []byte(entry.GetValue()))
+	case formatBytes:
+		h["Content-Type"] = bytesType
+		writeBody(w, r.Request, status, content(entry))
+	default:
+		h["Content-Type"] = jsonType
+		a.writeJSON(w, r, status, entry)
+	}
+}
+
+func (a *api) writeJSON(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry) {
+	buffer := a.buffers.Get().(*[]byte)
+	*buffer = append(appendEntry((*buffer)[:0], entry), '\n')
+	writeBody(w, r.Request, status, *buffer)
+	if cap(*buffer) <= maxKept {
+		a.buffers.Put(buffer)
+	}
+}
+
+// appendEntry appends an entry as a JSON object.
+func appendEntry(b []byte, entry *keyvaluev1.Entry) []byte {
+	b = append(b, `{"key":`...)
+	b = appendString(b, entry.GetKey())
+	switch content := entry.GetContent().(type) {
+	case *keyvaluev1.Entry_Value:
+		b = append(b, `,"value":`...)
+		b = appendString(b, content.Value)
+	case *keyvaluev1.Entry_Data:
+		b = append(b, `,"data":"`...)
+		b = base64.StdEncoding.AppendEncode(b, content.Data)
+		b = append(b, '"')
+	}
+	if expires := entry.GetExpireTime(); expires != nil {
+		b = append(b, `,"expireTime":"`...)
+		b = expires.AsTime().AppendFormat(b, time.RFC3339Nano)
+		b = append(b, '"')
+	}
+	return append(b, '}')
+}
+
+// content returns what is stored, as bytes.
+func content(entry *keyvaluev1.Entry) []byte {
+	if data, ok := entry.GetContent().(*keyvaluev1.Entry_Data); ok {
+		return data.Data
+	}
+	return []byte(entry.GetValue())
+}
+
+// isText reports whether what is stored is text.
+func isText(entry *keyvaluev1.Entry) bool {
+	_, ok := entry.GetContent().(*keyvaluev1.Entry_Value)
+	return ok
+}

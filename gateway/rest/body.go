@@ -1,0 +1,136 @@
+package rest
+
+import (
+	"bytes"
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/reason"
+)
+
+// maxGrown is how much room a body gets, in bytes, before any of it has arrived.
+const maxGrown = 64 << 10
+
+// Media types of bodies.
+const (
+	mediaJSON      = "application/json"
+	mediaText      = "text/plain"
+	mediaBytes     = "application/octet-stream"
+	mediaForm      = "application/x-www-form-urlencoded"
+	mediaMultipart = "multipart/form-data"
+)
+
+// entryOf reads the body of a PUT that names its key: always JSON.
+func (a *api) entryOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+	if _, err := mediaType(w, r.Header, mediaJSON); err != nil {
+		return nil, err
+	}
+	var body entryBody
+	if err := a.readJSON(w, r, &body); err != nil {
+		return nil, err
+	}
+	return body.setRequest(r, body.Key)
+}
+
+// valueOf reads the body of a PUT of a key: the value itself, or JSON.
+func (a *api) valueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+	media, err := mediaType(w, r.Header, mediaText, mediaBytes, mediaJSON)
+	if err != nil {
+		return nil, err
+	}
+	if media != mediaJSON {
+		return a.rawValueOf(w, r)
+	}
+	var body valueBody
+	if err := a.readJSON(w, r, &body); err != nil {
+		return nil, err
+	}
+	return body.setRequest(r, r.key)
+}
+
+func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+	ttl, err := r.ttl(nil)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readBody(w, r, a.maxValue)
+	if err != nil {
+		return nil, err
+	}
+	set := &keyvaluev1.SetRequest{Key: r.key, Ttl: ttl}
+	setContent(set, data)
+	return set, nil
+}
+
+func (a *api) readJSON(w http.ResponseWriter, r request, into any) error {
+	body, err := readBody(w, r, a.maxBody)
+	if err != nil {
+		return err
+	}
+	return decodeJSON(body, into)
+}
+
+// readBody reads a body of bound bytes at most. Of one that says it is longer, nothing is read.
+func readBody(w http.ResponseWriter, r request, bound int) ([]byte, error) {
+	if err := checkEncoding(w, r.Header); err != nil {
+		return nil, err
+	}
+	if r.ContentLength > int64(bound) {
+		return nil, bodyTooLarge(bound)
+	}
+	var body bytes.Buffer
+	body.Grow(int(min(r.ContentLength+1, maxGrown)) + bytes.MinRead)
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(bound)))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, bodyTooLarge(bound)
+	}
+	if err != nil {
+		return nil, reason.RequestInvalid.Errorf("the body ended early, after %d bytes", body.Len())
+	}
+	return body.Bytes(), nil
+}
+
+func bodyTooLarge(bound int) error {
+	return reason.ValueTooLarge.Errorf("the body is longer than %d bytes", bound)
+}
+
+// mediaType returns the media type of a body, which is one of supported, or "" if nobody says what it is.
+func mediaType(w http.ResponseWriter, h http.Header, supported ...string) (string, error) {
+	media, ok := parseContentType(h["Content-Type"])
+	if ok && (media == "" || slices.Contains(supported, media)) {
+		return media, nil
+	}
+	known := strings.Join(supported, ", ")
+	w.Header().Set("Accept", known)
+	if media == mediaForm || media == mediaMultipart {
+		return "", mediaTypeUnsupported.Errorf("a form is not a value; curl -d and -F send one unless told "+
+			"otherwise: add -H 'Content-Type: %s'", supported[0])
+	}
+	return "", mediaTypeUnsupported.Errorf("Content-Type %q is not one of: %s; in UTF-8",
+		strings.Join(h["Content-Type"], ", "), known)
+}
+
+// parseContentType returns the media type that a Content-Type header names, "" if there is none, or false
+// if it cannot be told or has another charset than UTF-8.
+func parseContentType(lines []string) (string, bool) {
+	if len(lines) == 0 || len(lines) == 1 && lines[0] == "" {
+		return "", true
+	}
+	media, params, err := mime.ParseMediaType(lines[0])
+	charset, ok := params["charset"]
+	return media, err == nil && len(lines) == 1 && (!ok || strings.EqualFold(charset, "utf-8"))
+}
+
+// checkEncoding refuses bodies that are compressed: nothing here unpacks.
+func checkEncoding(w http.ResponseWriter, h http.Header) error {
+	encoding := strings.Join(h["Content-Encoding"], ", ")
+	if encoding == "" || strings.EqualFold(encoding, "identity") {
+		return nil
+	}
+	w.Header().Set("Accept-Encoding", "identity")
+	return mediaTypeUnsupported.Errorf("Content-Encoding %q: send the body as it is", encoding)
+}

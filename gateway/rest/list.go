@@ -1,0 +1,36 @@
+package rest
+
+import (
+	"iter"
+	"strings"
+)
+
+// listElements returns the elements of a comma-separated header that are not empty. A comma inside a quoted
+// string separates nothing.
+func listElements(header string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for header != "" {
+			end := elementEnd(header)
+			if element := strings.Trim(header[:end], " \t"); element != "" && !yield(element) {
+				return
+			}
+			header = header[min(end+1, len(header)):]
+		}
+	}
+}
+
+// elementEnd returns the index of the first comma that is not inside a quoted string, or len(s).
+func elementEnd(s string) int {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '"':
+			quoted = !quoted
+		case s[i] == '\\' && quoted:
+			i++
+		case s[i] == ',' && !quoted:
+			return i
+		}
+	}
+	return len(s)
+}

@@ -1,0 +1,98 @@
+package rest
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"connectrpc.com/connect/v2"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"key-value/internal/reason"
+)
+
+// problem is an answer as RFC 9457 has it, in application/problem+json.
+type problem struct {
+	kind
+	reason   reason.Reason
+	detail   string
+	metadata map[string]string // ErrorInfo.metadata
+}
+
+// Values of headers that are the same for every problem.
+var (
+	problemType  = []string{"application/problem+json"}
+	authenticate = []string{`Bearer realm="keyvalue"`}
+	retryAfter   = []string{"1"} // seconds
+)
+
+// WriteError answers r with err in application/problem+json. The status follows from the reason of err, or
+// else from its code; what an internal error says is not shown.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	h := w.Header()
+	setCommonHeaders(h)
+	p.setHeaders(h)
+	writeBody(w, r, p.status, p.appendJSON(nil))
+}
+
+// problemOf describes err. Only a message that comes with a reason was written for the caller; others are a
+// transport's and may tell what is behind the gateway.
+func problemOf(err error) problem {
+	r, metadata := reasonOf(err)
+	p := problem{kind: kinds[r], reason: r, metadata: metadata}
+	p.detail = p.title
+	if e, ok := errors.AsType[*connect.Error](err); ok && reason.Of(err) != "" && r != internal {
+		p.detail = cmp.Or(e.Message(), p.title)
+	}
+	return p
+}
+
+func (p problem) setHeaders(h http.Header) {
+	h["Content-Type"] = problemType
+	switch p.status {
+	case http.StatusUnauthorized:
+		h["Www-Authenticate"] = authenticate
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h["Retry-After"] = retryAfter
+	}
+}
+
+func (p problem) appendJSON(b []byte) []byte {
+	b = append(b, `{"type":`...)
+	b = appendString(b, "urn:keyvalue:reason:"+string(p.reason))
+	b = append(b, `,"title":`...)
+	b = appendString(b, p.title)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(p.status), 10)
+	b = append(b, `,"detail":`...)
+	b = appendString(b, p.detail)
+	b = append(b, `,"reason":`...)
+	b = appendString(b, string(p.reason))
+	b = p.appendMetadata(b)
+	return append(b, "}\n"...)
+}
+
+func (p problem) appendMetadata(b []byte) []byte {
+	if len(p.metadata) == 0 {
+		return b
+	}
+	b = append(b, `,"metadata":`...)
+	before := byte('{')
+	for _, name := range slices.Sorted(maps.Keys(p.metadata)) {
+		b = appendString(append(b, before), name)
+		b = appendString(append(b, ':'), p.metadata[name])
+		before = ','
+	}
+	return append(b, '}')
+}
+
+// appendString appends s as a JSON string. Bytes that are not UTF-8, which only text quoted from a bad
+// request can have, become U+FFFD.
+func appendString(b []byte, s string) []byte {
+	b, _ = jsontext.AppendQuote(b, s)
+	return b
+}

@@ -1,0 +1,54 @@
+// Package rest maps the REST routes onto the generated client of keyvalue.v1.KeyValueService.
+//
+// Who may call is decided outside: the handler of this package believes that its caller was let in.
+// Keys, values and TTLs are judged by the service; this package refuses only what it cannot pass on, and
+// what it must not read. Every failure is answered by [WriteError].
+package rest
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/limit"
+)
+
+// Config is how the handler is set up. The zero value is ready to use.
+type Config struct {
+	// MaxValueBytes is how long a value may be, in bytes. Zero: limit.ValueBytes.
+	MaxValueBytes int
+	// Timeout is how long the service may take over one request, with all the calls that it needs.
+	// Zero: 10 s.
+	Timeout time.Duration
+}
+
+// api is the handler: what the routes share.
+type api struct {
+	client   keyvaluev1connect.KeyValueServiceClient
+	maxValue int // the longest value, in bytes
+	maxBody  int // the longest JSON body, in bytes
+	timeout  time.Duration
+	routes   []route
+	buffers  sync.Pool // of *[]byte, for answers in JSON
+}
+
+// New returns a handler that answers every route of [Routes] from client, and everything else with 404.
+func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handler {
+	a := &api{
+		client:   client,
+		maxValue: cmp.Or(cfg.MaxValueBytes, limit.ValueBytes),
+		timeout:  cmp.Or(cfg.Timeout, 10*time.Second),
+		routes:   routeTable(),
+	}
+	a.maxBody = limit.RequestBytes(a.maxValue)
+	a.buffers.New = func() any { return new([]byte) }
+	return a
+}
+
+// deadline returns the context for the calls that answer r.
+func (a *api) deadline(r request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), a.timeout)
+}

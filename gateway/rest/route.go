@@ -1,0 +1,135 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// keyPrefix is what the path of a key's own route begins with; all the rest is the key.
+const keyPrefix = "/v1/values/"
+
+// Route is one thing that can be asked for.
+type Route struct {
+	Method string
+	Path   string // "{key}" stands for a key, which may hold slashes
+}
+
+// route is a path and what can be done there.
+type route struct {
+	path    string // the escaped path; keyPrefix stands for every path that begins with it
+	methods []method
+	allow   []string // the Allow header
+}
+
+type method struct {
+	name  string
+	serve func(*api, http.ResponseWriter, request) error
+	query []string // the query parameters that it knows
+}
+
+// request is an HTTP request that was routed.
+type request struct {
+	*http.Request
+	key   string     // the key that the path names; empty on a route without one
+	query url.Values // parameters that the method knows, each once
+}
+
+func routeTable() []route {
+	routes := []route{
+		{path: keyPrefix, methods: []method{
+			{name: http.MethodGet, serve: (*api).getValue},
+			{name: http.MethodHead, serve: (*api).getValue},
+			{name: http.MethodPut, serve: (*api).putValue, query: []string{"ttl"}},
+			{name: http.MethodDelete, serve: (*api).deleteValue},
+		}},
+		{path: "/v1/values", methods: []method{
+			{name: http.MethodPut, serve: (*api).putEntry},
+		}},
+	}
+	for i := range routes {
+		routes[i].allow = []string{routes[i].allowed()}
+	}
+	return routes
+}
+
+// Routes returns every route with every method that it has, except OPTIONS, which all of them have.
+func Routes() []Route {
+	var all []Route
+	for _, route := range routeTable() {
+		path := route.path
+		if path == keyPrefix {
+			path += "{key}"
+		}
+		for _, m := range route.methods {
+			all = append(all, Route{Method: m.name, Path: path})
+		}
+	}
+	return all
+}
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := a.dispatch(w, r); err != nil {
+		WriteError(w, r, err)
+	}
+}
+
+func (a *api) dispatch(w http.ResponseWriter, r *http.Request) error {
+	route, key, err := a.find(r.URL.EscapedPath())
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodOptions {
+		return options(w, route)
+	}
+	m, ok := route.method(r.Method)
+	if !ok {
+		w.Header()["Allow"] = route.allow
+		return methodNotAllowed.Errorf("%q is not one of %s", r.Method, route.allow[0])
+	}
+	query, err := parseQuery(r.URL.RawQuery, m.query)
+	if err != nil {
+		return err
+	}
+	return m.serve(a, w, request{Request: r, key: key, query: query})
+}
+
+// find returns the route for an escaped path, and the key in it if the route has one.
+func (a *api) find(path string) (*route, string, error) {
+	key, err := "", error(nil)
+	if escaped, ok := strings.CutPrefix(path, keyPrefix); ok {
+		path = keyPrefix
+		key, err = decodeKey(escaped)
+	}
+	for i := range a.routes {
+		if a.routes[i].path == path {
+			return &a.routes[i], key, err
+		}
+	}
+	return nil, "", routeNotFound.Errorf("there is nothing at %s", path)
+}
+
+func (r *route) method(name string) (method, bool) {
+	for _, m := range r.methods {
+		if m.name == name {
+			return m, true
+		}
+	}
+	return method{}, false
+}
+
+func (r *route) allowed() string {
+	names := make([]string, 0, len(r.methods)+1)
+	for _, m := range r.methods {
+		names = append(names, m.name)
+	}
+	return strings.Join(append(names, http.MethodOptions), ", ")
+}
+
+// options answers OPTIONS.
+func options(w http.ResponseWriter, route *route) error {
+	setCommonHeaders(w.Header())
+	w.Header()["Allow"] = route.allow
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
