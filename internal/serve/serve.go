@@ -36,6 +36,8 @@ type Config struct {
 	State *State
 	// Drain is how long calls may take to finish once the server stops. Zero: they are cut off at once.
 	Drain time.Duration
+	// Started is called with the real address once the listener is open. Nil: nobody is told.
+	Started func(addr string)
 	// Log is told where the server listens. It must be set.
 	Log *slog.Logger
 }
@@ -67,6 +69,9 @@ func Run(ctx context.Context, cfg Config) error {
 		return err // says what was tried and where
 	}
 	cfg.Log.Info("listening", "addr", listener.Addr().String())
+	if cfg.Started != nil {
+		cfg.Started(listener.Addr().String())
+	}
 	server := newServer(cfg)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"key-value/client"
+	"key-value/gateway"
+	"key-value/internal/apikey"
+)
+
+// gatewayFlags are what a gateway has of its own, in one process or two.
+type gatewayFlags struct {
+	origins []string // web origins whose pages may call
+}
+
+func (g *gatewayFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&g.origins, "cors-origins", nil,
+		"web origins whose pages may call, such as https://example.com, separated by commas; * for all")
+}
+
+func (g *gatewayFlags) config(s *server, key string) gateway.Config {
+	return gateway.Config{
+		Keys: apikey.Single("default", key), Origins: g.origins, MaxValueBytes: s.valueSize, State: s.state, Log: s.log,
+	}
+}
+
+func newGateway(getenv func(string) string) *cobra.Command {
+	s, g, service := newServer(getenv), &gatewayFlags{}, ""
+	cmd := &cobra.Command{
+		Use:   "gateway",
+		Short: "Run the gateway in front of a kvservice",
+		Long: `Runs the gateway: REST, Connect, gRPC and gRPC-Web in front of a kvservice. It holds no data.
+
+Environment: KV_API_KEY is the one API key, with all rights; it must be set. KV_SERVICE_TOKEN is what the
+gateway shows the kvservice.`,
+		Example: "  KV_API_KEY=my-secret-key kv gateway --service http://127.0.0.1:50051",
+		Args:    cobra.NoArgs,
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveGateway(cmd, g, service) }
+	s.flags(cmd, "127.0.0.1:8888")
+	g.flags(cmd)
+	cmd.Flags().StringVar(&service, "service", "http://127.0.0.1:50051", "where the kvservice is")
+	return cmd
+}
+
+func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service string) error {
+	if err := s.check(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	key := s.getenv("KV_API_KEY")
+	if key == "" {
+		return usageError{errors.New("KV_API_KEY is not set: a gateway that nobody can use does not start")}
+	}
+	options := []client.Option{client.WithMaxValueBytes(s.valueSize)}
+	if token := s.getenv("KV_SERVICE_TOKEN"); token != "" {
+		options = append(options, client.WithBearer(token))
+	}
+	transport, err := client.NewTransport(service, options...)
+	if err != nil {
+		return usageError{fmt.Errorf("--service: %w", err)}
+	}
+	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, key)), nil)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"key-value/internal/apikey"
+	"key-value/internal/rpc"
+	"key-value/internal/serve"
+	"key-value/kvservice"
+)
+
+func newKVService(getenv func(string) string) *cobra.Command {
+	s, e, insecure := newServer(getenv), &engineFlags{}, false
+	cmd := &cobra.Command{
+		Use:   "kvservice",
+		Short: "Run the service that holds the data",
+		Long: `Runs the service that holds the data, for gateways to call over HTTP/2.
+
+Environment: KV_SERVICE_TOKEN is what a gateway must show, as Authorization: Bearer. Without it the service
+listens on loopback only, unless --insecure is given.`,
+		Example: "  KV_SERVICE_TOKEN=… kv kvservice --listen 0.0.0.0:50051",
+		Args:    cobra.NoArgs,
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveData(cmd, e, insecure) }
+	s.flags(cmd, "127.0.0.1:50051")
+	e.flags(cmd)
+	cmd.Flags().BoolVar(&insecure, "insecure", false, "listen beyond loopback although nobody has to show a token")
+	return cmd
+}
+
+func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) error {
+	if err := s.check(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	cfg := rpc.Config{Ready: s.ready, Log: s.log}
+	switch token := s.getenv("KV_SERVICE_TOKEN"); {
+	case token != "":
+		cfg.Keys = apikey.Single("gateway", token)
+	case s.beyondLoopback() && !insecure:
+		return usageError{errors.New("set KV_SERVICE_TOKEN to listen on " + s.listen +
+			", where others can reach the data, or say --insecure")}
+	}
+	engine, err := e.open()
+	if err != nil {
+		return err
+	}
+	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()})
+	handler := rpc.Mount(rpc.NewServer(service, cfg), s.valueSize, serve.Probes(s.state, s.ready, http.NotFoundHandler()))
+	return closing(engine, s.run(cmd.Context(), handler, nil))
+}
+
+// ready reports whether the service should be sent work.
+func (s *server) ready(context.Context) bool { return s.state.Running() }

@@ -1,0 +1,43 @@
+// Command kv is a key-value store in memory that anything which speaks HTTP can use: its two services, alone
+// or in one process, and a client of them.
+//
+// `kv help` lists the commands, and `kv help COMMAND` the flags of each with the variable of the environment
+// that stands for it. Secrets come from the environment alone.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set when a release is linked.
+var version = "development"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks for a clean stop. From then on signals act as they do by default, so that a
+	// second one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Getenv))
+}
+
+// streams are what a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run carries out one command line and returns the exit code.
+func run(ctx context.Context, args []string, std streams, getenv func(string) string) int {
+	root := newRoot(std, getenv)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(std.err, "kv: %v\n", err)
+	}
+	return exitCode(err)
+}

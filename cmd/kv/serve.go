@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+
+	"connectrpc.com/connect/v2/connectinprocess"
+	"github.com/spf13/cobra"
+
+	"key-value/gateway"
+	"key-value/internal/apikey"
+	"key-value/internal/rpc"
+	"key-value/kvservice"
+)
+
+func newServe(getenv func(string) string) *cobra.Command {
+	s, g, e := newServer(getenv), &gatewayFlags{}, &engineFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run gateway and kvservice in one process",
+		Long: `Runs gateway and kvservice in one process, with no network between them.
+
+Environment: KV_API_KEY is the one API key, with all rights. If it is not set, a key is made and printed.`,
+		Example: "  KV_API_KEY=my-secret-key kv serve",
+		Args:    cobra.NoArgs,
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveBoth(cmd, g, e) }
+	s.flags(cmd, "127.0.0.1:8888")
+	g.flags(cmd)
+	e.flags(cmd)
+	return cmd
+}
+
+func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) error {
+	if err := s.check(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	engine, err := e.open()
+	if err != nil {
+		return err
+	}
+	service := rpc.NewServer(
+		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()}),
+		rpc.Config{Ready: s.ready, Log: s.log},
+	)
+	key := s.getenv("KV_API_KEY")
+	var started func(string)
+	if key == "" {
+		key = apikey.Generate()
+		started = func(addr string) { introduce(cmd.OutOrStdout(), addr, key) }
+	}
+	handler := gateway.New(gateway.NewClient(connectinprocess.New(service), s.log), g.config(s, key))
+	return closing(engine, s.run(cmd.Context(), handler, started))
+}
+
+// introduce tells who started the server the key that was made, once, and a line to try it with.
+func introduce(out io.Writer, addr, key string) {
+	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
+		addr = net.JoinHostPort("localhost", port)
+	}
+	fmt.Fprintf(out, `KV_API_KEY is not set, so this key was made; it is valid until the server stops:
+
+    %s
+
+Try it:
+
+    curl -X PUT http://%s/v1/values -H "Content-Type: application/json" -H "x-api-key: %s" -d '{"key": "hello", "value": "world"}'
+    curl http://%s/v1/values/hello -H "x-api-key: %s"
+
+`, key, addr, key, addr, key)
+}

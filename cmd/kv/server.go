@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"key-value/internal/limit"
+	"key-value/internal/serve"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+// maxValueBytes is the most that --max-value-bytes may be: values are held in memory several times while they
+// are on their way.
+const maxValueBytes = 64 << 20
+
+// server is what the three serving commands have in common.
+type server struct {
+	listen    string        // host:port to listen on
+	valueSize int           // the longest value, in bytes
+	drain     time.Duration // how long calls may take to finish when the server stops
+	logLevel  string        // debug, info, warn or error
+	logFormat string        // text or json
+
+	state  *serve.State
+	log    *slog.Logger
+	getenv func(string) string
+}
+
+func newServer(getenv func(string) string) *server {
+	return &server{state: serve.NewState(), getenv: getenv}
+}
+
+func (s *server) flags(cmd *cobra.Command, listen string) {
+	f := cmd.Flags()
+	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
+	f.IntVar(&s.valueSize, "max-value-bytes", limit.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
+	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
+	f.StringVar(&s.logLevel, "log-level", "info", "least important messages to log: debug (every call), info, warn, error")
+	f.StringVar(&s.logFormat, "log-format", "text", "how to write log lines: text or json")
+}
+
+// check reads the flags that have rules of their own, and opens the log.
+func (s *server) check(stderr io.Writer) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
+		return usageError{fmt.Errorf("--log-level %q: use debug, info, warn or error", s.logLevel)}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch s.logFormat {
+	case "text":
+		s.log = slog.New(slog.NewTextHandler(stderr, options))
+	case "json":
+		s.log = slog.New(slog.NewJSONHandler(stderr, options))
+	default:
+		return usageError{fmt.Errorf("--log-format %q: use text or json", s.logFormat)}
+	}
+	if s.valueSize < 1 || s.valueSize > maxValueBytes {
+		return usageError{fmt.Errorf("--max-value-bytes %d: use 1 to %d", s.valueSize, maxValueBytes)}
+	}
+	if _, _, err := net.SplitHostPort(s.listen); err != nil {
+		return usageError{fmt.Errorf("--listen %q: use host:port", s.listen)}
+	}
+	return nil
+}
+
+// run serves handler until ctx is done. Started, if not nil, is told the address.
+func (s *server) run(ctx context.Context, handler http.Handler, started func(addr string)) error {
+	return serve.Run(ctx, serve.Config{
+		Listen: s.listen, Handler: handler, State: s.state, Drain: s.drain, Log: s.log, Started: started,
+	})
+}
+
+// beyondLoopback reports whether others than this machine can reach the address.
+func (s *server) beyondLoopback() bool {
+	host, _, _ := net.SplitHostPort(s.listen)
+	ip := net.ParseIP(host)
+	return host != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
+// engineFlags choose the storage engine.
+type engineFlags struct {
+	store string
+}
+
+func (e *engineFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&e.store, "store", "memory", "where the data is kept: memory")
+}
+
+func (e *engineFlags) open() (store.Engine, error) {
+	if e.store != "memory" {
+		return nil, usageError{fmt.Errorf("--store %q: the one store there is is memory", e.store)}
+	}
+	return memory.New(memory.Options{}), nil
+}
+
+// closing closes engine when serving is over, and returns both their errors.
+func closing(engine store.Engine, err error) error { return errors.Join(err, engine.Close()) }

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	connectcors "connectrpc.com/cors"
+	"github.com/rs/cors"
+
+	"key-value/gateway/rest"
+	"key-value/internal/apikey"
+)
+
+// preflightAge is how long a browser may remember that it was allowed to call.
+const preflightAge = 2 * time.Hour
+
+// authenticated lets a REST request through, on behalf of its key's owner, or answers 401 before anything of
+// it is read. RPCs pass the same check as an interceptor.
+func authenticated(keys *apikey.Keys, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		principal, err := keys.Authenticate(r.Header)
+		if err != nil {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			rest.WriteError(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(apikey.NewContext(r.Context(), principal)))
+	})
+}
+
+// allowOrigins lets the pages of other origins call, over REST as over RPC. A preflight carries no key, so
+// this stands before the check of it.
+func allowOrigins(origins []string, next http.Handler) http.Handler {
+	if len(origins) == 0 {
+		return next
+	}
+	return cors.New(cors.Options{
+		AllowedOrigins: origins,
+		AllowedMethods: append(connectcors.AllowedMethods(),
+			http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete),
+		AllowedHeaders: append(connectcors.AllowedHeaders(),
+			apikey.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer"),
+		ExposedHeaders: slices.Concat(connectcors.ExposedHeaders(),
+			[]string{"ETag", "Link", "Location", "Retry-After"}),
+		MaxAge: int(preflightAge / time.Second),
+	}).Handler(next)
+}
+
+// recovering answers 500 when a handler panics, and logs what happened. RPCs have an interceptor for it.
+func recovering(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				log.ErrorContext(r.Context(), "request failed", "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+				rest.WriteError(w, r, connect.NewError(connect.CodeInternal, "internal error"))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

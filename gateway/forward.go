@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/reason"
+)
+
+// forwarder serves the contract by calling the service.
+type forwarder struct {
+	client   keyvaluev1connect.KeyValueServiceClient
+	stopping context.Context //nolint:containedctx // done when the gateway stops
+}
+
+func (f forwarder) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
+	return forward(ctx, req, f.client.Get)
+}
+
+func (f forwarder) Set(ctx context.Context, req *keyvaluev1.SetRequest) (*keyvaluev1.SetResponse, error) {
+	return forward(ctx, req, f.client.Set)
+}
+
+func (f forwarder) Delete(ctx context.Context, req *keyvaluev1.DeleteRequest) (*keyvaluev1.DeleteResponse, error) {
+	return forward(ctx, req, f.client.Delete)
+}
+
+func (f forwarder) Touch(ctx context.Context, req *keyvaluev1.TouchRequest) (*keyvaluev1.TouchResponse, error) {
+	return forward(ctx, req, f.client.Touch)
+}
+
+func (f forwarder) Increment(
+	ctx context.Context, req *keyvaluev1.IncrementRequest,
+) (*keyvaluev1.IncrementResponse, error) {
+	return forward(ctx, req, f.client.Increment)
+}
+
+func (f forwarder) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyvaluev1.ListResponse, error) {
+	return forward(ctx, req, f.client.List)
+}
+
+func (f forwarder) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
+	return forward(ctx, req, f.client.Batch)
+}
+
+func (f forwarder) GetStats(
+	ctx context.Context, req *keyvaluev1.GetStatsRequest,
+) (*keyvaluev1.GetStatsResponse, error) {
+	return forward(ctx, req, f.client.GetStats)
+}
+
+// forward makes one unary call, which the caller's going away or callTimeout ends.
+func forward[Request, Response any](
+	ctx context.Context, req *Request, call func(context.Context, *Request) (*Response, error),
+) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return call(ctx, req)
+}
+
+// Watch passes messages on until the service, the caller or the gateway ends the stream.
+func (f forwarder) Watch(
+	ctx context.Context, req *keyvaluev1.WatchRequest, out keyvaluev1connect.KeyValueServiceWatchServerStream,
+) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(f.stopping, cancel)()
+	in, err := f.client.Watch(ctx, req)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for {
+		message, err := in.Receive()
+		switch {
+		case err != nil && f.stopping.Err() != nil:
+			return reason.ServiceUnavailable.Errorf("the gateway is stopping; resume from the last resume_token")
+		case errors.Is(err, io.EOF):
+			return reason.ServiceUnavailable.Errorf("the service ended the watch; resume from the last resume_token")
+		case err != nil:
+			return err
+		}
+		if err := out.Send(message); err != nil {
+			return err
+		}
+	}
+}

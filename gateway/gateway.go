@@ -1,0 +1,85 @@
+// Package gateway faces the world: it maps REST routes onto a Connect client of the service, offers the same
+// RPCs to Connect, gRPC and gRPC-Web callers, and lets in only who shows an API key. It holds no data, so that
+// any number of gateways can stand before one service.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/gateway/rest"
+	"key-value/internal/apikey"
+	"key-value/internal/limit"
+	"key-value/internal/rpc"
+	"key-value/internal/serve"
+)
+
+const (
+	// callTimeout bounds a unary call whose caller has no shorter deadline.
+	callTimeout = 10 * time.Second
+	// readyTimeout bounds the question to the service behind /readyz.
+	readyTimeout = 2 * time.Second
+)
+
+// Config holds what can be set about a gateway.
+type Config struct {
+	// Keys are the API keys that are let in. It must be set.
+	Keys *apikey.Keys
+	// Origins are the web origins whose pages may call, such as https://example.com, or "*" for all of
+	// them. Empty: none but the gateway's own.
+	Origins []string
+	// MaxValueBytes is the longest value, in bytes. It should be the service's. Zero: 1 MiB.
+	MaxValueBytes int
+	// State says whether the gateway runs. It must be set.
+	State *serve.State
+	// Log receives failures that are nobody's fault but ours. It must be set.
+	Log *slog.Logger
+}
+
+// New returns a handler that serves REST, Connect, gRPC and gRPC-Web callers from client, which NewClient
+// made.
+func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handler {
+	if cfg.MaxValueBytes == 0 {
+		cfg.MaxValueBytes = limit.ValueBytes
+	}
+	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
+	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{Keys: cfg.Keys, Ready: ready, Log: cfg.Log})
+
+	routes := recovering(cfg.Log, rest.New(client, rest.Config{MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout}))
+	handler := under("/v1", authenticated(cfg.Keys, routes), routes) // which has nothing elsewhere, and says so
+	handler = serve.Probes(cfg.State, ready, handler)
+	handler = rpc.Mount(server, cfg.MaxValueBytes, handler)
+	return allowOrigins(cfg.Origins, handler)
+}
+
+// NewClient returns the client that New takes: it calls the service over transport, only on behalf of
+// callers who were authenticated, and its errors are fit for them to see.
+func NewClient(transport connect.Transport, log *slog.Logger) keyvaluev1connect.KeyValueServiceClient {
+	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, apikey.Require, passOn(log)))
+}
+
+// answers asks the service for a sign of life.
+func answers(ctx context.Context, client keyvaluev1connect.KeyValueServiceClient) bool {
+	ctx, cancel := context.WithTimeout(apikey.NewContext(ctx, apikey.Principal{ID: "readyz"}), readyTimeout)
+	defer cancel()
+	_, err := client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
+	return err == nil
+}
+
+// under sends requests for root and what is below it to inside, and all others to outside.
+func under(root string, inside, outside http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, root); ok && (rest == "" || rest[0] == '/') {
+			inside.ServeHTTP(w, r)
+			return
+		}
+		outside.ServeHTTP(w, r)
+	})
+}
