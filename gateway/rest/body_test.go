@@ -1,0 +1,139 @@
+package rest_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"key-value/gateway/rest"
+	"key-value/internal/limit"
+)
+
+func TestJSONBody(t *testing.T) {
+	t.Parallel()
+	rows := []struct{ name, body, reason, detail string }{
+		{"broken off", `{"value":"v"`, "REQUEST_INVALID", "byte 12"},
+		{"empty", ` `, "REQUEST_INVALID", "byte 1"},
+		{"garbage behind it", `{"value":"v"} x`, "REQUEST_INVALID", "byte 14"},
+		{"a second document behind it", `{"value":"v"}{}`, "REQUEST_INVALID", "byte 13"},
+		{"a trailing comma", `{"value":"v",}`, "REQUEST_INVALID", "byte 12"},
+		{"an unknown member", `{"value":"v","x":1}`, "REQUEST_INVALID", "field /x: unknown"},
+		{"a member in another case", `{"Value":"v"}`, "REQUEST_INVALID", "field /Value: unknown"},
+		{"a member twice", `{"value":"v","value":"w"}`, "REQUEST_INVALID", "byte 13, field /value: duplicate"},
+		{"a number as value", `{"value":1}`, "REQUEST_INVALID", "byte 9, field /value: unexpected number"},
+		{"a boolean as value", `{"value":true}`, "REQUEST_INVALID", "unexpected boolean"},
+		{"an object as value", `{"value":{}}`, "REQUEST_INVALID", "unexpected object"},
+		{"an array as data", `{"data":[1]}`, "REQUEST_INVALID", "unexpected array"},
+		{"a number as TTL", `{"value":"v","ttl":5}`, "REQUEST_INVALID", "field /ttl: unexpected number"},
+		{"an array as a whole", `[]`, "REQUEST_INVALID", "byte 0: unexpected array"},
+		{"data that is not base64", `{"data":"*"}`, "REQUEST_INVALID", "field /data: illegal base64"},
+		{"bytes that are not UTF-8", "{\"value\":\"\xff\"}", "REQUEST_INVALID", "field /value: invalid UTF-8"},
+		{"a lone surrogate", `{"value":"\ud800"}`, "REQUEST_INVALID", "field /value: invalid surrogate"},
+		{"a raw control character", "{\"value\":\"\x01\"}", "REQUEST_INVALID", "field /value"},
+		{"value and data", `{"value":"v","data":"dg=="}`, "REQUEST_INVALID", "both"},
+		{"neither value nor data", `{"ttl":"5m"}`, "VALUE_INVALID", "neither"},
+		{"a value that is null", `{"value":null}`, "VALUE_INVALID", "neither"},
+		{"null as a whole", `null`, "VALUE_INVALID", "neither"},
+	}
+	exchanges := make([]exchange, 0, len(rows))
+	for _, row := range rows {
+		exchanges = append(exchanges, exchange{
+			name: row.name, request: "PUT /v1/values/new", header: []string{"Content-Type: application/json"},
+			body: row.body, status: 400, reason: row.reason, detail: row.detail,
+		})
+	}
+	run(t, exchanges)
+}
+
+func TestMediaType(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name   string
+		header []string
+		detail string
+	}{
+		{"a form, curl's default", []string{"Content-Type: application/x-www-form-urlencoded"}, "-H 'Content-Type: text/plain'"},
+		{"a form with files", []string{"Content-Type: multipart/form-data; boundary=x"}, "-H 'Content-Type: text/plain'"},
+		{"a picture", []string{"Content-Type: image/png"}, "image/png"},
+		{"HTML", []string{"Content-Type: text/html"}, "text/html"},
+		{"text in another charset", []string{"Content-Type: text/plain; charset=latin1"}, "UTF-8"},
+		{"JSON in another charset", []string{"Content-Type: application/json; charset=utf-16"}, "UTF-8"},
+		{"a malformed type", []string{"Content-Type: text/plain; x"}, "text/plain"},
+		{"two types", []string{"Content-Type: text/plain", "Content-Type: application/json"}, "application/json"},
+		{"a gzipped body", []string{"Content-Encoding: gzip"}, `"gzip"`},
+		{"an unknown encoding", []string{"Content-Encoding: identity", "Content-Encoding: x"}, `"identity, x"`},
+	}
+	exchanges := make([]exchange, 0, len(rows))
+	for _, row := range rows {
+		exchanges = append(exchanges, exchange{
+			name: row.name, request: "PUT /v1/values/new", header: row.header, body: "v",
+			status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", detail: row.detail,
+		})
+	}
+	run(t, append(exchanges,
+		exchange{
+			name: "what is understood is said", request: "PUT /v1/values/new", header: []string{"Content-Encoding: br"},
+			body: "v", status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", wants: []string{"Accept-Encoding: identity"},
+		},
+		exchange{
+			name: "identity is no encoding", request: "PUT /v1/values/new", header: []string{"Content-Encoding: Identity"},
+			body: "v", status: 201,
+		},
+	))
+}
+
+func TestBodySize(t *testing.T) {
+	t.Parallel()
+	js := []string{"Content-Type: application/json"}
+	chunked := []string{"Transfer-Encoding: chunked"}
+	escaped := strings.Repeat(`\u0061`, 1000)
+	run(t, []exchange{
+		{name: "the longest raw value", request: "PUT /v1/values/new", body: strings.Repeat("x", 1000), status: 201},
+		{
+			name: "a raw value a byte too long", request: "PUT /v1/values/new", body: strings.Repeat("x", 1001),
+			status: 413, reason: "VALUE_TOO_LARGE", detail: "1000",
+		},
+		{
+			name: "a raw value too long that does not say so", request: "PUT /v1/values/new", header: chunked,
+			body: fmt.Sprintf("3e9\r\n%s\r\n0\r\n\r\n", strings.Repeat("x", 1001)), status: 413, reason: "VALUE_TOO_LARGE",
+		},
+		{
+			name: "chunks are a value", request: "PUT /v1/values/new", header: chunked, body: "1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+			status: 201, answer: `{"key":"new","value":"abc"}` + "\n",
+		},
+		{
+			name: "the longest value in the longest spelling", request: "PUT /v1/values/new", header: js,
+			body: `{"value":"` + escaped + `"}`, status: 201,
+		},
+		{
+			name: "JSON too long", request: "PUT /v1/values", header: js,
+			body: strings.Repeat(" ", limit.RequestBytes(1000)+1), status: 413, reason: "VALUE_TOO_LARGE",
+		},
+		{
+			name: "chunks that are malformed", request: "PUT /v1/values/new", header: chunked, body: "zz\r\n",
+			status: 400, reason: "REQUEST_INVALID", detail: "after 0 bytes",
+		},
+	})
+}
+
+// A body that says that it is too long is refused while nothing of it has been sent.
+func TestBodyIsRefusedUnread(t *testing.T) {
+	t.Parallel()
+	conn, err := net.Dial("tcp", start(t, newFake(), rest.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprint(conn, "PUT /v1/values/new HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2147483648\r\n\r\n")
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("PUT of 2 GiB = %d, want 413 and no 100", res.StatusCode)
+	}
+}

@@ -1,0 +1,230 @@
+package rest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+
+	"key-value/gateway/rest"
+)
+
+const (
+	match     = "If-Match: "
+	noneMatch = "If-None-Match: "
+)
+
+func TestConditionalRead(t *testing.T) {
+	t.Parallel()
+	const get = "GET /v1/values/hello"
+	run(t, []exchange{
+		{
+			name: "who has this version gets 304 and no body", request: get, header: []string{noneMatch + `"e1"`}, status: 304,
+			wants: []string{`ETag: "e1"`, "Cache-Control: private, no-cache", "Vary: Accept, X-Api-Key, Authorization", "Content-Type: "},
+		},
+		{name: "HEAD is 304 too", request: "HEAD /v1/values/hello", header: []string{noneMatch + `"e1"`}, status: 304},
+		{name: "weak tags match If-None-Match", request: get, header: []string{noneMatch + `W/"e1"`}, status: 304},
+		{name: "one of a list", request: get, header: []string{noneMatch + `"x", "e1"`}, status: 304},
+		{name: "one of several lines", request: get, header: []string{noneMatch + `"x"`, noneMatch + `"e1"`}, status: 304},
+		{name: "empty elements mean nothing", request: get, header: []string{noneMatch + `,, "x" ,,"e1",`}, status: 304},
+		{name: "a comma inside a tag", request: get, header: []string{noneMatch + `"x,y", "e1"`}, status: 304},
+		{name: "any version", request: get, header: []string{noneMatch + "*"}, status: 304},
+		{name: "another version", request: get, header: []string{noneMatch + `"e9"`}, status: 200},
+		{name: "an empty tag", request: get, header: []string{noneMatch + `""`}, status: 200},
+		{name: "If-Match of this version", request: get, header: []string{match + `"e1"`}, status: 200},
+		{name: "If-Match of any version", request: get, header: []string{match + "*"}, status: 200},
+		{name: "If-Match of another version", request: get, header: []string{match + `"e9"`}, status: 412, reason: "ETAG_MISMATCH"},
+		{name: "weak tags never match If-Match", request: get, header: []string{match + `W/"e1"`}, status: 412, reason: "ETAG_MISMATCH"},
+		{
+			name: "If-Match has the first say", request: get, header: []string{noneMatch + `"e1"`, match + `"e9"`},
+			status: 412, reason: "ETAG_MISMATCH",
+		},
+		{name: "both that hold are 304", request: get, header: []string{noneMatch + `"e1"`, match + `"e1"`}, status: 304},
+		{
+			name: "a missing key is 404 first", request: "GET /v1/values/nope", header: []string{match + `"e1"`},
+			status: 404, reason: "KEY_NOT_FOUND",
+		},
+		{
+			name: "406 comes before 304", request: get, header: []string{noneMatch + `"e1"`, "Accept: text/html"},
+			status: 406, reason: "NOT_ACCEPTABLE",
+		},
+	})
+}
+
+// A browser sends the etag of the one representation that it holds even when it asks for another.
+func TestRepresentationsHaveTheirOwnETags(t *testing.T) {
+	t.Parallel()
+	const get = "GET /v1/values/hello"
+	run(t, []exchange{
+		{name: "text", request: get, header: []string{"Accept: text/plain"}, status: 200, wants: []string{`ETag: "e1.text"`}},
+		{
+			name: "bytes", request: get, header: []string{"Accept: application/octet-stream"}, status: 200,
+			wants: []string{`ETag: "e1.bytes"`},
+		},
+		{
+			name: "text that is held", request: get, header: []string{"Accept: text/plain", noneMatch + `"e1.text"`},
+			status: 304, wants: []string{`ETag: "e1.text"`},
+		},
+		{
+			name: "JSON is held and text wanted", request: get, header: []string{"Accept: text/plain", noneMatch + `"e1"`},
+			status: 200, answer: "world",
+		},
+		{name: "text is held and JSON wanted", request: get, header: []string{noneMatch + `"e1.text"`}, status: 200},
+		{name: "the version of any of them is one", request: get, header: []string{match + `"e1.text"`}, status: 200},
+		{name: "a write takes text's", request: "PUT /v1/values/hello", header: []string{match + `"e1.text"`}, status: 200},
+		{name: "a write takes bytes'", request: "DELETE /v1/values/hello", header: []string{match + `"e1.bytes"`}, status: 204},
+	})
+}
+
+func TestConditionalWrite(t *testing.T) {
+	t.Parallel()
+	const mismatch, exists, absent = "ETAG_MISMATCH", "KEY_EXISTS", "KEY_ABSENT"
+	rows := []struct {
+		name   string
+		key    string
+		header []string
+		reason string // empty: the write happens
+	}{
+		{"If-Match of this version", "hello", []string{match + `"e1"`}, ""},
+		{"If-Match of another version", "hello", []string{match + `"e9"`}, mismatch},
+		{"If-Match of a weak tag", "hello", []string{match + `W/"e1"`}, mismatch},
+		{"If-Match of a list with this version", "hello", []string{match + `"e9", "e1"`}, ""},
+		{"If-Match of a list in two lines", "hello", []string{match + `"e9"`, match + `"e1"`}, ""},
+		{"If-Match of a list without this version", "hello", []string{match + `"e9", W/"e1"`}, mismatch},
+		{"If-Match of any version", "hello", []string{match + "*"}, ""},
+		{"If-Match of a version where there is none", "nope", []string{match + `"e1"`}, mismatch},
+		{"If-Match of a list where there is none", "nope", []string{match + `"e1", "e2"`}, mismatch},
+		{"If-Match of any version where there is none", "nope", []string{match + "*"}, absent},
+		{"If-None-Match of any version", "hello", []string{noneMatch + "*"}, exists},
+		{"If-None-Match of any version where there is none", "nope", []string{noneMatch + "*"}, ""},
+		{"If-None-Match of this version", "hello", []string{noneMatch + `"e1"`}, mismatch},
+		{"If-None-Match of this version, weakly", "hello", []string{noneMatch + `W/"e1"`}, mismatch},
+		{"If-None-Match of another version", "hello", []string{noneMatch + `"e9"`}, ""},
+		{"If-None-Match of a version where there is none", "nope", []string{noneMatch + `"e1"`}, ""},
+		{"both that hold", "hello", []string{match + `"e1"`, noneMatch + `"e9"`}, ""},
+		{"both, where If-Match fails", "hello", []string{match + `"e9"`, noneMatch + `"e8"`}, mismatch},
+		{"both, where If-None-Match fails", "hello", []string{match + "*", noneMatch + `"e1"`}, mismatch},
+		{"both of any version", "hello", []string{match + "*", noneMatch + "*"}, exists},
+		{"both of any version where there is none", "nope", []string{match + "*", noneMatch + "*"}, absent},
+	}
+	var exchanges []exchange
+	for _, row := range rows {
+		for _, method := range []string{http.MethodPut, http.MethodDelete} {
+			e := exchange{
+				name: row.name + ", " + method, request: method + " /v1/values/" + row.key, header: row.header,
+				status: writeStatus(method, row.key), reason: row.reason,
+			}
+			if row.reason != "" {
+				e.status = http.StatusPreconditionFailed
+			}
+			exchanges = append(exchanges, e)
+		}
+	}
+	run(t, exchanges)
+}
+
+// writeStatus returns the status of a write that happens.
+func writeStatus(method, key string) int {
+	switch {
+	case method == http.MethodDelete:
+		return http.StatusNoContent
+	case key == "nope":
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+func TestMalformedConditionIsNeverIgnored(t *testing.T) {
+	t.Parallel()
+	values := []string{
+		"", "e1", `"e1`, `e1"`, `"e1" "e2"`, `"e1", *`, `*, "e1"`, "*, *", "**", `w/"e1"`, `W/e1`, `W/ "e1"`,
+		"'e1'", `"e 1"`, `"e1"x`, ",", ", ,",
+	}
+	var exchanges []exchange
+	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
+		for _, header := range []string{match, noneMatch} {
+			for _, value := range values {
+				exchanges = append(exchanges, exchange{
+					name: fmt.Sprintf("%s %s%q", method, header, value), request: method + " /v1/values/hello",
+					header: []string{header + value}, status: 400, reason: "REQUEST_INVALID", detail: header,
+				})
+			}
+		}
+	}
+	addr := start(t, newFake(), rest.Config{})
+	for _, e := range exchanges {
+		e.check(t, send(t, addr, e))
+	}
+}
+
+// Of writers that all saw the same version, one wins, though the service knows no precondition for what
+// they demand.
+func TestOneOfManyConditionalWritersWins(t *testing.T) {
+	t.Parallel()
+	addr := start(t, newFake(), rest.Config{})
+	statuses := make([]int, 16)
+	var writers sync.WaitGroup
+	for i := range statuses {
+		writers.Go(func() {
+			e := exchange{request: "PUT /v1/values/hello", header: []string{match + `"e1", "x"`}, body: "v"}
+			statuses[i] = send(t, addr, e).StatusCode
+		})
+	}
+	writers.Wait()
+	count := map[int]int{}
+	for _, status := range statuses {
+		count[status]++
+	}
+	if count[200] != 1 || count[412] != len(statuses)-1 {
+		t.Errorf("writers got %v, want one 200 and 412 for all others", count)
+	}
+}
+
+func TestLostRaceIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	var once sync.Once
+	f.beforeWrite = func() {
+		once.Do(func() { f.put(valueOf("hello", "theirs")) })
+	}
+	e := exchange{request: "PUT /v1/values/hello", header: []string{noneMatch + `"x"`}, body: "ours", status: 200}
+	e.check(t, send(t, start(t, f, rest.Config{}), e))
+	if got := f.contents()["hello"]; got != "ours" {
+		t.Errorf("the value is %q, want ours", got)
+	}
+}
+
+func TestChangeBetweenReadAndWriteCounts(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.beforeWrite = func() { f.put(valueOf("hello", "theirs")) }
+	e := exchange{
+		request: "PUT /v1/values/hello", header: []string{match + `"e1", "x"`}, body: "ours",
+		status: 412, reason: "ETAG_MISMATCH",
+	}
+	e.check(t, send(t, start(t, f, rest.Config{}), e))
+	if got := f.contents()["hello"]; got != "theirs" {
+		t.Errorf("the value is %q, want theirs", got)
+	}
+}
+
+func TestRaceThatIsAlwaysLostEnds(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.beforeWrite = func() { f.put(valueOf("hello", "theirs")) }
+	e := exchange{
+		request: "DELETE /v1/values/hello", header: []string{noneMatch + `"x"`},
+		status: 503, reason: "OVERLOADED", detail: "nothing was written", wants: []string{"Retry-After: 1"},
+	}
+	e.check(t, send(t, start(t, f, rest.Config{}), e))
+	if got := f.contents()["hello"]; !strings.HasPrefix(got, "theirs") {
+		t.Errorf("the value is %q, want theirs", got)
+	}
+}
+
+func valueOf(key, value string) *keyvaluev1.SetRequest {
+	return &keyvaluev1.SetRequest{Key: key, Content: &keyvaluev1.SetRequest_Value{Value: value}}
+}

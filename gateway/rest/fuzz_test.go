@@ -1,0 +1,126 @@
+package rest_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"key-value/gateway/rest"
+	"key-value/internal/reason"
+)
+
+func FuzzKeyPath(f *testing.F) {
+	for _, key := range []string{"", "a/b", "a//b/", "%2F", "..", "a b+c?d#e", "é", "\x00", "\xff", ":", "*"} {
+		f.Add(key)
+	}
+	f.Fuzz(func(t *testing.T, key string) {
+		path := rest.KeyPath(key)
+		parsed, err := url.ParseRequestURI(path)
+		if err != nil || parsed.EscapedPath() != path {
+			t.Fatalf("KeyPath(%q) = %q, which a server reads as %v, %v", key, path, parsed, err)
+		}
+		got, err := rest.DecodeKey(strings.TrimPrefix(path, rest.KeyPrefix))
+		if utf8.ValidString(key) != (err == nil) || err == nil && got != key {
+			t.Errorf("DecodeKey(KeyPath(%q)) = %q, %v", key, got, err)
+		}
+	})
+}
+
+func FuzzDecodeKey(f *testing.F) {
+	for _, escaped := range []string{"a", "%", "%2", "%zz", "%2F", "%FF", "%2541", "%C3%A9", "a//b", "%00"} {
+		f.Add(escaped)
+	}
+	f.Fuzz(func(t *testing.T, escaped string) {
+		key, err := rest.DecodeKey(escaped)
+		if err != nil {
+			wantReason(t, err, reason.KeyInvalid)
+		} else if !utf8.ValidString(key) || len(key) > len(escaped) {
+			t.Errorf("DecodeKey(%q) = %q, want UTF-8 that is no longer", escaped, key)
+		}
+	})
+}
+
+func FuzzETags(f *testing.F) {
+	for _, header := range []string{"*", `"a"`, `W/"a", "b"`, `,"a",,`, `"a`, `a`, `"a" "b"`, `*, "a"`, `""`, "\"\xff\""} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		tags, err := rest.ETags([]string{header})
+		if err != nil {
+			wantReason(t, err, reason.RequestInvalid)
+			return
+		}
+		again, err := rest.ETags(tags) // a line each
+		if len(tags) == 0 || err != nil || !slices.Equal(tags, again) {
+			t.Errorf("ETags(%q) = %q, which reads as %q, %v", header, tags, again, err)
+		}
+	})
+}
+
+func FuzzAccept(f *testing.F) {
+	for _, header := range []string{
+		"", "*/*", "text/plain;q=0.5, */*;q=0.1", `a/b;x="c,d\"", text/*`, "text/plain;q=1.001", "*/json", ";", `"`, `"\`,
+	} {
+		f.Add(header, true)
+		f.Add(header, false)
+	}
+	f.Fuzz(func(t *testing.T, header string, text bool) {
+		media, err := rest.Negotiate([]string{header}, text)
+		if err != nil {
+			wantReason(t, err, "NOT_ACCEPTABLE")
+		} else if !text && media == "text/plain" {
+			t.Errorf("Negotiate(%q) of bytes = %s", header, media)
+		}
+	})
+}
+
+// What is taken is JSON to others too, and means the same to them.
+func FuzzDecodeEntry(f *testing.F) {
+	for _, body := range []string{
+		`{"key":"k","value":"v"}`, `{"key":"k","data":"dg==","ttl":"5m"}`, `{"value":"\ud800"}`, `{"a":1}`, `{`, `[]`, `null`,
+		`{"key":"k","key":"l"}`, "{\"key\":\"\xff\"}", `{"key":"k"} x`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		key, value, _, err := rest.DecodeEntry(body)
+		if err != nil {
+			wantReason(t, err, reason.RequestInvalid)
+			return
+		}
+		var other struct{ Key, Value *string }
+		if err := json.Unmarshal(body, &other); err != nil {
+			t.Fatalf("DecodeEntry takes %q, which is not JSON: %v", body, err)
+		}
+		if other.Key != nil && *other.Key != key || value != nil && *other.Value != *value {
+			t.Errorf("DecodeEntry(%q) = %q, %v, want %v", body, key, value, other)
+		}
+	})
+}
+
+func FuzzTTL(f *testing.F) {
+	for _, s := range []string{"90s", "1h30m", "-1ns", "0", "", "1d", "9999999999h", "2562047h47m16.854775807s", "1e9s", ".5s", "µs"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ttl, err := rest.ParseTTL(s)
+		if err != nil {
+			wantReason(t, err, reason.TTLInvalid)
+			return
+		}
+		if want, err := time.ParseDuration(s); err != nil || ttl.AsDuration() != want || !ttl.IsValid() {
+			t.Errorf("ParseTTL(%q) = %v, want %v, %v", s, ttl, want, err)
+		}
+	})
+}
+
+func wantReason(t *testing.T, err error, want reason.Reason) {
+	t.Helper()
+	if got := reason.Of(err); got != want {
+		t.Errorf("it fails with reason %q (%v), want %s", got, err, want)
+	}
+}

@@ -1,0 +1,166 @@
+package rest_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+
+	"key-value/gateway/rest"
+	"key-value/internal/reason"
+)
+
+func TestReason(t *testing.T) {
+	t.Parallel()
+	rows := map[reason.Reason]int{
+		reason.KeyNotFound: 404, reason.ETagMismatch: 412, reason.KeyExists: 412, reason.KeyAbsent: 412,
+		reason.KeyInvalid: 400, reason.ValueInvalid: 400, reason.TTLInvalid: 400, reason.PageTokenInvalid: 400,
+		reason.RequestInvalid: 400, reason.ValueTooLarge: 413, reason.BatchTooLarge: 413, reason.NotAnInteger: 409,
+		reason.IntegerOverflow: 409, reason.ResumeTooOld: 410, reason.StoreFull: 507, reason.RateLimited: 429,
+		reason.Overloaded: 503, reason.APIKeyInvalid: 401, reason.PermissionDenied: 403,
+		reason.ServiceUnavailable: 503, reason.DeadlineExceeded: 504,
+	}
+	for why, status := range rows {
+		t.Run(string(why), func(t *testing.T) {
+			t.Parallel()
+			f := newFake()
+			f.fail = why.Errorf("what the service says")
+			addr := start(t, f, rest.Config{})
+			for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
+				e := exchange{
+					request: method + " /v1/values/hello", status: status, reason: string(why), detail: "what the service says",
+				}
+				e.check(t, send(t, addr, e))
+			}
+		})
+	}
+}
+
+func TestErrorWithoutReason(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name   string
+		err    error
+		status int
+		reason string
+	}{
+		{"unimplemented", connect.NewError(connect.CodeUnimplemented, "dial 10.0.0.1"), 501, "UNIMPLEMENTED"},
+		{"internal", connect.NewError(connect.CodeInternal, "dial 10.0.0.1"), 500, "INTERNAL"},
+		{"unknown", connect.NewError(connect.CodeUnknown, "dial 10.0.0.1"), 500, "INTERNAL"},
+		{"data loss", connect.NewError(connect.CodeDataLoss, "dial 10.0.0.1"), 500, "INTERNAL"},
+		{"canceled", connect.NewError(connect.CodeCanceled, "dial 10.0.0.1"), 499, "CANCELED"},
+		{"unavailable", connect.NewError(connect.CodeUnavailable, "dial 10.0.0.1"), 503, "SERVICE_UNAVAILABLE"},
+		{"too late", connect.NewError(connect.CodeDeadlineExceeded, "dial 10.0.0.1"), 504, "DEADLINE_EXCEEDED"},
+		{"invalid", connect.NewError(connect.CodeInvalidArgument, "dial 10.0.0.1"), 400, "REQUEST_INVALID"},
+		{"not found", connect.NewError(connect.CodeNotFound, "dial 10.0.0.1"), 404, "KEY_NOT_FOUND"},
+		{"unauthenticated", connect.NewError(connect.CodeUnauthenticated, "dial 10.0.0.1"), 401, "API_KEY_INVALID"},
+		{"denied", connect.NewError(connect.CodePermissionDenied, "dial 10.0.0.1"), 403, "PERMISSION_DENIED"},
+		{"a message too long", connect.NewError(connect.CodeResourceExhausted, "dial 10.0.0.1"), 413, "VALUE_TOO_LARGE"},
+		{"no status at all", errors.New("dial 10.0.0.1"), 500, "INTERNAL"},
+		{"a context that ran out", context.DeadlineExceeded, 504, "DEADLINE_EXCEEDED"},
+		{"a context that was canceled", context.Canceled, 499, "CANCELED"},
+		{"a reason nobody knows", reason.Reason("NEW").With(connect.CodeUnavailable, nil, "new"), 503, "SERVICE_UNAVAILABLE"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFake()
+			f.fail = row.err
+			e := exchange{request: "GET /v1/values/hello", status: row.status, reason: row.reason}
+			got := send(t, start(t, f, rest.Config{}), e)
+			e.check(t, got)
+			if strings.Contains(got.text, "10.0.0.1") {
+				t.Errorf("the answer %s tells what is behind the gateway", got.text)
+			}
+		})
+	}
+}
+
+func TestWriteError(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{
+			name: "every field of a problem", err: reason.APIKeyInvalid.Errorf("no valid key"),
+			want: `{"type":"urn:keyvalue:reason:API_KEY_INVALID","title":"Invalid API key","status":401,` +
+				`"detail":"no valid key","reason":"API_KEY_INVALID"}` + "\n",
+		},
+		{
+			name: "metadata in the order of its names",
+			err:  reason.KeyNotFound.With(connect.CodeNotFound, map[string]string{"operation": "3", "key": "a\"b"}, "gone"),
+			want: `{"type":"urn:keyvalue:reason:KEY_NOT_FOUND","title":"Key not found","status":404,` +
+				`"detail":"gone","reason":"KEY_NOT_FOUND","metadata":{"key":"a\"b","operation":"3"}}` + "\n",
+		},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			w := httptest.NewRecorder()
+			rest.WriteError(w, httptest.NewRequest(http.MethodGet, "/", nil), row.err)
+			if got := w.Body.String(); got != row.want {
+				t.Errorf("WriteError = %s, want %s", got, row.want)
+			}
+		})
+	}
+}
+
+func TestHeadersOfProblems(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		why          reason.Reason
+		header, want string
+	}{
+		{reason.APIKeyInvalid, "WWW-Authenticate", `Bearer realm="keyvalue"`},
+		{reason.RateLimited, "Retry-After", "1"},
+		{reason.Overloaded, "Retry-After", "1"},
+		{reason.ServiceUnavailable, "Retry-After", "1"},
+		{reason.DeadlineExceeded, "Retry-After", ""},
+		{reason.KeyNotFound, "Cache-Control", "private, no-cache"},
+	}
+	for _, row := range rows {
+		w := httptest.NewRecorder()
+		rest.WriteError(w, httptest.NewRequest(http.MethodGet, "/", nil), row.why.Errorf("why"))
+		if got := w.Header().Get(row.header); got != row.want {
+			t.Errorf("%s answers %s: %q, want %q", row.why, row.header, got, row.want)
+		}
+	}
+}
+
+func TestVaryFromOutsideIsKept(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	w.Header().Set("Vary", "Origin")
+	rest.New(newFake(), rest.Config{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/values/hello", nil))
+	if got := strings.Join(w.Header().Values("Vary"), ", "); got != "Origin, Accept, X-Api-Key, Authorization" {
+		t.Errorf("Vary is %q, want what was there and what is added", got)
+	}
+}
+
+// slow answers when its caller stops waiting.
+type slow struct {
+	keyvaluev1connect.KeyValueServiceClient
+}
+
+func (slow) Get(ctx context.Context, _ *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestServiceThatDoesNotAnswerIs504(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(rest.New(slow{}, rest.Config{Timeout: time.Millisecond}))
+	defer server.Close()
+	e := exchange{request: "GET /v1/values/hello", status: 504, reason: "DEADLINE_EXCEEDED"}
+	e.check(t, send(t, server.Listener.Addr().String(), e))
+}

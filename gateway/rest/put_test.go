@@ -1,0 +1,187 @@
+package rest_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"key-value/gateway/rest"
+)
+
+func TestPutEntry(t *testing.T) {
+	t.Parallel()
+	const put = "PUT /v1/values"
+	js := []string{"Content-Type: application/json"}
+	run(t, []exchange{
+		{
+			name: "a new key is 200", request: put, header: js, body: `{"key":"new","value":"v"}`,
+			status: 200, answer: `{"key":"new","value":"v"}` + "\n", wants: []string{`ETag: "e5"`, "Location: "},
+		},
+		{
+			name: "a key that exists is 200", request: put, header: js, body: `{"key":"hello","value":""}`,
+			status: 200, answer: `{"key":"hello","value":""}` + "\n",
+		},
+		{
+			name: "JSON needs no content type here", request: put, body: `{"key":"new","value":"v"}`,
+			status: 200, answer: `{"key":"new","value":"v"}` + "\n",
+		},
+		{
+			name: "a TTL says when the entry expires", request: put, header: js,
+			body: `{"key":"new","value":"v","ttl":"90s"}`, status: 200,
+			answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:35.5Z"}` + "\n",
+		},
+		{
+			name: "data is bytes in base64", request: put, header: js, body: `{"key":"new","data":"/wA="}`,
+			status: 200, answer: `{"key":"new","data":"/wA="}` + "\n",
+		},
+		{
+			name: "data that is text comes back as text", request: put, header: js, body: `{"key":"new","data":"aGk="}`,
+			status: 200, answer: `{"key":"new","value":"hi"}` + "\n",
+		},
+		{
+			name: "a body without a key has an invalid one", request: put, header: js, body: `{"value":"v"}`,
+			status: 400, reason: "KEY_INVALID",
+		},
+		{
+			name: "the TTL belongs into the body", request: put + "?ttl=5m", header: js, body: `{"key":"a","value":"v"}`,
+			status: 400, reason: "REQUEST_INVALID", detail: `"ttl"`,
+		},
+		{
+			name: "only JSON says which key", request: put, header: []string{"Content-Type: text/plain"}, body: "v",
+			status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", wants: []string{"Accept: application/json"},
+		},
+		{
+			name: "curl's default is told what to add", request: put,
+			header: []string{"Content-Type: application/x-www-form-urlencoded"}, body: `{"key":"a","value":"v"}`,
+			status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", detail: "-H 'Content-Type: application/json'",
+		},
+		{
+			name: "a condition counts", request: put, header: []string{"If-None-Match: *"}, body: `{"key":"hello","value":"v"}`,
+			status: 412, reason: "KEY_EXISTS",
+		},
+	})
+}
+
+func TestPutValue(t *testing.T) {
+	t.Parallel()
+	text, js := []string{"Content-Type: text/plain"}, []string{"Content-Type: application/json"}
+	run(t, []exchange{
+		{
+			name: "a new key is 201 and says where it is", request: "PUT /v1/values/new", header: text, body: "v",
+			status: 201, answer: `{"key":"new","value":"v"}` + "\n", wants: []string{`ETag: "e5"`, "Location: /v1/values/new"},
+		},
+		{
+			name: "a key that exists is 200", request: "PUT /v1/values/hello", header: text, body: "v",
+			status: 200, answer: `{"key":"hello","value":"v"}` + "\n", wants: []string{`ETag: "e5"`, "Location: "},
+		},
+		{
+			name: "curl -T says no content type", request: "PUT /v1/values/new", body: "v",
+			status: 201, answer: `{"key":"new","value":"v"}` + "\n",
+		},
+		{
+			name: "no body is an empty value", request: "PUT /v1/values/new",
+			status: 201, answer: `{"key":"new","value":""}` + "\n",
+		},
+		{
+			name: "text in UTF-8 may say so", request: "PUT /v1/values/new",
+			header: []string{`Content-Type: Text/Plain; Charset="UTF-8"`}, body: "é",
+			status: 201, answer: `{"key":"new","value":"é"}` + "\n",
+		},
+		{
+			name: "bytes come back in base64", request: "PUT /v1/values/new",
+			header: []string{"Content-Type: application/octet-stream"}, body: "\xff\x00",
+			status: 201, answer: `{"key":"new","data":"/wA="}` + "\n",
+		},
+		{
+			name: "JSON in a raw body is the value", request: "PUT /v1/values/new", header: text, body: `{"value":"v"}`,
+			status: 201, answer: `{"key":"new","value":"{\"value\":\"v\"}"}` + "\n",
+		},
+		{
+			name: "JSON has the value and a TTL", request: "PUT /v1/values/new", header: js, body: `{"value":"v","ttl":"1m"}`,
+			status: 201, answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
+		},
+		{
+			name: "the query has the TTL of a raw body", request: "PUT /v1/values/new?ttl=1m", header: text, body: "v",
+			status: 201, answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
+		},
+		{
+			name: "the query may have the TTL of JSON", request: "PUT /v1/values/new?ttl=1m", header: js, body: `{"value":"v"}`,
+			status: 201, answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
+		},
+		{
+			name: "a write without TTL removes the old one", request: "PUT /v1/values/soon", header: text, body: "v",
+			status: 200, answer: `{"key":"soon","value":"v"}` + "\n",
+		},
+		{
+			name: "the path alone has the key", request: "PUT /v1/values/new", header: js, body: `{"key":"a","value":"v"}`,
+			status: 400, reason: "REQUEST_INVALID", detail: "/key",
+		},
+	})
+}
+
+func TestTTL(t *testing.T) {
+	t.Parallel()
+	const put = "PUT /v1/values/new?ttl="
+	run(t, []exchange{
+		{name: "zero", request: put + "0s", status: 400, reason: "TTL_INVALID"},
+		{name: "negative", request: put + "-5s", status: 400, reason: "TTL_INVALID"},
+		{name: "over ten years", request: put + "87601h", status: 400, reason: "TTL_INVALID"},
+		{name: "ten years", request: put + "87600h", status: 201},
+		{name: "a nanosecond", request: put + "1ns", status: 201},
+		{name: "several units", request: put + "1h30m", status: 201},
+		{name: "more than an int64 holds", request: put + "9999999999h", status: 400, reason: "TTL_INVALID", detail: `"90s"`},
+		{name: "a sum that overflows", request: put + "2562047h47m16.854775808s", status: 400, reason: "TTL_INVALID"},
+		{name: "no unit", request: put + "90", status: 400, reason: "TTL_INVALID", detail: `"90s"`},
+		{name: "an unknown unit", request: put + "1d", status: 400, reason: "TTL_INVALID", detail: `"1d"`},
+		{name: "empty", request: put, status: 400, reason: "TTL_INVALID"},
+		{name: "given twice", request: put + "1s&ttl=1s", status: 400, reason: "REQUEST_INVALID", detail: "2 times"},
+		{
+			name: "given in the query and in the body", request: put + "1s", header: []string{"Content-Type: application/json"},
+			body: `{"value":"v","ttl":"1s"}`, status: 400, reason: "REQUEST_INVALID", detail: "both",
+		},
+		{
+			name: "malformed in the body", request: "PUT /v1/values/new", header: []string{"Content-Type: application/json"},
+			body: `{"value":"v","ttl":"soon"}`, status: 400, reason: "TTL_INVALID", detail: `"soon"`,
+		},
+	})
+}
+
+func TestLocationLeadsToTheEntry(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"plain", "a/b", "a%2Fb", "a//b/", "%20%25%3F%23", "caf%C3%A9", "%5B%5D%22%3C", "a;b=c:d@e"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			addr := start(t, newFake(), rest.Config{})
+			put := send(t, addr, exchange{request: "PUT /v1/values/" + path, body: "v"})
+			res, err := http.Get("http://" + addr + put.Header.Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if body, _ := io.ReadAll(res.Body); string(body) != put.text {
+				t.Errorf("GET %s = %q, want %q", put.Header.Get("Location"), body, put.text)
+			}
+		})
+	}
+}
+
+func TestRefusedWriteChangesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	addr := start(t, f, rest.Config{MaxValueBytes: 10})
+	for _, e := range []exchange{
+		{request: "PUT /v1/values/hello", body: strings.Repeat("x", 11)},
+		{request: "PUT /v1/values/hello?ttl=x", body: "v"},
+		{request: "PUT /v1/values/hello", header: []string{"Content-Type: application/json"}, body: `{"value":"v"`},
+		{request: "PUT /v1/values/hello", header: []string{"If-Match: e1"}, body: "v"},
+		{request: "DELETE /v1/values/hello", header: []string{"If-Match: e1"}},
+	} {
+		if got := send(t, addr, e); got.StatusCode < 400 {
+			t.Errorf("%s = %d, want a refusal", e.request, got.StatusCode)
+		}
+	}
+	if got := f.contents()["hello"]; got != "world" {
+		t.Errorf("the value is now %q, want the old one", got)
+	}
+}

@@ -1,0 +1,82 @@
+package rest_test
+
+import (
+	"net/http"
+	"testing"
+
+	"key-value/gateway/rest"
+)
+
+func TestGet(t *testing.T) {
+	t.Parallel()
+	run(t, []exchange{
+		{
+			name: "text is answered as JSON with its etag", request: "GET /v1/values/hello",
+			status: 200, answer: `{"key":"hello","value":"world"}` + "\n",
+			wants: []string{
+				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: private, no-cache",
+				"Vary: Accept, X-Api-Key, Authorization", "Content-Length: 32",
+			},
+		},
+		{
+			name: "bytes are answered in base64", request: "GET /v1/values/bin",
+			status: 200, answer: `{"key":"bin","data":"/wA="}` + "\n",
+		},
+		{
+			name: "an entry with a TTL says when it expires", request: "GET /v1/values/soon",
+			status: 200, answer: `{"key":"soon","value":"gone","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
+		},
+		{name: "a missing key is 404", request: "GET /v1/values/nope", status: 404, reason: "KEY_NOT_FOUND"},
+		{name: "no key at all is an invalid one", request: "GET /v1/values/", status: 400, reason: "KEY_INVALID"},
+		{
+			name: "an unknown query parameter is named", request: "GET /v1/values/hello?ttl=5m",
+			status: 400, reason: "REQUEST_INVALID", detail: `"ttl"`,
+		},
+		{
+			name: "a malformed query is refused", request: "GET /v1/values/hello?a;b",
+			status: 400, reason: "REQUEST_INVALID", detail: "query",
+		},
+		{name: "an empty query is none", request: "GET /v1/values/hello?", status: 200},
+	})
+}
+
+func TestHead(t *testing.T) {
+	t.Parallel()
+	run(t, []exchange{
+		{
+			name: "it has GET's headers and no body", request: "HEAD /v1/values/hello", status: 200,
+			wants: []string{
+				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: private, no-cache",
+				"Vary: Accept, X-Api-Key, Authorization", "Content-Length: 32",
+			},
+		},
+		{
+			name: "of the raw value it says the length", request: "HEAD /v1/values/hello",
+			header: []string{"Accept: text/plain"}, status: 200, wants: []string{"Content-Length: 5"},
+		},
+		{name: "a missing key is 404", request: "HEAD /v1/values/nope", status: 404, reason: "KEY_NOT_FOUND"},
+	})
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	run(t, []exchange{
+		{name: "a key that is there", request: "DELETE /v1/values/hello", status: 204},
+		{name: "a key that is not there", request: "DELETE /v1/values/nope", status: 204},
+		{
+			name: "an unknown query parameter is named", request: "DELETE /v1/values/hello?force=1",
+			status: 400, reason: "REQUEST_INVALID", detail: `"force"`,
+		},
+		{name: "an invalid key", request: "DELETE /v1/values/..", status: 400, reason: "KEY_INVALID"},
+	})
+}
+
+func TestDeletedKeyIsGone(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	addr := start(t, f, rest.Config{})
+	send(t, addr, exchange{request: "DELETE /v1/values/hello"})
+	if res := send(t, addr, exchange{request: "GET /v1/values/hello"}); res.StatusCode != http.StatusNotFound {
+		t.Errorf("GET after DELETE = %d, want 404", res.StatusCode)
+	}
+}
