@@ -1,0 +1,225 @@
+package serve_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"key-value/internal/serve"
+)
+
+// server is a server under test.
+type server struct {
+	addr  string
+	state *serve.State
+	stop  context.CancelFunc
+	done  chan error // what Run returned
+}
+
+func start(t *testing.T, drain time.Duration, handler http.Handler) *server {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &server{state: serve.NewState(), stop: cancel, done: make(chan error, 1)}
+	started := make(chan string, 1)
+	go func() {
+		s.done <- serve.Run(ctx, serve.Config{
+			Listen: "127.0.0.1:0", Handler: serve.Probes(s.state, func(context.Context) bool { return true }, handler),
+			State: s.state, Drain: drain, Log: slog.New(slog.DiscardHandler), Started: func(addr string) { started <- addr },
+		})
+	}()
+	select {
+	case s.addr = <-started:
+	case err := <-s.done:
+		t.Fatalf("Run = %v", err)
+	}
+	t.Cleanup(cancel)
+	return s
+}
+
+// h2c returns a client that speaks HTTP/2 without TLS.
+func h2c(t *testing.T) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestACallUnderWayIsFinishedBeforeTheServerStops(t *testing.T) {
+	for name, client := range map[string]*http.Client{"HTTP/1.1": {Transport: &http.Transport{}}, "HTTP/2": h2c(t)} {
+		t.Run(name, func(t *testing.T) {
+			entered, release := make(chan struct{}), make(chan struct{})
+			s := start(t, time.Minute, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				close(entered)
+				<-release
+				_, _ = io.WriteString(w, "done")
+			}))
+			answer := make(chan string, 1)
+			go func() {
+				res, err := client.Get("http://" + s.addr + "/slow")
+				if err != nil {
+					answer <- err.Error()
+					return
+				}
+				defer res.Body.Close()
+				body, _ := io.ReadAll(res.Body)
+				answer <- string(body)
+			}()
+			<-entered
+			s.stop()
+			<-s.state.Stopping().Done()
+			select {
+			case err := <-s.done:
+				t.Fatalf("Run returned %v while a call was under way", err)
+			default:
+			}
+			close(release)
+			if got := <-answer; got != "done" {
+				t.Errorf("the call under way got %q, want its answer", got)
+			}
+			if err := <-s.done; err != nil {
+				t.Errorf("Run = %v after a clean stop, want nil", err)
+			}
+		})
+	}
+}
+
+func TestACallThatTakesTooLongIsCutOff(t *testing.T) {
+	entered, cut := make(chan struct{}), make(chan struct{})
+	s := start(t, time.Millisecond, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-r.Context().Done()
+		close(cut)
+	}))
+	go func() {
+		res, err := http.Get("http://" + s.addr)
+		if err == nil {
+			res.Body.Close()
+		}
+	}()
+	<-entered
+	s.stop()
+	if err := <-s.done; err == nil || !strings.Contains(err.Error(), "cut off") {
+		t.Errorf("Run = %v, want it to say that calls were cut off", err)
+	}
+	<-cut
+}
+
+func TestAStreamHearsThatTheServerStops(t *testing.T) {
+	var s *server
+	entered := make(chan struct{})
+	ready := make(chan struct{})
+	s = start(t, time.Minute, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-ready
+		close(entered)
+		<-s.state.Stopping().Done()
+		_, _ = io.WriteString(w, "last words")
+	}))
+	close(ready)
+	answer := make(chan string, 1)
+	go func() {
+		res, err := http.Get("http://" + s.addr)
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		body, _ := io.ReadAll(res.Body)
+		answer <- string(body)
+	}()
+	<-entered
+	s.stop()
+	if got := <-answer; got != "last words" {
+		t.Errorf("the stream got %q, want its last words", got)
+	}
+	if err := <-s.done; err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
+func TestHeadersOver16KiBAreRefused(t *testing.T) {
+	s := start(t, 0, http.NotFoundHandler())
+	req, err := http.NewRequest(http.MethodGet, "http://"+s.addr, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Large", strings.Repeat("x", 32<<10))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status = %d, want 431", res.StatusCode)
+	}
+}
+
+// A length in both forms is how one request is smuggled inside another.
+func TestTwoLengthsNeverMakeASecondRequest(t *testing.T) {
+	asked := make(chan string, 10)
+	s := start(t, 0, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		asked <- r.URL.Path
+	}))
+	for name, lengths := range map[string]string{
+		"length and chunked": "Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		"two lengths":        "Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", s.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			fmt.Fprintf(conn, "POST /first HTTP/1.1\r\nHost: a\r\n%sGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", lengths)
+			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err == nil {
+				res.Body.Close()
+			}
+			_, _ = io.Copy(io.Discard, conn) // until the server closes
+			for len(asked) != 0 {
+				if path := <-asked; path == "/smuggled" {
+					t.Error("the server read a second request out of the first one's body")
+				}
+			}
+		})
+	}
+}
+
+func TestProbes(t *testing.T) {
+	ready, state := false, serve.NewState()
+	server := httptest.NewServer(serve.Probes(state, func(context.Context) bool { return ready }, http.NotFoundHandler()))
+	t.Cleanup(server.Close)
+	expect := func(method, path string, want int) {
+		t.Helper()
+		req, err := http.NewRequest(method, server.URL+path, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if res.StatusCode != want {
+			t.Errorf("%s %s = %d, want %d", method, path, res.StatusCode, want)
+		}
+	}
+	for _, path := range []string{"/health", "/livez"} {
+		expect(http.MethodGet, path, http.StatusOK)
+		expect(http.MethodHead, path, http.StatusOK)
+		expect(http.MethodPost, path, http.StatusMethodNotAllowed)
+	}
+	expect(http.MethodGet, "/readyz", http.StatusServiceUnavailable)
+	ready = true
+	expect(http.MethodGet, "/readyz", http.StatusOK)
+	expect(http.MethodGet, "/elsewhere", http.StatusNotFound)
+}

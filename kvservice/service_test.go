@@ -1,0 +1,344 @@
+package kvservice_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/limit"
+	"key-value/internal/reason"
+	"key-value/internal/rpc"
+	"key-value/internal/wiretest"
+	"key-value/kvservice"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+type client = keyvaluev1connect.KeyValueServiceClient
+
+// serveEngine serves engine until the test ends and returns its URL.
+func serveEngine(t *testing.T, engine store.Engine, cfg kvservice.Config) string {
+	t.Helper()
+	server := rpc.NewServer(kvservice.New(engine, cfg), rpc.Config{
+		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
+	})
+	return wiretest.Serve(t, rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler()))
+}
+
+func newEngine(t *testing.T) store.Engine {
+	engine := memory.New(memory.Options{})
+	t.Cleanup(func() { _ = engine.Close() })
+	return engine
+}
+
+// overEveryWire runs test against a service of its own for each wire.
+func overEveryWire(t *testing.T, test func(t *testing.T, kv client)) {
+	for _, wire := range wiretest.Wires() {
+		t.Run(wire.Name, func(t *testing.T) {
+			test(t, wire.Dial(t, serveEngine(t, newEngine(t), kvservice.Config{})))
+		})
+	}
+}
+
+func text(key, value string) *keyvaluev1.SetRequest {
+	return &keyvaluev1.SetRequest{Key: key, Content: &keyvaluev1.SetRequest_Value{Value: value}}
+}
+
+func mustSet(t *testing.T, kv client, req *keyvaluev1.SetRequest) *keyvaluev1.SetResponse {
+	t.Helper()
+	res, err := kv.Set(t.Context(), req)
+	if err != nil {
+		t.Fatalf("Set(%s) = %v", req.GetKey(), err)
+	}
+	return res
+}
+
+func mustGet(t *testing.T, kv client, key string) *keyvaluev1.Entry {
+	t.Helper()
+	res, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: key})
+	if err != nil {
+		t.Fatalf("Get(%s) = %v", key, err)
+	}
+	return res.GetEntry()
+}
+
+func wantReason(t *testing.T, what string, err error, want reason.Reason) {
+	t.Helper()
+	if got := reason.Of(err); got != want {
+		t.Errorf("%s = %v with reason %q, want %s", what, err, got, want)
+	}
+	if got := connect.CodeOf(err); err != nil && got != want.Code() {
+		t.Errorf("%s has code %v, want %v", what, got, want.Code())
+	}
+}
+
+func TestAValueComesBackAsItWas(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, kv client) {
+		for name, req := range map[string]*keyvaluev1.SetRequest{
+			"text":           text("text", "world"),
+			"no text at all": text("empty", ""),
+			"text as bytes":  {Key: "ascii", Content: &keyvaluev1.SetRequest_Data{Data: []byte("world")}},
+			"bytes":          {Key: "bytes", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xff, 0, 0xfe}}},
+			"odd keys":       text("a//b/%2F ?#ü/", "x"),
+			"a megabyte":     text("large", strings.Repeat("x", limit.ValueBytes)),
+		} {
+			t.Run(name, func(t *testing.T) {
+				set := mustSet(t, kv, req)
+				if !set.GetCreated() {
+					t.Error("created = false for a new key")
+				}
+				got := mustGet(t, kv, req.GetKey())
+				if string(contentOf(got)) != req.GetValue()+string(req.GetData()) {
+					t.Errorf("content = %d bytes, want what was stored", len(contentOf(got)))
+				}
+				if got.GetEtag() == "" || got.GetEtag() != set.GetEntry().GetEtag() {
+					t.Errorf("etag = %q, but Set said %q", got.GetEtag(), set.GetEntry().GetEtag())
+				}
+				if again := mustSet(t, kv, req); again.GetCreated() {
+					t.Error("created = true for a key that was there")
+				}
+			})
+		}
+	})
+}
+
+func contentOf(e *keyvaluev1.Entry) []byte { return append([]byte(e.GetValue()), e.GetData()...) }
+
+func TestTextIsTextAndBytesAreBytes(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, kv client) {
+		mustSet(t, kv, &keyvaluev1.SetRequest{Key: "a", Content: &keyvaluev1.SetRequest_Data{Data: []byte("é")}})
+		if got, ok := mustGet(t, kv, "a").GetContent().(*keyvaluev1.Entry_Value); !ok || got.Value != "é" {
+			t.Errorf("UTF-8 written as data came back as %T, want value", mustGet(t, kv, "a").GetContent())
+		}
+		mustSet(t, kv, &keyvaluev1.SetRequest{Key: "b", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xc3}}})
+		if got, ok := mustGet(t, kv, "b").GetContent().(*keyvaluev1.Entry_Data); !ok || !bytes.Equal(got.Data, []byte{0xc3}) {
+			t.Errorf("bytes came back as %T, want data", mustGet(t, kv, "b").GetContent())
+		}
+	})
+}
+
+func TestDeleteSaysWhetherThereWasAnEntry(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, kv client) {
+		mustSet(t, kv, text("a", "1"))
+		for _, want := range []bool{true, false} {
+			res, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: "a"})
+			if err != nil || res.GetDeleted() != want {
+				t.Errorf("Delete = %v, %v; want deleted %v", res, err, want)
+			}
+		}
+		_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
+		wantReason(t, "Get of a deleted key", err, reason.KeyNotFound)
+	})
+}
+
+func TestTTL(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, kv client) {
+		req := text("a", "1")
+		req.Ttl = durationpb.New(time.Hour)
+		mustSet(t, kv, req)
+		left := time.Until(mustGet(t, kv, "a").GetExpireTime().AsTime())
+		if left <= 59*time.Minute || left > time.Hour {
+			t.Errorf("the entry expires in %v, want an hour", left)
+		}
+		mustSet(t, kv, text("a", "2"))
+		if e := mustGet(t, kv, "a"); e.GetExpireTime() != nil {
+			t.Errorf("a Set without TTL left one: the entry expires at %v", e.GetExpireTime().AsTime())
+		}
+	})
+}
+
+func TestPreconditions(t *testing.T) {
+	exists := func(b bool) *keyvaluev1.Precondition {
+		return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: b}}
+	}
+	etag := func(e string) *keyvaluev1.Precondition {
+		return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: e}}
+	}
+	overEveryWire(t, func(t *testing.T, kv client) {
+		old := mustSet(t, kv, text("there", "1")).GetEntry().GetEtag()
+		now := mustSet(t, kv, text("there", "2")).GetEntry().GetEtag()
+		for _, test := range []struct {
+			name string
+			key  string
+			pre  *keyvaluev1.Precondition
+			want reason.Reason
+		}{
+			{"an old etag", "there", etag(old), reason.ETagMismatch},
+			{"an etag of nobody", "there", etag("nonsense"), reason.ETagMismatch},
+			{"an etag for a key that is not there", "absent", etag(now), reason.ETagMismatch},
+			{"must not exist, but does", "there", exists(false), reason.KeyExists},
+			{"must exist, but does not", "absent", exists(true), reason.KeyAbsent},
+			{"no condition in the precondition", "there", &keyvaluev1.Precondition{}, reason.RequestInvalid},
+			{"an etag in quotes", "there", etag(`"` + now + `"`), reason.RequestInvalid},
+			{"an empty etag", "there", etag(""), reason.RequestInvalid},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				req := text(test.key, "changed")
+				req.Precondition = test.pre
+				_, err := kv.Set(t.Context(), req)
+				wantReason(t, "Set", err, test.want)
+				_, err = kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: test.key, Precondition: test.pre})
+				if test.want != reason.KeyExists { // Delete of a key that must not exist is refused alike
+					wantReason(t, "Delete", err, test.want)
+				}
+				if got := mustGet(t, kv, "there"); got.GetValue() != "2" || got.GetEtag() != now {
+					t.Errorf("a refused write changed the entry to %v", got)
+				}
+			})
+		}
+		req := text("there", "3")
+		req.Precondition = etag(now)
+		mustSet(t, kv, req)
+		req = text("new", "1")
+		req.Precondition = exists(false)
+		mustSet(t, kv, req)
+		if res, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: "new", Precondition: exists(true)}); err != nil || !res.GetDeleted() {
+			t.Errorf("Delete of a key that must exist, and does = %v, %v", res, err)
+		}
+	})
+}
+
+func TestBadRequestsChangeNothing(t *testing.T) {
+	ttl := func(d *durationpb.Duration) *keyvaluev1.SetRequest {
+		req := text("a", "changed")
+		req.Ttl = d
+		return req
+	}
+	overEveryWire(t, func(t *testing.T, kv client) {
+		mustSet(t, kv, text("a", "kept"))
+		for _, test := range []struct {
+			name string
+			req  *keyvaluev1.SetRequest
+			want reason.Reason
+		}{
+			{"an empty key", text("", "x"), reason.KeyInvalid},
+			{"a key of 1,025 bytes", text(strings.Repeat("k", 1025), "x"), reason.KeyInvalid},
+			{"a zero byte in the key", text("a\x00", "x"), reason.KeyInvalid},
+			{"a C1 control character in the key", text("a\u0085", "x"), reason.KeyInvalid},
+			{"a dot segment", text("a/./b", "x"), reason.KeyInvalid},
+			{"two dots at the end", text("a/..", "x"), reason.KeyInvalid},
+			{"no content", &keyvaluev1.SetRequest{Key: "a"}, reason.ValueInvalid},
+			{"a byte too many", text("a", strings.Repeat("x", limit.ValueBytes+1)), reason.ValueTooLarge},
+			{"a TTL of zero", ttl(durationpb.New(0)), reason.TTLInvalid},
+			{"a negative TTL", ttl(durationpb.New(-time.Second)), reason.TTLInvalid},
+			{"a TTL of over 10 years", ttl(durationpb.New(limit.TTL + 1)), reason.TTLInvalid},
+			{"a TTL that overflows", ttl(&durationpb.Duration{Seconds: 315_576_000_000}), reason.TTLInvalid},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				_, err := kv.Set(t.Context(), test.req)
+				wantReason(t, "Set", err, test.want)
+			})
+		}
+		if got := mustGet(t, kv, "a"); got.GetValue() != "kept" {
+			t.Errorf("the entry is now %v, want it as it was", got)
+		}
+	})
+}
+
+func TestKeysAtTheEdgeOfTheRules(t *testing.T) {
+	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
+	for _, key := range []string{strings.Repeat("k", 1024), "...", ".a", "a./b.", "a b", "/", "//", "é"} {
+		mustSet(t, kv, text(key, key))
+		if got := mustGet(t, kv, key); got.GetKey() != key || got.GetValue() != key {
+			t.Errorf("stored %q and got %v", key, got)
+		}
+	}
+}
+
+func TestAMessageTooLargeToReadIsRefused(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, kv client) {
+		_, err := kv.Set(t.Context(), text("a", strings.Repeat("x", limit.RequestBytes(limit.ValueBytes)+1)))
+		if reason.Of(err) != reason.ValueTooLarge || connect.CodeOf(err) != connect.CodeResourceExhausted {
+			t.Errorf("Set = %v with reason %q, want resource_exhausted with VALUE_TOO_LARGE", err, reason.Of(err))
+		}
+	})
+}
+
+func TestBrokenJSONIsExplained(t *testing.T) {
+	url := serveEngine(t, newEngine(t), kvservice.Config{})
+	for name, body := range map[string]string{
+		"broken":           `{"key": "a"`,
+		"an unknown field": `{"kee": "a"}`,
+		"a wrong type":     `{"key": 1}`,
+		"invalid UTF-8":    "{\"key\": \"\xff\"}",
+		"garbage behind":   `{"key": "a"} x`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			res, err := http.Post(url+keyvaluev1connect.KeyValueServiceGetProcedure, "application/json", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			var answer bytes.Buffer
+			_, _ = answer.ReadFrom(res.Body)
+			if res.StatusCode != http.StatusBadRequest || !strings.Contains(answer.String(), "invalid_argument") {
+				t.Errorf("status %d, %s; want 400 with invalid_argument", res.StatusCode, answer.String())
+			}
+		})
+	}
+}
+
+func TestADeadlineOfTheCallerIsKept(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, kv client) {
+		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+		defer cancel()
+		_, err := kv.Get(ctx, &keyvaluev1.GetRequest{Key: "a"})
+		if got := connect.CodeOf(err); got != connect.CodeDeadlineExceeded {
+			t.Errorf("Get past its deadline = %v, want deadline_exceeded", err)
+		}
+	})
+}
+
+// faulty is an engine whose every operation ends as do says.
+type faulty struct {
+	store.Engine
+	do func() error
+}
+
+func (f faulty) Do(context.Context, store.Operation) (store.Result, error) {
+	return store.Result{}, f.do()
+}
+
+func TestAnEngineThatPanicsOrFailsKeepsItsCauseToItself(t *testing.T) {
+	for name, do := range map[string]func() error{
+		"a panic": func() error { panic("secret cause") },
+		"an error that no one expected": func() error {
+			return &store.BatchError{Err: http.ErrBodyNotAllowed} // stands for anything unknown
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url := serveEngine(t, faulty{newEngine(t), do}, kvservice.Config{})
+			for _, wire := range wiretest.Wires() {
+				_, err := wire.Dial(t, url).Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
+				if connect.CodeOf(err) != connect.CodeInternal || err.Error() != "internal: internal error" {
+					t.Errorf("over %s: %v, want an internal error without its cause", wire.Name, err)
+				}
+			}
+		})
+	}
+}
+
+func TestEnginesErrorsHaveReasons(t *testing.T) {
+	for err, want := range map[error]reason.Reason{
+		store.ErrFull:            reason.StoreFull,
+		store.ErrUnavailable:     reason.ServiceUnavailable,
+		store.ErrUnknownOutcome:  reason.ServiceUnavailable,
+		store.ErrClosed:          reason.ServiceUnavailable,
+		context.DeadlineExceeded: reason.DeadlineExceeded,
+		store.ErrNotInteger:      reason.NotAnInteger,
+		store.ErrOverflow:        reason.IntegerOverflow,
+	} {
+		url := serveEngine(t, faulty{newEngine(t), func() error { return err }}, kvservice.Config{})
+		_, got := wiretest.Wires()[0].Dial(t, url).Set(t.Context(), text("a", "1"))
+		wantReason(t, "Set on an engine that says "+err.Error(), got, want)
+	}
+}
