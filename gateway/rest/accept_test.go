@@ -68,7 +68,10 @@ func TestNotAcceptable(t *testing.T) {
 	for _, e := range []exchange{
 		{name: "HTML", request: "GET /v1/values/page", header: []string{"Accept: text/html"}},
 		{name: "text of bytes", request: "GET /v1/values/bin", header: []string{"Accept: text/plain"}},
-		{name: "text in another charset", request: "GET /v1/values/hello", header: []string{"Accept: text/plain;charset=latin1"}},
+		{
+			name: "text in another charset", request: "GET /v1/values/hello",
+			header: []string{"Accept: text/plain;charset=latin1"},
+		},
 		{name: "nothing at all", request: "GET /v1/values/hello", header: []string{"Accept: */*;q=0"}},
 		{name: "only garbage", request: "GET /v1/values/hello", header: []string{"Accept: garbage"}},
 		{name: "an element that is cut off", request: "GET /v1/values/hello", header: []string{`Accept: text/plain;x="a, */*`}},

@@ -76,7 +76,7 @@ func (a *api) readJSON(w http.ResponseWriter, r request, into any) error {
 
 // readBody reads a body of bound bytes at most. Of one that says it is longer, nothing is read.
 func readBody(w http.ResponseWriter, r request, bound int) ([]byte, error) {
-	if err := checkEncoding(w, r.Header); err != nil {
+	if err := checkWhole(w, r.Header); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > int64(bound) {
@@ -125,8 +125,12 @@ func parseContentType(lines []string) (string, bool) {
 	return media, err == nil && len(lines) == 1 && (!ok || strings.EqualFold(charset, "utf-8"))
 }
 
-// checkEncoding refuses bodies that are compressed: nothing here unpacks.
-func checkEncoding(w http.ResponseWriter, h http.Header) error {
+// checkWhole refuses bodies that are compressed, because nothing here unpacks, and those that are a part of
+// a value, as curl -C sends them.
+func checkWhole(w http.ResponseWriter, h http.Header) error {
+	if len(h["Content-Range"]) > 0 {
+		return reason.RequestInvalid.Errorf("Content-Range: a value cannot be written in parts")
+	}
 	encoding := strings.Join(h["Content-Encoding"], ", ")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
 		return nil

@@ -55,7 +55,10 @@ func TestMediaType(t *testing.T) {
 		header []string
 		detail string
 	}{
-		{"a form, curl's default", []string{"Content-Type: application/x-www-form-urlencoded"}, "-H 'Content-Type: text/plain'"},
+		{
+			"a form, curl's default", []string{"Content-Type: application/x-www-form-urlencoded"},
+			"-H 'Content-Type: text/plain'",
+		},
 		{"a form with files", []string{"Content-Type: multipart/form-data; boundary=x"}, "-H 'Content-Type: text/plain'"},
 		{"a picture", []string{"Content-Type: image/png"}, "image/png"},
 		{"HTML", []string{"Content-Type: text/html"}, "text/html"},

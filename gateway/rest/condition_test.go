@@ -23,7 +23,9 @@ func TestConditionalRead(t *testing.T) {
 	run(t, []exchange{
 		{
 			name: "who has this version gets 304 and no body", request: get, header: []string{noneMatch + `"e1"`}, status: 304,
-			wants: []string{`ETag: "e1"`, "Cache-Control: private, no-cache", "Vary: Accept, X-Api-Key, Authorization", "Content-Type: "},
+			wants: []string{
+				`ETag: "e1"`, "Cache-Control: private, no-cache", "Vary: Accept, X-Api-Key, Authorization", "Content-Type: ",
+			},
 		},
 		{name: "HEAD is 304 too", request: "HEAD /v1/values/hello", header: []string{noneMatch + `"e1"`}, status: 304},
 		{name: "weak tags match If-None-Match", request: get, header: []string{noneMatch + `W/"e1"`}, status: 304},
@@ -36,8 +38,14 @@ func TestConditionalRead(t *testing.T) {
 		{name: "an empty tag", request: get, header: []string{noneMatch + `""`}, status: 200},
 		{name: "If-Match of this version", request: get, header: []string{match + `"e1"`}, status: 200},
 		{name: "If-Match of any version", request: get, header: []string{match + "*"}, status: 200},
-		{name: "If-Match of another version", request: get, header: []string{match + `"e9"`}, status: 412, reason: "ETAG_MISMATCH"},
-		{name: "weak tags never match If-Match", request: get, header: []string{match + `W/"e1"`}, status: 412, reason: "ETAG_MISMATCH"},
+		{
+			name: "If-Match of another version", request: get, header: []string{match + `"e9"`},
+			status: 412, reason: "ETAG_MISMATCH",
+		},
+		{
+			name: "weak tags never match If-Match", request: get, header: []string{match + `W/"e1"`},
+			status: 412, reason: "ETAG_MISMATCH",
+		},
 		{
 			name: "If-Match has the first say", request: get, header: []string{noneMatch + `"e1"`, match + `"e9"`},
 			status: 412, reason: "ETAG_MISMATCH",

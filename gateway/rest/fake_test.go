@@ -2,7 +2,6 @@ package rest_test
 
 import (
 	"context"
-	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -94,12 +93,12 @@ func (f *fake) Delete(_ context.Context, req *keyvaluev1.DeleteRequest) (*keyval
 	return &keyvaluev1.DeleteResponse{Deleted: ok}, nil
 }
 
-// keys returns what is stored, :: key → content as text or bytes.
+// contents returns what is stored, :: key → content as text or bytes.
 func (f *fake) contents() map[string]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	all := map[string]string{}
-	for key, entry := range maps.All(f.entries) {
+	for key, entry := range f.entries {
 		all[key] = entry.GetValue() + string(entry.GetData())
 	}
 	return all

@@ -103,7 +103,9 @@ func FuzzDecodeEntry(f *testing.F) {
 }
 
 func FuzzTTL(f *testing.F) {
-	for _, s := range []string{"90s", "1h30m", "-1ns", "0", "", "1d", "9999999999h", "2562047h47m16.854775807s", "1e9s", ".5s", "µs"} {
+	for _, s := range []string{
+		"90s", "1h30m", "-1ns", "0", "", "1d", "9999999999h", "2562047h47m16.854775807s", "1e9s", ".5s", "µs",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

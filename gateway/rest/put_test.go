@@ -114,6 +114,11 @@ func TestPutValue(t *testing.T) {
 			status: 200, answer: `{"key":"soon","value":"v"}` + "\n",
 		},
 		{
+			name: "a part is not taken for the whole", request: "PUT /v1/values/hello",
+			header: []string{"Content-Range: bytes 2-3/4"}, body: "v",
+			status: 400, reason: "REQUEST_INVALID", detail: "Content-Range",
+		},
+		{
 			name: "the path alone has the key", request: "PUT /v1/values/new", header: js, body: `{"key":"a","value":"v"}`,
 			status: 400, reason: "REQUEST_INVALID", detail: "/key",
 		},
@@ -137,8 +142,9 @@ func TestTTL(t *testing.T) {
 		{name: "empty", request: put, status: 400, reason: "TTL_INVALID"},
 		{name: "given twice", request: put + "1s&ttl=1s", status: 400, reason: "REQUEST_INVALID", detail: "2 times"},
 		{
-			name: "given in the query and in the body", request: put + "1s", header: []string{"Content-Type: application/json"},
-			body: `{"value":"v","ttl":"1s"}`, status: 400, reason: "REQUEST_INVALID", detail: "both",
+			name: "given in the query and in the body", request: put + "1s",
+			header: []string{"Content-Type: application/json"}, body: `{"value":"v","ttl":"1s"}`,
+			status: 400, reason: "REQUEST_INVALID", detail: "both",
 		},
 		{
 			name: "malformed in the body", request: "PUT /v1/values/new", header: []string{"Content-Type: application/json"},
@@ -149,7 +155,9 @@ func TestTTL(t *testing.T) {
 
 func TestLocationLeadsToTheEntry(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"plain", "a/b", "a%2Fb", "a//b/", "%20%25%3F%23", "caf%C3%A9", "%5B%5D%22%3C", "a;b=c:d@e"} {
+	for _, path := range []string{
+		"plain", "a/b", "a%2Fb", "a//b/", "%20%25%3F%23", "caf%C3%A9", "%5B%5D%22%3C", "a;b=c:d@e",
+	} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			addr := start(t, newFake(), rest.Config{})

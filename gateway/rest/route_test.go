@@ -59,7 +59,8 @@ func TestMethod(t *testing.T) {
 	var exchanges []exchange
 	for _, method := range []string{"POST", "PATCH", "TRACE", "get", "BREW"} {
 		exchanges = append(exchanges, exchange{
-			name: method, request: method + " /v1/values/a", status: 405, reason: "METHOD_NOT_ALLOWED", wants: []string{keyAllow},
+			name: method, request: method + " /v1/values/a",
+			status: 405, reason: "METHOD_NOT_ALLOWED", wants: []string{keyAllow},
 		})
 	}
 	run(t, append(exchanges,
@@ -72,7 +73,9 @@ func TestMethod(t *testing.T) {
 			wants: []string{"Allow: PUT, OPTIONS"},
 		},
 		exchange{name: "OPTIONS of a key", request: "OPTIONS /v1/values/a", status: 204, wants: []string{keyAllow}},
-		exchange{name: "OPTIONS of all values", request: "OPTIONS /v1/values", status: 204, wants: []string{"Allow: PUT, OPTIONS"}},
+		exchange{
+			name: "OPTIONS of all values", request: "OPTIONS /v1/values", status: 204, wants: []string{"Allow: PUT, OPTIONS"},
+		},
 	))
 }
 
@@ -109,7 +112,9 @@ func TestKeyInPath(t *testing.T) {
 			if got, ok := f.contents()[row.key]; !ok || got != "v" {
 				t.Errorf("PUT %s wrote %q, want the key %q", row.path, f.contents(), row.key)
 			}
-			get := exchange{request: "GET /v1/values/" + row.same, header: []string{"Accept: text/plain"}, status: 200, answer: "v"}
+			get := exchange{
+				request: "GET /v1/values/" + row.same, header: []string{"Accept: text/plain"}, status: 200, answer: "v",
+			}
 			get.check(t, send(t, addr, get))
 		})
 	}
@@ -124,7 +129,8 @@ func TestInvalidKeyInPath(t *testing.T) {
 	} {
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
 			exchanges = append(exchanges, exchange{
-				name: fmt.Sprintf("%s %.20q", method, path), request: method + " /v1/values/" + path, status: 400, reason: "KEY_INVALID",
+				name: fmt.Sprintf("%s %.20q", method, path), request: method + " /v1/values/" + path,
+				status: 400, reason: "KEY_INVALID",
 			})
 		}
 	}
