@@ -1,0 +1,174 @@
+// Package memory is the engine that keeps entries in the memory of this process.
+//
+// One lock serialises writes. Reads take none of what writers hold for long, and a watch takes none at
+// all: it reads the history, which is a ring that all watches share.
+//
+// Every write takes one revision and leaves one change in the history. An atomic batch takes one revision
+// for each of its changes, and they become visible together.
+package memory
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"key-value/kvservice/store"
+)
+
+// OnFull says what a write does that would make the entries take more than [Options].MaxMemory.
+type OnFull uint8
+
+const (
+	// Reject has the write fail with [store.ErrFull].
+	Reject OnFull = iota
+	// Evict removes entries that have not been used for long, approximately the longest, until the write
+	// fits. It fails only if it does not fit into an empty engine.
+	Evict
+)
+
+// Options says how an engine behaves. The zero value is a good default.
+type Options struct {
+	// MaxMemory is what entries may take, in bytes, with the structures that hold them. Zero: no limit.
+	MaxMemory int64
+	// OnFull says what happens at MaxMemory. Zero: Reject.
+	OnFull OnFull
+	// HistoryBytes is how much of the latest changes is kept for watches to resume from, in bytes. They
+	// count in full, also while the entry they wrote still exists. Zero: 16 MiB, or an eighth of
+	// MaxMemory if that is less.
+	HistoryBytes int64
+}
+
+const defaultHistoryBytes = 16 << 20
+
+func (o Options) historyBytes() int64 {
+	if o.HistoryBytes > 0 {
+		return o.HistoryBytes
+	}
+	if o.MaxMemory > 0 {
+		return min(defaultHistoryBytes, o.MaxMemory/8)
+	}
+	return defaultHistoryBytes
+}
+
+// Engine is a [store.Engine] in memory. Make one with [New].
+type Engine struct {
+	options Options
+	clock   clock
+	epoch   uint64 // random, never zero
+	history *history
+	waker   *waker
+	hits    atomic.Int64
+	misses  atomic.Int64
+	done    chan struct{} // closed by Close
+	workers sync.WaitGroup
+
+	mu          sync.RWMutex // :: writers; everything below is guarded by it
+	index       *index
+	revision    uint64   // of the latest write
+	changes     []*entry // of the write that is under way, in order
+	fired       []*signal
+	topics      *topics
+	watches     int64
+	snapshots   map[*snapshot]struct{} // those that a watch still reads
+	expirations int64
+	evictions   int64
+	closed      bool
+	alarm       *time.Timer // wakes the sweeper
+	alarmAt     int64       // when it does, in the engine's clock; never: it does not
+}
+
+var _ store.Engine = (*Engine)(nil)
+
+// New makes an empty engine.
+func New(options Options) *Engine {
+	e := &Engine{
+		options:   options,
+		clock:     clock{start: time.Now()},
+		epoch:     newEpoch(),
+		history:   newHistory(options.historyBytes()),
+		waker:     newWaker(),
+		done:      make(chan struct{}),
+		index:     newIndex(),
+		topics:    newTopics(),
+		snapshots: map[*snapshot]struct{}{},
+		alarm:     time.NewTimer(time.Hour),
+		alarmAt:   never,
+	}
+	e.workers.Go(func() { e.waker.run(e.done) })
+	e.workers.Go(e.sweep)
+	return e
+}
+
+// newEpoch draws 63 bits, so that the number also fits where numbers are signed.
+func newEpoch() uint64 {
+	for {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails
+		if epoch := binary.LittleEndian.Uint64(b[:]) >> 1; epoch != 0 {
+			return epoch
+		}
+	}
+}
+
+// Close ends the watches and waits for the engine's goroutines.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if !e.closed {
+		e.closed = true
+		close(e.done)
+	}
+	e.mu.Unlock()
+	e.workers.Wait()
+	return nil
+}
+
+func (e *Engine) isDone() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Stats describes the engine at this moment.
+func (e *Engine) Stats(context.Context) (store.Stats, error) {
+	e.lockSwept()
+	defer e.mu.Unlock()
+	return store.Stats{
+		Keys:        e.index.keys(),
+		MemoryBytes: e.index.bytes(),
+		MaxMemory:   e.options.MaxMemory,
+		Hits:        e.hits.Load(),
+		Misses:      e.misses.Load(),
+		Expirations: e.expirations,
+		Evictions:   e.evictions,
+		Watchers:    e.watches,
+		StartTime:   e.clock.wall(0),
+		Guarantees:  store.Guarantees{Engine: "memory", Linearizable: true, AtomicAcrossKeys: true},
+	}, nil
+}
+
+// describe returns e as callers see it.
+func (e *Engine) describe(found *entry, withValue bool) store.Entry {
+	described := store.Entry{
+		Key:        found.key(),
+		Version:    store.Version{Epoch: e.epoch, Revision: found.revision},
+		UpdateTime: e.clock.wall(found.updated),
+	}
+	if found.deadline != never {
+		described.ExpireTime = e.clock.wall(found.deadline)
+	}
+	if withValue {
+		described.Value = found.value()
+	}
+	return described
+}
+
+// token is the resume token of a revision.
+func (e *Engine) token(revision uint64) string {
+	return store.Version{Epoch: e.epoch, Revision: revision}.String()
+}

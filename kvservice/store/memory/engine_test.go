@@ -1,0 +1,28 @@
+package memory_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+	"key-value/kvservice/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// open makes an engine that is closed at the end of the test.
+func open(t *testing.T, options memory.Options) *memory.Engine {
+	e := memory.New(options)
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return e
+}
+
+func TestContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Engine { return open(t, memory.Options{}) })
+}

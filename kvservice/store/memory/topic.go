@@ -1,0 +1,142 @@
+package memory
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// topic is what any number of watches have in common: their key, or their prefix.
+type topic struct {
+	watches int // of the engine's lock
+	armed   atomic.Pointer[signal]
+}
+
+// signal tells the watches that hold it of the first change to their topic after they armed it.
+type signal struct {
+	first atomic.Uint64 // that change's revision; zero: none yet
+	ready chan struct{} // closed after first is set
+}
+
+// arm returns the signal that the next change to the topic sets off. Who arms and then looks at the
+// history misses nothing: a change is in the history before it looks for a signal.
+func (t *topic) arm() *signal {
+	for {
+		if s := t.armed.Load(); s != nil {
+			return s
+		}
+		t.armed.CompareAndSwap(nil, &signal{ready: make(chan struct{})})
+	}
+}
+
+// topics finds the topics that a changed key belongs to. The engine's lock guards it.
+type topics struct {
+	keys     map[string]*topic // :: key → topic
+	prefixes map[string]*topic // :: prefix → topic
+	lengths  []int             // of the prefixes, ascending, each once
+}
+
+func newTopics() *topics {
+	return &topics{keys: map[string]*topic{}, prefixes: map[string]*topic{}}
+}
+
+// join returns the topic of t, with one more watch.
+func (ts *topics) join(t target) *topic {
+	found := ts.of(t)[t.name]
+	if found == nil {
+		found = &topic{}
+		ts.of(t)[t.name] = found
+		ts.measure()
+	}
+	found.watches++
+	return found
+}
+
+// leave takes one watch from the topic of t.
+func (ts *topics) leave(t target) {
+	found := ts.of(t)[t.name]
+	if found.watches--; found.watches == 0 {
+		delete(ts.of(t), t.name)
+		ts.measure()
+	}
+}
+
+func (ts *topics) of(t target) map[string]*topic {
+	if t.one {
+		return ts.keys
+	}
+	return ts.prefixes
+}
+
+// measure finds the lengths of the prefixes anew.
+func (ts *topics) measure() {
+	ts.lengths = ts.lengths[:0]
+	for prefix := range ts.prefixes {
+		if i, found := slices.BinarySearch(ts.lengths, len(prefix)); !found {
+			ts.lengths = slices.Insert(ts.lengths, i, len(prefix))
+		}
+	}
+}
+
+// fire sets off the signals that wait for a change to key, and returns fired with them appended. Their
+// channels are still open: closing one wakes every watch that waits on it, which writers leave to [waker].
+func (ts *topics) fire(fired []*signal, key string, revision uint64) []*signal {
+	if len(ts.keys) > 0 {
+		fired = ts.keys[key].fire(fired, revision)
+	}
+	for _, n := range ts.lengths {
+		if n > len(key) {
+			break
+		}
+		fired = ts.prefixes[key[:n]].fire(fired, revision)
+	}
+	return fired
+}
+
+func (t *topic) fire(fired []*signal, revision uint64) []*signal {
+	if t == nil || t.armed.Load() == nil {
+		return fired
+	}
+	s := t.armed.Swap(nil)
+	s.first.Store(revision)
+	return append(fired, s)
+}
+
+// waker wakes the watches whose signals were set off, in a goroutine of its own, so that a write costs the
+// same however many watches it concerns.
+type waker struct {
+	mu    sync.Mutex
+	fired []*signal // guarded by mu
+	kick  chan struct{}
+}
+
+func newWaker() *waker { return &waker{kick: make(chan struct{}, 1)} }
+
+// wake has the signals' channels closed. It does not keep fired.
+func (w *waker) wake(fired []*signal) {
+	w.mu.Lock()
+	w.fired = append(w.fired, fired...)
+	w.mu.Unlock()
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run closes channels until done is closed.
+func (w *waker) run(done <-chan struct{}) {
+	for {
+		select {
+		case <-done:
+			return
+		case <-w.kick:
+		}
+		w.mu.Lock()
+		fired := w.fired
+		w.fired = nil
+		w.mu.Unlock()
+		for _, s := range fired {
+			close(s.ready)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package memory
+
+import (
+	"context"
+	"sync"
+
+	"key-value/kvservice/store"
+)
+
+// watch is a place in the history, and what to look for from there on. It keeps no changes of its own but
+// the one it will deliver next, and that one only so that it knows when there is none.
+type watch struct {
+	engine *Engine
+	target target
+	topic  *topic
+	close  sync.Once
+
+	cursor   uint64    // the revision up to which target's changes are delivered or found
+	snapshot *snapshot // what is yet to be delivered of what existed at cursor; nil: nothing
+	unsynced bool      // whether the event of type Sync is due
+	found    *entry    // the next change; nil: none is known
+	signal   *signal   // says when there is one, if found is nil; nil: look at the history
+}
+
+// Watch opens a watch.
+func (e *Engine) Watch(_ context.Context, req store.WatchRequest) (store.Watcher, error) {
+	w := &watch{engine: e, target: target{name: req.Prefix}}
+	if req.Key != "" {
+		w.target = target{name: req.Key, one: true}
+	}
+	if err := e.open(w, req); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// open finds where w begins.
+func (e *Engine) open(w *watch, req store.WatchRequest) error {
+	e.lockSwept()
+	defer e.mu.Unlock()
+	if e.closed {
+		return store.ErrClosed
+	}
+	w.cursor, w.unsynced = e.revision, req.Resume == ""
+	if req.Resume != "" {
+		from, err := e.positionLocked(req.Resume)
+		if err != nil {
+			return err
+		}
+		w.cursor = from
+	} else if req.Snapshot {
+		w.snapshot = e.snapshotLocked(w)
+	}
+	w.topic = e.topics.join(w.target)
+	e.watches++
+	return nil
+}
+
+// positionLocked reads a resume token.
+func (e *Engine) positionLocked(token string) (uint64, error) {
+	v, ok := store.ParseVersion(token)
+	switch {
+	case !ok || v.Epoch == 0 || v.Epoch == e.epoch && v.Revision > e.revision:
+		return 0, store.ErrTokenInvalid
+	case v.Epoch != e.epoch || v.Revision+1 < e.history.oldest.Load():
+		return 0, store.ErrResumeTooOld
+	}
+	return v.Revision, nil
+}
+
+// Close ends the watch.
+func (w *watch) Close() {
+	w.close.Do(func() {
+		w.engine.mu.Lock()
+		defer w.engine.mu.Unlock()
+		w.engine.topics.leave(w.target)
+		w.engine.watches--
+		delete(w.engine.snapshots, w.snapshot)
+	})
+}
+
+// Next returns the next event, and waits for it if need be.
+func (w *watch) Next(ctx context.Context) (store.Event, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return store.Event{}, err
+		}
+		if w.engine.isDone() {
+			return store.Event{}, store.ErrClosed
+		}
+		if event, ok, err := w.poll(); ok || err != nil {
+			return event, err
+		}
+		select {
+		case <-w.signal.ready:
+		case <-w.engine.done:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// poll returns the next event if there is one now.
+func (w *watch) poll() (store.Event, bool, error) {
+	if w.snapshot != nil {
+		if event, ok, err := w.nextOfSnapshot(); ok || err != nil {
+			return event, ok, err
+		}
+	}
+	if w.unsynced {
+		w.unsynced = false
+		return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}, true, nil
+	}
+	if w.found == nil {
+		if err := w.seek(); w.found == nil {
+			return store.Event{}, false, err
+		}
+	}
+	return w.deliver(), true, nil
+}
+
+// nextOfSnapshot returns the next entry of the snapshot, or false at its end.
+func (w *watch) nextOfSnapshot() (store.Event, bool, error) {
+	found, err := w.snapshot.next()
+	if err != nil {
+		return store.Event{}, false, err
+	}
+	if found == nil {
+		w.engine.releaseSnapshot(w.snapshot)
+		w.snapshot = nil
+		return store.Event{}, false, nil
+	}
+	return store.Event{Type: store.Put, Entry: w.engine.describe(found, true)}, true, nil
+}
+
+// deliver returns the event that was found, and looks for the one behind it at once: a watch that is idle
+// from now on is told so by its signal, however far the history moves on with changes to other keys.
+func (w *watch) deliver() store.Event {
+	e := w.found
+	w.found = nil
+	_ = w.seek() // fails again when the next event is asked for
+	event := store.Event{Type: e.kind, Token: w.engine.token(e.revision), Entry: store.Entry{Key: e.key()}}
+	if e.kind == store.Put {
+		event.Entry = w.engine.describe(e, true)
+	}
+	return event
+}
+
+// seek looks for the next change behind cursor, and moves cursor there. If there is none, signal says when.
+func (w *watch) seek() error {
+	if w.signal != nil {
+		first := w.signal.first.Load()
+		if first == 0 {
+			return nil
+		}
+		w.cursor = max(w.cursor, first-1)
+	}
+	h := w.engine.history
+	w.signal = w.topic.arm()
+	for head := h.head.Load(); w.cursor < head; {
+		e := h.at(w.cursor + 1)
+		if e == nil {
+			w.signal = nil
+			return store.ErrResumeTooOld
+		}
+		w.cursor++
+		if w.target.holds(e.key()) {
+			w.found, w.signal = e, nil
+			return nil
+		}
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+
+	"key-value/kvservice/store"
+)
+
+var listChecks = []Check{
+	{"an empty store has one empty page", func(t T, e store.Engine) {
+		if page := list(t, e, store.ListRequest{}); len(page.Entries) != 0 || page.More {
+			t.Fatalf("first page is %+v", page)
+		}
+	}},
+	{"keys are listed in the order of their bytes", func(t T, e store.Engine) {
+		for _, key := range []string{"b", "aé", "a", "\U0010fffd", "\ufffd", "é", "a/b", "a0", "B"} {
+			do(t, e, set(key, "v"))
+		}
+		wantKeys(t, list(t, e, store.ListRequest{}).Entries,
+			"B", "a", "a/b", "a0", "aé", "b", "é", "\ufffd", "\U0010fffd")
+	}},
+	{"a prefix limits a listing to the keys that begin with it", func(t T, e store.Engine) {
+		for _, key := range []string{"a", "ab", "abé", "abéé", "abc", "ac", "b"} {
+			do(t, e, set(key, "v"))
+		}
+		wantKeys(t, list(t, e, store.ListRequest{Prefix: "ab"}).Entries, "ab", "abc", "abé", "abéé")
+		wantKeys(t, list(t, e, store.ListRequest{Prefix: "abé"}).Entries, "abé", "abéé")
+		wantKeys(t, list(t, e, store.ListRequest{Prefix: "x"}).Entries)
+	}},
+	{"a page starts behind a key, whether it exists or not", func(t T, e store.Engine) {
+		for _, key := range []string{"a", "b", "c"} {
+			do(t, e, set(key, "v"))
+		}
+		wantKeys(t, list(t, e, store.ListRequest{After: "a"}).Entries, "b", "c")
+		wantKeys(t, list(t, e, store.ListRequest{After: "aa"}).Entries, "b", "c")
+		wantKeys(t, list(t, e, store.ListRequest{After: "c"}).Entries)
+		wantKeys(t, list(t, e, store.ListRequest{Prefix: "b", After: "a"}).Entries, "b")
+		wantKeys(t, list(t, e, store.ListRequest{Prefix: "b", After: "c"}).Entries)
+	}},
+	{"entries are listed whole, or without their values", func(t T, e store.Engine) {
+		wrote := do(t, e, set("k", "v")).Entry
+		whole := list(t, e, store.ListRequest{}).Entries[0]
+		bare := list(t, e, store.ListRequest{KeysOnly: true}).Entries[0]
+		wantSame(t, whole, wrote)
+		wantSame(t, bare, wrote)
+		if string(whole.Value) != "v" || bare.Value != nil {
+			t.Fatalf("values are %q and %q, want v and none", whole.Value, bare.Value)
+		}
+	}},
+	{"pages of any size join to the whole", func(t T, e store.Engine) {
+		var want []string
+		for i := range 57 {
+			want = append(want, fmt.Sprintf("k/%03d", i))
+			do(t, e, set(want[i], "v"))
+		}
+		do(t, e, set("l", "beyond"))
+		for _, limit := range []int{1, 2, 7, 56, 57, 58, 1000} {
+			entries := pages(t, e, store.ListRequest{Prefix: "k/", Limit: limit})
+			wantKeys(t, entries, want...)
+		}
+	}},
+	{"a page ends after the entry with which it passes its bytes", func(t T, e store.Engine) {
+		for i := range 10 {
+			do(t, e, set(fmt.Sprint(i), strings.Repeat("v", 99)))
+		}
+		wantKeys(t, list(t, e, store.ListRequest{MaxBytes: 1}).Entries, "0")
+		wantKeys(t, list(t, e, store.ListRequest{MaxBytes: 150}).Entries, "0", "1")
+		if entries := pages(t, e, store.ListRequest{MaxBytes: 150}); len(entries) != 10 {
+			t.Fatalf("pages have %d entries, want 10", len(entries))
+		}
+	}},
+	{"the page behind a key that was deleted goes on where it was", func(t T, e store.Engine) {
+		for _, key := range []string{"a", "b", "c", "d"} {
+			do(t, e, set(key, "v"))
+		}
+		first := list(t, e, store.ListRequest{Limit: 2})
+		do(t, e, del("b"))
+		wantKeys(t, list(t, e, store.ListRequest{After: first.Entries[1].Key}).Entries, "c", "d")
+	}},
+}
+
+// pages reads all pages of a listing and returns their entries.
+func pages(t T, e store.Engine, req store.ListRequest) []store.Entry {
+	t.Helper()
+	var all []store.Entry
+	for {
+		page := list(t, e, req)
+		if req.Limit > 0 && len(page.Entries) > req.Limit {
+			t.Fatalf("page has %d entries, want at most %d", len(page.Entries), req.Limit)
+		}
+		all = append(all, page.Entries...)
+		if !page.More {
+			return all
+		}
+		if len(page.Entries) == 0 {
+			t.Fatalf("an empty page of %+v has more behind it, and does not say where", req)
+		}
+		req.After = page.Entries[len(page.Entries)-1].Key
+	}
+}

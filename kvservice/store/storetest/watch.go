@@ -1,0 +1,202 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"key-value/kvservice/store"
+)
+
+var watchChecks = []Check{
+	{"a watch begins with a token and then has every change to its prefix in order", func(t T, e store.Engine) {
+		do(t, e, set("a/old", "before"))
+		w := open(t, e, store.WatchRequest{Prefix: "a/"})
+		defer w.Close()
+		if event := wantEvent(t, w, store.Sync, "", ""); event.Token == "" {
+			t.Fatalf("sync has no token")
+		}
+		for _, op := range []store.Operation{
+			set("a/1", "x"), set("b/1", "no"), set("a", "no"), touch("a/1", time.Hour), increment("a/n", 2),
+			del("a/nope"), del("a/1"), set("a/2", "y"),
+		} {
+			do(t, e, op)
+		}
+		wantEvent(t, w, store.Put, "a/1", "x")
+		if event := wantEvent(t, w, store.Put, "a/1", "x"); event.Entry.ExpireTime.IsZero() {
+			t.Fatalf("the event of a touch has no expire time")
+		}
+		wantEvent(t, w, store.Put, "a/n", "2")
+		wantEvent(t, w, store.Deleted, "a/1", "")
+		wantEvent(t, w, store.Put, "a/2", "y")
+	}},
+	{"a watch of one key has the changes to no other", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{Key: "k"})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		for _, key := range []string{"k1", "k", "j", "k/", "k"} {
+			do(t, e, set(key, key))
+		}
+		wantEvent(t, w, store.Put, "k", "k")
+		wantEvent(t, w, store.Put, "k", "k")
+		do(t, e, del("k"))
+		wantEvent(t, w, store.Deleted, "k", "")
+	}},
+	{"the event of a write carries the entry as it is read", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{Key: "k"})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		do(t, e, setFor("k", "v", time.Hour))
+		wantSame(t, wantEvent(t, w, store.Put, "k", "v").Entry, holds(t, e, "k", "v"))
+	}},
+	{"an operation that fails is no change", func(t T, e store.Engine) {
+		do(t, e, set("k", "x"))
+		w := open(t, e, store.WatchRequest{})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		refused(t, e, increment("k", 1), store.ErrNotInteger)
+		refused(t, e, touch("nope", 0), store.ErrNotFound)
+		refused(t, e, provided(set("k", "y"), store.IfAbsent()), store.ErrExists)
+		do(t, e, del("nope"))
+		do(t, e, set("end", ""))
+		wantEvent(t, w, store.Put, "end", "")
+	}},
+	{"a snapshot is what exists, in order, and the changes follow it", func(t T, e store.Engine) {
+		for _, key := range []string{"a/2", "b", "a/1", "a/3", "a"} {
+			do(t, e, set(key, "v"+key))
+		}
+		do(t, e, del("a/2"))
+		w := open(t, e, store.WatchRequest{Prefix: "a/", Snapshot: true})
+		defer w.Close()
+		do(t, e, set("a/4", "later"))
+		for _, key := range []string{"a/1", "a/3"} {
+			event := wantEvent(t, w, store.Put, key, "v"+key)
+			if event.Token != "" {
+				t.Fatalf("an event inside the snapshot has token %q", event.Token)
+			}
+			wantSame(t, event.Entry, do(t, e, get(key)).Entry)
+		}
+		if event := wantEvent(t, w, store.Sync, "", ""); event.Token == "" {
+			t.Fatalf("sync has no token")
+		}
+		wantEvent(t, w, store.Put, "a/4", "later")
+	}},
+	{"a snapshot of one key is that key, or nothing", func(t T, e store.Engine) {
+		do(t, e, set("k", "v"))
+		do(t, e, set("k2", "v"))
+		w := open(t, e, store.WatchRequest{Key: "k", Snapshot: true})
+		defer w.Close()
+		wantEvent(t, w, store.Put, "k", "v")
+		wantEvent(t, w, store.Sync, "", "")
+		none := open(t, e, store.WatchRequest{Key: "nope", Snapshot: true})
+		defer none.Close()
+		wantEvent(t, none, store.Sync, "", "")
+	}},
+	{"any token resumes right behind its event", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{Prefix: "k"})
+		defer w.Close()
+		tokens := []string{wantEvent(t, w, store.Sync, "", "").Token}
+		for i := range 10 {
+			do(t, e, set("k", fmt.Sprint(i)))
+			do(t, e, set("other", fmt.Sprint(i)))
+			tokens = append(tokens, wantEvent(t, w, store.Put, "k", fmt.Sprint(i)).Token)
+		}
+		for from, token := range tokens {
+			again := open(t, e, store.WatchRequest{Prefix: "k", Resume: token})
+			for i := from; i < 10; i++ {
+				if event := wantEvent(t, again, store.Put, "k", fmt.Sprint(i)); event.Token != tokens[i+1] {
+					t.Fatalf("event %d has token %q, and had %q", i, event.Token, tokens[i+1])
+				}
+			}
+			again.Close()
+		}
+	}},
+	{"a token outlives the watch, and what changed meanwhile is delivered", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{})
+		token := wantEvent(t, w, store.Sync, "", "").Token
+		w.Close()
+		do(t, e, set("a", "1"))
+		do(t, e, del("a"))
+		again := open(t, e, store.WatchRequest{Resume: token})
+		defer again.Close()
+		wantEvent(t, again, store.Put, "a", "1")
+		wantEvent(t, again, store.Deleted, "a", "")
+	}},
+	{"a token that is none is refused with ErrTokenInvalid", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{})
+		defer w.Close()
+		token := wantEvent(t, w, store.Sync, "", "").Token
+		for _, bad := range []string{"x", "-", token + "x!", token + " ", "-" + token, "🙂", token + token} {
+			if _, err := e.Watch(t.Context(), store.WatchRequest{Resume: bad}); !errors.Is(err, store.ErrTokenInvalid) {
+				t.Fatalf("watch from token %q = %v, want ErrTokenInvalid", bad, err)
+			}
+		}
+	}},
+	{"next returns with the error of its context and can be called again", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if event, err := w.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("next = %s, %v, want DeadlineExceeded", describeEvent(event), err)
+		}
+		do(t, e, set("k", "v"))
+		wantEvent(t, w, store.Put, "k", "v")
+	}},
+	{"a watch that waits is woken by the next change", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{Key: "k"})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		for i := range 20 {
+			var writer sync.WaitGroup
+			writer.Go(func() { _, _ = e.Do(t.Context(), set("k", fmt.Sprint(i))) })
+			wantEvent(t, w, store.Put, "k", fmt.Sprint(i))
+			writer.Wait()
+		}
+	}},
+	{"a hundred watches of one key all have every change", func(t T, e store.Engine) {
+		const watches, changes = 100, 50
+		var all sync.WaitGroup
+		for range watches {
+			w := open(t, e, store.WatchRequest{Key: "k"})
+			wantEvent(t, w, store.Sync, "", "")
+			all.Go(func() {
+				defer w.Close()
+				wantInOrder(t, w, changes)
+			})
+		}
+		for i := range changes {
+			do(t, e, set("k", fmt.Sprint(i)))
+		}
+		all.Wait()
+	}},
+	{"closing the store ends its watches with ErrClosed", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		var closing sync.WaitGroup
+		closing.Go(func() { _ = e.Close() })
+		defer closing.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if _, err := w.Next(ctx); !errors.Is(err, store.ErrClosed) {
+			t.Fatalf("next = %v, want ErrClosed", err)
+		}
+	}},
+}
+
+// wantInOrder checks that the next events of w are writes of the numbers from 0 on. It may be called outside
+// the goroutine of the test.
+func wantInOrder(t T, w store.Watcher, changes int) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for i := range changes {
+		if event, err := w.Next(ctx); err != nil || string(event.Entry.Value) != fmt.Sprint(i) {
+			t.Errorf("event %d is %s, %v", i, describeEvent(event), err)
+			return
+		}
+	}
+}
