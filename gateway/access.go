@@ -24,7 +24,6 @@ func authenticated(keys *apikey.Keys, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		principal, err := keys.Authenticate(r.Header)
 		if err != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
 			rest.WriteError(w, r, err)
 			return
 		}

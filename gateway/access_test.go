@@ -1,0 +1,193 @@
+package gateway_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"key-value/gateway"
+	"key-value/gateway/rest"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/reason"
+	"key-value/internal/wiretest"
+)
+
+// calls are all methods of the contract; TestEveryMethodIsCalled keeps the list whole.
+var calls = map[string]func(t *testing.T, kv client) error{
+	"Get": func(t *testing.T, kv client) error {
+		_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
+		return err
+	},
+	"Set": func(t *testing.T, kv client) error {
+		_, err := kv.Set(t.Context(), set("a", "1"))
+		return err
+	},
+	"Delete": func(t *testing.T, kv client) error {
+		_, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: "a"})
+		return err
+	},
+	"Touch": func(t *testing.T, kv client) error {
+		_, err := kv.Touch(t.Context(), &keyvaluev1.TouchRequest{Key: "a"})
+		return err
+	},
+	"Increment": func(t *testing.T, kv client) error {
+		_, err := kv.Increment(t.Context(), &keyvaluev1.IncrementRequest{Key: "a"})
+		return err
+	},
+	"List": func(t *testing.T, kv client) error {
+		_, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
+		return err
+	},
+	"Batch": func(t *testing.T, kv client) error {
+		_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{})
+		return err
+	},
+	"Watch": func(t *testing.T, kv client) error {
+		stream, err := kv.Watch(t.Context(), &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{}})
+		if err != nil {
+			return err
+		}
+		defer stream.Close()
+		_, err = stream.Receive()
+		return err
+	},
+	"GetStats": func(t *testing.T, kv client) error {
+		_, err := kv.GetStats(t.Context(), &keyvaluev1.GetStatsRequest{})
+		return err
+	},
+}
+
+func TestEveryMethodIsCalled(t *testing.T) {
+	methods := keyvaluev1.File_keyvalue_v1_service_proto.Services().Get(0).Methods()
+	for i := range methods.Len() {
+		if name := string(methods.Get(i).Name()); calls[name] == nil {
+			t.Errorf("%s is a method that no test calls: add it to calls", name)
+		}
+	}
+}
+
+// wrongKeys are the headers of callers who must not be let in.
+var wrongKeys = map[string][]string{
+	"no key":           nil,
+	"an empty key":     {"x-api-key", ""},
+	"a wrong key":      {"x-api-key", "nope"},
+	"a wrong bearer":   {"authorization", "Bearer nope"},
+	"the key as basic": {"authorization", "Basic " + apiKey},
+}
+
+func TestNoMethodIsOpenWithoutAKey(t *testing.T) {
+	url := start(t, arrangements[0].transport(t, newEngine(t)))
+	for _, wire := range wiretest.Wires() {
+		for who, header := range wrongKeys {
+			kv := wire.Dial(t, url, header...)
+			for name, call := range calls {
+				if err := call(t, kv); reason.Of(err) != reason.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
+					t.Errorf("%s over %s with %s = %v, want API_KEY_INVALID", name, wire.Name, who, err)
+				}
+			}
+		}
+		for _, header := range [][]string{{"x-api-key", apiKey}, {"authorization", "Bearer " + apiKey}} {
+			if err := calls["Set"](t, wire.Dial(t, url, header...)); err != nil {
+				t.Errorf("Set over %s with %v = %v", wire.Name, header[0], err)
+			}
+		}
+	}
+}
+
+func TestNoRouteIsOpenWithoutAKey(t *testing.T) {
+	url := start(t, arrangements[0].transport(t, newEngine(t)))
+	routes := append(rest.Routes(), rest.Route{Method: http.MethodGet, Path: "/v1/nowhere"},
+		rest.Route{Method: http.MethodPost, Path: "/v1"}, rest.Route{Method: http.MethodOptions, Path: "/v1/values"})
+	body := ""
+	for _, route := range routes {
+		path := strings.ReplaceAll(route.Path, "{key}", "a")
+		for who, header := range wrongKeys {
+			got := askAs(t, route.Method, url+path, "not even JSON", header...)
+			if got.status != http.StatusUnauthorized {
+				t.Errorf("%s %s with %s = %d, want 401", route.Method, path, who, got.status)
+			}
+			if route.Method == http.MethodHead {
+				continue
+			}
+			if body == "" {
+				body = got.body
+			}
+			if got.body != body {
+				t.Errorf("%s %s with %s answers %s; want what all refusals say: %s", route.Method, path, who, got.body, body)
+			}
+		}
+	}
+	if !strings.Contains(body, "API_KEY_INVALID") {
+		t.Errorf("a refusal says %s, want the reason API_KEY_INVALID", body)
+	}
+}
+
+func TestHealthIsOpenToAll(t *testing.T) {
+	url := start(t, arrangements[0].transport(t, newEngine(t)))
+	for _, path := range []string{"/health", "/livez", "/readyz"} {
+		if got := askAs(t, http.MethodGet, url+path, ""); got.status != http.StatusOK {
+			t.Errorf("GET %s without a key = %d, want 200", path, got.status)
+		}
+	}
+	for _, wire := range wiretest.Wires() {
+		var res healthv1.HealthCheckResponse
+		err := connect.NewClient(wire.Transport(t, url)).CallUnary(t.Context(),
+			connect.Spec{Procedure: healthv1.Health_Check_FullMethodName}, &healthv1.HealthCheckRequest{}, &res)
+		if err != nil || res.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+			t.Errorf("health over %s = %v, %v; want SERVING", wire.Name, res.GetStatus(), err)
+		}
+	}
+}
+
+func TestOtherOriginsMayCallIfAllowed(t *testing.T) {
+	const page = "https://page.example"
+	allowed := start(t, arrangements[0].transport(t, newEngine(t)), func(c *gateway.Config) { c.Origins = []string{page} })
+	for path, method := range map[string]string{
+		"/v1/values/a":                     http.MethodPut,
+		"/v1/values/b":                     http.MethodDelete,
+		"/keyvalue.v1.KeyValueService/Get": http.MethodPost,
+	} {
+		got := askAs(t, http.MethodOptions, allowed+path, "", "Origin", page, "Access-Control-Request-Method", method,
+			"Access-Control-Request-Headers", "content-type,grpc-timeout,if-match,x-api-key,x-grpc-web")
+		if got.header.Get("Access-Control-Allow-Origin") != page || got.header.Get("Access-Control-Allow-Headers") == "" {
+			t.Errorf("preflight of %s %s: %d %v, want it allowed", method, path, got.status, got.header)
+		}
+		stranger := askAs(t, http.MethodOptions, allowed+path, "", "Origin", "https://evil.example",
+			"Access-Control-Request-Method", method)
+		if origin := stranger.header.Get("Access-Control-Allow-Origin"); origin != "" {
+			t.Errorf("preflight of a stranger is allowed for %q", origin)
+		}
+	}
+	got := ask(t, http.MethodPut, allowed+"/v1/values/a", "x", "Origin", page, "Content-Type", "text/plain")
+	if got.status != http.StatusCreated || !strings.Contains(strings.ToLower(got.header.Get("Access-Control-Expose-Headers")), "etag") {
+		t.Errorf("the call itself: %d %v, want it done and its ETag readable", got.status, got.header)
+	}
+	closed := start(t, arrangements[0].transport(t, newEngine(t)))
+	if got := ask(t, http.MethodGet, closed+"/v1/values/a", "", "Origin", page); got.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("a gateway without allowed origins allows one")
+	}
+}
+
+// A caller must not be able to say who it is other than by its key.
+func TestWhatTheCallerSaysOfItselfGoesNoFurther(t *testing.T) {
+	seen := make(chan http.Header, 10)
+	spy := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen <- r.Header.Clone()
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	url := start(t, dial(t, spy))
+	kv := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey, "x-principal", "root", "x-forwarded-user", "root")
+	_, _ = kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
+	ask(t, http.MethodGet, url+"/v1/values/a", "", "X-Principal", "root", "X-Forwarded-User", "root")
+	for range 2 {
+		header := <-seen
+		for _, name := range []string{"X-Api-Key", "X-Principal", "X-Forwarded-User"} {
+			if header.Get(name) != "" {
+				t.Errorf("the caller's %s reached the service", name)
+			}
+		}
+	}
+}

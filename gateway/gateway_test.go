@@ -1,0 +1,124 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectinprocess"
+
+	kvclient "key-value/client"
+	"key-value/gateway"
+	"key-value/internal/apikey"
+	"key-value/internal/limit"
+	"key-value/internal/rpc"
+	"key-value/internal/serve"
+	"key-value/internal/wiretest"
+	"key-value/kvservice"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+const (
+	apiKey = "my-secret-key"
+	token  = "service-token"
+)
+
+// arrangements are the two ways to run the services: in one process, and in two with a hop between them.
+var arrangements = []struct {
+	name      string
+	transport func(t *testing.T, engine store.Engine) connect.Transport
+}{
+	{"one process", func(_ *testing.T, engine store.Engine) connect.Transport {
+		return connectinprocess.New(service(engine, nil))
+	}},
+	{"two processes", func(t *testing.T, engine store.Engine) connect.Transport {
+		return dial(t, serveService(t, engine), kvclient.WithBearer(token))
+	}},
+}
+
+// serveService serves a kvservice that asks for token, and returns its URL.
+func serveService(t *testing.T, engine store.Engine) string {
+	server := service(engine, apikey.Single("gateway", token))
+	return wiretest.Serve(t, rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler()))
+}
+
+func service(engine store.Engine, keys *apikey.Keys) *connect.Server {
+	return rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
+		Keys: keys, Ready: func(context.Context) bool { return true }, Log: silent,
+	})
+}
+
+var silent = slog.New(slog.DiscardHandler)
+
+func dial(t *testing.T, url string, options ...kvclient.Option) connect.Transport {
+	t.Helper()
+	transport, err := kvclient.NewTransport(url, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return transport
+}
+
+// start serves a gateway over transport and returns its URL.
+func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Config)) string {
+	t.Helper()
+	cfg := gateway.Config{Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: silent}
+	for _, c := range change {
+		c(&cfg)
+	}
+	return wiretest.Serve(t, gateway.New(gateway.NewClient(transport, silent), cfg))
+}
+
+func newEngine(t *testing.T) store.Engine {
+	engine := memory.New(memory.Options{})
+	t.Cleanup(func() { _ = engine.Close() })
+	return engine
+}
+
+// answer is what a REST request got.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// field returns a field of a body in JSON, and "" if it has none.
+func (a answer) field(name string) string {
+	var fields map[string]any
+	_ = json.Unmarshal([]byte(a.body), &fields)
+	value, _ := fields[name].(string)
+	return value
+}
+
+// ask sends a REST request with the API key. Header lists names and values in turn.
+func ask(t *testing.T, method, url, body string, header ...string) answer {
+	t.Helper()
+	return askAs(t, method, url, body, append([]string{"X-Api-Key", apiKey}, header...)...)
+}
+
+func askAs(t *testing.T, method, url, body string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer res.Body.Close()
+	got, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	return answer{res.StatusCode, res.Header, string(got)}
+}
