@@ -8,6 +8,7 @@ import (
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/etag"
 )
 
 // maxKept is how large a buffer may be, in bytes, to be used for another answer.
@@ -16,7 +17,7 @@ const maxKept = 64 << 10
 // Values of headers, shared by all answers and never written to.
 var (
 	noSniff      = []string{"nosniff"}
-	cacheControl = []string{"private, no-cache"}
+	cacheControl = []string{"no-store"}
 	vary         = []string{"Accept, X-Api-Key, Authorization"}
 	jsonType     = []string{"application/json"}
 	textType     = []string{"text/plain; charset=utf-8"}
@@ -24,6 +25,10 @@ var (
 )
 
 // setCommonHeaders sets what every answer has. A Vary from outside is kept.
+//
+// Nothing is left to caches: an etag names a version of the entry, in whichever format it is sent, and a cache
+// that holds JSON and asks for text with its etag would be told that what it holds is good (RFC 9110, section
+// 8.8.1). Who sends If-None-Match on purpose knows what it has.
 func setCommonHeaders(h http.Header) {
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = cacheControl
@@ -34,10 +39,10 @@ func setCommonHeaders(h http.Header) {
 	}
 }
 
-// setEntryHeaders sets what an answer about an entry in format f has.
-func setEntryHeaders(h http.Header, f format, version string) {
+// setEntryHeaders sets what an answer about an entry has.
+func setEntryHeaders(h http.Header, tag string) {
 	setCommonHeaders(h)
-	h["Etag"] = []string{`"` + f.tag(version) + `"`}
+	h["Etag"] = []string{etag.Quote(tag)}
 }
 
 // writeBody sends the header and a body. A HEAD request gets its length alone.
@@ -52,7 +57,7 @@ func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 // writeEntry answers with an entry in format f.
 func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, f format) {
 	h := w.Header()
-	setEntryHeaders(h, f, entry.GetEtag())
+	setEntryHeaders(h, entry.GetEtag())
 	switch f {
 	case formatText:
 		h["Content-Type"] = textType

@@ -4,86 +4,71 @@ import (
 	"net/http"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/etag"
 	"key-value/internal/reason"
 )
 
 // condition is what a request's If-Match and If-None-Match demand, the first before the second (RFC 9110,
 // section 13.2.2). The zero value demands nothing.
 type condition struct {
-	match     etagList
-	noneMatch etagList
+	match     etag.Condition
+	noneMatch etag.Condition
 }
 
 // state is an entry as far as conditions care.
 type state struct {
-	exists  bool
-	version string // the entry's etag; empty if it does not exist
+	exists bool
+	etag   string // empty if the entry does not exist
 }
 
 func parseCondition(h http.Header) (c condition, err error) {
-	if c.match, err = parseETags("If-Match", h["If-Match"]); err != nil {
-		return condition{}, err
+	if c.match, err = etag.Parse(h["If-Match"]); err != nil {
+		return condition{}, reason.RequestInvalid.Errorf("If-Match: %v", err)
 	}
-	c.noneMatch, err = parseETags("If-None-Match", h["If-None-Match"])
-	return c, err
+	if c.noneMatch, err = etag.Parse(h["If-None-Match"]); err != nil {
+		return condition{}, reason.RequestInvalid.Errorf("If-None-Match: %v", err)
+	}
+	return c, nil
 }
 
-// checkMatch returns why If-Match does not hold, or nil. The comparison is the strong one.
+// checkMatch returns why If-Match does not hold, or nil.
 func (c condition) checkMatch(now state) error {
 	switch {
-	case !c.match.present():
+	case !c.match.Present(), now.exists && c.match.MatchesStrongly(now.etag):
 		return nil
-	case c.match.any && now.exists:
-		return nil
-	case c.match.any:
+	case c.match.Any():
 		return reason.KeyAbsent.Errorf("If-Match: the key does not exist")
-	}
-	for _, tag := range c.match.tags {
-		if now.exists && !tag.weak && tag.version() == now.version {
-			return nil
-		}
 	}
 	return reason.ETagMismatch.Errorf("If-Match: the entry is not in a version that is listed")
 }
 
-// checkWrite returns why a write must not happen, or nil. If-None-Match compares weakly.
+// checkWrite returns why a write must not happen, or nil.
 func (c condition) checkWrite(now state) error {
-	if err := c.checkMatch(now); err != nil || !now.exists {
+	if err := c.checkMatch(now); err != nil {
 		return err
 	}
-	if c.noneMatch.any {
+	switch {
+	case !now.exists || !c.noneMatch.MatchesWeakly(now.etag):
+		return nil
+	case c.noneMatch.Any():
 		return reason.KeyExists.Errorf("If-None-Match: the key exists")
 	}
-	for _, tag := range c.noneMatch.tags {
-		if tag.version() == now.version {
-			return reason.ETagMismatch.Errorf("If-None-Match: the entry is in a version that is listed")
-		}
-	}
-	return nil
-}
-
-// notModified reports whether who reads an entry already has the representation with this etag.
-func (c condition) notModified(representation string) bool {
-	for _, tag := range c.noneMatch.tags {
-		if tag.opaque == representation {
-			return true
-		}
-	}
-	return c.noneMatch.any
+	return reason.ETagMismatch.Errorf("If-None-Match: the entry is in a version that is listed")
 }
 
 // precondition returns c as the service knows it, nil for none, or false if the service has no such thing.
 func (c condition) precondition() (*keyvaluev1.Precondition, bool) {
-	match, noneMatch := c.match.present(), c.noneMatch.present()
+	match, noneMatch := c.match.Present(), c.noneMatch.Present()
+	tag, single := c.match.Single()
 	switch {
 	case !match && !noneMatch:
 		return nil, true
-	case c.match.any && !noneMatch:
+	case c.match.Any() && !noneMatch:
 		return mustExist(true), true
-	case c.noneMatch.any && !match:
+	case c.noneMatch.Any() && !match:
 		return mustExist(false), true
-	case len(c.match.tags) == 1 && !c.match.tags[0].weak && !noneMatch:
-		return mustBe(c.match.tags[0].version()), true
+	case single && !noneMatch && tag != "":
+		return mustBe(tag), true
 	}
 	return nil, false
 }
@@ -92,6 +77,6 @@ func mustExist(exists bool) *keyvaluev1.Precondition {
 	return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: exists}}
 }
 
-func mustBe(version string) *keyvaluev1.Precondition {
-	return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: version}}
+func mustBe(tag string) *keyvaluev1.Precondition {
+	return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: tag}}
 }

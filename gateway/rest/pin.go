@@ -40,7 +40,7 @@ func (a *api) state(ctx context.Context, key string) (state, error) {
 	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: key})
 	switch {
 	case err == nil:
-		return state{exists: true, version: res.GetEntry().GetEtag()}, nil
+		return state{exists: true, etag: res.GetEntry().GetEtag()}, nil
 	case reason.Of(err) == reason.KeyNotFound:
 		return state{}, nil
 	}
@@ -52,7 +52,7 @@ func (s state) pin() *keyvaluev1.Precondition {
 	if !s.exists {
 		return mustExist(false)
 	}
-	return mustBe(s.version)
+	return mustBe(s.etag)
 }
 
 func preconditionFailed(err error) bool {

@@ -126,7 +126,7 @@ func TestHeadersOfProblems(t *testing.T) {
 		{reason.Overloaded, "Retry-After", "1"},
 		{reason.ServiceUnavailable, "Retry-After", "1"},
 		{reason.DeadlineExceeded, "Retry-After", ""},
-		{reason.KeyNotFound, "Cache-Control", "private, no-cache"},
+		{reason.KeyNotFound, "Cache-Control", "no-store"},
 	}
 	for _, row := range rows {
 		w := httptest.NewRecorder()

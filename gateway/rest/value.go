@@ -26,11 +26,11 @@ func (a *api) answerRead(w http.ResponseWriter, r request, c condition, entry *k
 	if err != nil {
 		return err
 	}
-	if err := c.checkMatch(state{exists: true, version: entry.GetEtag()}); err != nil {
+	if err := c.checkMatch(state{exists: true, etag: entry.GetEtag()}); err != nil {
 		return err
 	}
-	if c.notModified(f.tag(entry.GetEtag())) {
-		setEntryHeaders(w.Header(), f, entry.GetEtag())
+	if c.noneMatch.MatchesWeakly(entry.GetEtag()) {
+		setEntryHeaders(w.Header(), entry.GetEtag())
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

@@ -14,7 +14,7 @@ func TestGet(t *testing.T) {
 			name: "text is answered as JSON with its etag", request: "GET /v1/values/hello",
 			status: 200, answer: `{"key":"hello","value":"world"}` + "\n",
 			wants: []string{
-				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: private, no-cache",
+				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: no-store",
 				"Vary: Accept, X-Api-Key, Authorization", "Content-Length: 32",
 			},
 		},
@@ -46,7 +46,7 @@ func TestHead(t *testing.T) {
 		{
 			name: "it has GET's headers and no body", request: "HEAD /v1/values/hello", status: 200,
 			wants: []string{
-				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: private, no-cache",
+				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: no-store",
 				"Vary: Accept, X-Api-Key, Authorization", "Content-Length: 32",
 			},
 		},
