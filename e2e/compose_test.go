@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// buildPatience is how long the image may take to be built, modules downloaded and all.
+const buildPatience = 8 * time.Minute
+
+// compose is the command that runs compose files, with a project of its own.
+type compose struct {
+	command []string
+	project string
+}
+
+// needsDocker returns the compose command, or skips the test and says so where it cannot be overlooked.
+func needsDocker(t *testing.T) compose {
+	t.Helper()
+	project := fmt.Sprintf("kv-e2e-%d", os.Getpid())
+	if out, err := exec.Command("docker", "info").CombinedOutput(); err != nil {
+		skipLoudly(t, fmt.Sprintf("there is no Docker engine: docker info: %v: %.200s", err, out))
+	}
+	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
+		if exec.Command(command[0], append(command[1:], "version")...).Run() == nil {
+			return compose{command, project}
+		}
+	}
+	skipLoudly(t, "neither docker compose nor docker-compose is installed")
+	return compose{}
+}
+
+// skipLoudly prints the reason itself, because go test shows a skipped test only with -v.
+func skipLoudly(t *testing.T, reason string) {
+	t.Helper()
+	fmt.Printf("\nNOT TESTED: the image and the composed services, because %s\n\n", reason)
+	t.SkipNow()
+}
+
+// composition is the two services in their containers.
+type composition struct {
+	compose
+	server *process
+}
+
+// up runs the README's line, or the same with docker-compose, and waits until the gateway is ready.
+func (c compose) up(t *testing.T) composition {
+	t.Helper()
+	line := strings.Replace(composeLine, "docker compose", strings.Join(c.command, " "), 1)
+	t.Cleanup(func() {
+		if out, err := c.run("down", "--volumes", "--timeout", "30"); err != nil {
+			t.Errorf("docker compose down: %v\n%s", err, out)
+		}
+	})
+	server := launch(t, []string{"COMPOSE_PROJECT_NAME=" + c.project}, "bash", "-c", line)
+	deadline := time.After(buildPatience)
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if res, err := http.Get("http://localhost:8888/readyz"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return composition{c, server}
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-server.exited:
+			t.Fatalf("%s has ended", line)
+		case <-deadline:
+			t.Fatalf("%s: not ready within %v", line, buildPatience)
+		}
+	}
+}
+
+func (c compose) run(args ...string) (string, error) {
+	cmd := exec.Command(c.command[0], append(c.command[1:], args...)...)
+	cmd.Dir = repository
+	cmd.Env = environment([]string{"COMPOSE_PROJECT_NAME=" + c.project})
+	out, err := cmd.Output()
+	return strings.TrimSpace(string(out)), err
+}
+
+// container is what docker inspect says of one.
+type container struct {
+	State struct {
+		Status string
+		Health struct{ Status string }
+	}
+	Config     struct{ User string }
+	HostConfig struct {
+		ReadonlyRootfs bool
+		CapDrop        []string
+		SecurityOpt    []string
+		PortBindings   map[string][]struct{ HostIP, HostPort string }
+		RestartPolicy  struct{ Name string }
+	}
+}
+
+// isHardened looks at the running containers as the engine sees them, and stops them.
+func (c composition) isHardened(t *testing.T) {
+	t.Helper()
+	ids := map[string]string{}
+	for _, service := range []string{"kvservice", "gateway"} {
+		id, err := c.run("ps", "-q", service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[service] = id
+		eventually(t, service+" is healthy", func() bool { return inspect(t, id).State.Health.Status == "healthy" })
+		got := inspect(t, id)
+		if got.Config.User != "65532:65532" || !got.HostConfig.ReadonlyRootfs ||
+			!slices.Equal(got.HostConfig.CapDrop, []string{"ALL"}) ||
+			!slices.Contains(got.HostConfig.SecurityOpt, "no-new-privileges:true") ||
+			got.HostConfig.RestartPolicy.Name != "unless-stopped" {
+			t.Errorf("%s runs with more rights than it needs: %+v", service, got)
+		}
+		published := len(got.HostConfig.PortBindings)
+		if want := map[string]int{"kvservice": 0, "gateway": 1}[service]; published != want {
+			t.Errorf("%s publishes %d ports, want %d: %+v", service, published, want, got.HostConfig.PortBindings)
+		}
+	}
+	if out, err := c.run("stop"); err != nil {
+		t.Fatalf("docker compose stop: %v\n%s", err, out)
+	}
+	for service, id := range ids {
+		out, err := exec.Command("docker", "inspect", "--format", "{{.State.ExitCode}}", id).Output()
+		if code := strings.TrimSpace(string(out)); err != nil || code != "0" {
+			t.Errorf("%s ended with exit code %s, %v; want 0", service, code, err)
+		}
+	}
+}
+
+func inspect(t *testing.T, id string) container {
+	t.Helper()
+	out, err := exec.Command("docker", "inspect", id).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var containers []container
+	if err := json.Unmarshal(out, &containers); err != nil || len(containers) != 1 {
+		t.Fatalf("docker inspect %s: %v\n%s", id, err, out)
+	}
+	return containers[0]
+}

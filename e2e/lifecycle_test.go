@@ -1,0 +1,194 @@
+package e2e_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// servers are the three commands that serve, with what they need to start.
+var servers = []struct {
+	name string
+	env  []string
+	args []string
+}{
+	{"serve", []string{"KV_API_KEY=" + apiKey}, []string{"serve"}},
+	{"kvservice", []string{"KV_SERVICE_TOKEN=" + serviceToken}, []string{"kvservice"}},
+	{"gateway", []string{"KV_API_KEY=" + apiKey}, []string{"gateway", "--service", "http://127.0.0.1:1"}},
+}
+
+func TestASignalStopsAServerCleanly(t *testing.T) {
+	for _, server := range servers {
+		for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+			t.Run(server.name+" on "+signal.String(), func(t *testing.T) {
+				p := start(t, append(server.env, "KV_LISTEN=127.0.0.1:0"), server.args...)
+				// The connection stays open behind this, and must not hold the server up.
+				if got := status(t, "http://"+p.addr+"/health"); got != http.StatusOK {
+					t.Errorf("GET /health = %d, want 200", got)
+				}
+				if err := p.signal(signal); err != nil {
+					t.Fatal(err)
+				}
+				if code := p.wait(t); code != 0 {
+					t.Errorf("exit code %d, want 0", code)
+				}
+			})
+		}
+	}
+}
+
+func TestAStoppingServerFinishesItsCalls(t *testing.T) {
+	for _, d := range deployments {
+		t.Run(d.name, func(t *testing.T) {
+			d := d.start(t)
+			put := beginPut(t, d.gateway)
+			stopping(t, d.gateway)
+			if _, err := net.Dial("tcp", d.gateway.addr); err == nil {
+				t.Error("a stopping server takes new connections")
+			}
+			if _, err := io.WriteString(put, "end"); err != nil {
+				t.Fatal(err)
+			}
+			answer, err := io.ReadAll(put)
+			if !strings.HasPrefix(string(answer), "HTTP/1.1 201 ") {
+				t.Errorf("the call that was under way: %q, %v; want 201", answer, err)
+			}
+			if code := d.gateway.wait(t); code != 0 {
+				t.Errorf("exit code %d, want 0", code)
+			}
+		})
+	}
+}
+
+func TestASecondSignalEndsAServerAtOnce(t *testing.T) {
+	server := oneProcess(t).gateway
+	beginPut(t, server)
+	stopping(t, server)
+	if err := server.signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := server.wait(t); code != -1 {
+		t.Errorf("exit code %d, want the signal's end", code)
+	}
+}
+
+func TestCallsThatOutlastTheDrainAreCutOff(t *testing.T) {
+	server := start(t, []string{"KV_API_KEY=" + apiKey}, "serve", "--listen", "127.0.0.1:0", "--drain", "50ms")
+	beginPut(t, server)
+	if code := server.stop(t); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if log := server.log.String(); !strings.Contains(log, "cut off") {
+		t.Errorf("the log does not say that a call was cut off:\n%s", log)
+	}
+}
+
+// beginPut sends a request whose body lacks its last three bytes, and returns once the server waits for them.
+func beginPut(t *testing.T, p *process) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, "PUT /v1/values/slow HTTP/1.1\r\nHost: test\r\nX-Api-Key: "+apiKey+
+		"\r\nContent-Type: text/plain\r\nContent-Length: 6\r\nExpect: 100-continue\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const proceed = "HTTP/1.1 100 Continue\r\n\r\n" // is sent when the body is read
+	answer := make([]byte, len(proceed))
+	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != proceed {
+		t.Fatalf("got %q, %v; want 100 Continue", answer, err)
+	}
+	if _, err := io.WriteString(conn, "not"); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// stopping sends SIGTERM and returns once the server has begun to stop.
+func stopping(t *testing.T, p *process) {
+	t.Helper()
+	if err := p.signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.log.waitFor("msg=stopping", p.exited); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the listener is closed", func() bool {
+		conn, err := net.Dial("tcp", p.addr)
+		if err != nil {
+			return true
+		}
+		conn.Close()
+		return false
+	})
+}
+
+func TestAServerRefusesToStart(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for _, test := range []struct {
+		name string
+		env  []string
+		args string
+		code int
+		says string
+	}{
+		{"a gateway without a key", nil, "gateway --listen 127.0.0.1:0", 2, "KV_API_KEY"},
+		{
+			"a gateway of something that is no URL", []string{"KV_API_KEY=x"},
+			"gateway --listen 127.0.0.1:0 --service localhost", 2, "--service",
+		},
+		{"a kvservice for everyone, without a token", nil, "kvservice --listen 0.0.0.0:0", 2, "KV_SERVICE_TOKEN"},
+		{"a kvservice for everyone by no host", nil, "kvservice --listen :0", 2, "KV_SERVICE_TOKEN"},
+		{"a kvservice for everyone by IPv6", nil, "kvservice --listen [::]:0", 2, "KV_SERVICE_TOKEN"},
+		{"no port", []string{"KV_LISTEN=127.0.0.1"}, "serve", 2, "--listen"},
+		{"an unknown log level", nil, "serve --listen 127.0.0.1:0 --log-level loud", 2, "--log-level"},
+		{"a variable that is no number", []string{"KV_MAX_VALUE_BYTES=many"}, "serve --listen 127.0.0.1:0", 2, "KV_MAX_VALUE_BYTES"},
+		{"an address that is taken", nil, "serve --listen " + taken.Addr().String(), 1, "address already in use"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := launch(t, test.env, kv, strings.Fields(test.args)...)
+			if code := p.wait(t); code != test.code || !strings.Contains(p.log.String(), test.says) {
+				t.Errorf("exit code %d, want %d and a message with %q:\n%s", code, test.code, test.says, p.log)
+			}
+		})
+	}
+}
+
+func TestAnInsecureServiceListensForEveryone(t *testing.T) {
+	start(t, nil, "kvservice", "--listen", "0.0.0.0:0", "--insecure")
+}
+
+func TestServeMakesAKeyAndShowsHowToUseIt(t *testing.T) {
+	server := start(t, nil, "serve", "--listen", "127.0.0.1:0")
+	rest, err := server.out.waitFor("    curl -X PUT ", server.exited)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "bash", "-c", "curl -sS --fail -X PUT "+rest).Output()
+	if want := `{"key":"hello","value":"world"}` + "\n"; err != nil || string(out) != want {
+		t.Errorf("the printed line answers %q, %v; want %q", out, err, want)
+	}
+	_, key, _ := strings.Cut(rest, "x-api-key: ")
+	key, _, _ = strings.Cut(key, `"`)
+	if len(key) < 20 || strings.Contains(server.log.String(), key) {
+		t.Errorf("the key %q is short, or in the log:\n%s", key, server.log)
+	}
+	other := start(t, nil, "serve", "--listen", "127.0.0.1:0")
+	if _, err := other.out.waitFor("    curl -X PUT ", other.exited); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(other.out.String(), key) {
+		t.Errorf("two servers made the same key %q", key)
+	}
+}

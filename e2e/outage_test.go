@@ -1,0 +1,103 @@
+package e2e_test
+
+import (
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// eventually waits until holds returns true.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.After(patience)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+}
+
+func TestAGatewaySaysThatItsServiceIsGone(t *testing.T) {
+	d := twoProcesses(t)
+	if code := d.service.stop(t); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	expectUnavailable(t, d.url)
+	if got := status(t, d.url+"/health"); got != http.StatusOK {
+		t.Errorf("GET /health = %d, want 200: the gateway itself is well", got)
+	}
+
+	startService(t, d.service.addr)
+	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
+	for _, w := range wires {
+		if got := w.call(t, d.url, "Set", apiKey, `{"key":"a","value":"b"}`).verdict(); got != "ok" {
+			t.Errorf("%s: Set once the service is back = %s, want ok", w.name, got)
+		}
+	}
+}
+
+func TestAGatewayWithTheWrongTokenIsNotReady(t *testing.T) {
+	service := startService(t, "127.0.0.1:0")
+	gateway := startGateway(t, service.addr, "wrong")
+	expectUnavailable(t, "http://"+gateway.addr)
+	if log := gateway.log.String(); !strings.Contains(log, "KV_SERVICE_TOKEN") {
+		t.Errorf("the log does not say what to look at:\n%s", log)
+	}
+}
+
+// expectUnavailable wants every wire of a gateway to say that the service cannot be reached.
+func expectUnavailable(t *testing.T, base string) {
+	t.Helper()
+	if got := status(t, base+"/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("GET /readyz = %d, want 503", got)
+	}
+	c := &conversation{base: base}
+	res, body := c.send(t, restStep{method: "GET", target: "/v1/values/a"})
+	if got := statusAndReason(res, body); got != "503 SERVICE_UNAVAILABLE" || res.Header.Get("Retry-After") == "" {
+		t.Errorf("GET = %s, Retry-After %q; want 503 SERVICE_UNAVAILABLE and one", got, res.Header.Get("Retry-After"))
+	}
+	for _, w := range wires {
+		if got := w.call(t, base, "Get", apiKey, `{"key":"a"}`).verdict(); got != "unavailable SERVICE_UNAVAILABLE" {
+			t.Errorf("%s: Get = %s, want unavailable SERVICE_UNAVAILABLE", w.name, got)
+		}
+	}
+}
+
+func TestAGatewayGivesUpOnAServiceThatHangs(t *testing.T) {
+	d := twoProcesses(t)
+	if err := d.service.signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	c := &conversation{base: d.url}
+	res, body := c.send(t, restStep{method: "GET", target: "/v1/values/a"})
+	switch got := statusAndReason(res, body); got {
+	case "504 DEADLINE_EXCEEDED", "503 SERVICE_UNAVAILABLE": // which one depends on what is noticed first
+	default:
+		t.Errorf("GET = %s, want 504 DEADLINE_EXCEEDED or 503 SERVICE_UNAVAILABLE", got)
+	}
+	if err := d.service.signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
+}
+
+func TestAServiceServesOnlyWhoShowsItsToken(t *testing.T) {
+	service := startService(t, "127.0.0.1:0")
+	base := "http://" + service.addr
+	for _, w := range wires {
+		for _, method := range []string{"Get", "Set", "Delete", "Touch", "Increment", "List", "Batch", "GetStats"} {
+			for _, key := range []string{"", "wrong", apiKey} {
+				got := w.call(t, base, method, key, `{}`).verdict()
+				if want := "unauthenticated API_KEY_INVALID"; got != want {
+					t.Errorf("%s: %s with the key %q = %s, want %s", w.name, method, key, got, want)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package e2e_test
+
+import (
+	"bytes"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// shell runs a line of bash in the repository's root.
+func shell(t *testing.T, line string) ran {
+	t.Helper()
+	var out, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
+	cmd.Dir = repository
+	cmd.Env = environment(nil)
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	if err := cmd.Run(); cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return ran{cmd.ProcessState.ExitCode(), out.String(), stderr.String()}
+}
+
+func TestReflection(t *testing.T) {
+	const name = "keyvalue.v1.KeyValueService"
+	for _, d := range deployments {
+		t.Run(d.name, func(t *testing.T) {
+			d := d.start(t)
+			grpcurl := "grpcurl -plaintext -H 'x-api-key: my-secret-key' "
+			address := d.gateway.addr + " "
+			expect(t, grpcurl+address+"list", name, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection")
+			expect(t, grpcurl+address+"list "+name, name+".Get", name+".Watch")
+			expect(t, grpcurl+address+"describe "+name, "rpc Set ( .keyvalue.v1.SetRequest )", "NO_SIDE_EFFECTS")
+			expect(t, grpcurl+address+"describe keyvalue.v1.SetRequest", "google.protobuf.Duration ttl = 4;")
+			expect(t, grpcurl+`-d '{"key": "grpcurl", "value": "1"}' `+address+name+"/Set", `"created": true`)
+			expect(t, grpcurl+`-d '{"key": "grpcurl"}' `+address+name+"/Get", `"value": "1"`)
+			expectFailure(t, grpcurl+`-d '{"key": "nothing"}' `+address+name+"/Get", "NotFound", "KEY_NOT_FOUND")
+			expectFailure(t, "grpcurl -plaintext "+address+"list", "API key")
+			expect(t, "grpcurl -plaintext -reflect-header 'x-api-key: my-secret-key' "+address+"grpc.health.v1.Health/Check", "SERVING")
+
+			for _, protocol := range []string{"grpc", "grpcweb", "connect"} {
+				curl := "buf curl --http2-prior-knowledge --protocol " + protocol + " -H 'x-api-key: my-secret-key' --reflect-header '*' "
+				call := d.url + "/" + name
+				expect(t, curl+"--list-services "+d.url, name)
+				expect(t, curl+"--list-methods "+d.url, name+"/Get", name+"/Watch")
+				expect(t, curl+`-d '{"key": "`+protocol+`", "value": "1"}' `+call+"/Set", `"created":true`)
+				expect(t, curl+`-d '{"key": "`+protocol+`"}' `+call+"/Get", `"value":"1"`)
+				expectFailure(t, curl+`-d '{"key": "nothing"}' `+call+"/Get", "not_found", "there is no key")
+				expectFailure(t, strings.ReplaceAll(curl, "my-secret-key", "wrong")+"--list-services "+d.url, "not authenticated")
+			}
+		})
+	}
+}
+
+// expect wants a line of bash to succeed and to print each of wants; spaces after colons do not matter.
+func expect(t *testing.T, line string, wants ...string) {
+	t.Helper()
+	got := shell(t, line)
+	if got.code != 0 {
+		t.Errorf("%s\nexit code %d\n%s", line, got.code, got.err)
+	}
+	contains(t, line, got.out, wants)
+}
+
+// expectFailure wants a line of bash to fail and to say each of wants.
+func expectFailure(t *testing.T, line string, wants ...string) {
+	t.Helper()
+	got := shell(t, line)
+	if got.code == 0 {
+		t.Errorf("%s\nsucceeded\n%s", line, got.out)
+	}
+	contains(t, line, got.out+got.err, wants)
+}
+
+func contains(t *testing.T, line, text string, wants []string) {
+	t.Helper()
+	plain := strings.ReplaceAll(text, `": `, `":`)
+	for _, want := range wants {
+		if !strings.Contains(plain, strings.ReplaceAll(want, `": `, `":`)) {
+			t.Errorf("%s\ndoes not say %s:\n%s", line, want, text)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package e2e_test
+
+import (
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestABodyIsNeverTakenForARequest sends bodies that are refused before they are read to their end, and that hold
+// what looks like further requests. Answering those would let a caller smuggle requests past a proxy.
+func TestABodyIsNeverTakenForARequest(t *testing.T) {
+	inner := "GET /health HTTP/1.1\r\nHost: inner\r\nConnection: close\r\n\r\n"
+	d := twoProcesses(t)
+	for _, server := range []struct {
+		name string
+		addr string
+	}{{"gateway", d.gateway.addr}, {"kvservice", d.service.addr}} {
+		for _, test := range []struct {
+			name, request, headers string
+		}{
+			{"Connect", "POST " + service + "Set", jsonBody},
+			{"Connect with a wrong key", "POST " + service + "Set", jsonBody + "\r\nX-Api-Key: wrong"},
+			{"Connect with an unknown type", "POST " + service + "Set", "Content-Type: image/png"},
+			{"gRPC-Web", "POST " + service + "Set", "Content-Type: application/grpc-web+json"},
+			{"unknown RPC", "POST " + service + "Nothing", jsonBody},
+			{"REST", "PUT /v1/values/a", textBody},
+			{"REST with JSON", "PUT /v1/values", jsonBody},
+			{"REST with an unknown type", "PUT /v1/values/a", "Content-Type: image/png"},
+			{"REST with a wrong key", "PUT /v1/values/a", textBody + "\r\nX-Api-Key: wrong"},
+			{"probe", "GET /readyz", textBody},
+			{"nowhere", "POST /nowhere", textBody},
+		} {
+			for _, length := range []int{len(inner), 300_000, 8 * mebibyte} {
+				t.Run(server.name+" "+test.name+" "+strconv.Itoa(length), func(t *testing.T) {
+					body := strings.Repeat(" ", length%len(inner)) + strings.Repeat(inner, length/len(inner))
+					head := test.request + " HTTP/1.1\r\nHost: outer\r\n" + test.headers + "\r\nContent-Length: " + strconv.Itoa(length) + "\r\n"
+					if !strings.Contains(head, "X-Api-Key") {
+						head += "X-Api-Key: " + apiKey + "\r\nAuthorization: Bearer " + serviceToken + "\r\n"
+					}
+					answers := strings.Count(exchangeRaw(t, server.addr, head+"\r\n"+body), "HTTP/1.1 ")
+					if answers > 1 {
+						t.Errorf("%d answers to one request", answers)
+					}
+				})
+			}
+		}
+	}
+}
+
+// exchangeRaw sends a request and returns all that comes back until the server closes or has been silent for a
+// while.
+func exchangeRaw(t *testing.T, addr, request string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// The server may answer and close before it has read everything: then writing fails, which is as well.
+	go func() { _, _ = io.WriteString(conn, request) }()
+	var answer strings.Builder
+	buffer := make([]byte, 1<<16)
+	for {
+		if err := conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := conn.Read(buffer)
+		answer.Write(buffer[:n])
+		if err != nil {
+			return answer.String()
+		}
+	}
+}

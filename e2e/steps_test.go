@@ -1,0 +1,280 @@
+package e2e_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+const (
+	mebibyte  = 1 << 20
+	jsonBody  = "Content-Type: application/json"
+	textBody  = "Content-Type: text/plain"
+	bytesBody = "Content-Type: application/octet-stream"
+)
+
+var longKey = strings.Repeat("k", 1025)
+
+// restSteps reach every route and every reason that REST can answer with, one after the other: later ones rely
+// on what earlier ones wrote.
+var restSteps = []restStep{
+	{name: "health needs no key", method: "GET", target: "/health", key: "none", want: "200"},
+	{name: "livez needs no key", method: "GET", target: "/livez", key: "none", want: "200"},
+	{name: "readyz needs no key", method: "GET", target: "/readyz", key: "none", want: "200"},
+	{name: "probes are read", method: "POST", target: "/readyz", want: "405 "},
+
+	{name: "no key", method: "GET", target: "/v1/values/a", key: "none", want: "401 API_KEY_INVALID"},
+	{name: "wrong key", method: "GET", target: "/v1/values/a", key: "wrong", want: "401 API_KEY_INVALID"},
+	{
+		name: "two keys", method: "GET", target: "/v1/values/a",
+		headers: []string{"X-Api-Key: " + apiKey}, want: "401 API_KEY_INVALID",
+	},
+	{
+		name: "a bearer token is as good", method: "GET", target: "/v1/values/a", key: "none",
+		headers: []string{"Authorization: Bearer " + apiKey}, want: "404 KEY_NOT_FOUND",
+	},
+	{name: "no key for what is not there", method: "GET", target: "/v1/nothing", key: "none", want: "401 API_KEY_INVALID"},
+	{name: "unknown route", method: "GET", target: "/v1/nothing", want: "404 ROUTE_NOT_FOUND"},
+	{name: "unknown path", method: "GET", target: "/nothing", key: "none", want: "404 ROUTE_NOT_FOUND"},
+	{name: "unknown method", method: "POST", target: "/v1/values/a", want: "405 METHOD_NOT_ALLOWED"},
+	{name: "options", method: "OPTIONS", target: "/v1/values/a", want: "204"},
+
+	{
+		name: "put names its key", method: "PUT", target: "/v1/values", headers: []string{jsonBody},
+		body: `{"key": "hello", "value": "world"}`, want: "200",
+	},
+	{name: "get", method: "GET", target: "/v1/values/hello", want: "200"},
+	{name: "head", method: "HEAD", target: "/v1/values/hello", want: "200"},
+	{
+		name: "get what one has", method: "GET", target: "/v1/values/hello",
+		headers: []string{"If-None-Match: {etag}"}, want: "304",
+	},
+	{
+		name: "get another version", method: "GET", target: "/v1/values/hello",
+		headers: []string{`If-Match: "other"`}, want: "412 ETAG_MISMATCH",
+	},
+	{
+		name: "malformed condition", method: "GET", target: "/v1/values/hello",
+		headers: []string{`If-Match: other`}, want: "400 REQUEST_INVALID",
+	},
+	{
+		name: "put the version that one has", method: "PUT", target: "/v1/values/hello",
+		headers: []string{textBody, "If-Match: {etag}"}, body: "again", want: "200",
+	},
+	{
+		name: "put another version", method: "PUT", target: "/v1/values/hello",
+		headers: []string{textBody, `If-Match: "other"`}, body: "never", want: "412 ETAG_MISMATCH",
+	},
+	{
+		name: "put only if absent", method: "PUT", target: "/v1/values/hello",
+		headers: []string{textBody, "If-None-Match: *"}, body: "never", want: "412 KEY_EXISTS",
+	},
+	{
+		name: "put only if there", method: "PUT", target: "/v1/values/absent",
+		headers: []string{textBody, "If-Match: *"}, body: "never", want: "412 KEY_ABSENT",
+	},
+	{
+		name: "put one of two versions", method: "PUT", target: "/v1/values/hello",
+		headers: []string{textBody, `If-Match: "other", {etag}`}, body: "again", want: "200",
+	},
+	{
+		name: "text alone", method: "GET", target: "/v1/values/hello",
+		headers: []string{"Accept: text/plain"}, want: "200",
+	},
+	{
+		name: "an unknown format", method: "GET", target: "/v1/values/hello",
+		headers: []string{"Accept: image/png"}, want: "406 NOT_ACCEPTABLE",
+	},
+	{name: "put a new key", method: "PUT", target: "/v1/values/new", headers: []string{textBody}, body: "value", want: "201"},
+	{
+		name: "put with a ttl", method: "PUT", target: "/v1/values/new", headers: []string{jsonBody},
+		body: `{"value": "value", "ttl": "1h"}`, want: "200",
+	},
+	{name: "get with a ttl", method: "GET", target: "/v1/values/new", want: "200"},
+	{
+		name: "put with a ttl in the query", method: "PUT", target: "/v1/values/new?ttl=90s",
+		headers: []string{textBody}, body: "value", want: "200",
+	},
+	{
+		name: "put bytes", method: "PUT", target: "/v1/values/bytes",
+		headers: []string{bytesBody}, body: "\xff\x00\xfe", want: "201",
+	},
+	{name: "get bytes as JSON", method: "GET", target: "/v1/values/bytes", want: "200"},
+	{
+		name: "get bytes alone", method: "GET", target: "/v1/values/bytes",
+		headers: []string{"Accept: application/octet-stream"}, want: "200",
+	},
+	{
+		name: "get bytes as text", method: "GET", target: "/v1/values/bytes",
+		headers: []string{"Accept: text/plain"}, want: "406 NOT_ACCEPTABLE",
+	},
+	{
+		name: "put an empty value", method: "PUT", target: "/v1/values/empty", headers: []string{textBody}, want: "201",
+	},
+	{name: "put slashes", method: "PUT", target: "/v1/values/a//b", headers: []string{textBody}, body: "1", want: "201"},
+	{name: "put one slash", method: "PUT", target: "/v1/values/a/b", headers: []string{textBody}, body: "2", want: "201"},
+	{name: "get slashes", method: "GET", target: "/v1/values/a//b", want: "200"},
+	{name: "get an encoded slash", method: "GET", target: "/v1/values/a%2Fb", want: "200"},
+
+	{name: "empty key", method: "GET", target: "/v1/values/", want: "400 KEY_INVALID"},
+	{name: "long key", method: "GET", target: "/v1/values/" + longKey, want: "400 KEY_INVALID"},
+	{name: "control character in a key", method: "GET", target: "/v1/values/a%00b", want: "400 KEY_INVALID"},
+	{name: "key that is not UTF-8", method: "GET", target: "/v1/values/%FF", want: "400 KEY_INVALID"},
+	{name: "dot segment in a key", method: "GET", target: "/v1/values/a/../b", want: "400 KEY_INVALID"},
+	{
+		name: "broken JSON", method: "PUT", target: "/v1/values", headers: []string{jsonBody},
+		body: `{"key": "hello", "value": `, want: "400 REQUEST_INVALID",
+	},
+	{
+		name: "unknown member", method: "PUT", target: "/v1/values", headers: []string{jsonBody},
+		body: `{"key": "hello", "value": "world", "x": 1}`, want: "400 REQUEST_INVALID",
+	},
+	{
+		name: "no value", method: "PUT", target: "/v1/values", headers: []string{jsonBody},
+		body: `{"key": "hello"}`, want: "400 VALUE_INVALID",
+	},
+	{
+		name: "ttl in the past", method: "PUT", target: "/v1/values/hello?ttl=-1s",
+		headers: []string{textBody}, body: "never", want: "400 TTL_INVALID",
+	},
+	{
+		name: "ttl that is none", method: "PUT", target: "/v1/values/hello?ttl=soon",
+		headers: []string{textBody}, body: "never", want: "400 TTL_INVALID",
+	},
+	{
+		name: "unknown query parameter", method: "GET", target: "/v1/values/hello?x=1", want: "400 REQUEST_INVALID",
+	},
+	{
+		name: "the longest value", method: "PUT", target: "/v1/values/long",
+		headers: []string{textBody}, body: strings.Repeat("x", mebibyte), want: "201",
+	},
+	{
+		name: "a longer value", method: "PUT", target: "/v1/values/long",
+		headers: []string{textBody}, body: strings.Repeat("x", mebibyte+1), want: "413 VALUE_TOO_LARGE",
+	},
+	{
+		name: "a longer value in JSON", method: "PUT", target: "/v1/values/long", headers: []string{jsonBody},
+		body: `{"value": "` + strings.Repeat("x", mebibyte+1) + `"}`, want: "413 VALUE_TOO_LARGE",
+	},
+	{
+		name: "a body that no value could need", method: "PUT", target: "/v1/values/long", headers: []string{jsonBody},
+		body: `{"value": "` + strings.Repeat("x", 7*mebibyte) + `"}`, want: "413 VALUE_TOO_LARGE",
+	},
+	{
+		name: "a form", method: "PUT", target: "/v1/values/hello",
+		headers: []string{"Content-Type: application/x-www-form-urlencoded"}, body: "a=b",
+		want: "415 MEDIA_TYPE_UNSUPPORTED",
+	},
+	{
+		name: "a compressed body", method: "PUT", target: "/v1/values/hello",
+		headers: []string{textBody, "Content-Encoding: gzip"}, body: "?", want: "415 MEDIA_TYPE_UNSUPPORTED",
+	},
+
+	{
+		name: "delete another version", method: "DELETE", target: "/v1/values/hello",
+		headers: []string{`If-Match: "other"`}, want: "412 ETAG_MISMATCH",
+	},
+	{name: "nothing was changed by what failed", method: "GET", target: "/v1/values/hello", want: "200"},
+	{name: "delete", method: "DELETE", target: "/v1/values/hello", want: "204"},
+	{name: "delete what is not there", method: "DELETE", target: "/v1/values/hello", want: "204"},
+	{name: "get what was deleted", method: "GET", target: "/v1/values/hello", want: "404 KEY_NOT_FOUND"},
+
+	{
+		name: "Connect GET", method: "GET", want: "200",
+		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
+	},
+	{
+		name: "Connect GET of what one has", method: "GET", headers: []string{"If-None-Match: {etag}"}, want: "304",
+		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
+	},
+	{
+		name: "Connect GET without a key", method: "GET", key: "none", want: "401",
+		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
+	},
+	{name: "an RPC by a method it has not", method: "DELETE", target: service + "Get", want: "405"},
+}
+
+// rpcSteps reach every RPC and every reason that one can answer with.
+var rpcSteps = []rpcStep{
+	{name: "get nothing", method: "Get", message: `{"key":"{wire}"}`, want: "not_found KEY_NOT_FOUND"},
+	{name: "set", method: "Set", message: `{"key":"{wire}","value":"a"}`, want: "ok"},
+	{name: "set again", method: "Set", message: `{"key":"{wire}","value":"b","ttl":"3600s"}`, want: "ok"},
+	{name: "get", method: "Get", message: `{"key":"{wire}"}`, want: "ok"},
+	{
+		name: "set if absent", method: "Set", want: "already_exists KEY_EXISTS",
+		message: `{"key":"{wire}","value":"c","precondition":{"exists":false}}`,
+	},
+	{
+		name: "set if there", method: "Set", want: "aborted KEY_ABSENT",
+		message: `{"key":"{wire}-absent","value":"c","precondition":{"exists":true}}`,
+	},
+	{
+		name: "set another version", method: "Set", want: "aborted ETAG_MISMATCH",
+		message: `{"key":"{wire}","value":"c","precondition":{"etag":"other"}}`,
+	},
+	{
+		name: "set on no condition", method: "Set", want: "invalid_argument REQUEST_INVALID",
+		message: `{"key":"{wire}","value":"c","precondition":{}}`,
+	},
+	{name: "set nothing", method: "Set", message: `{"key":"{wire}"}`, want: "invalid_argument VALUE_INVALID"},
+	{
+		name: "set with a ttl in the past", method: "Set", want: "invalid_argument TTL_INVALID",
+		message: `{"key":"{wire}","value":"c","ttl":"-1s"}`,
+	},
+	{name: "empty key", method: "Get", message: `{}`, want: "invalid_argument KEY_INVALID"},
+	{name: "long key", method: "Get", message: `{"key":"` + longKey + `"}`, want: "invalid_argument KEY_INVALID"},
+	{
+		name: "dot segment in a key", method: "Get", message: `{"key":"a/../b"}`, want: "invalid_argument KEY_INVALID",
+	},
+	{
+		name: "long value", method: "Set", want: "invalid_argument VALUE_TOO_LARGE",
+		message: `{"key":"{wire}","value":"` + strings.Repeat("x", mebibyte+1) + `"}`,
+	},
+	{
+		name: "long message", method: "Set", want: "resource_exhausted VALUE_TOO_LARGE",
+		message: `{"key":"{wire}","value":"` + strings.Repeat("x", 7*mebibyte) + `"}`,
+	},
+	{name: "broken message", method: "Get", message: `{"key":`, want: "invalid_argument REQUEST_INVALID"},
+	{
+		name: "bytes", method: "Set", want: "ok",
+		message: `{"key":"{wire}-bytes","data":"` + base64.StdEncoding.EncodeToString([]byte("\xff\x00")) + `"}`,
+	},
+	{name: "get bytes", method: "Get", message: `{"key":"{wire}-bytes"}`, want: "ok"},
+	{
+		name: "batch", method: "Batch", want: "ok",
+		message: `{"operations":[{"get":{"key":"{wire}"}},{"get":{"key":"{wire}-absent"}},{"get":{}},
+			{"set":{"key":"{wire}-batch","value":"1"}},{"delete":{"key":"{wire}-bytes"}},{}]}`,
+	},
+	{
+		name: "atomic batch", method: "Batch", want: "ok",
+		message: `{"atomic":true,"operations":[{"set":{"key":"{wire}-1","value":"1"}},{"get":{"key":"{wire}-1"}}]}`,
+	},
+	{
+		name: "atomic batch that fails", method: "Batch", want: "already_exists KEY_EXISTS",
+		message: `{"atomic":true,"operations":[{"set":{"key":"{wire}-2","value":"2"}},
+			{"set":{"key":"{wire}-1","value":"2","precondition":{"exists":false}}}]}`,
+	},
+	{name: "which did nothing", method: "Get", message: `{"key":"{wire}-2"}`, want: "not_found KEY_NOT_FOUND"},
+	{name: "empty batch", method: "Batch", message: `{}`, want: "invalid_argument REQUEST_INVALID"},
+	{
+		name: "long batch", method: "Batch", want: "invalid_argument BATCH_TOO_LARGE",
+		message: fmt.Sprintf(`{"operations":[%s{}]}`, strings.Repeat(`{},`, 1000)),
+	},
+	{name: "delete", method: "Delete", message: `{"key":"{wire}"}`, want: "ok"},
+	{name: "delete what is not there", method: "Delete", message: `{"key":"{wire}"}`, want: "ok"},
+	{
+		name: "delete another version", method: "Delete", want: "aborted ETAG_MISMATCH",
+		message: `{"key":"{wire}-1","precondition":{"etag":"other"}}`,
+	},
+	{name: "stats", method: "GetStats", message: `{}`, want: "ok"},
+	{ // gRPC-Web over HTTP/1.1 gets 505: a method that nobody knows might be a stream in both directions
+		name: "unknown method", method: "Nothing", message: `{}`, except: "grpcweb", want: "unimplemented",
+	},
+	{name: "get without a key", method: "Get", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},
+	{name: "set without a key", method: "Set", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},
+	{name: "wrong key", method: "Get", message: `{}`, key: "wrong", want: "unauthenticated API_KEY_INVALID"},
+	{
+		name: "a key is asked for before the message is read", method: "Get", message: `{`, key: "wrong",
+		want: "unauthenticated API_KEY_INVALID",
+	},
+}
