@@ -1,0 +1,8 @@
+package kvservice
+
+// What the fuzz targets reach.
+var (
+	PageToken      = pageToken
+	ParsePageToken = parsePageToken
+	ReadTTL        = readTTL
+)
