@@ -137,6 +137,7 @@ type rpcStep struct {
 	name    string
 	method  string
 	message string // in JSON
+	before  string // what to set beforehand, as the message of Set; empty: nothing
 	key     string // the API key; empty: the right one; "none": no header
 	want    string // the code, and the reason if there is one
 	except  string // the wire that cannot carry it; empty: none
@@ -155,7 +156,13 @@ func (c *conversation) call(t *testing.T, w wire, s rpcStep) {
 	default:
 		key = s.key
 	}
-	r := w.call(t, c.base, s.method, key, strings.ReplaceAll(s.message, "{wire}", w.name))
+	ofWire := func(message string) string { return strings.ReplaceAll(message, "{wire}", w.name) }
+	if s.before != "" {
+		if r := w.call(t, c.base, "Set", key, ofWire(s.before)); r.code != "ok" {
+			t.Fatalf("Set(%s) = %s", s.before, r.verdict())
+		}
+	}
+	r := w.call(t, c.base, s.method, key, ofWire(s.message))
 	if got := r.verdict(); got != s.want {
 		t.Errorf("%s(%.80s) = %s, want %s\n%.500s", s.method, s.message, got, s.want, r.message+r.body)
 	}

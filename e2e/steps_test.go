@@ -266,6 +266,27 @@ var rpcSteps = []rpcStep{
 		name: "delete another version", method: "Delete", want: "aborted ETAG_MISMATCH",
 		message: `{"key":"{wire}-1","precondition":{"etag":"other"}}`,
 	},
+	{name: "count up", method: "Increment", message: `{"key":"{wire}-n","delta":"-2","initial":"44"}`, want: "ok"},
+	{
+		name: "count what is no number", method: "Increment", want: "failed_precondition NOT_AN_INTEGER",
+		message: `{"key":"{wire}-x","delta":"1"}`, before: `{"key":"{wire}-x","value":"one"}`,
+	},
+	{
+		name: "count too far", method: "Increment", want: "failed_precondition INTEGER_OVERFLOW",
+		message: `{"key":"{wire}-n","delta":"-9223372036854775808"}`, before: `{"key":"{wire}-n","value":"-1"}`,
+	},
+	{name: "touch", method: "Touch", message: `{"key":"{wire}-n","ttl":"60s"}`, want: "ok"},
+	{name: "touch what is not there", method: "Touch", message: `{"key":"{wire}"}`, want: "not_found KEY_NOT_FOUND"},
+	{name: "list", method: "List", message: `{"prefix":"{wire}-"}`, want: "ok"},
+	{name: "list keys", method: "List", message: `{"prefix":"{wire}-","pageSize":2,"keysOnly":true}`, want: "ok"},
+	{
+		name: "list behind no page", method: "List", want: "invalid_argument PAGE_TOKEN_INVALID",
+		message: `{"pageToken":"forged"}`,
+	},
+	{
+		name: "list a page of a negative size", method: "List", want: "invalid_argument REQUEST_INVALID",
+		message: `{"pageSize":-1}`,
+	},
 	{name: "stats", method: "GetStats", message: `{}`, want: "ok"},
 	{ // gRPC-Web over HTTP/1.1 gets 505: a method that nobody knows might be a stream in both directions
 		name: "unknown method", method: "Nothing", message: `{}`, except: "grpcweb", want: "unimplemented",
