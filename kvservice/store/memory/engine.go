@@ -55,29 +55,39 @@ func (o Options) historyBytes() int64 {
 
 // Engine is a [store.Engine] in memory. Make one with [New].
 type Engine struct {
-	options Options
-	clock   clock
-	epoch   uint64 // random, never zero
-	history *history
-	waker   *waker
-	hits    atomic.Int64
-	misses  atomic.Int64
-	done    chan struct{} // closed by Close
-	workers sync.WaitGroup
+	options    Options
+	clock      clock
+	epoch      uint64 // random, never zero
+	emptyBytes int64  // what the tree takes with no entries, and room for one
+	lru        lru
+	history    *history
+	waker      *waker
+	hits       atomic.Int64
+	misses     atomic.Int64
+	done       chan struct{} // closed by Close
+	workers    sync.WaitGroup
 
-	mu          sync.RWMutex // :: writers; everything below is guarded by it
-	index       *index
-	revision    uint64   // of the latest write
-	changes     []*entry // of the write that is under way, in order
-	fired       []*signal
-	topics      *topics
-	watches     int64
-	snapshots   map[*snapshot]struct{} // those that a watch still reads
+	mu sync.Mutex // held by whoever writes; guards what follows
+	tally
+	tree      *tree // may be read without mu
+	topics    *topics
+	watches   int64
+	snapshots map[*snapshot]struct{} // those that hold a root of the tree
+	closed    bool
+	alarm     *time.Timer // wakes the sweeper
+	alarmAt   int64       // when it does, in the engine's clock; never: it does not
+
+	// What the write under way has done so far, kept to be used again.
+	changes []*entry  // in order, not yet in the history
+	expired []*entry  // removed, not yet among changes
+	fired   []*signal // not yet handed to waker
+}
+
+// tally is what a batch that fails takes back.
+type tally struct {
+	revision    uint64 // of the latest write
 	expirations int64
 	evictions   int64
-	closed      bool
-	alarm       *time.Timer // wakes the sweeper
-	alarmAt     int64       // when it does, in the engine's clock; never: it does not
 }
 
 var _ store.Engine = (*Engine)(nil)
@@ -86,17 +96,18 @@ var _ store.Engine = (*Engine)(nil)
 func New(options Options) *Engine {
 	e := &Engine{
 		options:   options,
-		clock:     clock{start: time.Now()},
+		clock:     newClock(),
 		epoch:     newEpoch(),
 		history:   newHistory(options.historyBytes()),
 		waker:     newWaker(),
 		done:      make(chan struct{}),
-		index:     newIndex(),
+		tree:      newTree(),
 		topics:    newTopics(),
 		snapshots: map[*snapshot]struct{}{},
-		alarm:     time.NewTimer(time.Hour),
+		alarm:     time.NewTimer(never),
 		alarmAt:   never,
 	}
+	e.emptyBytes = e.tree.bytes + e.tree.growth()
 	e.workers.Go(func() { e.waker.run(e.done) })
 	e.workers.Go(e.sweep)
 	return e
@@ -139,8 +150,8 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	e.lockSwept()
 	defer e.mu.Unlock()
 	return store.Stats{
-		Keys:        e.index.keys(),
-		MemoryBytes: e.index.bytes(),
+		Keys:        e.tree.keys,
+		MemoryBytes: e.tree.bytes,
 		MaxMemory:   e.options.MaxMemory,
 		Hits:        e.hits.Load(),
 		Misses:      e.misses.Load(),

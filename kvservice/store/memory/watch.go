@@ -49,7 +49,7 @@ func (e *Engine) open(w *watch, req store.WatchRequest) error {
 		}
 		w.cursor = from
 	} else if req.Snapshot {
-		w.snapshot = e.snapshotLocked(w)
+		w.snapshot = e.snapshotLocked(w.target)
 	}
 	w.topic = e.topics.join(w.target)
 	e.watches++
@@ -138,8 +138,8 @@ func (w *watch) deliver() store.Event {
 	e := w.found
 	w.found = nil
 	_ = w.seek() // fails again when the next event is asked for
-	event := store.Event{Type: e.kind, Token: w.engine.token(e.revision), Entry: store.Entry{Key: e.key()}}
-	if e.kind == store.Put {
+	event := store.Event{Type: e.kind(), Token: w.engine.token(e.revision), Entry: store.Entry{Key: e.key()}}
+	if e.kind() == store.Put {
 		event.Entry = w.engine.describe(e, true)
 	}
 	return event

@@ -1,0 +1,79 @@
+package memory
+
+// The tree finds what expires next without a structure of its own: each branch knows for each child an
+// instant before which nothing in it expires. The instant may be too early, because it stays when the entry
+// that it came from is overwritten; whoever then looks in vain puts it right. So it costs eight bytes for
+// each leaf, and a write never causes more than one look in vain.
+
+// nextDue returns an instant before which nothing expires.
+func (t *tree) nextDue() int64 { return t.top.earliest() }
+
+// expire removes from one leaf the entries that have expired, the leaf in which entries may expire next.
+// It appends them to expired.
+func (t *tree) expire(now int64, expired []*entry) []*entry {
+	l := t.seekDue()
+	left, expired := l.split(now, t.generation, expired)
+	if left == nil {
+		t.bound(l.due())
+		return expired
+	}
+	for _, e := range expired {
+		t.bytes -= e.bytes()
+	}
+	t.keys -= int64(len(expired))
+	t.shrink(l, left, left.due())
+	return expired
+}
+
+// seekDue sets path to the leaf in which entries may expire next, so that all of it may be changed.
+func (t *tree) seekDue() *leaf {
+	t.path = t.path[:0]
+	for b := t.own(t.top); ; b = t.own(b.branch(t.path[len(t.path)-1].i)) {
+		i := 0
+		for due := b.earliest(); b.due[i] != due; i++ {
+		}
+		t.path = append(t.path, step{b, i})
+		if b.level == 0 {
+			return b.leaf(i)
+		}
+	}
+}
+
+// split returns a leaf with what of l has not expired, or nil if that is all, and appends the rest to
+// expired.
+func (l *leaf) split(now int64, generation uint64, expired []*entry) (*leaf, []*entry) {
+	before := len(expired)
+	for i := range l.entries {
+		if e := l.entries[i].Load(); e.expired(now) {
+			expired = append(expired, e)
+		}
+	}
+	if len(expired) == before {
+		return nil, expired
+	}
+	left := newLeaf(len(l.entries)-(len(expired)-before), generation)
+	at := 0
+	for i := range l.entries {
+		if !l.entries[i].Load().expired(now) {
+			left.copyFrom(at, l, i, i+1)
+			at++
+		}
+	}
+	return left, expired
+}
+
+// hasten says that an entry at the end of path expires at due.
+func (t *tree) hasten(due int64) {
+	for k := len(t.path) - 1; k >= 0 && due < t.path[k].b.due[t.path[k].i]; k-- {
+		t.path[k].b.due[t.path[k].i] = due
+	}
+}
+
+// bound says that nothing at the end of path expires before due, and puts right what follows from that.
+func (t *tree) bound(due int64) {
+	for k := len(t.path) - 1; k >= 0; k-- {
+		at := t.path[k]
+		at.b.due[at.i] = due
+		due = at.b.earliest()
+	}
+}

@@ -1,0 +1,67 @@
+package memory
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+)
+
+// lru finds entries that were not used for long. It keeps no order among them: each entry has a stamp, and
+// of a few entries drawn at random the one with the oldest stamp goes.
+type lru struct {
+	tick   atomic.Uint32 // the stamp of what is used now
+	writes int64         // since the tick began; of writers alone
+}
+
+// Of ticksPerKeys ticks, each is a part of as many writes as there are entries. An entry whose stamp has
+// come round again, after eight times as many writes as there are entries, passes for a new one.
+const ticksPerKeys = stampMask / 8
+
+// wrote counts a write to a store of so many entries.
+func (r *lru) wrote(keys int64) {
+	if r.writes++; r.writes*ticksPerKeys >= keys {
+		r.writes = 0
+		r.tick.Add(1)
+	}
+}
+
+// age is how many ticks ago e was used.
+func (r *lru) age(e *entry) uint32 { return (r.tick.Load() - e.stamp()) & stampMask }
+
+// How many leaves are drawn for one eviction, and how many entries of each are compared.
+const (
+	drawnLeaves  = 2
+	drawnEntries = 8
+)
+
+// victim returns an entry to evict: among some drawn at random, one of those that were not used for the
+// longest time. It returns none that spared says to keep, and nil if those are all.
+func (r *lru) victim(t *tree, spared func(*entry) bool) *entry {
+	var oldest *entry
+	consider := func(e *entry) {
+		if !spared(e) && (oldest == nil || r.age(e) > r.age(oldest)) {
+			oldest = e
+		}
+	}
+	for range drawnLeaves {
+		l := t.top.draw()
+		first := rand.IntN(len(l.entries) + 1)
+		for i := range min(drawnEntries, len(l.entries)) {
+			consider(l.entries[(first+i)%len(l.entries)].Load())
+		}
+	}
+	if oldest == nil {
+		t.top.ascend("", func(e *entry) bool {
+			consider(e)
+			return oldest == nil
+		})
+	}
+	return oldest
+}
+
+// draw returns a leaf at random.
+func (b *branch) draw() *leaf {
+	for b.level > 0 {
+		b = b.branch(rand.IntN(b.n))
+	}
+	return b.leaf(rand.IntN(b.n))
+}

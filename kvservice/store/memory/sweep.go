@@ -1,0 +1,57 @@
+package memory
+
+import (
+	"time"
+
+	"key-value/kvservice/store"
+)
+
+// expireLocked removes the entries of one leaf whose TTL has elapsed. There may be none.
+func (e *Engine) expireLocked(now int64) {
+	e.expired = e.tree.expire(now, e.expired)
+	for _, gone := range e.expired {
+		e.recordLocked(store.Expired, gone.key(), now)
+	}
+	e.expirations += int64(len(e.expired))
+	clear(e.expired)
+	e.expired = e.expired[:0]
+}
+
+// lockSwept takes the lock at an instant at which no expired entry is left. It gets there in small steps,
+// between which others may have the lock.
+func (e *Engine) lockSwept() {
+	for {
+		e.mu.Lock()
+		now := e.clock.now()
+		if e.tree.nextDue() > now {
+			return
+		}
+		e.expireLocked(now)
+		e.commitLocked()
+		e.mu.Unlock()
+	}
+}
+
+// sweep removes entries as their TTL elapses, until the engine is closed.
+func (e *Engine) sweep() {
+	for {
+		select {
+		case <-e.done:
+			e.alarm.Stop()
+			return
+		case <-e.alarm.C:
+		}
+		e.lockSwept()
+		e.alarmAt = never
+		e.setAlarmLocked()
+		e.mu.Unlock()
+	}
+}
+
+// setAlarmLocked has the sweeper woken when entries may expire next, if it is not woken before.
+func (e *Engine) setAlarmLocked() {
+	if due := e.tree.nextDue(); due < e.alarmAt {
+		e.alarmAt = due
+		e.alarm.Reset(time.Duration(due - e.clock.now()))
+	}
+}

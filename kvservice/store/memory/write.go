@@ -1,0 +1,119 @@
+package memory
+
+import (
+	"context"
+
+	"key-value/kvservice/store"
+)
+
+// lookLocked returns the entry that a write to key finds now, or nil.
+func (e *Engine) lookLocked(key string, now int64) *entry {
+	found := e.tree.peek(key)
+	if found == nil || !found.expired(now) {
+		return found
+	}
+	e.expirations++
+	e.removeLocked(found, store.Expired, now)
+	return nil
+}
+
+// checkedLocked is lookLocked for an operation with a precondition, which it checks.
+func (e *Engine) checkedLocked(op store.Operation, now int64) (*entry, error) {
+	found := e.lookLocked(op.Key, now)
+	if found == nil {
+		return nil, op.Precondition.Check(false, store.Version{})
+	}
+	v := store.Version{Epoch: e.epoch, Revision: found.revision}
+	return found, op.Precondition.Check(true, v)
+}
+
+// putLocked stores a new version of key in place of found, which is nil if there is none.
+func (e *Engine) putLocked(found *entry, key string, value []byte, now, until int64) (store.Entry, error) {
+	if err := e.makeRoomLocked(found, len(key)+len(value), now); err != nil {
+		return store.Entry{}, err
+	}
+	e.revision++
+	put := pack(change{store.Put, e.revision, now, until, e.lru.tick.Load()}, key, value)
+	e.tree.put(put)
+	e.changes = append(e.changes, put)
+	e.lru.wrote(e.tree.keys)
+	return e.describe(put, false), nil
+}
+
+// removeLocked removes found for the reason that kind says.
+func (e *Engine) removeLocked(found *entry, kind store.EventType, now int64) {
+	e.tree.remove(found.key())
+	e.recordLocked(kind, found.key(), now)
+}
+
+// recordLocked takes the next revision for the end of key.
+func (e *Engine) recordLocked(kind store.EventType, key string, now int64) {
+	e.revision++
+	e.changes = append(e.changes, pack(change{kind, e.revision, now, never, 0}, key, nil))
+}
+
+// commitLocked makes the recorded changes part of the history, all at once.
+func (e *Engine) commitLocked() {
+	if len(e.changes) == 0 {
+		return
+	}
+	for _, change := range e.changes {
+		e.history.append(change)
+	}
+	e.history.publish()
+	for _, change := range e.changes {
+		e.fired = e.topics.fire(e.fired, change.key(), change.revision)
+	}
+	e.forgetLocked()
+	e.dropSnapshotsLocked()
+	e.setAlarmLocked()
+	if len(e.fired) > 0 {
+		e.waker.wake(e.fired)
+		clear(e.fired)
+		e.fired = e.fired[:0]
+	}
+}
+
+// forgetLocked empties the recorded changes.
+func (e *Engine) forgetLocked() {
+	clear(e.changes)
+	e.changes = e.changes[:0]
+}
+
+// Batch carries out operations in order.
+func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
+	if atomic {
+		return e.atomically(ops)
+	}
+	results := make([]store.Result, len(ops))
+	for i, op := range ops {
+		result, err := e.Do(ctx, op)
+		result.Err = err
+		results[i] = result
+	}
+	return results, nil
+}
+
+// atomically carries out all operations or none.
+func (e *Engine) atomically(ops []store.Operation) ([]store.Result, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, store.ErrClosed
+	}
+	draft, before := e.tree.begin(), e.tally
+	results := make([]store.Result, len(ops))
+	for i, op := range ops {
+		result, err := e.applyLocked(op)
+		if err != nil {
+			e.tree.rollback(draft)
+			e.tally = before
+			e.forgetLocked()
+			return nil, &store.BatchError{Index: i, Err: err}
+		}
+		results[i] = result
+	}
+	e.tree.commit(draft)
+	e.commitLocked()
+	return results, nil
+}
