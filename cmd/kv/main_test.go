@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"regexp"
@@ -137,23 +138,26 @@ func TestExitCodesTellFailuresApart(t *testing.T) {
 		args []string
 		want int
 	}{
-		"no such key":           {key, []string{"get", "nope"}, 3},
-		"a wrong API key":       {map[string]string{"KV_API_KEY": "wrong"}, []string{"get", "a"}, 4},
-		"no API key":            {nil, []string{"get", "a"}, 4},
-		"nobody listens":        {key, []string{"get", "a", "--url", "http://127.0.0.1:1"}, 5},
-		"no time":               {key, []string{"get", "a", "--timeout", "1ns"}, 5},
-		"no address":            {key, []string{"get", "a", "--url", "nowhere"}, 2},
-		"no key named":          {key, []string{"get"}, 2},
-		"an unknown flag":       {key, []string{"get", "a", "--nope"}, 2},
-		"an unknown command":    {key, []string{"nope"}, 2},
-		"an invalid key":        {key, []string{"get", ".."}, 1},
-		"a value for no flag":   {map[string]string{"KV_TIMEOUT": "soon"}, []string{"get", "a"}, 2},
-		"health of nobody":      {nil, []string{"healthcheck", "http://127.0.0.1:1"}, 1},
-		"an unknown store":      {key, []string{"serve", "--store", "nope"}, 2},
-		"an unknown log level":  {key, []string{"serve", "--log-level", "loud"}, 2},
-		"an unknown log format": {key, []string{"serve", "--log-format", "xml"}, 2},
-		"a value size of zero":  {key, []string{"serve", "--max-value-bytes", "0"}, 2},
-		"no port":               {key, []string{"serve", "--listen", "127.0.0.1"}, 2},
+		"no such key":              {key, []string{"get", "nope"}, 3},
+		"a wrong API key":          {map[string]string{"KV_API_KEY": "wrong"}, []string{"get", "a"}, 4},
+		"no API key":               {nil, []string{"get", "a"}, 4},
+		"nobody listens":           {key, []string{"get", "a", "--url", "http://127.0.0.1:1"}, 5},
+		"no time":                  {key, []string{"get", "a", "--timeout", "1ns"}, 5},
+		"no address":               {key, []string{"get", "a", "--url", "nowhere"}, 2},
+		"no key named":             {key, []string{"get"}, 2},
+		"an unknown flag":          {key, []string{"get", "a", "--nope"}, 2},
+		"an unknown command":       {key, []string{"nope"}, 2},
+		"an invalid key":           {key, []string{"get", ".."}, 1},
+		"a value for no flag":      {map[string]string{"KV_TIMEOUT": "soon"}, []string{"get", "a"}, 2},
+		"health of nobody":         {nil, []string{"healthcheck", "http://127.0.0.1:1"}, 1},
+		"an unknown store":         {key, []string{"serve", "--store", "nope"}, 2},
+		"an unknown way when full": {key, []string{"serve", "--on-full", "panic"}, 2},
+		"no size":                  {key, []string{"serve", "--max-memory", "much"}, 2},
+		"a negative size":          {key, []string{"serve", "--max-memory", "-1"}, 2},
+		"an unknown log level":     {key, []string{"serve", "--log-level", "loud"}, 2},
+		"an unknown log format":    {key, []string{"serve", "--log-format", "xml"}, 2},
+		"a value size of zero":     {key, []string{"serve", "--max-value-bytes", "0"}, 2},
+		"no port":                  {key, []string{"serve", "--listen", "127.0.0.1"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := map[string]string{"KV_URL": server.url}
@@ -226,7 +230,7 @@ func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
 				return
 			}
 			named := regexp.MustCompile(`\[(KV_\w+)\]`).FindStringSubmatch(f.Usage)[1]
-			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]"}[f.Value.Type()]
+			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]", "bytes": "7MiB"}[f.Value.Type()]
 			root := newRoot(streams{}, func(variable string) string {
 				if variable == named {
 					return strings.Trim(value, "[]")
@@ -250,6 +254,44 @@ func TestAFlagWinsOverItsVariable(t *testing.T) {
 	env := map[string]string{"KV_URL": "http://127.0.0.1:1", "KV_API_KEY": "secret"}
 	if got := kv(t, env, "", "set", "a", "1", "--url", server.url); got.code != 0 {
 		t.Errorf("kv set = %+v, want the flag to win", got)
+	}
+}
+
+func TestAFullStoreRefusesOrEvicts(t *testing.T) {
+	value := strings.Repeat("x", 1<<20)
+	for onFull, want := range map[string]int{"reject": 1, "evict": 0} {
+		t.Run(onFull, func(t *testing.T) {
+			server := startKV(t, key, "serve", "--max-memory", "4MiB", "--on-full", onFull)
+			env := map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}
+			worst := 0
+			for i := range 6 {
+				worst = max(worst, kv(t, env, value, "set", fmt.Sprint(i)).code)
+			}
+			if worst != want {
+				t.Errorf("6 MiB written to a store of 4 MiB end with code %d, want %d", worst, want)
+			}
+		})
+	}
+}
+
+func TestByteSizes(t *testing.T) {
+	for text, want := range map[string]byteSize{
+		"0": 0, "1": 1, "1024": 1 << 10, "3KiB": 3 << 10, "512MiB": 512 << 20, "2GiB": 2 << 30, "1TiB": 1 << 40,
+	} {
+		var got byteSize
+		if err := got.Set(text); err != nil || got != want {
+			t.Errorf("%s is read as %d, %v; want %d", text, got, err, want)
+		}
+		again := got.String()
+		if err := got.Set(again); err != nil || got != want {
+			t.Errorf("%s is written as %s, which is read as %d, %v", text, again, got, err)
+		}
+	}
+	for _, text := range []string{"", "MiB", "1.5GiB", "1mb", "-1", "9223372036854775807KiB", "1 MiB"} {
+		var got byteSize
+		if err := got.Set(text); err == nil {
+			t.Errorf("%q is read as %d, want an error", text, got)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,8 +13,6 @@ import (
 
 	"key-value/internal/limit"
 	"key-value/internal/serve"
-	"key-value/kvservice/store"
-	"key-value/kvservice/store/memory"
 )
 
 // maxValueBytes is the most that --max-value-bytes may be: values are held in memory several times while they
@@ -85,22 +82,3 @@ func (s *server) beyondLoopback() bool {
 	ip := net.ParseIP(host)
 	return host != "localhost" && (ip == nil || !ip.IsLoopback())
 }
-
-// engineFlags choose the storage engine.
-type engineFlags struct {
-	store string
-}
-
-func (e *engineFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&e.store, "store", "memory", "where the data is kept: memory")
-}
-
-func (e *engineFlags) open() (store.Engine, error) {
-	if e.store != "memory" {
-		return nil, usageError{fmt.Errorf("--store %q: the one store there is is memory", e.store)}
-	}
-	return memory.New(memory.Options{}), nil
-}
-
-// closing closes engine when serving is over, and returns both their errors.
-func closing(engine store.Engine, err error) error { return errors.Join(err, engine.Close()) }

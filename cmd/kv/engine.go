@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+// engineFlags choose the storage engine and its bounds.
+type engineFlags struct {
+	store     string
+	maxMemory byteSize // what the entries may take
+	onFull    string   // reject or evict
+	history   byteSize // how much of the latest changes is kept for watches
+}
+
+func (e *engineFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&e.store, "store", "memory", "where the data is kept: memory")
+	f.Var(&e.maxMemory, "max-memory", "what the entries may take in memory, such as 512MiB or 2GiB; 0: no limit")
+	f.StringVar(&e.onFull, "on-full", "reject", "what a write does at --max-memory: reject it, or evict entries not used for long")
+	f.Var(&e.history, "watch-history", "how much of the latest changes is kept for watches to resume; 0: 16MiB, or an eighth of --max-memory")
+}
+
+func (e *engineFlags) open() (store.Engine, error) {
+	if e.store != "memory" {
+		return nil, usageError{fmt.Errorf("--store %q: the one store there is is memory", e.store)}
+	}
+	onFull, ok := map[string]memory.OnFull{"reject": memory.Reject, "evict": memory.Evict}[e.onFull]
+	if !ok {
+		return nil, usageError{fmt.Errorf("--on-full %q: use reject or evict", e.onFull)}
+	}
+	return memory.New(memory.Options{
+		MaxMemory: int64(e.maxMemory), OnFull: onFull, HistoryBytes: int64(e.history),
+	}), nil
+}
+
+// closing closes engine when serving is over, and returns both their errors.
+func closing(engine store.Engine, err error) error { return errors.Join(err, engine.Close()) }
