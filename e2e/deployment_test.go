@@ -20,27 +20,27 @@ type deployment struct {
 // deployments are the ways to run the store. Callers must not be able to tell them apart.
 var deployments = []struct {
 	name  string
-	start func(*testing.T) deployment
+	start func(t *testing.T, env ...string) deployment // env is for the process that holds the data
 }{
 	{"one process", oneProcess},
 	{"two processes", twoProcesses},
 }
 
-func oneProcess(t *testing.T) deployment {
+func oneProcess(t *testing.T, env ...string) deployment {
 	t.Helper()
-	server := start(t, []string{"KV_API_KEY=" + apiKey}, "serve", "--listen", "127.0.0.1:0")
+	server := start(t, append(env, "KV_API_KEY="+apiKey), "serve", "--listen", "127.0.0.1:0")
 	return ready(t, deployment{gateway: server})
 }
 
-func twoProcesses(t *testing.T) deployment {
+func twoProcesses(t *testing.T, env ...string) deployment {
 	t.Helper()
-	service := startService(t, "127.0.0.1:0")
+	service := startService(t, "127.0.0.1:0", env...)
 	return ready(t, deployment{gateway: startGateway(t, service.addr, serviceToken), service: service})
 }
 
-func startService(t *testing.T, addr string) *process {
+func startService(t *testing.T, addr string, env ...string) *process {
 	t.Helper()
-	return start(t, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", addr)
+	return start(t, append(env, "KV_SERVICE_TOKEN="+serviceToken), "kvservice", "--listen", addr)
 }
 
 func startGateway(t *testing.T, service, token string) *process {

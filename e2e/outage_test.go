@@ -101,3 +101,28 @@ func TestAServiceServesOnlyWhoShowsItsToken(t *testing.T) {
 		}
 	}
 }
+
+func TestAFullStoreSaysSo(t *testing.T) {
+	for _, d := range deployments {
+		t.Run(d.name, func(t *testing.T) {
+			c := &conversation{base: d.start(t, "KV_MAX_MEMORY=1MiB").url}
+			put := restStep{
+				method: "PUT", target: "/v1/values/big", headers: []string{textBody}, body: strings.Repeat("x", mebibyte),
+			}
+			res, body := c.send(t, put)
+			if got := statusAndReason(res, body); got != "507 STORE_FULL" {
+				t.Errorf("PUT = %s, want 507 STORE_FULL", got)
+			}
+			for _, w := range wires {
+				got := w.call(t, c.base, "Set", apiKey, `{"key":"big","value":"`+put.body+`"}`).verdict()
+				if got != "resource_exhausted STORE_FULL" {
+					t.Errorf("%s: Set = %s, want resource_exhausted STORE_FULL", w.name, got)
+				}
+			}
+			put.body = "small"
+			if res, body := c.send(t, put); res.StatusCode != http.StatusCreated {
+				t.Errorf("PUT of what fits = %d, want 201: %s", res.StatusCode, body)
+			}
+		})
+	}
+}

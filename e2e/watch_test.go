@@ -89,3 +89,28 @@ func expectEvents(t *testing.T, w watch, wants ...string) {
 		}
 	}
 }
+
+func TestAWatchThatCannotResumeSaysSo(t *testing.T) {
+	for _, d := range deployments {
+		t.Run(d.name, func(t *testing.T) {
+			base := d.start(t).url
+			for _, test := range []struct{ message, want string }{
+				{`{"prefix":"","resumeToken":"1y2p0ij32e8e7-1"}`, "out_of_range RESUME_TOO_OLD"}, // another epoch's
+				{`{"prefix":"","resumeToken":"forged"}`, "invalid_argument REQUEST_INVALID"},
+				{`{}`, "invalid_argument REQUEST_INVALID"},
+			} {
+				w := openWatch(t, base, test.message)
+				if event, ok := w.next(t); ok {
+					t.Errorf("Watch(%s) has an event: %s", test.message, event)
+				}
+				trailer := w.res.Trailer
+				if len(trailer) == 0 { // an answer without a message has its trailers in the header
+					trailer = w.res.Header
+				}
+				if got := verdictOf(t, trailer).verdict(); got != test.want {
+					t.Errorf("Watch(%s) = %s, want %s", test.message, got, test.want)
+				}
+			}
+		})
+	}
+}
