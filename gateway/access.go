@@ -44,7 +44,7 @@ func allowOrigins(origins []string, next http.Handler) http.Handler {
 		AllowedHeaders: append(connectcors.AllowedHeaders(),
 			apikey.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer"),
 		ExposedHeaders: slices.Concat(connectcors.ExposedHeaders(),
-			[]string{"ETag", "Link", "Location", "Retry-After"}),
+			[]string{"ETag", "Link", "Location", "Preference-Applied", "Retry-After"}),
 		MaxAge: int(preflightAge / time.Second),
 	}).Handler(next)
 }

@@ -12,9 +12,9 @@ import (
 
 	"connectrpc.com/connect/v2"
 
+	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/gateway/rest"
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
 	"key-value/internal/rpc"
@@ -52,7 +52,9 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
 	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{Keys: cfg.Keys, Ready: ready, Log: cfg.Log})
 
-	routes := recovering(cfg.Log, rest.New(client, rest.Config{MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout}))
+	routes := recovering(cfg.Log, rest.New(client, rest.Config{
+		MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout, Stopping: cfg.State.Stopping(),
+	}))
 	handler := under("/v1", authenticated(cfg.Keys, routes), routes) // which has nothing elsewhere, and says so
 	handler = serve.Probes(cfg.State, ready, handler)
 	handler = rpc.Mount(server, cfg.MaxValueBytes, handler)

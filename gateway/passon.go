@@ -31,7 +31,9 @@ type translating struct {
 	log *slog.Logger
 }
 
-func (t translating) Send(message any) error { return translate(t.ctx, t.log, t.ClientStream.Send(message)) }
+func (t translating) Send(message any) error {
+	return translate(t.ctx, t.log, t.ClientStream.Send(message))
+}
 
 func (t translating) Receive(message any) error {
 	return translate(t.ctx, t.log, t.ClientStream.Receive(message))

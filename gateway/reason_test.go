@@ -2,8 +2,10 @@ package gateway_test
 
 import (
 	"context"
+	"math"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,6 +82,12 @@ func rows() []row {
 		req.Precondition = p
 		return req
 	}
+	doIncrement := func(delta int64) func(context.Context, client) error {
+		return func(ctx context.Context, kv client) error {
+			_, err := kv.Increment(ctx, &keyvaluev1.IncrementRequest{Key: "there", Delta: delta})
+			return err
+		}
+	}
 	brief := set("there", "x")
 	brief.Ttl = durationpb.New(-1)
 	fails := func(err error) func(store.Engine) store.Engine {
@@ -105,9 +113,41 @@ func rows() []row {
 		{reason.ValueTooLarge, 413, nil,
 			restRequest{"PUT", "/v1/values/there", strings.Repeat("x", limit.ValueBytes+1), plain},
 			doSet(set("there", strings.Repeat("x", limit.ValueBytes+1)))},
+		{reason.PageTokenInvalid, 400, nil, restRequest{"GET", "/v1/values?pageToken=x", "", nil},
+			func(ctx context.Context, kv client) error {
+				_, err := kv.List(ctx, &keyvaluev1.ListRequest{PageToken: "x"})
+				return err
+			}},
+		{reason.BatchTooLarge, 413, nil,
+			restRequest{"POST", "/v1/values:batch", `{"operations":[` + strings.Repeat("{},", limit.Operations) + `{}]}`, json},
+			func(ctx context.Context, kv client) error {
+				operations := slices.Repeat([]*keyvaluev1.Operation{{}}, limit.Operations+1)
+				_, err := kv.Batch(ctx, &keyvaluev1.BatchRequest{Operations: operations})
+				return err
+			}},
+		{reason.NotAnInteger, 409, fails(store.ErrNotInteger),
+			restRequest{"POST", "/v1/values:increment", `{"key":"there","delta":1}`, json}, doIncrement(1)},
+		{reason.IntegerOverflow, 409, nil,
+			restRequest{"POST", "/v1/values:increment", `{"key":"there","delta":"9223372036854775807"}`, json}, doIncrement(math.MaxInt64)},
+		{reason.ResumeTooOld, 410, nil, restRequest{"GET", "/v1/values:watch?prefix=&resumeToken=1-1", "", nil}, watchFrom("1-1")},
 		{reason.StoreFull, 507, fails(store.ErrFull), restRequest{"PUT", "/v1/values/there", "x", plain}, doSet(set("there", "x"))},
 		{reason.ServiceUnavailable, 503, fails(store.ErrUnavailable), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
 		{reason.DeadlineExceeded, 504, fails(context.DeadlineExceeded), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
+	}
+}
+
+// watchFrom watches everything behind a token, up to the first event.
+func watchFrom(token string) func(context.Context, client) error {
+	return func(ctx context.Context, kv client) error {
+		stream, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{
+			Target: &keyvaluev1.WatchRequest_Prefix{}, ResumeToken: token,
+		})
+		if err != nil {
+			return err
+		}
+		defer stream.Close()
+		_, err = stream.Receive()
+		return err
 	}
 }
 

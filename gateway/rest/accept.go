@@ -66,6 +66,18 @@ func notAcceptableError(text bool) error {
 	return notAcceptable.Errorf("the value is not text; it can be had as application/json or application/octet-stream")
 }
 
+// acceptable returns an error if lines exclude the one media type that there is.
+func acceptable(lines []string, o offer) error {
+	header := strings.Join(lines, ",")
+	if strings.Trim(header, " \t") == "" {
+		return nil
+	}
+	if q, _ := o.weight(parseAccept(header)); q == 0 {
+		return notAcceptable.Errorf("this can be had as %s/%s", o.typ, o.subtype)
+	}
+	return nil
+}
+
 // acceptsJSON reports whether JSON is the answer without a closer look, as it nearly always is.
 func acceptsJSON(lines []string) bool {
 	switch len(lines) {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/etag"
 )
@@ -66,22 +68,33 @@ func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *ke
 		h["Content-Type"] = bytesType
 		writeBody(w, r.Request, status, content(entry))
 	default:
-		h["Content-Type"] = jsonType
-		a.writeJSON(w, r, status, entry)
+		a.writeJSON(w, r, status, func(b []byte) []byte { return appendEntry(b, entry, 0) })
 	}
 }
 
-func (a *api) writeJSON(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry) {
+// writeJSON answers with the document that add appends, and a newline for those who read it in a terminal.
+// The common headers are set before.
+func (a *api) writeJSON(w http.ResponseWriter, r request, status int, add func([]byte) []byte) {
+	w.Header()["Content-Type"] = jsonType
 	buffer := a.buffers.Get().(*[]byte)
-	*buffer = append(appendEntry((*buffer)[:0], entry), '\n')
+	*buffer = append(add((*buffer)[:0]), '\n')
 	writeBody(w, r.Request, status, *buffer)
 	if cap(*buffer) <= maxKept {
 		a.buffers.Put(buffer)
 	}
 }
 
+// members says which members an entry has in JSON beside those that it always has. An answer about one entry
+// has its etag in a header.
+type members uint8
+
+const (
+	withETag members = 1 << iota
+	withUpdateTime
+)
+
 // appendEntry appends an entry as a JSON object.
-func appendEntry(b []byte, entry *keyvaluev1.Entry) []byte {
+func appendEntry(b []byte, entry *keyvaluev1.Entry, extra members) []byte {
 	b = append(b, `{"key":`...)
 	b = appendString(b, entry.GetKey())
 	switch content := entry.GetContent().(type) {
@@ -93,12 +106,23 @@ func appendEntry(b []byte, entry *keyvaluev1.Entry) []byte {
 		b = base64.StdEncoding.AppendEncode(b, content.Data)
 		b = append(b, '"')
 	}
-	if expires := entry.GetExpireTime(); expires != nil {
-		b = append(b, `,"expireTime":"`...)
-		b = expires.AsTime().AppendFormat(b, time.RFC3339Nano)
-		b = append(b, '"')
+	if extra&withETag != 0 {
+		b = append(b, `,"etag":`...)
+		b = appendString(b, entry.GetEtag())
 	}
-	return append(b, '}')
+	if extra&withUpdateTime != 0 {
+		b = appendTime(b, `,"updateTime":`, entry.GetUpdateTime())
+	}
+	return append(appendTime(b, `,"expireTime":`, entry.GetExpireTime()), '}')
+}
+
+// appendTime appends a member of an object, unless it is not set.
+func appendTime(b []byte, name string, t *timestamppb.Timestamp) []byte {
+	if t == nil {
+		return b
+	}
+	b = append(append(b, name...), '"')
+	return append(t.AsTime().AppendFormat(b, time.RFC3339Nano), '"')
 }
 
 // content returns what is stored, as bytes.

@@ -15,9 +15,12 @@ import (
 // maxGrown is how much room a body gets, in bytes, before any of it has arrived.
 const maxGrown = 64 << 10
 
+const longBody = "the body is longer than %d bytes"
+
 // Media types of bodies.
 const (
 	mediaJSON      = "application/json"
+	mediaMerge     = "application/merge-patch+json" // RFC 7396
 	mediaText      = "text/plain"
 	mediaBytes     = "application/octet-stream"
 	mediaForm      = "application/x-www-form-urlencoded"
@@ -26,11 +29,8 @@ const (
 
 // entryOf reads the body of a PUT that names its key: always JSON.
 func (a *api) entryOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
-	if _, err := mediaType(w, r.Header, mediaJSON); err != nil {
-		return nil, err
-	}
 	var body entryBody
-	if err := a.readJSON(w, r, &body); err != nil {
+	if err := a.jsonOf(w, r, &body, reason.ValueTooLarge); err != nil {
 		return nil, err
 	}
 	return body.setRequest(r, body.Key)
@@ -46,7 +46,7 @@ func (a *api) valueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest,
 		return a.rawValueOf(w, r)
 	}
 	var body valueBody
-	if err := a.readJSON(w, r, &body); err != nil {
+	if err := a.readJSON(w, r, &body, reason.ValueTooLarge); err != nil {
 		return nil, err
 	}
 	return body.setRequest(r, r.key)
@@ -57,7 +57,7 @@ func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetReque
 	if err != nil {
 		return nil, err
 	}
-	data, err := readBody(w, r, a.maxValue)
+	data, err := readBody(w, r, a.maxValue, reason.ValueTooLarge)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +66,17 @@ func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetReque
 	return set, nil
 }
 
-func (a *api) readJSON(w http.ResponseWriter, r request, into any) error {
-	body, err := readBody(w, r, a.maxBody)
+// jsonOf reads the body of a request that has nothing but JSON.
+func (a *api) jsonOf(w http.ResponseWriter, r request, into any, tooLarge reason.Reason) error {
+	if _, err := mediaType(w, r.Header, mediaJSON); err != nil {
+		return err
+	}
+	return a.readJSON(w, r, into, tooLarge)
+}
+
+// readJSON reads a body whose media type was checked. TooLarge is why one is refused that is too long.
+func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge reason.Reason) error {
+	body, err := readBody(w, r, a.maxBody, tooLarge)
 	if err != nil {
 		return err
 	}
@@ -75,27 +84,23 @@ func (a *api) readJSON(w http.ResponseWriter, r request, into any) error {
 }
 
 // readBody reads a body of bound bytes at most. Of one that says it is longer, nothing is read.
-func readBody(w http.ResponseWriter, r request, bound int) ([]byte, error) {
+func readBody(w http.ResponseWriter, r request, bound int, tooLarge reason.Reason) ([]byte, error) {
 	if err := checkWhole(w, r.Header); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > int64(bound) {
-		return nil, bodyTooLarge(bound)
+		return nil, tooLarge.Errorf(longBody, bound)
 	}
 	var body bytes.Buffer
 	body.Grow(int(min(r.ContentLength+1, maxGrown)) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(bound)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, bodyTooLarge(bound)
+		return nil, tooLarge.Errorf(longBody, bound)
 	}
 	if err != nil {
 		return nil, reason.RequestInvalid.Errorf("the body ended early, after %d bytes", body.Len())
 	}
 	return body.Bytes(), nil
-}
-
-func bodyTooLarge(bound int) error {
-	return reason.ValueTooLarge.Errorf("the body is longer than %d bytes", bound)
 }
 
 // mediaType returns the media type of a body, which is one of supported, or "" if nobody says what it is.

@@ -80,3 +80,14 @@ func mustExist(exists bool) *keyvaluev1.Precondition {
 func mustBe(tag string) *keyvaluev1.Precondition {
 	return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: tag}}
 }
+
+// refuseConditions refuses If-Match and If-None-Match where they could only be ignored, and with them what
+// the caller wants to guard against.
+func refuseConditions(h http.Header) error {
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if len(h.Values(name)) > 0 {
+			return reason.RequestInvalid.Errorf("%s has no meaning here; in a batch, an operation may have a precondition", name)
+		}
+	}
+	return nil
+}

@@ -107,13 +107,15 @@ func TestConditionalWrite(t *testing.T) {
 	}
 	var exchanges []exchange
 	for _, row := range rows {
-		for _, method := range []string{http.MethodPut, http.MethodDelete} {
+		for _, method := range []string{http.MethodPut, http.MethodPatch, http.MethodDelete} {
 			e := exchange{
 				name: row.name + ", " + method, request: method + " /v1/values/" + row.key, header: row.header,
-				status: writeStatus(method, row.key), reason: row.reason,
+				body: bodyOf(method), status: writeStatus(method, row.key), reason: row.reason,
 			}
 			if row.reason != "" {
 				e.status = http.StatusPreconditionFailed
+			} else if e.status == http.StatusNotFound {
+				e.reason = "KEY_NOT_FOUND"
 			}
 			exchanges = append(exchanges, e)
 		}
@@ -126,6 +128,8 @@ func writeStatus(method, key string) int {
 	switch {
 	case method == http.MethodDelete:
 		return http.StatusNoContent
+	case key == "nope" && method == http.MethodPatch:
+		return http.StatusNotFound
 	case key == "nope":
 		return http.StatusCreated
 	}
@@ -139,12 +143,13 @@ func TestMalformedConditionIsNeverIgnored(t *testing.T) {
 		"'e1'", `"e 1"`, `"e1"x`, ",", ", ,",
 	}
 	var exchanges []exchange
-	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
+	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE"} {
 		for _, header := range []string{match, noneMatch} {
 			for _, value := range values {
 				exchanges = append(exchanges, exchange{
 					name: fmt.Sprintf("%s %s%q", method, header, value), request: method + " /v1/values/hello",
-					header: []string{header + value}, status: 400, reason: "REQUEST_INVALID", detail: header,
+					header: []string{header + value}, body: bodyOf(method),
+					status: 400, reason: "REQUEST_INVALID", detail: header,
 				})
 			}
 		}

@@ -3,6 +3,7 @@ package rest
 import (
 	"errors"
 
+	"connectrpc.com/connect/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -30,25 +31,37 @@ func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, er
 		return nil, err
 	}
 	set := &keyvaluev1.SetRequest{Key: key, Ttl: ttl}
-	switch {
-	case b.Value != nil && b.Data != nil:
-		return nil, reason.RequestInvalid.Errorf("the body has both value and data")
-	case b.Value != nil:
-		set.Content = &keyvaluev1.SetRequest_Value{Value: *b.Value}
-	case b.Data != nil:
-		setContent(set, b.Data)
-	default:
+	if err := b.addContent(set); err != nil {
+		return nil, err
+	}
+	if set.Content == nil {
 		return nil, reason.ValueInvalid.Errorf(`the body has neither value nor data; for an empty value, send "value":""`)
 	}
 	return set, nil
 }
 
+// addContent leaves the content of set unset if b has none.
+func (b valueBody) addContent(set *keyvaluev1.SetRequest) error {
+	switch {
+	case b.Value != nil && b.Data != nil:
+		return reason.RequestInvalid.Errorf("there is both a value and data")
+	case b.Value != nil:
+		set.Content = &keyvaluev1.SetRequest_Value{Value: *b.Value}
+	case b.Data != nil:
+		setContent(set, b.Data)
+	}
+	return nil
+}
+
 // decodeJSON reads one JSON value that fills into exactly: no unknown or repeated member, no other type,
-// nothing behind it, and only Unicode.
+// nothing behind it, and only Unicode. An error that a part of into has coded itself stays as it is.
 func decodeJSON(body []byte, into any) error {
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
 	if err == nil {
 		return nil
+	}
+	if refused, ok := errors.AsType[*connect.Error](err); ok {
+		return refused
 	}
 	offset, pointer, what := describe(err)
 	if pointer == "" {

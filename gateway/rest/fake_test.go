@@ -93,6 +93,27 @@ func (f *fake) Delete(_ context.Context, req *keyvaluev1.DeleteRequest) (*keyval
 	return &keyvaluev1.DeleteResponse{Deleted: ok}, nil
 }
 
+func (f *fake) Touch(_ context.Context, req *keyvaluev1.TouchRequest) (*keyvaluev1.TouchResponse, error) {
+	if err := f.check(req.GetKey()); err != nil {
+		return nil, err
+	}
+	if f.beforeWrite != nil {
+		f.beforeWrite()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	old := f.entries[req.GetKey()]
+	if err := holds(req.GetPrecondition(), old); err != nil {
+		return nil, err
+	}
+	if old == nil {
+		return nil, reason.KeyNotFound.Errorf("no such key")
+	}
+	entry := f.putLocked(&keyvaluev1.SetRequest{Key: req.GetKey(), Ttl: req.GetTtl()})
+	entry.Content, entry = old.GetContent(), proto.CloneOf(entry)
+	return &keyvaluev1.TouchResponse{Entry: entry}, nil
+}
+
 // contents returns what is stored, :: key → content as text or bytes.
 func (f *fake) contents() map[string]string {
 	f.mu.Lock()

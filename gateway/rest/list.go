@@ -10,7 +10,7 @@ import (
 func listElements(header string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for header != "" {
-			end := elementEnd(header)
+			end := endOf(header, ',')
 			if element := strings.Trim(header[:end], " \t"); element != "" && !yield(element) {
 				return
 			}
@@ -19,8 +19,8 @@ func listElements(header string) iter.Seq[string] {
 	}
 }
 
-// elementEnd returns the index of the first comma that is not inside a quoted string, or len(s).
-func elementEnd(s string) int {
+// endOf returns the index of the first separator that is not inside a quoted string, or len(s).
+func endOf(s string, separator byte) int {
 	quoted := false
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -28,7 +28,7 @@ func elementEnd(s string) int {
 			quoted = !quoted
 		case s[i] == '\\' && quoted:
 			i++
-		case s[i] == ',' && !quoted:
+		case s[i] == separator && !quoted:
 			return i
 		}
 	}

@@ -36,7 +36,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	setCommonHeaders(h)
 	p.setHeaders(h)
-	writeBody(w, r, p.status, p.appendJSON(nil))
+	writeBody(w, r, p.status, append(p.appendJSON(nil), '\n'))
 }
 
 // problemOf describes err. Only a message that comes with a reason was written for the caller; others are a
@@ -72,19 +72,19 @@ func (p problem) appendJSON(b []byte) []byte {
 	b = appendString(b, p.detail)
 	b = append(b, `,"reason":`...)
 	b = appendString(b, string(p.reason))
-	b = p.appendMetadata(b)
-	return append(b, "}\n"...)
+	return append(appendMetadata(b, p.metadata), '}')
 }
 
-func (p problem) appendMetadata(b []byte) []byte {
-	if len(p.metadata) == 0 {
+// appendMetadata appends a member of an object, unless there is nothing to say.
+func appendMetadata(b []byte, metadata map[string]string) []byte {
+	if len(metadata) == 0 {
 		return b
 	}
 	b = append(b, `,"metadata":`...)
 	before := byte('{')
-	for _, name := range slices.Sorted(maps.Keys(p.metadata)) {
+	for _, name := range slices.Sorted(maps.Keys(metadata)) {
 		b = appendString(append(b, before), name)
-		b = appendString(append(b, ':'), p.metadata[name])
+		b = appendString(append(b, ':'), metadata[name])
 		before = ','
 	}
 	return append(b, '}')

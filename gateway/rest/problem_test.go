@@ -34,9 +34,10 @@ func TestReason(t *testing.T) {
 			f := newFake()
 			f.fail = why.Errorf("what the service says")
 			addr := start(t, f, rest.Config{})
-			for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
+			for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE"} {
 				e := exchange{
-					request: method + " /v1/values/hello", status: status, reason: string(why), detail: "what the service says",
+					request: method + " /v1/values/hello", body: bodyOf(method),
+					status: status, reason: string(why), detail: "what the service says",
 				}
 				e.check(t, send(t, addr, e))
 			}

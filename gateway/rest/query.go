@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"key-value/internal/reason"
 )
@@ -18,15 +20,23 @@ func parseQuery(raw string, known []string) (url.Values, error) {
 		return nil, reason.RequestInvalid.Errorf("the query is malformed: %v", err)
 	}
 	for name, values := range query {
-		if err := checkParameter(name, len(values), known); err != nil {
+		if err := checkParameter(name, values, known); err != nil {
 			return nil, err
 		}
 	}
 	return query, nil
 }
 
-func checkParameter(name string, times int, known []string) error {
-	switch {
+// malformed has the reasons of parameters whose values are not UTF-8; those of all others are not valid requests.
+var malformed = map[string]reason.Reason{
+	"key":       reason.KeyInvalid,
+	"prefix":    reason.KeyInvalid,
+	"pageToken": reason.PageTokenInvalid,
+	"ttl":       reason.TTLInvalid,
+}
+
+func checkParameter(name string, values, known []string) error {
+	switch times := len(values); {
 	case !slices.Contains(known, name) && len(known) == 0:
 		return reason.RequestInvalid.Errorf("the query parameter %q is unknown; none is known here", name)
 	case !slices.Contains(known, name):
@@ -34,6 +44,8 @@ func checkParameter(name string, times int, known []string) error {
 			name, strings.Join(known, ", "))
 	case times > 1:
 		return reason.RequestInvalid.Errorf("the query parameter %q is given %d times", name, times)
+	case !utf8.ValidString(values[0]):
+		return cmp.Or(malformed[name], reason.RequestInvalid).Errorf("the query parameter %q is not UTF-8", name)
 	}
 	return nil
 }

@@ -21,27 +21,35 @@ type Config struct {
 	// MaxValueBytes is how long a value may be, in bytes. Zero: limit.ValueBytes.
 	MaxValueBytes int
 	// Timeout is how long the service may take over one request, with all the calls that it needs.
-	// Zero: 10 s.
+	// Zero: 10 s. It does not count for a watch, nor for the time that a caller prefers to wait for a change.
 	Timeout time.Duration
+	// Heartbeat is how long a watch may be silent before a comment shows that it is still there. Zero: 15 s.
+	Heartbeat time.Duration
+	// Stopping is done when the server stops: then watches and waits end. Nil: they end with their callers.
+	Stopping context.Context //nolint:containedctx // it outlives every request
 }
 
 // api is the handler: what the routes share.
 type api struct {
-	client   keyvaluev1connect.KeyValueServiceClient
-	maxValue int // the longest value, in bytes
-	maxBody  int // the longest JSON body, in bytes
-	timeout  time.Duration
-	routes   []route
-	buffers  sync.Pool // of *[]byte, for answers in JSON
+	client    keyvaluev1connect.KeyValueServiceClient
+	maxValue  int // the longest value, in bytes
+	maxBody   int // the longest JSON body, in bytes
+	timeout   time.Duration
+	heartbeat time.Duration
+	stopping  context.Context //nolint:containedctx // done when the server stops
+	routes    []route
+	buffers   sync.Pool // of *[]byte, for answers in JSON
 }
 
 // New returns a handler that answers every route of [Routes] from client, and everything else with 404.
 func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handler {
 	a := &api{
-		client:   client,
-		maxValue: cmp.Or(cfg.MaxValueBytes, limit.ValueBytes),
-		timeout:  cmp.Or(cfg.Timeout, 10*time.Second),
-		routes:   routeTable(),
+		client:    client,
+		maxValue:  cmp.Or(cfg.MaxValueBytes, limit.ValueBytes),
+		timeout:   cmp.Or(cfg.Timeout, 10*time.Second),
+		heartbeat: cmp.Or(cfg.Heartbeat, 15*time.Second),
+		stopping:  cmp.Or(cfg.Stopping, context.Background()),
+		routes:    routeTable(),
 	}
 	a.maxBody = limit.RequestBytes(a.maxValue)
 	a.buffers.New = func() any { return new([]byte) }

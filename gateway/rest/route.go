@@ -15,6 +15,9 @@ type Route struct {
 	Path   string // "{key}" stands for a key, which may hold slashes
 }
 
+// Public reports whether the route is for everyone. All others are for callers with an API key.
+func (r Route) Public() bool { return !strings.HasPrefix(r.Path+"/", "/v1/") }
+
 // route is a path and what can be done there.
 type route struct {
 	path    string // the escaped path; keyPrefix stands for every path that begins with it
@@ -36,15 +39,32 @@ type request struct {
 }
 
 func routeTable() []route {
+	listParameters := []string{"prefix", "pageSize", "pageToken", "view"}
 	routes := []route{
 		{path: keyPrefix, methods: []method{
 			{name: http.MethodGet, serve: (*api).getValue},
 			{name: http.MethodHead, serve: (*api).getValue},
 			{name: http.MethodPut, serve: (*api).putValue, query: []string{"ttl"}},
+			{name: http.MethodPatch, serve: (*api).patchValue},
 			{name: http.MethodDelete, serve: (*api).deleteValue},
 		}},
 		{path: "/v1/values", methods: []method{
+			{name: http.MethodGet, serve: (*api).listValues, query: listParameters},
+			{name: http.MethodHead, serve: (*api).listValues, query: listParameters},
 			{name: http.MethodPut, serve: (*api).putEntry},
+		}},
+		{path: "/v1/values:batch", methods: []method{
+			{name: http.MethodPost, serve: (*api).batch},
+		}},
+		{path: "/v1/values:increment", methods: []method{
+			{name: http.MethodPost, serve: (*api).increment},
+		}},
+		{path: "/v1/values:watch", methods: []method{
+			{name: http.MethodGet, serve: (*api).watchValues, query: []string{"key", "prefix", "resumeToken", "snapshot"}},
+		}},
+		{path: "/v1/stats", methods: []method{
+			{name: http.MethodGet, serve: (*api).getStats},
+			{name: http.MethodHead, serve: (*api).getStats},
 		}},
 	}
 	for i := range routes {
@@ -130,6 +150,9 @@ func (r *route) allowed() string {
 func options(w http.ResponseWriter, route *route) error {
 	setCommonHeaders(w.Header())
 	w.Header()["Allow"] = route.allow
+	if _, ok := route.method(http.MethodPatch); ok {
+		w.Header()["Accept-Patch"] = acceptPatch
+	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

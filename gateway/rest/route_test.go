@@ -18,6 +18,8 @@ func TestRoutes(t *testing.T) {
 	}
 	for _, want := range []string{
 		"PUT /v1/values", "GET /v1/values/{key}", "HEAD /v1/values/{key}", "PUT /v1/values/{key}", "DELETE /v1/values/{key}",
+		"PATCH /v1/values/{key}", "GET /v1/values", "HEAD /v1/values", "POST /v1/values:batch", "POST /v1/values:increment",
+		"GET /v1/values:watch", "GET /v1/stats",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("Routes() = %q, want %q among them", got, want)
@@ -27,7 +29,7 @@ func TestRoutes(t *testing.T) {
 
 func TestEveryRouteIsServed(t *testing.T) {
 	t.Parallel()
-	addr := start(t, newFake(), rest.Config{})
+	addr := start(t, newService(t), rest.Config{})
 	for _, route := range rest.Routes() {
 		path := strings.ReplaceAll(route.Path, "{key}", "hello")
 		got := send(t, addr, exchange{request: route.Method + " " + path})
@@ -55,9 +57,10 @@ func TestUnknownRoute(t *testing.T) {
 
 func TestMethod(t *testing.T) {
 	t.Parallel()
-	const keyAllow = "Allow: GET, HEAD, PUT, DELETE, OPTIONS"
+	const keyAllow = "Allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
+	const allAllow = "Allow: GET, HEAD, PUT, OPTIONS"
 	var exchanges []exchange
-	for _, method := range []string{"POST", "PATCH", "TRACE", "get", "BREW"} {
+	for _, method := range []string{"POST", "TRACE", "get", "BREW"} {
 		exchanges = append(exchanges, exchange{
 			name: method, request: method + " /v1/values/a",
 			status: 405, reason: "METHOD_NOT_ALLOWED", wants: []string{keyAllow},
@@ -65,16 +68,24 @@ func TestMethod(t *testing.T) {
 	}
 	run(t, append(exchanges,
 		exchange{
-			name: "GET of all values", request: "GET /v1/values", status: 405, reason: "METHOD_NOT_ALLOWED",
-			wants: []string{"Allow: PUT, OPTIONS"},
+			name: "POST of all values", request: "POST /v1/values", status: 405, reason: "METHOD_NOT_ALLOWED",
+			wants: []string{allAllow},
 		},
 		exchange{
-			name: "HEAD of all values", request: "HEAD /v1/values", status: 405, reason: "METHOD_NOT_ALLOWED",
-			wants: []string{"Allow: PUT, OPTIONS"},
+			name: "GET of a batch", request: "GET /v1/values:batch", status: 405, reason: "METHOD_NOT_ALLOWED",
+			wants: []string{"Allow: POST, OPTIONS"},
 		},
-		exchange{name: "OPTIONS of a key", request: "OPTIONS /v1/values/a", status: 204, wants: []string{keyAllow}},
 		exchange{
-			name: "OPTIONS of all values", request: "OPTIONS /v1/values", status: 204, wants: []string{"Allow: PUT, OPTIONS"},
+			name: "HEAD of a watch", request: "HEAD /v1/values:watch?prefix=", status: 405, reason: "METHOD_NOT_ALLOWED",
+			wants: []string{"Allow: GET, OPTIONS"},
+		},
+		exchange{
+			name: "OPTIONS of a key", request: "OPTIONS /v1/values/a", status: 204,
+			wants: []string{keyAllow, "Accept-Patch: application/json, application/merge-patch+json"},
+		},
+		exchange{
+			name: "OPTIONS of all values", request: "OPTIONS /v1/values", status: 204,
+			wants: []string{allAllow, "Accept-Patch: "},
 		},
 	))
 }
@@ -127,12 +138,20 @@ func TestInvalidKeyInPath(t *testing.T) {
 		"", "%FF", "a%FFb", "%C3", "%ED%A0%80", "\xff", "%00", "a%0Ab", ".", "..", "a/../b", "a/./b", "%2e%2E", "a/..",
 		strings.Repeat("x", 1025),
 	} {
-		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
+		for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE"} {
 			exchanges = append(exchanges, exchange{
-				name: fmt.Sprintf("%s %.20q", method, path), request: method + " /v1/values/" + path,
+				name: fmt.Sprintf("%s %.20q", method, path), request: method + " /v1/values/" + path, body: bodyOf(method),
 				status: 400, reason: "KEY_INVALID",
 			})
 		}
 	}
 	run(t, exchanges)
+}
+
+// bodyOf returns a body that the method takes.
+func bodyOf(method string) string {
+	if method == http.MethodPatch {
+		return `{"ttl":null}`
+	}
+	return ""
 }

@@ -17,10 +17,16 @@ func (r request) ttl(inBody *string) (*durationpb.Duration, error) {
 		return nil, reason.RequestInvalid.Errorf("ttl is given both in the query and in the body")
 	case inQuery:
 		return parseTTL(r.query.Get("ttl"))
-	case inBody != nil:
-		return parseTTL(*inBody)
 	}
-	return nil, nil
+	return parseTTLIfAny(inBody)
+}
+
+// parseTTLIfAny is parseTTL, and nil for nil.
+func parseTTLIfAny(s *string) (*durationpb.Duration, error) {
+	if s == nil {
+		return nil, nil
+	}
+	return parseTTL(*s)
 }
 
 // parseTTL reads a duration in Go's syntax. Whether it is long or short enough is the service's to say;

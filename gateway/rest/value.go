@@ -12,30 +12,53 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
+	if wait := preferredWait(r.Header); wait > 0 && c.noneMatch.Present() {
+		return a.awaitValue(w, r, c, wait)
+	}
+	entry, err := a.read(r)
+	if err != nil {
+		return err
+	}
+	v, err := c.verdict(r, entry)
+	if err != nil {
+		return err
+	}
+	a.answer(w, r, entry, v)
+	return nil
+}
+
+// read returns the entry that the path names.
+func (a *api) read(r request) (*keyvaluev1.Entry, error) {
 	ctx, cancel := a.deadline(r)
 	defer cancel()
 	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: r.key})
-	if err != nil {
-		return err
-	}
-	return a.answerRead(w, r, c, res.GetEntry())
+	return res.GetEntry(), err
 }
 
-func (a *api) answerRead(w http.ResponseWriter, r request, c condition, entry *keyvaluev1.Entry) error {
+// verdict is how a read of an entry that exists is answered.
+type verdict struct {
+	notModified bool
+	format      format // unless notModified
+}
+
+func (c condition) verdict(r request, entry *keyvaluev1.Entry) (verdict, error) {
 	f, err := negotiate(r.Header["Accept"], isText(entry))
 	if err != nil {
-		return err
+		return verdict{}, err
 	}
 	if err := c.checkMatch(state{exists: true, etag: entry.GetEtag()}); err != nil {
-		return err
+		return verdict{}, err
 	}
-	if c.noneMatch.MatchesWeakly(entry.GetEtag()) {
+	return verdict{notModified: c.noneMatch.MatchesWeakly(entry.GetEtag()), format: f}, nil
+}
+
+func (a *api) answer(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) {
+	if v.notModified {
 		setEntryHeaders(w.Header(), entry.GetEtag())
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return
 	}
-	a.writeEntry(w, r, http.StatusOK, entry, f)
-	return nil
+	a.writeEntry(w, r, http.StatusOK, entry, v.format)
 }
 
 // deleteValue answers DELETE of a key, whether or not there was one.

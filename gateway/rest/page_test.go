@@ -1,0 +1,169 @@
+package rest_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"key-value/gateway/rest"
+	"key-value/kvservice/store/memory"
+)
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	const get = "GET /v1/values"
+	const bin, hello = `{"key":"bin","data":"/wA=","etag":"<etag>"}`, `{"key":"hello","value":"world","etag":"<etag>"}`
+	const number, soon = `{"key":"n","value":"41","etag":"<etag>"}`, `{"key":"soon","value":"gone","etag":"<etag>","expireTime":"<time>"}`
+	const largest = `{"key":"max","value":"9223372036854775807","etag":"<etag>"}`
+	runReal(t, []exchange{
+		{
+			name: "everything, in byte order of the key", request: get, status: 200,
+			answer: `{"values":[` + strings.Join([]string{bin, hello, largest, number, soon}, ",") + "]}\n",
+			wants:  []string{"Content-Type: application/json", "Link: ", "ETag: ", "Cache-Control: no-store"},
+		},
+		{name: "a prefix", request: get + "?prefix=hel", status: 200, answer: `{"values":[` + hello + "]}\n"},
+		{name: "an empty prefix is none", request: get + "?prefix=&pageToken=&view=full&pageSize=0", status: 200},
+		{name: "a prefix that no key has", request: get + "?prefix=x", status: 200, answer: `{"values":[]}` + "\n"},
+		{
+			name: "keys only", request: get + "?prefix=s&view=keys", status: 200,
+			answer: `{"values":[{"key":"soon","etag":"<etag>","expireTime":"<time>"}]}` + "\n",
+		},
+		{
+			name: "a page says how to go on", request: get + "?pageSize=1&view=keys", status: 200,
+			answer: `{"values":[{"key":"bin","etag":"<etag>"}],"nextPageToken":"<token>"}` + "\n",
+		},
+		{name: "the last page does not", request: get + "?pageSize=5&prefix=", status: 200, wants: []string{"Link: "}},
+		{name: "more than a page may have is the most", request: get + "?pageSize=99999999999999999999", status: 200},
+		{name: "HEAD is GET without a body", request: "HEAD /v1/values?prefix=x", status: 200, wants: []string{"Content-Length: 14"}},
+		{name: "JSON is what there is", request: get, header: []string{"Accept: application/*;q=0.1"}, status: 200},
+	})
+}
+
+func TestListThatIsRefused(t *testing.T) {
+	t.Parallel()
+	rows := []struct{ name, query, reason, detail string }{
+		{"a page size that is a word", "pageSize=many", "REQUEST_INVALID", `"many"`},
+		{"a negative page size", "pageSize=-1", "REQUEST_INVALID", "1000"},
+		{"a page size with a sign", "pageSize=%2B1", "REQUEST_INVALID", "pageSize"},
+		{"a fraction as page size", "pageSize=1.5", "REQUEST_INVALID", "pageSize"},
+		{"an empty page size", "pageSize=", "REQUEST_INVALID", "pageSize"},
+		{"a view that there is not", "view=values", "REQUEST_INVALID", `"keys"`},
+		{"an empty view", "view=", "REQUEST_INVALID", "view"},
+		{"a forged page token", "pageToken=abc", "PAGE_TOKEN_INVALID", "page"},
+		{"a page token that is not UTF-8", "pageToken=%FF", "PAGE_TOKEN_INVALID", "pageToken"},
+		{"a prefix that is not UTF-8", "prefix=%FF", "KEY_INVALID", "prefix"},
+		{"a prefix with a control character", "prefix=%00", "KEY_INVALID", "prefix"},
+		{"a name in snake case", "page_size=5", "REQUEST_INVALID", "pageSize"},
+		{"a prefix given twice", "prefix=a&prefix=b", "REQUEST_INVALID", "2 times"},
+	}
+	exchanges := make([]exchange, 0, len(rows)+1)
+	for _, row := range rows {
+		exchanges = append(exchanges, exchange{
+			name: row.name, request: "GET /v1/values?" + row.query, status: 400, reason: row.reason, detail: row.detail,
+		})
+	}
+	runReal(t, append(exchanges, exchange{
+		name: "a list as text", request: "GET /v1/values", header: []string{"Accept: text/plain"},
+		status: 406, reason: "NOT_ACCEPTABLE", detail: "application/json",
+	}))
+}
+
+// A token of one prefix is of no use for another.
+func TestForeignPageToken(t *testing.T) {
+	t.Parallel()
+	addr := startReal(t)
+	first := send(t, addr, exchange{request: "GET /v1/values?pageSize=1"})
+	e := exchange{
+		request: "GET /v1/values?prefix=h&pageToken=" + parsePage(t, first.text).NextPageToken,
+		status:  400, reason: "PAGE_TOKEN_INVALID",
+	}
+	e.check(t, send(t, addr, e))
+}
+
+type page struct {
+	Values        []struct{ Key, Value, ETag string }
+	NextPageToken string
+}
+
+func parsePage(t *testing.T, body string) page {
+	t.Helper()
+	var p page
+	if err := json.Unmarshal([]byte(body), &p); err != nil {
+		t.Fatalf("page %q: %v", body, err)
+	}
+	return p
+}
+
+// Who follows the links sees every key once, whatever has to be escaped in them.
+func TestLinksLeadThroughAllPages(t *testing.T) {
+	t.Parallel()
+	for _, prefix := range []string{"", "plain/", `a b&c=d;e"f<g>h?i#j+k%l/é🗝/`} {
+		t.Run(prefix, func(t *testing.T) {
+			t.Parallel()
+			kv := serviceOver(t, memory.New(memory.Options{}))
+			var want []string
+			for i := range 7 {
+				want = append(want, fmt.Sprint(prefix, i))
+				if _, err := kv.Set(t.Context(), valueOf(want[i], "v")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := walk(t, start(t, kv, rest.Config{}), url.Values{"prefix": {prefix}, "pageSize": {"3"}, "view": {"keys"}})
+			if !slices.Equal(got, want) {
+				t.Errorf("the pages have %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+// walk follows links to the end, and returns the keys that it saw. Links and tokens must say the same.
+func walk(t *testing.T, addr string, query url.Values) (keys []string) {
+	t.Helper()
+	here := &url.URL{Scheme: "http", Host: addr, Path: "/v1/values", RawQuery: query.Encode()}
+	for {
+		res := send(t, addr, exchange{request: "GET " + here.RequestURI()})
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s = %d %s", here, res.StatusCode, res.text)
+		}
+		p := parsePage(t, res.text)
+		for _, value := range p.Values {
+			keys = append(keys, value.Key)
+			if value.ETag == "" || value.Value != "" {
+				t.Errorf("view=keys has %+v, want no value but an etag", value)
+			}
+		}
+		link := res.Header.Get("Link")
+		if link == "" {
+			if p.NextPageToken != "" {
+				t.Errorf("a page without a link has the token %s", p.NextPageToken)
+			}
+			return keys
+		}
+		target, ok := strings.CutSuffix(strings.TrimPrefix(link, "<"), `>; rel="next"`)
+		next, err := here.Parse(target)
+		if !ok || err != nil || next.Query().Get("pageToken") != p.NextPageToken {
+			t.Fatalf("Link: %s, %v; want it to lead to the page %s", link, err, p.NextPageToken)
+		}
+		here = next
+	}
+}
+
+func TestPageIsBoundedInEntries(t *testing.T) {
+	t.Parallel()
+	kv := serviceOver(t, memory.New(memory.Options{}))
+	for i := range 1001 {
+		if _, err := kv.Set(t.Context(), valueOf(fmt.Sprintf("%04d", i), "v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := start(t, kv, rest.Config{})
+	for query, want := range map[string]int{"": 100, "?pageSize=0": 100, "?pageSize=7": 7, "?pageSize=5000": 1000} {
+		if p := parsePage(t, send(t, addr, exchange{request: "GET /v1/values" + query}).text); len(p.Values) != want {
+			t.Errorf("GET /v1/values%s has %d values, want %d", query, len(p.Values), want)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package rest
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+)
+
+// statsBody is GetStatsResponse with its counts as numbers.
+type statsBody struct {
+	Keys           int64          `json:"keys"`
+	MemoryBytes    int64          `json:"memoryBytes"`
+	MaxMemoryBytes int64          `json:"maxMemoryBytes"`
+	Hits           int64          `json:"hits"`
+	Misses         int64          `json:"misses"`
+	Expirations    int64          `json:"expirations"`
+	Evictions      int64          `json:"evictions"`
+	Watchers       int64          `json:"watchers"`
+	StartTime      time.Time      `json:"startTime"`
+	Uptime         string         `json:"uptime"` // in Go's syntax, as TTLs are
+	Guarantees     guaranteesBody `json:"guarantees"`
+}
+
+type guaranteesBody struct {
+	Engine                     string `json:"engine"`
+	Linearizable               bool   `json:"linearizable"`
+	LinearizableAcrossFailover bool   `json:"linearizableAcrossFailover"`
+	AtomicAcrossKeys           bool   `json:"atomicAcrossKeys"`
+	Durable                    bool   `json:"durable"`
+}
+
+func (a *api) getStats(w http.ResponseWriter, r request) error {
+	if err := acceptable(r.Header["Accept"], offerOf(formatJSON)); err != nil {
+		return err
+	}
+	ctx, cancel := a.deadline(r)
+	defer cancel()
+	res, err := a.client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(statsOf(res))
+	if err != nil {
+		return err
+	}
+	setCommonHeaders(w.Header())
+	a.writeJSON(w, r, http.StatusOK, func(b []byte) []byte { return append(b, body...) })
+	return nil
+}
+
+func statsOf(s *keyvaluev1.GetStatsResponse) statsBody {
+	g := s.GetGuarantees()
+	return statsBody{
+		Keys: s.GetKeys(), MemoryBytes: s.GetMemoryBytes(), MaxMemoryBytes: s.GetMaxMemoryBytes(),
+		Hits: s.GetHits(), Misses: s.GetMisses(), Expirations: s.GetExpirations(), Evictions: s.GetEvictions(),
+		Watchers: s.GetWatchers(), StartTime: s.GetStartTime().AsTime(),
+		Uptime: s.GetUptime().AsDuration().Round(time.Millisecond).String(),
+		Guarantees: guaranteesBody{
+			Engine: g.GetEngine(), Linearizable: g.GetLinearizable(),
+			LinearizableAcrossFailover: g.GetLinearizableAcrossFailover(),
+			AtomicAcrossKeys:           g.GetAtomicAcrossKeys(), Durable: g.GetDurable(),
+		},
+	}
+}

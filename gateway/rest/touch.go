@@ -1,0 +1,76 @@
+package rest
+
+import (
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/reason"
+)
+
+// acceptPatch is what a PATCH may be sent as (RFC 5789, section 3.1).
+var acceptPatch = []string{mediaJSON + ", " + mediaMerge}
+
+// touchBody is the JSON body of a PATCH, which is a JSON merge patch (RFC 7396) of the one thing about an
+// entry that can be changed by itself.
+type touchBody struct {
+	TTL givenTTL `json:"ttl"`
+}
+
+// givenTTL is a TTL that must be given. It is null for ever, so null is not as good as absent.
+type givenTTL struct {
+	given bool
+	text  *string // nil: for ever
+}
+
+// UnmarshalJSONFrom is called only if the member is there.
+func (t *givenTTL) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	t.given = true
+	return json.UnmarshalDecode(dec, &t.text)
+}
+
+func (t givenTTL) parse() (*durationpb.Duration, error) {
+	if !t.given {
+		return nil, reason.RequestInvalid.Errorf(`ttl is missing; send "ttl":"5m" to set it, or "ttl":null to remove it`)
+	}
+	return parseTTLIfAny(t.text)
+}
+
+// patchValue answers PATCH of a key with the entry as it is now, without its content.
+func (a *api) patchValue(w http.ResponseWriter, r request) error {
+	ttl, err := a.patchOf(w, r)
+	if err != nil {
+		return err
+	}
+	c, err := parseCondition(r.Header)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.deadline(r)
+	defer cancel()
+	var res *keyvaluev1.TouchResponse
+	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) (err error) {
+		res, err = a.client.Touch(ctx, &keyvaluev1.TouchRequest{Key: r.key, Ttl: ttl, Precondition: p})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	a.writeEntry(w, r, http.StatusOK, res.GetEntry(), formatJSON)
+	return nil
+}
+
+func (a *api) patchOf(w http.ResponseWriter, r request) (*durationpb.Duration, error) {
+	if _, err := mediaType(w, r.Header, mediaJSON, mediaMerge); err != nil {
+		w.Header()["Accept-Patch"] = acceptPatch
+		return nil, err
+	}
+	var body touchBody
+	if err := a.readJSON(w, r, &body, reason.ValueTooLarge); err != nil {
+		return nil, err
+	}
+	return body.TTL.parse()
+}

@@ -1,0 +1,98 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/reason"
+)
+
+// resumeWait is how long a watch that resumes may take to be refused before it counts as open: it has nothing
+// to say until something changes. A refusal that comes later ends the stream.
+const resumeWait = time.Second
+
+type watchFunc = func(
+	context.Context, *keyvaluev1.WatchRequest,
+) (keyvaluev1connect.KeyValueServiceWatchClientStream, error)
+
+// watchValues answers with the changes of a key or a prefix, as server-sent events. The stream ends only with an
+// event of type error.
+func (a *api) watchValues(w http.ResponseWriter, r request) error {
+	if err := acceptable(r.Header["Accept"], offer{"text", "event-stream"}); err != nil {
+		return err
+	}
+	req, err := watchRequest(r)
+	if err != nil {
+		return err
+	}
+	f := a.follow(r.Context(), req)
+	defer f.close()
+	first, err := a.opened(f, req)
+	if err != nil {
+		return err
+	}
+	newEventStream(w).run(f, first, a.heartbeat)
+	return nil
+}
+
+// opened waits until the watch is known to be open, so that it can still be refused with a status of its own.
+// It returns the first event if there is one already.
+func (a *api) opened(f *feed, req *keyvaluev1.WatchRequest) (*keyvaluev1.WatchResponse, error) {
+	if req.GetResumeToken() != "" {
+		return f.first(min(resumeWait, a.timeout))
+	}
+	event, err := f.first(a.timeout)
+	if event == nil && err == nil {
+		return nil, reason.DeadlineExceeded.Errorf("the service did not open the watch in time")
+	}
+	return event, err
+}
+
+func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
+	snapshot, err := parseBool(r.query, "snapshot")
+	if err != nil {
+		return nil, err
+	}
+	req := &keyvaluev1.WatchRequest{ResumeToken: r.query.Get("resumeToken"), Snapshot: snapshot}
+	// An EventSource repeats the request with the id of the last event that it saw, so the header says more than
+	// the query does.
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		req.ResumeToken, req.Snapshot = id, false
+	}
+	if !utf8.ValidString(req.ResumeToken) {
+		return nil, reason.RequestInvalid.Errorf("Last-Event-ID is not the id of an event")
+	}
+	return req, setTarget(req, r.query)
+}
+
+func setTarget(req *keyvaluev1.WatchRequest, query url.Values) error {
+	switch key, prefix := query.Has("key"), query.Has("prefix"); {
+	case key && prefix:
+		return reason.RequestInvalid.Errorf("key and prefix are both given; a watch has one of them")
+	case key:
+		req.Target = &keyvaluev1.WatchRequest_Key{Key: query.Get("key")}
+	case prefix:
+		req.Target = &keyvaluev1.WatchRequest_Prefix{Prefix: query.Get("prefix")}
+	default:
+		return reason.RequestInvalid.Errorf("nothing to watch: give key, or prefix, which may be empty for all keys")
+	}
+	return nil
+}
+
+func parseBool(query url.Values, name string) (bool, error) {
+	switch s := cmp.Or(query.Get(name), strconv.FormatBool(query.Has(name))); s {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	default:
+		return false, reason.RequestInvalid.Errorf("%s %q is neither true nor false", name, s)
+	}
+}
