@@ -1,56 +1,107 @@
 // Package client is the Go library of the key-value store.
 //
-// A [Client] speaks to a gateway or to a kvservice. It is safe for concurrent use; make one and keep it. Every
-// failure is an [*Error], and errors.Is tells with the sentinels of this package which it was.
+// A [Client] speaks to a gateway or to a kvservice. It is safe for concurrent use; make one and keep it.
+//
+// Every failure is an [*Error], and errors.Is tells with the sentinels of this package which it was. A call whose
+// context is done also fails with what errors.Is knows as [context.Canceled] or [context.DeadlineExceeded]; whether
+// it was carried out is then not known.
 package client
 
 import (
 	"context"
-	"time"
+	"net/http"
 	"unicode/utf8"
 
 	"connectrpc.com/connect/v2"
-	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/proto"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 )
 
-// Client reads and writes entries.
+// Client reads, writes and watches entries.
 type Client struct {
-	rpc keyvaluev1connect.KeyValueServiceClient
-}
-
-// Entry is a key and what is stored under it.
-type Entry struct {
-	Key        string
-	Value      []byte
-	ETag       string    // names this version, for [IfMatch]
-	UpdateTime time.Time // when this version was written
-	ExpireTime time.Time // when the entry expires; zero: never
+	rpc  keyvaluev1connect.KeyValueServiceClient
+	http *http.Client // made by New; nil: the caller's own
 }
 
 // New returns a client of the service at baseURL, such as http://127.0.0.1:8888. It does not connect yet.
 func New(baseURL string, opts ...Option) (*Client, error) {
-	transport, err := NewTransport(baseURL, opts...)
+	o := newOptions(opts)
+	transport, httpClient, err := dial(baseURL, o)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))}, nil
+	c := &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))}
+	if o.httpClient == nil {
+		c.http = httpClient
+	}
+	return c, nil
+}
+
+// Close gives up the connections on which nothing is under way. It waits for nobody, and the client can still be
+// used: it connects anew. Connections of a client that was given by [WithHTTPClient] are left alone.
+func (c *Client) Close() {
+	if c.http != nil {
+		c.http.CloseIdleConnections()
+	}
 }
 
 // Get reads the entry of key. It fails with [ErrNotFound] if there is none.
 func (c *Client) Get(ctx context.Context, key string) (Entry, error) {
-	res, err := c.rpc.Get(ctx, &keyvaluev1.GetRequest{Key: key})
-	if err != nil {
-		return Entry{}, newError(err)
-	}
-	return newEntry(res.GetEntry()), nil
+	res, err := call(ctx, &keyvaluev1.GetRequest{Key: key}, c.rpc.Get)
+	return newEntry(res.GetEntry()), err
 }
 
-// Set writes value under key, for ever unless [TTL] is given, and whatever was there unless a condition is.
+// Set writes value under key, for ever unless [TTL] is given, and whatever was there unless a [Condition] is.
 // It returns the entry as written, and whether the key is new.
+//
+// It fails with [ErrInvalid], [ErrTooLarge], [ErrFull], or as the condition says; then nothing is changed.
 func (c *Client) Set(ctx context.Context, key string, value []byte, opts ...WriteOption) (Entry, bool, error) {
+	res, err := call(ctx, newSet(key, value, opts), c.rpc.Set)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	return written(res.GetEntry(), value), res.GetCreated(), nil
+}
+
+// Delete removes the entry of key and returns whether there was one. Without a condition it is no error if there
+// was none.
+func (c *Client) Delete(ctx context.Context, key string, opts ...Condition) (bool, error) {
+	res, err := call(ctx, newDelete(key, opts), c.rpc.Delete)
+	return res.GetDeleted(), err
+}
+
+// Touch changes when the entry of key expires, and nothing else of it: after [TTL], or never if that is not given.
+// It returns the entry, which has a new ETag, without its value. It fails with [ErrNotFound] if there is none.
+func (c *Client) Touch(ctx context.Context, key string, opts ...WriteOption) (Entry, error) {
+	res, err := call(ctx, newTouch(key, opts), c.rpc.Touch)
+	return newEntry(res.GetEntry()), err
+}
+
+// Increment adds delta, which may be negative, to the integer that is stored under key as decimal text, and returns
+// the sum. A key that does not exist is created: from 0, or from [Initial], for ever unless [TTL] is given. An entry
+// that exists keeps its TTL.
+//
+// It fails with [ErrNotInteger] or [ErrOverflow]; then nothing is changed. A call that fails with [ErrUnavailable]
+// may have counted, so that making it again may count twice.
+func (c *Client) Increment(ctx context.Context, key string, delta int64, opts ...IncrementOption) (int64, error) {
+	res, err := call(ctx, newIncrement(key, delta, opts), c.rpc.Increment)
+	return res.GetValue(), err
+}
+
+// call makes one call, and gives its error the form of this package.
+func call[Request proto.Message, Response any](
+	ctx context.Context, req Request, rpc func(context.Context, Request) (*Response, error),
+) (*Response, error) {
+	res, err := rpc(ctx, req)
+	if err != nil {
+		return nil, newError(ctx, req, err)
+	}
+	return res, nil
+}
+
+func newSet(key string, value []byte, opts []WriteOption) *keyvaluev1.SetRequest {
 	w := newWrite(opts)
 	req := &keyvaluev1.SetRequest{Key: key, Ttl: w.ttl, Precondition: w.precondition}
 	if utf8.Valid(value) {
@@ -58,81 +109,26 @@ func (c *Client) Set(ctx context.Context, key string, value []byte, opts ...Writ
 	} else {
 		req.Content = &keyvaluev1.SetRequest_Data{Data: value}
 	}
-	res, err := c.rpc.Set(ctx, req)
-	if err != nil {
-		return Entry{}, false, newError(err)
-	}
-	entry := newEntry(res.GetEntry())
-	entry.Value = value
-	return entry, res.GetCreated(), nil
+	return req
 }
 
-// Delete removes the entry of key and returns whether there was one.
-func (c *Client) Delete(ctx context.Context, key string, opts ...Condition) (bool, error) {
+func newDelete(key string, opts []Condition) *keyvaluev1.DeleteRequest {
 	req := &keyvaluev1.DeleteRequest{Key: key}
 	for _, opt := range opts {
 		req.Precondition = opt.precondition
 	}
-	res, err := c.rpc.Delete(ctx, req)
-	if err != nil {
-		return false, newError(err)
-	}
-	return res.GetDeleted(), nil
+	return req
 }
 
-// WriteOption changes how a write is done.
-type WriteOption interface{ apply(*write) }
-
-type write struct {
-	ttl          *durationpb.Duration
-	precondition *keyvaluev1.Precondition
+func newTouch(key string, opts []WriteOption) *keyvaluev1.TouchRequest {
+	w := newWrite(opts)
+	return &keyvaluev1.TouchRequest{Key: key, Ttl: w.ttl, Precondition: w.precondition}
 }
 
-func newWrite(opts []WriteOption) write {
-	var w write
+func newIncrement(key string, delta int64, opts []IncrementOption) *keyvaluev1.IncrementRequest {
+	req := &keyvaluev1.IncrementRequest{Key: key, Delta: delta}
 	for _, opt := range opts {
-		opt.apply(&w)
+		opt.applyIncrement(req)
 	}
-	return w
-}
-
-// TTL makes an entry expire after this time: more than zero and at most 10 years.
-type TTL time.Duration
-
-func (t TTL) apply(w *write) { w.ttl = durationpb.New(time.Duration(t)) }
-
-// Condition is what must hold for a write to happen. It is checked in one step with the write. Of several, the
-// last one counts.
-type Condition struct{ precondition *keyvaluev1.Precondition }
-
-func (c Condition) apply(w *write) { w.precondition = c.precondition }
-
-// IfMatch wants the entry to be in the version that etag names. Otherwise the write fails with
-// [ErrETagMismatch].
-func IfMatch(etag string) Condition {
-	return Condition{&keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: etag}}}
-}
-
-// IfExists wants the key to exist. Otherwise the write fails with [ErrAbsent].
-func IfExists() Condition { return ifExists(true) }
-
-// IfAbsent wants the key not to exist. Otherwise the write fails with [ErrExists].
-func IfAbsent() Condition { return ifExists(false) }
-
-func ifExists(exists bool) Condition {
-	return Condition{&keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: exists}}}
-}
-
-func newEntry(e *keyvaluev1.Entry) Entry {
-	entry := Entry{Key: e.GetKey(), ETag: e.GetEtag(), UpdateTime: e.GetUpdateTime().AsTime()}
-	if e.GetExpireTime() != nil {
-		entry.ExpireTime = e.GetExpireTime().AsTime()
-	}
-	switch content := e.GetContent().(type) {
-	case *keyvaluev1.Entry_Value:
-		entry.Value = []byte(content.Value)
-	case *keyvaluev1.Entry_Data:
-		entry.Value = content.Data
-	}
-	return entry
+	return req
 }

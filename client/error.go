@@ -3,8 +3,10 @@ package client
 import (
 	"context"
 	"errors"
+	"strconv"
 
 	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
 
 	"key-value/internal/reason"
 )
@@ -19,9 +21,15 @@ var (
 	ErrExists = errors.New("the key exists")
 	// ErrAbsent: IfExists was asked for and the key does not exist.
 	ErrAbsent = errors.New("the key does not exist")
+	// ErrNotInteger: the value is not a signed 64-bit integer in decimal, so that nothing can be added to it.
+	ErrNotInteger = errors.New("not an integer")
+	// ErrOverflow: the sum does not fit into a signed 64-bit integer.
+	ErrOverflow = errors.New("integer overflow")
+	// ErrResumeTooOld: the changes that a watch would have to deliver next are no longer kept.
+	ErrResumeTooOld = errors.New("too old to resume from")
 	// ErrInvalid: the request breaks a rule of the contract. Sending it again will not help.
 	ErrInvalid = errors.New("invalid request")
-	// ErrTooLarge: the value or the batch is larger than the service takes.
+	// ErrTooLarge: the value, the batch or the answer is larger than is taken.
 	ErrTooLarge = errors.New("too large")
 	// ErrFull: the store has no room.
 	ErrFull = errors.New("the store is full")
@@ -31,8 +39,8 @@ var (
 	ErrPermissionDenied = errors.New("permission denied")
 	// ErrOverloaded: the service had no capacity for the call, and did nothing. Try again later.
 	ErrOverloaded = errors.New("overloaded")
-	// ErrUnavailable: the service could not be reached, or did not answer in time. A write may have been made
-	// or not.
+	// ErrUnavailable: the service could not be reached, broke off, or did not answer in time. A write may have
+	// been made or not.
 	ErrUnavailable = errors.New("unavailable")
 )
 
@@ -48,6 +56,9 @@ var sentinels = map[reason.Reason]error{
 	reason.RequestInvalid:     ErrInvalid,
 	reason.ValueTooLarge:      ErrTooLarge,
 	reason.BatchTooLarge:      ErrTooLarge,
+	reason.NotAnInteger:       ErrNotInteger,
+	reason.IntegerOverflow:    ErrOverflow,
+	reason.ResumeTooOld:       ErrResumeTooOld,
 	reason.StoreFull:          ErrFull,
 	reason.APIKeyInvalid:      ErrUnauthenticated,
 	reason.PermissionDenied:   ErrPermissionDenied,
@@ -57,42 +68,106 @@ var sentinels = map[reason.Reason]error{
 	reason.DeadlineExceeded:   ErrUnavailable,
 }
 
-// Error is a failed call.
+// coded are the meanings of the codes that say enough without a reason, as when a proxy on the way answered.
+var coded = map[connect.Code]error{
+	connect.CodeInvalidArgument:  ErrInvalid,
+	connect.CodeUnauthenticated:  ErrUnauthenticated,
+	connect.CodePermissionDenied: ErrPermissionDenied,
+	connect.CodeUnavailable:      ErrUnavailable,
+	connect.CodeDeadlineExceeded: ErrUnavailable,
+	connect.CodeCanceled:         ErrUnavailable, // by somebody else: the caller's own doing is told before
+}
+
+// Error is a failed call, or a failed operation of a batch.
 type Error struct {
 	// Code is the status code of the RPC.
 	Code connect.Code
-	// Reason is the stable word of the contract, such as KEY_NOT_FOUND. Empty if the service was not reached.
+	// Reason is the stable word of the contract, such as KEY_NOT_FOUND. Empty if the service did not say.
 	Reason string
 	// Message says what went wrong, for a person to read.
 	Message string
 
-	kind  error // one of the sentinels, or nil
-	cause error
+	metadata map[string]string // ErrorInfo.metadata
+	kind     error             // one of the sentinels, or nil
+	cause    error             // or nil
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap makes errors.Is find the sentinel and the cause.
-func (e *Error) Unwrap() []error {
-	if e.kind == nil {
-		return []error{e.cause}
-	}
-	return []error{e.kind, e.cause}
+// Operation returns the index of the operation that made an atomic batch fail, or false if it was none of them.
+func (e *Error) Operation() (int, bool) {
+	index, err := strconv.Atoi(e.metadata["operation"])
+	return index, err == nil
 }
 
-// newError returns err as an *Error.
-func newError(err error) error {
-	e := &Error{Code: connect.CodeOf(err), Reason: string(reason.Of(err)), Message: err.Error(), cause: err}
-	if coded, ok := errors.AsType[*connect.Error](err); ok {
-		e.Message = coded.Message()
+// Unwrap makes errors.Is find the sentinel and the cause.
+func (e *Error) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{e.kind, e.cause} {
+		if err != nil {
+			errs = append(errs, err)
+		}
 	}
-	e.kind = sentinels[reason.Reason(e.Reason)]
+	if e.Code == connect.CodeDeadlineExceeded { // also where the service noticed first
+		errs = append(errs, context.DeadlineExceeded)
+	}
+	return errs
+}
+
+// newError returns what became of a call, or of a stream, that sent req and failed with err.
+func newError(ctx context.Context, req proto.Message, err error) *Error {
+	e := &Error{Code: connect.CodeOf(err), Message: err.Error(), cause: err}
+	connectErr, ok := errors.AsType[*connect.Error](err)
+	if ok {
+		e.Message = connectErr.Message()
+	}
+	why, metadata, _ := reason.Info(err)
+	e.Reason, e.metadata, e.kind = string(why), metadata, sentinels[why]
 	switch {
 	case e.kind != nil:
-	case errors.Is(err, context.DeadlineExceeded), e.Code == connect.CodeDeadlineExceeded:
-		e.kind, e.Code, e.Message = ErrUnavailable, connect.CodeDeadlineExceeded, "the service did not answer in time"
-	case e.Code == connect.CodeUnavailable:
-		e.kind = ErrUnavailable
+	case ctx.Err() != nil:
+		e.gaveUp(ctx.Err())
+	case ok && connectErr.IsRemote():
+		e.kind = coded[e.Code]
+	default:
+		e.explainHop(req)
 	}
 	return e
+}
+
+// gaveUp makes e the error of a call whose context is done.
+func (e *Error) gaveUp(err error) {
+	e.cause = errors.Join(err, e.cause)
+	e.Code, e.Message = connect.CodeCanceled, "the call was canceled"
+	if errors.Is(err, context.DeadlineExceeded) {
+		e.Code, e.Message, e.kind = connect.CodeDeadlineExceeded, "the service did not answer in time", ErrUnavailable
+	}
+}
+
+// explainHop finds the meaning of an error that the service did not send. Where connect lays one to something
+// underneath, that is its cause, and then its code says little: it is Internal or Unknown for a stream that was cut
+// between its bytes or within a message, and Canceled for a connection that was reset. Without a cause, connect
+// itself did not like what it got, such as an HTTP status, and its code says what that means.
+func (e *Error) explainHop(req proto.Message) {
+	connectErr, ok := errors.AsType[*connect.Error](e.cause)
+	switch {
+	case errors.Is(e.cause, errRedirect):
+		e.Code, e.Message = connect.CodeUnknown, errRedirect.Error()
+	case e.Code == connect.CodeInternal && unsendable(req):
+		e.Code, e.kind = connect.CodeInvalidArgument, ErrInvalid
+	case e.Code == connect.CodeDeadlineExceeded:
+		e.Message, e.kind = "the service did not answer in time", ErrUnavailable
+	case !ok || connectErr.Unwrap() != nil:
+		e.Code, e.kind = connect.CodeUnavailable, ErrUnavailable
+	case e.Code == connect.CodeResourceExhausted:
+		e.kind = ErrTooLarge
+	default:
+		e.kind = coded[e.Code]
+	}
+}
+
+// unsendable reports whether req cannot be a message at all: its strings must be valid UTF-8.
+func unsendable(req proto.Message) bool {
+	_, err := proto.Marshal(req)
+	return err != nil
 }

@@ -50,7 +50,7 @@ func WithBearer(token string) Option {
 }
 
 // WithHTTPClient replaces the HTTP client, as for a proxy or for certificates of one's own. It should have no
-// Timeout, which would end watches.
+// Timeout, which would cut watches. Redirects are not followed unless its CheckRedirect says so.
 func WithHTTPClient(c *http.Client) Option {
 	return func(o *options) { o.httpClient = c }
 }
@@ -63,28 +63,39 @@ func WithMaxValueBytes(n int) Option {
 // NewTransport returns a transport to the gateway or the kvservice at baseURL, for a [connect.Client] under
 // generated stubs. With http:// it speaks HTTP/2 without TLS. Most programs want [New].
 func NewTransport(baseURL string, opts ...Option) (connect.Transport, error) {
-	u, err := url.Parse(baseURL)
-	if err != nil {
-		return nil, err
-	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("%q is no address of a service; one looks like http://127.0.0.1:8888", baseURL)
-	}
+	transport, _, err := dial(baseURL, newOptions(opts))
+	return transport, err
+}
+
+func newOptions(opts []Option) options {
 	o := options{maxValueBytes: limit.ValueBytes}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if o.httpClient == nil {
-		o.httpClient = newHTTPClient(u.Scheme)
+	return o
+}
+
+// dial returns a transport and the HTTP client under it.
+func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return nil, nil, err
 	}
-	transport := connecthttp.NewTransport(o.httpClient, baseURL,
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, nil, fmt.Errorf("%q is no address of a service; one looks like http://127.0.0.1:8888", baseURL)
+	}
+	httpClient := newHTTPClient(u.Scheme)
+	if o.httpClient != nil {
+		httpClient = withoutRedirects(o.httpClient)
+	}
+	transport := connecthttp.NewTransport(httpClient, baseURL,
 		connecthttp.WithReadMaxBytes(limit.ResponseBytes(o.maxValueBytes)),
 		connecthttp.WithCompressors(), // values are small or do not compress
 	)
 	if o.credential == "" {
-		return transport, nil
+		return transport, httpClient, nil
 	}
-	return credentialed{transport, o.header, o.credential}, nil
+	return credentialed{transport, o.header, o.credential}, httpClient, nil
 }
 
 func newHTTPClient(scheme string) *http.Client {
@@ -92,7 +103,7 @@ func newHTTPClient(scheme string) *http.Client {
 	protocols.SetUnencryptedHTTP2(scheme == "http")
 	protocols.SetHTTP2(scheme == "https")
 	protocols.SetHTTP1(scheme == "https")
-	return &http.Client{
+	return withoutRedirects(&http.Client{
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -106,11 +117,20 @@ func newHTTPClient(scheme string) *http.Client {
 				WriteByteTimeout: writeTimeout,
 			},
 		},
-		// A redirect would carry the credential to somebody else.
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("the service answered with a redirect, which is not followed")
-		},
+	})
+}
+
+var errRedirect = errors.New("the service answered with a redirect, which is not followed")
+
+// withoutRedirects returns a client that follows no redirect, unless c says itself what to do with one: it would
+// carry the credential to somebody else.
+func withoutRedirects(c *http.Client) *http.Client {
+	if c.CheckRedirect != nil {
+		return c
 	}
+	guarded := *c
+	guarded.CheckRedirect = func(*http.Request, []*http.Request) error { return errRedirect }
+	return &guarded
 }
 
 // credentialed adds a header to every call.
