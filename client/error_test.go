@@ -1,0 +1,223 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	"key-value/client"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/reason"
+	"key-value/internal/wiretest"
+)
+
+// failing is a service whose every Get fails with err.
+type failing struct {
+	keyvaluev1connect.UnimplementedKeyValueServiceHandler
+	err error
+}
+
+func (f failing) Get(context.Context, *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
+	return nil, f.err
+}
+
+// reasons reads the reasons of the contract where they are written, so that a new one cannot be forgotten here.
+func reasons(t *testing.T) []reason.Reason {
+	file, err := parser.ParseFile(token.NewFileSet(), "../internal/reason/reason.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []reason.Reason
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Reason" {
+			word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, reason.Reason(word))
+		}
+		return true
+	})
+	return all
+}
+
+func TestEveryReasonHasItsSentinel(t *testing.T) {
+	want := map[reason.Reason]error{
+		reason.KeyNotFound:        client.ErrNotFound,
+		reason.ETagMismatch:       client.ErrETagMismatch,
+		reason.KeyExists:          client.ErrExists,
+		reason.KeyAbsent:          client.ErrAbsent,
+		reason.KeyInvalid:         client.ErrInvalid,
+		reason.ValueInvalid:       client.ErrInvalid,
+		reason.TTLInvalid:         client.ErrInvalid,
+		reason.PageTokenInvalid:   client.ErrInvalid,
+		reason.RequestInvalid:     client.ErrInvalid,
+		reason.ValueTooLarge:      client.ErrTooLarge,
+		reason.BatchTooLarge:      client.ErrTooLarge,
+		reason.NotAnInteger:       client.ErrNotInteger,
+		reason.IntegerOverflow:    client.ErrOverflow,
+		reason.ResumeTooOld:       client.ErrResumeTooOld,
+		reason.StoreFull:          client.ErrFull,
+		reason.RateLimited:        client.ErrOverloaded,
+		reason.Overloaded:         client.ErrOverloaded,
+		reason.APIKeyInvalid:      client.ErrUnauthenticated,
+		reason.PermissionDenied:   client.ErrPermissionDenied,
+		reason.ServiceUnavailable: client.ErrUnavailable,
+		reason.DeadlineExceeded:   client.ErrUnavailable,
+	}
+	all := reasons(t)
+	if len(all) != len(want) {
+		t.Fatalf("the contract has %d reasons, and this test knows %d", len(all), len(want))
+	}
+	for _, why := range all {
+		t.Run(string(why), func(t *testing.T) {
+			url := wiretest.Serve(t, handle(failing{err: why.Errorf("what happened")}, nil))
+			_, err := dial(t, url).Get(t.Context(), "a")
+			e := wantError(t, "Get", err, want[why])
+			if e.Code != why.Code() || e.Reason != string(why) || e.Error() != "what happened" {
+				t.Errorf("Get = %v with code %v and reason %q, want those of the service", e, e.Code, e.Reason)
+			}
+			if got := errors.Is(err, context.DeadlineExceeded); got != (why == reason.DeadlineExceeded) {
+				t.Errorf("errors.Is(err, context.DeadlineExceeded) = %v", got)
+			}
+			for _, other := range want {
+				if other != want[why] && errors.Is(err, other) {
+					t.Errorf("Get = %v, which is %v too", err, other)
+				}
+			}
+		})
+	}
+}
+
+func TestACodeWithoutReasonSaysEnough(t *testing.T) {
+	for code, want := range map[connect.Code]error{
+		connect.CodeUnavailable:      client.ErrUnavailable,
+		connect.CodeDeadlineExceeded: client.ErrUnavailable,
+		connect.CodeCanceled:         client.ErrUnavailable,
+		connect.CodeUnauthenticated:  client.ErrUnauthenticated,
+		connect.CodePermissionDenied: client.ErrPermissionDenied,
+		connect.CodeInvalidArgument:  client.ErrInvalid,
+	} {
+		t.Run(code.String(), func(t *testing.T) {
+			url := wiretest.Serve(t, handle(failing{err: connect.NewError(code, "what happened")}, nil))
+			_, err := dial(t, url).Get(t.Context(), "a")
+			wantError(t, "Get", err, want)
+		})
+	}
+}
+
+// closedPort returns the URL of a port where nobody listens.
+func closedPort(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return "http://" + listener.Addr().String()
+}
+
+// resettingPort returns the URL of a port that resets each connection once it was spoken to.
+func resettingPort(t *testing.T) string {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { listener.Close(); <-done })
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1))
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}
+	}()
+	return "http://" + listener.Addr().String()
+}
+
+func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
+	answer := func(f http.HandlerFunc) func(*testing.T) string {
+		return func(t *testing.T) string { return wiretest.Serve(t, f) }
+	}
+	for name, serve := range map[string]func(*testing.T) string{
+		"nobody listens":          closedPort,
+		"connections are reset":   resettingPort,
+		"the answer breaks off":   answer(breakOff),
+		"the answer is no answer": answer(func(w http.ResponseWriter, _ *http.Request) { garble(w, "application/proto") }),
+		"a proxy is in trouble":   answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := dial(t, serve(t)).Get(t.Context(), "a")
+			e := wantError(t, "Get", err, client.ErrUnavailable)
+			if e.Code != connect.CodeUnavailable || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Get = %v with code %v, want unavailable and nothing of a context", err, e.Code)
+			}
+		})
+	}
+}
+
+// breakOff resets the stream in the middle of an answer.
+func breakOff(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/proto")
+	w.Header().Set("Content-Length", "100")
+	_, _ = io.WriteString(w, "\x0a")
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// garble answers what is no message.
+func garble(w http.ResponseWriter, contentType string) {
+	w.Header().Set("Content-Type", contentType)
+	_, _ = io.WriteString(w, "\xff\xff")
+}
+
+func TestAWrongAddressIsNotUnavailable(t *testing.T) {
+	_, err := dial(t, wiretest.Serve(t, http.NotFoundHandler())).Get(t.Context(), "a")
+	if e := wantError(t, "Get", err, err); e.Code != connect.CodeUnimplemented || errors.Is(err, client.ErrUnavailable) {
+		t.Errorf("Get = %v with code %v, want unimplemented", err, e.Code)
+	}
+}
+
+func TestACallEndsWithItsContext(t *testing.T) {
+	kv := dial(t, wiretest.Serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})))
+	t.Run("at its deadline", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, err := kv.Get(ctx, "a")
+		e := wantError(t, "Get", err, client.ErrUnavailable)
+		if e.Code != connect.CodeDeadlineExceeded || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Get = %v with code %v, want deadline_exceeded", err, e.Code)
+		}
+	})
+	t.Run("when it is canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer time.AfterFunc(20*time.Millisecond, cancel).Stop()
+		_, err := kv.Get(ctx, "a")
+		e := wantError(t, "Get", err, context.Canceled)
+		if e.Code != connect.CodeCanceled || errors.Is(err, client.ErrUnavailable) {
+			t.Errorf("Get = %v with code %v, want canceled", err, e.Code)
+		}
+	})
+}

@@ -1,0 +1,87 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"key-value/client"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/apikey"
+	"key-value/internal/limit"
+	"key-value/internal/rpc"
+	"key-value/internal/wiretest"
+	"key-value/kvservice"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+// patience bounds the waits of a test that goes wrong.
+const patience = 30 * time.Second
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newEngine(t testing.TB) store.Engine {
+	engine := memory.New(memory.Options{})
+	t.Cleanup(func() { _ = engine.Close() })
+	return engine
+}
+
+// handle returns what serves service, to everyone if keys is nil.
+func handle(service keyvaluev1connect.KeyValueServiceHandler, keys *apikey.Keys) http.Handler {
+	server := rpc.NewServer(service, rpc.Config{
+		Keys: keys, Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
+	})
+	return rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler())
+}
+
+// serveEngine returns the URL of a service of engine.
+func serveEngine(t testing.TB, engine store.Engine) string {
+	return wiretest.Serve(t, handle(kvservice.New(engine, kvservice.Config{}), nil))
+}
+
+func dial(t testing.TB, url string, opts ...client.Option) *client.Client {
+	t.Helper()
+	kv, err := client.New(url, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kv.Close)
+	return kv
+}
+
+// start returns a client of a service of its own.
+func start(t testing.TB) *client.Client { return dial(t, serveEngine(t, newEngine(t))) }
+
+func mustSet(t testing.TB, kv *client.Client, key, value string, opts ...client.WriteOption) client.Entry {
+	t.Helper()
+	entry, _, err := kv.Set(t.Context(), key, []byte(value), opts...)
+	if err != nil {
+		t.Fatalf("Set(%s) = %v", key, err)
+	}
+	return entry
+}
+
+func wantValue(t testing.TB, kv *client.Client, key, want string) client.Entry {
+	t.Helper()
+	entry, err := kv.Get(t.Context(), key)
+	if err != nil || string(entry.Value) != want {
+		t.Fatalf("Get(%s) = %q, %v; want %q", key, entry.Value, err, want)
+	}
+	return entry
+}
+
+// wantError checks that err is an *Error of the kind of want.
+func wantError(t testing.TB, what string, err, want error) *client.Error {
+	t.Helper()
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok || !errors.Is(err, want) {
+		t.Fatalf("%s = %v, want an *Error that is %v", what, err, want)
+	}
+	return e
+}
