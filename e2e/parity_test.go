@@ -172,7 +172,7 @@ func (c *conversation) call(t *testing.T, w wire, s rpcStep) {
 var (
 	anETag     = regexp.MustCompile(`\b[0-9a-z]{6,13}-[0-9a-z]{1,13}\b`)
 	aTime      = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`)
-	aDuration  = regexp.MustCompile(`"\d+(\.\d+)?s"`)
+	aDuration  = regexp.MustCompile(`"(\d+(\.\d+)?(h|m|s|ms|µs))+"`)
 	aTestsName = regexp.MustCompile(`^[^/]*/[^/]*/`)
 )
 

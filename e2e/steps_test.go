@@ -180,6 +180,55 @@ var restSteps = []restStep{
 	{name: "get what was deleted", method: "GET", target: "/v1/values/hello", want: "404 KEY_NOT_FOUND"},
 
 	{
+		name: "touch", method: "PATCH", target: "/v1/values/new", headers: []string{jsonBody},
+		body: `{"ttl": null}`, want: "200",
+	},
+	{
+		name: "touch what is not there", method: "PATCH", target: "/v1/values/hello", headers: []string{jsonBody},
+		body: `{"ttl": "5m"}`, want: "404 KEY_NOT_FOUND",
+	},
+	{
+		name: "touch for no time", method: "PATCH", target: "/v1/values/new", headers: []string{jsonBody},
+		body: `{"ttl": "0s"}`, want: "400 TTL_INVALID",
+	},
+	{
+		name: "count", method: "POST", target: "/v1/values:increment", headers: []string{jsonBody},
+		body: `{"key": "n", "delta": 42}`, want: "200",
+	},
+	{
+		name: "count what is no number", method: "POST", target: "/v1/values:increment", headers: []string{jsonBody},
+		body: `{"key": "new", "delta": 1}`, want: "409 NOT_AN_INTEGER",
+	},
+	{
+		name: "count too far", method: "POST", target: "/v1/values:increment", headers: []string{jsonBody},
+		body: `{"key": "n", "delta": "9223372036854775807"}`, want: "409 INTEGER_OVERFLOW",
+	},
+	{name: "list", method: "GET", target: "/v1/values?prefix=a&pageSize=1", want: "200"},
+	{name: "list keys", method: "GET", target: "/v1/values?view=keys", want: "200"},
+	{name: "list behind no page", method: "GET", target: "/v1/values?pageToken=forged", want: "400 PAGE_TOKEN_INVALID"},
+	{
+		name: "batch", method: "POST", target: "/v1/values:batch", headers: []string{jsonBody}, want: "200",
+		body: `{"operations":[{"get":{"key":"new"}},{"get":{"key":"hello"}},{"set":{"key":"b","value":"1","ttl":"1h"}},
+			{"delete":{"key":"b"}},{"increment":{"key":"n","delta":1}},{"touch":{"key":"n","ttl":"1h"}}]}`,
+	},
+	{
+		name: "atomic batch that fails", method: "POST", target: "/v1/values:batch", headers: []string{jsonBody},
+		body: `{"atomic":true,"operations":[{"set":{"key":"b","value":"1"}},
+			{"set":{"key":"new","value":"1","precondition":{"exists":false}}}]}`, want: "412 KEY_EXISTS",
+	},
+	{name: "which did nothing", method: "GET", target: "/v1/values/b", want: "404 KEY_NOT_FOUND"},
+	{
+		name: "long batch", method: "POST", target: "/v1/values:batch", headers: []string{jsonBody},
+		body: fmt.Sprintf(`{"operations":[%s{}]}`, strings.Repeat(`{},`, 1000)), want: "413 BATCH_TOO_LARGE",
+	},
+	{name: "watch nothing", method: "GET", target: "/v1/values:watch", want: "400 REQUEST_INVALID"},
+	{
+		name: "resume another store's watch", method: "GET", target: "/v1/values:watch?prefix=",
+		headers: []string{"Last-Event-ID: 1y2p0ij32e8e7-1"}, want: "410 RESUME_TOO_OLD",
+	},
+	{name: "stats", method: "GET", target: "/v1/stats", want: "200"},
+
+	{
 		name: "Connect GET", method: "GET", want: "200",
 		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
 	},
