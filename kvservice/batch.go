@@ -21,17 +21,17 @@ func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*key
 	case n > limit.Operations:
 		return nil, reason.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", limit.Operations, n)
 	case req.GetAtomic():
-		return s.atomicBatch(ctx, req.GetOperations())
+		return s.atomicBatch(ctx, req)
 	}
-	return s.plainBatch(ctx, req.GetOperations())
+	return s.plainBatch(ctx, req)
 }
 
 // atomicBatch does everything or fails with the error of one operation.
 func (s *Service) atomicBatch(
-	ctx context.Context, operations []*keyvaluev1.Operation,
+	ctx context.Context, req *keyvaluev1.BatchRequest,
 ) (*keyvaluev1.BatchResponse, error) {
-	ops := make([]store.Operation, len(operations))
-	for i, operation := range operations {
+	ops := make([]store.Operation, len(req.GetOperations()))
+	for i, operation := range req.GetOperations() {
 		var err error
 		if ops[i], err = s.readOperation(operation); err != nil {
 			return nil, atOperation(i, err)
@@ -44,18 +44,19 @@ func (s *Service) atomicBatch(
 	if err != nil {
 		return nil, failure("", err)
 	}
-	return respond(ops, results), nil
+	return respond(req, ops, results), nil
 }
 
 // plainBatch gives every operation a result of its own; those that cannot be read never reach the engine.
-func (s *Service) plainBatch(
-	ctx context.Context, operations []*keyvaluev1.Operation,
-) (*keyvaluev1.BatchResponse, error) {
-	unreadable := map[int]error{} // :: index → why
-	ops := make([]store.Operation, 0, len(operations))
-	for i, operation := range operations {
+func (s *Service) plainBatch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
+	var unreadable map[int]error // :: index → why
+	ops := make([]store.Operation, 0, len(req.GetOperations()))
+	for i, operation := range req.GetOperations() {
 		op, err := s.readOperation(operation)
 		if err != nil {
+			if unreadable == nil {
+				unreadable = map[int]error{}
+			}
 			unreadable[i] = err
 			continue
 		}
@@ -65,11 +66,11 @@ func (s *Service) plainBatch(
 	if err != nil {
 		return nil, failure("", err)
 	}
-	done := respond(ops, results)
+	done := respond(req, ops, results)
 	if len(unreadable) == 0 {
 		return done, nil
 	}
-	return &keyvaluev1.BatchResponse{Results: interleave(len(operations), unreadable, done.GetResults())}, nil
+	return &keyvaluev1.BatchResponse{Results: interleave(len(req.GetOperations()), unreadable, done.GetResults())}, nil
 }
 
 // interleave puts the errors of the operations that were not done back between those that were.
@@ -115,14 +116,19 @@ func (s *Service) readOperation(operation *keyvaluev1.Operation) (store.Operatio
 }
 
 // respond writes results into a message and bounds the content that gets bring back.
-func respond(ops []store.Operation, results []store.Result) *keyvaluev1.BatchResponse {
+func respond(
+	req *keyvaluev1.BatchRequest, ops []store.Operation, results []store.Result,
+) *keyvaluev1.BatchResponse {
 	response := &keyvaluev1.BatchResponse{Results: make([]*keyvaluev1.OperationResult, len(results))}
-	content := 0
+	room := limit.AnswerBytes
+	if n := int(req.GetMaxContentBytes()); n > 0 {
+		room = min(room, n)
+	}
 	for i, result := range results {
-		content += len(result.Entry.Value)
-		if content > limit.AnswerBytes && ops[i].Kind == store.Get && result.Err == nil {
-			result.Err = reason.BatchTooLarge.Errorf("the gets of one batch return at most %d bytes; read %q by itself",
-				limit.AnswerBytes, ops[i].Key)
+		if size := len(result.Entry.Value); size <= room {
+			room -= size
+		} else {
+			result.Err = reason.BatchTooLarge.Errorf("the value of %q does not fit into the answer; read it by itself", ops[i].Key)
 		}
 		response.Results[i] = writeResult(ops[i], result)
 	}

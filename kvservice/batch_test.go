@@ -152,3 +152,24 @@ func TestTheContentThatABatchReturnsIsBounded(t *testing.T) {
 		t.Errorf("the get beyond 8 MiB ended with reason %q, want BATCH_TOO_LARGE", got)
 	}
 }
+
+func TestABatchMayAskForLessContent(t *testing.T) {
+	overEveryWire(t, func(t *testing.T, kv client) {
+		mustSet(t, kv, text("large", strings.Repeat("x", 1000)))
+		mustSet(t, kv, text("small", "x"))
+		res, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{
+			Operations: []*keyvaluev1.Operation{opGet("small"), opGet("large"), opGet("small")}, MaxContentBytes: 999,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := res.GetResults()[1].GetError().GetReason(); got != string(reason.BatchTooLarge) {
+			t.Errorf("the large value ended with reason %q, want BATCH_TOO_LARGE", got)
+		}
+		for _, i := range []int{0, 2} {
+			if res.GetResults()[i].GetGet().GetEntry().GetValue() != "x" {
+				t.Errorf("the small value at %d is missing: %v", i, res.GetResults()[i])
+			}
+		}
+	})
+}

@@ -11,7 +11,7 @@ const (
 	// Operations is the most operations in one batch.
 	Operations = 1000
 	// AnswerBytes is the most content that the gets of one batch, or one page of a listing, return
-	// together, in bytes; a page may pass it by its last entry.
+	// together, in bytes; a page may pass it by its last entry. A batch can ask for less.
 	AnswerBytes = 8 << 20
 	// PageSize is the most entries on a page of a listing.
 	PageSize = 1000

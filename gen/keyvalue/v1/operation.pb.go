@@ -997,9 +997,12 @@ type BatchRequest struct {
 	// The operations, at least 1 and at most 1,000.
 	Operations []*Operation `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
 	// Whether all operations take effect at one instant, or none does.
-	Atomic        bool `protobuf:"varint,2,opt,name=atomic,proto3" json:"atomic,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Atomic bool `protobuf:"varint,2,opt,name=atomic,proto3" json:"atomic,omitempty"`
+	// The most content that the gets return in all, in bytes. Zero, or more than 8 MiB: 8 MiB. A get whose
+	// value does not fit any more fails with INVALID_ARGUMENT and reason BATCH_TOO_LARGE.
+	MaxContentBytes int32 `protobuf:"varint,3,opt,name=max_content_bytes,json=maxContentBytes,proto3" json:"max_content_bytes,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *BatchRequest) Reset() {
@@ -1046,11 +1049,17 @@ func (x *BatchRequest) GetAtomic() bool {
 	return false
 }
 
+func (x *BatchRequest) GetMaxContentBytes() int32 {
+	if x != nil {
+		return x.MaxContentBytes
+	}
+	return 0
+}
+
 // The response of Batch.
 type BatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The results, in the order of the operations. Gets return 8 MiB of content in all at most; those
-	// beyond fail with INVALID_ARGUMENT and reason BATCH_TOO_LARGE.
+	// The results, in the order of the operations.
 	Results       []*OperationResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1155,12 +1164,13 @@ const file_keyvalue_v1_operation_proto_rawDesc = "" +
 	"\bmetadata\x18\x04 \x03(\v2).keyvalue.v1.OperationError.MetadataEntryR\bmetadata\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"^\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8a\x01\n" +
 	"\fBatchRequest\x126\n" +
 	"\n" +
 	"operations\x18\x01 \x03(\v2\x16.keyvalue.v1.OperationR\n" +
 	"operations\x12\x16\n" +
-	"\x06atomic\x18\x02 \x01(\bR\x06atomic\"G\n" +
+	"\x06atomic\x18\x02 \x01(\bR\x06atomic\x12*\n" +
+	"\x11max_content_bytes\x18\x03 \x01(\x05R\x0fmaxContentBytes\"G\n" +
 	"\rBatchResponse\x126\n" +
 	"\aresults\x18\x01 \x03(\v2\x1c.keyvalue.v1.OperationResultR\aresultsB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
 
