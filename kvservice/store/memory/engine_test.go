@@ -26,3 +26,7 @@ func open(t *testing.T, options memory.Options) *memory.Engine {
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Engine { return open(t, memory.Options{}) })
 }
+
+func TestContractToTheNanosecond(t *testing.T) {
+	storetest.RunExact(t, func() store.Engine { return memory.New(memory.Options{}) })
+}

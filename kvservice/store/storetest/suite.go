@@ -6,8 +6,8 @@
 // show, for engines that keep time themselves.
 //
 // What [Run] finds out by comparing is exported, so that it can be found out about a client of the service
-// too: [Model] for what single calls return, [CheckLinearizable] for concurrent ones, and [Replica] for
-// what a watch delivers.
+// too: [CheckModel] for calls one after another, [Workload] and [CheckLinearizable] for concurrent ones,
+// [Journal], [Follower] and [CheckWatch] for what a watch delivers.
 package storetest
 
 import (
@@ -48,7 +48,7 @@ func Checks() []Check {
 	var all []Check
 	for _, part := range [][]Check{
 		operationChecks, preconditionChecks, incrementChecks, batchChecks, listChecks, expiryChecks,
-		watchChecks, statsChecks,
+		watchChecks, statsChecks, propertyChecks, historyChecks, concurrencyChecks,
 	} {
 		all = append(all, part...)
 	}

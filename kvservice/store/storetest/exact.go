@@ -1,0 +1,226 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"key-value/kvservice/store"
+)
+
+// RunExact tests engines that keep time with package time, and do nothing outside the goroutines they
+// start, with a fake clock: to the nanosecond. It closes what open makes.
+func RunExact(t *testing.T, open func() store.Engine) {
+	for _, check := range ExactChecks() {
+		t.Run(check.Name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := open()
+				defer closeEngine(t, e)
+				check.Run(t, e)
+			})
+		})
+	}
+	t.Run("calls one after another return what a map would, as time goes by", func(t *testing.T) {
+		rapid.Check(t, func(t *rapid.T) {
+			rapid.SyncTest(t, func(t *rapid.T) {
+				e := open()
+				defer closeEngine(t, e)
+				p := &player{ctx: t.Context(), store: e, ttls: []time.Duration{0, 1, time.Microsecond, time.Second}}
+				moves := p.moves()
+				moves["wait"] = p.wait
+				moves["count"] = func(t *rapid.T) { p.count(t, e) }
+				t.Repeat(moves)
+			})
+		})
+	})
+}
+
+func closeEngine(t rapid.TB, e store.Engine) {
+	if err := e.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+func (p *player) wait(t *rapid.T) {
+	time.Sleep(rapid.SampledFrom([]time.Duration{1, 999, time.Microsecond, time.Second - 1, time.Second}).Draw(t, "time"))
+}
+
+func (p *player) count(t *rapid.T, e store.Engine) {
+	stats, err := e.Stats(p.ctx)
+	if want := int64(len(p.model.Keys())); err != nil || stats.Keys != want {
+		t.Fatalf("%d keys are counted, want %d; %v", stats.Keys, want, err)
+	}
+}
+
+// ttl is a TTL in fake time.
+const ttl = time.Minute
+
+// ExactChecks returns what [RunExact] tests, but for its random part.
+func ExactChecks() []Check { return exactChecks }
+
+var exactChecks = []Check{
+	{"an entry is there a nanosecond before its deadline and gone at it", func(t T, e store.Engine) {
+		for _, sense := range senses {
+			do(t, e, setFor(sense.name, "1", ttl))
+		}
+		time.Sleep(ttl - 1)
+		for _, sense := range senses {
+			if !sense.there(t, e, sense.name) {
+				t.Fatalf("%s misses an entry a nanosecond before its deadline", sense.name)
+			}
+		}
+		for _, sense := range senses {
+			do(t, e, setFor(sense.name, "1", ttl))
+		}
+		time.Sleep(ttl)
+		for _, sense := range senses {
+			if sense.there(t, e, sense.name) {
+				t.Fatalf("%s finds an entry at its deadline", sense.name)
+			}
+		}
+	}},
+	{"entries are counted up to a nanosecond before their deadline", func(t T, e store.Engine) {
+		for i := range 300 {
+			do(t, e, setFor(fmt.Sprint(i), "v", ttl+time.Duration(i%2)))
+		}
+		for _, c := range []struct {
+			sleep time.Duration
+			want  int64
+		}{{ttl - 1, 300}, {1, 150}, {1, 0}} {
+			time.Sleep(c.sleep)
+			if keys := statsOf(t, e).Keys; keys != c.want {
+				t.Fatalf("%d keys are counted, want %d", keys, c.want)
+			}
+		}
+		if got := statsOf(t, e).Expirations; got != 300 {
+			t.Fatalf("%d expirations are counted, want 300", got)
+		}
+	}},
+	{"an entry says when it was written and when it expires", func(t T, e store.Engine) {
+		time.Sleep(12345)
+		entry := do(t, e, setFor("k", "v", ttl)).Entry
+		if !entry.UpdateTime.Equal(time.Now()) || !entry.ExpireTime.Equal(time.Now().Add(ttl)) {
+			t.Fatalf("entry was written at %v and expires at %v, at %v", entry.UpdateTime, entry.ExpireTime, time.Now())
+		}
+	}},
+	{"watches hear of an expiry at its instant", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		random := rand.New(rand.NewPCG(1, 2))
+		ends := map[string]time.Time{}
+		for i := range 200 {
+			key, ttl := fmt.Sprint(i), time.Duration(1+random.IntN(int(time.Millisecond)))
+			do(t, e, setFor(key, "v", ttl))
+			ends[key] = time.Now().Add(ttl)
+			wantEvent(t, w, store.Put, key, "v")
+		}
+		for range ends {
+			event := next(t, w)
+			if end := ends[event.Entry.Key]; event.Type != store.Expired || !end.Equal(time.Now()) {
+				t.Fatalf("%s comes at %v, and its entry ends at %v", describeEvent(event), time.Now(), end)
+			}
+			delete(ends, event.Entry.Key)
+		}
+	}},
+	{"an expiry is one change, whoever notices it first", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{Key: "k"})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		for _, op := range []store.Operation{get("k"), set("k", "1"), increment("k", 1), touch("k", 0), del("k")} {
+			do(t, e, setFor("k", "0", ttl))
+			time.Sleep(ttl)
+			_, err := e.Do(t.Context(), op)
+			wantEvent(t, w, store.Put, "k", "0")
+			wantEvent(t, w, store.Expired, "k", "")
+			if op.Kind == store.Set || op.Kind == store.Increment {
+				wantEvent(t, w, store.Put, "k", "1")
+				wantChanged(t, e, del("k"), true)
+				wantEvent(t, w, store.Deleted, "k", "")
+			} else if op.Kind != store.Delete && !errors.Is(err, store.ErrNotFound) {
+				t.Fatalf("%s at the deadline = %v, want ErrNotFound", describe(op), err)
+			}
+		}
+	}},
+	{"an entry that was written again or deleted does not expire at its old deadline", func(t T, e store.Engine) {
+		do(t, e, setFor("set", "v", ttl))
+		do(t, e, setFor("touched", "v", ttl))
+		do(t, e, setFor("deleted", "v", ttl))
+		w := open(t, e, store.WatchRequest{})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		time.Sleep(ttl - 1)
+		do(t, e, set("set", "w"))
+		do(t, e, touch("touched", 2*ttl))
+		do(t, e, del("deleted"))
+		time.Sleep(2 * ttl)
+		wantEvent(t, w, store.Put, "set", "w")
+		wantEvent(t, w, store.Put, "touched", "v")
+		wantEvent(t, w, store.Deleted, "deleted", "")
+		wantEvent(t, w, store.Expired, "touched", "")
+		holds(t, e, "set", "w")
+	}},
+	{"an increment leaves the deadline where it is", func(t T, e store.Engine) {
+		do(t, e, setFor("n", "1", ttl))
+		time.Sleep(ttl - 1)
+		wantSum(t, e, increment("n", 1), 2)
+		time.Sleep(time.Nanosecond)
+		refused(t, e, get("n"), store.ErrNotFound)
+	}},
+	{"a snapshot at the deadline lacks the entry, and its watch does not hear of the expiry", func(t T, e store.Engine) {
+		do(t, e, setFor("k", "v", ttl))
+		do(t, e, set("l", "v"))
+		time.Sleep(ttl)
+		w := open(t, e, store.WatchRequest{Snapshot: true})
+		defer w.Close()
+		wantEvent(t, w, store.Put, "l", "v")
+		wantEvent(t, w, store.Sync, "", "")
+		do(t, e, set("end", ""))
+		wantEvent(t, w, store.Put, "end", "")
+	}},
+	{"the longest TTL is kept", func(t T, e store.Engine) {
+		const years = 10 * 365 * 24 * time.Hour
+		do(t, e, setFor("k", "v", years))
+		time.Sleep(years - 1)
+		holds(t, e, "k", "v")
+		time.Sleep(time.Nanosecond)
+		refused(t, e, get("k"), store.ErrNotFound)
+	}},
+}
+
+// senses are the ways to find out whether a key exists. Each is used on a key of its own name, because some
+// change it.
+var senses = []struct {
+	name  string
+	there func(t T, e store.Engine, key string) bool
+}{
+	{"get", succeeds(get)},
+	{"touch", succeeds(func(key string) store.Operation { return touch(key, 1) })},
+	{"delete if there is an entry", succeeds(func(key string) store.Operation { return provided(del(key), store.IfExists()) })},
+	{"set if there is an entry", succeeds(func(key string) store.Operation { return provided(set(key, ""), store.IfExists()) })},
+	{"increment", func(t T, e store.Engine, key string) bool { return do(t, e, increment(key, 1)).Sum == 2 }},
+	{"list", func(t T, e store.Engine, key string) bool {
+		return len(list(t, e, store.ListRequest{Prefix: key}).Entries) > 0
+	}},
+	{"get in an atomic batch", func(t T, e store.Engine, key string) bool {
+		_, err := e.Batch(t.Context(), []store.Operation{get(key)}, true)
+		return err == nil
+	}},
+	{"set if there is no entry", func(t T, e store.Engine, key string) bool {
+		_, err := e.Do(t.Context(), provided(set(key, ""), store.IfAbsent()))
+		return err != nil
+	}},
+}
+
+// succeeds tells whether a key exists by whether an operation on it succeeds.
+func succeeds(op func(key string) store.Operation) func(T, store.Engine, string) bool {
+	return func(t T, e store.Engine, key string) bool {
+		_, err := e.Do(t.Context(), op(key))
+		return err == nil
+	}
+}

@@ -1,0 +1,123 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"key-value/kvservice/store"
+)
+
+// Store is what of an engine, or of a client of the service, is checked against a [Model].
+type Store interface {
+	Do(ctx context.Context, op store.Operation) (store.Result, error)
+	Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error)
+	List(ctx context.Context, req store.ListRequest) (store.Page, error)
+}
+
+// CheckModel has random calls made one after another and compares them with a [Model]. The keys it uses
+// begin with prefix, and it deletes them before it starts.
+func CheckModel(t rapid.TB, ctx context.Context, s Store, prefix string) {
+	t.Helper()
+	round := 0
+	rapid.Check(t, func(t *rapid.T) {
+		round++
+		p := &player{ctx: ctx, store: s, prefix: fmt.Sprintf("%s%d/", prefix, round), ttls: []time.Duration{0, time.Hour}}
+		t.Repeat(p.moves())
+	})
+}
+
+// player makes random calls.
+type player struct {
+	ctx      context.Context
+	store    Store
+	prefix   string
+	ttls     []time.Duration
+	model    Model
+	versions []store.Version // that were seen, also long ago
+}
+
+func (p *player) moves() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"do":    p.do,
+		"batch": p.batch,
+		"list":  p.list,
+	}
+}
+
+func (p *player) do(t *rapid.T) {
+	op := p.operation(t)
+	result, err := p.store.Do(p.ctx, op)
+	p.see(result)
+	if err := p.model.Check(op, result, err); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *player) see(result store.Result) {
+	if v := result.Entry.Version; v != (store.Version{}) {
+		p.versions = append(p.versions, v)
+	}
+}
+
+func (p *player) batch(t *rapid.T) {
+	ops := rapid.SliceOfN(rapid.Custom(p.operation), 0, 8).Draw(t, "operations")
+	atomic := rapid.Bool().Draw(t, "atomic")
+	results, err := p.store.Batch(p.ctx, ops, atomic)
+	for _, result := range results {
+		p.see(result)
+	}
+	if err := p.model.CheckBatch(ops, atomic, results, err); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *player) list(t *rapid.T) {
+	req := store.ListRequest{
+		Prefix:   p.prefix + rapid.SampledFrom([]string{"", "a", "a/", "x"}).Draw(t, "prefix"),
+		After:    rapid.SampledFrom([]string{"", p.key(t), p.prefix + "aa"}).Draw(t, "after"),
+		Limit:    rapid.IntRange(1, 6).Draw(t, "limit"),
+		MaxBytes: rapid.SampledFrom([]int{1, 30, 1 << 20}).Draw(t, "bytes"),
+		KeysOnly: rapid.Bool().Draw(t, "keys only"),
+	}
+	page, err := p.store.List(p.ctx, req)
+	if err != nil {
+		t.Fatalf("list %+v: %v", req, err)
+	}
+	if err := p.model.CheckPage(req, page); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *player) key(t *rapid.T) string {
+	return p.prefix + rapid.SampledFrom([]string{"a", "a/b", "a/c", "b", "é", "n"}).Draw(t, "key")
+}
+
+func (p *player) operation(t *rapid.T) store.Operation {
+	op := store.Operation{
+		Kind:         rapid.SampledFrom([]store.Kind{store.Get, store.Set, store.Delete, store.Touch, store.Increment}).Draw(t, "kind"),
+		Key:          p.key(t),
+		Precondition: p.precondition(t),
+	}
+	switch op.Kind {
+	case store.Set:
+		op.Value = []byte(rapid.SampledFrom([]string{"", "1", "-7", "9223372036854775807", "word"}).Draw(t, "value"))
+	case store.Increment:
+		op.Delta = rapid.Int64().Draw(t, "delta")
+		op.Initial = rapid.Int64Range(-2, 2).Draw(t, "initial")
+	}
+	if op.Kind != store.Get && op.Kind != store.Delete {
+		op.TTL = rapid.SampledFrom(p.ttls).Draw(t, "ttl")
+	}
+	return op
+}
+
+func (p *player) precondition(t *rapid.T) store.Precondition {
+	kinds := []store.Precondition{{}, {}, {}, store.IfExists(), store.IfAbsent(), store.IfVersion(store.Version{Epoch: 1})}
+	for _, v := range p.versions[max(0, len(p.versions)-3):] {
+		kinds = append(kinds, store.IfVersion(v))
+	}
+	return rapid.SampledFrom(kinds).Draw(t, "precondition")
+}

@@ -1,0 +1,370 @@
+package storetest_test
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"key-value/kvservice/store"
+)
+
+// bug is something that an engine can get wrong.
+type bug string
+
+const (
+	none                bug = "no bug"
+	lostDelete          bug = "some deletes are acknowledged and not done"
+	resumeTooLate       bug = "a watch resumes one change too late"
+	resumeTooEarly      bug = "a watch resumes one change too early"
+	versionComesBack    bug = "versions count from one again when a key is created again"
+	earlyCheck          bug = "a precondition is checked outside the lock"
+	earlyEvent          bug = "an event is published before its write"
+	lateRead            bug = "reads see a write some time after it is acknowledged"
+	lateExpiry          bug = "an entry is there at its deadline"
+	silentExpiry        bug = "watches hear of an expiry when somebody looks"
+	batchInSteps        bug = "an atomic batch can be seen half done"
+	batchWithoutUndo    bug = "an atomic batch that fails leaves what it did"
+	incrementForEver    bug = "an increment takes the TTL away"
+	pageSkips           bug = "a page behind a key that has gone skips the next one"
+	snapshotBeforeWatch bug = "a watch starts some time after its snapshot"
+)
+
+// reference is an engine as simple as can be: one lock, one map, and a history that is never cut.
+type reference struct {
+	bug bug
+
+	mu       sync.Mutex
+	entries  map[string]store.Entry // everything below is guarded by mu
+	late     map[string]store.Entry // what reads see, with lateRead
+	revision uint64
+	writes   map[string]uint64 // :: key → writes since it was created
+	history  []store.Event     // event i has revision i+1
+	changed  chan struct{}     // closed and replaced with each event
+	stats    store.Stats
+	now      time.Time // of the operation under way
+	closed   bool
+}
+
+func newReference(b bug) *reference {
+	return &reference{
+		bug: b, entries: map[string]store.Entry{}, late: map[string]store.Entry{}, writes: map[string]uint64{},
+		changed: make(chan struct{}),
+		stats:   store.Stats{StartTime: time.Now().Round(0), Guarantees: store.Guarantees{Engine: "reference"}},
+	}
+}
+
+// pause lets others in between two steps that a bug has torn apart.
+func (r *reference) pause() {
+	r.mu.Unlock()
+	runtime.Gosched()
+	r.mu.Lock()
+}
+
+func (r *reference) Do(_ context.Context, op store.Operation) (store.Result, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.apply(op)
+}
+
+func (r *reference) Batch(_ context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep()
+	entries, revision, history := maps.Clone(r.entries), r.revision, len(r.history)
+	results := make([]store.Result, len(ops))
+	for i, op := range ops {
+		result, err := r.apply(op)
+		if err != nil && atomic {
+			if r.bug != batchWithoutUndo {
+				r.entries, r.revision, r.history = entries, revision, r.history[:history]
+			}
+			return nil, &store.BatchError{Index: i, Err: err}
+		}
+		results[i] = result
+		results[i].Err = err
+		if r.bug == batchInSteps {
+			r.pause()
+		}
+	}
+	return results, nil
+}
+
+func (r *reference) apply(op store.Operation) (store.Result, error) {
+	r.sweep()
+	old, exists := r.entries[op.Key]
+	switch op.Kind {
+	case store.Get:
+		return r.get(op.Key)
+	case store.Increment:
+		return r.increment(op, old, exists)
+	}
+	if err := op.Precondition.Check(exists, old.Version); err != nil {
+		return store.Result{}, err
+	}
+	if r.bug == earlyCheck && op.Precondition != (store.Precondition{}) {
+		r.pause()
+		old, exists = r.entries[op.Key]
+	}
+	switch {
+	case op.Kind == store.Delete:
+		return r.remove(op.Key, exists), nil
+	case op.Kind == store.Touch && !exists:
+		return store.Result{}, store.ErrNotFound
+	case op.Kind == store.Touch:
+		return store.Result{Entry: r.put(op.Key, old.Value, r.end(op.TTL))}, nil
+	}
+	return store.Result{Entry: r.put(op.Key, op.Value, r.end(op.TTL)), Changed: !exists}, nil
+}
+
+func (r *reference) end(ttl time.Duration) time.Time {
+	if ttl == 0 {
+		return time.Time{}
+	}
+	return r.now.Add(ttl)
+}
+
+func (r *reference) get(key string) (store.Result, error) {
+	entries := r.entries
+	if r.bug == lateRead {
+		entries = r.late
+	}
+	entry, ok := entries[key]
+	if !ok {
+		r.stats.Misses++
+		return store.Result{}, store.ErrNotFound
+	}
+	r.stats.Hits++
+	return store.Result{Entry: entry}, nil
+}
+
+func (r *reference) increment(op store.Operation, old store.Entry, exists bool) (store.Result, error) {
+	from, expires := op.Initial, r.end(op.TTL)
+	if exists {
+		n, err := strconv.ParseInt(string(old.Value), 10, 64)
+		if err != nil {
+			return store.Result{}, store.ErrNotInteger
+		}
+		if from, expires = n, old.ExpireTime; r.bug == incrementForEver {
+			expires = time.Time{}
+		}
+	}
+	sum := from + op.Delta
+	if (sum < from) != (op.Delta < 0) {
+		return store.Result{}, store.ErrOverflow
+	}
+	return store.Result{Entry: r.put(op.Key, strconv.AppendInt(nil, sum, 10), expires), Sum: sum}, nil
+}
+
+func (r *reference) put(key string, value []byte, expires time.Time) store.Entry {
+	r.revision++
+	entry := store.Entry{
+		Key: key, Value: append([]byte{}, value...), UpdateTime: r.now, ExpireTime: expires,
+		Version: store.Version{Epoch: 1, Revision: r.revision},
+	}
+	if r.writes[key]++; r.bug == versionComesBack {
+		entry.Version.Revision = r.writes[key]
+	}
+	if r.bug == earlyEvent {
+		r.publish(store.Put, entry)
+		r.pause()
+		r.entries[key] = entry
+	} else {
+		r.entries[key] = entry
+		r.publish(store.Put, entry)
+	}
+	if expires != (time.Time{}) && r.bug != silentExpiry {
+		time.AfterFunc(time.Until(expires), func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.sweep()
+		})
+	}
+	entry.Value = nil
+	return entry
+}
+
+func (r *reference) remove(key string, exists bool) store.Result {
+	if exists && (r.bug != lostDelete || r.revision%3 != 0) {
+		r.drop(key, store.Deleted)
+	}
+	return store.Result{Changed: exists}
+}
+
+func (r *reference) drop(key string, kind store.EventType) {
+	r.revision++
+	delete(r.entries, key)
+	delete(r.writes, key)
+	r.publish(kind, store.Entry{Key: key})
+}
+
+func (r *reference) publish(kind store.EventType, entry store.Entry) {
+	if r.revision%2 == 0 {
+		r.late = maps.Clone(r.entries)
+	}
+	r.history = append(r.history, store.Event{Type: kind, Entry: entry, Token: r.token(len(r.history) + 1)})
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *reference) token(position int) string { return "reference-" + strconv.Itoa(position) }
+
+func (r *reference) sweep() {
+	r.now = time.Now()
+	now := r.now
+	if r.bug == lateExpiry {
+		now = now.Add(-1)
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.entries)) {
+		if expires := r.entries[key].ExpireTime; !expires.IsZero() && !now.Before(expires) {
+			r.stats.Expirations++
+			r.drop(key, store.Expired)
+		}
+	}
+}
+
+func (r *reference) List(_ context.Context, req store.ListRequest) (store.Page, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep()
+	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(r.entries)), func(key string) bool {
+		return !strings.HasPrefix(key, req.Prefix) || key <= req.After
+	})
+	if _, ok := r.entries[req.After]; r.bug == pageSkips && req.After != "" && !ok && len(keys) > 0 {
+		keys = keys[1:]
+	}
+	var page store.Page
+	for bytes := 0; len(page.Entries) < min(req.Limit, len(keys)) && bytes <= req.MaxBytes; {
+		entry := r.entries[keys[len(page.Entries)]]
+		if req.KeysOnly {
+			entry.Value = nil
+		}
+		bytes += len(entry.Key) + len(entry.Value)
+		page.Entries = append(page.Entries, entry)
+	}
+	page.More = len(page.Entries) < len(keys)
+	return page, nil
+}
+
+func (r *reference) Stats(context.Context) (store.Stats, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep()
+	stats := r.stats
+	stats.Keys = int64(len(r.entries))
+	for _, entry := range r.entries {
+		stats.MemoryBytes += int64(len(entry.Key) + len(entry.Value))
+	}
+	return stats, nil
+}
+
+func (r *reference) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	close(r.changed)
+	r.changed = make(chan struct{})
+	return nil
+}
+
+func (r *reference) Watch(_ context.Context, req store.WatchRequest) (store.Watcher, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sweep()
+	w := &referenceWatch{r: r, req: req, position: len(r.history)}
+	if req.Resume != "" {
+		at, err := strconv.Atoi(strings.TrimPrefix(req.Resume, "reference-"))
+		if err != nil || at < 0 || at > len(r.history) || r.token(at) != req.Resume {
+			return nil, store.ErrTokenInvalid
+		}
+		if w.position = at; r.bug == resumeTooLate {
+			w.position = min(at+1, len(r.history))
+		} else if r.bug == resumeTooEarly {
+			w.position = max(at-1, 0)
+		}
+	} else {
+		w.begin()
+	}
+	r.stats.Watchers++
+	return w, nil
+}
+
+// referenceWatch is a position in the history.
+type referenceWatch struct {
+	r        *reference
+	req      store.WatchRequest
+	first    []store.Event // to be delivered before what is in the history
+	position int
+}
+
+func (w *referenceWatch) holds(key string) bool {
+	if w.req.Key != "" {
+		return key == w.req.Key
+	}
+	return strings.HasPrefix(key, w.req.Prefix)
+}
+
+func (w *referenceWatch) begin() {
+	for _, key := range slices.SortedFunc(maps.Keys(w.r.entries), cmp.Compare) {
+		if w.req.Snapshot && w.holds(key) {
+			w.first = append(w.first, store.Event{Type: store.Put, Entry: w.r.entries[key]})
+		}
+	}
+	if w.r.bug == snapshotBeforeWatch {
+		w.r.pause()
+		w.position = len(w.r.history)
+	}
+	w.first = append(w.first, store.Event{Type: store.Sync, Token: w.r.token(w.position)})
+}
+
+func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
+	for {
+		if event, changed, err := w.poll(); changed == nil || err != nil {
+			return event, err
+		} else if err := wait(ctx, changed); err != nil {
+			return store.Event{}, err
+		}
+	}
+}
+
+func wait(ctx context.Context, changed <-chan struct{}) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-changed:
+		return nil
+	}
+}
+
+// poll returns the next event, or what to wait for.
+func (w *referenceWatch) poll() (store.Event, <-chan struct{}, error) {
+	w.r.mu.Lock()
+	defer w.r.mu.Unlock()
+	if w.r.closed {
+		return store.Event{}, nil, store.ErrClosed
+	}
+	if len(w.first) > 0 {
+		event := w.first[0]
+		w.first = w.first[1:]
+		return event, nil, nil
+	}
+	for w.position < len(w.r.history) {
+		event := w.r.history[w.position]
+		w.position++
+		if w.holds(event.Entry.Key) {
+			return event, nil, nil
+		}
+	}
+	return store.Event{}, w.r.changed, nil
+}
+
+func (w *referenceWatch) Close() {
+	w.r.mu.Lock()
+	defer w.r.mu.Unlock()
+	w.r.stats.Watchers--
+}
