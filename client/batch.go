@@ -48,8 +48,8 @@ func OpIncrement(key string, delta int64, opts ...IncrementOption) Operation {
 }
 
 // Batch carries out 1 to 1,000 operations in order, each on its own: what became of one is in the result with its
-// index, and other clients may see some done and others not yet. If Batch itself fails with [ErrInvalid] or
-// [ErrTooLarge], none was done.
+// index, and other clients may see some done and others not yet. If Batch itself fails, with [ErrInvalid] or
+// [ErrTooLarge] none was done, and with [ErrUnavailable] any of them may have been.
 //
 // Gets return 8 MiB in all; those beyond have the error [ErrTooLarge] in their results.
 func (c *Client) Batch(ctx context.Context, operations ...Operation) ([]Result, error) {

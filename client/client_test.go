@@ -158,7 +158,7 @@ func TestTTL(t *testing.T) {
 
 func TestAnEntryIsGoneWhenItsTTLElapsed(t *testing.T) {
 	kv := start(t)
-	events := watch(t, kv.WatchKey(t.Context(), "a"))
+	events := watch(t, kv.WatchKey(bounded(t), "a"))
 	events.want(t, "sync")
 	mustSet(t, kv, "a", "1", client.TTL(time.Millisecond))
 	events.want(t, "put a=1", "expire a")
@@ -230,7 +230,7 @@ func TestKeysOpenDoors(t *testing.T) {
 			wantError(t, "Get", err, client.ErrUnauthenticated)
 			_, err = kv.Stats(t.Context())
 			wantError(t, "Stats", err, client.ErrUnauthenticated)
-			watch(t, kv.Watch(t.Context(), "")).wantError(t, client.ErrUnauthenticated)
+			watch(t, kv.Watch(bounded(t), "")).wantError(t, client.ErrUnauthenticated)
 		})
 	}
 }
@@ -240,7 +240,7 @@ func TestStats(t *testing.T) {
 	mustSet(t, kv, "a", "1")
 	wantValue(t, kv, "a", "1")
 	_, _ = kv.Get(t.Context(), "nope")
-	watch(t, kv.Watch(t.Context(), "")).want(t, "sync")
+	watch(t, kv.Watch(bounded(t), "")).want(t, "sync")
 	s, err := kv.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 			if want := "the service answered with a redirect, which is not followed"; err == nil || err.Error() != want {
 				t.Errorf("Get = %v, want %q", err, want)
 			}
-			if end := watch(t, kv.Watch(t.Context(), "")).end(t); end.Error() != err.Error() {
+			if end := watch(t, kv.Watch(bounded(t), "")).end(t); end.Error() != err.Error() {
 				t.Errorf("Watch = %v, want it to end like Get", end)
 			}
 		})

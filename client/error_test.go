@@ -18,6 +18,7 @@ import (
 	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/limit"
 	"key-value/internal/reason"
 	"key-value/internal/wiretest"
 )
@@ -195,6 +196,15 @@ func TestAWrongAddressIsNotUnavailable(t *testing.T) {
 	if e := wantError(t, "Get", err, err); e.Code != connect.CodeUnimplemented || errors.Is(err, client.ErrUnavailable) {
 		t.Errorf("Get = %v with code %v, want unimplemented", err, e.Code)
 	}
+}
+
+func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
+	url := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/proto")
+		_, _ = w.Write(make([]byte, limit.ResponseBytes(0)+1))
+	}))
+	_, err := dial(t, url, client.WithMaxValueBytes(0)).Get(t.Context(), "a")
+	wantError(t, "Get", err, client.ErrTooLarge)
 }
 
 func TestACallEndsWithItsContext(t *testing.T) {

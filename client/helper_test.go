@@ -26,6 +26,13 @@ const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// bounded is a context for a watch that never ends if a test goes wrong.
+func bounded(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func newEngine(t testing.TB) store.Engine {
 	engine := memory.New(memory.Options{})
 	t.Cleanup(func() { _ = engine.Close() })

@@ -74,10 +74,11 @@ func OnCut(f func(err error)) WatchOption { return func(o *watchOptions) { o.onC
 // first event is that one, or a snapshot before it if [FromSnapshot] is given; only a watch that resumes has none.
 //
 // When the service cannot be reached, stops, has no capacity or cuts the watch, it resumes by itself, right after the
-// last event, for as long as ctx lasts; [OnCut] listens. It ends with an error, as its last pair: ctx's own when that
-// is done; [ErrResumeTooOld] when the next changes are no longer kept, because the service was restarted or the
-// reader or the interruption took too long, unless [StartOver] is given; and any other that trying again would not
-// change, such as [ErrUnauthenticated] or [ErrInvalid].
+// last event, for as long as ctx lasts; [OnCut] listens. It ends with an error, as its last pair:
+//   - ctx's own when that is done, and [ErrUnavailable] with it if the watch was cut and heard nothing since;
+//   - [ErrResumeTooOld] when the next changes are no longer kept, because the service was restarted or the reader or
+//     the interruption took too long, unless [StartOver] is given;
+//   - any other that trying again would not change, such as [ErrUnauthenticated] or [ErrInvalid].
 //
 // Ranging over the result opens the watch and leaving the loop closes it. Ranging over it again opens it anew.
 func (c *Client) Watch(ctx context.Context, prefix string, opts ...WatchOption) iter.Seq2[Event, error] {

@@ -77,7 +77,7 @@ func describe(e client.Event) string {
 func TestAWatchTellsOfChanges(t *testing.T) {
 	kv := start(t)
 	mustSet(t, kv, "a/0", "before")
-	r := watch(t, kv.Watch(t.Context(), "a/"))
+	r := watch(t, kv.Watch(bounded(t), "a/"))
 	r.want(t, "sync")
 	written := mustSet(t, kv, "a/1", "\xff", client.TTL(time.Hour))
 	event, err, _ := r.next()
@@ -99,7 +99,7 @@ func TestAWatchTellsOfChanges(t *testing.T) {
 func TestAWatchOfOneKeyHearsOfNoOther(t *testing.T) {
 	kv := start(t)
 	mustSet(t, kv, "a", "0")
-	r := watch(t, kv.WatchKey(t.Context(), "a", client.FromSnapshot()))
+	r := watch(t, kv.WatchKey(bounded(t), "a", client.FromSnapshot()))
 	r.want(t, "put a=0", "sync")
 	mustSet(t, kv, "ab", "x")
 	mustSet(t, kv, "a", "1")
@@ -108,21 +108,21 @@ func TestAWatchOfOneKeyHearsOfNoOther(t *testing.T) {
 
 func TestAWatchResumesFromAToken(t *testing.T) {
 	kv := start(t)
-	r := watch(t, kv.Watch(t.Context(), ""))
+	r := watch(t, kv.Watch(bounded(t), ""))
 	r.want(t, "sync")
 	for i := range 3 {
 		mustSet(t, kv, "a", fmt.Sprint(i))
 	}
 	r.want(t, "put a=0")
-	resumed := watch(t, kv.Watch(t.Context(), "", client.ResumeFrom(r.token), client.FromSnapshot()))
+	resumed := watch(t, kv.Watch(bounded(t), "", client.ResumeFrom(r.token), client.FromSnapshot()))
 	resumed.want(t, "put a=1", "put a=2")
-	watch(t, kv.Watch(t.Context(), "", client.ResumeFrom(""))).want(t, "sync")
-	watch(t, kv.Watch(t.Context(), "", client.ResumeFrom("forged!"))).wantError(t, client.ErrInvalid)
+	watch(t, kv.Watch(bounded(t), "", client.ResumeFrom(""))).want(t, "sync")
+	watch(t, kv.Watch(bounded(t), "", client.ResumeFrom("forged!"))).wantError(t, client.ErrInvalid)
 }
 
 func TestLeavingTheLoopClosesTheWatch(t *testing.T) {
 	kv := start(t)
-	for range kv.Watch(t.Context(), "") {
+	for range kv.Watch(bounded(t), "") {
 		break
 	}
 	eventually(t, "the service has no watch left", func() bool {
@@ -241,7 +241,7 @@ func TestASnapshotThatIsCutStartsOver(t *testing.T) {
 		part{messages(put("a", ""), put("c", ""), synced("1"), put("d", "2")), errStopping},
 		part{messages(put("e", "3")), nil},
 	)
-	r := watch(t, kv.Watch(t.Context(), "", client.FromSnapshot()))
+	r := watch(t, kv.Watch(bounded(t), "", client.FromSnapshot()))
 	r.want(t, "put a=", "put b=", "reset", "put a=", "put c=", "sync", "put d=", "put e=")
 	for i, token := range []string{"", "", "", "", "2"} {
 		if req := <-s.requests; req.GetResumeToken() != token || req.GetSnapshot() != (token == "") {
@@ -253,7 +253,7 @@ func TestASnapshotThatIsCutStartsOver(t *testing.T) {
 func TestAWatchThatLostItsThread(t *testing.T) {
 	t.Run("ends", func(t *testing.T) {
 		kv, _ := script(t, part{messages(synced("1")), errStopping}, part{nil, errTooOld})
-		r := watch(t, kv.Watch(t.Context(), "", client.FromSnapshot()))
+		r := watch(t, kv.Watch(bounded(t), "", client.FromSnapshot()))
 		r.want(t, "sync")
 		r.wantError(t, client.ErrResumeTooOld)
 	})
@@ -265,7 +265,7 @@ func TestAWatchThatLostItsThread(t *testing.T) {
 			part{messages(put("c", ""), synced("3")), errStopping},
 			part{messages(put("d", "4")), nil},
 		)
-		r := watch(t, kv.Watch(t.Context(), "", client.StartOver()))
+		r := watch(t, kv.Watch(bounded(t), "", client.StartOver()))
 		r.want(t, "sync", "put a=", "reset", "put b=", "reset", "put c=", "sync", "put d=")
 		for i, want := range []bool{false, true, true, true, false} {
 			if req := <-s.requests; req.GetSnapshot() != want {
@@ -275,14 +275,14 @@ func TestAWatchThatLostItsThread(t *testing.T) {
 	})
 	t.Run("starts over from another program's token", func(t *testing.T) {
 		kv, _ := script(t, part{nil, errTooOld}, part{messages(put("b", ""), synced("3")), nil})
-		r := watch(t, kv.Watch(t.Context(), "", client.ResumeFrom("1"), client.StartOver()))
+		r := watch(t, kv.Watch(bounded(t), "", client.ResumeFrom("1"), client.StartOver()))
 		r.want(t, "reset", "put b=", "sync")
 	})
 }
 
 func TestAWatchOpenedTwiceStartsTwice(t *testing.T) {
 	kv, s := script(t, part{messages(synced("1")), nil}, part{messages(synced("2")), nil})
-	events := kv.Watch(t.Context(), "")
+	events := kv.Watch(bounded(t), "")
 	for range 2 {
 		for event, err := range events {
 			if err != nil || event.Type != client.EventSync {

@@ -119,7 +119,6 @@ func (w *watcher) prepare(err error) bool {
 	default:
 		return false
 	}
-	w.partial = false
 	return true
 }
 

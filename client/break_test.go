@@ -1,0 +1,102 @@
+package client_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+
+	"key-value/client"
+	"key-value/internal/reason"
+	"key-value/internal/wiretest"
+	"key-value/kvservice"
+)
+
+func TestWhatCutsAWatchAndWhatEndsIt(t *testing.T) {
+	for _, test := range []struct {
+		why  error
+		want error // what the watch ends with; nil: it resumes
+	}{
+		{reason.ServiceUnavailable.Errorf("x"), nil},
+		{reason.Overloaded.Errorf("x"), nil},
+		{reason.RateLimited.Errorf("x"), nil},
+		{reason.DeadlineExceeded.Errorf("x"), nil},
+		{connect.NewError(connect.CodeUnavailable, "x"), nil},
+		{connect.NewError(connect.CodeCanceled, "x"), nil},
+		{reason.RequestInvalid.Errorf("x"), client.ErrInvalid},
+		{reason.KeyInvalid.Errorf("x"), client.ErrInvalid},
+		{reason.APIKeyInvalid.Errorf("x"), client.ErrUnauthenticated},
+		{reason.PermissionDenied.Errorf("x"), client.ErrPermissionDenied},
+		{reason.ResumeTooOld.Errorf("x"), client.ErrResumeTooOld},
+		{connect.NewError(connect.CodeUnauthenticated, "x"), client.ErrUnauthenticated},
+		{connect.NewError(connect.CodeInvalidArgument, "x"), client.ErrInvalid},
+	} {
+		t.Run(test.why.Error()+string(reason.Of(test.why)), func(t *testing.T) {
+			kv, _ := script(t, part{messages(synced("1")), test.why}, part{messages(put("a", "2")), nil})
+			r := watch(t, kv.Watch(bounded(t), ""))
+			r.want(t, "sync")
+			if test.want == nil {
+				r.want(t, "put a=")
+				return
+			}
+			r.wantError(t, test.want)
+		})
+	}
+}
+
+// badly answers a watch with body, and breaks it off if cut is set.
+func badly(status int, body string, cut bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/connect+proto")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+		if cut {
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+func TestHowAStreamCanBreak(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		handler http.HandlerFunc
+		want    connect.Code // what the watch ends with; 0: it resumes
+	}{
+		{"it ends between messages", badly(200, "", false), 0},
+		{"it is cut between messages", badly(200, "", true), 0},
+		{"it ends within a message's head", badly(200, "\x00\x00\x00", false), 0},
+		{"it is cut within a message's head", badly(200, "\x00\x00\x00", true), 0},
+		{"it ends within a message", badly(200, "\x00\x00\x00\x00\x09abc", false), 0},
+		{"it is cut within a message", badly(200, "\x00\x00\x00\x00\x09abc", true), 0},
+		{"a message is none", badly(200, "\x00\x00\x00\x00\x02\xff\xff", false), 0},
+		{"it ends as if all were said", badly(200, "\x02\x00\x00\x00\x02{}", false), 0},
+		{"a proxy finds no service", badly(503, "", false), 0},
+		{"a proxy waits in vain", badly(504, "", false), 0},
+		{"a proxy asks for a password", badly(401, "", false), connect.CodeUnauthenticated},
+		{"a proxy refuses", badly(403, "", false), connect.CodePermissionDenied},
+		{"nothing is there", badly(404, "", false), connect.CodeUnimplemented},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var once sync.Once
+			good := handle(kvservice.New(newEngine(t), kvservice.Config{}), nil)
+			kv := dial(t, wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				handler := http.Handler(good)
+				once.Do(func() { handler = test.handler })
+				handler.ServeHTTP(w, r)
+			})))
+			r := watch(t, kv.Watch(bounded(t), ""))
+			if test.want == 0 {
+				r.want(t, "sync")
+				return
+			}
+			err := r.end(t)
+			if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != test.want {
+				t.Errorf("the watch ended with %v, want code %v", err, test.want)
+			}
+		})
+	}
+}
