@@ -21,7 +21,11 @@ func withDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &deadlineBody{ReadCloser: r.Body, control: control}
+			// On net/http's own request the body must stay the one it knows. Otherwise it does not notice a body
+			// that was not read to its end, and takes what is left of it for the next request.
+			inner := *r
+			inner.Body = &deadlineBody{ReadCloser: r.Body, control: control}
+			r = &inner
 			_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 		}
 		dw := &deadlineWriter{ResponseWriter: w, control: control}
