@@ -30,3 +30,7 @@ func TestContract(t *testing.T) {
 func TestContractToTheNanosecond(t *testing.T) {
 	storetest.RunExact(t, func() store.Engine { return memory.New(memory.Options{}) })
 }
+
+func TestSoak(t *testing.T) {
+	storetest.Soak(t, func(t *testing.T) store.Engine { return open(t, memory.Options{}) })
+}

@@ -1,0 +1,188 @@
+package memory_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+const room = 256 << 10
+
+func set(key, value string) store.Operation {
+	return store.Operation{Kind: store.Set, Key: key, Value: []byte(value)}
+}
+
+func get(key string) store.Operation { return store.Operation{Kind: store.Get, Key: key} }
+
+func do(t *testing.T, e *memory.Engine, op store.Operation) store.Result {
+	t.Helper()
+	result, err := e.Do(t.Context(), op)
+	if err != nil {
+		t.Fatalf("%+v: %v", op, err)
+	}
+	return result
+}
+
+func stats(t *testing.T, e *memory.Engine) store.Stats {
+	t.Helper()
+	s, err := e.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.MaxMemory > 0 && s.MemoryBytes > s.MaxMemory {
+		t.Fatalf("entries take %d bytes, more than the %d they may", s.MemoryBytes, s.MaxMemory)
+	}
+	if err := e.Verify(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// fill writes keys until one is refused, and returns how many there are.
+func fill(t *testing.T, e *memory.Engine, ttl time.Duration) int {
+	t.Helper()
+	for i := 0; ; i++ {
+		op := set(fmt.Sprintf("key/%06d", i), strings.Repeat("v", 100))
+		op.TTL = ttl
+		if _, err := e.Do(t.Context(), op); errors.Is(err, store.ErrFull) {
+			return i
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFullEngineRefusesWhatNeedsRoom(t *testing.T) {
+	e := open(t, memory.Options{MaxMemory: room})
+	n := fill(t, e, 0)
+	if s := stats(t, e); s.Keys != int64(n) || s.MemoryBytes < room*9/10 {
+		t.Fatalf("engine is full with %d keys in %d bytes", s.Keys, s.MemoryBytes)
+	}
+	for _, op := range []store.Operation{
+		set("new", strings.Repeat("v", 100)), set("key/000000", strings.Repeat("w", 10_000)),
+	} {
+		if _, err := e.Do(t.Context(), op); !errors.Is(err, store.ErrFull) {
+			t.Errorf("%v %q = %v, want ErrFull", op.Kind, op.Key, err)
+		}
+	}
+}
+
+func TestFullEngineDoesWhatNeedsNoRoom(t *testing.T) {
+	e := open(t, memory.Options{MaxMemory: room})
+	n := fill(t, e, 0)
+	do(t, e, get("key/000000"))
+	do(t, e, set("key/000000", strings.Repeat("w", 100)))
+	do(t, e, store.Operation{Kind: store.Touch, Key: "key/000001", TTL: time.Hour})
+	do(t, e, store.Operation{Kind: store.Delete, Key: "key/000002"})
+	if page, err := e.List(t.Context(), store.ListRequest{Limit: n, MaxBytes: room}); err != nil || len(page.Entries) != n-1 {
+		t.Fatalf("%d entries are listed, want %d; %v", len(page.Entries), n-1, err)
+	}
+	do(t, e, set("key/000002", strings.Repeat("v", 100)))
+	stats(t, e)
+}
+
+func TestExpiryMakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := open(t, memory.Options{MaxMemory: room})
+		n := fill(t, e, time.Minute)
+		time.Sleep(time.Minute)
+		if again := fill(t, e, time.Minute); again != n {
+			t.Fatalf("%d entries fit after all have expired, and %d before", again, n)
+		}
+	})
+}
+
+func TestAtomicBatchThatDoesNotFitChangesNothing(t *testing.T) {
+	for _, onFull := range []memory.OnFull{memory.Reject, memory.Evict} {
+		e := open(t, memory.Options{MaxMemory: room, OnFull: onFull})
+		var ops []store.Operation
+		for i := range 100 {
+			do(t, e, set(fmt.Sprint(i), "v"))
+			ops = append(ops, set(fmt.Sprint("new", i), strings.Repeat("v", room/50)))
+		}
+		before := stats(t, e)
+		if _, err := e.Batch(t.Context(), ops, true); !errors.Is(err, store.ErrFull) {
+			t.Fatalf("batch = %v, want ErrFull", err)
+		}
+		if after := stats(t, e); after.Keys != before.Keys || after.MemoryBytes != before.MemoryBytes || after.Evictions != 0 {
+			t.Fatalf("a batch that fails made %+v of %+v", after, before)
+		}
+	}
+}
+
+func TestEvictionMakesRoomForEveryWrite(t *testing.T) {
+	e := open(t, memory.Options{MaxMemory: room, OnFull: memory.Evict})
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 5000 {
+		key := fmt.Sprint(i)
+		do(t, e, set(key, strings.Repeat("v", random.IntN(500))))
+		do(t, e, get(key))
+		if i%500 == 0 {
+			stats(t, e)
+		}
+	}
+	do(t, e, set("large", strings.Repeat("v", room*3/4)))
+	do(t, e, get("large"))
+	s := stats(t, e)
+	if s.Evictions+s.Keys != 5001 {
+		t.Fatalf("%d entries were evicted and %d are left, of 5001", s.Evictions, s.Keys)
+	}
+	if _, err := e.Do(t.Context(), set("huge", strings.Repeat("v", room))); !errors.Is(err, store.ErrFull) {
+		t.Fatalf("set of more than fits = %v, want ErrFull", err)
+	}
+	if after := stats(t, e); after.Keys != s.Keys {
+		t.Fatalf("a write that never fits evicted %d entries", s.Keys-after.Keys)
+	}
+}
+
+func TestEvictionPrefersWhatWasNotUsed(t *testing.T) {
+	e := open(t, memory.Options{MaxMemory: 4 * room, OnFull: memory.Evict})
+	const hot = 500
+	for i := range hot {
+		do(t, e, set(fmt.Sprint("hot/", i), strings.Repeat("v", 100)))
+	}
+	for i := range 30_000 {
+		do(t, e, set(fmt.Sprint("cold/", i), strings.Repeat("v", 100)))
+		_, _ = e.Do(t.Context(), get(fmt.Sprint("hot/", i%hot)))
+	}
+	page, err := e.List(t.Context(), store.ListRequest{Prefix: "hot/", Limit: hot, MaxBytes: room})
+	if err != nil || len(page.Entries) < hot*98/100 {
+		t.Fatalf("%d of %d entries that were read all the time are left; %v", len(page.Entries), hot, err)
+	}
+}
+
+func TestWatchesHearOfEvictions(t *testing.T) {
+	e := open(t, memory.Options{MaxMemory: room, OnFull: memory.Evict, HistoryBytes: 1 << 20})
+	w, err := e.Watch(t.Context(), store.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	alive := map[string]bool{}
+	for i := range 2000 {
+		do(t, e, set(fmt.Sprint(i), strings.Repeat("v", 200)))
+	}
+	do(t, e, set("end", ""))
+	for !alive["end"] {
+		event, err := w.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch event.Type {
+		case store.Put:
+			alive[event.Entry.Key] = true
+		case store.Evicted:
+			delete(alive, event.Entry.Key)
+		}
+	}
+	if s := stats(t, e); s.Keys != int64(len(alive)) || s.Evictions == 0 {
+		t.Fatalf("the watch knows of %d entries, and there are %d", len(alive), s.Keys)
+	}
+}
