@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"key-value/client/batching"
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
 )
@@ -37,6 +38,7 @@ type options struct {
 	credential    string
 	httpClient    *http.Client
 	maxValueBytes int
+	unbatched     bool
 }
 
 // WithAPIKey sends an API key with every call.
@@ -58,6 +60,12 @@ func WithHTTPClient(c *http.Client) Option {
 // WithMaxValueBytes says how long the service's longest value is, in bytes, if that is not 1 MiB.
 func WithMaxValueBytes(n int) Option {
 	return func(o *options) { o.maxValueBytes = n }
+}
+
+// WithoutBatching sends every call as a request of its own. Otherwise calls that are made while others are under
+// way share requests; see package batching.
+func WithoutBatching() Option {
+	return func(o *options) { o.unbatched = true }
 }
 
 // NewTransport returns a transport to the gateway or the kvservice at baseURL, for a [connect.Client] under
@@ -92,10 +100,13 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 		connecthttp.WithReadMaxBytes(limit.ResponseBytes(o.maxValueBytes)),
 		connecthttp.WithCompressors(), // values are small or do not compress
 	)
-	if o.credential == "" {
-		return transport, httpClient, nil
+	if o.credential != "" {
+		transport = credentialed{transport, o.header, o.credential}
 	}
-	return credentialed{transport, o.header, o.credential}, httpClient, nil
+	if !o.unbatched {
+		transport = batching.New(transport)
+	}
+	return transport, httpClient, nil
 }
 
 func newHTTPClient(scheme string) *http.Client {

@@ -54,7 +54,7 @@ func (t *transport) takeCallsLocked() []*call {
 		if c.left {
 			continue
 		}
-		if weight += c.weight(); weight > batchBytes {
+		if weight += c.weight; weight > batchBytes {
 			break // never the first: it would have gone alone
 		}
 		calls = append(calls, c)

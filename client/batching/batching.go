@@ -59,7 +59,7 @@ func (t *transport) NewClientStream(ctx context.Context, spec connect.Spec) (con
 
 // do makes one call, whichever way is best.
 func (t *transport) do(c *call) error {
-	if c.weight() > largeBytes {
+	if c.weight > largeBytes || !encodable(c.request) {
 		return t.alone(c)
 	}
 	t.mu.Lock()

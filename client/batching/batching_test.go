@@ -370,6 +370,27 @@ func TestAFailedRequestFailsItsCalls(t *testing.T) {
 	calls.Wait()
 }
 
+// Over a wire, one text that is not UTF-8 would make the message that holds it, and so a whole batch, unsendable.
+func TestACallThatCannotBeSentTouchesNoOther(t *testing.T) {
+	bad := []*keyvaluev1.SetRequest{text("\xff", "x"), text("a", "\xff"), {
+		Key: "a", Content: &keyvaluev1.SetRequest_Value{Value: "x"},
+		Precondition: &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: "\xff"}},
+	}}
+	for _, req := range bad {
+		inBubble(t, func(t *testing.T, s *service, kv client) {
+			release, done := behind(t, s, kv,
+				func() { _, _ = kv.Set(t.Context(), req) },
+				func() { _, _ = kv.Set(t.Context(), text("b", "x")) },
+				func() { _, _ = kv.Set(t.Context(), text("c", "x")) })
+			if got := s.seen(); got != "Set, Set, Set" {
+				t.Errorf("the service saw %s, want the bad call by itself", got)
+			}
+			release()
+			done.Wait()
+		})
+	}
+}
+
 // A storm of callers, some of whom leave, over a real connection: each who stays reads what it wrote.
 func TestManyCallersOverARealConnection(t *testing.T) {
 	engine := memory.New(memory.Options{})

@@ -17,6 +17,7 @@ type call struct {
 	spec     connect.Spec
 	request  any
 	response any // where the caller wants the answer; written by the caller's goroutine alone
+	weight   int // about how many bytes the request takes
 
 	done chan struct{} // closed when it is known how the call goes on
 	// result is the answer, or err why there is none. Neither is set if place is.
@@ -26,15 +27,6 @@ type call struct {
 	place bool   // the call has a place of its own, and is to be made alone; guarded by transport.mu until done
 	left  bool   // the caller has gone; guarded by transport.mu
 	batch *batch // what the call travels in, or nil; guarded by transport.mu
-}
-
-// weight is about how many bytes the request takes.
-func (c *call) weight() int {
-	message, ok := c.request.(proto.Message)
-	if !ok {
-		return 0
-	}
-	return proto.Size(message)
 }
 
 // finish says how c ended.
@@ -60,6 +52,9 @@ func (s *stream) Send(message any) error {
 		return errors.New("batching: a unary call sends one message")
 	}
 	s.sent, s.request, s.done = true, message, make(chan struct{})
+	if m, ok := message.(proto.Message); ok {
+		s.weight = proto.Size(m)
+	}
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package batching
 
 import (
+	"unicode/utf8"
+
 	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -22,6 +24,21 @@ func batchable(procedure string) bool {
 		return true
 	}
 	return false
+}
+
+// encodable reports whether all text in a request is UTF-8. What is not cannot be sent, and would take a whole
+// batch with it.
+func encodable(request any) bool {
+	if r, ok := request.(interface{ GetKey() string }); ok && !utf8.ValidString(r.GetKey()) {
+		return false
+	}
+	if r, ok := request.(interface{ GetValue() string }); ok && !utf8.ValidString(r.GetValue()) {
+		return false
+	}
+	r, ok := request.(interface {
+		GetPrecondition() *keyvaluev1.Precondition
+	})
+	return !ok || utf8.ValidString(r.GetPrecondition().GetEtag())
 }
 
 // operation returns the request of a call as an operation of a batch. An unknown one becomes an operation
