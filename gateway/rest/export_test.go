@@ -1,12 +1,18 @@
 package rest
 
-import "strings"
+import (
+	"strings"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+)
 
 // What the fuzz targets reach.
 var (
 	DecodeKey = decodeKey
 	KeyPath   = keyPath
 	ParseTTL  = parseTTL
+
+	PreferredWait = preferredWait
 )
 
 // KeyPrefix is what KeyPath begins with.
@@ -24,4 +30,13 @@ func DecodeEntry(body []byte) (key string, value *string, data []byte, err error
 	var e entryBody
 	err = decodeJSON(body, &e)
 	return e.Key, e.Value, e.Data, err
+}
+
+// DecodeBatch decodes the body of a batch.
+func DecodeBatch(body []byte) (*keyvaluev1.BatchRequest, error) {
+	var b batchBody
+	if err := decodeJSON(body, &b); err != nil {
+		return nil, err
+	}
+	return b.request()
 }

@@ -39,8 +39,13 @@ func newService(t testing.TB) client {
 // serviceOver returns a client of a service over engine, which is closed when the test ends.
 func serviceOver(t testing.TB, engine store.Engine) client {
 	t.Cleanup(func() { _ = engine.Close() })
+	return clientOf(kvservice.New(engine, kvservice.Config{}))
+}
+
+// clientOf returns a client that calls handler in this process.
+func clientOf(handler keyvaluev1connect.KeyValueServiceHandler) client {
 	server := connect.NewServer()
-	keyvaluev1connect.RegisterKeyValueServiceHandler(server, kvservice.New(engine, kvservice.Config{}))
+	keyvaluev1connect.RegisterKeyValueServiceHandler(server, handler)
 	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(server)))
 }
 

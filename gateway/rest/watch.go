@@ -32,6 +32,9 @@ func (a *api) watchValues(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.stopping.Err(); err != nil {
+		return a.ended(err)
+	}
 	f := a.follow(r.Context(), req)
 	defer f.close()
 	first, err := a.opened(f, req)

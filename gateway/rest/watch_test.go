@@ -1,0 +1,301 @@
+package rest_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"key-value/gateway/rest"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/reason"
+	"key-value/internal/wiretest"
+)
+
+const synced = "sync {}"
+
+// put is the event of an entry that was written.
+func put(key, value string) string {
+	return fmt.Sprintf(`put {"key":%q,"value":%q,"etag":"<etag>","updateTime":"<time>"}`, key, value)
+}
+
+// overBoth runs a test over HTTP/1.1 and over HTTP/2, against a fresh service.
+func overBoth(t *testing.T, test func(t *testing.T, kv client, c *http.Client, watch string)) {
+	t.Helper()
+	for name, dial := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			kv := newService(t)
+			url := wiretest.Serve(t, rest.New(kv, rest.Config{}))
+			test(t, kv, dial(t), url+"/v1/values:watch")
+		})
+	}
+}
+
+func http1(t testing.TB) *http.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, kv client, c *http.Client, watch string) {
+		s := listen(t, c, watch+"?prefix=a/")
+		s.want(t, synced)
+		for name, want := range map[string]string{
+			"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+			"X-Content-Type-Options": "nosniff", "Content-Length": "",
+		} {
+			if got := s.Header.Get(name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+		mustSet(t, kv, valueOf("a/1", "two\nlines\r\n"))
+		mustSet(t, kv, valueOf("b", "elsewhere"))
+		mustSet(t, kv, &keyvaluev1.SetRequest{
+			Key: "a/2", Content: &keyvaluev1.SetRequest_Data{Data: []byte("\xff\x00")}, Ttl: durationpb.New(time.Hour),
+		})
+		mustSet(t, kv, &keyvaluev1.SetRequest{
+			Key: "a/3", Content: &keyvaluev1.SetRequest_Value{}, Ttl: durationpb.New(time.Nanosecond),
+		})
+		s.want(t, put("a/1", "two\nlines\r\n"),
+			`put {"key":"a/2","data":"/wA=","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"}`,
+			`put {"key":"a/3","value":"","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"}`,
+			`expire {"key":"a/3"}`)
+		mustDelete(t, kv, "a/1")
+		s.want(t, `delete {"key":"a/1"}`)
+		if s.retry == "" {
+			t.Error("the stream does not say when to connect again")
+		}
+	})
+}
+
+func mustSet(t testing.TB, kv client, req *keyvaluev1.SetRequest) {
+	t.Helper()
+	if _, err := kv.Set(t.Context(), req); err != nil {
+		t.Error(err) // may be called by any goroutine
+	}
+}
+
+func mustDelete(t testing.TB, kv client, key string) {
+	t.Helper()
+	if _, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: key}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWatchOfOneKey(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, kv client, c *http.Client, watch string) {
+		s := listen(t, c, watch+"?key=a%26b")
+		s.want(t, synced)
+		mustSet(t, kv, valueOf("a&b/c", "x"))
+		mustSet(t, kv, valueOf("a&b", "1"))
+		s.want(t, put("a&b", "1"))
+	})
+}
+
+func TestSnapshot(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, kv client, c *http.Client, watch string) {
+		for _, query := range []string{"&snapshot=true", "&snapshot"} {
+			s := listen(t, c, watch+"?prefix=hel"+query)
+			if e := s.want(t, put("hello", "world")); e.id != "" {
+				t.Errorf("an entry of the snapshot has the id %q, want none: it cannot be resumed there", e.id)
+			}
+			if e := s.want(t, synced); e.id == "" {
+				t.Error("the end of the snapshot has no id")
+			}
+		}
+		s := listen(t, c, watch+"?prefix=hel&snapshot=false")
+		s.want(t, synced)
+	})
+}
+
+func TestResume(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, kv client, c *http.Client, watch string) {
+		s := listen(t, c, watch+"?prefix=a/")
+		s.want(t, synced)
+		for _, value := range []string{"1", "2", "3"} {
+			mustSet(t, kv, valueOf("a/k", value))
+		}
+		first := s.want(t, put("a/k", "1"))
+		second := s.want(t, put("a/k", "2"))
+		for name, s := range map[string]*eventSource{
+			"by header":              listen(t, c, watch+"?prefix=a/", "Last-Event-ID", first.id),
+			"by query":               listen(t, c, watch+"?prefix=a/&resumeToken="+first.id),
+			"the header has the say": listen(t, c, watch+"?prefix=a/&resumeToken="+second.id, "Last-Event-ID", first.id),
+			"no snapshot again":      listen(t, c, watch+"?prefix=a/&snapshot=true", "Last-Event-ID", first.id),
+		} {
+			t.Run(name, func(t *testing.T) { s.want(t, put("a/k", "2"), put("a/k", "3")) })
+		}
+	})
+}
+
+func TestWatchThatIsRefused(t *testing.T) {
+	t.Parallel()
+	rows := []struct {
+		name, query string
+		header      []string
+		status      int
+		reason      string
+		detail      string
+	}{
+		{"nothing to watch", "", nil, 400, "REQUEST_INVALID", "give key, or prefix"},
+		{"a key and a prefix", "?key=a&prefix=a", nil, 400, "REQUEST_INVALID", "both"},
+		{"an empty key", "?key=", nil, 400, "KEY_INVALID", "empty"},
+		{"a key that is not UTF-8", "?key=%FF", nil, 400, "KEY_INVALID", "key"},
+		{"a prefix that no key has", "?prefix=%00", nil, 400, "KEY_INVALID", "prefix"},
+		{"a snapshot that may be", "?prefix=&snapshot=maybe", nil, 400, "REQUEST_INVALID", `"maybe"`},
+		{"a snapshot from the middle", "?prefix=&snapshot=true&resumeToken=1-1", nil, 400, "REQUEST_INVALID", "snapshot"},
+		{"a forged token", "?prefix=&resumeToken=nonsense", nil, 400, "REQUEST_INVALID", "resume_token"},
+		{"a forged id", "?prefix=", []string{"Last-Event-ID: nonsense"}, 400, "REQUEST_INVALID", "resume_token"},
+		{"an id that is not UTF-8", "?prefix=", []string{"Last-Event-ID: \xff"}, 400, "REQUEST_INVALID", "Last-Event-ID"},
+		{"an id from before the store was restarted", "?prefix=", []string{"Last-Event-ID: 1-1"}, 410, "RESUME_TOO_OLD", "snapshot"},
+		{"an unknown parameter", "?prefix=&since=1", nil, 400, "REQUEST_INVALID", "resumeToken"},
+		{"JSON", "?prefix=", []string{"Accept: application/json"}, 406, "NOT_ACCEPTABLE", "text/event-stream"},
+		{"anything but events", "?prefix=", []string{"Accept: */*, text/event-stream;q=0"}, 406, "NOT_ACCEPTABLE", ""},
+	}
+	exchanges := make([]exchange, 0, len(rows))
+	for _, row := range rows {
+		exchanges = append(exchanges, exchange{
+			name: row.name, request: "GET /v1/values:watch" + row.query, header: row.header,
+			status: row.status, reason: row.reason, detail: row.detail,
+		})
+	}
+	runReal(t, exchanges)
+}
+
+// scripted is a service whose watches do what the test says.
+type scripted struct {
+	keyvaluev1connect.UnimplementedKeyValueServiceHandler
+	watch func(context.Context, keyvaluev1connect.KeyValueServiceWatchServerStream) error
+}
+
+func (s scripted) Watch(
+	ctx context.Context, _ *keyvaluev1.WatchRequest, out keyvaluev1connect.KeyValueServiceWatchServerStream,
+) error {
+	return s.watch(ctx, out)
+}
+
+// sends is a watch that sends events, and then ends with err.
+func sends(err error, types ...keyvaluev1.Event_Type) client {
+	return clientOf(scripted{watch: func(_ context.Context, out keyvaluev1connect.KeyValueServiceWatchServerStream) error {
+		for i, typ := range types {
+			event := &keyvaluev1.Event{Type: typ, Entry: &keyvaluev1.Entry{Key: "k"}}
+			if err := out.Send(&keyvaluev1.WatchResponse{Event: event, ResumeToken: fmt.Sprint("t", i)}); err != nil {
+				return err
+			}
+		}
+		return err
+	}})
+}
+
+func TestWatchThatEnds(t *testing.T) {
+	t.Parallel()
+	const (
+		syncType  = keyvaluev1.Event_TYPE_SYNC
+		evictType = keyvaluev1.Event_TYPE_EVICT
+		newType   = keyvaluev1.Event_Type(99)
+	)
+	rows := []struct {
+		name   string
+		kv     client
+		events []string
+		status int
+		reason string
+	}{
+		{"the reader was too slow", sends(reason.ResumeTooOld.Errorf("x"), syncType), []string{synced}, 410, "RESUME_TOO_OLD"},
+		{"the service stops", sends(reason.ServiceUnavailable.Errorf("x"), syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
+		{"the service just ends", sends(nil, syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
+		{"after several events", sends(nil, syncType, evictType), []string{synced, `evict {"key":"k"}`}, 503, "SERVICE_UNAVAILABLE"},
+		{"an event that nobody knows yet", sends(nil, syncType, newType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			s := listen(t, http1(t), wiretest.Serve(t, rest.New(row.kv, rest.Config{}))+"/v1/values:watch?prefix=")
+			s.want(t, row.events...)
+			s.wantEnd(t, row.status, row.reason)
+		})
+	}
+}
+
+// As long as nothing was sent, a watch fails with a status.
+func TestWatchThatDoesNotBegin(t *testing.T) {
+	t.Parallel()
+	e := exchange{request: "GET /v1/values:watch?prefix=", status: 503, reason: "SERVICE_UNAVAILABLE"}
+	e.check(t, send(t, start(t, sends(nil), rest.Config{}), e))
+}
+
+func TestWatchEndsWhenTheServerStops(t *testing.T) {
+	t.Parallel()
+	for name, dial := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stopping, stop := context.WithCancel(context.Background())
+			defer stop()
+			url := wiretest.Serve(t, rest.New(newService(t), rest.Config{Stopping: stopping})) + "/v1/values:watch?prefix=a"
+			s := listen(t, dial(t), url)
+			s.want(t, synced)
+			stop()
+			s.wantEnd(t, 503, "SERVICE_UNAVAILABLE")
+			late, err := subscribe(t.Context(), dial(t), url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer late.close()
+			if late.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("a watch that comes late = %d, want 503", late.StatusCode)
+			}
+		})
+	}
+}
+
+func TestWatchEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	for name, dial := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gone := make(chan struct{})
+			kv := clientOf(scripted{watch: func(ctx context.Context, out keyvaluev1connect.KeyValueServiceWatchServerStream) error {
+				defer close(gone)
+				event := &keyvaluev1.Event{Type: keyvaluev1.Event_TYPE_SYNC}
+				if err := out.Send(&keyvaluev1.WatchResponse{Event: event}); err != nil {
+					return err
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			}})
+			s := listen(t, dial(t), wiretest.Serve(t, rest.New(kv, rest.Config{}))+"/v1/values:watch?prefix=")
+			s.want(t, synced)
+			s.close()
+			<-gone
+		})
+	}
+}
+
+// What is large does not have to fit into any buffer.
+func TestWatchOfLargeValues(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, kv client, c *http.Client, watch string) {
+		s := listen(t, c, watch+"?prefix=big")
+		s.want(t, synced)
+		for i := range 12 {
+			mustSet(t, kv, valueOf(fmt.Sprint("big", i), strings.Repeat("x", 1<<20)))
+		}
+		for i := range 12 {
+			e, err := s.next()
+			if err != nil || len(e.data) < 1<<20 || !strings.HasPrefix(e.data, fmt.Sprintf(`{"key":"big%d"`, i)) {
+				t.Fatalf("event %d has %d bytes, %v; want them all", i, len(e.data), err)
+			}
+		}
+	})
+}
