@@ -67,6 +67,14 @@ func IfExists() Precondition { return Precondition{kind: ifExists} }
 // IfAbsent holds while the entry does not exist.
 func IfAbsent() Precondition { return Precondition{kind: ifAbsent} }
 
+// Version returns the version that p wants, or false if it wants none.
+func (p Precondition) Version() (Version, bool) { return p.version, p.kind == ifVersion }
+
+// Existence returns whether p wants an entry to exist or not to, or false for ok if it does not care.
+func (p Precondition) Existence() (exists, ok bool) {
+	return p.kind == ifExists, p.kind == ifExists || p.kind == ifAbsent
+}
+
 // Check returns nil if p holds for an entry that exists or not, in version v if it does. Otherwise it
 // returns ErrVersionMismatch, ErrAbsent or ErrExists.
 func (p Precondition) Check(exists bool, v Version) error {

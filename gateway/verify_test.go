@@ -1,0 +1,91 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/storetest"
+)
+
+// patience bounds how long a check may take.
+const patience = time.Minute
+
+// overEverything runs test against the services in each arrangement, called over REST and every RPC wire at once.
+func overEverything(t *testing.T, test func(t *testing.T, r *remote)) {
+	for _, arrangement := range arrangements {
+		t.Run(arrangement.name, func(t *testing.T) {
+			test(t, newRemote(t, start(t, arrangement.transport(t, newEngine(t)))))
+		})
+	}
+}
+
+func TestCallsOverAllWiresTogetherAreLinearizable(t *testing.T) {
+	for name, w := range map[string]storetest.Workload{
+		"single keys":    {Clients: 8, Calls: 30},
+		"atomic batches": {Clients: 4, Calls: 20, Batches: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overEverything(t, func(t *testing.T, r *remote) {
+				for range 3 {
+					w.Seed = rand.Uint64() >> 32
+					w.Keys = []string{fmt.Sprint("x/", w.Seed), fmt.Sprint("y/", w.Seed), fmt.Sprint("é/", w.Seed)}
+					if err := storetest.CheckLinearizable(w.Run(t.Context(), r), patience); err != nil {
+						t.Fatalf("seed %d: %v", w.Seed, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWatchesOverAllWiresMissNothing(t *testing.T) {
+	for _, snapshot := range []bool{false, true} {
+		t.Run(fmt.Sprint("snapshot ", snapshot), func(t *testing.T) {
+			overEverything(t, func(t *testing.T, r *remote) {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				j := storetest.Journal{Prefix: "j/", Writers: 4, Changes: 60, Seed: rand.Uint64() >> 32}
+				random := rand.New(rand.NewPCG(j.Seed, 0))
+				f := &storetest.Follower{
+					Store: r, Request: store.WatchRequest{Prefix: j.Prefix, Snapshot: snapshot}, Last: j.Last(),
+					Cut: func() bool { return random.IntN(8) == 0 },
+				}
+				if err := f.Open(ctx); err != nil {
+					t.Fatal(err)
+				}
+				type written struct {
+					changes []storetest.Change
+					err     error
+				}
+				done := make(chan written, 1)
+				go func() {
+					changes, err := j.Write(ctx, r)
+					done <- written{changes, err}
+				}()
+				events, err := f.Events(ctx)
+				w := <-done
+				if err != nil || w.err != nil {
+					t.Fatalf("seed %d: watch: %v, writers: %v", j.Seed, err, w.err)
+				}
+				if err := storetest.CheckWatch(w.changes, events, snapshot); err != nil {
+					t.Fatalf("seed %d: %v", j.Seed, err)
+				}
+			})
+		})
+	}
+}
+
+// TestSoak is the long form of both; see [storetest.Soak].
+func TestSoak(t *testing.T) {
+	for _, arrangement := range arrangements {
+		t.Run(arrangement.name, func(t *testing.T) {
+			storetest.Soak(t, func(t *testing.T) store.Engine {
+				return newRemote(t, start(t, arrangement.transport(t, newEngine(t))))
+			})
+		})
+	}
+}
