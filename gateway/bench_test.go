@@ -5,10 +5,9 @@ import (
 	"net/http"
 	"testing"
 
-	"connectrpc.com/connect/v2/connectinprocess"
-
 	"key-value/gateway"
 	"key-value/internal/apikey"
+	"key-value/internal/rpc"
 	"key-value/internal/serve"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -31,7 +30,7 @@ func BenchmarkRESTGet(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	handler := gateway.New(gateway.NewClient(connectinprocess.New(service(engine, nil)), silent), gateway.Config{
+	handler := gateway.New(gateway.NewClient(rpc.InProcess(service(engine, nil)), silent), gateway.Config{
 		Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: silent,
 	})
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/values/key-7", http.NoBody)

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connectinprocess"
 
 	kvclient "key-value/client"
 	"key-value/gateway"
@@ -35,7 +34,7 @@ var arrangements = []struct {
 	transport func(t *testing.T, engine store.Engine) connect.Transport
 }{
 	{"one process", func(_ *testing.T, engine store.Engine) connect.Transport {
-		return connectinprocess.New(service(engine, nil))
+		return rpc.InProcess(service(engine, nil))
 	}},
 	{"two processes", func(t *testing.T, engine store.Engine) connect.Transport {
 		return dial(t, serveService(t, engine), kvclient.WithBearer(token))

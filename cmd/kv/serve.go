@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 
-	"connectrpc.com/connect/v2/connectinprocess"
 	"github.com/spf13/cobra"
 
 	"key-value/gateway"
@@ -50,7 +49,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		key = apikey.Generate()
 		started = func(addr string) { introduce(cmd.OutOrStdout(), addr, key) }
 	}
-	handler := gateway.New(gateway.NewClient(connectinprocess.New(service), s.log), g.config(s, key))
+	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, key))
 	return closing(engine, s.run(cmd.Context(), handler, started))
 }
 
