@@ -32,6 +32,31 @@ func DecodeEntry(body []byte) (key string, value *string, data []byte, err error
 	return e.Key, e.Value, e.Data, err
 }
 
+// Kind is how a reason is answered.
+type Kind struct {
+	Status int
+	Title  string
+}
+
+// Kinds returns every reason that can be answered, :: reason → how.
+func Kinds() map[string]Kind {
+	all := map[string]Kind{}
+	for r, k := range kinds {
+		all[string(r)] = Kind{k.status, k.title}
+	}
+	return all
+}
+
+// Parameters returns the query parameters that a route knows.
+func Parameters(r Route) []string {
+	for _, route := range routeTable() {
+		if m, ok := route.method(r.Method); ok && strings.TrimSuffix(r.Path, "{key}") == route.path {
+			return m.query
+		}
+	}
+	return nil
+}
+
 // DecodeBatch decodes the body of a batch.
 func DecodeBatch(body []byte) (*keyvaluev1.BatchRequest, error) {
 	var b batchBody

@@ -66,6 +66,10 @@ func routeTable() []route {
 			{name: http.MethodGet, serve: (*api).getStats},
 			{name: http.MethodHead, serve: (*api).getStats},
 		}},
+		{path: "/openapi.json", methods: []method{
+			{name: http.MethodGet, serve: (*api).getOpenAPI},
+			{name: http.MethodHead, serve: (*api).getOpenAPI},
+		}},
 	}
 	for i := range routes {
 		routes[i].allow = []string{routes[i].allowed()}
