@@ -1,7 +1,6 @@
 package rest_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,8 +11,6 @@ import (
 
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
 	"key-value/internal/wiretest"
 )
 
@@ -171,115 +168,6 @@ func TestWatchThatIsRefused(t *testing.T) {
 		})
 	}
 	runReal(t, exchanges)
-}
-
-// scripted is a service whose watches do what the test says.
-type scripted struct {
-	keyvaluev1connect.UnimplementedKeyValueServiceHandler
-	watch func(context.Context, keyvaluev1connect.KeyValueServiceWatchServerStream) error
-}
-
-func (s scripted) Watch(
-	ctx context.Context, _ *keyvaluev1.WatchRequest, out keyvaluev1connect.KeyValueServiceWatchServerStream,
-) error {
-	return s.watch(ctx, out)
-}
-
-// sends is a watch that sends events, and then ends with err.
-func sends(err error, types ...keyvaluev1.Event_Type) client {
-	return clientOf(scripted{watch: func(_ context.Context, out keyvaluev1connect.KeyValueServiceWatchServerStream) error {
-		for i, typ := range types {
-			event := &keyvaluev1.Event{Type: typ, Entry: &keyvaluev1.Entry{Key: "k"}}
-			if err := out.Send(&keyvaluev1.WatchResponse{Event: event, ResumeToken: fmt.Sprint("t", i)}); err != nil {
-				return err
-			}
-		}
-		return err
-	}})
-}
-
-func TestWatchThatEnds(t *testing.T) {
-	t.Parallel()
-	const (
-		syncType  = keyvaluev1.Event_TYPE_SYNC
-		evictType = keyvaluev1.Event_TYPE_EVICT
-		newType   = keyvaluev1.Event_Type(99)
-	)
-	rows := []struct {
-		name   string
-		kv     client
-		events []string
-		status int
-		reason string
-	}{
-		{"the reader was too slow", sends(reason.ResumeTooOld.Errorf("x"), syncType), []string{synced}, 410, "RESUME_TOO_OLD"},
-		{"the service stops", sends(reason.ServiceUnavailable.Errorf("x"), syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
-		{"the service just ends", sends(nil, syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
-		{"after several events", sends(nil, syncType, evictType), []string{synced, `evict {"key":"k"}`}, 503, "SERVICE_UNAVAILABLE"},
-		{"an event that nobody knows yet", sends(nil, syncType, newType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			t.Parallel()
-			s := listen(t, http1(t), wiretest.Serve(t, rest.New(row.kv, rest.Config{}))+"/v1/values:watch?prefix=")
-			s.want(t, row.events...)
-			s.wantEnd(t, row.status, row.reason)
-		})
-	}
-}
-
-// As long as nothing was sent, a watch fails with a status.
-func TestWatchThatDoesNotBegin(t *testing.T) {
-	t.Parallel()
-	e := exchange{request: "GET /v1/values:watch?prefix=", status: 503, reason: "SERVICE_UNAVAILABLE"}
-	e.check(t, send(t, start(t, sends(nil), rest.Config{}), e))
-}
-
-func TestWatchEndsWhenTheServerStops(t *testing.T) {
-	t.Parallel()
-	for name, dial := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			stopping, stop := context.WithCancel(context.Background())
-			defer stop()
-			url := wiretest.Serve(t, rest.New(newService(t), rest.Config{Stopping: stopping})) + "/v1/values:watch?prefix=a"
-			s := listen(t, dial(t), url)
-			s.want(t, synced)
-			stop()
-			s.wantEnd(t, 503, "SERVICE_UNAVAILABLE")
-			late, err := subscribe(t.Context(), dial(t), url)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer late.close()
-			if late.StatusCode != http.StatusServiceUnavailable {
-				t.Errorf("a watch that comes late = %d, want 503", late.StatusCode)
-			}
-		})
-	}
-}
-
-func TestWatchEndsWithItsCaller(t *testing.T) {
-	t.Parallel()
-	for name, dial := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			gone := make(chan struct{})
-			kv := clientOf(scripted{watch: func(ctx context.Context, out keyvaluev1connect.KeyValueServiceWatchServerStream) error {
-				defer close(gone)
-				event := &keyvaluev1.Event{Type: keyvaluev1.Event_TYPE_SYNC}
-				if err := out.Send(&keyvaluev1.WatchResponse{Event: event}); err != nil {
-					return err
-				}
-				<-ctx.Done()
-				return ctx.Err()
-			}})
-			s := listen(t, dial(t), wiretest.Serve(t, rest.New(kv, rest.Config{}))+"/v1/values:watch?prefix=")
-			s.want(t, synced)
-			s.close()
-			<-gone
-		})
-	}
 }
 
 // What is large does not have to fit into any buffer.
