@@ -1,6 +1,13 @@
 package store
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// SyncInterval is how long a watch may go without an event before it gets one of type Sync, if the store has
+// changed elsewhere meanwhile.
+const SyncInterval = 15 * time.Second
 
 // WatchRequest says what to watch and from where.
 type WatchRequest struct {
@@ -23,7 +30,8 @@ const (
 	Expired
 	// Evicted: the entry was removed to make room. The event carries the key.
 	Evicted
-	// Sync: a snapshot is complete, or a watch without one has started. The event carries no entry.
+	// Sync: all that happened before this event has been delivered. It ends a snapshot, begins a watch
+	// without one, and comes now and then to a watch that has nothing else to say. It carries no entry.
 	Sync
 )
 
@@ -36,7 +44,8 @@ type Event struct {
 
 // Watcher delivers the changes of one watch, each exactly once and in the order in which they happened.
 // A watch without Resume begins with an event of type Sync, after its snapshot if it has one, so that
-// there is a token from the first moment on.
+// there is a token from the first moment on. A watch that is idle for [SyncInterval] while other keys change
+// gets another one: with the token of its last own event alone, it would one day be too old to resume.
 //
 // A change is in the history before it is acknowledged to who made it. Writers never wait for a watcher.
 type Watcher interface {

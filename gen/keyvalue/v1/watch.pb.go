@@ -35,8 +35,9 @@ const (
 	Event_TYPE_EXPIRE Event_Type = 3
 	// The entry was removed to make room. The event carries its key alone.
 	Event_TYPE_EVICT Event_Type = 4
-	// The watch has caught up: a snapshot is complete, or the watch without one has started. The event
-	// has no entry.
+	// All that happened before has been delivered. It ends a snapshot, begins a watch without one, and
+	// comes every 15 s or so to a watch that has nothing else to say while other keys change, so that its
+	// resume_token does not grow too old. The event has no entry.
 	Event_TYPE_SYNC Event_Type = 5
 )
 

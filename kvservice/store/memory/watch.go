@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"sync"
+	"time"
 
 	"key-value/kvservice/store"
 )
@@ -15,6 +16,7 @@ type watch struct {
 	topic  *topic
 	close  sync.Once
 
+	told     uint64    // the revision in the last token, or in the one it resumed from
 	cursor   uint64    // the revision up to which target's changes are delivered or found
 	snapshot *snapshot // what is yet to be delivered of what existed at cursor; nil: nothing
 	unsynced bool      // whether the event of type Sync is due
@@ -47,7 +49,7 @@ func (e *Engine) open(w *watch, req store.WatchRequest) error {
 		if err != nil {
 			return err
 		}
-		w.cursor = from
+		w.cursor, w.told = from, from
 	} else if req.Snapshot {
 		w.snapshot = e.snapshotLocked(w.target)
 	}
@@ -91,12 +93,43 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 		if event, ok, err := w.poll(); ok || err != nil {
 			return event, err
 		}
-		select {
-		case <-w.signal.ready:
-		case <-w.engine.done:
-		case <-ctx.Done():
+		if w.wait(ctx) && w.catchUp() {
+			return w.sync(), nil
 		}
 	}
+}
+
+// wait returns when Next should look again, and says whether nothing but time has passed.
+func (w *watch) wait(ctx context.Context) (idle bool) {
+	timer := time.NewTimer(store.SyncInterval)
+	defer timer.Stop()
+	select {
+	case <-w.signal.ready:
+	case <-w.engine.done:
+	case <-ctx.Done():
+	case <-timer.C:
+		return true
+	}
+	return false
+}
+
+// sync returns the event that all before cursor is delivered.
+func (w *watch) sync() store.Event {
+	w.told = w.cursor
+	return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}
+}
+
+// catchUp moves cursor to the end of the history, and says whether that is further than the last token. It does
+// not move if there is a change to deliver. No write is under way meanwhile, which might be in the history and
+// not yet have set off the signal.
+func (w *watch) catchUp() bool {
+	w.engine.mu.Lock()
+	defer w.engine.mu.Unlock()
+	if w.signal.first.Load() != 0 {
+		return false
+	}
+	w.cursor = w.engine.revision
+	return w.cursor != w.told
 }
 
 // poll returns the next event if there is one now.
@@ -108,7 +141,7 @@ func (w *watch) poll() (store.Event, bool, error) {
 	}
 	if w.unsynced {
 		w.unsynced = false
-		return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}, true, nil
+		return w.sync(), true, nil
 	}
 	if w.found == nil {
 		if err := w.seek(); w.found == nil {
@@ -136,7 +169,7 @@ func (w *watch) nextOfSnapshot() (store.Event, bool, error) {
 // from now on is told so by its signal, however far the history moves on with changes to other keys.
 func (w *watch) deliver() store.Event {
 	e := w.found
-	w.found = nil
+	w.found, w.told = nil, e.revision
 	_ = w.seek() // fails again when the next event is asked for
 	event := store.Event{Type: e.kind(), Token: w.engine.token(e.revision), Entry: store.Entry{Key: e.key()}}
 	if e.kind() == store.Put {

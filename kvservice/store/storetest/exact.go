@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -127,6 +128,30 @@ var exactChecks = []Check{
 			}
 			delete(ends, event.Entry.Key)
 		}
+	}},
+	{"a watch that is idle while other keys change gets a token that stays fresh", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{Key: "k"})
+		defer w.Close()
+		began := wantEvent(t, w, store.Sync, "", "").Token
+		do(t, e, set("other", "v"))
+		start := time.Now()
+		event := wantEvent(t, w, store.Sync, "", "")
+		if took := time.Since(start); took != store.SyncInterval || event.Token == began {
+			t.Fatalf("after %v the watch had token %q, want another one than %q after %v", took, event.Token, began,
+				store.SyncInterval)
+		}
+		again := open(t, e, store.WatchRequest{Key: "k", Resume: event.Token})
+		defer again.Close()
+		for _, idle := range []store.Watcher{w, again} {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*store.SyncInterval)
+			if event, err := idle.Next(ctx); err == nil {
+				t.Fatalf("while nothing changes the watch has %s", describeEvent(event))
+			}
+			cancel()
+		}
+		do(t, e, set("k", "v"))
+		wantEvent(t, w, store.Put, "k", "v")
+		wantEvent(t, again, store.Put, "k", "v")
 	}},
 	{"an expiry is one change, whoever notices it first", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Key: "k"})

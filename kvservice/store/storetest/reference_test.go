@@ -276,7 +276,7 @@ func (r *reference) Watch(_ context.Context, req store.WatchRequest) (store.Watc
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
-	w := &referenceWatch{r: r, req: req, position: len(r.history)}
+	w := &referenceWatch{r: r, req: req, position: len(r.history), since: time.Now(), token: req.Resume}
 	if req.Resume != "" {
 		at, err := strconv.Atoi(strings.TrimPrefix(req.Resume, "reference-"))
 		if err != nil || at < 0 || at > len(r.history) || r.token(at) != req.Resume {
@@ -300,6 +300,8 @@ type referenceWatch struct {
 	req      store.WatchRequest
 	first    []store.Event // to be delivered before what is in the history
 	position int
+	since    time.Time // of the last event
+	token    string    // of the last event
 }
 
 func (w *referenceWatch) holds(key string) bool {
@@ -324,20 +326,32 @@ func (w *referenceWatch) begin() {
 
 func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
 	for {
-		if event, changed, err := w.poll(); changed == nil || err != nil {
+		event, changed, err := w.poll()
+		if changed == nil || err != nil {
 			return event, err
-		} else if err := wait(ctx, changed); err != nil {
+		}
+		idle, err := wait(ctx, changed, w.since.Add(store.SyncInterval))
+		if err != nil {
 			return store.Event{}, err
+		}
+		if token := w.r.token(w.position); idle && token != w.token {
+			w.since, w.token = time.Now(), token
+			return store.Event{Type: store.Sync, Token: token}, nil
+		} else if idle {
+			w.since = time.Now()
 		}
 	}
 }
 
-func wait(ctx context.Context, changed <-chan struct{}) error {
+// wait says whether it ended because nothing has changed until idle.
+func wait(ctx context.Context, changed <-chan struct{}, idle time.Time) (bool, error) {
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	case <-changed:
-		return nil
+		return false, nil
+	case <-time.After(time.Until(idle)):
+		return true, nil
 	}
 }
 
@@ -351,12 +365,14 @@ func (w *referenceWatch) poll() (store.Event, <-chan struct{}, error) {
 	if len(w.first) > 0 {
 		event := w.first[0]
 		w.first = w.first[1:]
+		w.since, w.token = time.Now(), event.Token
 		return event, nil, nil
 	}
 	for w.position < len(w.r.history) {
 		event := w.r.history[w.position]
 		w.position++
 		if w.holds(event.Entry.Key) {
+			w.since, w.token = time.Now(), event.Token
 			return event, nil, nil
 		}
 	}
