@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -18,17 +19,16 @@ import (
 // preflightAge is how long a browser may remember that it was allowed to call.
 const preflightAge = 2 * time.Hour
 
-// authenticated lets a REST request through, on behalf of its key's owner, or answers 401 before anything of
-// it is read. RPCs pass the same check as an interceptor.
-func authenticated(keys *apikey.Keys, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		principal, err := keys.Authenticate(r.Header)
+// authenticate returns a check that lets a REST request through on behalf of its key's owner. RPCs pass the same
+// check as an interceptor.
+func authenticate(keys *apikey.Keys) func(context.Context, http.Header) (context.Context, error) {
+	return func(ctx context.Context, header http.Header) (context.Context, error) {
+		principal, err := keys.Authenticate(header)
 		if err != nil {
-			rest.WriteError(w, r, err)
-			return
+			return nil, err
 		}
-		next.ServeHTTP(w, r.WithContext(apikey.NewContext(r.Context(), principal)))
-	})
+		return apikey.NewContext(ctx, principal), nil
+	}
 }
 
 // allowOrigins lets the pages of other origins call, over REST as over RPC. A preflight carries no key, so

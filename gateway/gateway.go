@@ -7,7 +7,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -52,10 +51,10 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
 	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{Keys: cfg.Keys, Ready: ready, Log: cfg.Log})
 
-	routes := recovering(cfg.Log, rest.New(client, rest.Config{
-		MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout, Stopping: cfg.State.Stopping(),
+	handler := recovering(cfg.Log, rest.New(client, rest.Config{
+		Authenticate: authenticate(cfg.Keys), MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
+		Stopping: cfg.State.Stopping(),
 	}))
-	handler := under("/v1", authenticated(cfg.Keys, routes), routes) // which has nothing elsewhere, and says so
 	handler = serve.Probes(cfg.State, ready, handler)
 	handler = rpc.Mount(server, cfg.MaxValueBytes, handler)
 	return allowOrigins(cfg.Origins, handler)
@@ -73,15 +72,4 @@ func answers(ctx context.Context, client keyvaluev1connect.KeyValueServiceClient
 	defer cancel()
 	_, err := client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 	return err == nil
-}
-
-// under sends requests for root and what is below it to inside, and all others to outside.
-func under(root string, inside, outside http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if rest, ok := strings.CutPrefix(r.URL.Path, root); ok && (rest == "" || rest[0] == '/') {
-			inside.ServeHTTP(w, r)
-			return
-		}
-		outside.ServeHTTP(w, r)
-	})
 }

@@ -1,7 +1,6 @@
 // Package rest maps the REST routes onto the generated client of keyvalue.v1.KeyValueService.
 //
-// Who may call is decided outside: the handler of this package believes that its caller was let in.
-// Keys, values and TTLs are judged by the service; this package refuses only what it cannot pass on, and
+// Who may call is for [Config.Authenticate] to say, before anything of a request is read. Keys, values and TTLs are judged by the service; this package refuses only what it cannot pass on, and
 // what it must not read. Every failure is answered by [WriteError].
 package rest
 
@@ -16,8 +15,11 @@ import (
 	"key-value/internal/limit"
 )
 
-// Config is how the handler is set up. The zero value is ready to use.
+// Config is how the handler is set up. The zero value is ready to use, by everyone.
 type Config struct {
+	// Authenticate returns ctx on behalf of the caller whose headers these are, or why it is not let in. It is
+	// asked before every request below /v1, those for routes that do not exist included. Nil: everyone is let in.
+	Authenticate func(ctx context.Context, header http.Header) (context.Context, error)
 	// MaxValueBytes is how long a value may be, in bytes. Zero: limit.ValueBytes.
 	MaxValueBytes int
 	// Timeout is how long the service may take over one request, with all the calls that it needs.
@@ -31,7 +33,9 @@ type Config struct {
 
 // api is the handler: what the routes share.
 type api struct {
-	client    keyvaluev1connect.KeyValueServiceClient
+	client keyvaluev1connect.KeyValueServiceClient
+	letIn  func(context.Context, http.Header) (context.Context, error)
+
 	maxValue  int // the longest value, in bytes
 	maxBody   int // the longest JSON body, in bytes
 	timeout   time.Duration
@@ -45,11 +49,15 @@ type api struct {
 func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handler {
 	a := &api{
 		client:    client,
+		letIn:     cfg.Authenticate,
 		maxValue:  cmp.Or(cfg.MaxValueBytes, limit.ValueBytes),
 		timeout:   cmp.Or(cfg.Timeout, 10*time.Second),
 		heartbeat: cmp.Or(cfg.Heartbeat, 15*time.Second),
 		stopping:  cmp.Or(cfg.Stopping, context.Background()),
 		routes:    routeTable(),
+	}
+	if a.letIn == nil {
+		a.letIn = func(ctx context.Context, _ http.Header) (context.Context, error) { return ctx, nil }
 	}
 	a.maxBody = limit.RequestBytes(a.maxValue)
 	a.buffers.New = func() any { return new([]byte) }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,7 +17,13 @@ type Route struct {
 }
 
 // Public reports whether the route is for everyone. All others are for callers with an API key.
-func (r Route) Public() bool { return !strings.HasPrefix(r.Path+"/", "/v1/") }
+func (r Route) Public() bool { return public(r.Path) }
+
+// public reports whether a path is outside /v1.
+func public(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/v1")
+	return !ok || rest != "" && rest[0] != '/'
+}
 
 // route is a path and what can be done there.
 type route struct {
@@ -34,9 +41,14 @@ type method struct {
 // request is an HTTP request that was routed.
 type request struct {
 	*http.Request
-	key   string     // the key that the path names; empty on a route without one
-	query url.Values // parameters that the method knows, each once
+	ctx   context.Context //nolint:containedctx // of the request, on behalf of its caller
+	key   string          // the key that the path names; empty on a route without one
+	query url.Values      // parameters that the method knows, each once
 }
+
+// Context returns the context of the request, on behalf of its caller. Setting it on the request itself would mean
+// to copy that.
+func (r request) Context() context.Context { return r.ctx }
 
 func routeTable() []route {
 	listParameters := []string{"prefix", "pageSize", "pageToken", "view"}
@@ -99,6 +111,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) dispatch(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	if !public(r.URL.Path) {
+		var err error
+		if ctx, err = a.letIn(ctx, r.Header); err != nil {
+			return err
+		}
+	}
 	route, key, err := a.find(r.URL.EscapedPath())
 	if err != nil {
 		return err
@@ -115,7 +134,7 @@ func (a *api) dispatch(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return m.serve(a, w, request{Request: r, key: key, query: query})
+	return m.serve(a, w, request{Request: r, ctx: ctx, key: key, query: query})
 }
 
 // find returns the route for an escaped path, and the key in it if the route has one.
