@@ -1,0 +1,115 @@
+// Package fanout measures how fast changes reach those who watch.
+//
+// One writer writes one key, and so many watches follow it over gRPC, each on a stream of its own. The writer stays
+// a few writes ahead of the watches and no more, so that what is counted is what a server can deliver for long.
+package fanout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// ahead is how many writes the writer may be ahead of the watches, on average.
+	ahead = 64
+	// perConn is how many watches share a connection.
+	perConn = 500
+	// patience is how long the watches may take to be set up, and then how long nothing may arrive.
+	patience = 60 * time.Second
+)
+
+// Test is what to measure.
+type Test struct {
+	Addr      string
+	Watches   int
+	Procedure string // the RPC that watches
+	Request   []byte // its first message
+	Bidi      bool   // whether its requests are a stream, which is then left open
+	// Events returns how many changes a message reports, and whether it says instead that the watch is set up.
+	Events func(message []byte) (n int, ready bool)
+	// Write makes one change.
+	Write func(ctx context.Context) error
+}
+
+// run is a measurement under way.
+type run struct {
+	Test
+	ready, events atomic.Int64
+	written       int64 // used by the writer alone
+}
+
+// Measure returns how many events a second all watches received together.
+func Measure(ctx context.Context, test Test, d time.Duration) (float64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	r := &run{Test: test}
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer cancel(nil)
+	for left := test.Watches; left > 0; left -= perConn {
+		c, err := r.open(min(left, perConn))
+		if err != nil {
+			return 0, err
+		}
+		context.AfterFunc(ctx, func() { _ = c.net.Close() })
+		readers.Go(func() { cancel(c.read()) })
+	}
+	if err := r.await(ctx, func() bool { return r.ready.Load() >= int64(test.Watches) }); err != nil {
+		return 0, fmt.Errorf("set up %d watches, have %d: %w", test.Watches, r.ready.Load(), err)
+	}
+	return r.measure(ctx, d)
+}
+
+func (r *run) open(watches int) (*conn, error) {
+	c, err := dial(r.Addr, !r.Bidi, r.received)
+	if err != nil {
+		return nil, err
+	}
+	for range watches {
+		if err := c.watch(r.Procedure, r.Request); err != nil {
+			return nil, errors.Join(err, c.net.Close())
+		}
+	}
+	return c, nil
+}
+
+func (r *run) received(message []byte) {
+	n, ready := r.Events(message)
+	if ready {
+		r.ready.Add(1)
+	}
+	r.events.Add(int64(n))
+}
+
+func (r *run) measure(ctx context.Context, d time.Duration) (float64, error) {
+	start := time.Now()
+	for time.Since(start) < d {
+		err := r.await(ctx, func() bool { return r.events.Load() >= (r.written-ahead)*int64(r.Watches) })
+		if err != nil {
+			return 0, fmt.Errorf("receive: %w", err)
+		}
+		if err := r.Write(ctx); err != nil {
+			return 0, fmt.Errorf("write: %w", err)
+		}
+		r.written++
+	}
+	return float64(r.events.Load()) / time.Since(start).Seconds(), nil
+}
+
+// await waits until done.
+func (r *run) await(ctx context.Context, done func() bool) error {
+	for end := time.Now().Add(patience); !done(); {
+		if time.Now().After(end) {
+			return fmt.Errorf("nothing after %v", patience)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Microsecond):
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// The contenders.
+const (
+	oneProcess   = "key-value, one process"
+	twoProcesses = "key-value, two processes"
+	unbatched    = "key-value, two processes, unbatched"
+	asBuilt      = "net/http + grpc-go, two processes"
+	webdis       = "webdis + Redis"
+	etcdJSON     = "etcd, JSON gateway"
+
+	kvservice = "key-value, kvservice"
+	grpcGo    = "grpc-go, generated stubs"
+	etcd      = "etcd"
+	redis     = "Redis"
+
+	fewConnections  = "key-value, kvservice, 8 connections"
+	manyConnections = "key-value, kvservice, 64 connections"
+)
+
+// The scenarios.
+const (
+	restGet    = "REST get"
+	restSet    = "REST set"
+	grpcGet    = "gRPC get"
+	batchGet   = "get in batches of 32"
+	batchSet   = "set in batches of 32"
+	watching   = "watch fan-out"
+	growing    = "growth"
+	perEntry   = "memory per entry"
+	inFlight64 = "64 batches in flight"
+)
+
+// target is a ratio that the project has set itself to reach.
+type target struct {
+	Text     string  `json:"text"`
+	Scenario string  `json:"scenario"`
+	Setting  string  `json:"setting"`
+	Of       string  `json:"of"`
+	By       string  `json:"by"`
+	AtLeast  float64 `json:"atLeast"`
+}
+
+var targets = []target{
+	{"REST get, two processes : net/http + grpc-go", restGet, "64 connections", twoProcesses, asBuilt, 1.6},
+	{"REST get, two processes : net/http + grpc-go", restGet, "256 connections", twoProcesses, asBuilt, 2.0},
+	{"REST get, one process : webdis + Redis", restGet, "64 connections", oneProcess, webdis, 0.95},
+	{"gRPC get, kvservice : grpc-go, generated stubs", grpcGet, "8 connections × 8", kvservice, grpcGo, 0.9},
+	{"gRPC get, kvservice : grpc-go, generated stubs", grpcGet, "8 connections × 32", kvservice, grpcGo, 0.9},
+	{"gRPC get, kvservice : grpc-go, generated stubs", grpcGet, "64 connections × 1", kvservice, grpcGo, 0.9},
+	{"REST get, one process : etcd's JSON gateway", restGet, "64 connections", oneProcess, etcdJSON, 4.0},
+	{"REST set, one process : etcd's JSON gateway", restSet, "64 connections", oneProcess, etcdJSON, 4.0},
+	{"get in batches of 32 over gRPC : redis-benchmark -P 32", batchGet, inFlight64, fewConnections, redis, 0.3},
+	{"set in batches of 32 over gRPC : redis-benchmark -P 32", batchSet, inFlight64, fewConnections, redis, 0.3},
+	{"one REST get alone, two processes : unbatched", restGet, "1 connection", twoProcesses, unbatched, 1.0},
+	{"one REST set alone, two processes : unbatched", restSet, "1 connection", twoProcesses, unbatched, 1.0},
+}
+
+// verdict is what came of a target.
+type verdict struct {
+	target
+	Ratio   float64 `json:"ratio,omitempty"` // median of those within the rounds
+	Low     float64 `json:"low,omitempty"`   // the lowest of them
+	High    float64 `json:"high,omitempty"`  // the highest
+	Reached bool    `json:"reached"`
+	Why     string  `json:"why,omitempty"` // why there is no ratio
+}
+
+// judge looks a target up in what was measured.
+func (t target) judge(outcomes []outcome) verdict {
+	v := verdict{target: t}
+	of, err := find(outcomes, t, t.Of)
+	if err != nil {
+		v.Why = err.Error()
+		return v
+	}
+	by, err := find(outcomes, t, t.By)
+	if err != nil {
+		v.Why = err.Error()
+		return v
+	}
+	all := ratios(of, by)
+	v.Ratio, v.Low, v.High = median(all), slices.Min(all), slices.Max(all)
+	v.Reached = v.Ratio >= t.AtLeast
+	return v
+}
+
+func find(outcomes []outcome, t target, contender string) ([]float64, error) {
+	for _, o := range outcomes {
+		if o.Scenario != t.Scenario || o.Setting != t.Setting {
+			continue
+		}
+		for _, f := range o.Figures {
+			switch {
+			case f.Contender != contender:
+			case f.Missing != "":
+				return nil, fmt.Errorf("%s: %s", contender, f.Missing)
+			case len(f.Rounds) > 0:
+				return f.Rounds, nil
+			}
+		}
+	}
+	return nil, errors.New("not asked for")
+}
