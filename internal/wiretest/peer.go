@@ -1,0 +1,123 @@
+package wiretest
+
+import (
+	"bytes"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// patience is how long a peer waits for a frame before it says that none came.
+const patience = 20 * time.Second
+
+// Peer is an HTTP/2 client that does what it is told, also what no client should.
+type Peer struct {
+	net.Conn
+	*http2.Framer
+	t       testing.TB
+	block   bytes.Buffer
+	encoder *hpack.Encoder
+}
+
+// DialPeer connects to url.
+func DialPeer(t testing.TB, url string) *Peer {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return NewPeer(t, conn)
+}
+
+// NewPeer is a peer on conn.
+func NewPeer(t testing.TB, conn net.Conn) *Peer {
+	p := &Peer{Conn: conn, Framer: http2.NewFramer(conn, conn), t: t}
+	p.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	p.AllowIllegalWrites = true
+	p.encoder = hpack.NewEncoder(&p.block)
+	return p
+}
+
+// Greet sends the preface and SETTINGS.
+func (p *Peer) Greet() {
+	p.t.Helper()
+	_, err := p.Conn.Write([]byte(http2.ClientPreface))
+	p.Must(err)
+	p.Must(p.WriteSettings())
+}
+
+// Must fails the test if a frame could not be written.
+func (p *Peer) Must(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatalf("writing a frame: %v", err)
+	}
+}
+
+// Block returns a header block of fields, names and values in turn.
+func (p *Peer) Block(fields ...string) []byte {
+	p.block.Reset()
+	for i := 0; i+1 < len(fields); i += 2 {
+		_ = p.encoder.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]})
+	}
+	return bytes.Clone(p.block.Bytes())
+}
+
+// Post returns a header block of a request with POST.
+func (p *Peer) Post(path, contentType string, fields ...string) []byte {
+	return p.Block(append([]string{":method", "POST", ":scheme", "http", ":authority", "test", ":path", path,
+		"content-type", contentType, "te", "trailers"}, fields...)...)
+}
+
+// Request sends a whole request.
+func (p *Peer) Request(stream uint32, block, body []byte) {
+	p.t.Helper()
+	p.Must(p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}))
+	p.Must(p.WriteData(stream, true, body))
+}
+
+// Next returns the next frame of a kind, and nil if the connection ends before. It acknowledges SETTINGS.
+func Next[F http2.Frame](p *Peer) (next F) {
+	p.t.Helper()
+	for {
+		_ = p.SetReadDeadline(time.Now().Add(patience))
+		frame, err := p.ReadFrame()
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			p.t.Fatalf("no %T came", next)
+		}
+		if err != nil {
+			p.t.Logf("the connection ended: %v", err)
+			return next
+		}
+		if settings, ok := frame.(*http2.SettingsFrame); ok && !settings.IsAck() {
+			p.Must(p.WriteSettingsAck())
+		}
+		if f, ok := frame.(F); ok {
+			return f
+		}
+	}
+}
+
+// Field returns a field of a header block, or "".
+func Field(f *http2.MetaHeadersFrame, name string) string {
+	if f == nil {
+		return ""
+	}
+	for _, field := range f.Fields {
+		if field.Name == name {
+			return field.Value
+		}
+	}
+	return ""
+}
+
+// Message is a message of gRPC, with its prefix.
+func Message(data []byte) []byte {
+	n := len(data)
+	return append([]byte{0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, data...)
+}
