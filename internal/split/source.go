@@ -1,0 +1,145 @@
+package split
+
+import "net"
+
+const (
+	// bufferBytes is how much is read of a connection at once, in the beginning. Neither server needs a buffer
+	// of its own.
+	bufferBytes = 4 << 10
+	// bufferMax is how much is read at once of a connection that always has more. A longer buffer is made for
+	// a header block alone.
+	bufferMax = 32 << 10
+	// directBytes is how much of a frame must be missing for the buffer to be passed over.
+	directBytes = 8 << 10
+)
+
+// verdict is what becomes of a frame.
+type verdict int
+
+const (
+	more       verdict = iota // it cannot be told before more has come
+	pass                      // the server gets it
+	passAll                   // the server gets it and all further ones, unseen
+	drop                      // the server does not get it
+	dropPassed                // the server does not get it, and gets all further ones unseen
+)
+
+// source reads frames from a connection and takes some of them out.
+type source struct {
+	conn net.Conn
+	// judge says what becomes of the frame f, with which rest begins; rest may end before f does. Nil: all
+	// pass.
+	judge func(f frame, rest []byte) verdict
+
+	// buf holds what was read: buf[next:ready] is for the server, and buf[ready:] has not been judged.
+	buf         []byte
+	next, ready int
+	filled      bool // whether the last read had more than there was room for
+	passing     int  // how many bytes of the current frame are still to come, and pass
+	dropping    int  // the same, and do not
+}
+
+// newSource returns a source of what peeker has read and the connection has still to give.
+func newSource(p *peeker, judge func(frame, []byte) verdict) *source {
+	return &source{conn: p.conn, judge: judge, buf: p.in, ready: p.looked}
+}
+
+// Read implements [io.Reader].
+func (s *source) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for s.next == s.ready {
+		s.sift()
+		if s.next < s.ready {
+			break
+		}
+		if n := s.direct(len(p)); n > 0 {
+			return s.readDirect(p[:n])
+		}
+		if err := s.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.buf[s.next:s.ready])
+	s.next += n
+	return n, nil
+}
+
+// direct returns how much may be read past the buffer into one of the size: much of a long frame.
+func (s *source) direct(size int) int {
+	if s.ready != len(s.buf) || s.dropping != 0 {
+		return 0
+	}
+	if s.judge != nil {
+		size = min(size, s.passing)
+	}
+	if size < directBytes {
+		return 0
+	}
+	return size
+}
+
+func (s *source) readDirect(p []byte) (int, error) {
+	n, err := s.conn.Read(p)
+	s.passing = max(0, s.passing-n)
+	return n, err
+}
+
+// fill reads what there is into the buffer, which grows if a header block needs it.
+func (s *source) fill() error {
+	s.buf = s.buf[:copy(s.buf, s.buf[s.next:])]
+	s.ready -= s.next
+	s.next = 0
+	if len(s.buf) == cap(s.buf) || s.filled && cap(s.buf) < bufferMax {
+		s.buf = append(make([]byte, 0, 2*cap(s.buf)), s.buf...)
+	}
+	n, err := s.conn.Read(s.buf[len(s.buf):cap(s.buf)])
+	s.buf = s.buf[:len(s.buf)+n]
+	s.filled = len(s.buf) == cap(s.buf)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// sift moves ready as far as it can.
+func (s *source) sift() {
+	for s.ready < len(s.buf) {
+		switch rest := s.buf[s.ready:]; {
+		case s.passing > 0:
+			n := min(s.passing, len(rest))
+			s.passing -= n
+			s.ready += n
+		case s.dropping > 0:
+			n := min(s.dropping, len(rest))
+			s.dropping -= n
+			s.buf = s.buf[:s.ready+copy(rest, rest[n:])]
+		case s.judge == nil:
+			s.ready = len(s.buf)
+		case len(rest) < frameHeaderBytes || !s.pronounce(parseFrame(rest), rest):
+			return
+		}
+	}
+}
+
+// pronounce carries out the judge's verdict on f, or returns false if there is none yet.
+func (s *source) pronounce(f frame, rest []byte) bool {
+	switch s.judge(f, rest) {
+	case more:
+		if len(rest) < peekMax {
+			return false
+		}
+		s.judge = nil // too long for a header block: the server will say so
+	case pass:
+		s.passing = f.size()
+	case passAll:
+		s.judge = nil
+	case drop:
+		s.dropping = f.size()
+	case dropPassed:
+		s.dropping = f.size()
+		s.judge = nil
+	}
+	return true
+}
