@@ -6,7 +6,6 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -44,7 +43,7 @@ type Config struct {
 
 // New returns a handler that serves REST, Connect, gRPC and gRPC-Web callers from client, which NewClient
 // made.
-func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handler {
+func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handler {
 	if cfg.MaxValueBytes == 0 {
 		cfg.MaxValueBytes = limit.ValueBytes
 	}
@@ -56,8 +55,9 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 		Stopping: cfg.State.Stopping(),
 	}))
 	handler = serve.Probes(cfg.State, ready, handler)
-	handler = rpc.Mount(server, cfg.MaxValueBytes, handler)
-	return allowOrigins(cfg.Origins, handler)
+	mounted := rpc.Mount(server, cfg.MaxValueBytes, handler)
+	mounted.Handler = allowOrigins(cfg.Origins, mounted.Handler) // for browsers, which cannot speak gRPC
+	return mounted
 }
 
 // NewClient returns the client that New takes: it calls the service over transport, only on behalf of

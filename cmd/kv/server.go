@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +23,7 @@ type server struct {
 	listen    string        // host:port to listen on
 	valueSize int           // the longest value, in bytes
 	drain     time.Duration // how long calls may take to finish when the server stops
+	fastGRPC  bool          // whether grpc-go serves the connections of gRPC clients
 	logLevel  string        // debug, info, warn or error
 	logFormat string        // text or json
 
@@ -41,6 +41,7 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
 	f.IntVar(&s.valueSize, "max-value-bytes", limit.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
+	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
 	f.StringVar(&s.logLevel, "log-level", "info", "least important messages to log: debug (every call), info, warn, error")
 	f.StringVar(&s.logFormat, "log-format", "text", "how to write log lines: text or json")
 }
@@ -70,9 +71,12 @@ func (s *server) check(stderr io.Writer) error {
 }
 
 // run serves handler until ctx is done. Started, if not nil, is told the address.
-func (s *server) run(ctx context.Context, handler http.Handler, started func(addr string)) error {
+func (s *server) run(ctx context.Context, handler serve.Handler, started func(addr string)) error {
+	if !s.fastGRPC {
+		handler.RPC = nil
+	}
 	return serve.Run(ctx, serve.Config{
-		Listen: s.listen, Handler: handler, State: s.state, Drain: s.drain, Log: s.log, Started: started,
+		Listen: s.listen, Handler: handler, RPC: handler.RPC, State: s.state, Drain: s.drain, Log: s.log, Started: started,
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
+	"key-value/internal/serve"
 )
 
 // Config says how to serve.
@@ -52,10 +53,11 @@ func Public(procedure string) bool { return strings.HasPrefix(procedure, "/"+hea
 
 // Mount returns a handler that serves server over Connect, gRPC and gRPC-Web, where a stored value may have
 // valueBytes. Anything that is not an RPC goes to next.
-func Mount(server *connect.Server, valueBytes int, next http.Handler) http.Handler {
+func Mount(server *connect.Server, valueBytes int, next http.Handler) serve.Handler {
+	requestBytes := limit.RequestBytes(valueBytes)
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, server,
-		connecthttp.WithReadMaxBytes(limit.RequestBytes(valueBytes)),
+		connecthttp.WithReadMaxBytes(requestBytes),
 		// A compressed request could cost far more than it weighs; answers are small or do not compress.
 		connecthttp.WithCompressors(),
 	)
@@ -63,13 +65,14 @@ func Mount(server *connect.Server, valueBytes int, next http.Handler) http.Handl
 	for spec := range server.Specs() {
 		services[serviceOf(spec.Procedure)] = true
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if services[serviceOf(r.URL.Path)] {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+	return serve.Handler{Handler: handler, RPC: &serve.RPC{Server: server, RequestBytes: requestBytes}}
 }
 
 // serviceOf returns "/package.Service" of "/package.Service/Method", and "" of anything else.

@@ -2,10 +2,20 @@ package serve
 
 import (
 	"log/slog"
+	"net"
 	"net/http"
+	"time"
 )
 
 // NewServer returns the server that Run runs, for tests that bring their own connections.
 func NewServer(handler http.Handler) *http.Server {
-	return newServer(Config{Handler: handler, Log: slog.New(slog.DiscardHandler)})
+	return newHTTP(Config{Handler: handler, Log: slog.New(slog.DiscardHandler)})
+}
+
+// ServeOn serves the connections of a listener, with all bounds that Run sets, until the function that it
+// returns is called.
+func ServeOn(listener net.Listener, handler http.Handler, rpc *RPC) (stop func()) {
+	s := newServers(listener, Config{Handler: handler, RPC: rpc, Log: slog.New(slog.DiscardHandler)})
+	s.serve()
+	return func() { _ = s.stop(time.Millisecond) }
 }

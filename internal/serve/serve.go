@@ -3,12 +3,12 @@ package serve
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"connectrpc.com/connect/v2"
 )
 
 const (
@@ -26,12 +26,30 @@ const (
 	pingTimeout = 15 * time.Second
 )
 
+// Handler is what one port serves. It answers every request, gRPC as well.
+type Handler struct {
+	http.Handler
+	// RPC are the same procedures as an RPC server. Nil: there are none.
+	RPC *RPC
+}
+
+// RPC are procedures that grpc-go can serve.
+type RPC struct {
+	// Server has the procedures.
+	Server *connect.Server
+	// RequestBytes is the longest message of a request, in bytes.
+	RequestBytes int
+}
+
 // Config says what to serve.
 type Config struct {
 	// Listen is the address to listen on, as host:port. Port 0 takes any free one.
 	Listen string
 	// Handler answers the requests. It must be set.
 	Handler http.Handler
+	// RPC are procedures that connections which begin with gRPC reach by grpc-go, which is several times
+	// faster. Nil: Handler serves those connections too.
+	RPC *RPC
 	// State is told when the server begins to stop. It must be set.
 	State *State
 	// Drain is how long calls may take to finish once the server stops. Zero: they are cut off at once.
@@ -72,9 +90,8 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Started != nil {
 		cfg.Started(listener.Addr().String())
 	}
-	server := newServer(cfg)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	servers := newServers(listener, cfg)
+	served := servers.serve()
 	select {
 	case err := <-served:
 		cfg.State.stop()
@@ -83,48 +100,5 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	cfg.Log.Info("stopping", "drain", cfg.Drain)
 	cfg.State.stop()
-	return stop(server, cfg.Drain)
-}
-
-func newServer(cfg Config) *http.Server {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler:           oneLength(withDeadlines(cfg.Handler)),
-		Protocols:         protocols,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    headerBytes,
-		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams: streams,
-			SendPingTimeout:      pingAfter,
-			PingTimeout:          pingTimeout,
-			WriteByteTimeout:     writeTimeout,
-		},
-		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
-	}
-}
-
-// oneLength closes an HTTP/1.1 connection behind a request in chunks. Such a request may have had a
-// Content-Length as well, which net/http drops without a word; what follows it could then be read as a second
-// request here and as part of the first one by a proxy in front (RFC 9112, section 6.1).
-func oneLength(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor == 1 && len(r.TransferEncoding) != 0 {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// stop waits for Shutdown, not for Serve, which returns as soon as Shutdown begins.
-func stop(server *http.Server, drain time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
-	defer cancel()
-	err := server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return errors.Join(fmt.Errorf("calls were still under way after %v and were cut off", drain), server.Close())
-	}
-	return err
+	return servers.stop(cfg.Drain)
 }

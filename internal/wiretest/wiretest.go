@@ -3,8 +3,8 @@ package wiretest
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -12,35 +12,51 @@ import (
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/limit"
+	"key-value/internal/serve"
 )
 
 // Wire is one way to speak RPC.
 type Wire struct {
-	Name    string
-	options []connecthttp.Option
+	Name      string
+	transport func(t testing.TB, url string) connect.Transport
 }
 
 // Wires are all ways to speak RPC.
 func Wires() []Wire {
 	return []Wire{
-		{"Connect", nil},
-		{"Connect with JSON", []connecthttp.Option{connecthttp.WithSendCodec(connect.CodecNameJSON)}},
-		{"Connect by HTTP GET", []connecthttp.Option{connecthttp.WithHTTPGet()}},
-		{"gRPC", []connecthttp.Option{connecthttp.WithGRPC()}},
-		{"gRPC-Web", []connecthttp.Option{connecthttp.WithGRPCWeb()}},
+		{"Connect", overHTTP()},
+		{"Connect with JSON", overHTTP(connecthttp.WithSendCodec(connect.CodecNameJSON))},
+		{"Connect by HTTP GET", overHTTP(connecthttp.WithHTTPGet())},
+		{"gRPC", overHTTP(connecthttp.WithGRPC())},
+		{"gRPC with JSON", overHTTP(connecthttp.WithGRPC(), connecthttp.WithSendCodec(connect.CodecNameJSON))},
+		{"gRPC beside other traffic", besideOthers(connecthttp.WithGRPC())},
+		{"gRPC by grpc-go", dialGRPC},
+		{"gRPC-Web", overHTTP(connecthttp.WithGRPCWeb())},
 	}
 }
 
-// Serve serves handler over HTTP/1.1 and HTTP/2 without TLS until the test ends, and returns its URL.
+// Serve serves handler as the commands do until the test ends, and returns its URL.
 func Serve(t testing.TB, handler http.Handler) string {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetHTTP1(true)
-	server.Config.Protocols.SetUnencryptedHTTP2(true)
-	server.Start()
-	t.Cleanup(server.Close)
-	return server.URL
+	cfg := serve.Config{
+		Listen: "127.0.0.1:0", Handler: handler, State: serve.NewState(), Log: slog.New(slog.DiscardHandler),
+	}
+	if h, ok := handler.(serve.Handler); ok {
+		cfg.RPC = h.RPC
+	}
+	started, done := make(chan string, 1), make(chan error, 1)
+	cfg.Started = func(addr string) { started <- addr }
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { done <- serve.Run(ctx, cfg) }()
+	select {
+	case addr := <-started:
+		t.Cleanup(func() { stop(); <-done })
+		return "http://" + addr
+	case err := <-done:
+		stop()
+		t.Fatalf("serve: %v", err)
+		return ""
+	}
 }
 
 // HTTPClient returns a client that speaks HTTP/2 without TLS.
@@ -54,15 +70,38 @@ func HTTPClient(t testing.TB) *http.Client {
 
 // Transport returns a transport that calls url over w. Every call carries header, as name and value in turn.
 func (w Wire) Transport(t testing.TB, url string, header ...string) connect.Transport {
-	options := append([]connecthttp.Option{
-		connecthttp.WithReadMaxBytes(limit.ResponseBytes(limit.ValueBytes)),
-	}, w.options...)
-	return headers{connecthttp.NewTransport(HTTPClient(t), url, options...), header}
+	t.Helper()
+	return headers{w.transport(t, url), header}
 }
 
 // Dial returns a client that calls the service at url over w. Every call carries header.
 func (w Wire) Dial(t testing.TB, url string, header ...string) keyvaluev1connect.KeyValueServiceClient {
+	t.Helper()
 	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(w.Transport(t, url, header...)))
+}
+
+func overHTTP(options ...connecthttp.Option) func(testing.TB, string) connect.Transport {
+	return func(t testing.TB, url string) connect.Transport {
+		return newTransport(HTTPClient(t), url, options)
+	}
+}
+
+// besideOthers calls on a connection that another kind of request opened, so that net/http serves it.
+func besideOthers(options ...connecthttp.Option) func(testing.TB, string) connect.Transport {
+	return func(t testing.TB, url string) connect.Transport {
+		client := HTTPClient(t)
+		res, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return newTransport(client, url, options)
+	}
+}
+
+func newTransport(client *http.Client, url string, options []connecthttp.Option) connect.Transport {
+	limited := connecthttp.WithReadMaxBytes(limit.ResponseBytes(limit.ValueBytes))
+	return connecthttp.NewTransport(client, url, append([]connecthttp.Option{limited}, options...)...)
 }
 
 type headers struct {
