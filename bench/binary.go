@@ -15,7 +15,7 @@ func findRoots() (roots, error) {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "key-value", "key-value/bench").Output()
 	dirs := strings.Fields(string(out))
 	if err != nil || len(dirs) != 2 {
-		return roots{}, errors.Join(errors.New("run it as: go run -C bench ."), err)
+		return roots{}, errors.Join(errors.New("run it with go run -C bench"), err)
 	}
 	return roots{store: dirs[0], bench: dirs[1]}, nil
 }

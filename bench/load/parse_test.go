@@ -1,0 +1,77 @@
+package load
+
+import (
+	"strings"
+	"testing"
+)
+
+const wrkOutput = `prepared
+Running 10m test @ http://127.0.0.1:7379
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency   409.59us  693.81us   8.85ms   92.28%
+    Req/Sec     7.76k     1.66k   10.01k    68.75%
+  12333 requests in 1.60s, 4.18MB read
+FAILURES
+Requests/sec:   7706.68
+Transfer/sec:      2.61MB
+`
+
+const h2loadOutput = `starting benchmark...
+Main benchmark duration is over for thread #0. Stopping all clients.
+
+finished in 4.00s, 95123.50 req/s, 10.33MB/s
+requests: 380494 total, 380558 started, 380494 done, 380494 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 380494 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 39.00MB (40894464) total, 2.00MB (2097152) headers (space savings 90.00%), 30.00MB (31457280) data
+`
+
+const redisOutput = `"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
+"GET","554016.62","2.390","0.504","2.143","5.015","7.223","8.703"
+`
+
+func TestRatesAreRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		parse func(string) (float64, error)
+		out   string
+		want  float64
+	}{
+		"wrk":             {parseWrk, strings.Replace(wrkOutput, "FAILURES\n", "", 1), 7706.68},
+		"h2load":          {parseH2Load, h2loadOutput, 95123.5},
+		"redis-benchmark": {parseRedis, redisOutput, 554016.62},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := c.parse(c.out); err != nil || got != c.want {
+				t.Errorf("rate is read as %v, %v; want %v", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestARunWithFailuresHasNoRate(t *testing.T) {
+	fail := func(line string) string { return strings.Replace(wrkOutput, "FAILURES", line, 1) }
+	replaced := func(old, with string) string { return strings.Replace(h2loadOutput, old, with, 1) }
+	for name, c := range map[string]struct {
+		parse func(string) (float64, error)
+		out   string
+	}{
+		"wrk saw a status of an error":      {parseWrk, fail("  Non-2xx or 3xx responses: 3")},
+		"wrk lost connections":              {parseWrk, fail("  Socket errors: connect 0, read 1, write 0, timeout 0")},
+		"wrk had no answer":                 {parseWrk, "Requests/sec:      0.00\n"},
+		"wrk printed something else":        {parseWrk, "unable to connect\n"},
+		"h2load saw a status of an error":   {parseH2Load, replaced("0 5xx", "7 5xx")},
+		"h2load saw calls fail":             {parseH2Load, replaced("0 failed", "2 failed")},
+		"h2load lost connections":           {parseH2Load, replaced("0 errored", "2 errored")},
+		"h2load had no answer":              {parseH2Load, replaced("95123.50 req/s", "0.00 req/s")},
+		"h2load printed nothing":            {parseH2Load, ""},
+		"redis-benchmark did nothing":       {parseRedis, strings.Replace(redisOutput, "554016.62", "0.00", 1)},
+		"redis-benchmark printed no number": {parseRedis, strings.Replace(redisOutput, "554016.62", "nan", 1)},
+		"redis-benchmark printed no table":  {parseRedis, "Could not connect to Redis\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, err := c.parse(c.out); err == nil {
+				t.Errorf("rate is read as %v, want an error", got)
+			}
+		})
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestMedian(t *testing.T) {
+	for _, c := range []struct {
+		values []float64
+		want   float64
+	}{
+		{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 3, 100}, 3.5},
+	} {
+		before := slices.Clone(c.values)
+		if got := median(c.values); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.values, got, c.want)
+		}
+		if !slices.Equal(c.values, before) {
+			t.Errorf("median(%v) changed its argument", before)
+		}
+	}
+}
+
+// outcomes in which one side did twice what the other did, in rounds that differ widely.
+func measured() []outcome {
+	return []outcome{
+		{Scenario: restGet, Setting: "16 connections", Figures: []figure{{Contender: twoProcesses, Rounds: []float64{1}}}},
+		{Scenario: restGet, Setting: "64 connections", Figures: []figure{
+			{Contender: twoProcesses, Rounds: []float64{2, 200, 30}},
+			{Contender: asBuilt, Rounds: []float64{1, 100, 10}},
+			{Contender: webdis, Missing: "webdis is not installed: apt install webdis"},
+		}},
+	}
+}
+
+func TestTargetsAreJudgedByRatiosWithinRounds(t *testing.T) {
+	aim := target{Scenario: restGet, Setting: "64 connections", Of: twoProcesses, By: asBuilt, AtLeast: 2}
+	got := aim.judge(measured())
+	if got.Ratio != 2 || got.Low != 2 || got.High != 3 || !got.Reached || got.Why != "" {
+		t.Errorf("judged %+v, want a ratio of 2 between 2 and 3, reached", got)
+	}
+	aim.AtLeast = 2.01
+	if aim.judge(measured()).Reached {
+		t.Error("a ratio of 2 reaches 2.01")
+	}
+}
+
+func TestATargetWithoutItsPeerIsNotReachedAndSaysWhy(t *testing.T) {
+	for peer, want := range map[string]string{
+		webdis:   "webdis + Redis: webdis is not installed: apt install webdis",
+		etcdJSON: "not asked for",
+	} {
+		aim := target{Scenario: restGet, Setting: "64 connections", Of: twoProcesses, By: peer}
+		if got := aim.judge(measured()); got.Reached || got.Why != want {
+			t.Errorf("without %s judged %+v, want %q", peer, got, want)
+		}
+	}
+}
+
+// A target that names what nobody measures would be a target that nobody checks.
+func TestEveryTargetIsMeasured(t *testing.T) {
+	s, err := parseSettings(nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := []string{inFlight64}
+	for _, n := range s.connections {
+		settings = append(settings, count(n, "connection"))
+	}
+	for _, f := range s.calls {
+		settings = append(settings, f.String())
+	}
+	for _, aim := range targets {
+		if !slices.Contains(settings, aim.Setting) {
+			t.Errorf("%s: nothing is measured with %s", aim.Text, aim.Setting)
+		}
+	}
+}
