@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -121,4 +123,95 @@ func BenchmarkListPageOf100(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkSetBesideWatches measures 20,000 sets of one key while 10,000 watches wait for changes to others,
+// which should cost the writer next to nothing.
+func BenchmarkSetBesideWatches(b *testing.B) {
+	const watches = 10_000
+	for _, c := range []struct {
+		name string
+		n    int
+		req  func(i int) store.WatchRequest
+	}{
+		{"none", 0, nil},
+		{"10000 of other keys", watches, func(i int) store.WatchRequest { return store.WatchRequest{Key: benchKey(i)} }},
+		{"10000 of other prefixes", watches, func(i int) store.WatchRequest { return store.WatchRequest{Prefix: benchKey(i)[:14+i%3]} }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			e := memory.New(memory.Options{})
+			for i := range c.n {
+				follow(b, e, c.req(i))
+			}
+			var times []time.Duration
+			for b.Loop() {
+				for range 20_000 {
+					begin := time.Now()
+					write(b, e, "written", 0)
+					times = append(times, time.Since(begin))
+				}
+			}
+			slices.Sort(times)
+			b.ReportMetric(float64(times[len(times)/2]), "p50-ns")
+			b.ReportMetric(float64(times[len(times)*99/100]), "p99-ns")
+			if err := e.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// follow reads a watch until the engine is closed.
+func follow(b *testing.B, e *memory.Engine, req store.WatchRequest) {
+	w, err := e.Watch(context.Background(), req)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := w.Next(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	go func() {
+		defer w.Close()
+		for {
+			if _, err := w.Next(context.Background()); err != nil {
+				return
+			}
+		}
+	}()
+}
+
+// BenchmarkWatchFanOut measures how long it takes until all of so many watches of one key have a change.
+func BenchmarkWatchFanOut(b *testing.B) {
+	for _, n := range []int{1, 100, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			e := memory.New(memory.Options{})
+			var had sync.WaitGroup
+			for range n {
+				w, err := e.Watch(context.Background(), store.WatchRequest{Key: "k"})
+				if err != nil {
+					b.Fatal(err)
+				}
+				had.Add(1)
+				go func() {
+					defer w.Close()
+					for {
+						if _, err := w.Next(context.Background()); err != nil {
+							return
+						}
+						had.Done()
+					}
+				}()
+			}
+			had.Wait()
+			b.ReportAllocs()
+			for b.Loop() {
+				had.Add(n)
+				write(b, e, "k", 0)
+				had.Wait()
+			}
+			if err := e.Close(); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
 }

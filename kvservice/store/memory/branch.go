@@ -2,6 +2,7 @@ package memory
 
 import (
 	"encoding/binary"
+	"sort"
 	"strings"
 	"sync/atomic"
 	"unsafe"
@@ -14,9 +15,11 @@ const branchMax = 64
 // above it. How it divides them never changes; a child is replaced in its place by another one for the same
 // range. Readers may look into a branch at any time.
 type branch struct {
-	level  int
-	n      int // children
-	shared int // how many bytes all bounds begin with in common
+	made   uint64 // the generation of the tree in which it was made
+	level  uint8
+	n      uint8           // children
+	shared uint16          // how many bytes all bounds begin with in common
+	prefix [prefixMax]byte // those bytes, or as many as have room
 
 	// heads are the eight bytes of each bound behind the shared ones, as a number, so that most of a search
 	// needs neither the bounds themselves nor another piece of memory.
@@ -24,9 +27,11 @@ type branch struct {
 	nodes  [branchMax]unsafe.Pointer // *leaf or *branch
 	bounds [branchMax]string         // the keys of child i are not before bounds[i]; the first has none
 
-	due  [branchMax]int64 // of writers alone: no entry of child i expires before due[i]
-	made uint64           // the generation of the tree in which it was made
+	due [branchMax]int64 // of writers alone: no entry of child i expires before due[i]
 }
+
+// prefixMax makes what a search reads first 64 bytes, with the first heads.
+const prefixMax = 28
 
 // branchBytes is what a branch takes of the heap. Go adds a word to objects of its size.
 var branchBytes = allocated(int(unsafe.Sizeof(branch{})) + 8)
@@ -40,17 +45,36 @@ type child struct {
 
 // newBranch makes a branch of 1 to branchMax children.
 func newBranch(level int, children []child, generation uint64) *branch {
-	b := &branch{level: level, n: len(children), made: generation}
-	if b.n > 1 {
-		b.shared = commonPrefix(children[1].bound, children[b.n-1].bound)
+	b := &branch{level: uint8(level), n: uint8(len(children)), made: generation}
+	if n := len(children); n > 1 {
+		shared := commonPrefix(children[1].bound, children[n-1].bound)
+		b.shared = uint16(shared)
+		copy(b.prefix[:], children[1].bound[:shared])
 	}
+	bounds := joinBounds(children)
 	for i, c := range children {
-		b.nodes[i], b.bounds[i], b.due[i] = c.node, c.bound, c.due
+		b.nodes[i], b.due[i] = c.node, c.due
+		b.bounds[i], bounds = bounds[:len(c.bound)], bounds[len(c.bound):]
 		if i > 0 {
 			b.heads[i] = head(c.bound[b.shared:])
 		}
 	}
 	return b
+}
+
+// joinBounds returns the children's bounds one after another. Bounds are short and live long: were each
+// allocated by itself, among short strings that are soon garbage, every few of them would keep a page.
+func joinBounds(children []child) string {
+	var joined strings.Builder
+	size := 0
+	for _, c := range children {
+		size += len(c.bound)
+	}
+	joined.Grow(size)
+	for _, c := range children {
+		joined.WriteString(c.bound)
+	}
+	return joined.String()
 }
 
 // clone returns a copy of b.
@@ -68,36 +92,49 @@ func (b *branch) set(i int, node unsafe.Pointer) { atomic.StorePointer(&b.nodes[
 
 // child returns which child key belongs to: the last one whose bound is not after it.
 func (b *branch) child(key string) int {
-	if b.n == 1 {
+	n := int(b.n)
+	side := b.side(key)
+	if n == 1 || side < 0 {
 		return 0
+	} else if side > 0 {
+		return n - 1
 	}
-	rest := key
-	if b.shared > 0 {
-		var side int
-		if rest, side = cut(key, b.bounds[1][:b.shared]); side < 0 {
-			return 0
-		} else if side > 0 {
-			return b.n - 1
+	h := head(key[b.shared:])
+	low := 1 // children before low belong to smaller heads
+	for left := n - 1; left > 0; {
+		half := (left + 1) / 2
+		if b.heads[low+half-1] < h {
+			low += half
 		}
+		left -= half
 	}
-	low, high := 1, b.n // children before low belong to smaller heads, those from high on to larger ones
-	for h := head(rest); low < high; {
-		if middle := int(uint(low+high) / 2); b.heads[middle] < h || b.heads[middle] == h && b.bounds[middle] <= key {
-			low = middle + 1
-		} else {
-			high = middle
-		}
+	high := low
+	for high < n && b.heads[high] == h {
+		high++
 	}
-	return low - 1
+	return low + sort.Search(high-low, func(i int) bool { return b.bounds[low+i] > key }) - 1
 }
 
-// cut returns what follows prefix in key and zero, or, if key does not begin with it, whether key comes
-// before (-1) or after (1) all keys that do.
-func cut(key, prefix string) (rest string, side int) {
-	if strings.HasPrefix(key, prefix) {
-		return key[len(prefix):], 0
+// side says whether key begins with what all bounds have in common (0), or comes before (-1) or after (1)
+// all keys that do.
+func (b *branch) side(key string) int {
+	shared := int(b.shared)
+	if shared > prefixMax {
+		return side(key, b.bounds[1][:shared])
 	}
-	return "", strings.Compare(key, prefix)
+	if len(key) >= shared && key[:shared] == string(b.prefix[:shared]) {
+		return 0
+	} else if key < string(b.prefix[:shared]) {
+		return -1
+	}
+	return 1
+}
+
+func side(key, prefix string) int {
+	if strings.HasPrefix(key, prefix) {
+		return 0
+	}
+	return strings.Compare(key, prefix)
 }
 
 // head returns the first eight bytes of s as a number, with zeros for those that s does not have.
@@ -132,7 +169,7 @@ func (b *branch) earliest() int64 {
 
 // ascend calls each with the entries from the key from on, until each returns false.
 func (b *branch) ascend(from string, each func(*entry) bool) bool {
-	for i := b.child(from); i < b.n; i++ {
+	for i := b.child(from); i < int(b.n); i++ {
 		goOn := false
 		if b.level == 0 {
 			goOn = b.leaf(i).ascend(from, each)

@@ -12,54 +12,31 @@ func (t *tree) nextDue() int64 { return t.top.earliest() }
 // It appends them to expired.
 func (t *tree) expire(now int64, expired []*entry) []*entry {
 	l := t.seekDue()
-	left, expired := l.split(now, t.generation, expired)
-	if left == nil {
-		t.bound(l.due())
-		return expired
+	for i := range l.entries {
+		if e := l.entries[i].Load(); e != nil && e.expired(now) {
+			l.drop(i)
+			t.bytes -= e.bytes()
+			t.keys--
+			expired = append(expired, e)
+		}
 	}
-	for _, e := range expired {
-		t.bytes -= e.bytes()
-	}
-	t.keys -= int64(len(expired))
-	t.shrink(l, left, left.due())
+	t.bound(l.due())
+	t.shrunk(l)
 	return expired
 }
 
 // seekDue sets path to the leaf in which entries may expire next, so that all of it may be changed.
 func (t *tree) seekDue() *leaf {
 	t.path = t.path[:0]
-	for b := t.own(t.top); ; b = t.own(b.branch(t.path[len(t.path)-1].i)) {
+	for b := t.own(t.top); ; b = t.own(b.branch(t.last().i)) {
 		i := 0
 		for due := b.earliest(); b.due[i] != due; i++ {
 		}
 		t.path = append(t.path, step{b, i})
 		if b.level == 0 {
-			return b.leaf(i)
+			return t.ownLeaf(b.leaf(i))
 		}
 	}
-}
-
-// split returns a leaf with what of l has not expired, or nil if that is all, and appends the rest to
-// expired.
-func (l *leaf) split(now int64, generation uint64, expired []*entry) (*leaf, []*entry) {
-	before := len(expired)
-	for i := range l.entries {
-		if e := l.entries[i].Load(); e.expired(now) {
-			expired = append(expired, e)
-		}
-	}
-	if len(expired) == before {
-		return nil, expired
-	}
-	left := newLeaf(len(l.entries)-(len(expired)-before), generation)
-	at := 0
-	for i := range l.entries {
-		if !l.entries[i].Load().expired(now) {
-			left.copyFrom(at, l, i, i+1)
-			at++
-		}
-	}
-	return left, expired
 }
 
 // hasten says that an entry at the end of path expires at due.

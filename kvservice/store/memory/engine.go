@@ -36,12 +36,12 @@ type Options struct {
 	// OnFull says what happens at MaxMemory. Zero: Reject.
 	OnFull OnFull
 	// HistoryBytes is how much of the latest changes is kept for watches to resume from, in bytes. They
-	// count in full, also while the entry they wrote still exists. Zero: 16 MiB, or an eighth of
-	// MaxMemory if that is less.
+	// count in full, also while the entry they wrote still exists. Zero: 8 MiB, or an eighth of MaxMemory
+	// if that is less.
 	HistoryBytes int64
 }
 
-const defaultHistoryBytes = 16 << 20
+const defaultHistoryBytes = 8 << 20
 
 func (o Options) historyBytes() int64 {
 	if o.HistoryBytes > 0 {
@@ -58,7 +58,7 @@ type Engine struct {
 	options    Options
 	clock      clock
 	epoch      uint64 // random, never zero
-	emptyBytes int64  // what the tree takes with no entries, and room for one
+	emptyBytes int64  // what the tree takes with no entries
 	lru        lru
 	history    *history
 	waker      *waker
@@ -107,7 +107,7 @@ func New(options Options) *Engine {
 		alarm:     time.NewTimer(never),
 		alarmAt:   never,
 	}
-	e.emptyBytes = e.tree.bytes + e.tree.growth()
+	e.emptyBytes = e.tree.bytes
 	e.workers.Go(func() { e.waker.run(e.done) })
 	e.workers.Go(e.sweep)
 	return e

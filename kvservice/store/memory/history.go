@@ -34,38 +34,38 @@ func newHistory(limit int64) *history {
 
 // append adds the change that follows the last one. Readers see it after [history.publish].
 func (h *history) append(e *entry) {
-	r := h.ring.Load()
-	if h.next-h.oldest.Load() == uint64(len(*r)) {
-		r = h.grow(*r)
+	h.bytes += e.bytes() + slotBytes
+	for h.bytes > h.limit && h.oldest.Load() < e.revision {
+		h.drop()
+	}
+	r := *h.ring.Load()
+	if h.next-h.oldest.Load() == uint64(len(r)) {
+		r = h.grow(r)
 	}
 	r.slot(e.revision).Store(e)
 	h.next = e.revision + 1
-	h.bytes += e.bytes() + slotBytes
-	for h.bytes > h.limit && h.oldest.Load() < e.revision {
-		h.drop(r)
-	}
 }
 
 // publish shows readers what was appended, all of it at once.
 func (h *history) publish() { h.head.Store(h.next - 1) }
 
 // drop forgets the oldest change. It says so before it does so: who finds a slot empty sees why.
-func (h *history) drop(r *ring) {
+func (h *history) drop() {
 	revision := h.oldest.Load()
 	h.oldest.Store(revision + 1)
-	slot := r.slot(revision)
+	slot := h.ring.Load().slot(revision)
 	h.bytes -= slot.Load().bytes() + slotBytes
 	slot.Store(nil)
 }
 
 // grow doubles the ring. Readers of the old one still find in it what they know of.
-func (h *history) grow(old ring) *ring {
+func (h *history) grow(old ring) ring {
 	r := make(ring, 2*len(old))
 	for revision := h.oldest.Load(); revision < h.next; revision++ {
 		r.slot(revision).Store(old.slot(revision).Load())
 	}
 	h.ring.Store(&r)
-	return &r
+	return r
 }
 
 // at returns a change that is not after head, or nil if it is no longer kept.

@@ -1,51 +1,35 @@
 package memory
 
 import (
-	"encoding/binary"
+	"cmp"
 	"math/bits"
-	"sort"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"unsafe"
 )
 
-// leafMax is how many entries a leaf has at most.
-const leafMax = 64
+// leafMax is how many entries a leaf has at most: as many as make it, with the word that Go adds to objects of
+// its size, one of 576 bytes. Fourteen of those fill two pages and leave hardly anything over.
+const leafMax = 61
 
-// leaf holds the entries of a range of keys, in order. Which keys it has never changes; the entry of a key
-// is replaced in its slot. Readers may look into a leaf at any time.
+// leaf holds the entries of a range of keys, in no order: so an entry is added or removed by setting one
+// pointer. A key stays in its slot for as long as it is there without a break. Readers may look into a leaf
+// at any time; an entry that they find there was there when they looked.
 type leaf struct {
-	tags    [leafMax]uint8 // the tags of the entries' keys; see [tagger]
-	entries []atomic.Pointer[entry]
-	made    uint64 // the generation of the tree in which it was made
+	tags    [(leafMax + 7) / 8]atomic.Uint64 // byte i%8 of word i/8 is the tag of the key in slot i
+	entries [leafMax]atomic.Pointer[entry]   // nil: the slot is free
+	n       int                              // entries; of writers alone
+	made    uint64                           // the generation of the tree in which it was made
 }
 
-// bytes is what l takes of the heap, with the bound above it that tells its keys from those before.
-func (l *leaf) bytes() int64 {
-	return allocated(int(unsafe.Sizeof(leaf{}))) + allocated(8*len(l.entries)) + boundBytes
-}
-
-// boundBytes is what a bound takes, about.
-const boundBytes = 16
-
-// newLeaf makes a leaf with room for n entries, which the caller fills in.
-func newLeaf(n int, generation uint64) *leaf {
-	return &leaf{entries: make([]atomic.Pointer[entry], n), made: generation}
-}
-
-// copyFrom fills l from position at on with other's entries from..to.
-func (l *leaf) copyFrom(at int, other *leaf, from, to int) {
-	copy(l.tags[at:], other.tags[from:to])
-	for i := from; i < to; i++ {
-		l.entries[at+i-from].Store(other.entries[i].Load())
-	}
-}
+// leafBytes is what a leaf takes, with the bound above it that tells its keys from those before.
+const leafBytes = int64(unsafe.Sizeof(leaf{})) + 8 + 16
 
 // get returns the entry of key, or nil.
 func (l *leaf) get(key string, tag uint8) *entry {
-	if i := l.find(key, tag); i >= 0 {
-		return l.entries[i].Load()
-	}
-	return nil
+	_, e := l.find(key, tag)
+	return e
 }
 
 const (
@@ -53,77 +37,95 @@ const (
 	tops = 0x8080808080808080
 )
 
-// find returns the position of key, or -1. It compares eight tags at a time, and hardly ever looks at the
-// key of another entry.
-func (l *leaf) find(key string, tag uint8) int {
-	for base := 0; base < len(l.entries); base += 8 {
-		x := binary.LittleEndian.Uint64(l.tags[base:]) ^ ones*uint64(tag)
+// find returns the slot of key and its entry, or nil. It compares eight tags at a time, and hardly ever
+// looks at the key of another entry.
+func (l *leaf) find(key string, tag uint8) (int, *entry) {
+	for word := range l.tags {
+		x := l.tags[word].Load() ^ ones*uint64(tag)
 		// A byte of x is zero where the tags agree. Its top bit is then set in hits, and rarely elsewhere.
 		for hits := (x - ones) &^ x & tops; hits != 0; hits &= hits - 1 {
-			i := base + bits.TrailingZeros64(hits)/8
-			if i < len(l.entries) && l.entries[i].Load().key() == key {
-				return i
+			i := word*8 + bits.TrailingZeros64(hits)/8
+			if i == leafMax {
+				break
+			}
+			if e := l.entries[i].Load(); e != nil && e.key() == key {
+				return i, e
 			}
 		}
 	}
-	return -1
+	return 0, nil
 }
 
-// search returns the position of the first entry whose key is not before key.
-func (l *leaf) search(key string) int {
-	return sort.Search(len(l.entries), func(i int) bool { return l.entries[i].Load().key() >= key })
+// add puts e, whose key is new, into a free slot. There must be one. The tag comes first, so that readers
+// find e as soon as it is there.
+func (l *leaf) add(e *entry, tag uint8) {
+	i := 0
+	for l.entries[i].Load() != nil {
+		i++
+	}
+	shift := i % 8 * 8
+	l.tags[i/8].Store(l.tags[i/8].Load()&^(0xff<<shift) | uint64(tag)<<shift)
+	l.entries[i].Store(e)
+	l.n++
 }
 
-// with returns a leaf that also has e, at position i.
-func (l *leaf) with(i int, e *entry, tag uint8, generation uint64) *leaf {
-	n := newLeaf(len(l.entries)+1, generation)
-	n.copyFrom(0, l, 0, i)
-	n.tags[i] = tag
-	n.entries[i].Store(e)
-	n.copyFrom(i+1, l, i, len(l.entries))
-	return n
+// drop frees slot i.
+func (l *leaf) drop(i int) {
+	l.entries[i].Store(nil)
+	l.n--
 }
 
-// part returns a leaf with l's entries from..to.
-func (l *leaf) part(from, to int, generation uint64) *leaf {
-	n := newLeaf(to-from, generation)
-	n.copyFrom(0, l, from, to)
-	return n
-}
-
-// without returns a leaf that lacks the entry at position i.
-func (l *leaf) without(i int, generation uint64) *leaf {
-	n := newLeaf(len(l.entries)-1, generation)
-	n.copyFrom(0, l, 0, i)
-	n.copyFrom(i, l, i+1, len(l.entries))
-	return n
-}
-
-// join returns a leaf with l's entries and then those of right.
-func (l *leaf) join(right *leaf, generation uint64) *leaf {
-	n := newLeaf(len(l.entries)+len(right.entries), generation)
-	n.copyFrom(0, l, 0, len(l.entries))
-	n.copyFrom(len(l.entries), right, 0, len(right.entries))
-	return n
+// clone returns a copy of l.
+func (l *leaf) clone(generation uint64) *leaf {
+	c := &leaf{n: l.n, made: generation}
+	for word := range l.tags {
+		c.tags[word].Store(l.tags[word].Load())
+	}
+	for i := range l.entries {
+		c.entries[i].Store(l.entries[i].Load())
+	}
+	return c
 }
 
 // due returns the earliest deadline in l.
 func (l *leaf) due() int64 {
 	earliest := int64(never)
 	for i := range l.entries {
-		earliest = min(earliest, l.entries[i].Load().deadline)
+		if e := l.entries[i].Load(); e != nil {
+			earliest = min(earliest, e.deadline)
+		}
 	}
 	return earliest
 }
 
+// sorted appends l's entries from the key from on to buf, in order. A key that was removed and came back
+// meanwhile may be in two slots; then its later version counts.
+func (l *leaf) sorted(from string, buf []*entry) []*entry {
+	begin := len(buf)
+	for i := range l.entries {
+		if e := l.entries[i].Load(); e != nil && (from == "" || e.key() >= from) {
+			buf = append(buf, e)
+		}
+	}
+	found := buf[begin:]
+	slices.SortFunc(found, byKey)
+	found = slices.CompactFunc(found, func(a, b *entry) bool { return a.key() == b.key() })
+	return buf[:begin+len(found)]
+}
+
+// byKey orders entries by key, and those with the same key from the latest on.
+func byKey(a, b *entry) int {
+	if order := strings.Compare(a.key(), b.key()); order != 0 {
+		return order
+	}
+	return cmp.Compare(b.revision, a.revision)
+}
+
 // ascend calls each with the entries from the key from on, until each returns false.
 func (l *leaf) ascend(from string, each func(*entry) bool) bool {
-	i := 0
-	if from != "" {
-		i = l.search(from)
-	}
-	for ; i < len(l.entries); i++ {
-		if !each(l.entries[i].Load()) {
+	var buf [leafMax]*entry
+	for _, e := range l.sorted(from, buf[:0]) {
+		if !each(e) {
 			return false
 		}
 	}

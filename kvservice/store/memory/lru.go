@@ -27,11 +27,11 @@ func (r *lru) wrote(keys int64) {
 // age is how many ticks ago e was used.
 func (r *lru) age(e *entry) uint32 { return (r.tick.Load() - e.stamp()) & stampMask }
 
-// How many leaves are drawn for one eviction, and how many entries of each are compared. Keys that are used
-// together are often in one leaf, so that more leaves find better victims than more entries do.
+// How many leaves are drawn for one eviction, and how many slots of each are looked into. Keys that are used
+// together are often in one leaf, so that more leaves find better victims than more slots do.
 const (
-	drawnLeaves  = 5
-	drawnEntries = 3
+	drawnLeaves = 8
+	drawnSlots  = 2
 )
 
 // victim returns an entry to evict: among some drawn at random, one of those that were not used for the
@@ -39,15 +39,14 @@ const (
 func (r *lru) victim(t *tree, spared func(*entry) bool) *entry {
 	var oldest *entry
 	consider := func(e *entry) {
-		if !spared(e) && (oldest == nil || r.age(e) > r.age(oldest)) {
+		if e != nil && !spared(e) && (oldest == nil || r.age(e) > r.age(oldest)) {
 			oldest = e
 		}
 	}
 	for range drawnLeaves {
 		l := t.top.draw()
-		first := rand.IntN(len(l.entries) + 1)
-		for i := range min(drawnEntries, len(l.entries)) {
-			consider(l.entries[(first+i)%len(l.entries)].Load())
+		for range drawnSlots {
+			consider(l.entries[rand.IntN(leafMax)].Load())
 		}
 	}
 	if oldest == nil {
@@ -62,7 +61,7 @@ func (r *lru) victim(t *tree, spared func(*entry) bool) *entry {
 // draw returns a leaf at random.
 func (b *branch) draw() *leaf {
 	for b.level > 0 {
-		b = b.branch(rand.IntN(b.n))
+		b = b.branch(rand.IntN(int(b.n)))
 	}
-	return b.leaf(rand.IntN(b.n))
+	return b.leaf(rand.IntN(int(b.n)))
 }

@@ -2,32 +2,44 @@ package memory
 
 import "key-value/kvservice/store"
 
-// makeRoomLocked sees to it that an entry with so many bytes of key and value fits in place of found, which
-// is nil if its key is new. If it fails, it has changed nothing but what time itself has, unless a batch is
-// under way, which is then taken back.
-func (e *Engine) makeRoomLocked(found *entry, payload int, now int64) error {
-	limit, need := e.options.MaxMemory, entryBytes(payload)
+// makeRoomLocked sees to it that key fits with so many bytes of value, in place of found, which is nil if the
+// key is new. If it fails, it has changed nothing but what time itself has, unless a batch is under way,
+// which is then taken back.
+func (e *Engine) makeRoomLocked(found *entry, key string, valueLen int, now int64) error {
+	limit, need := e.options.MaxMemory, entryBytes(len(key)+valueLen)
 	if limit == 0 {
 		return nil
 	}
-	if found == nil {
-		need += e.tree.growth()
-	} else if need -= found.bytes(); need <= 0 {
-		return nil
+	if found != nil {
+		if need -= found.bytes(); need <= 0 {
+			return nil
+		}
 	}
-	for e.tree.bytes+need > limit {
+	for {
+		free := limit - e.tree.bytes - need
+		if free >= 0 && (found != nil || free >= e.tree.growth(key)) {
+			return nil
+		}
 		if e.tree.nextDue() <= now {
 			e.expireLocked(now)
-		} else if !e.evictLocked(found, payload, now) {
+		} else if !e.evictLocked(found, len(key)+valueLen, now) {
 			return store.ErrFull
 		}
 	}
-	return nil
 }
 
-// growth is what a new key can add to the tree at most, beside its entry: its place in a leaf, or a leaf and
-// on every level a branch.
-func (t *tree) growth() int64 { return newLeaf(leafMax, 0).bytes() + int64(t.top.level+2)*branchBytes }
+// growth is what a new key can add to the tree at most, beside its entry: nothing if its leaf has room, and
+// otherwise a leaf, and on every level a branch.
+func (t *tree) growth(key string) int64 {
+	b := t.top
+	for b.level > 0 {
+		b = b.branch(b.child(key))
+	}
+	if b.leaf(b.child(key)).n < leafMax {
+		return 0
+	}
+	return leafBytes + int64(t.top.level+2)*branchBytes
+}
 
 // evictLocked removes an entry other than found, if entries may be evicted and one of the size that is to be
 // stored would fit into an empty tree.

@@ -2,13 +2,13 @@ package memory
 
 import (
 	"slices"
-	"strings"
 	"unsafe"
 )
 
 // A node is joined with a neighbour if it has fewer than a quarter of what it may have, and the two
 // together no more than three quarters: so neither is divided or joined again soon.
 const (
+	leafFull   = leafMax * 7 / 8 // to how many entries a leaf is filled when it is divided
 	leafFew    = leafMax / 4
 	leafJoin   = leafMax * 3 / 4
 	branchFew  = branchMax / 4
@@ -27,17 +27,17 @@ func (t *tree) splice(depth, from, to int, by ...child) {
 	case n == 0:
 		t.prune(depth)
 	case n <= branchMax:
-		t.settle(depth, b.level, children)
+		t.settle(depth, int(b.level), children)
 	case appended:
-		t.divideBranch(depth, b.level, children, n-1)
+		t.divideBranch(depth, int(b.level), children, n-1)
 	default:
-		t.divideBranch(depth, b.level, children, n/2)
+		t.divideBranch(depth, int(b.level), children, n/2)
 	}
 }
 
 // children returns b's children.
 func (b *branch) children() []child {
-	all := make([]child, b.n, b.n+1)
+	all := make([]child, b.n, b.n+2)
 	for i := range all {
 		all[i] = child{b.nodes[i], b.bounds[i], b.due[i]}
 	}
@@ -84,7 +84,7 @@ func (t *tree) settle(depth, level int, children []child) {
 	up := t.path[depth-1]
 	if len(children) < branchFew {
 		for _, left := range []int{up.i - 1, up.i} {
-			if left >= 0 && left+1 < up.b.n && t.joinBranch(depth, left, children) {
+			if left >= 0 && left+1 < int(up.b.n) && t.joinBranch(depth, left, children) {
 				return
 			}
 		}
@@ -110,7 +110,7 @@ func (t *tree) settleTop(level int, children []child) {
 func (t *tree) joinBranch(depth, left int, children []child) bool {
 	up := t.path[depth-1]
 	other := up.b.branch(left + 1 - (up.i - left))
-	if len(children)+other.n > branchJoin {
+	if len(children)+int(other.n) > branchJoin {
 		return false
 	}
 	joined := other.children()
@@ -121,54 +121,89 @@ func (t *tree) joinBranch(depth, left int, children []child) bool {
 		children[0].bound = up.b.bounds[left+1]
 		joined = append(joined, children...)
 	}
-	b := newBranch(other.level, joined, t.generation)
+	b := newBranch(int(other.level), joined, t.generation)
 	t.splice(depth-1, left, left+2, b.under(up.b.bounds[left]))
 	return true
 }
 
-// shrink puts a leaf in place of old, which path leads to, and of which some entries are left; or it joins
-// it with a neighbour. None of what is left expires before due.
-func (t *tree) shrink(old, left *leaf, due int64) {
-	t.bytes -= old.bytes()
-	depth := len(t.path) - 1
-	at := t.path[depth]
-	if len(left.entries) == 0 {
+// divide puts leaves with l's entries and e in place of l, which is full and which path leads to. It shares
+// them with a neighbour: so leaves are four fifths full when keys come in random order, and not two thirds.
+// When keys come in ascending order, they leave full leaves behind.
+func (t *tree) divide(l *leaf, e *entry) {
+	at := t.last()
+	entries := l.sorted("", make([]*entry, 0, 2*leafMax+1))
+	if entries[leafMax-1].key() < e.key() {
+		t.replace(at.i, at.i+1, append(entries, e), leafMax)
+		return
+	}
+	from, to := at.i, at.i+1
+	if other := t.emptierNeighbour(); other >= 0 {
+		from, to = min(from, other), max(to, other+1)
+		entries = at.b.leaf(other).sorted("", entries)
+	}
+	entries = append(entries, e)
+	slices.SortFunc(entries, byKey)
+	leaves := (len(entries) + leafFull - 1) / leafFull
+	t.replace(from, to, entries, (len(entries)+leaves-1)/leaves)
+}
+
+// emptierNeighbour returns which child beside the leaf that path leads to has fewer entries, or -1.
+func (t *tree) emptierNeighbour() int {
+	at, best := t.last(), -1
+	for _, i := range []int{at.i - 1, at.i + 1} {
+		if i >= 0 && i < int(at.b.n) && (best < 0 || at.b.leaf(i).n < at.b.leaf(best).n) {
+			best = i
+		}
+	}
+	return best
+}
+
+// shrunk puts the nodes above l right, which path leads to and which has lost entries.
+func (t *tree) shrunk(l *leaf) {
+	at, depth := t.last(), len(t.path)-1
+	if l.n == 0 {
+		t.bytes -= leafBytes
 		t.splice(depth, at.i, at.i+1)
 		return
 	}
-	if len(left.entries) < leafFew {
-		for _, i := range []int{at.i - 1, at.i} {
-			if i >= 0 && i+1 < at.b.n && t.joinLeaf(i, left, due) {
-				return
-			}
+	if l.n >= leafFew {
+		return
+	}
+	for _, left := range []int{at.i - 1, at.i} {
+		if left >= 0 && left+1 < int(at.b.n) && at.b.leaf(left).n+at.b.leaf(left+1).n <= leafJoin {
+			entries := at.b.leaf(left).sorted("", nil)
+			entries = at.b.leaf(left+1).sorted("", entries)
+			t.replace(left, left+2, entries, len(entries))
+			return
 		}
 	}
-	t.bytes += left.bytes()
-	t.hang(unsafe.Pointer(left))
-	t.bound(due)
 }
 
-// joinLeaf joins l with its neighbour, if they are small enough. The two are the children i and i+1 of the
-// last branch on path.
-func (t *tree) joinLeaf(i int, l *leaf, due int64) bool {
-	depth := len(t.path) - 1
-	at := t.path[depth]
-	other := i + 1 - (at.i - i)
-	left, right := l, at.b.leaf(other)
-	if other == i {
-		left, right = right, left
+// replace puts leaves with entries, which are in order, in place of the children from..to of the last
+// branch on path. Each has so many.
+func (t *tree) replace(from, to int, entries []*entry, each int) {
+	bound := t.last().b.bounds[from]
+	var by []child
+	for begin := 0; begin < len(entries); begin += each {
+		if begin > 0 {
+			bound = boundBetween(entries[begin-1].key(), entries[begin].key())
+		}
+		by = append(by, t.newLeaf(entries[begin:min(begin+each, len(entries))], bound))
 	}
-	if len(left.entries)+len(right.entries) > leafJoin {
-		return false
-	}
-	joined := left.join(right, t.generation)
-	t.bytes += joined.bytes() - at.b.leaf(other).bytes()
-	t.splice(depth, i, i+2, child{unsafe.Pointer(joined), at.b.bounds[i], min(due, at.b.due[other])})
-	return true
+	t.bytes += int64(len(by)-(to-from)) * leafBytes
+	t.splice(len(t.path)-1, from, to, by...)
 }
 
-// boundBetween returns the shortest string that is after the keys of left and not after those of right.
-func boundBetween(left, right *leaf) string {
-	last, first := left.entries[len(left.entries)-1].Load().key(), right.entries[0].Load().key()
-	return strings.Clone(first[:commonPrefix(last, first)+1])
+// newLeaf returns a leaf with entries.
+func (t *tree) newLeaf(entries []*entry, bound string) child {
+	l := &leaf{made: t.generation}
+	for _, e := range entries {
+		l.add(e, t.tag(e.key()))
+	}
+	return child{unsafe.Pointer(l), bound, l.due()}
+}
+
+// boundBetween returns the shortest string that is after left and not after right. It shares right's memory.
+func boundBetween(left, right string) string {
+	return right[:commonPrefix(left, right)+1]
 }

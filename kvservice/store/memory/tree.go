@@ -10,11 +10,12 @@ import (
 // Readers take no lock and wait for nothing. They start from the root and follow pointers, each of which
 // leads to a complete node; what they find was there at some instant since they started.
 //
-// A node's keys and bounds never change. To write an existing key is to replace one pointer in a leaf. To
-// add or remove a key is to make new nodes and to hang them in where the old ones were.
+// The range of keys that a node is for never changes. To write or remove an entry is to set one pointer in a
+// leaf. To divide or join nodes is to make new ones and to hang them in where the old ones were, which stay
+// as they are for whoever still reads them.
 //
-// Nodes that were made before the generation frozen are not even changed in that way, but copied first. So
-// a root can be kept as it is ([tree.freeze]), or be prepared out of sight ([tree.begin]).
+// Nodes that were made before the generation frozen are copied before anything in them is set. So a root can
+// be kept as it is ([tree.freeze]), or be prepared out of sight ([tree.begin]).
 type tree struct {
 	root atomic.Pointer[branch] // what readers see
 	seed maphash.Seed
@@ -48,9 +49,9 @@ func newTree() *tree {
 
 // clear makes t empty.
 func (t *tree) clear() {
-	l := newLeaf(0, t.generation)
-	t.setTop(newBranch(0, []child{{node: unsafe.Pointer(l), due: never}}, t.generation))
-	t.keys, t.bytes = 0, l.bytes()+branchBytes
+	first := child{node: unsafe.Pointer(&leaf{made: t.generation}), due: never}
+	t.setTop(newBranch(0, []child{first}, t.generation))
+	t.keys, t.bytes = 0, leafBytes+branchBytes
 }
 
 // tag is a hash of key. Leaves compare tags before they compare keys.
@@ -72,80 +73,45 @@ func (b *branch) get(key string, tag uint8) *entry {
 // put stores e in place of the entry with its key, if there is one.
 func (t *tree) put(e *entry) {
 	l, tag := t.seek(e.key()), t.tag(e.key())
-	if i := l.find(e.key(), tag); i >= 0 {
-		t.replace(l, i, e)
-	} else {
-		t.insert(l, e, tag)
-		t.keys++
-	}
 	t.bytes += e.bytes()
-}
-
-// replace stores e at position i of l, which path leads to.
-func (t *tree) replace(l *leaf, i int, e *entry) {
-	if l.made < t.frozen {
-		l = l.part(0, len(l.entries), t.generation)
-		t.hang(unsafe.Pointer(l))
-	}
-	t.bytes -= l.entries[i].Load().bytes()
-	l.entries[i].Store(e)
-	t.hasten(e.deadline)
-}
-
-// insert adds e, whose key is new, to l, which path leads to.
-func (t *tree) insert(l *leaf, e *entry, tag uint8) {
-	i := l.search(e.key())
-	t.bytes -= l.bytes()
-	if len(l.entries) < leafMax {
-		n := l.with(i, e, tag, t.generation)
-		t.bytes += n.bytes()
-		t.hang(unsafe.Pointer(n))
+	if i, old := l.find(e.key(), tag); old != nil {
+		t.bytes -= old.bytes()
+		l.entries[i].Store(e)
 		t.hasten(e.deadline)
 		return
 	}
-	left, right := t.divide(l, i, e, tag)
-	t.bytes += left.bytes() + right.bytes()
-	at := t.path[len(t.path)-1]
-	due := min(at.b.due[at.i], e.deadline)
-	t.splice(len(t.path)-1, at.i, at.i+1,
-		child{unsafe.Pointer(left), at.b.bounds[at.i], due},
-		child{unsafe.Pointer(right), boundBetween(left, right), due})
-}
-
-// divide returns two leaves with the entries of l, which is full, and with e at position i. Keys often come
-// in ascending order: then the left one stays full.
-func (t *tree) divide(l *leaf, i int, e *entry, tag uint8) (left, right *leaf) {
-	middle := leafMax / 2
-	if i == leafMax {
-		middle = leafMax
+	t.keys++
+	if l.n == leafMax {
+		t.divide(l, e)
+		return
 	}
-	left, right = l.part(0, middle, t.generation), l.part(middle, leafMax, t.generation)
-	if i <= middle && i < leafMax {
-		return left.with(i, e, tag, t.generation), right
-	}
-	return left, right.with(i-middle, e, tag, t.generation)
+	l.add(e, tag)
+	t.hasten(e.deadline)
 }
 
 // remove removes the entry of key, which is there.
 func (t *tree) remove(key string) {
 	l := t.seek(key)
-	i := l.find(key, t.tag(key))
-	t.bytes -= l.entries[i].Load().bytes()
+	i, old := l.find(key, t.tag(key))
+	t.bytes -= old.bytes()
 	t.keys--
-	at := t.path[len(t.path)-1]
-	t.shrink(l, l.without(i, t.generation), at.b.due[at.i])
+	l.drop(i)
+	t.shrunk(l)
 }
 
 // seek sets path to the leaf that key belongs to, so that all of it may be changed, and returns that leaf.
 func (t *tree) seek(key string) *leaf {
 	t.path = t.path[:0]
-	for b := t.own(t.top); ; b = t.own(b.branch(t.path[len(t.path)-1].i)) {
+	for b := t.own(t.top); ; b = t.own(b.branch(t.last().i)) {
 		t.path = append(t.path, step{b, b.child(key)})
 		if b.level == 0 {
-			return b.leaf(t.path[len(t.path)-1].i)
+			return t.ownLeaf(b.leaf(t.last().i))
 		}
 	}
 }
+
+// last is the end of path.
+func (t *tree) last() step { return t.path[len(t.path)-1] }
 
 // own returns b, which path leads to, or what takes its place because b is frozen.
 func (t *tree) own(b *branch) *branch {
@@ -156,14 +122,22 @@ func (t *tree) own(b *branch) *branch {
 	return b
 }
 
+// ownLeaf is own for a leaf.
+func (t *tree) ownLeaf(l *leaf) *leaf {
+	if l.made < t.frozen {
+		l = l.clone(t.generation)
+		t.hang(unsafe.Pointer(l))
+	}
+	return l
+}
+
 // hang puts a node to where path leads.
 func (t *tree) hang(node unsafe.Pointer) {
 	if len(t.path) == 0 {
 		t.setTop((*branch)(node))
 		return
 	}
-	last := t.path[len(t.path)-1]
-	last.b.set(last.i, node)
+	t.last().b.set(t.last().i, node)
 }
 
 func (t *tree) setTop(b *branch) {

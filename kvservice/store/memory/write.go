@@ -29,7 +29,7 @@ func (e *Engine) checkedLocked(op store.Operation, now int64) (*entry, error) {
 
 // putLocked stores a new version of key in place of found, which is nil if there is none.
 func (e *Engine) putLocked(found *entry, key string, value []byte, now, until int64) (store.Entry, error) {
-	if err := e.makeRoomLocked(found, len(key)+len(value), now); err != nil {
+	if err := e.makeRoomLocked(found, key, len(value), now); err != nil {
 		return store.Entry{}, err
 	}
 	e.revision++

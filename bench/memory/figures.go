@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// figures is what one side took.
+type figures struct {
+	empty   float64 // MiB, before the first entry
+	loaded  float64 // bytes for each entry, when all were written
+	rest    float64 // likewise, some time later
+	peak    float64 // likewise, the most while all were overwritten
+	counted float64 // likewise, as the engine itself counts; zero: it does not
+	pause   time.Duration
+	cycles  int
+}
+
+func (f figures) print(w io.Writer, n int, who string) {
+	fmt.Fprintf(w, "%d\t%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%v\t%d\t\n", n, who, f.empty, f.loaded, f.rest, f.peak, f.counted,
+		f.pause.Round(time.Microsecond), f.cycles)
+}
+
+// process is a process whose memory is measured.
+type process struct {
+	dir   string // under /proc
+	empty int64  // bytes
+}
+
+func newProcess(pid string) (*process, error) {
+	p := &process{dir: "/proc/" + pid + "/"}
+	var err error
+	p.empty, err = p.status("VmRSS")
+	return p, err
+}
+
+// status reads a line of the process's status, in bytes.
+func (p *process) status(name string) (int64, error) {
+	text, err := os.ReadFile(p.dir + "status")
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(text) {
+		if value, ok := strings.CutPrefix(string(line), name+":"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, fmt.Errorf("%sstatus has no %s", p.dir, name)
+}
+
+// grown is how much more the process takes, or took at most, than when it was empty, for each of n entries.
+func (p *process) grown(name string, n int) (float64, error) {
+	now, err := p.status(name)
+	return float64(now-p.empty) / float64(n), err
+}
+
+// forgetPeak has the peak counted from now on.
+func (p *process) forgetPeak() error { return os.WriteFile(p.dir+"clear_refs", []byte("5"), 0) }
+
+// store is either side.
+type store interface {
+	set(key, value []byte) error
+	flush() error // waits for the writes so far
+	settle()      // waits until the store is at rest
+}
+
+// measure loads n entries into s and overwrites them twice.
+func (p *process) measure(s store, n int) (figures, error) {
+	f := figures{empty: float64(p.empty) / (1 << 20)}
+	if err := write(s, n, 1); err != nil {
+		return f, err
+	}
+	var err error
+	if f.loaded, err = p.grown("VmRSS", n); err != nil {
+		return f, err
+	}
+	s.settle()
+	if f.rest, err = p.grown("VmRSS", n); err != nil {
+		return f, err
+	}
+	if err := p.forgetPeak(); err != nil {
+		return f, err
+	}
+	for round := range uint64(2) {
+		if err := write(s, n, 2+round); err != nil {
+			return f, err
+		}
+	}
+	f.peak, err = p.grown("VmHWM", n)
+	return f, err
+}
+
+// write writes every key once, in an order that seed decides.
+func write(s store, n int, seed uint64) error {
+	key, value := []byte("key/000000000000"), make([]byte, 64)
+	random := rand.New(rand.NewPCG(seed, uint64(n)))
+	for i := range n {
+		number := shuffle(uint64(i), uint64(n), seed)
+		for at := len(key) - 1; key[at] != '/'; at-- {
+			key[at] = '0' + byte(number%10)
+			number /= 10
+		}
+		for at := 0; at < len(value); at += 8 {
+			copy(value[at:], strconv.AppendUint(nil, 1e7+random.Uint64N(9e7), 10))
+		}
+		if err := s.set(key, value); err != nil {
+			return err
+		}
+	}
+	return s.flush()
+}
+
+// shuffle returns the i-th of the numbers below n in an order that seed decides, without a list of them: a
+// Feistel cipher over the next power of four, asked again while its answer is not below n.
+func shuffle(i, n, seed uint64) uint64 {
+	bits := uint64(1)
+	for n > 1<<(2*bits) {
+		bits++
+	}
+	mask := uint64(1)<<bits - 1
+	for {
+		left, right := i>>bits, i&mask
+		for round := range uint64(4) {
+			x := (right + seed + round*0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9
+			left, right = right, left^(x^x>>29)>>7&mask
+		}
+		if i = left<<bits | right; i < n {
+			return i
+		}
+	}
+}

@@ -1,0 +1,82 @@
+// Command memory measures what an entry takes in memory, beside redis-server on the same machine.
+//
+//	go run ./memory                                  10,000 to 1,000,000 entries
+//	go run ./memory -entries 10000000                as many as are asked for
+//	go run ./memory -gcpercent 100                   with another setting of the garbage collector
+//
+// Keys have 16 bytes and values 64. Ours also have a TTL each and are held in order; Redis holds plain
+// strings. Both sides run in a process of their own and are loaded in random order; then every entry is
+// overwritten twice. What is shown is how much the process has grown since it was empty, in bytes for each
+// entry: after loading, at rest, and the most it took while entries were overwritten. The peer is left out
+// if redis-server is not installed.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "memory:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("memory", flag.ExitOnError)
+	entries := flags.String("entries", "10000,100000,1000000", "how many entries to hold, one table row each")
+	percent := flags.Int("gcpercent", 25, "how far the heap may grow beyond what is live, in percent")
+	floor := flags.Int64("gcfloor", 16<<20, "how far it may grow at the least, in bytes")
+	child := flags.Bool("child", false, "measure our side in this process, and print it as numbers")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	sizes, err := parseSizes(*entries)
+	if err != nil {
+		return err
+	}
+	gc := collector{percent: *percent, floor: *floor}
+	if *child {
+		return printOurs(stdout, sizes[0], gc)
+	}
+	return printTable(stdout, sizes, gc)
+}
+
+func parseSizes(text string) ([]int, error) {
+	var sizes []int
+	for _, word := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("-entries: %q is no number of entries", word)
+		}
+		sizes = append(sizes, n)
+	}
+	return sizes, nil
+}
+
+func printTable(stdout io.Writer, sizes []int, gc collector) error {
+	t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "entries\twho\tempty MiB\tloaded\tat rest\toverwritten\tcounted\tlongest GC pause\tcollections\t")
+	for _, n := range sizes {
+		ours, err := measureOurs(n, gc)
+		if err != nil {
+			return err
+		}
+		ours.print(t, n, "memory")
+		redis, err := measureRedis(n)
+		if err != nil {
+			return err
+		}
+		if redis.loaded > 0 {
+			redis.print(t, n, "redis")
+			fmt.Fprintf(t, "\tratio\t\t%.2f\t%.2f\t%.2f\t\t\t\t\n", ours.loaded/redis.loaded, ours.rest/redis.rest, ours.peak/redis.peak)
+		}
+	}
+	return t.Flush()
+}

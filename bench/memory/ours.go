@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"strconv"
+	"time"
+
+	kv "key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+// measureOurs measures our side in a process of its own.
+func measureOurs(n int, gc collector) (figures, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return figures{}, err
+	}
+	child := exec.Command(self, "-child", "-entries", strconv.Itoa(n),
+		"-gcpercent", strconv.Itoa(gc.percent), "-gcfloor", strconv.FormatInt(gc.floor, 10))
+	child.Stderr = os.Stderr
+	text, err := child.Output()
+	if err != nil {
+		return figures{}, fmt.Errorf("measure ours: %w", err)
+	}
+	var f figures
+	_, err = fmt.Sscan(string(text), &f.empty, &f.loaded, &f.rest, &f.peak, &f.counted, &f.pause, &f.cycles)
+	return f, err
+}
+
+func printOurs(stdout io.Writer, n int, gc collector) error {
+	e := memory.New(memory.Options{})
+	defer e.Close()
+	stop := gc.start()
+	defer stop()
+	p, err := newProcess("self")
+	if err != nil {
+		return err
+	}
+	f, err := p.measure(ours{e}, n)
+	if err != nil {
+		return err
+	}
+	stats, err := e.Stats(context.Background())
+	if err != nil {
+		return err
+	}
+	f.counted = float64(stats.MemoryBytes) / float64(stats.Keys)
+	f.pause, f.cycles = longestPause()
+	_, err = fmt.Fprintln(stdout, f.empty, f.loaded, f.rest, f.peak, f.counted, int64(f.pause), f.cycles)
+	return err
+}
+
+// ours is the engine as a store.
+type ours struct{ engine *memory.Engine }
+
+func (o ours) set(key, value []byte) error {
+	_, err := o.engine.Do(context.Background(), kv.Operation{Kind: kv.Set, Key: string(key), Value: value, TTL: 24 * time.Hour})
+	return err
+}
+
+func (o ours) flush() error { return nil }
+
+// settle does at once what the runtime does within minutes when nothing happens.
+func (o ours) settle() {
+	debug.FreeOSMemory()
+}
+
+// collector says how often to collect garbage: whenever the heap has grown by percent of what is live, but
+// by no less than floor bytes.
+type collector struct {
+	percent int
+	floor   int64
+}
+
+// start has the collector follow c until the returned function is called.
+func (c collector) start() (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for tick := time.NewTicker(100 * time.Millisecond); ; {
+			c.adjust()
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
+}
+
+func (c collector) adjust() {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	live := max(int64(sample[0].Value.Uint64()), 1<<20)
+	debug.SetGCPercent(max(c.percent, int(100*c.floor/live)))
+}
+
+// longestPause returns the longest time for which a collection stopped the program, about, and how many
+// collections there were.
+func longestPause() (time.Duration, int) {
+	sample := []metrics.Sample{{Name: "/sched/pauses/total/gc:seconds"}}
+	metrics.Read(sample)
+	histogram := sample[0].Value.Float64Histogram()
+	longest := 0.0
+	for i, count := range histogram.Counts {
+		if count > 0 {
+			longest = histogram.Buckets[i+1]
+		}
+	}
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return time.Duration(longest * float64(time.Second)), int(stats.NumGC)
+}
