@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -20,11 +21,16 @@ func findRoots() (roots, error) {
 	return roots{store: dirs[0], bench: dirs[1]}, nil
 }
 
-// profile is what the store's own build is guided by, seen from its root.
-const profile = "cmd/kv/default.pgo"
+// The programs that are of the project itself. All others are packages of this module.
+const (
+	store = "store" // cmd/kv
+	// storeUnbatched is cmd/kv with one difference: each call of its gateway to the service is a request of its own,
+	// as it would be without package client/batching.
+	storeUnbatched = "store-unbatched"
+)
 
-// binary returns the file of a program, built when it is needed first. "store" is the project's own, built from the
-// working tree as `task build` does; others are packages of this module.
+// binary returns the file of a program, built when it is needed first. The project's own is built from the working
+// tree as `task build` does.
 func (s *stage) binary(ctx context.Context, name string) (string, error) {
 	return s.do("binary "+name, func() (string, error) {
 		r, err := s.roots()
@@ -33,27 +39,51 @@ func (s *stage) binary(ctx context.Context, name string) (string, error) {
 		}
 		fmt.Fprintln(s.progress, "building", name)
 		file := filepath.Join(s.dir, name+".binary")
-		args := []string{"build", "-trimpath", "-o", file, "./" + name}
-		dir := r.bench
 		switch name {
-		case "store":
-			dir, args[len(args)-1] = r.store, "./cmd/kv"
-		case "unbatched":
-			// It is to differ from the store in one thing alone, so it is built with the same profile.
-			if guide := filepath.Join(r.store, profile); exists(guide) {
-				args = append([]string{"build", "-pgo", guide}, args[1:]...)
+		case store:
+			return file, build(ctx, r.store, file, "./cmd/kv")
+		case storeUnbatched:
+			overlay, err := s.overlay(r.store)
+			if err != nil {
+				return "", err
 			}
+			return file, build(ctx, r.store, file, "./cmd/kv", "-overlay", overlay)
 		}
-		cmd := exec.CommandContext(ctx, "go", args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("build %s: %w: %s", name, err, out)
-		}
-		return file, nil
+		return file, build(ctx, r.bench, file, "./"+name)
 	})
 }
 
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
+func build(ctx context.Context, dir, file, pkg string, flags ...string) error {
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-trimpath", "-o", file}, flags...), pkg)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w: %s", pkg, err, out)
+	}
+	return nil
+}
+
+// overlay writes what has Go build the store unbatched, and returns its file. Nothing in the working tree is changed.
+func (s *stage) overlay(root string) (string, error) {
+	original := filepath.Join(root, "cmd", "kv", "gateway.go")
+	source, err := os.ReadFile(original)
+	if err != nil {
+		return "", err
+	}
+	changed, err := withoutBatching(string(source))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", original, err)
+	}
+	replacement, file := filepath.Join(s.dir, "gateway.go"), filepath.Join(s.dir, "overlay.json")
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
+	return file, errors.Join(err, os.WriteFile(replacement, []byte(changed), 0o600), os.WriteFile(file, text, 0o600))
+}
+
+// withoutBatching changes the one line of cmd/kv/gateway.go that makes the transport.
+func withoutBatching(source string) (string, error) {
+	const batched, unbatched = "client.NewTransport(service, options...)",
+		"client.NewTransport(service, append(options, client.WithoutBatching())...)"
+	if strings.Count(source, batched) != 1 {
+		return "", fmt.Errorf("it does not call %s just once, so it cannot be built without batching", batched)
+	}
+	return strings.Replace(source, batched, unbatched, 1), nil
 }

@@ -45,7 +45,7 @@ func (o *outcome) add(contender string, values []float64, err error) {
 
 // growStore fills a store of ours with n entries and asks it for them.
 func (b *bench) growStore(ctx context.Context, n int) (bytes, rates []float64, err error) {
-	server, err := b.stage.startProgram(ctx, "store", "serve", "--listen", "127.0.0.1:0")
+	server, err := b.stage.startProgram(ctx, store, "serve", "--listen", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
 	}

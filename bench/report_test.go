@@ -57,12 +57,15 @@ func TestTheMemoryTableIsRead(t *testing.T) {
 }
 
 func TestCommandLines(t *testing.T) {
-	s, err := parseSettings([]string{"--quick", "--out", "/somewhere", "--only", "REST get, 64"}, nil)
+	s, err := parseSettings([]string{"--quick", "--out", "/somewhere", "--only", "REST get, 64", "--rounds", "7"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "go run -C bench . --only 'REST get, 64' --quick"; s.command != want {
+	if want := "go run -C bench . --only 'REST get, 64' --quick --rounds 7"; s.command != want {
 		t.Errorf("the command is %q, want %q", s.command, want)
+	}
+	if s.rounds != 7 {
+		t.Errorf("it measures %d rounds, want 7 as the command line says", s.rounds)
 	}
 	for _, bad := range [][]string{{"--only", "("}, {"--rounds", "0"}, {"--duration", "1ms"}, {"--nonsense"}} {
 		if _, err := parseSettings(bad, &bytes.Buffer{}); err == nil {

@@ -48,9 +48,7 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	s.watchers = []int{1, 100, 1000, 10_000}
 	s.entries = []int{10_000, 100_000, 1_000_000, 10_000_000}
 	if *quick {
-		s.rounds, s.duration = 2, 200*time.Millisecond
-		s.watchers = []int{1, 100}
-		s.entries = []int{10_000, 100_000}
+		s.hurry(f)
 	}
 	var err error
 	if s.only, err = regexp.Compile(*only); err != nil {
@@ -63,6 +61,20 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	return s, nil
 }
 
+// hurry measures little, except where the command line says how much.
+func (s *settings) hurry(f *flag.FlagSet) {
+	given := map[string]bool{}
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["rounds"] {
+		s.rounds = 2
+	}
+	if !given["duration"] {
+		s.duration = 200 * time.Millisecond
+	}
+	s.watchers = []int{1, 100}
+	s.entries = []int{10_000, 100_000}
+}
+
 // command returns the command line, without where the results go.
 func command(f *flag.FlagSet) string {
 	words := []string{"go run -C bench ."}
@@ -71,8 +83,10 @@ func command(f *flag.FlagSet) string {
 		case f.Name == "out":
 		case value == "true":
 			words = append(words, "--"+f.Name)
-		default:
+		case strings.ContainsAny(value, " |()*'"):
 			words = append(words, fmt.Sprintf("--%s '%s'", f.Name, value))
+		default:
+			words = append(words, "--"+f.Name, value)
 		}
 	})
 	return strings.Join(words, " ")

@@ -72,19 +72,17 @@ func (s *stage) start(ctx context.Context, name string) (*process.Server, error)
 	case kvservice:
 		return s.startStore(ctx, dataset.Entries, "kvservice")
 	case twoProcesses:
-		return s.startBefore(ctx, kvservice, "store", func(service string) []string {
-			return []string{"gateway", "--listen", "127.0.0.1:0", "--service", "http://" + service}
-		})
+		return s.startGateway(ctx, store)
 	case unbatched:
-		return s.startBefore(ctx, kvservice, "unbatched", func(service string) []string {
-			return []string{"http://" + service}
-		})
+		return s.startGateway(ctx, storeUnbatched)
 	case grpcGo:
 		return s.startProgram(ctx, "asbuilt", "service")
 	case asBuilt:
-		return s.startBefore(ctx, grpcGo, "asbuilt", func(service string) []string {
-			return []string{"gateway", service}
-		})
+		service, err := s.server(ctx, grpcGo)
+		if err != nil {
+			return nil, err
+		}
+		return s.startProgram(ctx, "asbuilt", "gateway", service)
 	case etcd:
 		return s.startEtcd(ctx)
 	case redis:
@@ -104,20 +102,18 @@ func (s *stage) startProgram(ctx context.Context, program string, args ...string
 	return s.servers.Start(ctx, []string{"KV_API_KEY=" + apiKey}, binary, args...)
 }
 
-// startBefore starts a gateway before a service.
-func (s *stage) startBefore(
-	ctx context.Context, service, program string, args func(service string) []string,
-) (*process.Server, error) {
-	addr, err := s.server(ctx, service)
+// startGateway starts a gateway of ours before the kvservice.
+func (s *stage) startGateway(ctx context.Context, program string) (*process.Server, error) {
+	service, err := s.server(ctx, kvservice)
 	if err != nil {
 		return nil, err
 	}
-	return s.startProgram(ctx, program, args(addr)...)
+	return s.startProgram(ctx, program, "gateway", "--listen", "127.0.0.1:0", "--service", "http://"+service)
 }
 
 // startStore starts a server of ours and fills it.
 func (s *stage) startStore(ctx context.Context, entries int, command string) (*process.Server, error) {
-	server, err := s.startProgram(ctx, "store", command, "--listen", "127.0.0.1:0")
+	server, err := s.startProgram(ctx, store, command, "--listen", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
