@@ -3,7 +3,7 @@
 //	go run -C bench .                          everything; about half an hour
 //	go run -C bench . --quick                  everything in small, in a minute or so: to see that it runs
 //	go run -C bench . --only 'REST get, 64'    what matches, of "scenario, setting"
-//	go run -C bench . --out DIR                where results.json and results.svg are written
+//	go run -C bench . --out DIR                where results.txt, .json and .svg are written
 //
 // (The benchmark is a module of its own, so that what the peers need is no dependency of the store's; Go then wants
 // -C, and reads DIR from within bench/.)

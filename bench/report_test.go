@@ -39,6 +39,10 @@ func TestResultsAreWritten(t *testing.T) {
 	if err := json.Unmarshal(text, &r); err != nil || len(r.Outcomes) != 2 || len(r.Targets) != len(targets) {
 		t.Errorf("results.json holds %+v, %v", r, err)
 	}
+	tables, err := os.ReadFile(filepath.Join(dir, "results.txt"))
+	if err != nil || !strings.Contains(string(tables), "64 connections") {
+		t.Errorf("results.txt is %s, %v", tables, err)
+	}
 	picture, err := os.ReadFile(filepath.Join(dir, "results.svg"))
 	if err != nil || xml.Unmarshal(picture, new(struct{})) != nil {
 		t.Errorf("results.svg is %s, %v", picture, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,14 +32,17 @@ func newResults(ctx context.Context, s settings, outcomes []outcome) results {
 	return r
 }
 
-// write writes results.json and results.svg to dir, which is made if it is not there.
+// write writes results.json, results.txt and results.svg to dir, which is made if it is not there.
 func (r results) write(dir string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
+	var tables bytes.Buffer
 	return errors.Join(
 		os.MkdirAll(dir, 0o755),
+		r.print(&tables),
+		os.WriteFile(filepath.Join(dir, "results.txt"), tables.Bytes(), 0o644),
 		os.WriteFile(filepath.Join(dir, "results.json"), append(text, '\n'), 0o644),
 		os.WriteFile(filepath.Join(dir, "results.svg"), r.chart(), 0o644),
 	)

@@ -12,7 +12,7 @@ import (
 // settings say how much to measure.
 type settings struct {
 	command     string         // how to do it again
-	out         string         // directory for results.json and results.svg
+	out         string         // directory for the results
 	only        *regexp.Regexp // of what cells are called
 	rounds      int            // how often each is measured
 	duration    time.Duration  // how long, each time
@@ -34,7 +34,7 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	var s settings
-	f.StringVar(&s.out, "out", "out", "`directory` for results.json and results.svg, as seen from bench/")
+	f.StringVar(&s.out, "out", "out", "`directory` for results.txt, results.json and results.svg, as seen from bench/")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each is measured")
 	f.DurationVar(&s.duration, "duration", 3*time.Second, "how long each is measured, each time")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Hour, "how long everything may take")
