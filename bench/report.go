@@ -101,9 +101,9 @@ func (v verdict) text() string {
 	case v.Why != "":
 		return "?\t\tnot measured: " + firstLineOf(v.Why)
 	case v.Reached:
-		return fmt.Sprintf("%.2f\t%.2f–%.2f\treached", v.Ratio, v.Low, v.High)
+		return fmt.Sprintf("%.3f\t%.2f–%.2f\treached", v.Ratio, v.Low, v.High)
 	}
-	return fmt.Sprintf("%.2f\t%.2f–%.2f\tNOT REACHED", v.Ratio, v.Low, v.High)
+	return fmt.Sprintf("%.3f\t%.2f–%.2f\tNOT REACHED", v.Ratio, v.Low, v.High)
 }
 
 // printMissing says once for each reason why something is missing.

@@ -18,7 +18,7 @@ func TestTheReportSaysWhatIsMissing(t *testing.T) {
 	}
 	for _, want := range []string{
 		"REST get", "16 connections", "64 connections", "MISSING webdis + Redis: webdis is not installed: apt install webdis",
-		"2.00  2.00–3.00       reached", "not asked for",
+		"2.000  2.00–3.00       reached", "not asked for",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report does not say %q:\n%s", want, &out)
