@@ -140,6 +140,9 @@ func BenchmarkSetBesideWatches(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			e := memory.New(memory.Options{})
+			for i := range 200_000 { // so that garbage is collected as seldom as in a store of some size
+				write(b, e, fmt.Sprint("other/", i), 0)
+			}
 			for i := range c.n {
 				follow(b, e, c.req(i))
 			}

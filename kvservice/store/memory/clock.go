@@ -3,7 +3,7 @@ package memory
 import "time"
 
 // clock counts nanoseconds since the engine was made. It is monotonic: setting the wall clock changes
-// neither when an entry expires nor the order of two instants.
+// neither when an entry expires nor the order of two instants, nor what is shown of either.
 type clock struct {
 	start time.Time
 	shown time.Time // start without its monotonic reading

@@ -12,7 +12,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"key-value/kvservice/store"
@@ -59,17 +58,17 @@ type Engine struct {
 	clock      clock
 	epoch      uint64 // random, never zero
 	emptyBytes int64  // what the tree takes with no entries
-	lru        lru
+	tree       *tree  // changed by who holds mu, and read by anyone
 	history    *history
 	waker      *waker
-	hits       atomic.Int64
-	misses     atomic.Int64
 	done       chan struct{} // closed by Close
 	workers    sync.WaitGroup
+	hits       counter
+	misses     counter
 
 	mu sync.Mutex // held by whoever writes; guards what follows
 	tally
-	tree      *tree // may be read without mu
+	lru       lru
 	topics    *topics
 	watches   int64
 	snapshots map[*snapshot]struct{} // those that hold a root of the tree
@@ -151,10 +150,10 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	defer e.mu.Unlock()
 	return store.Stats{
 		Keys:        e.tree.keys,
-		MemoryBytes: e.tree.bytes,
+		MemoryBytes: resident(e.tree.bytes),
 		MaxMemory:   e.options.MaxMemory,
-		Hits:        e.hits.Load(),
-		Misses:      e.misses.Load(),
+		Hits:        e.hits.sum(),
+		Misses:      e.misses.sum(),
 		Expirations: e.expirations,
 		Evictions:   e.evictions,
 		Watchers:    e.watches,

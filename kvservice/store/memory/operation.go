@@ -13,7 +13,8 @@ var errKind = errors.New("no such kind of operation")
 // Do carries out one operation.
 func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error) {
 	if op.Kind == store.Get {
-		return e.answer(e.tree.get(op.Key))
+		tag := e.tree.tag(op.Key)
+		return e.answer(e.tree.get(op.Key, tag), tag)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -25,13 +26,13 @@ func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error)
 	return result, err
 }
 
-// answer is the result of a get that found an entry, or nil.
-func (e *Engine) answer(found *entry) (store.Result, error) {
+// answer is the result of a get that found an entry, or nil. Tag is the key's.
+func (e *Engine) answer(found *entry, tag uint8) (store.Result, error) {
 	if found == nil || found.deadline != never && found.expired(e.clock.now()) {
-		e.misses.Add(1)
+		e.misses.add(tag)
 		return store.Result{}, store.ErrNotFound
 	}
-	e.hits.Add(1)
+	e.hits.add(tag)
 	if e.options.OnFull == Evict {
 		found.use(e.lru.tick.Load())
 	}
@@ -43,7 +44,7 @@ func (e *Engine) answer(found *entry) (store.Result, error) {
 func (e *Engine) applyLocked(op store.Operation) (store.Result, error) {
 	switch op.Kind {
 	case store.Get:
-		return e.answer(e.tree.peek(op.Key))
+		return e.answer(e.tree.peek(op.Key), 0)
 	case store.Set:
 		return e.setLocked(op)
 	case store.Delete:

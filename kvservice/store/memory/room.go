@@ -16,8 +16,11 @@ func (e *Engine) makeRoomLocked(found *entry, key string, valueLen int, now int6
 		}
 	}
 	for {
-		free := limit - e.tree.bytes - need
-		if free >= 0 && (found != nil || free >= e.tree.growth(key)) {
+		grown := e.tree.bytes + need
+		if found == nil {
+			grown += e.tree.growth(key)
+		}
+		if resident(grown) <= limit {
 			return nil
 		}
 		if e.tree.nextDue() <= now {
@@ -44,7 +47,7 @@ func (t *tree) growth(key string) int64 {
 // evictLocked removes an entry other than found, if entries may be evicted and one of the size that is to be
 // stored would fit into an empty tree.
 func (e *Engine) evictLocked(found *entry, payload int, now int64) bool {
-	if e.options.OnFull != Evict || e.emptyBytes+entryBytes(payload) > e.options.MaxMemory {
+	if e.options.OnFull != Evict || resident(e.emptyBytes+entryBytes(payload)) > e.options.MaxMemory {
 		return false
 	}
 	committed := e.history.head.Load()

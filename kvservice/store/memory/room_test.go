@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,7 +63,7 @@ func fill(t *testing.T, e *memory.Engine, ttl time.Duration) int {
 func TestFullEngineRefusesWhatNeedsRoom(t *testing.T) {
 	e := open(t, memory.Options{MaxMemory: room})
 	n := fill(t, e, 0)
-	if s := stats(t, e); s.Keys != int64(n) || s.MemoryBytes < room*9/10 {
+	if s := stats(t, e); s.Keys != int64(n) || s.MemoryBytes < room*19/20 {
 		t.Fatalf("engine is full with %d keys in %d bytes", s.Keys, s.MemoryBytes)
 	}
 	for _, op := range []store.Operation{
@@ -185,4 +186,25 @@ func TestWatchesHearOfEvictions(t *testing.T) {
 	if s := stats(t, e); s.Keys != int64(len(alive)) || s.Evictions == 0 {
 		t.Fatalf("the watch knows of %d entries, and there are %d", len(alive), s.Keys)
 	}
+}
+
+func TestMemoryIsWhatTheHeapTakes(t *testing.T) {
+	e := open(t, memory.Options{HistoryBytes: 1})
+	before := heap()
+	random := rand.New(rand.NewPCG(1, 2))
+	value := strings.Repeat("v", 300)
+	for range 50_000 {
+		do(t, e, set(fmt.Sprint(random.IntN(40_000)), value[:random.IntN(len(value))]))
+	}
+	if got, want := stats(t, e).MemoryBytes, heap()-before; got < want || got > want*11/10 {
+		t.Fatalf("entries are said to take %d bytes, and their objects take %d", got, want)
+	}
+}
+
+// heap is what live objects take, in bytes, without what the allocator needs for itself.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

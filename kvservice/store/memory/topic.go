@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,11 +34,12 @@ func (t *topic) arm() *signal {
 type topics struct {
 	keys     map[string]*topic // :: key → topic
 	prefixes map[string]*topic // :: prefix → topic
-	lengths  []int             // of the prefixes, ascending, each once
+	counts   map[int]int       // :: length → how many prefixes have it, at least one
+	lengths  []int             // the keys of counts, ascending
 }
 
 func newTopics() *topics {
-	return &topics{keys: map[string]*topic{}, prefixes: map[string]*topic{}}
+	return &topics{keys: map[string]*topic{}, prefixes: map[string]*topic{}, counts: map[int]int{}}
 }
 
 // join returns the topic of t, with one more watch.
@@ -46,7 +48,7 @@ func (ts *topics) join(t target) *topic {
 	if found == nil {
 		found = &topic{}
 		ts.of(t)[t.name] = found
-		ts.measure()
+		ts.count(t, 1)
 	}
 	found.watches++
 	return found
@@ -57,7 +59,7 @@ func (ts *topics) leave(t target) {
 	found := ts.of(t)[t.name]
 	if found.watches--; found.watches == 0 {
 		delete(ts.of(t), t.name)
-		ts.measure()
+		ts.count(t, -1)
 	}
 }
 
@@ -68,13 +70,17 @@ func (ts *topics) of(t target) map[string]*topic {
 	return ts.prefixes
 }
 
-// measure finds the lengths of the prefixes anew.
-func (ts *topics) measure() {
-	ts.lengths = ts.lengths[:0]
-	for prefix := range ts.prefixes {
-		if i, found := slices.BinarySearch(ts.lengths, len(prefix)); !found {
-			ts.lengths = slices.Insert(ts.lengths, i, len(prefix))
-		}
+// count says that there is one prefix more or less of t's length.
+func (ts *topics) count(t target, by int) {
+	if t.one {
+		return
+	}
+	if ts.counts[len(t.name)] += by; ts.counts[len(t.name)] == 0 {
+		delete(ts.counts, len(t.name))
+	}
+	if len(ts.counts) != len(ts.lengths) {
+		ts.lengths = slices.AppendSeq(ts.lengths[:0], maps.Keys(ts.counts))
+		slices.Sort(ts.lengths)
 	}
 }
 

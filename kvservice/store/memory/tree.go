@@ -19,6 +19,7 @@ import (
 type tree struct {
 	root atomic.Pointer[branch] // what readers see
 	seed maphash.Seed
+	_    [48]byte // keeps what writers change out of the cache line that readers need
 
 	// What follows is of writers alone.
 	treeState
@@ -57,8 +58,8 @@ func (t *tree) clear() {
 // tag is a hash of key. Leaves compare tags before they compare keys.
 func (t *tree) tag(key string) uint8 { return uint8(maphash.String(t.seed, key)) }
 
-// get returns the entry of key, or nil, as readers see it.
-func (t *tree) get(key string) *entry { return t.root.Load().get(key, t.tag(key)) }
+// get returns the entry of key, which has this tag, or nil, as readers see it.
+func (t *tree) get(key string, tag uint8) *entry { return t.root.Load().get(key, tag) }
 
 // peek returns the entry of key, or nil, as the writer sees it.
 func (t *tree) peek(key string) *entry { return t.top.get(key, t.tag(key)) }
