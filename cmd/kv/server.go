@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"key-value/internal/collector"
 	"key-value/internal/limit"
 	"key-value/internal/serve"
 )
@@ -75,6 +76,7 @@ func (s *server) run(ctx context.Context, handler serve.Handler, started func(ad
 	if !s.fastGRPC {
 		handler.RPC = nil
 	}
+	collector.Default.Follow()
 	return serve.Run(ctx, serve.Config{
 		Listen: s.listen, Handler: handler, RPC: handler.RPC, State: s.state, Drain: s.drain, Log: s.log, Started: started,
 	})
