@@ -67,6 +67,7 @@ func keepHeader(ctx context.Context, info *tap.Info) (context.Context, error) {
 
 // serve is the handler of every call.
 func (s *service) serve(_ any, out grpc.ServerStream) error {
+	growStack(0)
 	ctx := out.Context()
 	in, ok := grpc.ServerTransportStreamFromContext(ctx).(transportStream)
 	if !ok {
@@ -103,6 +104,15 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 	header, _ := ctx.Value(headerKey{}).(metadata.MD)
 	readHeader(stream.info.RequestHeader(), header)
 	return stream, nil
+}
+
+// growStack makes room for a whole call on the stack. A new goroutine's stack would otherwise double several
+// times on the way down, each time with more on it to copy, which took a seventh of the time of a Get.
+//
+//go:noinline
+func growStack(i int) byte {
+	var room [4 << 10]byte
+	return room[i]
 }
 
 func peerAddr(ctx context.Context) string {

@@ -9,9 +9,14 @@ import (
 	"key-value/internal/grpcserve"
 )
 
-// pingEvery is how often a gRPC client may ask for a sign of life. One that does so more often for long is
-// disconnected.
-const pingEvery = time.Second
+const (
+	// pingEvery is how often a gRPC client may ask for a sign of life. One that does so more often for long is
+	// disconnected.
+	pingEvery = time.Second
+	// workers is how many goroutines wait for calls, with stacks that have grown already. Further calls get
+	// goroutines of their own.
+	workers = 64
+)
 
 // newGRPC returns the server of connections that a gRPC client opened, with the bounds that newHTTP sets. It
 // returns nil if there are no such connections.
@@ -31,5 +36,6 @@ func newGRPC(cfg Config) *grpc.Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingEvery, PermitWithoutStream: true}),
 		grpc.ReadBufferSize(0), // the connections have one
+		grpc.NumStreamWorkers(workers),
 	)
 }
