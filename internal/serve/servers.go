@@ -25,7 +25,7 @@ type servers struct {
 func newServers(listener net.Listener, cfg Config) *servers {
 	return &servers{
 		split: split.New(listener, split.Config{
-			GRPC:           cfg.RPC != nil,
+			Procedures:     procedures(cfg.RPC),
 			HeaderTimeout:  headerTimeout,
 			IdleTimeout:    idleTimeout,
 			WriteTimeout:   writeTimeout,
@@ -36,6 +36,18 @@ func newServers(listener net.Listener, cfg Config) *servers {
 		grpc: newGRPC(cfg),
 		done: make(chan struct{}),
 	}
+}
+
+// procedures returns the paths of rpc, and nil if that is nil.
+func procedures(rpc *RPC) map[string]bool {
+	if rpc == nil {
+		return nil
+	}
+	paths := map[string]bool{}
+	for spec := range rpc.Server.Specs() {
+		paths[spec.Procedure] = true
+	}
+	return paths
 }
 
 // serve returns a channel that gets an error if one of the servers ends by itself.

@@ -276,17 +276,57 @@ func TestAClientMayWaitForTheServer(t *testing.T) {
 func TestWhatIsNotGRPCIsRefusedWithoutBeingLookedAt(t *testing.T) {
 	b := startBoth(t, time.Minute)
 	p := b.dial(t)
-	p.Request(1, p.Post(watch, grpcs), wiretest.Message(nil))
+	p.Request(1, p.Post(watch, grpcs, "x-first", "in the table of both sides"), wiretest.Message(nil))
 	<-b.opened
-	p.Request(3, p.Post(who, "application/proto"), nil)
+	p.Request(3, p.Post(who, "application/proto", "x-second", "in that of the client alone"), nil)
 	away := wiretest.Next[*http2.GoAwayFrame](p)
-	if away == nil || away.LastStreamID != 1 || away.ErrCode != http2.ErrCodeNo {
-		t.Fatalf("the other request was answered by %v, want GOAWAY with last stream 1", away)
+	if away == nil || away.LastStreamID != 1<<31-1 || away.ErrCode != http2.ErrCodeNo {
+		t.Fatalf("the other request was answered by %v, want GOAWAY that cuts off nothing", away)
 	}
-	p.Request(5, p.Post(who, grpcs), wiretest.Message(nil)) // is above 1 as well
+	for _, stream := range []uint32{3, 5} {
+		if stream == 5 { // was under way before GOAWAY came
+			p.Request(5, p.Block(":method", "GET", ":scheme", "http", ":authority", "test", ":path", "/"), nil)
+		}
+		reset := wiretest.Next[*http2.RSTStreamFrame](p)
+		if reset == nil || reset.StreamID != stream || reset.ErrCode != http2.ErrCodeRefusedStream {
+			t.Fatalf("stream %d got %v, want REFUSED_STREAM", stream, reset)
+		}
+	}
+	p.Request(7, p.Post(who, grpcs, "x-first", "in the table of both sides", "x-second", "in that of the client alone",
+		"x-long", strings.Repeat("x", 15<<10)), wiretest.Message(nil))
+	wantAnswer(t, p, "grpc-go")
 	b.events <- "still there"
-	if data := wiretest.Next[*http2.DataFrame](p); data == nil || data.StreamID != 1 {
-		t.Fatalf("the stream under way got %v", data)
+	for {
+		data := wiretest.Next[*http2.DataFrame](p)
+		if data == nil {
+			t.Fatal("the stream under way ended")
+		}
+		if data.StreamID == 1 {
+			break
+		}
+	}
+}
+
+// Some requests have no better answer than grpc-go's, so they are not worth a new connection.
+func TestWhatNobodyServesIsAnsweredByGRPC(t *testing.T) {
+	b := startBoth(t, time.Minute)
+	p := b.dial(t)
+	p.Request(1, p.Post(who, grpcs), wiretest.Message(nil))
+	wantAnswer(t, p, "grpc-go")
+	p.Request(3, p.Post("/", "text/plain", "te", "trailers"), nil) // which only gRPC clients say
+	p.Request(5, p.Post(who, "image/jpeg"), nil)
+	for answers := 0; answers < 2; {
+		header := wiretest.Next[*http2.MetaHeadersFrame](p)
+		if header == nil {
+			t.Fatal("the connection ended")
+		}
+		if header.StreamID == 1 {
+			continue // its trailers
+		}
+		answers++
+		if got := wiretest.Field(header, ":status"); got != "415" {
+			t.Errorf("stream %d got status %s, want 415", header.StreamID, got)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 
 const (
 	flagAck        = 0x1 // of SETTINGS and PING
+	flagEndStream  = 0x1 // of HEADERS
 	flagEndHeaders = 0x4
 	flagPadded     = 0x8
 	flagPriority   = 0x20
@@ -69,11 +70,29 @@ func appendSetting(b []byte, id uint16, value uint32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(b, id), value)
 }
 
+// allStreams is above all streams: GOAWAY with it asks the client to open no further ones.
+const allStreams = 1<<31 - 1
+
 // goAway returns a frame that says that no stream above last was or will be looked at.
 func goAway(last uint32, why string) []byte {
 	payload := binary.BigEndian.AppendUint32(nil, last)
 	payload = binary.BigEndian.AppendUint32(payload, 0) // NO_ERROR
 	return appendFrame(nil, typeGoAway, 0, 0, append(payload, why...))
+}
+
+// refusal returns a frame that says that a request was not looked at and may be sent again.
+func refusal(stream uint32) []byte {
+	return appendFrame(nil, typeRSTStream, 0, stream, binary.BigEndian.AppendUint32(nil, 7)) // REFUSED_STREAM
+}
+
+// appendHeaders appends a header block as a HEADERS frame and what CONTINUATION frames it needs.
+func appendHeaders(b []byte, flags byte, stream uint32, block []byte) []byte {
+	kind := byte(typeHeaders)
+	for len(block) > frameBytes {
+		b = appendFrame(b, kind, flags, stream, block[:frameBytes])
+		kind, flags, block = typeContinuation, 0, block[frameBytes:]
+	}
+	return appendFrame(b, kind, flags|flagEndHeaders, stream, block)
 }
 
 // headerBlock returns the fragments of the header block that starts with the HEADERS frame at the start of

@@ -109,7 +109,7 @@ func (p *peeker) look() (kind, error) {
 		}
 		p.looked = n
 	}
-	if !p.cfg.GRPC {
+	if p.cfg.Procedures == nil {
 		return http2Request, nil
 	}
 	for len(p.in)-p.looked >= frameHeaderBytes {
@@ -172,7 +172,7 @@ func (p *peeker) lookAtRequest() (kind, error) {
 		return undecided, p.sendSettings()
 	}
 	p.request = newRequest(p.cfg.MaxHeaderBytes)
-	if fragments == nil || p.request.read(fragments) != nil || !p.request.grpc || p.request.proxied {
+	if fragments == nil || p.request.read(fragments) != nil || !p.request.isGRPC() || p.request.proxied {
 		return http2Request, nil
 	}
 	p.stream = parseFrame(p.in[p.looked:]).stream

@@ -1,6 +1,9 @@
 package split
 
-import "net"
+import (
+	"net"
+	"slices"
+)
 
 const (
 	// bufferBytes is how much is read of a connection at once, in the beginning. Neither server needs a buffer
@@ -22,6 +25,7 @@ const (
 	passAll                   // the server gets it and all further ones, unseen
 	drop                      // the server does not get it
 	dropPassed                // the server does not get it, and gets all further ones unseen
+	replace                   // the server gets something else
 )
 
 // source reads frames from a connection and takes some of them out.
@@ -34,9 +38,11 @@ type source struct {
 	// buf holds what was read: buf[next:ready] is for the server, and buf[ready:] has not been judged.
 	buf         []byte
 	next, ready int
-	filled      bool // whether the last read had more than there was room for
-	passing     int  // how many bytes of the current frame are still to come, and pass
-	dropping    int  // the same, and do not
+	filled      bool   // whether the last read had more than there was room for
+	instead     []byte // what the server gets where the verdict was replace
+	insteadOf   int    // for how many bytes
+	passing     int    // how many bytes of the current frame are still to come, and pass
+	dropping    int    // the same, and do not
 }
 
 // newSource returns a source of what peeker has read and the connection has still to give.
@@ -140,6 +146,9 @@ func (s *source) pronounce(f frame, rest []byte) bool {
 	case dropPassed:
 		s.dropping = f.size()
 		s.judge = nil
+	case replace:
+		s.buf = slices.Replace(s.buf, s.ready, s.ready+s.insteadOf, s.instead...)
+		s.ready += len(s.instead)
 	}
 	return true
 }

@@ -4,8 +4,9 @@
 // A connection is given away as soon as its first request shows what it is for, with every byte that was
 // read of it. Whatever is not plainly gRPC goes to net/http: what is broken, what is slow, and what a proxy
 // sends, since a proxy may mix all kinds of requests on one connection. If another kind of request comes on a
-// connection that grpc-go has, that request and those behind it are refused in HTTP/2's own way (GOAWAY), so
-// that the client sends them again on a new connection, and nothing was done twice.
+// connection that grpc-go has, it is refused in HTTP/2's own way (RST_STREAM with REFUSED_STREAM), and the
+// client is asked to open a new connection (GOAWAY): there it sends the request again, and none is lost or
+// done twice.
 package split
 
 import (
@@ -30,8 +31,8 @@ const (
 
 // Config holds the bounds of connections that are not decided yet, and what both servers have in common.
 type Config struct {
-	// GRPC says whether there is a server for gRPC connections. False: all connections are HTTP.
-	GRPC bool
+	// Procedures are the paths of all RPCs. Nil: there is no server for gRPC connections, and all are HTTP.
+	Procedures map[string]bool
 	// HeaderTimeout is how long a first request may take to come once it has begun.
 	HeaderTimeout time.Duration
 	// IdleTimeout is how long an HTTP/2 connection may wait with its first request.

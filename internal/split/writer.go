@@ -56,16 +56,16 @@ func (w *writer) writeAround(p []byte) (int, error) {
 	return n + rest, err
 }
 
-// interject writes a frame of our own, now or behind the frame that is being written.
-func (w *writer) interject(frame []byte) {
+// interject writes frames of our own, now or behind the frame that is being written.
+func (w *writer) interject(frames []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.boundary.here() {
-		w.own = frame
+		w.own = append(w.own, frames...)
 		return
 	}
 	w.extendDeadline()
-	_, _ = w.conn.Write(frame) // a broken connection will say so to its server
+	_, _ = w.conn.Write(frames) // a broken connection will say so to its server
 }
 
 func (w *writer) extendDeadline() {

@@ -71,7 +71,7 @@ func (p *Peer) Block(fields ...string) []byte {
 // Post returns a header block of a request with POST.
 func (p *Peer) Post(path, contentType string, fields ...string) []byte {
 	return p.Block(append([]string{":method", "POST", ":scheme", "http", ":authority", "test", ":path", path,
-		"content-type", contentType, "te", "trailers"}, fields...)...)
+		"content-type", contentType}, fields...)...)
 }
 
 // Request sends a whole request.
