@@ -31,8 +31,10 @@ func main() {
 func run(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("memory", flag.ExitOnError)
 	entries := flags.String("entries", "10000,100000,1000000", "how many entries to hold, one table row each")
-	percent := flags.Int("gcpercent", 25, "how far the heap may grow beyond what is live, in percent")
-	floor := flags.Int64("gcfloor", 16<<20, "how far it may grow at the least, in bytes")
+	var gc collector
+	flags.IntVar(&gc.percent, "gcpercent", 15, "how far the heap may grow beyond what is live, in percent")
+	flags.Int64Var(&gc.room, "gcroom", 64<<20, "how far a small heap may grow, in bytes")
+	flags.Int64Var(&gc.small, "gcsmall", 128<<20, "up to where a heap is small, in bytes")
 	child := flags.Bool("child", false, "measure our side in this process, and print it as numbers")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -41,7 +43,6 @@ func run(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	gc := collector{percent: *percent, floor: *floor}
 	if *child {
 		return printOurs(stdout, sizes[0], gc)
 	}

@@ -23,7 +23,7 @@ func measureOurs(n int, gc collector) (figures, error) {
 		return figures{}, err
 	}
 	child := exec.Command(self, "-child", "-entries", strconv.Itoa(n),
-		"-gcpercent", strconv.Itoa(gc.percent), "-gcfloor", strconv.FormatInt(gc.floor, 10))
+		"-gcpercent", strconv.Itoa(gc.percent), "-gcroom", strconv.FormatInt(gc.room, 10), "-gcsmall", strconv.FormatInt(gc.small, 10))
 	child.Stderr = os.Stderr
 	text, err := child.Output()
 	if err != nil {
@@ -70,41 +70,6 @@ func (o ours) flush() error { return nil }
 // settle does at once what the runtime does within minutes when nothing happens.
 func (o ours) settle() {
 	debug.FreeOSMemory()
-}
-
-// collector says how often to collect garbage: whenever the heap has grown by percent of what is live, but
-// by no less than floor bytes.
-type collector struct {
-	percent int
-	floor   int64
-}
-
-// start has the collector follow c until the returned function is called.
-func (c collector) start() (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for tick := time.NewTicker(100 * time.Millisecond); ; {
-			c.adjust()
-			select {
-			case <-done:
-				tick.Stop()
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
-}
-
-func (c collector) adjust() {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	live := max(int64(sample[0].Value.Uint64()), 1<<20)
-	debug.SetGCPercent(max(c.percent, int(100*c.floor/live)))
 }
 
 // longestPause returns the longest time for which a collection stopped the program, about, and how many

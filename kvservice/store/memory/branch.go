@@ -8,8 +8,9 @@ import (
 	"unsafe"
 )
 
-// branchMax is how many children a branch has at most.
-const branchMax = 64
+// branchMax is how many children a branch has at most: as many as make it, with the word that Go adds to objects
+// of its size, one of 8192 bytes. That is a page, which is free again as soon as the branch is.
+const branchMax = 203
 
 // branch divides a range of keys among children: leaves at level 0, and branches of the level below
 // above it. How it divides them never changes; a child is replaced in its place by another one for the same

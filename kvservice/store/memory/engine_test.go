@@ -14,7 +14,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open makes an engine that is closed at the end of the test.
 func open(t *testing.T, options memory.Options) *memory.Engine {
-	e := memory.New(options)
+	return closed(t, memory.New(options))
+}
+
+// deep is open for an engine whose tree is deep although it has few entries.
+func deep(t *testing.T) *memory.Engine { return closed(t, memory.NewDeep(memory.Options{})) }
+
+func closed(t *testing.T, e *memory.Engine) *memory.Engine {
 	t.Cleanup(func() {
 		if err := e.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -25,6 +31,11 @@ func open(t *testing.T, options memory.Options) *memory.Engine {
 
 func TestContract(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Engine { return open(t, memory.Options{}) })
+}
+
+func TestContractInADeepTree(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) store.Engine { return deep(t) })
+	storetest.RunExact(t, func() store.Engine { return memory.NewDeep(memory.Options{}) })
 }
 
 func TestContractToTheNanosecond(t *testing.T) {

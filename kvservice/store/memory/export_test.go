@@ -4,6 +4,13 @@ import (
 	"fmt"
 )
 
+// NewDeep makes an engine with a tree that is deep although it has few entries.
+func NewDeep(options Options) *Engine {
+	e := New(options)
+	e.tree.limits = limits{leaf: 8, branch: 12}
+	return e
+}
+
 // Verify says what is wrong with the engine's tree, if anything is.
 func (e *Engine) Verify() error {
 	e.mu.Lock()
@@ -22,6 +29,20 @@ func (e *Engine) Verify() error {
 // AllocatedBytes is what the engine thinks that n bytes take of the heap.
 func AllocatedBytes(n int) int64 { return allocated(n) }
 
+// SortedLeaf returns what readers find in a leaf that has entries of these keys, in revisions from 1 on: each
+// key with its revision.
+func SortedLeaf(keys ...string) []string {
+	l := &leaf{}
+	for i, key := range keys {
+		l.add(pack(change{revision: uint64(i + 1)}, key, nil), 0)
+	}
+	var found []string
+	for _, e := range l.sorted("", nil) {
+		found = append(found, fmt.Sprint(e.key(), e.revision))
+	}
+	return found
+}
+
 type verifier struct {
 	tree        *tree
 	keys, bytes int64
@@ -37,7 +58,7 @@ func (v *verifier) wrong(format string, args ...any) {
 // branch checks the keys of b against from and to, and returns its earliest deadline.
 func (v *verifier) branch(b *branch, from, to string) int64 {
 	v.bytes += branchBytes
-	if b.n < 1 || b.n > branchMax {
+	if b.n < 1 || int(b.n) > v.tree.limits.branch {
 		v.wrong("a branch has %d children", b.n)
 	}
 	earliest := int64(never)

@@ -31,17 +31,25 @@ func (e *Engine) makeRoomLocked(found *entry, key string, valueLen int, now int6
 	}
 }
 
-// growth is what a new key can add to the tree at most, beside its entry: nothing if its leaf has room, and
-// otherwise a leaf, and on every level a branch.
+// growth is what a new key can add to the tree, beside its entry: nothing if its leaf has room, and otherwise a
+// leaf, and a branch for each branch above it that has no room either.
 func (t *tree) growth(key string) int64 {
-	b := t.top
-	for b.level > 0 {
+	b, grown := t.top, branchBytes // for a new root, if there is no room up to the old one
+	for {
+		if int(b.n) < t.limits.branch {
+			grown = 0
+		} else {
+			grown += branchBytes
+		}
+		if b.level == 0 {
+			break
+		}
 		b = b.branch(b.child(key))
 	}
-	if b.leaf(b.child(key)).n < leafMax {
+	if b.leaf(b.child(key)).n < t.limits.leaf {
 		return 0
 	}
-	return leafBytes + int64(t.top.level+2)*branchBytes
+	return grown + leafBytes
 }
 
 // evictLocked removes an entry other than found, if entries may be evicted and one of the size that is to be

@@ -20,6 +20,8 @@ func set(key, value string) store.Operation {
 	return store.Operation{Kind: store.Set, Key: key, Value: []byte(value)}
 }
 
+func del(key string) store.Operation { return store.Operation{Kind: store.Delete, Key: key} }
+
 func get(key string) store.Operation { return store.Operation{Kind: store.Get, Key: key} }
 
 func do(t *testing.T, e *memory.Engine, op store.Operation) store.Result {
@@ -119,7 +121,7 @@ func TestAtomicBatchThatDoesNotFitChangesNothing(t *testing.T) {
 }
 
 func TestEvictionMakesRoomForEveryWrite(t *testing.T) {
-	e := open(t, memory.Options{MaxMemory: room, OnFull: memory.Evict})
+	e := closed(t, memory.NewDeep(memory.Options{MaxMemory: room, OnFull: memory.Evict}))
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 5000 {
 		key := fmt.Sprint(i)

@@ -5,20 +5,21 @@ import (
 	"unsafe"
 )
 
-// A node is joined with a neighbour if it has fewer than a quarter of what it may have, and the two
-// together no more than three quarters: so neither is divided or joined again soon.
-const (
-	leafFull   = leafMax * 7 / 8 // to how many entries a leaf is filled when it is divided
-	leafFew    = leafMax / 4
-	leafJoin   = leafMax * 3 / 4
-	branchFew  = branchMax / 4
-	branchJoin = branchMax * 3 / 4
-)
+// limits are how many entries a leaf and how many children a branch may have.
+type limits struct{ leaf, branch int }
+
+// A node is joined with a neighbour if it has few of what it may have, and the two together less than most:
+// so neither is divided or joined again soon. When leaves are divided, they are filled up to full.
+func few(limit int) int  { return limit / 4 }
+func most(limit int) int { return limit * 3 / 4 }
+func full(limit int) int { return limit * 7 / 8 }
 
 // splice replaces the children from..to of the branch at depth of path by others.
 func (t *tree) splice(depth, from, to int, by ...child) {
 	b := t.path[depth].b
-	children := b.children()
+	children := b.appendChildren(t.children[:0])
+	t.children = children
+	defer clear(children) // by then nobody needs them
 	appended := to == len(children)
 	children = slices.Replace(children, from, to, by...)
 	t.bytes -= branchBytes
@@ -26,7 +27,7 @@ func (t *tree) splice(depth, from, to int, by ...child) {
 	switch n := len(children); {
 	case n == 0:
 		t.prune(depth)
-	case n <= branchMax:
+	case n <= t.limits.branch:
 		t.settle(depth, int(b.level), children)
 	case appended:
 		t.divideBranch(depth, int(b.level), children, n-1)
@@ -35,11 +36,10 @@ func (t *tree) splice(depth, from, to int, by ...child) {
 	}
 }
 
-// children returns b's children.
-func (b *branch) children() []child {
-	all := make([]child, b.n, b.n+2)
-	for i := range all {
-		all[i] = child{b.nodes[i], b.bounds[i], b.due[i]}
+// appendChildren appends b's children to all.
+func (b *branch) appendChildren(all []child) []child {
+	for i := range int(b.n) {
+		all = append(all, child{b.nodes[i], b.bounds[i], b.due[i]})
 	}
 	return all
 }
@@ -82,7 +82,7 @@ func (t *tree) settle(depth, level int, children []child) {
 		return
 	}
 	up := t.path[depth-1]
-	if len(children) < branchFew {
+	if len(children) < few(t.limits.branch) {
 		for _, left := range []int{up.i - 1, up.i} {
 			if left >= 0 && left+1 < int(up.b.n) && t.joinBranch(depth, left, children) {
 				return
@@ -110,10 +110,10 @@ func (t *tree) settleTop(level int, children []child) {
 func (t *tree) joinBranch(depth, left int, children []child) bool {
 	up := t.path[depth-1]
 	other := up.b.branch(left + 1 - (up.i - left))
-	if len(children)+int(other.n) > branchJoin {
+	if len(children)+int(other.n) > most(t.limits.branch) {
 		return false
 	}
-	joined := other.children()
+	joined := other.appendChildren(nil)
 	if left == up.i {
 		joined[0].bound = up.b.bounds[left+1]
 		joined = append(slices.Clip(children), joined...)
@@ -132,8 +132,8 @@ func (t *tree) joinBranch(depth, left int, children []child) bool {
 func (t *tree) divide(l *leaf, e *entry) {
 	at := t.last()
 	entries := l.sorted("", make([]*entry, 0, 2*leafMax+1))
-	if entries[leafMax-1].key() < e.key() {
-		t.replace(at.i, at.i+1, append(entries, e), leafMax)
+	if entries[l.n-1].key() < e.key() {
+		t.replace(at.i, at.i+1, append(entries, e), l.n)
 		return
 	}
 	from, to := at.i, at.i+1
@@ -143,7 +143,8 @@ func (t *tree) divide(l *leaf, e *entry) {
 	}
 	entries = append(entries, e)
 	slices.SortFunc(entries, byKey)
-	leaves := (len(entries) + leafFull - 1) / leafFull
+	each := full(t.limits.leaf)
+	leaves := (len(entries) + each - 1) / each
 	t.replace(from, to, entries, (len(entries)+leaves-1)/leaves)
 }
 
@@ -166,11 +167,11 @@ func (t *tree) shrunk(l *leaf) {
 		t.splice(depth, at.i, at.i+1)
 		return
 	}
-	if l.n >= leafFew {
+	if l.n >= few(t.limits.leaf) {
 		return
 	}
 	for _, left := range []int{at.i - 1, at.i} {
-		if left >= 0 && left+1 < int(at.b.n) && at.b.leaf(left).n+at.b.leaf(left+1).n <= leafJoin {
+		if left >= 0 && left+1 < int(at.b.n) && at.b.leaf(left).n+at.b.leaf(left+1).n <= most(t.limits.leaf) {
 			entries := at.b.leaf(left).sorted("", nil)
 			entries = at.b.leaf(left+1).sorted("", entries)
 			t.replace(left, left+2, entries, len(entries))

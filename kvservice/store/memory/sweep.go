@@ -43,14 +43,14 @@ func (e *Engine) sweep() {
 		}
 		e.lockSwept()
 		e.alarmAt = never
-		e.setAlarmLocked()
+		e.setAlarmLocked(e.tree.nextDue())
 		e.mu.Unlock()
 	}
 }
 
-// setAlarmLocked has the sweeper woken when entries may expire next, if it is not woken before.
-func (e *Engine) setAlarmLocked() {
-	if due := e.tree.nextDue(); due < e.alarmAt {
+// setAlarmLocked has the sweeper woken at due, if it is not woken before.
+func (e *Engine) setAlarmLocked(due int64) {
+	if due < e.alarmAt {
 		e.alarmAt = due
 		e.alarm.Reset(time.Duration(due - e.clock.now()))
 	}

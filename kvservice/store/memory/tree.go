@@ -23,10 +23,12 @@ type tree struct {
 
 	// What follows is of writers alone.
 	treeState
+	limits     limits
 	generation uint64
 	frozen     uint64
-	hidden     bool   // root is not to follow top
-	path       []step // from the root to a leaf, as the last search left it
+	hidden     bool    // root is not to follow top
+	path       []step  // from the root to a leaf, as the last search left it
+	children   []child // room for the children of a branch, kept to be used again
 }
 
 // treeState is what [tree.rollback] restores.
@@ -43,7 +45,7 @@ type step struct {
 }
 
 func newTree() *tree {
-	t := &tree{seed: maphash.MakeSeed()}
+	t := &tree{seed: maphash.MakeSeed(), limits: limits{leafMax, branchMax}}
 	t.clear()
 	return t
 }
@@ -82,7 +84,7 @@ func (t *tree) put(e *entry) {
 		return
 	}
 	t.keys++
-	if l.n == leafMax {
+	if l.n == t.limits.leaf {
 		t.divide(l, e)
 		return
 	}

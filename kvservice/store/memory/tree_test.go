@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,21 +27,26 @@ func random(space int) func(*rand.Rand, int) string {
 }
 
 func TestTreeStaysWhole(t *testing.T) {
-	const writes = 20_000
+	const writes = 10_000
 	for _, s := range []steer{
 		{"keys in ascending order", func(_ *rand.Rand, i int) string { return fmt.Sprintf("%06d", i) },
 			func(int) float64 { return 0 }},
 		{"keys in descending order", func(_ *rand.Rand, i int) string { return fmt.Sprintf("%06d", writes-i) },
 			func(int) float64 { return 0 }},
-		{"a store that grows and then shrinks to nothing", random(8_000),
+		{"a store that grows and then shrinks to nothing", random(5_000),
 			func(i int) float64 { return float64(i/(writes/2)) * 0.97 }},
-		{"a store that grows and shrinks in turns", random(8_000),
-			func(i int) float64 { return float64(i / 4_000 % 2) }},
+		{"a store that grows and shrinks in turns", random(5_000),
+			func(i int) float64 { return float64(i / 2_000 % 2) }},
 		{"keys with a long common part", func(r *rand.Rand, _ int) string {
-			return fmt.Sprintf("%0*d", 1+r.IntN(40), r.IntN(8_000))
+			return fmt.Sprintf("%0*d", 1+r.IntN(40), r.IntN(5_000))
 		}, func(int) float64 { return 0.4 }},
+		{"blocks of keys that come and go", func(r *rand.Rand, i int) string {
+			block := rand.New(rand.NewPCG(uint64(i/60), 0)).IntN(30)
+			return fmt.Sprintf("%04d", 100*block+r.IntN(100))
+		}, func(i int) float64 { return 0.05 + 0.9*float64(i/60%3) }},
 	} {
 		t.Run(s.name, func(t *testing.T) { s.run(t, open(t, memory.Options{}), writes) })
+		t.Run(s.name+", in a deep tree", func(t *testing.T) { s.run(t, deep(t), writes) })
 	}
 }
 
@@ -58,7 +64,7 @@ func (s steer) run(t *testing.T, e *memory.Engine, writes int) {
 		if _, err := e.Do(t.Context(), op); err != nil {
 			t.Fatal(err)
 		}
-		if i%4000 == 0 || i == writes-1 {
+		if i%2000 == 0 || i == writes-1 {
 			same(t, e, model)
 		}
 	}
@@ -86,7 +92,7 @@ func same(t *testing.T, e *memory.Engine, model map[string]string) {
 }
 
 func TestTreeIsWholeAfterBatchesThatFail(t *testing.T) {
-	e := open(t, memory.Options{})
+	e := deep(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	model := map[string]string{}
 	for i := range 150 {
@@ -129,7 +135,7 @@ func randomBatch(r *rand.Rand, i int, model map[string]string) ([]store.Operatio
 
 func TestTreeForgetsWhatExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := open(t, memory.Options{})
+		e := deep(t)
 		r := rand.New(rand.NewPCG(5, 6))
 		ends := map[string]time.Time{}
 		for i := range 10_000 {
@@ -172,5 +178,66 @@ func TestSizesAreThoseOfTheAllocator(t *testing.T) {
 		if got, want := memory.AllocatedBytes(n), int64(cap(append([]byte(nil), make([]byte, n)...))); got != want {
 			t.Errorf("allocated(%d) = %d, want %d", n, got, want)
 		}
+	}
+}
+
+// When the first child of a branch goes, the next one takes over its range. The keys that then come into that
+// range must still be found when the branch has been joined with the one before it, or the one behind it.
+func TestJoinedBranchesKeepTheirKeys(t *testing.T) {
+	for _, last := range []string{"the branch before", "the branch itself"} {
+		t.Run("last to shrink is "+last, func(t *testing.T) {
+			e := deep(t)
+			model := map[string]string{}
+			change := func(from, to int, remove bool) {
+				for i := from; i < to; i++ {
+					key := fmt.Sprintf("%04d", i)
+					if model[key] = "v"; remove {
+						do(t, e, del(key))
+						delete(model, key)
+					} else {
+						do(t, e, set(key, "v"))
+					}
+				}
+				same(t, e, model)
+			}
+			change(0, 300, false) // leaves of 8 keys, branches of 12 leaves
+			change(96, 104, true) // the first leaf of the second branch
+			change(100, 101, false)
+			shrinks := []func(){func() { change(112, 300, true) }, func() { change(0, 80, true) }}
+			if last == "the branch itself" {
+				slices.Reverse(shrinks)
+			}
+			for _, shrink := range shrinks {
+				shrink()
+			}
+		})
+	}
+}
+
+// A key that is deleted and set again may change its place within a leaf while a page is read.
+func TestPagesHaveNoKeyTwice(t *testing.T) {
+	e := open(t, memory.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for ctx.Err() == nil {
+			for _, op := range []store.Operation{set("a", ""), set("b", ""), del("a"), del("b"), set("b", ""), set("a", ""), del("b"), del("a")} {
+				_, _ = e.Do(ctx, op)
+			}
+		}
+	})
+	defer writer.Wait()
+	defer cancel()
+	for range 20_000 {
+		page, err := e.List(t.Context(), store.ListRequest{Limit: 10, MaxBytes: 1000})
+		if err != nil || len(page.Entries) > 2 || len(page.Entries) == 2 && page.Entries[0].Key == page.Entries[1].Key {
+			t.Fatalf("page is %+v; %v", page, err)
+		}
+	}
+}
+
+func TestOfAKeyInTwoSlotsTheLaterVersionCounts(t *testing.T) {
+	if got := memory.SortedLeaf("b", "a", "b", "c", "a"); !slices.Equal(got, []string{"a5", "b3", "c4"}) {
+		t.Fatalf("the leaf has %q", got)
 	}
 }

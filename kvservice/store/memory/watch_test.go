@@ -126,6 +126,9 @@ func TestSnapshotIsOfOneInstant(t *testing.T) {
 		do(t, e, set(fmt.Sprintf("k/%04d", i), "old"))
 	}
 	w := watch(t, e, store.WatchRequest{Prefix: "k/", Snapshot: true})
+	for _, ops := range [][]store.Operation{{set("j", ""), get("nope")}, {set("j", "")}} {
+		_, _ = e.Batch(t.Context(), ops, true)
+	}
 	for i := range 1000 {
 		key := fmt.Sprintf("k/%04d", i)
 		if i%2 == 0 {

@@ -63,10 +63,10 @@ func (e *Engine) commitLocked() {
 	e.history.publish()
 	for _, change := range e.changes {
 		e.fired = e.topics.fire(e.fired, change.key(), change.revision)
+		e.setAlarmLocked(change.deadline)
 	}
 	e.forgetLocked()
 	e.dropSnapshotsLocked()
-	e.setAlarmLocked()
 	if len(e.fired) > 0 {
 		e.waker.wake(e.fired)
 		clear(e.fired)

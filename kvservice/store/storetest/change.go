@@ -22,15 +22,15 @@ type Change struct {
 // and in the order in which they happened.
 //
 // Events are what the watch delivered from its beginning until it had the last change, over any number of
-// resumptions. What comes before the event of type Sync is its snapshot. If snapshot is false, the watch was
+// resumptions. What comes before the first event of type Sync is its snapshot. If snapshot is false, the watch was
 // open before the first change. Changes are all changes to what is watched, where those of one key are in
 // order, as they are when each key has only one writer.
 func CheckWatch(changes []Change, events []store.Event, snapshot bool) error {
-	synced := slices.IndexFunc(events, func(e store.Event) bool { return e.Type == store.Sync })
+	synced := slices.IndexFunc(events, isSync)
 	if synced < 0 {
 		return errors.New("the watch never had an event of type sync")
 	}
-	initial, later := events[:synced], events[synced+1:]
+	initial, later := events[:synced], slices.DeleteFunc(slices.Clone(events[synced:]), isSync)
 	if !snapshot && synced > 0 {
 		return fmt.Errorf("the watch began with %s, want sync", describeEvent(events[0]))
 	}
@@ -49,6 +49,8 @@ func CheckWatch(changes []Change, events []store.Event, snapshot bool) error {
 	}
 	return checkOrder(byKey, later)
 }
+
+func isSync(e store.Event) bool { return e.Type == store.Sync }
 
 // initialOf returns the versions of a snapshot: key → version.
 func initialOf(snapshot []store.Event) (map[string]store.Version, error) {
