@@ -4,9 +4,15 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -95,4 +101,52 @@ func TestAGRPCCallThatTakesTooLongIsCutOff(t *testing.T) {
 	if _, err := io.Copy(io.Discard, slow.Conn); err != nil {
 		t.Logf("the connection ended with %v", err)
 	}
+}
+
+// Whatever a server has begun to do it tells the caller of, however many call while it stops.
+func TestNoCallIsLostWhenTheServerStops(t *testing.T) {
+	for name, dial := range map[string]func(*testing.T, string) connect.Transport{
+		"gRPC":              func(t *testing.T, url string) connect.Transport { return overHTTP(t, url, connecthttp.WithGRPC()) },
+		"gRPC-Web":          func(t *testing.T, url string) connect.Transport { return overHTTP(t, url, connecthttp.WithGRPCWeb()) },
+		"Connect, HTTP/1.1": func(t *testing.T, url string) connect.Transport { return overHTTP1(t, url) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := startBoth(t, time.Minute)
+			var answered atomic.Int64
+			var callers sync.WaitGroup
+			for range 8 {
+				client := connect.NewClient(dial(t, b.url))
+				callers.Go(func() {
+					for {
+						err := client.CallUnary(t.Context(), connect.Spec{Procedure: who}, &keyvaluev1.GetRequest{}, &keyvaluev1.GetRequest{})
+						if err != nil {
+							return // it may come too late
+						}
+						answered.Add(1)
+					}
+				})
+			}
+			for answered.Load() < 200 {
+				runtime.Gosched()
+			}
+			b.stop()
+			if err := <-b.done; err != nil {
+				t.Errorf("Run = %v, want nil", err)
+			}
+			callers.Wait()
+			if done, got := b.answers.Load(), answered.Load(); done != got {
+				t.Errorf("the server did %d calls, and the callers got %d answers", done, got)
+			}
+		})
+	}
+}
+
+func overHTTP(t *testing.T, url string, option connecthttp.Option) connect.Transport {
+	return connecthttp.NewTransport(wiretest.HTTPClient(t), url, option)
+}
+
+func overHTTP1(t *testing.T, url string) connect.Transport {
+	client := &http.Client{Transport: &http.Transport{}}
+	t.Cleanup(client.CloseIdleConnections)
+	return connecthttp.NewTransport(client, url)
 }

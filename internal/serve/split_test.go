@@ -2,11 +2,13 @@ package serve_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,6 +37,8 @@ type both struct {
 	done   chan error  // what Run returned
 	events chan string // what watches send
 	opened chan string // a value for each watch that began
+
+	answers atomic.Int64 // how often who was called
 }
 
 func startBoth(t *testing.T, drain time.Duration) *both {
@@ -50,9 +54,10 @@ func startBoth(t *testing.T, drain time.Duration) *both {
 	connecthttp.Mount(mux, rpc)
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
-	t.Cleanup(stop)
-	started := make(chan string, 1)
+	started, ended := make(chan string, 1), make(chan struct{})
+	t.Cleanup(func() { stop(); <-ended })
 	go func() {
+		defer close(ended)
 		b.done <- serve.Run(ctx, serve.Config{
 			Listen: "127.0.0.1:0", Handler: mux, RPC: &serve.RPC{Server: rpc, RequestBytes: 1 << 20},
 			State: b.state, Drain: drain, Log: silent, Started: func(addr string) { started <- addr },
@@ -69,11 +74,12 @@ func stack(ctx context.Context) string {
 	return "grpc-go"
 }
 
-func (*both) who(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+func (b *both) who(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
 	var req keyvaluev1.GetRequest
 	if err := stream.Receive(&req); err != nil {
 		return err
 	}
+	b.answers.Add(1)
 	info, _ := connect.CallInfoForServerContext(ctx)
 	info.ResponseHeader().Set("Server-Stack", stack(ctx))
 	return stream.Send(&req)
@@ -326,6 +332,40 @@ func TestWhatNobodyServesIsAnsweredByGRPC(t *testing.T) {
 		answers++
 		if got := wiretest.Field(header, ":status"); got != "415" {
 			t.Errorf("stream %d got status %s, want 415", header.StreamID, got)
+		}
+	}
+}
+
+// In many fields or in one, first on the connection or later.
+func TestAHeaderListOver16KiBIsRefused(t *testing.T) {
+	b := startBoth(t, time.Minute)
+	var many []string
+	for i := range 400 {
+		many = append(many, fmt.Sprint("x-", i), strings.Repeat("x", 50))
+	}
+	for name, fields := range map[string][]string{"many fields": many, "one field": {"x-long", strings.Repeat("~", 20<<10)}} {
+		for _, later := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", later: ", later), func(t *testing.T) {
+				p := b.dial(t)
+				stream := uint32(1)
+				if later {
+					p.Request(1, p.Post(who, grpcs), wiretest.Message(nil))
+					wantAnswer(t, p, "grpc-go")
+					stream = 3
+				}
+				before := b.answers.Load()
+				block := p.Post(who, grpcs, fields...)
+				// The server may have closed the connection before all is written.
+				_ = p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block[:100]})
+				for part := range slices.Chunk(block[100:], 16<<10) {
+					_ = p.WriteContinuation(stream, false, part)
+				}
+				_ = p.WriteContinuation(stream, true, nil)
+				_ = p.WriteData(stream, true, wiretest.Message(nil))
+				if got := p.Outcome(stream); got == "200" || b.answers.Load() != before {
+					t.Errorf("the request was answered with %s, want it refused", got)
+				}
+			})
 		}
 	}
 }

@@ -109,13 +109,11 @@ func (s *Splitter) Close() error {
 func (s *Splitter) Settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
-	s.mu.Lock()
+	deadline, _ := ctx.Deadline()
 	settled := make(chan struct{})
+	s.mu.Lock()
 	s.settled = settled
-	s.settleBy, _ = ctx.Deadline()
-	for conn := range s.undecided {
-		_ = conn.SetReadDeadline(s.settleBy)
-	}
+	s.giveUpLocked(deadline)
 	if s.unanswered == 0 {
 		close(settled)
 	}
@@ -123,6 +121,17 @@ func (s *Splitter) Settle(ctx context.Context) {
 	select {
 	case <-settled:
 	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.giveUpLocked(time.Now())
+	}
+}
+
+// giveUpLocked closes connections that are still undecided at t.
+func (s *Splitter) giveUpLocked(t time.Time) {
+	s.settleBy = t
+	for conn := range s.undecided {
+		_ = conn.SetReadDeadline(t)
 	}
 }
 

@@ -95,10 +95,30 @@ func Next[F http2.Frame](p *Peer) (next F) {
 			return next
 		}
 		if settings, ok := frame.(*http2.SettingsFrame); ok && !settings.IsAck() {
-			p.Must(p.WriteSettingsAck())
+			_ = p.WriteSettingsAck() // the connection may have ended, which is seen next
 		}
 		if f, ok := frame.(F); ok {
 			return f
+		}
+	}
+}
+
+// Outcome returns how a stream was answered: its HTTP status, or that it was "reset", or that the connection
+// "ended".
+func (p *Peer) Outcome(stream uint32) string {
+	p.t.Helper()
+	for {
+		switch f := Next[http2.Frame](p).(type) {
+		case nil, *http2.GoAwayFrame:
+			return "ended"
+		case *http2.RSTStreamFrame:
+			if f.StreamID == stream {
+				return "reset"
+			}
+		case *http2.MetaHeadersFrame:
+			if f.StreamID == stream {
+				return Field(f, ":status")
+			}
 		}
 	}
 }

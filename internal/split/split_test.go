@@ -1,0 +1,405 @@
+package split_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+	"pgregory.net/rapid"
+
+	"key-value/internal/split"
+	"key-value/internal/wiretest"
+)
+
+const procedure = "/test.v1.Test/Call"
+
+var config = split.Config{
+	Procedures: map[string]bool{procedure: true}, HeaderTimeout: time.Minute, IdleTimeout: time.Minute,
+	WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxStreams: 100,
+}
+
+// script is a connection that brings what it was given, in pieces, and keeps what is written.
+type script struct {
+	net.Conn
+	pieces [][]byte
+
+	mu      sync.Mutex
+	written bytes.Buffer // guarded by mu
+}
+
+func (s *script) Read(p []byte) (int, error) {
+	if len(s.pieces) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, s.pieces[0])
+	if s.pieces[0] = s.pieces[0][n:]; len(s.pieces[0]) == 0 {
+		s.pieces = s.pieces[1:]
+	}
+	return n, nil
+}
+
+func (s *script) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.written.Write(p)
+}
+
+func (*script) SetReadDeadline(time.Time) error  { return nil }
+func (*script) SetWriteDeadline(time.Time) error { return nil }
+func (*script) Close() error                     { return nil }
+func (*script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+
+// pieces cuts data anywhere.
+func pieces(t *rapid.T, data []byte) [][]byte {
+	var out [][]byte
+	for len(data) != 0 {
+		n := min(len(data), rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 40), rapid.IntRange(1, 20_000)).Draw(t, "piece"))
+		out, data = append(out, data[:n]), data[n:]
+	}
+	return out
+}
+
+// recorder is a peer whose bytes are kept.
+type recorder struct {
+	*wiretest.Peer
+	sent bytes.Buffer
+}
+
+func newRecorder(t testing.TB) *recorder {
+	r := &recorder{}
+	r.Peer = wiretest.NewPeer(t, &sink{w: &r.sent})
+	return r
+}
+
+type sink struct {
+	net.Conn
+	w io.Writer
+}
+
+func (s *sink) Write(p []byte) (int, error) { return s.w.Write(p) }
+
+// requests are what a client sends, one on each stream, by the header field "x-number".
+func requests(t *rapid.T, r *recorder) (grpc []string, others []uint32) {
+	r.Greet()
+	n := rapid.IntRange(1, 12).Draw(t, "requests")
+	for i := range n {
+		stream, number := uint32(2*i+1), fmt.Sprint(i)
+		fields := []string{"x-number", number, "x-repeated", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "repeated"),
+			"x-long", strings.Repeat("x", rapid.IntRange(0, 3000).Draw(t, "long"))}
+		var block []byte
+		if i == 0 || rapid.Bool().Draw(t, "gRPC") {
+			grpc = append(grpc, number)
+			block = r.Post(procedure, "application/grpc", fields...)
+		} else {
+			others = append(others, stream)
+			block = r.Block(append([]string{":method", "GET", ":scheme", "http", ":authority", "a", ":path", "/x"}, fields...)...)
+		}
+		writeHeaders(t, r, stream, block)
+		if rapid.Bool().Draw(t, "ping") {
+			r.Must(r.WritePing(false, [8]byte{byte(i)}))
+		}
+		r.Must(r.WriteData(stream, true, make([]byte, rapid.IntRange(0, 12_000).Draw(t, "body"))))
+	}
+	return grpc, others
+}
+
+// writeHeaders cuts block into frames.
+func writeHeaders(t *rapid.T, r *recorder, stream uint32, block []byte) {
+	cut := rapid.IntRange(0, len(block)).Draw(t, "cut")
+	r.Must(r.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: stream, BlockFragment: block[:cut], EndHeaders: cut == len(block),
+		PadLength: uint8(rapid.IntRange(0, 9).Draw(t, "padding")),
+	}))
+	if cut < len(block) {
+		r.Must(r.WriteContinuation(stream, true, block[cut:]))
+	}
+}
+
+func TestAGRPCServerGetsWhatIsGRPC(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		client := newRecorder(t)
+		grpc, others := requests(rt, client)
+		raw := &script{pieces: pieces(rt, client.sent.Bytes())}
+		conn, who, err := split.Decide(raw, config)
+		if err != nil || who != "grpc-go" {
+			rt.Fatalf("Decide = %s, %v; want grpc-go", who, err)
+		}
+		sent := serverFrames(rt)
+		answers := pieces(rt, sent)
+		before := rapid.IntRange(0, len(answers)).Draw(rt, "pieces before") // the server may be amid a frame
+		writeAll(conn, answers[:before])
+		if got := readNumbers(rt, conn); !slices.Equal(got, grpc) {
+			rt.Errorf("grpc-go got the requests %v, want %v", got, grpc)
+		}
+		writeAll(conn, answers[before:])
+		if got := refusals(rt, raw.written.Bytes(), sent); !slices.Equal(got, others) {
+			rt.Errorf("the streams %v were refused, want %v", got, others)
+		}
+	})
+}
+
+func writeAll(w io.Writer, pieces [][]byte) {
+	for _, piece := range pieces {
+		_, _ = w.Write(piece)
+	}
+}
+
+// serverFrames are frames that a server writes.
+func serverFrames(t *rapid.T) []byte {
+	var all bytes.Buffer
+	framer := http2.NewFramer(&all, nil)
+	for i := range rapid.IntRange(0, 5).Draw(t, "answers") {
+		_ = framer.WriteData(uint32(2*i+1), false, make([]byte, rapid.IntRange(0, 9000).Draw(t, "answer")))
+	}
+	return all.Bytes()
+}
+
+// readNumbers reads requests as a server does and returns their numbers.
+func readNumbers(t *rapid.T, conn net.Conn) (numbers []string) {
+	preface := make([]byte, len(http2.ClientPreface))
+	if _, err := io.ReadFull(conn, preface); err != nil || string(preface) != http2.ClientPreface {
+		t.Fatalf("the preface is %q, %v", preface, err)
+	}
+	framer := http2.NewFramer(io.Discard, conn)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	for {
+		frame, err := framer.ReadFrame()
+		if errors.Is(err, io.EOF) {
+			return numbers
+		}
+		if err != nil {
+			t.Fatalf("the server cannot read: %v", err)
+		}
+		if header, ok := frame.(*http2.MetaHeadersFrame); ok {
+			numbers = append(numbers, wiretest.Field(header, "x-number"))
+		}
+	}
+}
+
+// refusals returns the streams that were refused, in written, which must have all that the server sent as well.
+func refusals(t *rapid.T, written, sent []byte) (streams []uint32) {
+	framer := http2.NewFramer(io.Discard, bytes.NewReader(written))
+	var server bytes.Buffer
+	copied := http2.NewFramer(&server, nil)
+	for {
+		frame, err := framer.ReadFrame()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("the client cannot read: %v", err)
+		}
+		switch f := frame.(type) {
+		case *http2.RSTStreamFrame:
+			streams = append(streams, f.StreamID)
+		case *http2.DataFrame:
+			_ = copied.WriteData(f.StreamID, false, f.Data())
+		}
+	}
+	if !bytes.Equal(server.Bytes(), sent) {
+		t.Error("what the server sent did not arrive as it was")
+	}
+	return streams
+}
+
+// Nothing that a peer sends may be lost on the way to net/http.
+func TestAnHTTPServerGetsEveryByte(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		client := newRecorder(t)
+		client.Greet()
+		block := client.Post(procedure, "application/proto", "x-long", strings.Repeat("x", rapid.IntRange(0, 5000).Draw(rt, "long")))
+		writeHeaders(rt, client, 1, block)
+		client.Must(client.WriteData(1, true, rapid.SliceOfN(rapid.Byte(), 0, 12_000).Draw(rt, "body")))
+		want := bytes.Clone(client.sent.Bytes())
+		if rapid.Bool().Draw(rt, "HTTP/1.1") {
+			want = append([]byte("PRI /x HTTP/1.1\r\n"), rapid.SliceOf(rapid.Byte()).Draw(rt, "rest")...)
+		}
+		conn, who, err := split.Decide(&script{pieces: pieces(rt, want)}, config)
+		if err != nil || who == "grpc-go" {
+			rt.Fatalf("Decide = %s, %v; want net/http", who, err)
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil || !bytes.Equal(got, want) {
+			rt.Errorf("%s got %d bytes, %v; want all %d", who, len(got), err, len(want))
+		}
+		_ = conn.Close()
+	})
+}
+
+// The ACK of our own SETTINGS is the first one, wherever it comes.
+func TestOneAcknowledgementIsOurs(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		client := newRecorder(t)
+		client.Greet()
+		at := rapid.IntRange(0, 3).Draw(rt, "frames before it")
+		for i := range 4 {
+			if i == at {
+				client.Must(client.WriteSettingsAck())
+			}
+			if i == 0 {
+				writeHeaders(rt, client, 1, client.Post(procedure, "application/proto"))
+			}
+			client.Must(client.WriteData(1, i == 3, make([]byte, rapid.IntRange(0, 9000).Draw(rt, "body"))))
+		}
+		client.Must(client.WriteSettingsAck())
+		conn, _, err := split.Decide(&script{pieces: bytewise(client.sent.Bytes(), 40, rt)}, config)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		acks, data := 0, 0
+		framer := http2.NewFramer(io.Discard, bytes.NewReader(got[len(http2.ClientPreface):]))
+		for {
+			frame, err := framer.ReadFrame()
+			if err != nil {
+				break
+			}
+			switch f := frame.(type) {
+			case *http2.SettingsFrame:
+				if f.IsAck() {
+					acks++
+				}
+			case *http2.DataFrame:
+				data++
+			}
+		}
+		if acks != 1 || data != 4 {
+			rt.Errorf("net/http got %d ACKs and %d DATA, want 1 and 4", acks, data)
+		}
+		_ = conn.Close()
+	})
+}
+
+// bytewise brings the first n bytes one by one, so that the client has to be sent SETTINGS, and the rest in
+// any pieces.
+func bytewise(data []byte, n int, t *rapid.T) [][]byte {
+	var out [][]byte
+	for i := range n {
+		out = append(out, data[i:i+1])
+	}
+	return append(out, pieces(t, data[n:])...)
+}
+
+func FuzzDecide(f *testing.F) {
+	client := newRecorder(f)
+	client.Greet()
+	client.Request(1, client.Post(procedure, "application/grpc"), wiretest.Message(nil))
+	client.Request(3, client.Post("/", "text/plain"), nil)
+	f.Add(client.sent.Bytes(), 7)
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"), 3)
+	f.Add(append([]byte(http2.ClientPreface), bytes.Repeat([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}, 9)...), 100)
+	f.Fuzz(func(t *testing.T, data []byte, step int) {
+		step = max(1, min(step, 1<<16))
+		var in [][]byte
+		for chunk := range slices.Chunk(data, step) {
+			in = append(in, chunk)
+		}
+		conn, _, err := split.Decide(&script{pieces: in}, config)
+		if err != nil {
+			return
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil {
+			t.Errorf("reading = %v", err)
+		}
+		if len(got) > 2*len(data)+1024 {
+			t.Errorf("%d bytes became %d", len(data), len(got))
+		}
+		_ = conn.Close()
+	})
+}
+
+// listener brings what its channel brings.
+type listener struct {
+	conns  chan any // a net.Conn or an error
+	closed chan struct{}
+}
+
+func newListener() *listener { return &listener{make(chan any), make(chan struct{})} }
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case next := <-l.conns:
+		if conn, ok := next.(net.Conn); ok {
+			return conn, nil
+		}
+		return nil, next.(error)
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Close() error   { close(l.closed); return nil }
+func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// run runs a splitter until the test ends.
+func run(t *testing.T, l *listener) *split.Splitter {
+	s := split.New(l, config)
+	done := make(chan error, 1)
+	go func() { done <- s.Run() }()
+	t.Cleanup(func() {
+		_ = s.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v after Close, want nil", err)
+		}
+		s.Settle(context.Background())
+	})
+	return s
+}
+
+type tooManyFiles struct{ error }
+
+func (tooManyFiles) Temporary() bool { return true }
+
+func TestAcceptingGoesOnAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		s := run(t, l)
+		start := time.Now()
+		for range 20 {
+			l.conns <- tooManyFiles{errors.New("too many open files")}
+		}
+		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
+		if _, err := s.HTTP().Accept(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < 5*time.Second || took > 20*time.Second {
+			t.Errorf("20 failures took %v, want pauses of up to a second", took)
+		}
+	})
+}
+
+func TestSilentConnectionsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		s := run(t, l)
+		for i := range 1100 {
+			_, silent := net.Pipe()
+			l.conns <- silent
+			if i < 1024 {
+				continue
+			}
+			if _, err := s.HTTP().Accept(); err != nil { // unseen: net/http bounds them as well
+				t.Fatal(err)
+			}
+		}
+		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
+		if _, err := s.HTTP().Accept(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
