@@ -31,6 +31,7 @@ func newServers(listener net.Listener, cfg Config) *servers {
 			WriteTimeout:   writeTimeout,
 			MaxHeaderBytes: headerBytes,
 			MaxStreams:     streams,
+			Log:            cfg.Log,
 		}),
 		http: newHTTP(cfg),
 		grpc: newGRPC(cfg),

@@ -2,7 +2,6 @@ package split
 
 import (
 	"net"
-	"sync"
 	"time"
 )
 
@@ -22,7 +21,7 @@ func Decide(conn net.Conn, cfg Config) (net.Conn, string, error) {
 	case grpcRequest:
 		return newGRPCConn(p, ignore), "grpc-go", nil
 	case http2Request:
-		return newHTTPConn(p, ignore, new(sync.WaitGroup)), "net/http by HTTP/2", nil
+		return newHTTPConn(p, ignore, new(tally)), "net/http by HTTP/2", nil
 	}
 	return &replayConn{Conn: conn, replay: p.in, answered: ignore}, "net/http", nil
 }

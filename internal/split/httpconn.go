@@ -33,14 +33,18 @@ type httpConn struct {
 
 // newHTTPConn returns the connection that p has looked at. Its flusher runs until the connection is closed
 // and its last bytes are written, which flushing waits for.
-func newHTTPConn(p *peeker, answered func(), flushing *sync.WaitGroup) *httpConn {
+func newHTTPConn(p *peeker, answered func(), flushing *tally) *httpConn {
 	c := &httpConn{Conn: p.conn, timeout: p.cfg.WriteTimeout, answered: answered, first: boundary{answered: answered}}
 	c.changed.L = &c.mu
 	c.source = newSource(p, nil)
 	if p.settings && !p.acked {
 		c.source.judge = judgeAck
 	}
-	flushing.Go(c.flush)
+	flushing.up()
+	go func() {
+		defer flushing.down()
+		c.flush()
+	}()
 	return c
 }
 

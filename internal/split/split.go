@@ -12,6 +12,7 @@ package split
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
@@ -41,6 +42,8 @@ type Config struct {
 	WriteTimeout time.Duration
 	// MaxHeaderBytes and MaxStreams are what HTTP/2 clients are told about header lists and open streams.
 	MaxHeaderBytes, MaxStreams uint32
+	// Log is told when connections cannot be accepted. It must be set.
+	Log *slog.Logger
 }
 
 // Splitter sorts the connections of a listener.
@@ -50,13 +53,12 @@ type Splitter struct {
 	http, grpc *feed
 	closing    chan struct{} // closed when no further connection is accepted
 	close      func()
-	flushing   sync.WaitGroup // connections of net/http whose last bytes may still be on their way
+	unanswered tally // connections whose first answer has not begun
+	flushing   tally // connections of net/http whose last bytes may still be on their way
 
-	mu         sync.Mutex
-	undecided  map[net.Conn]struct{} // guarded by mu
-	unanswered int                   // connections whose first answer has not begun; guarded by mu
-	settled    chan struct{}         // closed when there are none; nil: nobody waits for it; guarded by mu
-	settleBy   time.Time             // when undecided connections are given up; zero: not yet; guarded by mu
+	mu        sync.Mutex
+	undecided map[net.Conn]struct{} // guarded by mu
+	settleBy  time.Time             // when undecided connections are given up; zero: not yet; guarded by mu
 }
 
 // New returns a splitter of inner's connections. Run runs it.
@@ -88,6 +90,7 @@ func (s *Splitter) Run() error {
 			return nil
 		case temporary(err):
 			pause = min(max(2*pause, 5*time.Millisecond), acceptBackoff)
+			s.cfg.Log.Warn("no connection can be accepted", "error", err, "pause", pause)
 			if !s.sleep(pause) {
 				return nil
 			}
@@ -110,37 +113,21 @@ func (s *Splitter) Settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	settled := make(chan struct{})
-	s.mu.Lock()
-	s.settled = settled
-	s.giveUpLocked(deadline)
-	if s.unanswered == 0 {
-		close(settled)
-	}
-	s.mu.Unlock()
+	s.giveUp(deadline)
 	select {
-	case <-settled:
+	case <-s.unanswered.wait():
 	case <-ctx.Done():
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.giveUpLocked(time.Now())
+		s.giveUp(time.Now())
 	}
 }
 
-// giveUpLocked closes connections that are still undecided at t.
-func (s *Splitter) giveUpLocked(t time.Time) {
+// giveUp closes connections that are still undecided at t.
+func (s *Splitter) giveUp(t time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.settleBy = t
 	for conn := range s.undecided {
 		_ = conn.SetReadDeadline(t)
-	}
-}
-
-// answered is called once for each connection, when its first answer begins or it is closed without one.
-func (s *Splitter) answered() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.unanswered--; s.unanswered == 0 && s.settled != nil {
-		close(s.settled)
 	}
 }
 
@@ -153,8 +140,14 @@ func (s *Splitter) setReadDeadline(conn net.Conn, t time.Time) {
 	}
 }
 
-// Flush waits until connections that were closed have sent their last bytes, which takes flushTime at most.
-func (s *Splitter) Flush() { s.flushing.Wait() }
+// Flush waits until the connections of net/http, which it has closed, have sent their last bytes. It takes no
+// more than a second.
+func (s *Splitter) Flush() {
+	select {
+	case <-s.flushing.wait():
+	case <-time.After(flushTime):
+	}
+}
 
 func (s *Splitter) closed() bool {
 	select {
@@ -193,7 +186,6 @@ func (s *Splitter) sort(conn net.Conn) {
 	full := len(s.undecided) >= undecidedMax
 	if !full {
 		s.undecided[conn] = struct{}{}
-		s.unanswered++
 	}
 	s.mu.Unlock()
 	if full {
@@ -201,6 +193,7 @@ func (s *Splitter) sort(conn net.Conn) {
 		s.http.offer(conn)
 		return
 	}
+	s.unanswered.up()
 	go s.decide(conn)
 }
 
@@ -210,7 +203,7 @@ func (s *Splitter) decide(conn net.Conn) {
 	s.mu.Lock()
 	delete(s.undecided, conn)
 	s.mu.Unlock()
-	answered := sync.OnceFunc(s.answered)
+	answered := sync.OnceFunc(s.unanswered.down)
 	if err != nil {
 		answered()
 		_ = conn.Close()

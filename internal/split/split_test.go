@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ const procedure = "/test.v1.Test/Call"
 var config = split.Config{
 	Procedures: map[string]bool{procedure: true}, HeaderTimeout: time.Minute, IdleTimeout: time.Minute,
 	WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxStreams: 100,
+	Log: slog.New(slog.DiscardHandler),
 }
 
 // script is a connection that brings what it was given, in pieces, and keeps what is written.
