@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"key-value/internal/admin"
 	"key-value/internal/collector"
 	"key-value/internal/limit"
 	"key-value/internal/serve"
@@ -22,6 +23,7 @@ const maxValueBytes = 64 << 20
 // server is what the three serving commands have in common.
 type server struct {
 	listen    string        // host:port to listen on
+	admin     string        // host:port for operators; empty: none
 	valueSize int           // the longest value, in bytes
 	drain     time.Duration // how long calls may take to finish when the server stops
 	fastGRPC  bool          // whether grpc-go serves the connections of gRPC clients
@@ -40,6 +42,7 @@ func newServer(getenv func(string) string) *server {
 func (s *server) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
+	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /debug/pprof and no key; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", limit.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
@@ -68,11 +71,21 @@ func (s *server) check(stderr io.Writer) error {
 	if _, _, err := net.SplitHostPort(s.listen); err != nil {
 		return usageError{fmt.Errorf("--listen %q: use host:port", s.listen)}
 	}
+	if _, _, err := net.SplitHostPort(s.admin); err != nil && s.admin != "" {
+		return usageError{fmt.Errorf("--admin-listen %q: use host:port", s.admin)}
+	}
 	return nil
 }
 
 // run serves handler until ctx is done. Started, if not nil, is told the address.
 func (s *server) run(ctx context.Context, handler serve.Handler, started func(addr string)) error {
+	if s.admin != "" {
+		operators, err := admin.Listen(ctx, s.admin, s.log)
+		if err != nil {
+			return err
+		}
+		defer operators.Close()
+	}
 	if !s.fastGRPC {
 		handler.RPC = nil
 	}
