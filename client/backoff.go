@@ -16,11 +16,16 @@ type backoff struct {
 	longest time.Duration // what the latest wait could have been at most
 }
 
-// wait waits longer each time, but at random at least half of it: many clients that lost one service do not come back
-// to it at once. It returns at once when ctx is done.
-func (b *backoff) wait(ctx context.Context) {
+// next returns how long to wait now: longer each time, but at random at least half of it, so that many clients that
+// lost one service do not come back to it at once.
+func (b *backoff) next() time.Duration {
 	b.longest = min(max(2*b.longest, firstWait), longestWait)
-	timer := time.NewTimer(b.longest/2 + rand.N(b.longest/2))
+	return b.longest/2 + rand.N(b.longest/2)
+}
+
+// pause waits for d, or until ctx is done if that is sooner.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:

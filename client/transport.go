@@ -39,6 +39,7 @@ type options struct {
 	httpClient    *http.Client
 	maxValueBytes int
 	unbatched     bool
+	once          bool // make no call twice
 }
 
 // WithAPIKey sends an API key with every call.
@@ -51,8 +52,8 @@ func WithBearer(token string) Option {
 	return func(o *options) { o.header, o.credential = "Authorization", "Bearer "+token }
 }
 
-// WithHTTPClient replaces the HTTP client, as for a proxy or for certificates of one's own. It should have no
-// Timeout, which would cut watches. Redirects are not followed unless its CheckRedirect says so.
+// WithHTTPClient replaces the HTTP client, as for a proxy of one's own. It must speak HTTP/2 to a service at http://…,
+// and should have no Timeout, which would cut watches. Redirects are not followed unless its CheckRedirect says so.
 func WithHTTPClient(c *http.Client) Option {
 	return func(o *options) { o.httpClient = c }
 }
@@ -66,6 +67,21 @@ func WithMaxValueBytes(n int) Option {
 // way share requests; see package batching.
 func WithoutBatching() Option {
 	return func(o *options) { o.unbatched = true }
+}
+
+// WithoutRetries makes every call once. Otherwise a call that failed for want of a service is made again, up to three
+// times after 25 to 200 ms, if that is safe:
+//   - a read, which is Get, List, Stats or a batch of gets, when it fails with [ErrUnavailable];
+//   - any call when no connection could be made to send it on, or when the service answered OVERLOADED: it has then
+//     certainly not been carried out.
+//
+// Any other write that got no answer may have been made, so it fails with [ErrUnavailable], and it is for the caller to
+// say what then; one with [IfMatch] or [IfAbsent] can be made again, because at most one of the two is carried out.
+//
+// No call outlasts its context, and none is made again that ran out of time. While much of what is called fails,
+// calls are made once: beside a few hundred at first, at most one is made again for ten that are answered.
+func WithoutRetries() Option {
+	return func(o *options) { o.once = true }
 }
 
 // NewTransport returns a transport to the gateway or the kvservice at baseURL, for a [connect.Client] under
@@ -105,6 +121,9 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 	}
 	if !o.unbatched {
 		transport = batching.New(transport)
+	}
+	if !o.once {
+		transport = newRetrying(transport)
 	}
 	return transport, httpClient, nil
 }

@@ -65,7 +65,7 @@ func (w *watcher) run(ctx context.Context) error {
 		if w.onCut != nil {
 			w.onCut(w.cut)
 		}
-		w.backoff.wait(ctx)
+		pause(ctx, w.backoff.next())
 	}
 	return w.ended(ctx)
 }

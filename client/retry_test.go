@@ -1,0 +1,294 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	"key-value/client"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/reason"
+	"key-value/internal/wiretest"
+	"key-value/kvservice"
+)
+
+// calls are what a client can ask for, by name. Each succeeds on a store that was just started.
+var calls = map[string]func(context.Context, *client.Client) error{
+	"Get": func(ctx context.Context, kv *client.Client) error {
+		if _, err := kv.Get(ctx, "a"); !errors.Is(err, client.ErrNotFound) {
+			return err
+		}
+		return nil
+	},
+	"List": func(ctx context.Context, kv *client.Client) error {
+		for _, err := range kv.List(ctx, "") {
+			return err
+		}
+		return nil
+	},
+	"Stats": func(ctx context.Context, kv *client.Client) error {
+		_, err := kv.Stats(ctx)
+		return err
+	},
+	"Batch of gets": func(ctx context.Context, kv *client.Client) error {
+		_, err := kv.Batch(ctx, client.OpGet("a"), client.OpGet("b"))
+		return err
+	},
+	"Batch with a set": func(ctx context.Context, kv *client.Client) error {
+		_, err := kv.Batch(ctx, client.OpGet("a"), client.OpSet("a", nil))
+		return err
+	},
+	"Set": func(ctx context.Context, kv *client.Client) error {
+		_, _, err := kv.Set(ctx, "a", nil)
+		return err
+	},
+	"Delete": func(ctx context.Context, kv *client.Client) error {
+		_, err := kv.Delete(ctx, "a")
+		return err
+	},
+	"Increment": func(ctx context.Context, kv *client.Client) error {
+		_, err := kv.Increment(ctx, "n", 1)
+		return err
+	},
+}
+
+var reading = []string{"Get", "List", "Stats", "Batch of gets"}
+
+// flaky serves a store, after each of ills has befallen one call.
+func flaky(t *testing.T, ills ...http.HandlerFunc) (url string, requests *atomic.Int64) {
+	requests = new(atomic.Int64)
+	good := handle(kvservice.New(newEngine(t), kvservice.Config{}), nil)
+	return wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n := int(requests.Add(1)); n <= len(ills) {
+			ills[n-1](w, r)
+			return
+		}
+		good.ServeHTTP(w, r)
+	})), requests
+}
+
+// failWith is a service that answers every call with err.
+func failWith(err error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { _ = connecthttp.NewErrorWriter().Write(w, r, err) }
+}
+
+func badGateway(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
+
+func TestWhatIsMadeAgain(t *testing.T) {
+	var (
+		unavailable = failWith(reason.ServiceUnavailable.Errorf("x"))
+		overloaded  = failWith(reason.Overloaded.Errorf("x"))
+		everything  = []string{"Batch of gets", "Batch with a set", "Delete", "Get", "Increment", "List", "Set", "Stats"}
+	)
+	for _, test := range []struct {
+		name  string
+		ill   http.HandlerFunc
+		again []string // the calls that are made again
+	}{
+		{"a service that says it is unavailable", unavailable, reading},
+		{"a service with no capacity, which did nothing", overloaded, everything},
+		{"an answer that breaks off", breakOff, reading},
+		{"a proxy in trouble", badGateway, reading},
+		{"a limit on the rate, which more calls do not help", failWith(reason.RateLimited.Errorf("x")), nil},
+		{"a service that was too slow", failWith(reason.DeadlineExceeded.Errorf("x")), nil},
+		{"a full store", failWith(reason.StoreFull.Errorf("x")), nil},
+		{"a wrong key", failWith(reason.APIKeyInvalid.Errorf("x")), nil},
+		{"a fault of the service's", failWith(connect.NewError(connect.CodeInternal, "x")), nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for name, call := range calls {
+				url, requests := flaky(t, test.ill, test.ill)
+				err := call(bounded(t), dial(t, url))
+				if want := slices.Contains(test.again, name); (err == nil) != want || (requests.Load() == 3) != want {
+					t.Errorf("%s took %d requests and ended with %v; made again until it succeeds: want %v",
+						name, requests.Load(), err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestACallIsMadeFourTimesAtMost(t *testing.T) {
+	url, requests := flaky(t, slices.Repeat([]http.HandlerFunc{badGateway}, 100)...)
+	_, err := dial(t, url).Get(t.Context(), "a")
+	wantError(t, "Get", err, client.ErrUnavailable)
+	if n := requests.Load(); n != 4 {
+		t.Errorf("Get was made %d times, want 4", n)
+	}
+	_, err = dial(t, url, client.WithoutRetries()).Get(t.Context(), "a")
+	wantError(t, "Get", err, client.ErrUnavailable)
+	if n := requests.Load(); n != 5 {
+		t.Errorf("without retries, Get was made %d times, want once", n-4)
+	}
+}
+
+// A service that is started while it is called: whatever could not be sent is sent then, writes too.
+func TestWhatCouldNotBeSentIsMadeAgain(t *testing.T) {
+	for name, call := range calls {
+		url, requests := flaky(t)
+		dialer, dials := net.Dialer{}, 0
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(true)
+		transport := &http.Transport{
+			Protocols: protocols,
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if dials++; dials < 3 {
+					addr = closedPort(t)[len("http://"):]
+				}
+				return dialer.DialContext(ctx, network, addr)
+			},
+		}
+		defer transport.CloseIdleConnections()
+		err := call(bounded(t), dial(t, url, client.WithHTTPClient(&http.Client{Transport: transport})))
+		if err != nil || dials != 3 || requests.Load() != 1 {
+			t.Errorf("%s = %v after %d attempts to connect and %d requests; want success after 3 and 1",
+				name, err, dials, requests.Load())
+		}
+	}
+}
+
+func TestOfABatchThatIsLostOnlyTheReadsAreMadeAgain(t *testing.T) {
+	engine := newEngine(t)
+	service := &losing{KeyValueServiceHandler: kvservice.New(engine, kvservice.Config{})}
+	kv := dial(t, wiretest.Serve(t, handle(service, nil)))
+	const n = 200
+	errs := make(chan error, 2*n)
+	for range n {
+		go func() { errs <- calls["Increment"](bounded(t), kv) }()
+		go func() { errs <- calls["Get"](bounded(t), kv) }()
+	}
+	failed := int64(0)
+	for range 2 * n {
+		if err := <-errs; err != nil {
+			wantError(t, "a call", err, client.ErrUnavailable)
+			failed++
+		}
+	}
+	if lost := service.writes.Load(); lost == 0 || failed != lost {
+		t.Errorf("%d calls failed, want just the %d writes that got no answer", failed, lost)
+	}
+	wantValue(t, kv, "n", "200") // all were carried out, and none twice
+}
+
+// losing carries out what it gets, but loses the answers to its first three batches.
+type losing struct {
+	keyvaluev1connect.KeyValueServiceHandler
+	batches, writes atomic.Int64
+}
+
+func (l *losing) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
+	res, err := l.KeyValueServiceHandler.Batch(ctx, req)
+	if l.batches.Add(1) > 3 {
+		return res, err
+	}
+	for _, op := range req.GetOperations() {
+		if op.GetGet() == nil {
+			l.writes.Add(1)
+		}
+	}
+	return nil, connect.NewError(connect.CodeUnavailable, "lost")
+}
+
+// refused is an HTTP transport to nowhere.
+func refused(attempts *[]time.Time) client.Option {
+	return client.WithHTTPClient(&http.Client{
+		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			*attempts = append(*attempts, time.Now())
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+		}),
+	})
+}
+
+func TestRetriesWaitLongerEachTimeButNotPastTheDeadline(t *testing.T) {
+	for _, test := range []struct {
+		timeout  time.Duration
+		attempts int
+	}{{time.Second, 4}, {175 * time.Millisecond, 3}, {50 * time.Millisecond, 2}, {25 * time.Millisecond, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			var attempts []time.Time
+			kv := dial(t, "http://service", refused(&attempts))
+			ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
+			defer cancel()
+			_, err := kv.Get(ctx, "a")
+			wantError(t, "Get", err, client.ErrUnavailable)
+			if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+				t.Errorf("Get = %v, want it to say what is wrong before the time is up", err)
+			}
+			for i, wait := 1, 50*time.Millisecond; i < len(attempts); i, wait = i+1, 2*wait {
+				if got := attempts[i].Sub(attempts[i-1]); got < wait/2 || got > wait {
+					t.Errorf("wait %d was %v, want %v to %v", i, got, wait/2, wait)
+				}
+			}
+			if len(attempts) > test.attempts || len(attempts) < test.attempts-1 {
+				t.Errorf("%d attempts in %v, want %d or one fewer", len(attempts), test.timeout, test.attempts)
+			}
+		})
+	}
+}
+
+func TestACallThatIsCanceledIsNotMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts []time.Time
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Millisecond, cancel)
+		start := time.Now()
+		_, err := dial(t, "http://service", refused(&attempts)).Get(ctx, "a")
+		e := wantError(t, "Get", err, context.Canceled)
+		if len(attempts) != 1 || time.Since(start) != 20*time.Millisecond || e.Code != connect.CodeCanceled {
+			t.Errorf("Get = %v after %d attempts and %v, want it canceled at once", err, len(attempts), time.Since(start))
+		}
+	})
+}
+
+func TestRetriesAreATenthOfWhatIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests, failures int
+		up := false
+		kv := dial(t, "http://service", client.WithHTTPClient(&http.Client{
+			Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+				if requests++; !up {
+					failures++
+					return nil, errors.New("reset")
+				}
+				return &http.Response{
+					StatusCode: http.StatusOK, Body: http.NoBody, ProtoMajor: 2,
+					Header: http.Header{"Content-Type": {"application/proto"}},
+				}, nil
+			}),
+		}))
+		get := func(n int) (again int) {
+			requests = 0
+			for range n {
+				_, _ = kv.Get(t.Context(), "a")
+			}
+			return requests - n
+		}
+		if again := get(1000); again < 300 || again > 500 {
+			t.Errorf("1,000 reads of a dead service were made again %d times, want some hundreds", again)
+		}
+		if again := get(1000); again != 0 {
+			t.Errorf("the next 1,000 were made again %d times, want not once", again)
+		}
+		up = true
+		get(5000) // earn back what is needed to begin with
+		for range 10 {
+			up = true
+			get(100)
+			up = false
+			if again := get(20); again > 10 {
+				t.Errorf("after 100 answers, 20 reads were made again %d times, want 10 at most", again)
+			}
+		}
+	})
+}
