@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -37,6 +38,7 @@ type options struct {
 	header        string // the header that carries credential
 	credential    string
 	httpClient    *http.Client
+	tls           *tls.Config
 	maxValueBytes int
 	unbatched     bool
 	once          bool // make no call twice
@@ -50,6 +52,12 @@ func WithAPIKey(key string) Option {
 // WithBearer sends a token with every call, as Authorization: Bearer.
 func WithBearer(token string) Option {
 	return func(o *options) { o.header, o.credential = "Authorization", "Bearer "+token }
+}
+
+// WithTLS says how to speak TLS to a service at https://…, such as which authorities to trust and which certificate
+// to show. Without it, the system's authorities are trusted. It has no effect beside [WithHTTPClient].
+func WithTLS(config *tls.Config) Option {
+	return func(o *options) { o.tls = config }
 }
 
 // WithHTTPClient replaces the HTTP client, as for a proxy of one's own. It must speak HTTP/2 to a service at http://…,
@@ -108,7 +116,7 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, nil, fmt.Errorf("%q is no address of a service; one looks like http://127.0.0.1:8888", baseURL)
 	}
-	httpClient := newHTTPClient(u.Scheme)
+	httpClient := newHTTPClient(u.Scheme, o.tls)
 	if o.httpClient != nil {
 		httpClient = withoutRedirects(o.httpClient)
 	}
@@ -128,7 +136,7 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 	return transport, httpClient, nil
 }
 
-func newHTTPClient(scheme string) *http.Client {
+func newHTTPClient(scheme string, config *tls.Config) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(scheme == "http")
 	protocols.SetHTTP2(scheme == "https")
@@ -137,6 +145,7 @@ func newHTTPClient(scheme string) *http.Client {
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+			TLSClientConfig:     config,
 			TLSHandshakeTimeout: dialTimeout,
 			IdleConnTimeout:     idleTimeout,
 			DisableCompression:  true,
