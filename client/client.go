@@ -1,10 +1,3 @@
-// Package client is the Go library of the key-value store.
-//
-// A [Client] speaks to a gateway or to a kvservice. It is safe for concurrent use; make one and keep it.
-//
-// Every failure is an [*Error], and errors.Is tells with the sentinels of this package which it was. A call whose
-// context is done also fails with what errors.Is knows as [context.Canceled] or [context.DeadlineExceeded]; whether
-// it was carried out is then not known.
 package client
 
 import (

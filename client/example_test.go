@@ -2,12 +2,13 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"time"
 
 	"key-value/client"
@@ -55,7 +56,7 @@ func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
-	if _, _, err := kv.Set(ctx, "greeting", []byte("hello"), client.TTL(time.Hour)); err != nil {
+	if _, _, err := kv.Set(ctx, "greeting", []byte("hello")); err != nil {
 		log.Fatal(err)
 	}
 	entry, err := kv.Get(ctx, "greeting")
@@ -63,12 +64,100 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Printf("%s: %s\n", entry.Key, entry.Value)
+	// Output: greeting: hello
+}
 
-	_, err = kv.Get(ctx, "farewell")
-	fmt.Println(errors.Is(err, client.ErrNotFound), err)
+func ExampleNew() {
+	kv, err := client.New("https://kv.example.com",
+		client.WithAPIKey("secret"),
+		client.WithTLS(&tls.Config{RootCAs: authorities, MinVersion: tls.VersionTLS13}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer kv.Close()
+
+	_, err = client.New("kv.example.com")
+	fmt.Println(err)
+	// Output: "kv.example.com" is no address of a service; one looks like http://127.0.0.1:8888
+}
+
+// authorities are those that our own certificates come from.
+var authorities = x509.NewCertPool()
+
+func ExampleClient_Get() {
+	kv, stop := connectExample()
+	defer stop()
+	ctx := context.Background()
+	if _, _, err := kv.Set(ctx, "greeting", []byte("hello")); err != nil {
+		log.Fatal(err)
+	}
+
+	for _, key := range []string{"greeting", "farewell"} {
+		entry, err := kv.Get(ctx, key)
+		switch {
+		case err == nil:
+			fmt.Printf("%s: %s\n", entry.Key, entry.Value)
+		case errors.Is(err, client.ErrNotFound):
+			fmt.Println(key, "is not there")
+		default:
+			log.Fatal(err)
+		}
+	}
 	// Output:
 	// greeting: hello
-	// true there is no key "farewell"
+	// farewell is not there
+}
+
+// Writes something that others forget after a while.
+func ExampleClient_Set() {
+	kv, stop := connectExample()
+	defer stop()
+	ctx := context.Background()
+
+	for range 2 {
+		entry, created, err := kv.Set(ctx, "session/1", []byte("anna"), client.TTL(time.Hour))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(created, time.Until(entry.ExpireTime).Round(time.Minute))
+	}
+	// Output:
+	// true 1h0m0s
+	// false 1h0m0s
+}
+
+func ExampleClient_Delete() {
+	kv, stop := connectExample()
+	defer stop()
+	ctx := context.Background()
+	entry, _, err := kv.Set(ctx, "draft", []byte("text"))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	fmt.Println(kv.Delete(ctx, "draft", client.IfMatch(entry.ETag))) // only what we have seen
+	fmt.Println(kv.Delete(ctx, "draft"))                             // whatever is there
+	// Output:
+	// true <nil>
+	// false <nil>
+}
+
+// Tells failures apart, and says more of them than that.
+func ExampleError() {
+	kv, stop := connectExample()
+	defer stop()
+	_, err := kv.Get(context.Background(), "a/../b")
+
+	fmt.Println(errors.Is(err, client.ErrInvalid))
+	if failure, ok := errors.AsType[*client.Error](err); ok {
+		fmt.Println(failure.Code, failure.Reason)
+		fmt.Println(failure.Message)
+	}
+	// Output:
+	// true
+	// invalid_argument KEY_INVALID
+	// the key has a path segment "." or "..", which many clients rewrite
 }
 
 // Changes a value that others may be changing too, without losing anybody's change.
@@ -154,110 +243,4 @@ func ExampleClient_Increment() {
 	// 101
 	// 102
 	// 103
-}
-
-func ExampleClient_List() {
-	kv, stop := connectExample()
-	defer stop()
-	ctx := context.Background()
-	for i, color := range []string{"red", "green", "blue"} {
-		if _, _, err := kv.Set(ctx, "colors/"+color, []byte(strconv.Itoa(i))); err != nil {
-			log.Fatal(err)
-		}
-	}
-
-	for entry, err := range kv.List(ctx, "colors/") {
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Printf("%s: %s\n", entry.Key, entry.Value)
-	}
-	// Output:
-	// colors/blue: 2
-	// colors/green: 1
-	// colors/red: 0
-}
-
-func ExampleClient_Batch() {
-	kv, stop := connectExample()
-	defer stop()
-
-	results, err := kv.Batch(context.Background(),
-		client.OpSet("a", []byte("1")),
-		client.OpGet("a"),
-		client.OpGet("nope"),
-	)
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, result := range results {
-		fmt.Printf("%q %t %v\n", result.Entry.Value, result.Created, result.Err)
-	}
-	// Output:
-	// "1" true <nil>
-	// "1" false <nil>
-	// "" false there is no key "nope"
-}
-
-// Moves an entry to another key, so that nobody ever sees both or neither.
-func ExampleClient_AtomicBatch() {
-	kv, stop := connectExample()
-	defer stop()
-	ctx := context.Background()
-	draft, _, err := kv.Set(ctx, "draft", []byte("text"))
-	if err != nil {
-		log.Fatal(err)
-	}
-
-	for range 2 {
-		_, err = kv.AtomicBatch(ctx,
-			client.OpDelete("draft", client.IfMatch(draft.ETag)),
-			client.OpSet("final", draft.Value, client.IfAbsent()),
-		)
-		fmt.Println(err)
-	}
-	failed, _ := errors.AsType[*client.Error](err)
-	fmt.Println(failed.Operation())
-	// Output:
-	// <nil>
-	// operation 0: the key "draft" does not have the expected etag
-	// 0 true
-}
-
-// Keeps a copy of a part of the store.
-func ExampleClient_Watch() {
-	kv, stop := connectExample()
-	defer stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	if _, _, err := kv.Set(ctx, "flags/dark", []byte("off")); err != nil {
-		log.Fatal(err)
-	}
-
-	flags := map[string]string{}
-	for event, err := range kv.Watch(ctx, "flags/", client.FromSnapshot(), client.StartOver()) {
-		if err != nil {
-			fmt.Println(errors.Is(err, context.Canceled), flags)
-			return
-		}
-		switch event.Type {
-		case client.EventReset:
-			clear(flags) // a new snapshot follows
-		case client.EventSync:
-			fmt.Println("up to date:", flags)
-			if _, _, err := kv.Set(ctx, "flags/dark", []byte("on")); err != nil {
-				log.Fatal(err)
-			}
-		case client.EventPut:
-			flags[event.Entry.Key] = string(event.Entry.Value)
-			if flags["flags/dark"] == "on" {
-				cancel() // ends the watch; so would leaving the loop
-			}
-		case client.EventDelete, client.EventExpire, client.EventEvict:
-			delete(flags, event.Entry.Key)
-		}
-	}
-	// Output:
-	// up to date: map[flags/dark:off]
-	// true map[flags/dark:on]
 }
