@@ -39,6 +39,10 @@ type Config struct {
 	State *serve.State
 	// Log receives failures that are nobody's fault but ours. It must be set.
 	Log *slog.Logger
+	// Interceptors are around every RPC, the first outermost. None: nobody observes RPCs.
+	Interceptors []connect.ServerInterceptor
+	// Observer is told of every REST request. Nil: nobody is.
+	Observer rest.Observer
 }
 
 // New returns a handler that serves REST, Connect, gRPC and gRPC-Web callers from client, which NewClient
@@ -48,11 +52,13 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handl
 		cfg.MaxValueBytes = limit.ValueBytes
 	}
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
-	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{Keys: cfg.Keys, Ready: ready, Log: cfg.Log})
+	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
+		Keys: cfg.Keys, Ready: ready, Log: cfg.Log, Interceptors: cfg.Interceptors,
+	})
 
 	handler := recovering(cfg.Log, rest.New(client, rest.Config{
 		Authenticate: authenticate(cfg.Keys), MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
-		Stopping: cfg.State.Stopping(),
+		Stopping: cfg.State.Stopping(), Observer: cfg.Observer,
 	}))
 	handler = serve.Probes(cfg.State, ready, handler)
 	mounted := rpc.Mount(server, cfg.MaxValueBytes, handler)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/client"
+	"key-value/client/batching"
 	"key-value/gateway"
 	"key-value/internal/apikey"
 )
@@ -24,6 +25,7 @@ func (g *gatewayFlags) flags(cmd *cobra.Command) {
 func (g *gatewayFlags) config(s *server, key string) gateway.Config {
 	return gateway.Config{
 		Keys: apikey.Single("default", key), Origins: g.origins, MaxValueBytes: s.valueSize, State: s.state, Log: s.log,
+		Interceptors: s.observed(), Observer: s.observer(),
 	}
 }
 
@@ -47,14 +49,14 @@ gateway shows the kvservice.`,
 }
 
 func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service string) error {
-	if err := s.check(cmd.ErrOrStderr()); err != nil {
+	if err := s.check(cmd); err != nil {
 		return err
 	}
 	key := s.getenv("KV_API_KEY")
 	if key == "" {
 		return usageError{errors.New("KV_API_KEY is not set: a gateway that nobody can use does not start")}
 	}
-	options := []client.Option{client.WithMaxValueBytes(s.valueSize)}
+	options := []client.Option{client.WithMaxValueBytes(s.valueSize), client.WithoutBatching()}
 	if token := s.getenv("KV_SERVICE_TOKEN"); token != "" {
 		options = append(options, client.WithBearer(token))
 	}
@@ -62,5 +64,6 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 	if err != nil {
 		return usageError{fmt.Errorf("--service: %w", err)}
 	}
+	transport = batching.New(s.hop(transport))
 	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, key)), nil)
 }

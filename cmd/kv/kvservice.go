@@ -33,7 +33,7 @@ listens on loopback only, unless --insecure is given.`,
 }
 
 func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) error {
-	if err := s.check(cmd.ErrOrStderr()); err != nil {
+	if err := s.check(cmd); err != nil {
 		return err
 	}
 	cfg := rpc.Config{Ready: s.ready, Log: s.log}
@@ -48,6 +48,7 @@ func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	if err != nil {
 		return err
 	}
+	cfg.Interceptors = append(s.observed(), s.observedStore(engine)...)
 	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()})
 	handler := rpc.Mount(rpc.NewServer(service, cfg), s.valueSize, serve.Probes(s.state, s.ready, http.NotFoundHandler()))
 	return closing(engine, s.run(cmd.Context(), handler, nil))

@@ -33,6 +33,7 @@ func kv(t *testing.T, env map[string]string, stdin string, args ...string) resul
 type process struct {
 	url  string
 	out  *lines
+	log  *lines
 	stop context.CancelFunc
 	code chan int
 }
@@ -76,17 +77,16 @@ func (l *lines) find(stop context.Context, pattern string) string {
 func startKV(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{out: newLines(), stop: cancel, code: make(chan int, 1)}
-	log := newLines()
+	p := &process{out: newLines(), log: newLines(), stop: cancel, code: make(chan int, 1)}
 	ended, end := context.WithCancel(context.Background())
 	go func() {
 		defer end()
-		p.code <- run(ctx, append(args, "--listen", "127.0.0.1:0"), streams{strings.NewReader(""), p.out, log},
+		p.code <- run(ctx, append(args, "--listen", "127.0.0.1:0"), streams{strings.NewReader(""), p.out, p.log},
 			func(name string) string { return env[name] })
 	}()
-	addr := log.find(ended, `msg=listening addr=(\S+)`)
+	addr := p.log.find(ended, `msg=listening addr=(\S+)`)
 	if addr == "" {
-		t.Fatalf("kv %v did not start: %s", args, log.text)
+		t.Fatalf("kv %v did not start: %s", args, p.log.text)
 	}
 	p.url = "http://" + addr
 	t.Cleanup(func() { cancel(); <-ended.Done() })

@@ -32,7 +32,7 @@ Environment: KV_API_KEY is the one API key, with all rights. If it is not set, a
 }
 
 func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) error {
-	if err := s.check(cmd.ErrOrStderr()); err != nil {
+	if err := s.check(cmd); err != nil {
 		return err
 	}
 	engine, err := e.open()
@@ -41,7 +41,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	}
 	service := rpc.NewServer(
 		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()}),
-		rpc.Config{Ready: s.ready, Log: s.log},
+		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.observedStore(engine)},
 	)
 	key := s.getenv("KV_API_KEY")
 	var started func(string)

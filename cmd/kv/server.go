@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"key-value/internal/collector"
 	"key-value/internal/limit"
 	"key-value/internal/serve"
+	"key-value/internal/telemetry"
 )
 
 // maxValueBytes is the most that --max-value-bytes may be: values are held in memory several times while they
@@ -30,9 +30,10 @@ type server struct {
 	logLevel  string        // debug, info, warn or error
 	logFormat string        // text or json
 
-	state  *serve.State
-	log    *slog.Logger
-	getenv func(string) string
+	state   *serve.State
+	log     *slog.Logger
+	metrics *telemetry.Metrics // nil without an admin address
+	getenv  func(string) string
 }
 
 func newServer(getenv func(string) string) *server {
@@ -42,7 +43,7 @@ func newServer(getenv func(string) string) *server {
 func (s *server) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
-	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /debug/pprof and no key; empty: none")
+	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /metrics, /debug/pprof and no key; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", limit.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
@@ -50,8 +51,9 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 	f.StringVar(&s.logFormat, "log-format", "text", "how to write log lines: text or json")
 }
 
-// check reads the flags that have rules of their own, and opens the log.
-func (s *server) check(stderr io.Writer) error {
+// check reads the flags that have rules of their own, and opens the log and the metrics.
+func (s *server) check(cmd *cobra.Command) error {
+	stderr := cmd.ErrOrStderr()
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
 		return usageError{fmt.Errorf("--log-level %q: use debug, info, warn or error", s.logLevel)}
@@ -74,13 +76,16 @@ func (s *server) check(stderr io.Writer) error {
 	if _, _, err := net.SplitHostPort(s.admin); err != nil && s.admin != "" {
 		return usageError{fmt.Errorf("--admin-listen %q: use host:port", s.admin)}
 	}
+	if s.admin != "" {
+		s.metrics = telemetry.NewMetrics(cmd.Name(), version)
+	}
 	return nil
 }
 
 // run serves handler until ctx is done. Started, if not nil, is told the address.
 func (s *server) run(ctx context.Context, handler serve.Handler, started func(addr string)) error {
 	if s.admin != "" {
-		operators, err := admin.Listen(ctx, s.admin, s.log)
+		operators, err := admin.Listen(ctx, s.admin, s.metrics.Handler(), s.log)
 		if err != nil {
 			return err
 		}

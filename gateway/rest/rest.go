@@ -29,6 +29,8 @@ type Config struct {
 	Heartbeat time.Duration
 	// Stopping is done when the server stops: then watches and waits end. Nil: they end with their callers.
 	Stopping context.Context //nolint:containedctx // it outlives every request
+	// Observer is told of every request. Nil: nobody is, and nothing is measured.
+	Observer Observer
 }
 
 // api is the handler: what the routes share.
@@ -43,6 +45,8 @@ type api struct {
 	stopping  context.Context //nolint:containedctx // done when the server stops
 	routes    []route
 	buffers   sync.Pool // of *[]byte, for answers in JSON
+	observer  Observer  // nil: nobody
+	recorders sync.Pool // of *recorder, for the observer
 }
 
 // New returns a handler that answers every route of [Routes] from client, and everything else with 404.
@@ -55,12 +59,14 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 		heartbeat: cmp.Or(cfg.Heartbeat, 15*time.Second),
 		stopping:  cmp.Or(cfg.Stopping, context.Background()),
 		routes:    routeTable(),
+		observer:  cfg.Observer,
 	}
 	if a.letIn == nil {
 		a.letIn = func(ctx context.Context, _ http.Header) (context.Context, error) { return ctx, nil }
 	}
 	a.maxBody = limit.RequestBytes(a.maxValue)
 	a.buffers.New = func() any { return new([]byte) }
+	a.recorders.New = func() any { return new(recorder) }
 	return a
 }
 

@@ -27,9 +27,10 @@ func public(path string) bool {
 
 // route is a path and what can be done there.
 type route struct {
-	path    string // the escaped path; keyPrefix stands for every path that begins with it
-	methods []method
-	allow   []string // the Allow header
+	path     string // the escaped path; keyPrefix stands for every path that begins with it
+	template string // as in Route.Path
+	methods  []method
+	allow    []string // the Allow header
 }
 
 type method struct {
@@ -84,6 +85,9 @@ func routeTable() []route {
 		}},
 	}
 	for i := range routes {
+		if routes[i].template = routes[i].path; routes[i].path == keyPrefix {
+			routes[i].template += "{key}"
+		}
 		routes[i].allow = []string{routes[i].allowed()}
 	}
 	return routes
@@ -93,48 +97,54 @@ func routeTable() []route {
 func Routes() []Route {
 	var all []Route
 	for _, route := range routeTable() {
-		path := route.path
-		if path == keyPrefix {
-			path += "{key}"
-		}
 		for _, m := range route.methods {
-			all = append(all, Route{Method: m.name, Path: path})
+			all = append(all, Route{Method: m.name, Path: route.template})
 		}
 	}
 	return all
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := a.dispatch(w, r); err != nil {
-		WriteError(w, r, err)
+	if a.observer != nil {
+		a.observed(w, r)
+		return
 	}
+	a.serve(r.Context(), w, r)
 }
 
-func (a *api) dispatch(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
+// serve answers r and returns its route, nil if it has none.
+func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) *route {
+	route, err := a.dispatch(ctx, w, r)
+	if err != nil {
+		WriteError(w, r, err)
+	}
+	return route
+}
+
+func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
 	if !public(r.URL.Path) {
 		var err error
 		if ctx, err = a.letIn(ctx, r.Header); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	route, key, err := a.find(r.URL.EscapedPath())
 	if err != nil {
-		return err
+		return route, err
 	}
 	if r.Method == http.MethodOptions {
-		return options(w, route)
+		return route, options(w, route)
 	}
 	m, ok := route.method(r.Method)
 	if !ok {
 		w.Header()["Allow"] = route.allow
-		return methodNotAllowed.Errorf("%q is not one of %s", r.Method, route.allow[0])
+		return route, methodNotAllowed.Errorf("%q is not one of %s", r.Method, route.allow[0])
 	}
 	query, err := parseQuery(r.URL.RawQuery, m.query)
 	if err != nil {
-		return err
+		return route, err
 	}
-	return m.serve(a, w, request{Request: r, ctx: ctx, key: key, query: query})
+	return route, m.serve(a, w, request{Request: r, ctx: ctx, key: key, query: query})
 }
 
 // find returns the route for an escaped path, and the key in it if the route has one.

@@ -12,11 +12,14 @@ import (
 	"key-value/internal/admin"
 )
 
+// metrics are what somebody else measured.
+var metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "kv_keys 1\n") })
+
 // start serves an admin address until the test ends, and returns its URL.
 func start(t *testing.T) string {
 	t.Helper()
 	var lines bytes.Buffer
-	s, err := admin.Listen(context.Background(), "127.0.0.1:0", slog.New(slog.NewTextHandler(&lines, nil)))
+	s, err := admin.Listen(context.Background(), "127.0.0.1:0", metrics, slog.New(slog.NewTextHandler(&lines, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +35,9 @@ func start(t *testing.T) string {
 	return "http://" + addr[1]
 }
 
-func TestProfilesAreServed(t *testing.T) {
+func TestMetricsAndProfilesAreServed(t *testing.T) {
 	url := start(t)
-	for _, path := range []string{"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
 		res, err := http.Get(url + path)
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +52,7 @@ func TestProfilesAreServed(t *testing.T) {
 
 func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
 	url := start(t)
-	if s, err := admin.Listen(context.Background(), url[len("http://"):], slog.New(slog.DiscardHandler)); err == nil {
+	if s, err := admin.Listen(context.Background(), url[len("http://"):], metrics, slog.New(slog.DiscardHandler)); err == nil {
 		s.Close()
 		t.Error("two admin servers share an address")
 	}

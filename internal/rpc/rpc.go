@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"connectrpc.com/connect/v2"
@@ -26,12 +27,14 @@ type Config struct {
 	Ready func(ctx context.Context) bool
 	// Log receives failures that are nobody's fault but ours. It must be set.
 	Log *slog.Logger
+	// Interceptors are around all others, the first outermost. They see the errors that callers get.
+	Interceptors []connect.ServerInterceptor
 }
 
 // NewServer returns a server of handler that also serves grpc.health.v1 and both versions of gRPC
 // reflection. Health needs no key; everything else does.
 func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *connect.Server {
-	interceptors := []connect.ServerInterceptor{finish(cfg.Log)}
+	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log))
 	if cfg.Keys != nil {
 		interceptors = append(interceptors, cfg.Keys.ServerInterceptor(Public))
 	}
