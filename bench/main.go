@@ -4,6 +4,7 @@
 //	go run -C bench . --quick                  everything in small, in a minute or so: to see that it runs
 //	go run -C bench . --only 'REST get, 64'    what matches, of "scenario, setting"
 //	go run -C bench . --out DIR                where results.txt, .json and .svg are written
+//	go run -C bench . --profile ../cmd/kv/default.pgo --duration 10s    what `task build` is guided by
 //
 // (The benchmark is a module of its own, so that what the peers need is no dependency of the store's; Go then wants
 // -C, and reads DIR from within bench/.)
@@ -54,6 +55,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer st.close()
 	b := &bench{settings: s, stage: st, progress: stderr}
+	if s.profileFile != "" {
+		return b.profile(ctx)
+	}
 	outcomes, err := b.measure(ctx)
 	if err != nil {
 		return err

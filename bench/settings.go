@@ -13,6 +13,7 @@ import (
 type settings struct {
 	command     string         // how to do it again
 	out         string         // directory for the results
+	profileFile string         // where a profile goes, in place of figures; empty: nowhere
 	only        *regexp.Regexp // of what cells are called
 	rounds      int            // how often each is measured
 	duration    time.Duration  // how long, each time
@@ -35,6 +36,7 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	f.SetOutput(stderr)
 	var s settings
 	f.StringVar(&s.out, "out", "out", "`directory` for results.txt, results.json and results.svg, as seen from bench/")
+	f.StringVar(&s.profileFile, "profile", "", "measure nothing, but write a profile for the store's build to `file`")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each is measured")
 	f.DurationVar(&s.duration, "duration", 3*time.Second, "how long each is measured, each time")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Hour, "how long everything may take")
