@@ -2,7 +2,7 @@
 //
 //	go run ./memory                                  10,000 to 1,000,000 entries
 //	go run ./memory -entries 10000000                as many as are asked for
-//	go run ./memory -gcpercent 100                   with another setting of the garbage collector
+//	GOGC=100 go run ./memory                         with another setting of the garbage collector than ours
 //
 // Keys have 16 bytes and values 64. Ours also have a TTL each and are held in order; Redis holds plain
 // strings. Both sides run in a process of their own and are loaded in random order; then every entry is
@@ -31,10 +31,6 @@ func main() {
 func run(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("memory", flag.ExitOnError)
 	entries := flags.String("entries", "10000,100000,1000000", "how many entries to hold, one table row each")
-	var gc collector
-	flags.IntVar(&gc.percent, "gcpercent", 15, "how far the heap may grow beyond what is live, in percent")
-	flags.Int64Var(&gc.room, "gcroom", 64<<20, "how far a small heap may grow, in bytes")
-	flags.Int64Var(&gc.small, "gcsmall", 128<<20, "up to where a heap is small, in bytes")
 	child := flags.Bool("child", false, "measure our side in this process, and print it as numbers")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -44,9 +40,9 @@ func run(args []string, stdout io.Writer) error {
 		return err
 	}
 	if *child {
-		return printOurs(stdout, sizes[0], gc)
+		return printOurs(stdout, sizes[0])
 	}
-	return printTable(stdout, sizes, gc)
+	return printTable(stdout, sizes)
 }
 
 func parseSizes(text string) ([]int, error) {
@@ -61,11 +57,11 @@ func parseSizes(text string) ([]int, error) {
 	return sizes, nil
 }
 
-func printTable(stdout io.Writer, sizes []int, gc collector) error {
+func printTable(stdout io.Writer, sizes []int) error {
 	t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "entries\twho\tempty MiB\tloaded\tat rest\toverwritten\tcounted\tlongest GC pause\tcollections\t")
 	for _, n := range sizes {
-		ours, err := measureOurs(n, gc)
+		ours, err := measureOurs(n)
 		if err != nil {
 			return err
 		}

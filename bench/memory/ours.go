@@ -12,18 +12,18 @@ import (
 	"strconv"
 	"time"
 
+	"key-value/internal/collector"
 	kv "key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 )
 
 // measureOurs measures our side in a process of its own.
-func measureOurs(n int, gc collector) (figures, error) {
+func measureOurs(n int) (figures, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return figures{}, err
 	}
-	child := exec.Command(self, "-child", "-entries", strconv.Itoa(n),
-		"-gcpercent", strconv.Itoa(gc.percent), "-gcroom", strconv.FormatInt(gc.room, 10), "-gcsmall", strconv.FormatInt(gc.small, 10))
+	child := exec.Command(self, "-child", "-entries", strconv.Itoa(n))
 	child.Stderr = os.Stderr
 	text, err := child.Output()
 	if err != nil {
@@ -34,11 +34,10 @@ func measureOurs(n int, gc collector) (figures, error) {
 	return f, err
 }
 
-func printOurs(stdout io.Writer, n int, gc collector) error {
+func printOurs(stdout io.Writer, n int) error {
 	e := memory.New(memory.Options{})
 	defer e.Close()
-	stop := gc.start()
-	defer stop()
+	collector.Default.Follow()
 	p, err := newProcess("self")
 	if err != nil {
 		return err
