@@ -80,7 +80,7 @@ func (s *stage) overlay(root string) (string, error) {
 
 // withoutBatching changes the one line of cmd/kv/gateway.go that has calls gathered.
 func withoutBatching(source string) (string, error) {
-	const batched, unbatched = "= batching.New(s.hop(transport))", ", _ = s.hop(transport), batching.New"
+	const batched, unbatched = "= batching.New(s.hop(transport), ", ", _ = s.hop(transport), batching.New(nil, "
 	if strings.Count(source, batched) != 1 {
 		return "", fmt.Errorf("it does not have %q just once, so it cannot be built without batching", batched)
 	}

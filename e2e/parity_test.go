@@ -120,12 +120,13 @@ func statusAndReason(res *http.Response, body string) string {
 	return got + " " + problem.Reason
 }
 
-// describe writes down an answer. How long the body is follows from the body, and the date is the date.
+// describe writes down an answer. How long the body is follows from the body, the date is the date, and every request
+// has an id of its own.
 func describe(res *http.Response, body string) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, res.Proto, res.StatusCode)
 	for _, name := range slices.Sorted(maps.Keys(res.Header)) {
-		if name != "Date" && name != "Content-Length" {
+		if name != "Date" && name != "Content-Length" && name != "X-Request-Id" {
 			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(res.Header[name], " | "))
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"key-value/gateway/rest"
 	"key-value/internal/apikey"
+	"key-value/internal/requestid"
 )
 
 // preflightAge is how long a browser may remember that it was allowed to call.
@@ -42,9 +43,9 @@ func allowOrigins(origins []string, next http.Handler) http.Handler {
 		AllowedMethods: append(connectcors.AllowedMethods(),
 			http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete),
 		AllowedHeaders: append(connectcors.AllowedHeaders(),
-			apikey.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer"),
+			apikey.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer", requestid.Header),
 		ExposedHeaders: slices.Concat(connectcors.ExposedHeaders(),
-			[]string{"ETag", "Link", "Location", "Preference-Applied", "Retry-After"}),
+			[]string{"ETag", "Link", "Location", "Preference-Applied", "Retry-After", requestid.Header}),
 		MaxAge: int(preflightAge / time.Second),
 	}).Handler(next)
 }
@@ -58,7 +59,7 @@ func recovering(log *slog.Logger, next http.Handler) http.Handler {
 			case http.ErrAbortHandler:
 				panic(p)
 			default:
-				log.ErrorContext(r.Context(), "request failed", "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+				log.ErrorContext(r.Context(), "request failed", "request", w.Header().Get(requestid.Header), "method", r.Method, "panic", p, "stack", string(debug.Stack()))
 				rest.WriteError(w, r, connect.NewError(connect.CodeInternal, "internal error"))
 			}
 		}()

@@ -15,6 +15,7 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
+	"key-value/internal/requestid"
 	"key-value/internal/rpc"
 	"key-value/internal/serve"
 )
@@ -53,7 +54,8 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handl
 	}
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
 	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
-		Keys: cfg.Keys, Ready: ready, Log: cfg.Log, Interceptors: cfg.Interceptors,
+		Keys: cfg.Keys, Ready: ready, Log: cfg.Log,
+		Interceptors: append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...),
 	})
 
 	handler := recovering(cfg.Log, rest.New(client, rest.Config{

@@ -87,6 +87,7 @@ func verdict(ctx context.Context, log *slog.Logger, e *connect.Error) error {
 	case e.Code() == connect.CodeDeadlineExceeded:
 		return gaveUp(context.DeadlineExceeded)
 	case e.Code() == connect.CodeInternal, e.Code() == connect.CodeUnknown:
+		log.WarnContext(ctx, "the service could not carry out a call; its own log says why", "error", e)
 		return connect.NewError(connect.CodeInternal, "internal error").WithCause(e)
 	}
 	return connect.NewError(e.Code(), e.Message())

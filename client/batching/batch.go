@@ -80,6 +80,21 @@ func contextOf(calls []*call) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(context.Background(), latest)
 }
 
+// call sends req, which is b, with what its calls have in their contexts.
+func (t *transport) call(b *batch, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
+	if t.gather == nil {
+		return t.service.Batch(b.ctx, req)
+	}
+	contexts := make([]context.Context, len(b.calls))
+	for i, c := range b.calls {
+		contexts[i] = c.ctx
+	}
+	ctx, ended := t.gather(b.ctx, contexts)
+	res, err := t.service.Batch(ctx, req)
+	ended(err)
+	return res, err
+}
+
 // send makes the calls of b.
 func (t *transport) send(b *batch) {
 	req := &keyvaluev1.BatchRequest{
@@ -88,7 +103,7 @@ func (t *transport) send(b *batch) {
 	for i, c := range b.calls {
 		req.Operations[i] = operation(c.request)
 	}
-	res, err := t.service.Batch(b.ctx, req)
+	res, err := t.call(b, req)
 	if err == nil && len(res.GetResults()) != len(b.calls) {
 		err = errIncomplete
 	}

@@ -64,6 +64,6 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 	if err != nil {
 		return usageError{fmt.Errorf("--service: %w", err)}
 	}
-	transport = batching.New(s.hop(transport))
+	transport = batching.New(s.hop(transport), batching.WithGather(s.gather))
 	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, key)), nil)
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
+	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
 
 	"key-value/internal/apikey"
+	"key-value/internal/requestid"
 	"key-value/internal/rpc"
 	"key-value/internal/serve"
 	"key-value/kvservice"
@@ -48,7 +51,7 @@ func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	if err != nil {
 		return err
 	}
-	cfg.Interceptors = append(s.observed(), s.observedStore(engine)...)
+	cfg.Interceptors = slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine))
 	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()})
 	handler := rpc.Mount(rpc.NewServer(service, cfg), s.valueSize, serve.Probes(s.state, s.ready, http.NotFoundHandler()))
 	return closing(engine, s.run(cmd.Context(), handler, nil))

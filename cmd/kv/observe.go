@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"log/slog"
+
 	"connectrpc.com/connect/v2"
 
 	"key-value/gateway/rest"
+	"key-value/internal/requestid"
 	"key-value/internal/telemetry"
 	"key-value/kvservice/store"
 )
@@ -39,9 +43,17 @@ func (s *server) observer() rest.Observer {
 
 // hop returns a transport over next, for a gateway whose service is another process.
 func (s *server) hop(next connect.Transport) connect.Transport {
+	next = requestid.Pass(next)
 	if s.metrics == nil {
 		return next
 	}
 	s.metrics.ForHop()
 	return s.metrics.Hop(next)
+}
+
+// gather lets a batch travel with the request ids of its calls. Ids that nobody chose are of use only to who reads
+// every line of the log.
+func (s *server) gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
+	all := s.log.Enabled(ctx, slog.LevelDebug)
+	return requestid.Gather(ctx, calls, all), func(error) {}
 }

@@ -206,3 +206,30 @@ func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
 		t.Error("the admin address is served after the end")
 	}
 }
+
+// A call can be followed by its id through the logs of both services.
+func TestBothServicesLogTheRequestID(t *testing.T) {
+	service := startKV(t, map[string]string{"KV_SERVICE_TOKEN": "token", "KV_LOG_LEVEL": "debug"}, "kvservice")
+	gateway := startKV(t, map[string]string{
+		"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url, "KV_LOG_LEVEL": "debug", "KV_LOG_FORMAT": "text",
+	}, "gateway")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, gateway.url+"/v1/values/private", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", "secret")
+	req.Header.Set("X-Request-Id", "followed-1")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if got := res.Header.Get("X-Request-Id"); got != "followed-1" {
+		t.Errorf("the answer has the request id %q", got)
+	}
+	for _, log := range []*lines{gateway.log, service.log} {
+		if log.find(t.Context(), `level=DEBUG msg=(\w+) .*request=followed-1`); strings.Contains(log.text, "private") {
+			t.Errorf("the log names a key: %s", log.text)
+		}
+	}
+}

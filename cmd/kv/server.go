@@ -12,6 +12,7 @@ import (
 	"key-value/internal/admin"
 	"key-value/internal/collector"
 	"key-value/internal/limit"
+	"key-value/internal/requestid"
 	"key-value/internal/serve"
 	"key-value/internal/telemetry"
 )
@@ -61,9 +62,9 @@ func (s *server) check(cmd *cobra.Command) error {
 	options := &slog.HandlerOptions{Level: level}
 	switch s.logFormat {
 	case "text":
-		s.log = slog.New(slog.NewTextHandler(stderr, options))
+		s.log = slog.New(requestid.LogHandler(slog.NewTextHandler(stderr, options)))
 	case "json":
-		s.log = slog.New(slog.NewJSONHandler(stderr, options))
+		s.log = slog.New(requestid.LogHandler(slog.NewJSONHandler(stderr, options)))
 	default:
 		return usageError{fmt.Errorf("--log-format %q: use text or json", s.logFormat)}
 	}

@@ -16,9 +16,9 @@ type Observer interface {
 }
 
 // observed answers r before the eyes of the observer.
-func (a *api) observed(w http.ResponseWriter, r *http.Request) {
+func (a *api) observed(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	ctx := a.observer.Begin(r.Context(), r)
+	ctx = a.observer.Begin(ctx, r)
 	rec := a.recorders.Get().(*recorder)
 	*rec = recorder{ResponseWriter: w, status: http.StatusInternalServerError} // what a panic is answered with
 	path := ""

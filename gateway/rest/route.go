@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"key-value/internal/requestid"
 )
 
 // keyPrefix is what the path of a key's own route begins with; all the rest is the key.
@@ -105,11 +107,12 @@ func Routes() []Route {
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx := requestid.Accept(r.Context(), r.Header, w.Header())
 	if a.observer != nil {
-		a.observed(w, r)
+		a.observed(ctx, w, r)
 		return
 	}
-	a.serve(r.Context(), w, r)
+	a.serve(ctx, w, r)
 }
 
 // serve answers r and returns its route, nil if it has none.
