@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
+	"key-value/gateway/console"
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
@@ -58,10 +59,10 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handl
 		Interceptors: append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...),
 	})
 
-	handler := recovering(cfg.Log, rest.New(client, rest.Config{
+	handler := recovering(cfg.Log, console.New(rest.New(client, rest.Config{
 		Authenticate: authenticate(cfg.Keys), MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
 		Stopping: cfg.State.Stopping(), Observer: cfg.Observer,
-	}))
+	})))
 	handler = serve.Probes(cfg.State, ready, handler)
 	mounted := rpc.Mount(server, cfg.MaxValueBytes, handler)
 	mounted.Handler = allowOrigins(cfg.Origins, mounted.Handler) // for browsers, which cannot speak gRPC

@@ -39,6 +39,20 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	writeBody(w, r, p.status, append(p.appendJSON(nil), '\n'))
 }
 
+// WriteWrongMethod answers r, whose path has only the methods that are allowed, and OPTIONS, which it answers too.
+func WriteWrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string) {
+	route := &route{}
+	for _, name := range allowed {
+		route.methods = append(route.methods, method{name: name})
+	}
+	route.allow = []string{route.allowed()}
+	if r.Method == http.MethodOptions {
+		_ = options(w, route)
+		return
+	}
+	WriteError(w, r, route.refuse(w, r))
+}
+
 // problemOf describes err. Only a message that comes with a reason was written for the caller; others are a
 // transport's and may tell what is behind the gateway.
 func problemOf(err error) problem {

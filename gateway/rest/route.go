@@ -140,8 +140,7 @@ func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	m, ok := route.method(r.Method)
 	if !ok {
-		w.Header()["Allow"] = route.allow
-		return route, methodNotAllowed.Errorf("%q is not one of %s", r.Method, route.allow[0])
+		return route, route.refuse(w, r)
 	}
 	query, err := parseQuery(r.URL.RawQuery, m.query)
 	if err != nil {
@@ -180,6 +179,12 @@ func (r *route) allowed() string {
 		names = append(names, m.name)
 	}
 	return strings.Join(append(names, http.MethodOptions), ", ")
+}
+
+// refuse returns why r's method is not answered, and says which are.
+func (r *route) refuse(w http.ResponseWriter, req *http.Request) error {
+	w.Header()["Allow"] = r.allow
+	return methodNotAllowed.Errorf("%q is not one of %s", req.Method, r.allow[0])
 }
 
 // options answers OPTIONS.

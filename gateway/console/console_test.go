@@ -1,0 +1,149 @@
+package console_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"key-value/gateway/console"
+)
+
+// elsewhere answers what the console leaves to others.
+var elsewhere = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func ask(t *testing.T, method, path string, header ...string) answer {
+	t.Helper()
+	server := httptest.NewServer(console.New(elsewhere))
+	t.Cleanup(server.Close)
+	req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(body)}
+}
+
+func TestEveryFileIsGuardedAndCached(t *testing.T) {
+	wants := map[string]string{
+		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+			"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+			"require-trusted-types-for 'script'; trusted-types 'none'",
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-cache",
+	}
+	types := map[string]string{
+		"": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+		".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+	}
+	for _, p := range console.Paths() {
+		got := ask(t, http.MethodGet, p)
+		if got.status != http.StatusOK || got.body == "" || got.header.Get("Content-Type") != types[path.Ext(p)] {
+			t.Errorf("GET %s = %d, %d bytes of %s", p, got.status, len(got.body), got.header.Get("Content-Type"))
+		}
+		for name, want := range wants {
+			if got.header.Get(name) != want {
+				t.Errorf("GET %s has %s %q, want %q", p, name, got.header.Get(name), want)
+			}
+		}
+		head := ask(t, http.MethodHead, p)
+		if head.status != http.StatusOK || head.header.Get("Etag") != got.header.Get("Etag") || head.body != "" {
+			t.Errorf("HEAD %s = %d %v, want the header of GET", p, head.status, head.header)
+		}
+		again := ask(t, http.MethodGet, p, "If-None-Match", got.header.Get("Etag"))
+		if again.status != http.StatusNotModified || again.body != "" || again.header.Get("Content-Security-Policy") == "" {
+			t.Errorf("GET %s with its etag = %d, want 304 with the policy", p, again.status)
+		}
+		if stale := ask(t, http.MethodGet, p, "If-None-Match", `"old"`); stale.status != http.StatusOK {
+			t.Errorf("GET %s with another etag = %d, want 200", p, stale.status)
+		}
+	}
+}
+
+func TestOtherMethodsAreRefused(t *testing.T) {
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+		got := ask(t, method, "/")
+		if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "GET, HEAD, OPTIONS" ||
+			got.header.Get("Content-Type") != "application/problem+json" || !strings.Contains(got.body, "METHOD_NOT_ALLOWED") {
+			t.Errorf("%s / = %d %v %s", method, got.status, got.header, got.body)
+		}
+	}
+	got := ask(t, http.MethodOptions, "/console/main.js")
+	if got.status != http.StatusNoContent || got.header.Get("Allow") != "GET, HEAD, OPTIONS" {
+		t.Errorf("OPTIONS = %d %v", got.status, got.header)
+	}
+}
+
+func TestWhatIsNoFileIsLeftToOthers(t *testing.T) {
+	for _, p := range []string{
+		"/console", "/console/", "/console/nope.js", "/console/index.html", "/console/%6dain.js", "//", "/index.html", "/v1/values",
+	} {
+		if got := ask(t, http.MethodGet, p); got.status != http.StatusTeapot {
+			t.Errorf("GET %s = %d, want it left to others", p, got.status)
+		}
+	}
+}
+
+var (
+	// reference finds what a page refers to, and imported what a module imports.
+	reference = regexp.MustCompile(`(?:src|href)="([^"#]+)"`)
+	imported  = regexp.MustCompile(`from '([^']+)'`)
+	// outside finds addresses of other hosts. The one of SVG is a name and is never fetched.
+	outside = regexp.MustCompile(`(?:https?:)?//[\w.-]+\.\w+`)
+)
+
+// Everything that is referred to is there, everything that is there is referred to, and nothing comes from elsewhere.
+func TestTheFilesAreComplete(t *testing.T) {
+	used := []string{"/"}
+	for i := 0; i < len(used); i++ {
+		body := ask(t, http.MethodGet, used[i]).body
+		for _, found := range slices.Concat(reference.FindAllStringSubmatch(body, -1), imported.FindAllStringSubmatch(body, -1)) {
+			p := path.Join("/console", strings.TrimPrefix(found[1], "/console"))
+			if !slices.Contains(used, p) {
+				used = append(used, p)
+			}
+		}
+		for _, found := range outside.FindAllString(body, -1) {
+			if found != "http://www.w3.org" {
+				t.Errorf("%s refers to %s", used[i], found)
+			}
+		}
+	}
+	slices.Sort(used)
+	if there := slices.Sorted(slices.Values(console.Paths())); !slices.Equal(used, there) {
+		t.Errorf("referred to are %q, there are %q", used, there)
+	}
+}
+
+// The policy would stop these, and the console would not work.
+func TestThePageHasNoInlineCode(t *testing.T) {
+	page := ask(t, http.MethodGet, "/").body
+	for _, inline := range []string{"<style", " style=", " onclick=", "javascript:"} {
+		if strings.Contains(page, inline) {
+			t.Errorf("the page has %s", inline)
+		}
+	}
+	if strings.Count(page, "<script") != strings.Count(page, "<script type=\"module\" src=") {
+		t.Error("the page has a script of its own")
+	}
+}

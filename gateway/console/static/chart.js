@@ -1,0 +1,99 @@
+// A small chart of what happened lately.
+
+import { el, svg } from './dom.js';
+
+const width = 300;
+const height = 64;
+/** span is how many samples a chart has room for. */
+const span = 150;
+
+/** Chart draws one or two series, each sample of which is a list of numbers, or of null where there is none. */
+export class Chart {
+  #samples = [];
+  #lines;
+
+  /** format writes a value; ceiling is the least that the top stands for, and headroom how much of the largest is left free above it. */
+  constructor(parent, { title, names, format, ceiling = 1, headroom = 0 }) {
+    Object.assign(this, { title, names, format, ceiling, headroom });
+    this.value = el('span', { class: 'chart-value' }, '\u2013');
+    this.top = el('span', { class: 'chart-top quiet' });
+    this.area = svg('path', { class: 'chart-area' });
+    this.#lines = names.map((_, i) => svg('path', { class: `chart-line chart-line-${i}` }));
+    this.drawing = svg('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': title },
+      svg('path', { class: 'chart-grid', d: `M0 ${height - 0.5}H${width}M0 ${height / 2}H${width}M0 .5H${width}` }), this.area, ...this.#lines);
+    this.note = el('p', { class: 'quiet chart-note' });
+    parent.append(el('section', { class: 'chart' },
+      el('header', {}, el('h3', {}, title), this.value),
+      el('div', { class: 'chart-plot' }, this.drawing, this.top), this.note));
+    this.drawing.addEventListener('pointermove', (e) => this.#point(e));
+    this.drawing.addEventListener('pointerleave', () => this.#write(this.#samples.at(-1)));
+  }
+
+  add(sample, note = '') {
+    this.#samples.push(sample);
+    if (this.#samples.length > span) this.#samples.shift();
+    this.note.textContent = note;
+    this.#draw();
+    if (!this.drawing.matches(':hover')) this.#write(sample);
+  }
+
+  #draw() {
+    const max = Math.max(this.ceiling, Math.max(...this.#samples.flat()) * (1 + this.headroom));
+    this.top.textContent = this.format(max);
+    this.#lines.forEach((line, i) => line.setAttribute('d', this.#path(i, max)));
+    this.area.setAttribute('d', this.#area(max));
+    this.drawing.setAttribute('aria-label', `${this.title}: ${this.#text(this.#samples.at(-1))}, at most ${this.format(max)} shown`);
+  }
+
+  #x(i) { return (width * (i + span - this.#samples.length)) / (span - 1); }
+
+  #y(value, max) { return height - 1 - ((height - 2) * value) / max; }
+
+  #path(series, max) {
+    let d = '';
+    let drawing = false;
+    this.#samples.forEach((sample, i) => {
+      if (sample[series] === null) {
+        drawing = false;
+        return;
+      }
+      d += `${drawing ? 'L' : 'M'}${this.#x(i).toFixed(1)} ${this.#y(sample[series], max).toFixed(1)}`;
+      drawing = true;
+    });
+    return d;
+  }
+
+  // area fills below the first series, as one shape for each stretch without a gap.
+  #area(max) {
+    let d = '';
+    let start = -1;
+    for (let i = 0; i <= this.#samples.length; i++) {
+      const value = this.#samples[i]?.[0] ?? null;
+      if (value !== null) {
+        d += start < 0 ? `M${this.#x(i).toFixed(1)} ${height}` : '';
+        d += `L${this.#x(i).toFixed(1)} ${this.#y(value, max).toFixed(1)}`;
+        if (start < 0) start = i;
+      } else if (start >= 0) {
+        d += `L${this.#x(i - 1).toFixed(1)} ${height}Z`;
+        start = -1;
+      }
+    }
+    return d;
+  }
+
+  #point(event) {
+    const box = this.drawing.getBoundingClientRect();
+    const i = Math.round(((event.clientX - box.left) / box.width) * (span - 1)) - span + this.#samples.length;
+    this.#write(this.#samples[i]);
+  }
+
+  #text(sample) {
+    if (!sample) return '\u2013';
+    return sample.map((value, i) => (value === null ? '\u2013' : this.format(value)) + (this.names[i] ? ` ${this.names[i]}` : '')).join(', ');
+  }
+
+  #write(sample) {
+    this.value.replaceChildren(...(sample ?? [null]).map((value, i) =>
+      el('span', { class: `chart-number chart-number-${i}` }, value === null ? '\u2013' : this.format(value), this.names[i] ? el('small', {}, ` ${this.names[i]}`) : null)));
+  }
+}

@@ -1,0 +1,51 @@
+// The dialog that shows an action as a command or a program.
+
+import { button, el, say } from './dom.js';
+import { bufCurl, curl } from './snippet.js';
+import { go } from './snippetgo.js';
+
+const tools = { curl: ['curl', curl], buf: ['buf curl', bufCurl], go: ['Go', go] };
+const names = { get: 'Read', set: 'Write', delete: 'Delete', touch: 'Set expiry', list: 'List', watch: 'Watch' };
+let tool = 'curl';
+
+/** copyAs shows an action, and those that go with it. */
+export function copyAs(action) {
+  const actions = related(action);
+  const what = el('select', { 'aria-label': 'Action' }, ...actions.map((a) => el('option', { value: a.op }, names[a.op])));
+  const text = el('textarea', { class: 'mono snippet', readonly: true, rows: 12, 'aria-label': 'Command', spellcheck: 'false' });
+  const choose = () => {
+    text.value = tools[tool][1](actions.find((a) => a.op === what.value), location.origin);
+    for (const b of group.children) b.setAttribute('aria-pressed', String(b.dataset.tool === tool));
+  };
+  const group = el('div', { class: 'segments', role: 'group', 'aria-label': 'Tool' }, ...Object.entries(tools).map(([name, [label]]) =>
+    button(label, () => { tool = name; choose(); }, { 'data-tool': name })));
+  what.addEventListener('change', choose);
+  const dialog = el('dialog', { class: 'wide', 'aria-labelledby': 'copy-title' },
+    el('h2', { id: 'copy-title' }, 'Copy as'),
+    el('div', { class: 'toolbar' }, what, group), text,
+    el('p', { class: 'quiet' }, 'The API key is read from KV_API_KEY. A value that is long or not text is read from the file \u201cvalue\u201d.'),
+    el('div', { class: 'actions' }, button('Close', () => dialog.close()), button('Copy', () => copy(text), { class: 'primary' })));
+  dialog.addEventListener('close', () => dialog.remove());
+  document.body.append(dialog);
+  choose();
+  dialog.showModal();
+  dialog.querySelector('.primary').focus();
+}
+
+// related returns an action with those that a person may mean beside it.
+function related(action) {
+  if (action.op !== 'get') return [action];
+  const { key, etag } = action;
+  return [{ op: 'get', key }, { op: 'delete', key, etag }, { op: 'touch', key, ttl: 3_600_000, etag }, { op: 'watch', prefix: key }];
+}
+
+// copy works without the clipboard's own interface too, which a browser offers only where it trusts the connection.
+async function copy(area) {
+  try {
+    await navigator.clipboard.writeText(area.value);
+  } catch {
+    area.select();
+    document.execCommand('copy');
+  }
+  say('Copied.');
+}

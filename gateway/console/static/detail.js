@@ -1,0 +1,256 @@
+// One entry: what it is, and what can be done with it.
+
+import { Problem, TooLong } from './api.js';
+import { ask, form } from './ask.js';
+import { formatBytes, toBytes } from './bytes.js';
+import { show, viewNames, views } from './content.js';
+import { button, byId, el, say, visible } from './dom.js';
+import { countdown, moment, toGo } from './duration.js';
+import { Editor } from './editor.js';
+import { ttlField } from './ttlfield.js';
+
+/** Detail says "closed" when there is nothing left to show, "opened" with a key, and "copyas" with an action. */
+export class Detail extends EventTarget {
+  entry = null;
+  editor = null;
+  key = '';
+  #view = '';
+  #turn = 0; // grows with all that replaces what is shown, so that an older answer is dropped
+
+  constructor(api) {
+    super();
+    this.api = api;
+    this.element = byId('entry');
+    setInterval(() => this.#tick(), 500);
+  }
+
+  /** leave reports whether what is shown may go. */
+  async leave() { return !this.editor || this.editor.leave(); }
+
+  close() {
+    this.#show();
+    this.key = '';
+    this.#place(el('div', { class: 'blank' },
+      el('p', {}, 'Choose a key to see its value.'),
+      el('p', { class: 'quiet' }, el('kbd', {}, '/'), ' search  ', el('kbd', {}, 'N'), ' new  ', el('kbd', {}, '?'), ' all keys')));
+  }
+
+  /** open reads the entry of a key and shows it. */
+  async open(key, { all = false, quiet = false } = {}) {
+    const turn = this.#show();
+    this.key = key;
+    if (!quiet) this.#place(this.#heading(), el('p', { class: 'quiet' }, 'Reading\u2026'));
+    try {
+      const entry = await this.api.get(key, { all });
+      if (turn === this.#turn) this.#present(entry);
+    } catch (error) {
+      if (turn === this.#turn) this.#missing(error);
+    }
+  }
+
+  create(draft = {}) {
+    this.#show();
+    this.key = '';
+    this.#edit(new Editor(this.api, null, draft));
+  }
+
+  edit() {
+    if (!this.entry || this.editor) return;
+    const entry = this.entry;
+    this.#show();
+    this.#edit(new Editor(this.api, entry));
+  }
+
+  /** changed brings what is shown up to date with what the watch has seen. */
+  changed({ type, key, entry }) {
+    if (key !== this.key) return;
+    const past = { put: 'changed', delete: 'deleted', expire: 'removed as expired', evict: 'evicted' }[type];
+    if (this.editor) {
+      if (entry?.etag !== this.editor.etag) this.editor.changedElsewhere(past);
+    } else if (!entry) this.#gone(past);
+    else if (entry.etag !== this.entry?.etag) {
+      this.#show();
+      this.#present(entry);
+    }
+  }
+
+  /** refresh reads the entry again after changes may have been missed. */
+  refresh() {
+    if (this.key && !this.editor) this.open(this.key, { quiet: true });
+  }
+
+  async delete() {
+    const entry = this.entry;
+    if (!entry || this.editor) return;
+    const choice = await ask('Delete this entry?', [el('p', { class: 'mono key' }, visible(entry.key)),
+      el('p', {}, 'This cannot be undone.')],
+    [{ name: '', label: 'Keep it' }, { name: 'delete', label: 'Delete', kind: 'danger' }]);
+    if (choice !== 'delete') return;
+    try {
+      await this.api.delete(entry.key, entry.etag);
+      say('Deleted.');
+      this.dispatchEvent(new CustomEvent('deleted', { detail: entry.key }));
+    } catch (error) {
+      this.#refused(error, entry.key);
+    }
+  }
+
+  async setTTL() {
+    const entry = this.entry;
+    if (!entry || this.editor) return;
+    const field = ttlField({ label: 'Expires' });
+    const save = async () => {
+      const ttl = field.read();
+      const touched = await this.api.touch(entry.key, ttl === null ? null : toGo(ttl), entry.etag);
+      if (this.entry === entry) {
+        this.#show();
+        this.#present({ ...entry, etag: touched.etag, expires: touched.expires });
+      }
+      say(ttl === null ? 'It does not expire any more.' : 'Expiry set.');
+    };
+    let refused = null;
+    await form('When does it expire?', [el('p', { class: 'mono key' }, visible(entry.key)), field.element], 'Set',
+      () => save().catch((error) => {
+        if (!(error instanceof Problem) || error.status !== 412) throw error;
+        refused = error; // the dialog has nothing to mend
+      }));
+    if (refused) this.#refused(refused, entry.key);
+  }
+
+  async download() {
+    if (!this.key || this.editor) return;
+    try {
+      const url = URL.createObjectURL(await this.api.raw(this.key));
+      el('a', { href: url, download: this.key.split('/').filter(Boolean).at(-1) ?? 'value' }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    } catch (error) {
+      say(error.message, 'error');
+    }
+  }
+
+  /** action is what "copy as" copies now. */
+  action() {
+    if (!this.editor) return { op: 'get', key: this.key, etag: this.entry?.etag };
+    const { key, content, ttl, etag } = this.editor.draft();
+    return { op: 'set', key, content, ttl, etag };
+  }
+
+  // A refused write has seen an older version: show the one there is.
+  #refused(error, key) {
+    say(error.status === 412 ? 'It was changed meanwhile, so nothing was done. This is what is stored now.' : error.message, 'error');
+    if (error.status === 412) this.open(key);
+  }
+
+  #show() {
+    this.entry = null;
+    this.editor = null;
+    return ++this.#turn;
+  }
+
+  #place(...children) { this.element.replaceChildren(...children); }
+
+  #edit(editor) {
+    this.editor = editor;
+    this.#place(editor.element);
+    editor.addEventListener('saved', (e) => this.dispatchEvent(new CustomEvent('opened', { detail: e.detail })));
+    editor.addEventListener('cancel', async () => {
+      if (!await editor.leave()) return;
+      this.#show();
+      if (editor.entry) this.open(editor.entry.key);
+      else this.dispatchEvent(new Event('closed'));
+    });
+    editor.addEventListener('copyas', () => this.#copyAs());
+    editor.focus();
+  }
+
+  #copyAs() {
+    try {
+      this.dispatchEvent(new CustomEvent('copyas', { detail: this.action() }));
+    } catch (error) {
+      say(error.message, 'error');
+    }
+  }
+
+  #present(entry) {
+    this.entry = entry;
+    this.timer = el('span', { class: 'timer' });
+    const size = entry.bytes?.length ?? toBytes(entry.text).length;
+    const facts = el('p', { class: 'facts' },
+      el('span', {}, formatBytes(size)), el('span', {}, entry.text === undefined ? 'bytes' : 'text'), this.timer,
+      entry.updated && el('span', {}, `changed ${moment(entry.updated)}`),
+      el('span', { class: 'mono', title: 'The version, for If-Match' }, entry.etag));
+    const body = el('div', { class: 'body' });
+    this.#place(this.#heading(
+      button('Edit', () => this.edit(), { class: 'primary', 'aria-keyshortcuts': 'e' }),
+      button('Expiry\u2026', () => this.setTTL(), { 'aria-keyshortcuts': 't' }),
+      button('Copy as\u2026', () => this.#copyAs(), { 'aria-keyshortcuts': 'c' }),
+      button('Download', () => this.download()),
+      button('Delete\u2026', () => this.delete(), { class: 'danger', 'aria-keyshortcuts': 'd' })),
+    facts, this.#tabs(entry, body), body);
+    this.#tick();
+  }
+
+  // tabs lets the person choose how to see the value. The choice stays for the entries after this one.
+  #tabs(entry, body) {
+    const names = views(entry);
+    const choose = (view) => {
+      body.replaceChildren(show(entry, view));
+      for (const tab of group.children) tab.setAttribute('aria-pressed', String(tab.dataset.view === view));
+    };
+    const group = el('div', { class: 'segments', role: 'group', 'aria-label': 'Show as' }, ...names.map((view) =>
+      button(viewNames[view], () => { this.#view = view; choose(view); }, { 'data-view': view })));
+    choose(names.includes(this.#view) ? this.#view : names[0]);
+    return group;
+  }
+
+  #heading(...actions) {
+    return el('header', { class: 'entry-head' },
+      el('h2', { class: 'mono key', tabindex: -1 }, visible(this.key)),
+      actions.length ? el('div', { class: 'toolbar', role: 'toolbar', 'aria-label': 'Entry' }, ...actions) : null);
+  }
+
+  #missing(error) {
+    const key = this.key;
+    if (error instanceof TooLong) {
+      return this.#place(this.#heading(), el('p', {}, `The value is about ${formatBytes(error.bytes)} long.`),
+        el('div', { class: 'toolbar' }, button('Show it anyway', () => this.open(key, { all: true })), button('Download', () => this.download())));
+    }
+    if (error.status !== 404) {
+      return this.#place(this.#heading(), el('p', { class: 'failure' }, error.message), button('Try again', () => this.open(key)));
+    }
+    this.#place(this.#heading(), el('p', {}, 'There is no such key.'), button('Create it', () => this.create({ key })));
+  }
+
+  // gone keeps what was there, to be looked at and written again.
+  #gone(past) {
+    const { key, entry } = this;
+    if (!entry) return;
+    this.#show();
+    this.#place(this.#heading(), el('p', { class: 'notice', role: 'status' }, `This entry was ${past}.`),
+      entry.text === undefined ? null : button('Write it again', () => this.create({ key, value: entry.text })),
+      el('div', { class: 'body gone' }, show(entry, views(entry)[0])));
+  }
+
+  #tick() {
+    if (!this.entry || !this.timer) return;
+    const { expires } = this.entry;
+    const left = expires - this.api.session.now();
+    this.timer.textContent = expires === null ? 'never expires' : left > 0 ? `expires in ${countdown(left)}` : 'expires now';
+    this.timer.title = expires === null ? '' : moment(expires);
+    this.timer.classList.toggle('soon', expires !== null && left < 60_000);
+    // The watch says so as well, but it may be at another prefix or cut off.
+    if (expires !== null && left < -1000) this.#expired();
+  }
+
+  async #expired() {
+    const entry = this.entry;
+    entry.expires = this.api.session.now() + 5000; // asks again then, should the clocks not agree
+    const now = await this.api.get(entry.key).catch((error) => error);
+    if (this.entry !== entry) return;
+    if (now.status === 404) this.#gone('removed as expired');
+    else if (!(now instanceof Error) && now.etag !== entry.etag) {
+      this.#show();
+      this.#present(now);
+    }
+  }
+}

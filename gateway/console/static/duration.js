@@ -1,0 +1,39 @@
+// Durations: as people type them, as the server reads them, and as a countdown.
+
+const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/** parseDuration reads 90s, 5m, 1h30m or 7d, and returns ms, or null if it is none of that. */
+export function parseDuration(text) {
+  const compact = text.trim().replaceAll(' ', '').toLowerCase();
+  if (!/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/.test(compact)) return null;
+  let ms = 0;
+  for (const [, n, unit] of compact.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d|w)/g)) ms += Number(n) * units[unit];
+  ms = Math.round(ms);
+  return ms > 0 ? ms : null;
+}
+
+/** toGo writes ms as the REST routes take it. */
+export const toGo = (ms) => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
+
+/** toSeconds writes ms as JSON of protobuf does. */
+export const toSeconds = (ms) => `${ms / 1000}s`;
+
+/** countdown writes the two largest units of ms, as a person would say it. */
+export function countdown(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  const parts = [[86400, 'd'], [3600, 'h'], [60, 'm'], [1, 's']];
+  const first = parts.findIndex(([size]) => seconds >= size);
+  if (first < 0) return '0s';
+  let rest = seconds;
+  return parts.slice(first, first + 2).map(([size, name], i) => {
+    const n = Math.floor(rest / size);
+    rest %= size;
+    return (i ? String(n).padStart(2, '0') : n) + name;
+  }).join(' ');
+}
+
+/** clock is a time of day. */
+export const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour12: false });
+
+/** moment is a date and a time of day. */
+export const moment = (ms) => new Date(ms).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium', hour12: false });

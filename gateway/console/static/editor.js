@@ -1,0 +1,174 @@
+// Writing a value: a new one, or a new version of one.
+
+import { Problem } from './api.js';
+import { ask } from './ask.js';
+import { resolveConflict } from './conflict.js';
+import { button, el, say } from './dom.js';
+import { countdown, toGo } from './duration.js';
+import { isJSON, prettyText } from './json.js';
+import { ttlField } from './ttlfield.js';
+
+/**
+ * Editor edits an entry, or makes one if entry is null. It says "saved" with the key, "cancel", and "copyas".
+ */
+export class Editor extends EventTarget {
+  #initial;
+  #windowsLines;
+  #busy = false;
+
+  constructor(api, entry, { key = '', value } = {}) {
+    super();
+    this.api = api;
+    this.entry = entry;
+    this.etag = entry ? entry.etag : null;
+    const text = value ?? entry?.text ?? '';
+    // A text area has only line feeds. If every line ended otherwise, it is given back as it was.
+    this.#windowsLines = /\r\n/.test(text) && !/(^|[^\r])\n|\r(?!\n)/.test(text);
+    this.#build(key || entry?.key || '', text);
+    this.#initial = this.#state();
+  }
+
+  get dirty() { return this.#state() !== this.#initial; }
+
+  get key() { return this.entry ? this.entry.key : this.name.value; }
+
+  focus() { (this.entry || this.name.value ? this.text : this.name).focus(); }
+
+  /** draft is what saving would write. It throws if what was typed is no TTL. */
+  draft() {
+    const ttl = this.ttl.read();
+    return { key: this.key, content: this.file.files[0] ?? this.#text(), ttl: ttl === undefined ? this.#remaining() : ttl, etag: this.etag };
+  }
+
+  /** changedElsewhere tells the person that saving will ask. */
+  changedElsewhere(how) {
+    this.notice.textContent = `This entry was ${how} elsewhere while you were editing. Saving will show both versions.`;
+    this.notice.hidden = false;
+  }
+
+  /** leave reports whether the editor may be closed: nothing was changed, or the person gives it up. */
+  async leave() {
+    if (!this.dirty) return true;
+    return await ask('Discard what you have written?', [el('p', {}, 'It has not been saved.')], [
+      { name: '', label: 'Keep editing' }, { name: 'discard', label: 'Discard', kind: 'danger' },
+    ]) === 'discard';
+  }
+
+  async save() {
+    if (this.#busy) return;
+    this.#busy = true;
+    this.saveButton.disabled = true;
+    try {
+      this.#fail('');
+      await this.#write(this.draft());
+    } catch (error) {
+      this.#fail(error.message);
+    } finally {
+      this.#busy = false;
+      this.saveButton.disabled = false;
+    }
+  }
+
+  async #write(draft) {
+    try {
+      await this.api.put(draft.key, draft.content, { ttl: draft.ttl && toGo(draft.ttl), etag: draft.etag });
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 412) throw error;
+      return this.#conflict(draft);
+    }
+    this.#initial = this.#state();
+    say(this.entry ? 'Saved.' : 'Created.');
+    this.dispatchEvent(new CustomEvent('saved', { detail: draft.key }));
+  }
+
+  async #conflict(draft) {
+    const now = await this.api.get(draft.key, { all: true }).catch((error) => {
+      if (error.status === 404) return null;
+      throw error;
+    });
+    const choice = await resolveConflict(draft.key, draft.content, now && (now.text ?? now.bytes));
+    if (choice === 'theirs') {
+      this.#initial = this.#state();
+      this.dispatchEvent(new CustomEvent('saved', { detail: draft.key }));
+    } else if (choice === 'mine') {
+      this.etag = now ? now.etag : null;
+      await this.#write({ ...draft, etag: this.etag });
+    }
+  }
+
+  #text() { return this.#windowsLines ? this.text.value.replaceAll('\n', '\r\n') : this.text.value; }
+
+  // remaining is how long the entry would have lived on: a write without a TTL would make it live for ever.
+  #remaining() {
+    if (!this.entry?.expires) return null;
+    return Math.max(1, Math.round(this.entry.expires - this.api.session.now()));
+  }
+
+  #state() {
+    const fields = this.element.querySelectorAll('input:not([type=file]), select, textarea');
+    return JSON.stringify([...[...fields].map((f) => f.value), this.file.files[0]?.name ?? '']);
+  }
+
+  #fail(message) {
+    this.failure.textContent = message;
+    this.failure.hidden = !message;
+  }
+
+  #build(key, text) {
+    this.name = el('input', {
+      name: 'key', class: 'mono', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', required: true, maxlength: 1024,
+      placeholder: 'user/42/name', 'aria-describedby': 'key-help',
+    });
+    this.name.value = key;
+    this.text = el('textarea', { name: 'value', class: 'mono', spellcheck: 'false', autocapitalize: 'off', rows: 12, 'aria-label': 'Value' });
+    this.text.value = text;
+    this.kind = el('span', { class: 'quiet', 'aria-live': 'polite' });
+    this.format = button('Format JSON', () => { this.text.value = prettyText(this.text.value); this.#judge(); });
+    this.file = el('input', { type: 'file', name: 'file', 'aria-label': 'Value from a file' });
+    this.ttl = ttlField({ keep: this.#keepLabel() });
+    this.notice = el('p', { class: 'notice', role: 'status', hidden: true });
+    this.failure = el('p', { class: 'failure', role: 'alert', hidden: true });
+    this.saveButton = el('button', { class: 'primary', title: 'Ctrl+Enter' }, this.entry ? 'Save' : 'Create');
+    this.element = el('form', { class: 'editor', 'aria-label': this.entry ? 'Edit entry' : 'New entry', onsubmit: (event) => {
+      event.preventDefault();
+      this.save();
+    }, onkeydown: (event) => this.#pressed(event) },
+    this.entry ? el('h2', { class: 'mono key' }, this.entry.key) : el('h2', {}, 'New entry'),
+    this.notice,
+    this.entry ? null : el('label', { class: 'field' }, el('span', {}, 'Key'), this.name,
+      el('small', { id: 'key-help' }, 'Slashes make folders. A key that exists already is not overwritten without asking.')),
+    el('label', { class: 'field grow' }, el('span', {}, 'Value'), this.text),
+    el('div', { class: 'under' }, this.kind, this.format,
+      el('label', { class: 'file' }, el('span', { class: 'quiet' }, 'or from a file'), this.file)),
+    this.ttl.element, this.failure,
+    el('div', { class: 'actions' },
+      button('Copy as\u2026', () => this.dispatchEvent(new Event('copyas'))),
+      button('Cancel', () => this.dispatchEvent(new Event('cancel'))), this.saveButton));
+    this.text.addEventListener('input', () => this.#judge());
+    this.file.addEventListener('change', () => this.#judge());
+    this.#judge();
+  }
+
+  #keepLabel() {
+    if (!this.entry) return '';
+    return this.entry.expires ? `as it is: in ${countdown(this.entry.expires - this.api.session.now())}` : 'as it is: never';
+  }
+
+  #judge() {
+    const fromFile = this.file.files.length > 0;
+    const valid = !fromFile && this.text.value.trim() !== '' && isJSON(this.text.value);
+    this.text.disabled = fromFile;
+    this.format.disabled = !valid;
+    this.kind.textContent = fromFile ? 'the file as it is' : valid ? 'valid JSON' : 'text';
+  }
+
+  #pressed(event) {
+    if ((event.ctrlKey || event.metaKey) && (event.key === 'Enter' || event.key === 's')) {
+      event.preventDefault();
+      this.element.requestSubmit();
+    } else if (event.key === 'Escape') {
+      event.preventDefault();
+      this.dispatchEvent(new Event('cancel'));
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// JSON as people read it. Numbers and strings stay as they were written: parsing and writing them again would
+// change what does not fit a float, and drop members that are there twice.
+
+const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/g;
+
+/** isJSON reports whether text is JSON. */
+export function isJSON(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** looksStructured reports whether text is an object or an array in JSON. */
+export const looksStructured = (text) => /^\s*[[{]/.test(text) && isJSON(text);
+
+/** pretty returns the tokens of JSON text with the space between them: [{kind, text}]. */
+export function pretty(text) {
+  const out = [];
+  const tokens = text.match(token) ?? [];
+  let depth = 0;
+  const line = () => out.push({ kind: 'space', text: '\n' + '  '.repeat(depth) });
+  tokens.forEach((t, i) => {
+    const next = tokens[i + 1];
+    if (t === '}' || t === ']') {
+      depth--;
+      if (tokens[i - 1] !== '{' && tokens[i - 1] !== '[') line();
+    }
+    out.push({ kind: kindOf(t, next), text: t });
+    if (t === '{' || t === '[') {
+      depth++;
+      if (next !== '}' && next !== ']') line();
+    } else if (t === ',') line();
+    else if (t === ':') out.push({ kind: 'space', text: ' ' });
+  });
+  return out;
+}
+
+/** prettyText is pretty as text. */
+export const prettyText = (text) => pretty(text).map((t) => t.text).join('');
+
+function kindOf(t, next) {
+  if (t[0] === '"') return next === ':' ? 'name' : 'string';
+  if (/[-\d]/.test(t[0])) return 'number';
+  return /[a-z]/.test(t[0]) ? 'literal' : 'mark';
+}

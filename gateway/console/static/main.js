@@ -1,0 +1,217 @@
+// Puts the parts of the console together.
+
+import { API, Problem } from './api.js';
+import { copyAs } from './copyas.js';
+import { Detail } from './detail.js';
+import { byId } from './dom.js';
+import { countdown } from './duration.js';
+import { Feed } from './feed.js';
+import { Session } from './session.js';
+import { listen } from './shortcuts.js';
+import { Stats } from './stats.js';
+import { TreeView } from './treeview.js';
+import { Watch } from './watch.js';
+
+/** maxEach is how many changes of one piece of the stream are shown one by one; of more, the tree is read again. */
+const maxEach = 2000;
+
+const session = new Session();
+const api = new API(session);
+const watch = new Watch(api);
+const tree = new TreeView(api);
+const detail = new Detail(api);
+const feed = new Feed();
+const stats = new Stats(api);
+
+// Where the person is: the key behind the # of the address, so that back and forward work.
+
+const route = () => (location.hash.startsWith('#/') ? decode(location.hash.slice(2)) : '');
+const hashOf = (key) => (key ? `#/${encodeURIComponent(key)}` : '#');
+let here = '';
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
+}
+
+function go(key) {
+  if (key === route()) follow();
+  else location.hash = hashOf(key);
+}
+
+async function follow() {
+  const key = route();
+  if (!await detail.leave()) {
+    history.replaceState(null, '', hashOf(here));
+    return;
+  }
+  here = key;
+  tree.select(key);
+  document.title = key ? `${key} \u00b7 key-value` : 'key-value';
+  view(key ? 'entry' : 'keys');
+  if (key) await detail.open(key);
+  else detail.close();
+}
+
+// view chooses what a narrow screen shows.
+function view(name) {
+  document.body.dataset.view = name;
+  for (const tab of byId('views').children) tab.setAttribute('aria-pressed', String(tab.dataset.view === name));
+}
+
+async function create() {
+  if (session.state === 'locked' || !await detail.leave()) return;
+  view('entry');
+  detail.create({ key: tree.root?.filter ?? '' });
+}
+
+// The session.
+
+async function unlock(event) {
+  event.preventDefault();
+  const field = byId('key');
+  const key = field.value.trim();
+  const failure = byId('login-failure');
+  const refuse = (text) => { failure.textContent = text; failure.hidden = false; };
+  failure.hidden = true;
+  if (!/^[\x20-\x7e]+$/.test(key)) return refuse(key ? 'An API key has only ASCII characters.' : 'Type the API key in.');
+  try {
+    await api.stats(key);
+  } catch (error) {
+    // Who is let in but finds no store behind the gateway is shown that in the console.
+    if (!(error instanceof Problem) || error.status === 401) return refuse(error.status === 401 ? 'The server does not accept this API key.' : error.message);
+  }
+  field.value = '';
+  session.unlock(key);
+}
+
+let running = false;
+
+function sessionChanged() {
+  const locked = session.state === 'locked';
+  const login = byId('login');
+  if (locked && !login.open) login.showModal();
+  if (!locked && login.open) login.close();
+  byId('login-why').textContent = session.detail;
+  byId('login-why').hidden = !session.detail;
+  if (locked && running) stop();
+  if (!locked && !running) start();
+  if (session.state === 'online' && watch.state === 'waiting') watch.nudge();
+  status();
+}
+
+function start() {
+  running = true;
+  stats.start();
+  watch.start(byId('feed-prefix').value);
+  tree.show(byId('search').value);
+  if (!detail.editor) follow();
+}
+
+// stop ends all calls. What is being written stays; what was read goes from the screen.
+function stop() {
+  running = false;
+  stats.stop();
+  watch.stop();
+  tree.clear();
+  feed.clear();
+  if (!detail.editor) detail.close();
+}
+
+function status() {
+  const banner = byId('banner');
+  const { state } = session;
+  const lost = state === 'offline' || state === 'trouble';
+  const wait = countdown(stats.until - Date.now());
+  const text = { locked: 'Locked', online: 'Connected', trouble: 'Store unavailable', offline: 'Not connected' }[state];
+  byId('state').dataset.state = state;
+  if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
+  banner.hidden = !lost;
+  byId('banner-text').textContent = state === 'offline' ? 'The server cannot be reached.' : session.detail;
+  byId('banner-wait').textContent = `Trying again in ${wait}.`;
+  byId('feed-state').textContent = {
+    off: 'off', connecting: 'connecting\u2026', live: 'live', refused: watch.detail,
+    waiting: `cut off, resumes in ${countdown(watch.until - Date.now())}`,
+  }[watch.state];
+  byId('feed-state').dataset.state = watch.state;
+}
+
+// What the watch sees.
+
+watch.addEventListener('changes', ({ detail: changes }) => {
+  stats.sawChanges(changes.length);
+  feed.add(changes);
+  for (const change of changes) detail.changed(change);
+  if (changes.length > maxEach) tree.show(tree.root.filter);
+  else for (const change of changes) tree.changed(change.key, change.type === 'put');
+});
+watch.addEventListener('gap', () => {
+  feed.mark('The server no longer has the changes since the cut. Some are missing here.');
+  tree.show(tree.root?.filter ?? '');
+  detail.refresh();
+});
+watch.addEventListener('state', status);
+
+// What the person does.
+
+function delayed(ms, f) {
+  let timer = 0;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(f, ms);
+  };
+}
+
+byId('login-form').addEventListener('submit', unlock);
+byId('login').addEventListener('cancel', (event) => event.preventDefault());
+byId('lock').addEventListener('click', () => session.lock());
+byId('new').addEventListener('click', create);
+byId('refresh').addEventListener('click', () => tree.show(byId('search').value));
+byId('list-copy').addEventListener('click', () => copyAs({ op: 'list', prefix: byId('search').value }));
+byId('feed-copy').addEventListener('click', () => copyAs({ op: 'watch', prefix: byId('feed-prefix').value }));
+byId('help').addEventListener('click', () => byId('shortcuts').showModal());
+byId('shortcuts-close').addEventListener('click', () => byId('shortcuts').close());
+byId('retry').addEventListener('click', () => stats.now());
+byId('views').addEventListener('click', ({ target }) => { if (target.dataset.view) view(target.dataset.view); });
+byId('search').addEventListener('input', delayed(200, () => running && tree.show(byId('search').value)));
+byId('search').addEventListener('keydown', (event) => {
+  if (event.key === 'ArrowDown' || event.key === 'Enter') {
+    event.preventDefault();
+    tree.focus();
+  }
+});
+byId('feed-prefix').addEventListener('input', delayed(400, () => {
+  if (!running) return;
+  feed.clear();
+  watch.start(byId('feed-prefix').value);
+}));
+tree.addEventListener('open', ({ detail: key }) => go(key));
+feed.addEventListener('open', ({ detail: key }) => go(key));
+detail.addEventListener('opened', ({ detail: key }) => go(key));
+detail.addEventListener('deleted', ({ detail: key }) => { tree.changed(key, false); go(''); });
+detail.addEventListener('closed', () => go(''));
+detail.addEventListener('copyas', ({ detail: action }) => copyAs(action));
+session.addEventListener('change', sessionChanged);
+addEventListener('hashchange', () => { if (running && route() !== here) follow(); });
+addEventListener('online', () => { if (running) stats.now(); });
+addEventListener('beforeunload', (event) => { if (detail.editor?.dirty) event.preventDefault(); });
+listen({
+  '/': () => { view('keys'); byId('search').focus(); byId('search').select(); },
+  n: create,
+  e: () => detail.edit(),
+  t: () => detail.setTTL(),
+  c: () => { if (detail.key) copyAs(detail.action()); },
+  d: () => detail.delete(),
+  Delete: () => detail.delete(),
+  r: () => running && tree.show(byId('search').value),
+  g: () => { view('keys'); tree.focus(); },
+  p: () => byId('feed-pause').click(),
+  '?': () => byId('shortcuts').showModal(),
+});
+setInterval(() => { if (session.state === 'offline' || session.state === 'trouble' || watch.state === 'waiting') status(); }, 500);
+byId('origin').textContent = location.host;
+view('keys');
+sessionChanged();

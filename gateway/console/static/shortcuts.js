@@ -1,0 +1,22 @@
+// Keys that do something wherever the focus is, but not while somebody types.
+
+import { byId } from './dom.js';
+
+const slot = 'kv-shortcuts-off';
+
+/** listen calls actions, :: key → function. */
+export function listen(actions) {
+  const toggle = byId('shortcuts-on');
+  toggle.checked = !sessionStorage.getItem(slot);
+  toggle.addEventListener('change', () => (toggle.checked ? sessionStorage.removeItem(slot) : sessionStorage.setItem(slot, '1')));
+  document.addEventListener('keydown', (event) => {
+    const action = actions[event.key];
+    if (!action || !toggle.checked || typing(event) || document.querySelector('dialog[open]')) return;
+    event.preventDefault();
+    action();
+  });
+}
+
+function typing({ target, ctrlKey, metaKey, altKey }) {
+  return ctrlKey || metaKey || altKey || target.closest('input, textarea, select') !== null;
+}

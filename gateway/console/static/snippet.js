@@ -1,0 +1,77 @@
+// The same action for a terminal. The API key is never part of it: each reads it from KV_API_KEY.
+//
+// An action is { op, key, content, ttl, etag, prefix }, where op is get, set, delete, touch, list or watch; content is
+// text, or something that only a file can hold; ttl is ms, or null for ever; etag is null if the key must be new.
+
+import { keyPath, query } from './api.js';
+import { toGo, toSeconds } from './duration.js';
+
+/** maxInline is how long a value may be, in characters, to stand in a command line. */
+const maxInline = 4000;
+
+/** quote makes one word of a POSIX shell of a text. */
+export const quote = (text) => (/^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
+
+/** json writes JSON in which nothing is invisible or reorders text. */
+export function json(value) {
+  return JSON.stringify(value).replace(/[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/gu, (c) =>
+    c.split('').map((unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0')).join(''));
+}
+
+/** inline reports whether the content of an action can stand in a command line. */
+export const inline = (action) => typeof action.content === 'string' && action.content.length <= maxInline;
+
+/** curl writes an action for REST. */
+export function curl(action, origin) {
+  const [method, path, options] = rest(action);
+  const words = ['curl', ...(action.op === 'watch' ? ['-N'] : []), ...(method === 'GET' ? [] : ['-X', method]), quote(origin + path),
+    '-H "x-api-key: $KV_API_KEY"'];
+  return [words.join(' '), ...options].join(' \\\n  ');
+}
+
+const jsonHeader = `-H 'content-type: application/json'`;
+
+function rest(action) {
+  const condition = action.etag === undefined ? []
+    : [`-H ${quote(action.etag === null ? 'if-none-match: *' : `if-match: "${action.etag}"`)}`];
+  switch (action.op) {
+    case 'get': return ['GET', keyPath(action.key), []];
+    case 'delete': return ['DELETE', keyPath(action.key), condition];
+    case 'touch': return ['PATCH', keyPath(action.key), [jsonHeader, ...condition, `-d ${quote(json({ ttl: action.ttl && toGo(action.ttl) }))}`]];
+    case 'list': return ['GET', query('/v1/values', { prefix: action.prefix, view: 'keys' }), []];
+    case 'watch': return ['GET', query('/v1/values:watch', { prefix: action.prefix }), []];
+  }
+  if (!inline(action)) {
+    const path = action.ttl ? query(keyPath(action.key), { ttl: toGo(action.ttl) }) : keyPath(action.key);
+    return ['PUT', path, [`-H 'content-type: application/octet-stream'`, ...condition, '--data-binary @value']];
+  }
+  const body = { value: action.content, ...(action.ttl && { ttl: toGo(action.ttl) }) };
+  return ['PUT', keyPath(action.key), [jsonHeader, ...condition, `-d ${quote(json(body))}`]];
+}
+
+/** bufCurl writes an action for RPC. */
+export function bufCurl(action, origin) {
+  const [method, request] = rpc(action);
+  const body = json(request);
+  const fromFile = action.op === 'set' && !inline(action);
+  return [
+    ...(fromFile ? [`{ printf '%s' ${quote(body.slice(0, -1) + ',"data":"')}; base64 < value | tr -d '\\n'; printf '"}'; } |`] : []),
+    `buf curl ${origin.startsWith('https:') ? '' : '--http2-prior-knowledge '}-H "x-api-key: $KV_API_KEY" --reflect-header "*"`,
+    `-d ${fromFile ? '@-' : quote(body)}`,
+    quote(`${origin}/keyvalue.v1.KeyValueService/${method}`),
+  ].join(' \\\n  ').replace('| \\\n', '|\n');
+}
+
+function rpc(action) {
+  const { op, key, prefix, ttl, etag } = action;
+  const precondition = etag === undefined ? {} : { precondition: etag === null ? { exists: false } : { etag } };
+  const life = ttl ? { ttl: toSeconds(ttl) } : {};
+  switch (op) {
+    case 'get': return ['Get', { key }];
+    case 'delete': return ['Delete', { key, ...precondition }];
+    case 'touch': return ['Touch', { key, ...life, ...precondition }];
+    case 'list': return ['List', { prefix, keysOnly: true }];
+    case 'watch': return ['Watch', { prefix }];
+  }
+  return ['Set', { key, ...(inline(action) && { value: action.content }), ...life, ...precondition }];
+}

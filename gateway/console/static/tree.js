@@ -1,0 +1,122 @@
+// The keys as a tree, of which only what was opened is ever loaded. Slashes separate.
+
+const pageSize = 500;
+/** wantedRows is how many new rows a press of "more" should bring, if it can without looking at more than maxScan keys. */
+const wantedRows = 100;
+const maxScan = 10_000;
+/** maxLive is how many rows a folder may have for changes to be added to it as they come. */
+const maxLive = 5_000;
+
+/** compare orders as the server does, by the bytes of UTF-8. That is by code point, which < is not. */
+export function compare(a, b) {
+  const n = Math.min(a.length, b.length);
+  for (let i = 0; i < n; i++) {
+    if (a.charCodeAt(i) === b.charCodeAt(i)) continue;
+    return rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
+  }
+  return a.length - b.length;
+}
+
+// rank lifts surrogates, of which higher code points are made, above all other units.
+const rank = (unit) => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
+
+/** Folder is a prefix with what was loaded of it. */
+export class Folder {
+  children = []; // in order; { key, name, folder } where folder is a Folder or null
+  scanned = 0;
+  token = '';
+  started = false;
+  stale = false; // more was added than is shown
+  open = false;
+  #last = ''; // the last key that was looked at
+
+  /** base is what names are relative to, filter what keys begin with: more than base only where a search ends mid-name. */
+  constructor(base, filter = base) {
+    this.base = base;
+    this.filter = filter;
+  }
+
+  get complete() { return this.started && !this.token; }
+
+  /** load looks at some more keys, or at the first ones. It returns the children that it added. */
+  async load(api, signal) {
+    const added = [];
+    let scanned = 0;
+    do {
+      const page = await api.list(this.filter, { token: this.token || undefined, size: pageSize, signal });
+      for (const key of page.keys) {
+        const child = this.#fold(key);
+        if (child) added.push(child);
+      }
+      scanned += page.keys.length;
+      this.#last = page.keys.at(-1) ?? this.#last;
+      this.token = page.token;
+      this.started = true;
+    } while (this.token && added.length < wantedRows && scanned < maxScan);
+    this.scanned += scanned;
+    return added;
+  }
+
+  // fold adds the child that a key belongs to, if it is not there yet. Keys come in order, and so do folders.
+  #fold(key) {
+    const child = this.#childOf(key);
+    const at = this.#place(child.key);
+    if (this.children[at]?.key === child.key) return null;
+    this.children.splice(at, 0, child);
+    return child;
+  }
+
+  #childOf(key) {
+    const slash = key.indexOf('/', this.base.length);
+    if (slash < 0) return { key, name: key.slice(this.base.length), folder: null };
+    const prefix = key.slice(0, slash + 1);
+    return { key: prefix, name: prefix.slice(this.base.length), folder: new Folder(prefix) };
+  }
+
+  // place returns where a child is or would be. A key that ends in a slash comes with its folder, which is what it opens.
+  #place(key) {
+    let low = 0;
+    let high = this.children.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compare(this.children[middle].key, key) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * changed brings what is loaded up to date with a key that was written or is gone. It returns
+   * { folder, child, added, removed } of the innermost folder that shows it, or null if none does.
+   */
+  changed(key, exists) {
+    if (!this.started || !key.startsWith(this.filter)) return null;
+    const wanted = this.#childOf(key);
+    const at = this.#place(wanted.key);
+    const child = this.children[at]?.key === wanted.key ? this.children[at] : null;
+    if (child?.folder) return this.#inside(child, at, key, exists);
+    if (child && !exists) {
+      this.children.splice(at, 1);
+      return { folder: this, child, removed: true };
+    }
+    if (child || !exists) return child && { folder: this, child };
+    return this.#insert(wanted, at, key);
+  }
+
+  #inside(child, at, key, exists) {
+    const result = child.folder.changed(key, exists);
+    if (!child.folder.complete || child.folder.children.length > 0) return result ?? { folder: this, child };
+    this.children.splice(at, 1); // nothing is left in there
+    return { folder: this, child, removed: true };
+  }
+
+  #insert(child, at, key) {
+    if (this.token && compare(key, this.#last) > 0) return null; // it comes with a later page
+    if (this.children.length >= maxLive) {
+      this.stale = true;
+      return { folder: this, child: null };
+    }
+    this.children.splice(at, 0, child);
+    return { folder: this, child, added: true };
+  }
+}

@@ -1,0 +1,315 @@
+// What is on the screen of the tree: a flat list of rows, each with its level, as ARIA's tree pattern has it.
+
+import { button, byId, el, visible } from './dom.js';
+import { Folder } from './tree.js';
+
+/** TreeView says "open" with a key when one is chosen. */
+export class TreeView extends EventTarget {
+  #rows = new Map(); // child or folder (for its last row) → element
+  #things = new WeakMap(); // element → what it stands for
+  #loading = new AbortController();
+  #selected = '';
+
+  constructor(api) {
+    super();
+    this.api = api;
+    this.element = byId('tree');
+    this.note = byId('tree-note');
+    this.element.addEventListener('click', (e) => this.#clicked(e.target.closest('[role=treeitem]')));
+    this.element.addEventListener('keydown', (e) => this.#pressed(e));
+    this.element.addEventListener('focusin', (e) => this.#rove(e.target.closest('[role=treeitem]')));
+  }
+
+  /** show begins anew with the keys that begin with a prefix. Folders that were open are opened again. */
+  async show(prefix) {
+    const opened = prefix === this.root?.filter ? this.#openFolders() : [];
+    this.#loading.abort();
+    this.#loading = new AbortController();
+    this.root = new Folder(prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix);
+    this.root.open = true;
+    const root = this.root;
+    this.element.setAttribute('aria-busy', 'true');
+    try {
+      await root.load(this.api, this.#loading.signal);
+      if (root !== this.root) return;
+      this.element.replaceChildren();
+      this.#rows.clear();
+      this.#insertAfter(null, root, 1);
+      for (const base of opened) {
+        const child = [...this.#rows.keys()].find((thing) => thing.folder?.base === base);
+        if (child) await this.#expand(child);
+      }
+    } catch (error) {
+      if (root === this.root && error.name !== 'AbortError') this.#failed(error);
+    } finally {
+      if (root === this.root) this.element.removeAttribute('aria-busy');
+    }
+    if (root === this.root) this.#settle();
+  }
+
+  clear() {
+    this.#loading.abort();
+    this.root = null;
+    this.#rows.clear();
+    this.element.replaceChildren();
+    this.note.replaceChildren();
+  }
+
+  /** changed shows what a change of a key means for the tree. */
+  changed(key, exists) {
+    const result = this.root?.changed(key, exists);
+    if (!result) return;
+    const { folder, child } = result;
+    if (result.removed) this.#remove(child);
+    else if (result.added && this.#shown(folder)) this.#insertChild(folder, child);
+    else if (!child) this.#showLast(folder);
+    const row = this.#rows.get(child);
+    if (row && !result.removed) flash(row);
+    this.#note();
+  }
+
+  /** select marks the row of a key, if it is there. */
+  select(key) {
+    this.#selected = key;
+    for (const [thing, row] of this.#rows) this.#mark(thing, row);
+  }
+
+  focus() { (this.element.querySelector('[tabindex="0"]') ?? byId('search')).focus(); }
+
+  #openFolders() {
+    return [...this.#rows.keys()].filter((thing) => thing.folder?.open).map((thing) => thing.folder.base);
+  }
+
+  #failed(error) {
+    this.note.replaceChildren(error.message + ' ', button('Try again', () => this.show(this.root.filter)));
+  }
+
+  // settle leaves exactly one row in the order of tabs.
+  #settle() {
+    const rows = [...this.element.children];
+    if (!rows.some((row) => row.tabIndex === 0) && rows.length) rows[0].tabIndex = 0;
+    this.#note();
+  }
+
+  #note() {
+    const { filter, children, complete } = this.root;
+    this.note.replaceChildren(
+      ...(children.length || !complete ? [] : [filter ? 'No key begins with this.' : 'The store is empty. Press N to write the first key.']));
+    this.element.hidden = this.element.children.length === 0;
+  }
+
+  #shown(folder) { return folder === this.root || (folder.open && this.#ownerOf(folder) !== undefined); }
+
+  #ownerOf(folder) {
+    for (const thing of this.#rows.keys()) if (thing.folder === folder) return thing;
+    return undefined;
+  }
+
+  #levelOf(folder) {
+    return folder === this.root ? 1 : Number(this.#rows.get(this.#ownerOf(folder)).getAttribute('aria-level')) + 1;
+  }
+
+  // insertAfter adds rows for all that is loaded of a folder behind a row, or at the start.
+  #insertAfter(row, folder, level) {
+    const fragment = document.createDocumentFragment();
+    for (const child of folder.children) {
+      fragment.append(this.#row(child, level));
+      if (child.folder?.open) this.#insertAfter(fragment.lastChild, child.folder, level + 1);
+    }
+    if (!folder.complete || folder.stale) fragment.append(this.#lastRow(folder, level));
+    if (row) row.after(fragment);
+    else this.element.append(fragment);
+  }
+
+  #insertChild(folder, child) {
+    const at = folder.children.indexOf(child);
+    const row = this.#row(child, this.#levelOf(folder));
+    if (at === 0) {
+      const owner = this.#rows.get(this.#ownerOf(folder));
+      if (owner) owner.after(row);
+      else this.element.prepend(row);
+    } else this.#lastOf(folder.children[at - 1]).after(row);
+    this.#settle();
+  }
+
+  // lastOf returns the last row that belongs to a child: its own, or one inside it.
+  #lastOf(child) {
+    let last = this.#rows.get(child);
+    const level = Number(last.getAttribute('aria-level'));
+    while (Number(last.nextElementSibling?.getAttribute('aria-level')) > level) last = last.nextElementSibling;
+    return last;
+  }
+
+  #remove(child) {
+    const row = this.#rows.get(child);
+    if (!row) return;
+    this.#collapse(child);
+    const heir = row.nextElementSibling ?? row.previousElementSibling;
+    const focused = row === document.activeElement;
+    if (row.tabIndex === 0 && heir) heir.tabIndex = 0;
+    row.remove();
+    this.#rows.delete(child);
+    if (focused) heir?.focus();
+  }
+
+  #row(child, level) {
+    const folder = child.folder;
+    const row = el('div', {
+      role: 'treeitem', class: folder ? 'row folder' : 'row', tabindex: -1, 'aria-level': level,
+      'aria-expanded': folder ? String(folder.open) : null,
+    }, el('span', { class: 'twist', 'aria-hidden': 'true' }), el('span', { class: 'name' }, label(child)));
+    row.title = child.key;
+    row.style.setProperty('--level', level);
+    this.#rows.set(child, row);
+    this.#things.set(row, child);
+    this.#mark(child, row);
+    return row;
+  }
+
+  #mark(thing, row) {
+    if (thing instanceof Folder || thing.folder) return;
+    row.setAttribute('aria-selected', String(thing.key === this.#selected));
+  }
+
+  #lastRow(folder, level) {
+    const text = folder.stale
+      ? 'More was added here. Read it again'
+      : `More\u2026 (${folder.scanned.toLocaleString()} keys looked at)`;
+    const row = el('div', { role: 'treeitem', class: 'row last', tabindex: -1, 'aria-level': level }, el('span', { class: 'name' }, text));
+    row.style.setProperty('--level', level);
+    this.#rows.set(folder, row);
+    this.#things.set(row, folder);
+    return row;
+  }
+
+  #showLast(folder) {
+    if (this.#rows.has(folder) || !this.#shown(folder)) return;
+    const end = folder.children.at(-1);
+    this.#lastOf(end).after(this.#lastRow(folder, this.#levelOf(folder)));
+  }
+
+  #clicked(row) {
+    if (!row) return;
+    row.focus();
+    this.#activate(row);
+  }
+
+  #activate(row) {
+    const thing = this.#things.get(row);
+    if (thing instanceof Folder) return this.#more(thing, row);
+    if (thing.folder) return thing.folder.open ? this.#collapse(thing) : this.#expand(thing);
+    this.dispatchEvent(new CustomEvent('open', { detail: thing.key }));
+  }
+
+  async #expand(child) {
+    const folder = child.folder;
+    const row = this.#rows.get(child);
+    if (folder.open || row.ariaBusy) return;
+    row.ariaBusy = 'true';
+    try {
+      if (!folder.started) await folder.load(this.api, this.#loading.signal);
+      if (!row.isConnected) return;
+      folder.open = true;
+      row.setAttribute('aria-expanded', 'true');
+      this.#insertAfter(row, folder, Number(row.getAttribute('aria-level')) + 1);
+    } catch (error) {
+      if (error.name !== 'AbortError') this.#failed(error);
+    } finally {
+      row.ariaBusy = null;
+    }
+  }
+
+  #collapse(child) {
+    if (!child.folder?.open) return;
+    const row = this.#rows.get(child);
+    const last = this.#lastOf(child);
+    while (row !== last && row.nextElementSibling) {
+      const gone = row.nextElementSibling;
+      const thing = this.#things.get(gone);
+      if (thing.folder) thing.folder.open = false;
+      if (gone === document.activeElement) row.focus();
+      if (gone.tabIndex === 0) row.tabIndex = 0;
+      this.#rows.delete(thing);
+      gone.remove();
+      if (gone === last) break;
+    }
+    child.folder.open = false;
+    row.setAttribute('aria-expanded', 'false');
+  }
+
+  // more loads the next part of a folder, in place of its last row.
+  async #more(folder, row) {
+    if (row.ariaBusy) return;
+    if (folder.stale) return this.show(this.root.filter);
+    row.ariaBusy = 'true';
+    try {
+      const added = await folder.load(this.api, this.#loading.signal);
+      if (!row.isConnected) return;
+      const level = Number(row.getAttribute('aria-level'));
+      const focused = row === document.activeElement;
+      const before = row.previousElementSibling;
+      row.before(...added.map((child) => this.#row(child, level)));
+      this.#rows.delete(folder);
+      row.remove();
+      if (!folder.complete) this.#lastOf(folder.children.at(-1)).after(this.#lastRow(folder, level));
+      if (focused) (before?.nextElementSibling ?? before ?? this.element.firstElementChild)?.focus();
+      this.#settle();
+    } catch (error) {
+      row.ariaBusy = null;
+      if (error.name !== 'AbortError') this.#failed(error);
+    }
+  }
+
+  #rove(row) {
+    if (!row) return;
+    for (const other of this.element.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;
+    row.tabIndex = 0;
+  }
+
+  #pressed(event) {
+    const row = event.target.closest('[role=treeitem]');
+    if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+    const moves = {
+      ArrowDown: () => row.nextElementSibling, ArrowUp: () => row.previousElementSibling,
+      Home: () => this.element.firstElementChild, End: () => this.element.lastElementChild,
+      ArrowRight: () => this.#right(row), ArrowLeft: () => this.#left(row),
+      Enter: () => this.#activate(row), ' ': () => this.#activate(row),
+    };
+    const move = moves[event.key];
+    if (!move) return;
+    event.preventDefault();
+    const target = move();
+    if (target instanceof Element) target.focus();
+  }
+
+  #right(row) {
+    const thing = this.#things.get(row);
+    if (!thing.folder) return null;
+    if (thing.folder.open) return row.nextElementSibling;
+    this.#expand(thing);
+    return null;
+  }
+
+  #left(row) {
+    const thing = this.#things.get(row);
+    if (thing.folder?.open) {
+      this.#collapse(thing);
+      return null;
+    }
+    const level = Number(row.getAttribute('aria-level'));
+    let parent = row.previousElementSibling;
+    while (parent && Number(parent.getAttribute('aria-level')) >= level) parent = parent.previousElementSibling;
+    return parent;
+  }
+}
+
+function label(child) {
+  const name = visible(child.name);
+  return name === '' ? el('i', {}, '(no more name)') : name;
+}
+
+function flash(row) {
+  row.classList.remove('flash');
+  void row.offsetWidth; // begins the animation anew
+  row.classList.add('flash');
+}

@@ -1,0 +1,32 @@
+// The field for how long an entry lives.
+
+import { el } from './dom.js';
+import { parseDuration } from './duration.js';
+
+const choices = [['1m', '1 minute'], ['5m', '5 minutes'], ['1h', '1 hour'], ['24h', '1 day'], ['168h', '7 days']];
+
+/**
+ * ttlField returns an element and read, which returns the time to live in ms, null for ever, or undefined to keep what
+ * there is. It throws if what was typed is no duration.
+ */
+export function ttlField({ keep = '', label = 'Expires' } = {}) {
+  const options = [...(keep ? [['keep', keep]] : []), ['never', 'never'], ...choices.map(([v, t]) => [v, `in ${t}`]), ['custom', 'in\u2026']];
+  const select = el('select', { name: 'ttl' }, ...options.map(([value, text]) => el('option', { value }, text)));
+  const custom = el('input', {
+    name: 'ttl-custom', size: 10, placeholder: '90s, 1h30m, 7d', 'aria-label': 'Expires in', hidden: true,
+    autocomplete: 'off', spellcheck: 'false', class: 'mono',
+  });
+  select.addEventListener('change', () => {
+    custom.hidden = select.value !== 'custom';
+    if (!custom.hidden) custom.focus();
+  });
+  return { element: el('label', { class: 'field inline' }, el('span', {}, label), select, custom), read: () => read(select, custom) };
+}
+
+function read(select, custom) {
+  if (select.value === 'keep') return undefined;
+  if (select.value === 'never') return null;
+  const ms = parseDuration(select.value === 'custom' ? custom.value : select.value);
+  if (ms === null) throw new Error(`\u201c${custom.value}\u201d is not a time such as 90s, 5m, 1h30m or 7d.`);
+  return ms;
+}
