@@ -1,0 +1,142 @@
+package e2e_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// documents returns the paths of all Markdown that is ours, below dir.
+func documents(t *testing.T, dir string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(repository, dir), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return fs.SkipDir
+		}
+		if err == nil && filepath.Ext(path) == ".md" {
+			path, err = filepath.Rel(repository, path)
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no documents in %s: %v", dir, err)
+	}
+	return paths
+}
+
+// TestGuides runs the lines of every guide to the letter, each guide on a store of its own.
+func TestGuides(t *testing.T) {
+	for _, path := range documents(t, "docs/guides") {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			doc := readDocument(t, path)
+			if len(doc.lines) == 0 {
+				t.Skip("there is nothing to type in it")
+			}
+			portsAreFree(t, "8888", "50051")
+			doc.run(t)
+		})
+	}
+}
+
+// TestEveryConsoleIsRun finds consoles that no test runs.
+func TestEveryConsoleIsRun(t *testing.T) {
+	for _, path := range documents(t, ".") {
+		if path == "README.md" || filepath.Dir(path) == filepath.Join("docs", "guides") {
+			continue
+		}
+		for _, line := range readDocument(t, path).lines {
+			t.Errorf("%s: nothing runs %s", line.place, line.command)
+		}
+	}
+}
+
+func TestCodeIsQuotedToTheLetter(t *testing.T) {
+	for _, path := range documents(t, ".") {
+		for _, fence := range readDocument(t, path).fences {
+			if fence.source == "" {
+				continue
+			}
+			source, err := os.ReadFile(filepath.Join(repository, fence.source))
+			if err != nil {
+				t.Errorf("%s: %v", fence.place, err)
+			} else if !strings.Contains(unindented(string(source)), unindented(fence.text)) {
+				t.Errorf("%s: %s does not have these lines", fence.place, fence.source)
+			}
+		}
+	}
+}
+
+// unindented makes code comparable with a part of it that was moved to the margin.
+func unindented(code string) string {
+	return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(code, "")
+}
+
+func TestDocumentsNameVariablesThatExist(t *testing.T) {
+	commands := regexp.MustCompile(`(?m)^  ([a-z]+) `)
+	_, list, _ := strings.Cut(client(t, nil, "", "help").out, "Available Commands:")
+	help := client(t, nil, "", "help").out
+	for _, command := range commands.FindAllStringSubmatch(list, -1) {
+		help += client(t, nil, "", "help", command[1]).out
+	}
+	variable := regexp.MustCompile(`\bKV_[A-Z_]+\b`)
+	for _, path := range append(documents(t, "docs/guides"), "README.md") {
+		text, err := os.ReadFile(filepath.Join(repository, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range variable.FindAllString(string(text), -1) {
+			if !strings.Contains(help, name) {
+				t.Errorf("%s has %s, which no command's help has", path, name)
+			}
+		}
+	}
+}
+
+// TestLinksLeadSomewhere follows the links from document to document, and to headings in them.
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, path := range documents(t, ".") {
+		text, err := os.ReadFile(filepath.Join(repository, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range link.FindAllStringSubmatch(withoutCode(string(text)), -1) {
+			target, heading, _ := strings.Cut(found[1], "#")
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			to := path
+			if target != "" {
+				to = filepath.Join(filepath.Dir(path), target)
+			}
+			page, err := os.ReadFile(filepath.Join(repository, to))
+			if _, statErr := os.Stat(filepath.Join(repository, to)); statErr != nil {
+				t.Errorf("%s links to %s: %v", path, found[1], statErr)
+			} else if heading != "" && (err != nil || !hasHeading(string(page), heading)) {
+				t.Errorf("%s links to %s, which has no such heading", path, found[1])
+			}
+		}
+	}
+}
+
+// withoutCode returns text without its blocks of code and without what stands in backquotes.
+func withoutCode(text string) string {
+	return regexp.MustCompile("(?s)```.*?```|`[^`\n]*`").ReplaceAllString(text, "")
+}
+
+// hasHeading reports whether a heading of page has the anchor that GitHub makes of it.
+func hasHeading(page, anchor string) bool {
+	heading := regexp.MustCompile(`(?m)^#+ +(.*)$`)
+	dropped := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, found := range heading.FindAllStringSubmatch(page, -1) {
+		made := dropped.ReplaceAllString(strings.ToLower(found[1]), "")
+		if strings.ReplaceAll(made, " ", "-") == anchor {
+			return true
+		}
+	}
+	return false
+}
