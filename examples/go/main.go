@@ -1,0 +1,68 @@
+// Command go shows the client library at work: it keeps a list that many may change at once, and follows it.
+//
+// It speaks to the store at KV_URL with the key in KV_API_KEY.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"key-value/client"
+)
+
+func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	kv, err := client.New(cmp.Or(os.Getenv("KV_URL"), "http://127.0.0.1:8888"), client.WithAPIKey(os.Getenv("KV_API_KEY")))
+	if err != nil {
+		return err
+	}
+	defer kv.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+
+	for _, item := range []string{"milk", "eggs"} {
+		if err := add(ctx, kv, "lists/shopping", item); err != nil {
+			return err
+		}
+	}
+	return show(ctx, kv, "lists/")
+}
+
+// add appends a line to the entry of key, and loses nobody else's.
+func add(ctx context.Context, kv *client.Client, key, item string) error {
+	for {
+		entry, err := kv.Get(ctx, key)
+		condition := client.IfMatch(entry.ETag)
+		if errors.Is(err, client.ErrNotFound) {
+			condition = client.IfAbsent()
+		} else if err != nil {
+			return err
+		}
+		_, _, err = kv.Set(ctx, key, append(entry.Value, item+"\n"...), condition, client.TTL(24*time.Hour))
+		if errors.Is(err, client.ErrETagMismatch) || errors.Is(err, client.ErrExists) {
+			continue // somebody was faster: read what they wrote
+		}
+		return err
+	}
+}
+
+// show prints what there is under a prefix.
+func show(ctx context.Context, kv *client.Client, prefix string) error {
+	for entry, err := range kv.List(ctx, prefix) {
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s, good for %v:\n%s", entry.Key, time.Until(entry.ExpireTime).Round(time.Hour), entry.Value)
+	}
+	return nil
+}
