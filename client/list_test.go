@@ -102,3 +102,43 @@ func TestAListingEndsWithItsError(t *testing.T) {
 		t.Errorf("List = %v before its context was done, want [a]", got)
 	}
 }
+
+func TestAListingBeginsBehindAKey(t *testing.T) {
+	kv := start(t)
+	ops := make([]client.Operation, 900)
+	for page := range 3 { // more than the keys that are skipped at a time
+		for i := range ops {
+			ops[i] = client.OpSet(fmt.Sprintf("a/%04d", page*len(ops)+i), []byte("x"))
+		}
+		if _, err := kv.Batch(t.Context(), ops...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for after, want := range map[string]struct {
+		n     int
+		first string
+	}{
+		"":         {2700, "a/0000"},
+		"a":        {2700, "a/0000"},
+		"a/0000":   {2699, "a/0001"},
+		"a/0998":   {1701, "a/0999"},
+		"a/0999":   {1700, "a/1000"},
+		"a/0999+":  {1700, "a/1000"},
+		"a/2697":   {2, "a/2698"},
+		"a/2699":   {0, ""},
+		"b":        {0, ""},
+		"a/1999.5": {700, "a/2000"},
+	} {
+		got, err := keys(kv, t.Context(), "a/", client.StartAfter(after), client.PageSize(70))
+		if err != nil || len(got) != want.n || want.n > 0 && got[0] != want.first {
+			t.Errorf("List behind %q = %d keys from %v, %v; want %d from %s", after, len(got), got[:min(1, len(got))], err, want.n, want.first)
+		}
+	}
+	for entry, err := range kv.List(t.Context(), "a/", client.StartAfter("a/2698")) {
+		if err != nil || string(entry.Value) != "x" {
+			t.Errorf("List behind a/2698 = %+v, %v; want the value too", entry, err)
+		}
+	}
+	_, err := keys(kv, t.Context(), strings.Repeat("x", 2000), client.StartAfter("x"))
+	wantError(t, "List behind a key with a prefix that no key has", err, client.ErrInvalid)
+}
