@@ -7,11 +7,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"key-value/client"
 )
 
 // version is set when a release is linked.
@@ -34,10 +37,23 @@ type streams struct {
 // run carries out one command line and returns the exit code.
 func run(ctx context.Context, args []string, std streams, getenv func(string) string) int {
 	root := newRoot(std, getenv)
-	root.SetArgs(args)
+	root.SetArgs(negativeDelta(args))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintf(std.err, "kv: %v\n", err)
+		fmt.Fprintf(std.err, "kv: %v%s\n", err, advice(err, getenv))
 	}
 	return exitCode(err)
+}
+
+// advice is what the error of a call does not say, because only the command line knows it.
+func advice(err error, getenv func(string) string) string {
+	switch {
+	case errors.Is(err, client.ErrUnauthenticated) && getenv("KV_API_KEY") == "":
+		return "; set the variable KV_API_KEY to the API key"
+	case errors.Is(err, client.ErrUnauthenticated):
+		return "; the one in the variable KV_API_KEY is not valid here"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "; nothing listens there: start the store (kv serve), or say where it is with --url or KV_URL"
+	}
+	return ""
 }
