@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"connectrpc.com/connect/v2"
+	"github.com/spf13/cobra"
 
 	"key-value/gateway/rest"
 	"key-value/internal/requestid"
@@ -12,12 +13,39 @@ import (
 	"key-value/kvservice/store"
 )
 
+// observe opens what the flags and the environment ask for: metrics with an admin address, and traces.
+func (s *server) observe(cmd *cobra.Command) error {
+	if s.admin != "" {
+		s.metrics = telemetry.NewMetrics(cmd.Name(), version)
+	}
+	var err error
+	if s.tracing, err = telemetry.NewTracing(cmd.Context(), "kv-"+cmd.Name(), version, s.getenv, s.log); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// flush sends the last traces, and returns err with what went wrong.
+func (s *server) flush(err error) error {
+	if s.tracing == nil {
+		return err
+	}
+	if failed := s.tracing.Close(); failed != nil {
+		s.log.Warn("the last traces are not sent", "error", failed)
+	}
+	return err
+}
+
 // observed returns what is around every RPC that comes from outside.
 func (s *server) observed() []connect.ServerInterceptor {
-	if s.metrics == nil {
-		return nil
+	var around []connect.ServerInterceptor
+	if s.metrics != nil {
+		around = append(around, s.metrics.ServeCalls)
 	}
-	return []connect.ServerInterceptor{s.metrics.ServeCalls}
+	if s.tracing != nil {
+		around = append(around, s.tracing.ServeCalls)
+	}
+	return around
 }
 
 // observedStore returns what is around every RPC that reaches engine, which is measured from now on.
@@ -29,9 +57,19 @@ func (s *server) observedStore(engine store.Engine) []connect.ServerInterceptor 
 	return []connect.ServerInterceptor{s.metrics.ServeBatches}
 }
 
+// inside returns what is around every call of the service in the same process. That is not measured, because the
+// gateway has done so, but recorded.
+func (s *server) inside(engine store.Engine) []connect.ServerInterceptor {
+	around := s.observedStore(engine)
+	if s.tracing != nil {
+		around = append(around, s.tracing.ServeCalls)
+	}
+	return around
+}
+
 // observer returns what REST requests are watched by, or nil.
 func (s *server) observer() rest.Observer {
-	o := telemetry.Observer{Log: s.log, Metrics: s.metrics}
+	o := telemetry.Observer{Log: s.log, Metrics: s.metrics, Tracing: s.tracing}
 	if o.Idle() {
 		return nil
 	}
@@ -44,16 +82,22 @@ func (s *server) observer() rest.Observer {
 // hop returns a transport over next, for a gateway whose service is another process.
 func (s *server) hop(next connect.Transport) connect.Transport {
 	next = requestid.Pass(next)
-	if s.metrics == nil {
-		return next
+	if s.tracing != nil {
+		next = s.tracing.Hop(next)
 	}
-	s.metrics.ForHop()
-	return s.metrics.Hop(next)
+	if s.metrics != nil {
+		s.metrics.ForHop()
+		next = s.metrics.Hop(next)
+	}
+	return next
 }
 
-// gather lets a batch travel with the request ids of its calls. Ids that nobody chose are of use only to who reads
-// every line of the log.
+// gather lets a batch travel with the request ids and the traces of its calls. Ids that nobody chose are of use only to
+// who reads every line of the log.
 func (s *server) gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
-	all := s.log.Enabled(ctx, slog.LevelDebug)
-	return requestid.Gather(ctx, calls, all), func(error) {}
+	ctx = requestid.Gather(ctx, calls, s.log.Enabled(ctx, slog.LevelDebug))
+	if s.tracing == nil {
+		return ctx, func(error) {}
+	}
+	return s.tracing.Gather(ctx, calls)
 }

@@ -41,7 +41,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	}
 	service := rpc.NewServer(
 		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()}),
-		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.observedStore(engine)},
+		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
 	)
 	key := s.getenv("KV_API_KEY")
 	var started func(string)

@@ -34,6 +34,7 @@ type server struct {
 	state   *serve.State
 	log     *slog.Logger
 	metrics *telemetry.Metrics // nil without an admin address
+	tracing *telemetry.Tracing // nil if nobody asks for traces
 	getenv  func(string) string
 }
 
@@ -52,7 +53,7 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 	f.StringVar(&s.logFormat, "log-format", "text", "how to write log lines: text or json")
 }
 
-// check reads the flags that have rules of their own, and opens the log and the metrics.
+// check reads the flags that have rules of their own, and opens what it is watched by.
 func (s *server) check(cmd *cobra.Command) error {
 	stderr := cmd.ErrOrStderr()
 	var level slog.Level
@@ -77,10 +78,7 @@ func (s *server) check(cmd *cobra.Command) error {
 	if _, _, err := net.SplitHostPort(s.admin); err != nil && s.admin != "" {
 		return usageError{fmt.Errorf("--admin-listen %q: use host:port", s.admin)}
 	}
-	if s.admin != "" {
-		s.metrics = telemetry.NewMetrics(cmd.Name(), version)
-	}
-	return nil
+	return s.observe(cmd)
 }
 
 // run serves handler until ctx is done. Started, if not nil, is told the address.
@@ -96,9 +94,9 @@ func (s *server) run(ctx context.Context, handler serve.Handler, started func(ad
 		handler.RPC = nil
 	}
 	collector.Default.Follow()
-	return serve.Run(ctx, serve.Config{
+	return s.flush(serve.Run(ctx, serve.Config{
 		Listen: s.listen, Handler: handler, RPC: handler.RPC, State: s.state, Drain: s.drain, Log: s.log, Started: started,
-	})
+	}))
 }
 
 // beyondLoopback reports whether others than this machine can reach the address.

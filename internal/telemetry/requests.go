@@ -13,20 +13,24 @@ type request struct {
 	method string
 	route  string // the path with {key} in place of a key; empty: there is none
 	status int
-	secure bool // whether it came over TLS
+	scheme string
 }
 
 func (r request) labels() []string {
-	scheme := "http"
-	if r.secure {
-		scheme = "https"
+	return []string{r.method, r.route, strconv.Itoa(r.status), r.scheme}
+}
+
+// scheme returns how a request came.
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
 	}
-	return []string{r.method, r.route, strconv.Itoa(r.status), scheme}
+	return "http"
 }
 
 // Request measures a REST request that was answered.
 func (m *Metrics) Request(r *http.Request, route string, status int, took time.Duration) {
-	m.requests.observe(request{method(r.Method), route, status, r.TLS != nil}, took)
+	m.requests.observe(request{method(r.Method), route, status, scheme(r)}, took)
 }
 
 // method returns the method of a request, unless the caller made it up.
