@@ -16,7 +16,7 @@ var (
 func settingsPage() (string, error) {
 	var p page
 	p.printf("# Settings\n\n%s", generated("`kv help`"))
-	p.paragraph("Every flag has a variable of the environment; a flag wins. Secrets are variables only.")
+	p.paragraph("A variable of the environment stands for the flag beside it; a flag wins. Secrets are variables only.")
 	return p.settings(nil)
 }
 
@@ -29,7 +29,7 @@ func (p *page) settings(path []string) (string, error) {
 	about, rest, _ := strings.Cut(string(text), "\nUsage:\n")
 	if len(path) > 0 {
 		p.printf("## kv %s\n\n", strings.Join(path, " "))
-		p.paragraph(about)
+		p.paragraph(asMarkdown(about))
 	}
 	var flags [][]string
 	for line := range strings.SplitSeq(rest, "\n") {
@@ -63,4 +63,9 @@ func setting(found []string) []string {
 		env, meaning = v[1], strings.Replace(meaning, v[0], "", 1)
 	}
 	return []string{flag, code(env), code(value), meaning}
+}
+
+// asMarkdown returns the text of a help page with its indented lines as code.
+func asMarkdown(help string) string {
+	return regexp.MustCompile(`(?m)^  `).ReplaceAllString(help, "      ")
 }
