@@ -76,10 +76,9 @@ func unindented(code string) string {
 }
 
 func TestDocumentsNameVariablesThatExist(t *testing.T) {
-	commands := regexp.MustCompile(`(?m)^  ([a-z]+) `)
-	_, list, _ := strings.Cut(client(t, nil, "", "help").out, "Available Commands:")
+	commands := regexp.MustCompile(`(?m)^  ([a-z]+) {2,}`)
 	help := client(t, nil, "", "help").out
-	for _, command := range commands.FindAllStringSubmatch(list, -1) {
+	for _, command := range commands.FindAllStringSubmatch(help, -1) {
 		help += client(t, nil, "", "help", command[1]).out
 	}
 	variable := regexp.MustCompile(`\bKV_[A-Z_]+\b`)
