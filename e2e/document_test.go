@@ -32,7 +32,7 @@ type document struct {
 	fences []fence
 }
 
-// readDocument reads a file of Markdown. In a block that begins with ```console, "$ " begins a command, "> " goes on with
+// readDocument reads a file of Markdown. In a block that begins with ```console, "$ " begins a command, ">" goes on with
 // it as in a shell, and what stands below is what it prints. One that begins with ```console running holds commands
 // that do not come back. Any other block whose first line names a file quotes it.
 func readDocument(t *testing.T, path string) document {
@@ -55,13 +55,13 @@ func readDocument(t *testing.T, path string) document {
 			continue
 		}
 		command, isCommand := strings.CutPrefix(text, "$ ")
-		more, continues := strings.CutPrefix(text, "> ")
+		more, continues := strings.CutPrefix(text, ">")
 		switch last := len(doc.lines) - 1; {
 		case !inside:
 		case !strings.HasPrefix(info, "console"):
 			doc.fences[len(doc.fences)-1].text += text + "\n"
 		case continues && last >= 0 && doc.lines[last].output == "":
-			doc.lines[last].command += "\n" + more
+			doc.lines[last].command += "\n" + strings.TrimPrefix(more, " ")
 		case isCommand:
 			doc.lines = append(doc.lines, line{place: place, command: command, running: info == "console running"})
 		case last < 0:
@@ -108,5 +108,5 @@ func normal(s string) string {
 	if err := json.Compact(&compact, []byte(s)); err == nil {
 		return compact.String()
 	}
-	return strings.TrimRight(s, " \n")
+	return strings.TrimRight(strings.ReplaceAll(s, "\r\n", "\n"), " \n")
 }
