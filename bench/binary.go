@@ -78,11 +78,12 @@ func (s *stage) overlay(root string) (string, error) {
 	return file, errors.Join(err, os.WriteFile(replacement, []byte(changed), 0o600), os.WriteFile(file, text, 0o600))
 }
 
-// withoutBatching changes the one line of cmd/kv/gateway.go that has calls gathered.
+// withoutBatching changes the one line of cmd/kv/gateway.go that makes the transport.
 func withoutBatching(source string) (string, error) {
-	const batched, unbatched = "= batching.New(s.hop(transport), ", ", _ = s.hop(transport), batching.New(nil, "
+	const batched, unbatched = "client.NewTransport(service, options...)",
+		"client.NewTransport(service, append(options, client.WithoutBatching())...)"
 	if strings.Count(source, batched) != 1 {
-		return "", fmt.Errorf("it does not have %q just once, so it cannot be built without batching", batched)
+		return "", fmt.Errorf("it does not call %s just once, so it cannot be built without batching", batched)
 	}
 	return strings.Replace(source, batched, unbatched, 1), nil
 }

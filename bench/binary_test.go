@@ -12,7 +12,7 @@ func TestTheStoreCanBeBuiltUnbatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed, err := withoutBatching(string(source))
-	if err != nil || !strings.Contains(changed, "= s.hop(transport),") {
+	if err != nil || !strings.Contains(changed, "client.WithoutBatching()") {
 		t.Errorf("it cannot: %v", err)
 	}
 	if _, err := withoutBatching("package main"); err == nil {

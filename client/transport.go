@@ -42,6 +42,8 @@ type options struct {
 	maxValueBytes int
 	unbatched     bool
 	once          bool // make no call twice
+	wrap          func(connect.Transport) connect.Transport
+	gather        batching.Gather // nil: batches carry nothing of their calls
 }
 
 // WithAPIKey sends an API key with every call.
@@ -127,8 +129,11 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 	if o.credential != "" {
 		transport = credentialed{transport, o.header, o.credential}
 	}
+	if o.wrap != nil {
+		transport = o.wrap(transport)
+	}
 	if !o.unbatched {
-		transport = batching.New(transport)
+		transport = batching.New(transport, batching.WithGather(o.gather))
 	}
 	if !o.once {
 		transport = newRetrying(transport)

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/client"
-	"key-value/client/batching"
 	"key-value/gateway"
 	"key-value/internal/apikey"
 )
@@ -56,7 +55,9 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 	if key == "" {
 		return usageError{errors.New("KV_API_KEY is not set: a gateway that nobody can use does not start")}
 	}
-	options := []client.Option{client.WithMaxValueBytes(s.valueSize), client.WithoutBatching()}
+	options := []client.Option{
+		client.WithMaxValueBytes(s.valueSize), client.WithRequests(s.hop), client.WithGather(s.gather),
+	}
 	if token := s.getenv("KV_SERVICE_TOKEN"); token != "" {
 		options = append(options, client.WithBearer(token))
 	}
@@ -64,6 +65,5 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 	if err != nil {
 		return usageError{fmt.Errorf("--service: %w", err)}
 	}
-	transport = batching.New(s.hop(transport), batching.WithGather(s.gather))
 	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, key)), nil)
 }
