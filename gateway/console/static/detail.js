@@ -147,7 +147,12 @@ export class Detail extends EventTarget {
     return ++this.#turn;
   }
 
-  #place(...children) { this.element.replaceChildren(...children); }
+  // place keeps the focus where it was: not on what is gone, but here.
+  #place(...children) {
+    const focused = this.element.contains(document.activeElement);
+    this.element.replaceChildren(...children);
+    if (focused) this.element.querySelector('h2')?.focus();
+  }
 
   #edit(editor) {
     this.editor = editor;

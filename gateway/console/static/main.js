@@ -130,8 +130,8 @@ function status() {
   byId('state').dataset.state = state;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
   banner.hidden = !lost;
-  byId('banner-text').textContent = state === 'offline' ? 'The server cannot be reached.' : session.detail;
-  byId('banner-wait').textContent = `Trying again in ${wait}.`;
+  byId('banner-text').textContent = { offline: 'The server cannot be reached.', trouble: session.detail }[state] ?? '';
+  byId('banner-wait').textContent = lost ? `Trying again in ${wait}.` : '';
   byId('feed-state').textContent = {
     off: 'off', connecting: 'connecting\u2026', live: 'live', refused: watch.detail,
     waiting: `cut off, resumes in ${countdown(watch.until - Date.now())}`,

@@ -28,6 +28,8 @@ export class Folder {
   started = false;
   stale = false; // more was added than is shown
   open = false;
+  #loading = false;
+  #waiting = []; // changes that came while it was loading: [key, exists]
   #last = ''; // the last key that was looked at
 
   /** base is what names are relative to, filter what keys begin with: more than base only where a search ends mid-name. */
@@ -40,6 +42,18 @@ export class Folder {
 
   /** load looks at some more keys, or at the first ones. It returns the children that it added. */
   async load(api, signal) {
+    this.#loading = true;
+    try {
+      return await this.#load(api, signal);
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  /** waited returns the changes that came while it was loading, which the pages may have or not. */
+  waited() { return this.#waiting.splice(0); }
+
+  async #load(api, signal) {
     const added = [];
     let scanned = 0;
     do {
@@ -90,7 +104,9 @@ export class Folder {
    * { folder, child, added, removed } of the innermost folder that shows it, or null if none does.
    */
   changed(key, exists) {
-    if (!this.started || !key.startsWith(this.filter)) return null;
+    if (!key.startsWith(this.filter)) return null;
+    if (this.#loading) this.#waiting.push([key, exists]);
+    if (this.#loading || !this.started) return null;
     const wanted = this.#childOf(key);
     const at = this.#place(wanted.key);
     const child = this.children[at]?.key === wanted.key ? this.children[at] : null;

@@ -22,7 +22,7 @@ export class TreeView extends EventTarget {
 
   /** show begins anew with the keys that begin with a prefix. Folders that were open are opened again. */
   async show(prefix) {
-    const opened = prefix === this.root?.filter ? this.#openFolders() : [];
+    const again = prefix === this.root?.filter;
     this.#loading.abort();
     this.#loading = new AbortController();
     this.root = new Folder(prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix);
@@ -32,13 +32,17 @@ export class TreeView extends EventTarget {
     try {
       await root.load(this.api, this.#loading.signal);
       if (root !== this.root) return;
+      const opened = again ? this.#openFolders() : [];
+      const focused = this.#things.get(document.activeElement)?.key;
       this.element.replaceChildren();
       this.#rows.clear();
       this.#insertAfter(null, root, 1);
+      this.#catchUp(root);
       for (const base of opened) {
-        const child = [...this.#rows.keys()].find((thing) => thing.folder?.base === base);
-        if (child) await this.#expand(child);
+        const child = this.#find(base);
+        if (child?.folder) await this.#expand(child);
       }
+      if (focused !== undefined) (this.#rows.get(this.#find(focused)) ?? this.element.firstElementChild)?.focus();
     } catch (error) {
       if (root === this.root && error.name !== 'AbortError') this.#failed(error);
     } finally {
@@ -75,6 +79,12 @@ export class TreeView extends EventTarget {
   }
 
   focus() { (this.element.querySelector('[tabindex="0"]') ?? byId('search')).focus(); }
+
+  #find(key) { return [...this.#rows.keys()].find((thing) => thing.key === key); }
+
+  #catchUp(folder) {
+    for (const [key, exists] of folder.waited()) this.changed(key, exists);
+  }
 
   #openFolders() {
     return [...this.#rows.keys()].filter((thing) => thing.folder?.open).map((thing) => thing.folder.base);
@@ -212,6 +222,7 @@ export class TreeView extends EventTarget {
       folder.open = true;
       row.setAttribute('aria-expanded', 'true');
       this.#insertAfter(row, folder, Number(row.getAttribute('aria-level')) + 1);
+      this.#catchUp(folder);
     } catch (error) {
       if (error.name !== 'AbortError') this.#failed(error);
     } finally {
@@ -254,6 +265,7 @@ export class TreeView extends EventTarget {
       if (!folder.complete) this.#lastOf(folder.children.at(-1)).after(this.#lastRow(folder, level));
       if (focused) (before?.nextElementSibling ?? before ?? this.element.firstElementChild)?.focus();
       this.#settle();
+      this.#catchUp(folder);
     } catch (error) {
       row.ariaBusy = null;
       if (error.name !== 'AbortError') this.#failed(error);

@@ -1,0 +1,78 @@
+// A stored key or value is text, whatever it looks like.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { openConsole, page } from './support/browser.js';
+import { put, serve, shared } from './support/server.js';
+
+const url = await serve(shared);
+
+const attacks = [
+  '<script>alert(1)</script>',
+  '<img src=x onerror=alert(1)>',
+  '"><svg onload=alert(1)>',
+  '</textarea></pre><iframe srcdoc="<script>parent.alert(1)</script>">',
+  'javascript:alert(1)',
+  '{"__proto__":{"innerHTML":"<img src=x onerror=alert(1)>"},"<b>":"<script>alert(1)</script>"}',
+  '${alert(1)}{{constructor.constructor("alert(1)")()}}',
+];
+
+// Page's own checks are the other half: no dialog may open, no error happen, and nothing try to breach the policy.
+test('hostile keys and values are shown and never run', async (t) => {
+  const console = await openConsole(t, url);
+  const elements = () => console.locator('main :is(script, img, iframe, svg:not([role], [aria-hidden]), b)').count();
+  for (const attack of attacks) {
+    const key = `hostile/${attack.replaceAll('/', '\u2215')}`;
+    await put(url, key, attack);
+    await console.locator('#feed').getByText(key).first().waitFor();
+    await console.goto(`${url}/#/${encodeURIComponent(key)}`);
+    await console.getByRole('heading', { name: key, exact: true }).waitFor();
+    await console.getByRole('button', { name: 'Text', exact: true }).click();
+    assert.equal(await console.locator('#entry pre.value').textContent(), attack);
+    await console.getByRole('button', { name: 'Bytes', exact: true }).click();
+    await console.getByRole('button', { name: 'Edit', exact: true }).click();
+    await console.getByRole('button', { name: 'Copy as\u2026', exact: true }).click();
+    await console.getByRole('button', { name: 'Close', exact: true }).click();
+    await console.getByLabel('Value', { exact: true }).fill(`${attack} `);
+    await put(url, key, `${attack}!`);
+    await console.getByText('elsewhere while you were editing').waitFor();
+    await console.getByRole('button', { name: 'Save', exact: true }).click();
+    await console.getByRole('dialog').getByText(`${attack}!`, { exact: true }).waitFor();
+    assert.equal(await elements(), 0, 'no element was made of a value');
+    await console.getByRole('button', { name: 'Take what is stored' }).click();
+    await console.getByRole('button', { name: 'Delete\u2026', exact: true }).click();
+    await console.getByRole('button', { name: 'Keep it' }).click();
+  }
+  await console.getByRole('treeitem', { name: 'hostile/' }).click();
+  await console.getByRole('treeitem', { name: '<script>' }).first().waitFor();
+  assert.equal(await elements(), 0);
+  assert.equal(await console.evaluate(() => ({}).innerHTML), undefined);
+});
+
+test('the address of the page cannot be made to run anything', async (t) => {
+  const console = await openConsole(t, `${url}/#/${encodeURIComponent('<img src=x onerror=alert(1)>')}`);
+  await console.getByText('There is no such key.').waitFor();
+  await console.goto(`${url}/#/%E0%A4%A`);
+  await console.getByText('Choose a key').waitFor();
+});
+
+test('the policy stops what would run if something were forgotten', async (t) => {
+  const console = await page(t);
+  await console.goto(url);
+  const stopped = await console.evaluate(async () => {
+    const tried = (f) => {
+      try {
+        return f() ?? 'done';
+      } catch (error) {
+        return error.name;
+      }
+    };
+    return [
+      tried(() => { document.body.innerHTML = '<p>'; }),
+      tried(() => { document.createElement('script').src = '/console/main.js'; }),
+      await fetch('data:text/plain,x').then(() => 'done', (error) => error.name),
+    ];
+  }).finally(() => console.forget());
+  assert.deepEqual(stopped, ['TypeError', 'TypeError', 'TypeError']);
+});
