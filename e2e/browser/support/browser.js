@@ -19,7 +19,7 @@ function browser() {
 export async function page(t, options = {}) {
   const context = await (await browser()).newContext({ viewport: { width: 1360, height: 860 }, ...options });
   const opened = await context.newPage();
-  opened.setDefaultTimeout(10_000);
+  opened.setDefaultTimeout(20_000);
   const surprises = [];
   opened.on('pageerror', (error) => surprises.push(`error: ${error.stack}`));
   opened.on('dialog', (dialog) => {

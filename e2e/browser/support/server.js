@@ -1,9 +1,7 @@
 // Real servers for the tests.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +9,9 @@ import { fileURLToPath } from 'node:url';
 export const apiKey = 'my-secret-key';
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-const directory = mkdtempSync(join(tmpdir(), 'kv-browser-'));
-const binary = join(directory, 'kv');
-let built = false;
+// Go builds it anew only if it has changed.
+const binary = join(root, 'e2e/browser/node_modules/.cache/kv');
+execFileSync('go', ['build', '-o', binary, './cmd/kv'], { cwd: root, stdio: 'inherit' });
 
 /** shared stands for all tests of a file, where one of them is asked for. */
 export const shared = { ends: [], after(end) { this.ends.push(end); } };
@@ -24,8 +22,6 @@ export async function serve(t, ...args) { return (await start(t, args)).url; }
 
 /** start is serve for a test that wants another API key, or to stop the server itself. */
 export async function start(t, args, key = apiKey) {
-  if (!built) execFileSync('go', ['build', '-o', binary, './cmd/kv'], { cwd: root });
-  built = true;
   const child = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--drain', '0s', ...args], {
     env: { ...process.env, KV_API_KEY: key }, stdio: ['ignore', 'inherit', 'pipe'],
   });
@@ -37,8 +33,6 @@ export async function start(t, args, key = apiKey) {
   t.after(stop);
   return { url: `http://${await address(child)}`, stop };
 }
-
-process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
 
 // address reads from the log where a server listens.
 function address(child) {
