@@ -1,7 +1,9 @@
 // What is on the screen of the tree: a flat list of rows, each with its level, as ARIA's tree pattern has it.
 
-import { button, byId, el, visible } from './dom.js';
+import { button, byId } from './dom.js';
 import { Folder } from './tree.js';
+import { pressed } from './treekeys.js';
+import { childRow, flash, lastRow } from './treerow.js';
 
 /** TreeView says "open" with a key when one is chosen. */
 export class TreeView extends EventTarget {
@@ -16,7 +18,7 @@ export class TreeView extends EventTarget {
     this.element = byId('tree');
     this.note = byId('tree-note');
     this.element.addEventListener('click', (e) => this.#clicked(e.target.closest('[role=treeitem]')));
-    this.element.addEventListener('keydown', (e) => this.#pressed(e));
+    this.element.addEventListener('keydown', (e) => pressed(e, this));
     this.element.addEventListener('focusin', (e) => this.#rove(e.target.closest('[role=treeitem]')));
   }
 
@@ -40,7 +42,7 @@ export class TreeView extends EventTarget {
       this.#catchUp(root);
       for (const base of opened) {
         const child = this.#find(base);
-        if (child?.folder) await this.#expand(child);
+        if (child?.folder) await this.expand(child);
       }
       if (focused !== undefined) (this.#rows.get(this.#find(focused)) ?? this.element.firstElementChild)?.focus();
     } catch (error) {
@@ -77,6 +79,9 @@ export class TreeView extends EventTarget {
     this.#selected = key;
     for (const [thing, row] of this.#rows) this.#mark(thing, row);
   }
+
+  /** thingOf returns what a row stands for: a child, or a folder on its last row. */
+  thingOf(row) { return this.#things.get(row); }
 
   focus() { (this.element.querySelector('[tabindex="0"]') ?? byId('search')).focus(); }
 
@@ -126,7 +131,7 @@ export class TreeView extends EventTarget {
       fragment.append(this.#row(child, level));
       if (child.folder?.open) this.#insertAfter(fragment.lastChild, child.folder, level + 1);
     }
-    if (!folder.complete || folder.stale) fragment.append(this.#lastRow(folder, level));
+    if (!folder.complete || folder.stale) fragment.append(this.#keep(folder, lastRow(folder, level)));
     if (row) row.after(fragment);
     else this.element.append(fragment);
   }
@@ -153,7 +158,7 @@ export class TreeView extends EventTarget {
   #remove(child) {
     const row = this.#rows.get(child);
     if (!row) return;
-    this.#collapse(child);
+    this.collapse(child);
     const heir = row.nextElementSibling ?? row.previousElementSibling;
     const focused = row === document.activeElement;
     if (row.tabIndex === 0 && heir) heir.tabIndex = 0;
@@ -162,17 +167,12 @@ export class TreeView extends EventTarget {
     if (focused) heir?.focus();
   }
 
-  #row(child, level) {
-    const folder = child.folder;
-    const row = el('div', {
-      role: 'treeitem', class: folder ? 'row folder' : 'row', tabindex: -1, 'aria-level': level,
-      'aria-expanded': folder ? String(folder.open) : null,
-    }, el('span', { class: 'twist', 'aria-hidden': 'true' }), el('span', { class: 'name' }, label(child)));
-    row.title = child.key;
-    row.style.setProperty('--level', level);
-    this.#rows.set(child, row);
-    this.#things.set(row, child);
-    this.#mark(child, row);
+  #row(child, level) { return this.#keep(child, childRow(child, level)); }
+
+  #keep(thing, row) {
+    this.#rows.set(thing, row);
+    this.#things.set(row, thing);
+    this.#mark(thing, row);
     return row;
   }
 
@@ -181,37 +181,28 @@ export class TreeView extends EventTarget {
     row.setAttribute('aria-selected', String(thing.key === this.#selected));
   }
 
-  #lastRow(folder, level) {
-    const text = folder.stale
-      ? 'More was added here. Read it again'
-      : `More\u2026 (${folder.scanned.toLocaleString()} keys looked at)`;
-    const row = el('div', { role: 'treeitem', class: 'row last', tabindex: -1, 'aria-level': level }, el('span', { class: 'name' }, text));
-    row.style.setProperty('--level', level);
-    this.#rows.set(folder, row);
-    this.#things.set(row, folder);
-    return row;
-  }
-
   #showLast(folder) {
     if (this.#rows.has(folder) || !this.#shown(folder)) return;
     const end = folder.children.at(-1);
-    this.#lastOf(end).after(this.#lastRow(folder, this.#levelOf(folder)));
+    this.#lastOf(end).after(this.#keep(folder, lastRow(folder, this.#levelOf(folder))));
   }
 
   #clicked(row) {
     if (!row) return;
     row.focus();
-    this.#activate(row);
+    this.activate(row);
   }
 
-  #activate(row) {
+  /** activate does what a click on a row does. */
+  activate(row) {
     const thing = this.#things.get(row);
     if (thing instanceof Folder) return this.#more(thing, row);
-    if (thing.folder) return thing.folder.open ? this.#collapse(thing) : this.#expand(thing);
+    if (thing.folder) return thing.folder.open ? this.collapse(thing) : this.expand(thing);
     this.dispatchEvent(new CustomEvent('open', { detail: thing.key }));
   }
 
-  async #expand(child) {
+  /** expand opens a folder. */
+  async expand(child) {
     const folder = child.folder;
     const row = this.#rows.get(child);
     if (folder.open || row.ariaBusy) return;
@@ -230,7 +221,8 @@ export class TreeView extends EventTarget {
     }
   }
 
-  #collapse(child) {
+  /** collapse closes a folder, with all in it. */
+  collapse(child) {
     if (!child.folder?.open) return;
     const row = this.#rows.get(child);
     const last = this.#lastOf(child);
@@ -262,7 +254,7 @@ export class TreeView extends EventTarget {
       row.before(...added.map((child) => this.#row(child, level)));
       this.#rows.delete(folder);
       row.remove();
-      if (!folder.complete) this.#lastOf(folder.children.at(-1)).after(this.#lastRow(folder, level));
+      if (!folder.complete) this.#lastOf(folder.children.at(-1)).after(this.#keep(folder, lastRow(folder, level)));
       if (focused) (before?.nextElementSibling ?? before ?? this.element.firstElementChild)?.focus();
       this.#settle();
       this.#catchUp(folder);
@@ -277,51 +269,4 @@ export class TreeView extends EventTarget {
     for (const other of this.element.querySelectorAll('[tabindex="0"]')) other.tabIndex = -1;
     row.tabIndex = 0;
   }
-
-  #pressed(event) {
-    const row = event.target.closest('[role=treeitem]');
-    if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
-    const moves = {
-      ArrowDown: () => row.nextElementSibling, ArrowUp: () => row.previousElementSibling,
-      Home: () => this.element.firstElementChild, End: () => this.element.lastElementChild,
-      ArrowRight: () => this.#right(row), ArrowLeft: () => this.#left(row),
-      Enter: () => this.#activate(row), ' ': () => this.#activate(row),
-    };
-    const move = moves[event.key];
-    if (!move) return;
-    event.preventDefault();
-    const target = move();
-    if (target instanceof Element) target.focus();
-  }
-
-  #right(row) {
-    const thing = this.#things.get(row);
-    if (!thing.folder) return null;
-    if (thing.folder.open) return row.nextElementSibling;
-    this.#expand(thing);
-    return null;
-  }
-
-  #left(row) {
-    const thing = this.#things.get(row);
-    if (thing.folder?.open) {
-      this.#collapse(thing);
-      return null;
-    }
-    const level = Number(row.getAttribute('aria-level'));
-    let parent = row.previousElementSibling;
-    while (parent && Number(parent.getAttribute('aria-level')) >= level) parent = parent.previousElementSibling;
-    return parent;
-  }
-}
-
-function label(child) {
-  const name = visible(child.name);
-  return name === '' ? el('i', {}, '(no more name)') : name;
-}
-
-function flash(row) {
-  row.classList.remove('flash');
-  void row.offsetWidth; // begins the animation anew
-  row.classList.add('flash');
 }
