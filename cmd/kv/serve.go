@@ -67,5 +67,7 @@ Try it:
     curl -X PUT http://%s/v1/values -H "Content-Type: application/json" -H "x-api-key: %s" -d '{"key": "hello", "value": "world"}'
     curl http://%s/v1/values/hello -H "x-api-key: %s"
 
-`, key, addr, key, addr, key)
+Or open http://%s in a browser.
+
+`, key, addr, key, addr, key, addr)
 }
