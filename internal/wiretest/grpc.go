@@ -30,7 +30,10 @@ func GRPC(t testing.TB, url string) *grpc.ClientConn {
 	return conn
 }
 
-func dialGRPC(t testing.TB, url string) connect.Transport { return grpcTransport{GRPC(t, url)} }
+func dialGRPC(t testing.TB, url string) connect.Transport { return OverGRPC(GRPC(t, url)) }
+
+// OverGRPC returns a transport over a connection of grpc-go's client.
+func OverGRPC(conn *grpc.ClientConn) connect.Transport { return grpcTransport{conn} }
 
 // grpcTransport is a transport over grpc-go.
 type grpcTransport struct{ conn *grpc.ClientConn }

@@ -71,7 +71,12 @@ func HTTPClient(t testing.TB) *http.Client {
 // Transport returns a transport that calls url over w. Every call carries header, as name and value in turn.
 func (w Wire) Transport(t testing.TB, url string, header ...string) connect.Transport {
 	t.Helper()
-	return headers{w.transport(t, url), header}
+	return WithHeader(w.transport(t, url), header...)
+}
+
+// WithHeader returns a transport whose every call carries header, as name and value in turn.
+func WithHeader(transport connect.Transport, header ...string) connect.Transport {
+	return headers{transport, header}
 }
 
 // Dial returns a client that calls the service at url over w. Every call carries header.
