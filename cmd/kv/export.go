@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,8 +74,10 @@ func (c *connection) export(cmd *cobra.Command, f *exportFlags, prefix string) e
 		err = x.toFile(f, func(out io.Writer) error { return x.copy(out, c.entries(cmd.Context(), kv, x)) })
 	}
 	x.progress.clear()
-	fmt.Fprintf(cmd.ErrOrStderr(), "kv: %s entries exported\n", readable(x.written))
-	if err != nil {
+	if err == nil || x.written > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "kv: %s entries exported\n", readable(x.written))
+	}
+	if err != nil && x.written > 0 {
 		x.explain(cmd.ErrOrStderr(), f)
 	}
 	return err
@@ -106,7 +109,11 @@ func (x *exporter) toFile(f *exportFlags, write func(io.Writer) error) error {
 	if f.resume {
 		x.last = last
 	}
-	return errors.Join(write(file), file.Sync(), file.Close())
+	err = errors.Join(write(file), file.Sync(), file.Close())
+	if err != nil && x.written == 0 && !f.resume { // it would be in the way of the next attempt
+		err = errors.Join(err, os.Remove(f.file))
+	}
+	return err
 }
 
 // copy writes whole lines alone, whatever goes wrong.
@@ -133,13 +140,10 @@ func (x *exporter) explain(log io.Writer, f *exportFlags) {
 	if x.prefix != "" {
 		words = append(words, shellWord(x.prefix))
 	}
-	switch {
-	case f.file != "" && x.written > 0:
+	if f.file != "" {
 		words = append(words, "--file", shellWord(f.file), "--resume")
-	case x.written > 0:
+	} else {
 		words = append(words, "--after", shellWord(x.last))
-	default:
-		return
 	}
 	fmt.Fprintf(log, "kv: to go on from here: %s\n", strings.Join(words, " "))
 }

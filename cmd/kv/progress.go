@@ -28,7 +28,7 @@ func newProgress(stderr io.Writer, verb string, bytes int64) *progress {
 // show tells that so many entries and bytes are done. It is cheap to call often.
 func (p *progress) show(entries, bytes int64) {
 	const pause = 200 * time.Millisecond
-	if p.terminal == nil || entries%256 != 0 || time.Since(p.shown) < pause {
+	if p.terminal == nil || time.Since(p.shown) < pause {
 		return
 	}
 	p.shown = time.Now()

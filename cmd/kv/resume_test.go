@@ -113,3 +113,13 @@ func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
 	check(t, env, "", "export --resume", wants{2, "", `kv: --resume goes on with a file: .*\n`})
 	check(t, env, "", "export --resume --after a --file x", wants{2, "", `kv: --resume and --after exclude .*\n`})
 }
+
+// An export that cannot begin leaves no file that would be in the way of the next one.
+func TestAnExportThatCannotBeginLeavesNothing(t *testing.T) {
+	env := serving(t)
+	file := filepath.Join(t.TempDir(), "new")
+	wrong := map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "wrong"}
+	check(t, wrong, "", "export --file "+file, wants{4, "", `kv: a valid API key [^\n]*\n`})
+	check(t, env, "", "export --file "+file, wants{err: `kv: 0 entries exported\n`})
+	check(t, env, "", "export --file "+filepath.Join(file, "under"), wants{1, "", `kv: open .*\n`})
+}
