@@ -1,0 +1,202 @@
+package tlsfiles_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"key-value/internal/tlsfiles"
+	"key-value/internal/tlstest"
+)
+
+// shown does a handshake and returns whom the server's certificate is for. It fails with the server's error, which is
+// why the client failed.
+func shown(t *testing.T, server, client *tls.Config) (string, error) {
+	t.Helper()
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	for _, end := range []net.Conn{a, b} { // each may be left writing an alert that the other does not read
+		_ = end.SetDeadline(time.Now().Add(time.Second))
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- tls.Server(a, server).HandshakeContext(t.Context()) }()
+	client.ServerName = "localhost"
+	conn := tls.Client(b, client)
+	clientErr := conn.HandshakeContext(t.Context())
+	if clientErr == nil {
+		go func() { _, _ = conn.Read(make([]byte, 1)) }() // what the server says of the client's certificate
+	}
+	if err := <-failed; err != nil || clientErr != nil {
+		return "", errors.Join(err, clientErr)
+	}
+	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName, nil
+}
+
+// wantShown wants the server to show a certificate for name.
+func wantShown(t *testing.T, server, client *tls.Config, name string) {
+	t.Helper()
+	if got, err := shown(t, server, client); err != nil || got != name {
+		t.Errorf("the server shows the certificate %q, %v; want %q", got, err, name)
+	}
+}
+
+func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		authority := tlstest.NewAuthority(t)
+		cert, key := authority.Files(t, tlstest.Leaf{Name: "old"})
+		pair, err := tlsfiles.OpenPair(cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		stop := tlsfiles.Follow(slog.New(slog.NewTextHandler(&log, nil)), pair)
+		server, client := tlsfiles.Server(pair, nil), tlsfiles.Client(authority.Pool(), nil)
+		pass := func() { time.Sleep(2 * time.Second); synctest.Wait() } // in the bubble
+		wantShown(t, server, client, "old")
+		good, err := os.ReadFile(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, spoil := range map[string]func() error{
+			"half of it": func() error { return os.WriteFile(key, good[:20], 0o600) },
+			"another one's key": func() error {
+				authority.Rewrite(t, filepath.Join(t.TempDir(), "cert"), key, tlstest.Leaf{})
+				return nil
+			},
+			"one that has ended": func() error { authority.Rewrite(t, cert, key, tlstest.Leaf{Ended: true}); return nil },
+			"no file":            func() error { return os.Remove(key) },
+		} {
+			log.Reset()
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			pass()
+			pass()
+			wantShown(t, server, client, "old")
+			if got := strings.Count(log.String(), "level=ERROR"); got != 1 {
+				t.Errorf("%s is told of %d times, want once:\n%s", name, got, log.String())
+			}
+		}
+		authority.Rewrite(t, cert, key, tlstest.Leaf{Name: "new"})
+		pass()
+		wantShown(t, server, client, "new")
+		stop()
+	})
+}
+
+// Kubernetes replaces a directory by way of a link, so that the time stamps of the files may be any.
+func TestAPairMayBeReplacedByWayOfALink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		authority := tlstest.NewAuthority(t)
+		link := filepath.Join(t.TempDir(), "current")
+		point := func(name string) {
+			cert, _ := authority.Files(t, tlstest.Leaf{Name: name})
+			if err := os.Remove(link); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(filepath.Dir(cert), link); err != nil {
+				t.Fatal(err)
+			}
+		}
+		point("old")
+		pair, err := tlsfiles.OpenPair(filepath.Join(link, "cert.pem"), filepath.Join(link, "key.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tlsfiles.Follow(slog.New(slog.DiscardHandler), pair)()
+		point("new")
+		time.Sleep(2 * time.Second) // in the bubble
+		synctest.Wait()
+		wantShown(t, tlsfiles.Server(pair, nil), tlsfiles.Client(authority.Pool(), nil), "new")
+	})
+}
+
+func open(t *testing.T, authority *tlstest.Authority, leaf tlstest.Leaf) tlsfiles.Pair {
+	t.Helper()
+	pair, err := tlsfiles.OpenPair(authority.Files(t, leaf))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
+
+func TestOnlyClientsOfAnAuthorityAreLetIn(t *testing.T) {
+	servers, clients, others := tlstest.NewAuthority(t), tlstest.NewAuthority(t), tlstest.NewAuthority(t)
+	let, err := tlsfiles.OpenAuthorities(clients.File(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := tlsfiles.Server(open(t, servers, tlstest.Leaf{Name: "server"}), &let)
+	known, unknown, ended := open(t, clients, tlstest.Leaf{}), open(t, others, tlstest.Leaf{}), open(t, clients, tlstest.Leaf{Ended: true})
+	wantShown(t, server, tlsfiles.Client(servers.Pool(), &known), "server")
+	for why, pair := range map[string]*tlsfiles.Pair{
+		"didn't provide a certificate": nil, "signed by unknown authority": &unknown, "has expired": &ended,
+	} {
+		if _, err := shown(t, server, tlsfiles.Client(servers.Pool(), pair)); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("the handshake = %v, want it to say %q", err, why)
+		}
+	}
+}
+
+func TestTheAuthoritiesOfClientsMayChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, after := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
+		file, client := before.File(t), open(t, after, tlstest.Leaf{})
+		let, err := tlsfiles.OpenAuthorities(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tlsfiles.Follow(slog.New(slog.DiscardHandler), let)()
+		server := tlsfiles.Server(open(t, before, tlstest.Leaf{Name: "server"}), &let)
+		if _, err := shown(t, server, tlsfiles.Client(before.Pool(), &client)); err == nil {
+			t.Error("a client of another authority is let in")
+		}
+		if err := os.Rename(after.File(t), file); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second) // in the bubble
+		synctest.Wait()
+		wantShown(t, server, tlsfiles.Client(before.Pool(), &client), "server")
+	})
+}
+
+func TestWhatIsNoCertificateIsRefused(t *testing.T) {
+	authority := tlstest.NewAuthority(t)
+	cert, key := authority.Files(t, tlstest.Leaf{})
+	_, other := authority.Files(t, tlstest.Leaf{})
+	for name, files := range map[string][2]string{
+		"no such file": {cert + ".x", key}, "the key of another": {cert, other}, "the wrong way round": {key, cert},
+	} {
+		if _, err := tlsfiles.OpenPair(files[0], files[1]); err == nil || !strings.Contains(err.Error(), ".pem") {
+			t.Errorf("%s: %v, want an error that names the file", name, err)
+		}
+	}
+	for _, file := range []string{key, cert + ".x"} {
+		if _, err := tlsfiles.OpenAuthorities(file); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("authorities in %s: %v, want an error that names it", file, err)
+		}
+		if _, err := tlsfiles.ReadPool(file); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("a pool in %s: %v, want an error that names it", file, err)
+		}
+	}
+}
+
+func TestACertificateMayNotBeValidYet(t *testing.T) {
+	authority := tlstest.NewAuthority(t)
+	if err := open(t, authority, tlstest.Leaf{Ended: true}).Check(); err == nil || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("Check of one that has ended = %v", err)
+	}
+	if err := open(t, authority, tlstest.Leaf{}).Check(); err != nil {
+		t.Errorf("Check = %v", err)
+	}
+}
