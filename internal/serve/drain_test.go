@@ -146,7 +146,7 @@ func overHTTP(t *testing.T, url string, option connecthttp.Option) connect.Trans
 }
 
 func overHTTP1(t *testing.T, url string) connect.Transport {
-	client := &http.Client{Transport: &http.Transport{}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: wiretest.ClientTLS(t)}}
 	t.Cleanup(client.CloseIdleConnections)
 	return connecthttp.NewTransport(client, url)
 }

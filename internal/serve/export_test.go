@@ -14,8 +14,9 @@ func NewServer(handler http.Handler) *http.Server {
 
 // ServeOn serves the connections of a listener, with all bounds that Run sets, until the function that it
 // returns is called.
-func ServeOn(listener net.Listener, handler http.Handler, rpc *RPC) (stop func()) {
-	s := newServers(listener, Config{Handler: handler, RPC: rpc, Log: slog.New(slog.DiscardHandler)})
+func ServeOn(listener net.Listener, cfg Config) (stop func()) {
+	cfg.Log = slog.New(slog.DiscardHandler)
+	s := newServers(listener, cfg)
 	s.serve()
 	return func() { _ = s.stop(time.Millisecond) }
 }

@@ -1,17 +1,28 @@
 package serve
 
 import (
+	"context"
+	"crypto/tls"
 	"log/slog"
+	"net"
 	"net/http"
+
+	"key-value/internal/split"
 )
 
 // newHTTP returns the server of everything but gRPC connections.
 func newHTTP(cfg Config) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	// Connections come with TLS taken off, except where there are too many to look at.
 	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetHTTP2(cfg.TLS != nil)
+	handler := oneLength(withDeadlines(cfg.Handler))
+	if cfg.TLS != nil {
+		handler = withTLS(handler)
+	}
 	return &http.Server{
-		Handler:           oneLength(withDeadlines(cfg.Handler)),
+		Handler:           handler,
 		Protocols:         protocols,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -22,8 +33,29 @@ func newHTTP(cfg Config) *http.Server {
 			PingTimeout:          pingTimeout,
 			WriteByteTimeout:     writeTimeout,
 		},
-		ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		ConnContext: keepTLS,
+		ErrorLog:    slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
+}
+
+// tlsKey is where a connection's context has its [tls.ConnectionState], as a pointer.
+type tlsKey struct{}
+
+func keepTLS(ctx context.Context, conn net.Conn) context.Context {
+	if state := split.TLS(conn); state != nil {
+		return context.WithValue(ctx, tlsKey{}, state)
+	}
+	return ctx
+}
+
+// withTLS tells requests that they came by TLS, which net/http does not see.
+func withTLS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if state, ok := r.Context().Value(tlsKey{}).(*tls.ConnectionState); ok {
+			r.TLS = state
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // oneLength closes an HTTP/1.1 connection behind a request in chunks. Such a request may have had a

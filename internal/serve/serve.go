@@ -3,6 +3,7 @@ package serve
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	// headerTimeout bounds how long a request line and its headers may take to come.
+	// headerTimeout bounds how long a request line and its headers may take to come, and a TLS handshake.
 	headerTimeout = 10 * time.Second
 	// idleTimeout closes a connection on which nothing happens.
 	idleTimeout = 2 * time.Minute
@@ -50,6 +51,8 @@ type Config struct {
 	// RPC are procedures that connections which begin with gRPC reach by grpc-go, which is several times
 	// faster. Nil: Handler serves those connections too.
 	RPC *RPC
+	// TLS is how to speak TLS. It must offer h2 and http/1.1. Nil: it is not spoken.
+	TLS *tls.Config
 	// State is told when the server begins to stop. It must be set.
 	State *State
 	// Drain is how long calls may take to finish once the server stops. Zero: they are cut off at once.
@@ -86,7 +89,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err // says what was tried and where
 	}
-	cfg.Log.Info("listening", "addr", listener.Addr().String())
+	cfg.Log.Info("listening", "addr", listener.Addr().String(), "tls", cfg.TLS != nil)
 	if cfg.Started != nil {
 		cfg.Started(listener.Addr().String())
 	}

@@ -26,6 +26,7 @@ func newServers(listener net.Listener, cfg Config) *servers {
 	return &servers{
 		split: split.New(listener, split.Config{
 			Procedures:     procedures(cfg.RPC),
+			TLS:            cfg.TLS,
 			HeaderTimeout:  headerTimeout,
 			IdleTimeout:    idleTimeout,
 			WriteTimeout:   writeTimeout,

@@ -29,7 +29,9 @@ func peerInFakeTime(t *testing.T, handler connect.ServerFunc, test func(t *testi
 		mux := http.NewServeMux()
 		connecthttp.Mount(mux, rpc)
 		client, server := net.Pipe()
-		stop := serve.ServeOn(&pipe{server: server, taken: make(chan struct{})}, mux, &serve.RPC{Server: rpc, RequestBytes: 1 << 20})
+		stop := serve.ServeOn(&pipe{server: server, taken: make(chan struct{})}, serve.Config{
+			Handler: mux, RPC: &serve.RPC{Server: rpc, RequestBytes: 1 << 20},
+		})
 		test(t, wiretest.NewPeer(t, client))
 		_ = client.Close()
 		stop()

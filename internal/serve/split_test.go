@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -43,6 +44,14 @@ type both struct {
 
 func startBoth(t *testing.T, drain time.Duration) *both {
 	t.Helper()
+	if overTLS(t) {
+		return startBothWith(t, drain, wiretest.ServerTLS(t))
+	}
+	return startBothWith(t, drain, nil)
+}
+
+func startBothWith(t *testing.T, drain time.Duration, config *tls.Config) *both {
+	t.Helper()
 	b := &both{state: serve.NewState(), done: make(chan error, 1), events: make(chan string), opened: make(chan string, 10)}
 	rpc := connect.NewServer()
 	rpc.Register(
@@ -56,14 +65,19 @@ func startBoth(t *testing.T, drain time.Duration) *both {
 	b.stop = stop
 	started, ended := make(chan string, 1), make(chan struct{})
 	t.Cleanup(func() { stop(); <-ended })
+	cfg := serve.Config{
+		Listen: "127.0.0.1:0", Handler: mux, RPC: &serve.RPC{Server: rpc, RequestBytes: 1 << 20},
+		State: b.state, Drain: drain, Log: silent, TLS: config, Started: func(addr string) { started <- addr },
+	}
+	scheme := "http://"
+	if config != nil {
+		scheme = "https://"
+	}
 	go func() {
 		defer close(ended)
-		b.done <- serve.Run(ctx, serve.Config{
-			Listen: "127.0.0.1:0", Handler: mux, RPC: &serve.RPC{Server: rpc, RequestBytes: 1 << 20},
-			State: b.state, Drain: drain, Log: silent, Started: func(addr string) { started <- addr },
-		})
+		b.done <- serve.Run(ctx, cfg)
 	}()
-	b.url = "http://" + <-started
+	b.url = scheme + <-started
 	return b
 }
 
@@ -125,7 +139,7 @@ func askWho(t *testing.T, transport connect.Transport, header ...string) string 
 
 func TestEachClientIsServedByTheRightServer(t *testing.T) {
 	b := startBoth(t, time.Minute)
-	http1 := &http.Client{Transport: &http.Transport{}}
+	http1 := &http.Client{Transport: &http.Transport{TLSClientConfig: wiretest.ClientTLS(t)}}
 	t.Cleanup(http1.CloseIdleConnections)
 	for _, test := range []struct {
 		name   string

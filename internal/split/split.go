@@ -11,6 +11,7 @@ package split
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -34,7 +35,9 @@ const (
 type Config struct {
 	// Procedures are the paths of all RPCs. Nil: there is no server for gRPC connections, and all are HTTP.
 	Procedures map[string]bool
-	// HeaderTimeout is how long a first request may take to come once it has begun.
+	// TLS is how TLS is spoken. Nil: it is not.
+	TLS *tls.Config
+	// HeaderTimeout is how long a first request may take to come once it has begun, and a TLS handshake before it.
 	HeaderTimeout time.Duration
 	// IdleTimeout is how long an HTTP/2 connection may wait with its first request.
 	IdleTimeout time.Duration
@@ -42,7 +45,7 @@ type Config struct {
 	WriteTimeout time.Duration
 	// MaxHeaderBytes and MaxStreams are what HTTP/2 clients are told about header lists and open streams.
 	MaxHeaderBytes, MaxStreams uint32
-	// Log is told when connections cannot be accepted. It must be set.
+	// Log is told when connections cannot be accepted, and of handshakes that failed. It must be set.
 	Log *slog.Logger
 }
 
@@ -182,6 +185,9 @@ func temporary(err error) bool {
 
 // sort finds out, beside the accept loop, who serves conn.
 func (s *Splitter) sort(conn net.Conn) {
+	if s.cfg.TLS != nil {
+		conn = tls.Server(conn, s.cfg.TLS) // does not do the handshake yet
+	}
 	s.mu.Lock()
 	full := len(s.undecided) >= undecidedMax
 	if !full {
@@ -198,8 +204,12 @@ func (s *Splitter) sort(conn net.Conn) {
 }
 
 func (s *Splitter) decide(conn net.Conn) {
-	p := &peeker{conn: conn, cfg: s.cfg, setDeadline: s.setReadDeadline, started: time.Now()}
-	kind, err := p.peek()
+	p := &peeker{conn: conn, cfg: s.cfg, setDeadline: s.setReadDeadline}
+	kind, err := undecided, s.handshake(conn)
+	if err == nil {
+		p.started = time.Now()
+		kind, err = p.peek()
+	}
 	s.mu.Lock()
 	delete(s.undecided, conn)
 	s.mu.Unlock()

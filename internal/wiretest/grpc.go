@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -20,8 +21,13 @@ import (
 // GRPC returns a connection of grpc-go's own client to url.
 func GRPC(t testing.TB, url string) *grpc.ClientConn {
 	t.Helper()
-	conn, err := grpc.NewClient("passthrough:///"+strings.TrimPrefix(url, "http://"),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+	trust := insecure.NewCredentials()
+	addr, secure := strings.CutPrefix(url, "https://")
+	if secure {
+		trust = credentials.NewTLS(ClientTLS(t))
+	}
+	conn, err := grpc.NewClient("passthrough:///"+strings.TrimPrefix(addr, "http://"),
+		grpc.WithTransportCredentials(trust),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(limit.ResponseBytes(limit.ValueBytes))))
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package wiretest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"net"
 	"strings"
 	"testing"
@@ -26,9 +27,15 @@ type Peer struct {
 // DialPeer connects to url.
 func DialPeer(t testing.TB, url string) *Peer {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	addr, secure := strings.CutPrefix(url, "https://")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(addr, "http://"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if secure {
+		config := ClientTLS(t)
+		config.ServerName, config.NextProtos = "localhost", []string{"h2"}
+		conn = tls.Client(conn, config)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return NewPeer(t, conn)

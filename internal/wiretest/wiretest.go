@@ -38,9 +38,18 @@ func Wires() []Wire {
 // Serve serves handler as the commands do until the test ends, and returns its URL.
 func Serve(t testing.TB, handler http.Handler) string {
 	t.Helper()
-	cfg := serve.Config{
-		Listen: "127.0.0.1:0", Handler: handler, State: serve.NewState(), Log: slog.New(slog.DiscardHandler),
-	}
+	return "http://" + serveOn(t, handler, serve.Config{})
+}
+
+// ServeTLS does so over TLS. The clients of this package trust it.
+func ServeTLS(t testing.TB, handler http.Handler) string {
+	t.Helper()
+	return "https://" + serveOn(t, handler, serve.Config{TLS: ServerTLS(t)})
+}
+
+func serveOn(t testing.TB, handler http.Handler, cfg serve.Config) (addr string) {
+	t.Helper()
+	cfg.Listen, cfg.Handler, cfg.State, cfg.Log = "127.0.0.1:0", handler, serve.NewState(), slog.New(slog.DiscardHandler)
 	if h, ok := handler.(serve.Handler); ok {
 		cfg.RPC = h.RPC
 	}
@@ -51,7 +60,7 @@ func Serve(t testing.TB, handler http.Handler) string {
 	select {
 	case addr := <-started:
 		t.Cleanup(func() { stop(); <-done })
-		return "http://" + addr
+		return addr
 	case err := <-done:
 		stop()
 		t.Fatalf("serve: %v", err)
@@ -59,11 +68,12 @@ func Serve(t testing.TB, handler http.Handler) string {
 	}
 }
 
-// HTTPClient returns a client that speaks HTTP/2 without TLS.
+// HTTPClient returns a client that speaks HTTP/2, with TLS where the URL says so.
 func HTTPClient(t testing.TB) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	transport := &http.Transport{Protocols: protocols}
+	protocols.SetHTTP2(true)
+	transport := &http.Transport{Protocols: protocols, TLSClientConfig: ClientTLS(t)}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
