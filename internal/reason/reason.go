@@ -8,14 +8,20 @@ package reason
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // Domain is the ErrorInfo.domain of every reason here.
 const Domain = "keyvalue.v1"
+
+// retryAfter is how long a caller who came too often, or with too many others, should stay away.
+const retryAfter = time.Second
 
 // Reason is why a call failed.
 type Reason string
@@ -79,12 +85,20 @@ func (r Reason) Errorf(format string, args ...any) *connect.Error {
 	return r.With(r.Code(), nil, fmt.Sprintf(format, args...))
 }
 
-// With returns an error with reason r whose code and metadata are given, as when an error is passed on.
+// With returns an error with reason r whose code and metadata are given, as when an error is passed on. One that goes
+// away by itself says when to try again.
 func (r Reason) With(code connect.Code, metadata map[string]string, message string) *connect.Error {
-	err := connect.NewError(code, message)
-	detail, marshalErr := connectproto.NewErrorDetail(&errdetails.ErrorInfo{
+	err := withDetail(connect.NewError(code, message), &errdetails.ErrorInfo{
 		Reason: string(r), Domain: Domain, Metadata: metadata,
 	})
+	if r == Overloaded || r == RateLimited {
+		err = withDetail(err, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
+	}
+	return err
+}
+
+func withDetail(err *connect.Error, message proto.Message) *connect.Error {
+	detail, marshalErr := connectproto.NewErrorDetail(message)
 	if marshalErr != nil {
 		return err.WithCause(marshalErr)
 	}

@@ -1,0 +1,87 @@
+// Package admission keeps a service that is asked for more than it can do busy with what it can do, and has the
+// rest refused at once.
+//
+// Calls that are under way are counted, and beyond a bound refused. That is enough where calls wait for something
+// else, as a gateway's wait for its service. Where they do the work themselves there is never more than one for each
+// processor to count: the others wait unseen, as goroutines that could run, and whoever is to be refused waits
+// behind them. So work that is large takes turns: a few have theirs at a time, the others wait in a line that the
+// scheduler knows nothing of, and whoever comes meanwhile is looked at in between.
+//
+// How long the line may be follows from how fast it moves, so that nobody waits in it for much longer than [patience].
+// As in CoDel (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10/5, 2012) it is the time in a queue that
+// says whether there is too much to do, and not its length. But it is those who come that are refused, and not those
+// who have waited: a refusal is of use only while it is early.
+package admission
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"key-value/internal/reason"
+)
+
+// Config holds the bounds. What is zero is not bounded.
+type Config struct {
+	// Calls is how many unary calls may be under way.
+	Calls int
+	// Watches is how many watches may be open.
+	Watches int
+	// Turns is how many large calls may be at work at a time; others wait.
+	Turns int
+}
+
+// Limiter decides who is let in. A nil one lets everybody in.
+type Limiter struct {
+	cfg     Config
+	calls   atomic.Int64
+	watches atomic.Int64
+
+	mu   sync.Mutex
+	busy int  // turns that are taken; guarded by mu
+	line line // guarded by mu
+}
+
+// New returns a limiter.
+func New(cfg Config) *Limiter { return &Limiter{cfg: cfg} }
+
+// Enter lets a unary call in, or returns why not. Whoever was let in calls Leave in the end.
+func (l *Limiter) Enter() error {
+	if l == nil || l.cfg.Calls == 0 {
+		return nil
+	}
+	if l.calls.Add(1) > int64(l.cfg.Calls) {
+		l.calls.Add(-1)
+		return overloaded()
+	}
+	return nil
+}
+
+// Leave is told that a call which Enter let in is over.
+func (l *Limiter) Leave() {
+	if l != nil && l.cfg.Calls != 0 {
+		l.calls.Add(-1)
+	}
+}
+
+// EnterWatch lets a watch in, or returns why not. Whoever was let in calls LeaveWatch in the end.
+func (l *Limiter) EnterWatch() error {
+	if l == nil || l.cfg.Watches == 0 {
+		return nil
+	}
+	if l.watches.Add(1) > int64(l.cfg.Watches) {
+		l.watches.Add(-1)
+		return reason.Overloaded.Errorf("there are %d watches already, which is all there may be", l.cfg.Watches)
+	}
+	return nil
+}
+
+// LeaveWatch is told that a watch which EnterWatch let in is over.
+func (l *Limiter) LeaveWatch() {
+	if l != nil && l.cfg.Watches != 0 {
+		l.watches.Add(-1)
+	}
+}
+
+func overloaded() error {
+	return reason.Overloaded.Errorf("there is more to do than can be done; nothing was changed, try again later")
+}

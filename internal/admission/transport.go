@@ -1,0 +1,46 @@
+package admission
+
+import (
+	"context"
+	"sync"
+
+	"connectrpc.com/connect/v2"
+
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+)
+
+// Transport returns a transport that carries calls over next as long as l lets them in. Streams are for the service to
+// bound, and GetStats, which says whether the service is there, is always let in.
+func (l *Limiter) Transport(next connect.Transport) connect.Transport { return transport{next, l} }
+
+type transport struct {
+	next    connect.Transport
+	limiter *Limiter
+}
+
+func (t transport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	if spec.StreamType != connect.StreamTypeUnary || spec.Procedure == keyvaluev1connect.KeyValueServiceGetStatsProcedure {
+		return t.next.NewClientStream(ctx, spec)
+	}
+	if err := t.limiter.Enter(); err != nil {
+		return nil, err
+	}
+	stream, err := t.next.NewClientStream(ctx, spec)
+	if err != nil {
+		t.limiter.Leave()
+		return nil, err
+	}
+	return &call{ClientStream: stream, limiter: t.limiter}, nil
+}
+
+// call is a unary call that was let in. It is over when it is closed.
+type call struct {
+	connect.ClientStream
+	limiter *Limiter
+	over    sync.Once
+}
+
+func (c *call) Close() error {
+	c.over.Do(c.limiter.Leave)
+	return c.ClientStream.Close()
+}

@@ -1,0 +1,83 @@
+package admission
+
+import (
+	"context"
+	"runtime"
+	"time"
+)
+
+const (
+	// patience is how long a large call should wait for its turn at most.
+	patience = 100 * time.Millisecond
+	// shortest and longest bound how many may wait, however fast the line moves.
+	shortest = 16
+	longest  = 1024
+)
+
+// EnterLarge lets a unary call in that is much work, when its turn has come, or returns why not. Whoever was let in
+// calls LeaveLarge in the end.
+func (l *Limiter) EnterLarge(ctx context.Context) error {
+	if err := l.Enter(); err != nil {
+		return err
+	}
+	if l == nil || l.cfg.Turns == 0 {
+		return nil
+	}
+	if err := l.turn(ctx); err != nil {
+		l.Leave()
+		return err
+	}
+	// Those who came in the meantime are looked at first: most take no time, and who must be refused is refused now.
+	runtime.Gosched()
+	return nil
+}
+
+// LeaveLarge is told that a call which EnterLarge let in is over.
+func (l *Limiter) LeaveLarge() {
+	l.Leave()
+	if l == nil || l.cfg.Turns == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nextLocked()
+}
+
+// turn waits until ctx ends or the caller has its turn.
+func (l *Limiter) turn(ctx context.Context) error {
+	l.mu.Lock()
+	if l.busy < l.cfg.Turns {
+		l.busy++
+		l.mu.Unlock()
+		return nil
+	}
+	if l.line.full() {
+		l.mu.Unlock()
+		return overloaded()
+	}
+	w := l.line.join()
+	l.mu.Unlock()
+	select {
+	case <-w.called:
+		return nil
+	case <-ctx.Done():
+		l.giveUp(w)
+		return ctx.Err()
+	}
+}
+
+// giveUp takes w out of the line. If its turn has come just now, somebody else gets it.
+func (l *Limiter) giveUp(w *waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.line.leave(w) {
+		l.nextLocked()
+	}
+}
+
+// nextLocked passes a turn on.
+func (l *Limiter) nextLocked() {
+	if !l.line.call(time.Now()) {
+		l.busy--
+	}
+}
