@@ -13,6 +13,12 @@ func WithRequests(wrap func(next connect.Transport) connect.Transport) Option {
 	return func(o *options) { o.wrap = wrap }
 }
 
+// WithOverloadPassedOn has calls fail at once which the service answered with OVERLOADED. Otherwise they are made again
+// as any others, which is not for a program in between: its own callers would make them again as well.
+func WithOverloadPassedOn() Option {
+	return func(o *options) { o.passOverload = true }
+}
+
 // WithGather has gather called for each request that calls share, so that it can carry what they have in their contexts.
 func WithGather(gather batching.Gather) Option {
 	return func(o *options) { o.gather = gather }

@@ -23,13 +23,14 @@ const mostAttempts = 4
 // It lies above the batches, so that it is the calls that are made again, each within its own deadline, and never a
 // batch: of a batch that got no answer, the reads travel again and the writes fail.
 type retrying struct {
-	next   connect.Transport
-	client *connect.Client
-	budget budget
+	next         connect.Transport
+	client       *connect.Client
+	budget       budget
+	passOverload bool // make no call again that was refused as OVERLOADED
 }
 
-func newRetrying(next connect.Transport) *retrying {
-	return &retrying{next: next, client: connect.NewClient(next)}
+func newRetrying(next connect.Transport, passOverload bool) *retrying {
+	return &retrying{next: next, client: connect.NewClient(next), passOverload: passOverload}
 }
 
 // NewClientStream implements [connect.Transport]. A watch resumes by itself, and needs no help.
@@ -93,7 +94,7 @@ func (c *retriedCall) again(err error) bool {
 	safe := false
 	switch {
 	case failure.Reason == string(reason.Overloaded):
-		safe = true // it did nothing
+		safe = !c.passOverload // it did nothing
 	case failure.kind != ErrUnavailable, failure.Code == connect.CodeDeadlineExceeded:
 		return false // will not be better, or has used up the time there was
 	default:

@@ -42,6 +42,7 @@ type options struct {
 	maxValueBytes int
 	unbatched     bool
 	once          bool // make no call twice
+	passOverload  bool // make none twice that was refused as OVERLOADED
 	wrap          func(connect.Transport) connect.Transport
 	gather        batching.Gather // nil: batches carry nothing of their calls
 }
@@ -136,7 +137,7 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 		transport = batching.New(transport, batching.WithGather(o.gather))
 	}
 	if !o.once {
-		transport = newRetrying(transport)
+		transport = newRetrying(transport, o.passOverload)
 	}
 	return transport, httpClient, nil
 }
