@@ -42,7 +42,8 @@ var calls = map[string]func(t *testing.T, kv client) error{
 		return err
 	},
 	"Batch": func(t *testing.T, kv client) error {
-		_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{})
+		get := &keyvaluev1.Operation_Get{Get: &keyvaluev1.GetRequest{Key: "a"}}
+		_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{{Operation: get}}})
 		return err
 	},
 	"Watch": func(t *testing.T, kv client) error {

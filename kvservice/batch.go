@@ -20,7 +20,12 @@ func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*key
 		return nil, reason.RequestInvalid.Errorf("a batch has at least one operation")
 	case n > limit.Operations:
 		return nil, reason.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", limit.Operations, n)
-	case req.GetAtomic():
+	}
+	if err := s.limiter.EnterLarge(ctx); err != nil {
+		return nil, err
+	}
+	defer s.limiter.LeaveLarge()
+	if req.GetAtomic() {
 		return s.atomicBatch(ctx, req)
 	}
 	return s.plainBatch(ctx, req)

@@ -7,6 +7,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/limit"
 	"key-value/kvservice/store"
 )
@@ -17,6 +18,9 @@ type Config struct {
 	MaxValueBytes int
 	// Stopping is done when the service stops: then it ends its watches. Nil: they end with their callers.
 	Stopping context.Context //nolint:containedctx // it outlives every call
+	// Limiter refuses calls when there are too many. GetStats is not among them: it says how the service is doing.
+	// Nil: none is refused.
+	Limiter *admission.Limiter
 }
 
 // Service implements the contract.
@@ -24,13 +28,14 @@ type Service struct {
 	engine        store.Engine
 	maxValueBytes int
 	stopping      context.Context //nolint:containedctx // it outlives every call
+	limiter       *admission.Limiter
 }
 
 var _ keyvaluev1connect.KeyValueServiceHandler = (*Service)(nil)
 
 // New returns a service that keeps its entries in engine.
 func New(engine store.Engine, cfg Config) *Service {
-	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping}
+	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping, limiter: cfg.Limiter}
 	if s.maxValueBytes == 0 {
 		s.maxValueBytes = limit.ValueBytes
 	}
@@ -72,6 +77,10 @@ func call[Request, Response any](
 	ctx context.Context, s *Service, req *Request,
 	read func(*Request) (store.Operation, error), write func(store.Result) *Response,
 ) (*Response, error) {
+	if err := s.limiter.Enter(); err != nil {
+		return nil, err
+	}
+	defer s.limiter.Leave()
 	op, err := read(req)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,10 @@ func (s *Service) Watch(
 	if err != nil {
 		return err
 	}
+	if err := s.limiter.EnterWatch(); err != nil {
+		return err
+	}
+	defer s.limiter.LeaveWatch()
 	watcher, err := s.engine.Watch(ctx, watch)
 	if err != nil {
 		return failure(watch.Key, err)

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
+	"key-value/internal/admission"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 )
@@ -16,6 +18,7 @@ type engineFlags struct {
 	maxMemory byteSize // what the entries may take
 	onFull    string   // reject or evict
 	history   byteSize // how much of the latest changes is kept for watches
+	watches   int      // how many watches may be open
 }
 
 func (e *engineFlags) flags(cmd *cobra.Command) {
@@ -24,11 +27,15 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.Var(&e.maxMemory, "max-memory", "what the entries may take in memory, such as 512MiB or 2GiB; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "what a write does at --max-memory: reject it, or evict entries not used for long")
 	f.Var(&e.history, "watch-history", "how much of the latest changes is kept for watches to resume; 0: 16MiB, or an eighth of --max-memory")
+	f.IntVar(&e.watches, "max-watches", 20_000, "watches that may be open; further ones are refused as OVERLOADED; 0: no limit")
 }
 
 func (e *engineFlags) open() (store.Engine, error) {
 	if e.store != "memory" {
 		return nil, usageError{fmt.Errorf("--store %q: the one store there is is memory", e.store)}
+	}
+	if e.watches < 0 {
+		return nil, usageError{fmt.Errorf("--max-watches %d: use 0 for no limit, or more", e.watches)}
 	}
 	onFull, ok := map[string]memory.OnFull{"reject": memory.Reject, "evict": memory.Evict}[e.onFull]
 	if !ok {
@@ -37,6 +44,12 @@ func (e *engineFlags) open() (store.Engine, error) {
 	return memory.New(memory.Options{
 		MaxMemory: int64(e.maxMemory), OnFull: onFull, HistoryBytes: int64(e.history),
 	}), nil
+}
+
+// limiter bounds what the engine is asked for at a time. Large calls are work for the processor alone, so more turns
+// than there are processors would only make all of them take longer.
+func (e *engineFlags) limiter(calls int) *admission.Limiter {
+	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Turns: 2 * runtime.GOMAXPROCS(0)})
 }
 
 // closing closes engine when serving is over, and returns both their errors.

@@ -8,6 +8,7 @@ import (
 
 	"key-value/client"
 	"key-value/gateway"
+	"key-value/internal/admission"
 	"key-value/internal/apikey"
 )
 
@@ -57,6 +58,7 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 	}
 	options := []client.Option{
 		client.WithMaxValueBytes(s.valueSize), client.WithRequests(s.hop), client.WithGather(s.gather),
+		client.WithOverloadPassedOn(), // whoever calls the gateway can wait, and is told for how long
 	}
 	if token := s.getenv("KV_SERVICE_TOKEN"); token != "" {
 		options = append(options, client.WithBearer(token))
@@ -65,5 +67,6 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 	if err != nil {
 		return usageError{fmt.Errorf("--service: %w", err)}
 	}
+	transport = admission.New(admission.Config{Calls: s.calls}).Transport(transport)
 	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, key)), nil)
 }

@@ -52,7 +52,7 @@ func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 		return err
 	}
 	cfg.Interceptors = slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine))
-	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()})
+	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: e.limiter(s.calls)})
 	handler := rpc.Mount(rpc.NewServer(service, cfg), s.valueSize, serve.Probes(s.state, s.ready, http.NotFoundHandler()))
 	return closing(engine, s.run(cmd.Context(), handler, nil))
 }

@@ -40,7 +40,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		return err
 	}
 	service := rpc.NewServer(
-		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping()}),
+		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: e.limiter(s.calls)}),
 		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
 	)
 	key := s.getenv("KV_API_KEY")

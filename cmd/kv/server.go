@@ -26,6 +26,7 @@ type server struct {
 	listen    string        // host:port to listen on
 	admin     string        // host:port for operators; empty: none
 	valueSize int           // the longest value, in bytes
+	calls     int           // how many calls may be under way
 	drain     time.Duration // how long calls may take to finish when the server stops
 	fastGRPC  bool          // whether grpc-go serves the connections of gRPC clients
 	logLevel  string        // debug, info, warn or error
@@ -47,6 +48,7 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
 	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /metrics, /debug/pprof and no key; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", limit.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
+	f.IntVar(&s.calls, "max-concurrent", 2048, "calls that may be under way; further ones are refused as OVERLOADED; 0: no limit")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
 	f.StringVar(&s.logLevel, "log-level", "info", "least important messages to log: debug (every call), info, warn, error")
@@ -71,6 +73,9 @@ func (s *server) check(cmd *cobra.Command) error {
 	}
 	if s.valueSize < 1 || s.valueSize > maxValueBytes {
 		return usageError{fmt.Errorf("--max-value-bytes %d: use 1 to %d", s.valueSize, maxValueBytes)}
+	}
+	if s.calls < 0 {
+		return usageError{fmt.Errorf("--max-concurrent %d: use 0 for no limit, or more", s.calls)}
 	}
 	if _, _, err := net.SplitHostPort(s.listen); err != nil {
 		return usageError{fmt.Errorf("--listen %q: use host:port", s.listen)}

@@ -1,0 +1,181 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	kvclient "key-value/client"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission"
+	"key-value/internal/limit"
+	"key-value/internal/reason"
+	"key-value/internal/rpc"
+	"key-value/internal/wiretest"
+	"key-value/kvservice"
+	"key-value/kvservice/store"
+)
+
+// busy is an engine that tells of each call, and then works on it until its caller gives up.
+type busy struct {
+	store.Engine
+	began chan struct{}
+}
+
+func (b busy) Do(ctx context.Context, _ store.Operation) (store.Result, error) {
+	b.began <- struct{}{}
+	<-ctx.Done()
+	return store.Result{}, ctx.Err()
+}
+
+// bounded are the places where a call can be refused because there is one already.
+var bounded = map[string]func(t *testing.T, engine store.Engine) connect.Transport{
+	"in one process": func(_ *testing.T, engine store.Engine) connect.Transport {
+		return rpc.InProcess(limitedService(engine))
+	},
+	"at the service": func(t *testing.T, engine store.Engine) connect.Transport {
+		url := wiretest.Serve(t, rpc.Mount(limitedService(engine), limit.ValueBytes, http.NotFoundHandler()))
+		return dial(t, url, kvclient.WithOverloadPassedOn())
+	},
+	"at the gateway": func(t *testing.T, engine store.Engine) connect.Transport {
+		transport := dial(t, serveService(t, engine), kvclient.WithBearer(token))
+		return admission.New(admission.Config{Calls: 1}).Transport(transport)
+	},
+}
+
+func limitedService(engine store.Engine) *connect.Server {
+	limiter := admission.New(admission.Config{Calls: 1, Turns: 1})
+	return rpc.NewServer(kvservice.New(engine, kvservice.Config{Limiter: limiter}), rpc.Config{
+		Ready: func(context.Context) bool { return true }, Log: silent,
+	})
+}
+
+// whenFull runs test against a gateway that has as much to do as it may, and afterwards wants it to go on.
+func whenFull(t *testing.T, test func(t *testing.T, url string)) {
+	for where, transport := range bounded {
+		t.Run(where, func(t *testing.T) {
+			engine := busy{newEngine(t), make(chan struct{}, 1)}
+			url := start(t, transport(t, engine))
+			kv := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey)
+			ctx, cancel := context.WithCancel(t.Context())
+			over := make(chan error, 1)
+			go func() {
+				_, err := kv.Get(ctx, &keyvaluev1.GetRequest{Key: "a"})
+				over <- err
+			}()
+			<-engine.began
+			test(t, url)
+			cancel()
+			<-over
+			await(t, "a call when the other is over", func() bool {
+				_, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
+				return err == nil
+			})
+		})
+	}
+}
+
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 10 s", what)
+		}
+	}
+}
+
+func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
+	whenFull(t, func(t *testing.T, url string) {
+		got := ask(t, http.MethodGet, url+"/v1/values/a", "")
+		if got.status != http.StatusServiceUnavailable || got.field("reason") != string(reason.Overloaded) ||
+			got.header.Get("Retry-After") != "1" {
+			t.Errorf("REST: %d %v %s, want 503 with reason OVERLOADED and Retry-After: 1", got.status, got.header, got.body)
+		}
+		for _, wire := range wiretest.Wires() {
+			kv := wire.Dial(t, url, "x-api-key", apiKey)
+			for name, call := range calls {
+				err := call(t, kv)
+				if slices.Contains([]string{"GetStats", "Watch"}, name) {
+					if reason.Of(err) == reason.Overloaded {
+						t.Errorf("%s over %s = %v, want it not to be counted", name, wire.Name, err)
+					}
+					continue
+				}
+				if reason.Of(err) != reason.Overloaded || connect.CodeOf(err) != connect.CodeUnavailable || retryDelay(err) != time.Second {
+					t.Errorf("%s over %s = %v, want OVERLOADED, and to be told to retry after a second and not %v",
+						name, wire.Name, err, retryDelay(err))
+				}
+			}
+		}
+	})
+}
+
+// retryDelay returns what err says in google.rpc.RetryInfo.
+func retryDelay(err error) time.Duration {
+	e, _ := errors.AsType[*connect.Error](err)
+	for _, detail := range e.Details() {
+		if message, err := connectproto.UnmarshalErrorDetail(detail); err == nil {
+			if info, ok := message.(*errdetails.RetryInfo); ok {
+				return info.GetRetryDelay().AsDuration()
+			}
+		}
+	}
+	return 0
+}
+
+func TestHealthIsNeverRefused(t *testing.T) {
+	whenFull(t, func(t *testing.T, url string) {
+		for _, path := range []string{"/health", "/livez", "/readyz"} {
+			if got := askAs(t, http.MethodGet, url+path, ""); got.status != http.StatusOK {
+				t.Errorf("GET %s = %d, want 200", path, got.status)
+			}
+		}
+		for _, wire := range wiretest.Wires() {
+			var res healthv1.HealthCheckResponse
+			err := connect.NewClient(wire.Transport(t, url)).CallUnary(t.Context(),
+				connect.Spec{Procedure: healthv1.Health_Check_FullMethodName}, &healthv1.HealthCheckRequest{}, &res)
+			if err != nil || res.GetStatus() != healthv1.HealthCheckResponse_SERVING {
+				t.Errorf("health over %s = %v, %v; want SERVING", wire.Name, res.GetStatus(), err)
+			}
+		}
+	})
+}
+
+func TestTooManyWatchesAreRefused(t *testing.T) {
+	limiter := admission.New(admission.Config{Watches: 1})
+	server := rpc.NewServer(kvservice.New(newEngine(t), kvservice.Config{Limiter: limiter}), rpc.Config{
+		Ready: func(context.Context) bool { return true }, Log: silent,
+	})
+	url := start(t, rpc.InProcess(server))
+	stream, err := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey).Watch(t.Context(), &keyvaluev1.WatchRequest{
+		Target: &keyvaluev1.WatchRequest_Prefix{}, Snapshot: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Receive(); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, http.MethodGet, url+"/v1/values:watch?prefix=", ""); got.status != http.StatusServiceUnavailable ||
+		got.field("reason") != string(reason.Overloaded) {
+		t.Errorf("REST: %d %s, want 503 with reason OVERLOADED", got.status, got.body)
+	}
+	for _, wire := range wiretest.Wires() {
+		err := calls["Watch"](t, wire.Dial(t, url, "x-api-key", apiKey))
+		if reason.Of(err) != reason.Overloaded {
+			t.Errorf("over %s: %v, want OVERLOADED", wire.Name, err)
+		}
+	}
+	_ = stream.Close()
+	await(t, "a watch when the other is over", func() bool {
+		return reason.Of(calls["Watch"](t, wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey))) != reason.Overloaded
+	})
+}
