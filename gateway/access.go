@@ -22,9 +22,9 @@ const preflightAge = 2 * time.Hour
 
 // authenticate returns a check that lets a REST request through on behalf of its key's owner. RPCs pass the same
 // check as an interceptor.
-func authenticate(keys *apikey.Keys) func(context.Context, http.Header) (context.Context, error) {
-	return func(ctx context.Context, header http.Header) (context.Context, error) {
-		principal, err := keys.Authenticate(header)
+func authenticate(keys *apikey.Keys) func(context.Context, *http.Request) (context.Context, error) {
+	return func(ctx context.Context, r *http.Request) (context.Context, error) {
+		principal, err := keys.Authenticate(r.Header, r.RemoteAddr)
 		if err != nil {
 			return nil, err
 		}

@@ -72,12 +72,12 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handl
 // NewClient returns the client that New takes: it calls the service over transport, only on behalf of
 // callers who were authenticated, and its errors are fit for them to see.
 func NewClient(transport connect.Transport, log *slog.Logger) keyvaluev1connect.KeyValueServiceClient {
-	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, apikey.Require, passOn(log)))
+	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, apikey.Authorize, passOn(log)))
 }
 
 // answers asks the service for a sign of life.
 func answers(ctx context.Context, client keyvaluev1connect.KeyValueServiceClient) bool {
-	ctx, cancel := context.WithTimeout(apikey.NewContext(ctx, apikey.Principal{ID: "readyz"}), readyTimeout)
+	ctx, cancel := context.WithTimeout(apikey.NewContext(ctx, apikey.Internal("readyz")), readyTimeout)
 	defer cancel()
 	_, err := client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 	return err == nil

@@ -128,7 +128,7 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 	for i := range callers {
 		all.Go(func() {
 			ctx := requestid.Accept(t.Context(), http.Header{requestid.Header: {fmt.Sprintf("caller-%d.", i)}}, http.Header{})
-			ctx = apikey.NewContext(ctx, apikey.Principal{ID: "test"})
+			ctx = apikey.NewContext(ctx, apikey.Internal("test"))
 			started.Done()
 			if _, err := client.Get(ctx, &keyvaluev1.GetRequest{Key: "a"}); connect.CodeOf(err) != connect.CodeInternal {
 				t.Errorf("a broken engine fails with %v, want an internal error", err)

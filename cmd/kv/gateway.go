@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -14,17 +13,20 @@ import (
 
 // gatewayFlags are what a gateway has of its own, in one process or two.
 type gatewayFlags struct {
+	keyFlags
+
 	origins []string // web origins whose pages may call
 }
 
 func (g *gatewayFlags) flags(cmd *cobra.Command) {
+	g.keyFlags.flags(cmd)
 	cmd.Flags().StringSliceVar(&g.origins, "cors-origins", nil,
 		"web origins whose pages may call, such as https://example.com, separated by commas; * for all")
 }
 
-func (g *gatewayFlags) config(s *server, key string) gateway.Config {
+func (g *gatewayFlags) config(s *server, keys *apikey.Keys) gateway.Config {
 	return gateway.Config{
-		Keys: apikey.Single("default", key), Origins: g.origins, MaxValueBytes: s.valueSize, State: s.state, Log: s.log,
+		Keys: keys, Origins: g.origins, MaxValueBytes: s.valueSize, State: s.state, Log: s.log,
 		Interceptors: s.observed(), Observer: s.observer(),
 	}
 }
@@ -36,8 +38,8 @@ func newGateway(getenv func(string) string) *cobra.Command {
 		Short: "Run the gateway in front of a kvservice",
 		Long: `Runs the gateway: REST, Connect, gRPC and gRPC-Web in front of a kvservice. It holds no data.
 
-Environment: KV_API_KEY is the one API key, with all rights; it must be set. KV_SERVICE_TOKEN is what the
-gateway shows the kvservice.`,
+Environment: KV_API_KEY is an API key with all rights, beside those of --api-keys-file; one of the two must be
+set. KV_SERVICE_TOKEN is what the gateway shows the kvservice.`,
 		Example: "  KV_API_KEY=my-secret-key kv gateway --service http://127.0.0.1:50051",
 		Args:    cobra.NoArgs,
 	}
@@ -52,10 +54,11 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 	if err := s.check(cmd); err != nil {
 		return err
 	}
-	key := s.getenv("KV_API_KEY")
-	if key == "" {
-		return usageError{errors.New("KV_API_KEY is not set: a gateway that nobody can use does not start")}
+	keys, stop, err := g.open(s, s.getenv("KV_API_KEY"))
+	if err != nil {
+		return err
 	}
+	defer stop()
 	options := []client.Option{
 		client.WithMaxValueBytes(s.valueSize), client.WithRequests(s.hop), client.WithGather(s.gather),
 		client.WithOverloadPassedOn(), // whoever calls the gateway can wait, and is told for how long
@@ -68,5 +71,5 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 		return usageError{fmt.Errorf("--service: %w", err)}
 	}
 	transport = admission.New(admission.Config{Calls: s.calls}).Transport(transport)
-	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, key)), nil)
+	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, keys)), nil)
 }

@@ -189,7 +189,7 @@ func TestUnsafeServersDoNotStart(t *testing.T) {
 func TestAKeyIsMadeIfNoneIsSet(t *testing.T) {
 	p := startKV(t, nil, "serve")
 	ctx := t.Context()
-	made := p.out.find(ctx, `(kv_[a-z2-7]{26})`)
+	made := p.out.find(ctx, `(kv_default_[0-9A-Za-z]{32}_[0-9A-Za-z]{6})`)
 	if url := p.out.find(ctx, `curl (\S+)/v1/values/hello`); url != p.url {
 		t.Errorf("the line to try is for %s, but the server is at %s", url, p.url)
 	}

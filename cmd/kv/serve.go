@@ -20,7 +20,8 @@ func newServe(getenv func(string) string) *cobra.Command {
 		Short: "Run gateway and kvservice in one process",
 		Long: `Runs gateway and kvservice in one process, with no network between them.
 
-Environment: KV_API_KEY is the one API key, with all rights. If it is not set, a key is made and printed.`,
+Environment: KV_API_KEY is an API key with all rights, beside those of --api-keys-file. If neither is set, a key
+is made and printed.`,
 		Example: "  KV_API_KEY=my-secret-key kv serve",
 		Args:    cobra.NoArgs,
 	}
@@ -35,6 +36,17 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	if err := s.check(cmd); err != nil {
 		return err
 	}
+	key := s.getenv("KV_API_KEY")
+	var started func(string)
+	if key == "" && g.file == "" {
+		key = apikey.Generate("default")
+		started = func(addr string) { introduce(cmd.OutOrStdout(), addr, key) }
+	}
+	keys, stop, err := g.open(s, key)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	engine, err := e.open()
 	if err != nil {
 		return err
@@ -43,13 +55,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: e.limiter(s.calls)}),
 		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
 	)
-	key := s.getenv("KV_API_KEY")
-	var started func(string)
-	if key == "" {
-		key = apikey.Generate()
-		started = func(addr string) { introduce(cmd.OutOrStdout(), addr, key) }
-	}
-	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, key))
+	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, keys))
 	return closing(engine, s.run(cmd.Context(), handler, started))
 }
 

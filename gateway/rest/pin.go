@@ -4,6 +4,7 @@ import (
 	"context"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/apikey"
 	"key-value/internal/reason"
 )
 
@@ -20,6 +21,11 @@ func (a *api) conditionally(
 ) error {
 	if p, ok := c.precondition(); ok {
 		return write(p)
+	}
+	if caller := apikey.FromContext(ctx); caller != nil {
+		if err := caller.MayWrite(key); err != nil {
+			return err // and not whether the condition holds
+		}
 	}
 	for range pinAttempts {
 		now, err := a.state(ctx, key)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"github.com/go-json-experiment/json/jsontext"
@@ -20,13 +21,14 @@ type problem struct {
 	reason   reason.Reason
 	detail   string
 	metadata map[string]string // ErrorInfo.metadata
+	retry    time.Duration     // when to ask again, if the status is one that says so; zero: soon
 }
 
 // Values of headers that are the same for every problem.
 var (
 	problemType  = []string{"application/problem+json"}
 	authenticate = []string{`Bearer realm="keyvalue"`}
-	retryAfter   = []string{"1"} // seconds
+	soon         = []string{"1"} // seconds
 )
 
 // WriteError answers r with err in application/problem+json. The status follows from the reason of err, or
@@ -57,7 +59,7 @@ func WriteWrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string)
 // transport's and may tell what is behind the gateway.
 func problemOf(err error) problem {
 	r, metadata := reasonOf(err)
-	p := problem{kind: kinds[r], reason: r, metadata: metadata}
+	p := problem{kind: kinds[r], reason: r, metadata: metadata, retry: reason.RetryDelay(err)}
 	p.detail = p.title
 	if e, ok := errors.AsType[*connect.Error](err); ok && reason.Of(err) != "" && r != internal {
 		p.detail = cmp.Or(e.Message(), p.title)
@@ -71,8 +73,16 @@ func (p problem) setHeaders(h http.Header) {
 	case http.StatusUnauthorized:
 		h["Www-Authenticate"] = authenticate
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h["Retry-After"] = retryAfter
+		h["Retry-After"] = retryAfter(p.retry)
 	}
+}
+
+// retryAfter returns whole seconds, at least one.
+func retryAfter(wait time.Duration) []string {
+	if wait <= time.Second {
+		return soon
+	}
+	return []string{strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)}
 }
 
 func (p problem) appendJSON(b []byte) []byte {

@@ -1,7 +1,8 @@
 // Package rest maps the REST routes onto the generated client of keyvalue.v1.KeyValueService.
 //
-// Who may call is for [Config.Authenticate] to say, before anything of a request is read. Keys, values and TTLs are judged by the service; this package refuses only what it cannot pass on, and
-// what it must not read. Every failure is answered by [WriteError].
+// Who may call is for [Config.Authenticate] to say, before anything of a request is read, and what they may do for the
+// client, before it calls the service. Keys, values and TTLs are judged by the service; this package refuses only what
+// it cannot pass on, and what it must not read. Every failure is answered by [WriteError].
 package rest
 
 import (
@@ -17,9 +18,9 @@ import (
 
 // Config is how the handler is set up. The zero value is ready to use, by everyone.
 type Config struct {
-	// Authenticate returns ctx on behalf of the caller whose headers these are, or why it is not let in. It is
-	// asked before every request below /v1, those for routes that do not exist included. Nil: everyone is let in.
-	Authenticate func(ctx context.Context, header http.Header) (context.Context, error)
+	// Authenticate returns ctx on behalf of the caller who sent r, or why it is not let in. It is asked before every
+	// request below /v1, those for routes that do not exist included. Nil: everyone is let in.
+	Authenticate func(ctx context.Context, r *http.Request) (context.Context, error)
 	// MaxValueBytes is how long a value may be, in bytes. Zero: limit.ValueBytes.
 	MaxValueBytes int
 	// Timeout is how long the service may take over one request, with all the calls that it needs.
@@ -36,7 +37,7 @@ type Config struct {
 // api is the handler: what the routes share.
 type api struct {
 	client keyvaluev1connect.KeyValueServiceClient
-	letIn  func(context.Context, http.Header) (context.Context, error)
+	letIn  func(context.Context, *http.Request) (context.Context, error)
 
 	maxValue  int // the longest value, in bytes
 	maxBody   int // the longest JSON body, in bytes
@@ -62,7 +63,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 		observer:  cfg.Observer,
 	}
 	if a.letIn == nil {
-		a.letIn = func(ctx context.Context, _ http.Header) (context.Context, error) { return ctx, nil }
+		a.letIn = func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil }
 	}
 	a.maxBody = limit.RequestBytes(a.maxValue)
 	a.buffers.New = func() any { return new([]byte) }

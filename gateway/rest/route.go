@@ -127,7 +127,7 @@ func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request)
 func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
 	if !public(r.URL.Path) {
 		var err error
-		if ctx, err = a.letIn(ctx, r.Header); err != nil {
+		if ctx, err = a.letIn(ctx, r); err != nil {
 			return nil, err
 		}
 	}

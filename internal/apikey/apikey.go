@@ -1,15 +1,21 @@
-// Package apikey says who is calling.
+// Package apikey says who is calling, and what they may do.
 //
 // A caller shows its key as the header x-api-key or as Authorization: Bearer. Keys are compared by their
-// SHA-256, in constant time, and every failure has the same answer.
+// SHA-256, in constant time, and every failure has the same answer. Many keys, each with its rights, are in a
+// file of their hashes, which is read again when it changes.
+//
+// [Keys.Authenticate] is the first door: it lets a request in. [Authorize] is the second: it lets no call out to the
+// service that the caller may not make, whichever way the caller came.
 package apikey
 
 import (
-	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"key-value/internal/reason"
 )
@@ -17,15 +23,35 @@ import (
 // Header is the name of the header that carries a key.
 const Header = "X-Api-Key"
 
-// Principal is who a key belongs to.
-type Principal struct {
-	ID string // names the key in logs; never the key itself
+// Config says which keys there are. At least one of Secret and File must be set.
+type Config struct {
+	// Secret is a key with all rights. Empty: there is none beside those of File.
+	Secret string
+	// File is the path of a keys file. Empty: there is none.
+	File string
+	// FailuresPerSecond is how many wrong keys each address may show in a second, with ten times as many at once.
+	// Zero: any number.
+	FailuresPerSecond int
+	// Log is told when File was read again, or could not be. It must be set if File is.
+	Log *slog.Logger
 }
 
 // Keys are the keys that open a door.
 type Keys struct {
-	id   string
-	hash [sha256.Size]byte
+	single     *Principal // nil: none
+	singleHash Hash
+	file       string // empty: none
+	log        *slog.Logger
+	failures   *failures // nil: not counted
+	set        atomic.Pointer[set]
+
+	refused       atomic.Int64
+	failedReloads atomic.Int64
+
+	read fileState // what the set was made of; of the goroutine that follows the file
+
+	mu     sync.Mutex
+	guards map[*guard]struct{} // calls that last; guarded by mu
 }
 
 // Single returns a set of one key with all rights. The secret must not be empty.
@@ -33,27 +59,86 @@ func Single(id, secret string) *Keys {
 	if secret == "" {
 		panic("apikey: an empty secret would let everyone in")
 	}
-	return &Keys{id: id, hash: sha256.Sum256([]byte(secret))}
+	k := &Keys{single: Internal(id), singleHash: HashOf(secret), guards: map[*guard]struct{}{}}
+	k.set.Store(newSet(k, &File{}, nil))
+	return k
 }
 
-// Generate returns a new secret with 128 bits of entropy or more.
-func Generate() string { return "kv_" + strings.ToLower(rand.Text()) }
+// New returns the keys of cfg. The id of its secret is "default".
+func New(cfg Config) (*Keys, error) {
+	k := &Keys{file: cfg.File, log: cfg.Log, failures: newFailures(cfg.FailuresPerSecond), guards: map[*guard]struct{}{}}
+	if cfg.Secret != "" {
+		k.single, k.singleHash = Internal("default"), HashOf(cfg.Secret)
+	}
+	k.set.Store(newSet(k, &File{}, nil))
+	if cfg.File == "" {
+		return k, nil
+	}
+	if err := k.load(); err != nil {
+		return nil, fmt.Errorf("keys file: %w", err)
+	}
+	return k, nil
+}
 
 // Headers are the headers of a request, as of net/http or of an RPC.
 type Headers interface {
 	Values(name string) []string
 }
 
-// Authenticate returns whose key h carries. If it carries none, more than one, or one that is not in k,
-// the error has reason API_KEY_INVALID.
-func (k *Keys) Authenticate(h Headers) (Principal, error) {
+// Authenticate returns whose key h carries, which came from peer, an address with a port. If it carries none, more than
+// one, or one that is not valid, the error has reason API_KEY_INVALID. It has RATE_LIMITED if the key was used too often,
+// or if peer has shown too many that are not valid.
+func (k *Keys) Authenticate(h Headers, peer string) (*Principal, error) {
 	secret, ok := secretOf(h)
-	hash := sha256.Sum256([]byte(secret))
-	if subtle.ConstantTimeCompare(hash[:], k.hash[:]) != 1 || !ok {
-		return Principal{}, reason.APIKeyInvalid.Errorf(
-			"a valid API key is required: send it as x-api-key or as Authorization: Bearer")
+	now := time.Now()
+	p := k.find(secret, now)
+	if p == nil || !ok {
+		return nil, k.refuse(now, peer)
 	}
-	return Principal{ID: k.id}, nil
+	// A key that was chosen by a person can be guessed, so who guesses does not learn from the answer that it was found.
+	// A key of the file cannot, so others behind the same address can go on.
+	if p == k.single {
+		if wait := k.failures.blocked(now, peer); wait > 0 {
+			return nil, tooManyFailures(wait)
+		}
+	}
+	if p.rate != nil {
+		if wait, ok := p.rate.take(now); !ok {
+			return nil, reason.RateLimited.After(wait, "the API key %q may make %g requests a second", p.ID, p.rate.perSecond)
+		}
+	}
+	return p, nil
+}
+
+// find returns whose key secret is, or nil. It does the same work for every secret of the same length and form.
+func (k *Keys) find(secret string, now time.Time) *Principal {
+	hash := HashOf(secret)
+	id, made := idOf(secret)
+	p := k.set.Load().find(id, hash, now)
+	switch {
+	case subtle.ConstantTimeCompare(hash[:], k.singleHash[:]) == 1:
+		return k.single // nil if there is none: then nothing hashes to singleHash, which is zero
+	case made:
+		return p
+	}
+	return nil
+}
+
+func (k *Keys) refuse(now time.Time, peer string) error {
+	k.refused.Add(1)
+	if wait := k.failures.add(now, peer); wait > 0 {
+		return tooManyFailures(wait)
+	}
+	return notValid()
+}
+
+// notValid is the one answer to all keys that do not open.
+func notValid() error {
+	return reason.APIKeyInvalid.Errorf("a valid API key is required: send it as x-api-key or as Authorization: Bearer")
+}
+
+func tooManyFailures(wait time.Duration) error {
+	return reason.RateLimited.After(wait, "too many API keys that are not valid came from this address")
 }
 
 // secretOf prefers x-api-key, so that an Authorization meant for a proxy on the way does no harm.
@@ -69,15 +154,17 @@ func secretOf(h Headers) (string, bool) {
 	return secret, ok && strings.EqualFold(scheme, "Bearer")
 }
 
-type contextKey struct{}
-
-// NewContext returns ctx with p in it.
-func NewContext(ctx context.Context, p Principal) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
+// Len returns how many keys there are, whether or not they are valid now.
+func (k *Keys) Len() int {
+	n := len(k.set.Load().keys)
+	if k.single != nil {
+		n++
+	}
+	return n
 }
 
-// FromContext returns who is calling, or false if nobody was authenticated.
-func FromContext(ctx context.Context) (Principal, bool) {
-	p, ok := ctx.Value(contextKey{}).(Principal)
-	return p, ok
-}
+// Refused returns how many requests showed no key, or one that was not valid.
+func (k *Keys) Refused() int64 { return k.refused.Load() }
+
+// FailedReloads returns how often the keys file could not be read again.
+func (k *Keys) FailedReloads() int64 { return k.failedReloads.Load() }

@@ -3,13 +3,18 @@ package apikey_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 
 	"key-value/internal/apikey"
 	"key-value/internal/reason"
 )
+
+// peer is where requests come from.
+const peer = "192.0.2.1:4711"
 
 func TestAuthenticate(t *testing.T) {
 	keys := apikey.Single("default", "my-secret-key")
@@ -34,7 +39,7 @@ func TestAuthenticate(t *testing.T) {
 		{"a token without scheme", http.Header{"Authorization": {"my-secret-key"}}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			principal, err := keys.Authenticate(test.header)
+			principal, err := keys.Authenticate(test.header, peer)
 			if test.want != (err == nil) {
 				t.Fatalf("Authenticate(%v) = %v, want success %v", test.header, err, test.want)
 			}
@@ -49,11 +54,40 @@ func TestAuthenticate(t *testing.T) {
 }
 
 func TestEveryRefusalReadsTheSame(t *testing.T) {
-	keys := apikey.Single("default", "my-secret-key")
-	_, none := keys.Authenticate(http.Header{})
-	_, wrong := keys.Authenticate(http.Header{"X-Api-Key": {"nope"}})
-	if none.Error() != wrong.Error() {
-		t.Errorf("no key: %q, a wrong key: %q; want no difference", none, wrong)
+	now := time.Now()
+	good, revoked, expired, early := apikey.Generate("good"), apikey.Generate("revoked"), apikey.Generate("expired"), apikey.Generate("early")
+	previous := apikey.Generate("rotated")
+	keys := open(t, apikey.Config{Secret: "my-secret-key"},
+		record("good", good, func(*apikey.Record) {}),
+		record("revoked", revoked, func(r *apikey.Record) { r.Status = apikey.Revoked }),
+		record("expired", expired, func(r *apikey.Record) { r.Expires = now.Add(-time.Second) }),
+		record("early", early, func(r *apikey.Record) { r.NotBefore = now.Add(time.Hour) }),
+		record("rotated", apikey.Generate("rotated"), func(r *apikey.Record) {
+			r.Previous = &apikey.Previous{SHA256: apikey.HashOf(previous), Expires: now.Add(-time.Second)}
+		}),
+	)
+	_, none := keys.Authenticate(http.Header{}, peer)
+	for name, key := range map[string]string{
+		"an empty key":                  "",
+		"a wrong key":                   "my-secret-kez",
+		"an unknown id":                 apikey.Generate("unknown"),
+		"a known id and a wrong secret": apikey.Generate("good"),
+		"a key without its checksum":    good[:len(good)-7],
+		"a mistyped key":                good[:len(good)-8] + "?" + good[len(good)-7:],
+		"a revoked key":                 revoked,
+		"an expired key":                expired,
+		"a key that is not yet valid":   early,
+		"a key whose grace is over":     previous,
+		"a very long key":               "kv_good_" + strings.Repeat("x", 10_000),
+	} {
+		if _, err := keys.Authenticate(bearing(key), peer); err == nil || err.Error() != none.Error() || reason.Of(err) != reason.APIKeyInvalid {
+			t.Errorf("%s is answered %v; no key: %v; want no difference", name, err, none)
+		}
+	}
+	for name, key := range map[string]string{"good": good, "default": "my-secret-key"} {
+		if p, err := keys.Authenticate(bearing(key), peer); err != nil || p.ID != name {
+			t.Errorf("the key of %s = %v, %v; want it let in", name, p, err)
+		}
 	}
 }
 
@@ -66,23 +100,50 @@ func TestAnEmptySecretIsNoKey(t *testing.T) {
 	apikey.Single("default", "")
 }
 
-func TestRequireLetsNobodyOutOnBehalfOfNobody(t *testing.T) {
+func TestAuthorizeLetsNobodyOutOnBehalfOfNobody(t *testing.T) {
 	called := false
-	call := apikey.Require(func(context.Context, connect.Spec) (connect.ClientStream, error) {
+	call := apikey.Authorize(func(context.Context, connect.Spec) (connect.ClientStream, error) {
 		called = true
 		return nil, nil
 	})
 	if _, err := call(t.Context(), connect.Spec{}); reason.Of(err) != reason.APIKeyInvalid || called {
 		t.Errorf("without a principal: err = %v, called = %v; want API_KEY_INVALID and no call", err, called)
 	}
-	if _, err := call(apikey.NewContext(t.Context(), apikey.Principal{ID: "a"}), connect.Spec{}); err != nil || !called {
+	if _, err := call(apikey.NewContext(t.Context(), apikey.Internal("a")), connect.Spec{}); err != nil || !called {
 		t.Errorf("with a principal: err = %v, called = %v; want a call", err, called)
 	}
 }
 
-func TestGenerateNeverRepeats(t *testing.T) {
-	a, b := apikey.Generate(), apikey.Generate()
-	if a == b || len(a) < 26 {
-		t.Errorf("Generate() = %q, then %q; want two long secrets that differ", a, b)
+func TestGeneratedKeysDiffer(t *testing.T) {
+	a, b := apikey.Generate("ci"), apikey.Generate("ci")
+	if a == b || !strings.HasPrefix(a, "kv_ci_") || len(a) != len("kv_ci_")+32+1+6 {
+		t.Errorf("Generate() = %q, then %q; want two that differ, with the id", a, b)
+	}
+}
+
+func TestAKeyIsCheckedWithoutMemory(t *testing.T) {
+	key := apikey.Generate("ci")
+	keys := open(t, apikey.Config{Secret: "my-secret-key", FailuresPerSecond: 10},
+		record("ci", key, func(r *apikey.Record) { r.RequestsPerSecond = 1e9 }))
+	for name, header := range map[string]http.Header{"of the file": bearing(key), "with all rights": bearing("my-secret-key")} {
+		if n := testing.AllocsPerRun(1000, func() {
+			if _, err := keys.Authenticate(header, peer); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("to check a key %s takes %v allocations, want none", name, n)
+		}
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	key := apikey.Generate("ci")
+	keys := open(b, apikey.Config{Secret: "my-secret-key", FailuresPerSecond: 10}, record("ci", key, func(r *apikey.Record) { r.RequestsPerSecond = 1e9 }))
+	header := bearing(key)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := keys.Authenticate(header, peer); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -88,13 +88,25 @@ func (r Reason) Errorf(format string, args ...any) *connect.Error {
 // With returns an error with reason r whose code and metadata are given, as when an error is passed on. One that goes
 // away by itself says when to try again.
 func (r Reason) With(code connect.Code, metadata map[string]string, message string) *connect.Error {
-	err := withDetail(connect.NewError(code, message), &errdetails.ErrorInfo{
+	if r == Overloaded || r == RateLimited {
+		return r.retryable(code, metadata, message, retryAfter)
+	}
+	return r.plain(code, metadata, message)
+}
+
+// After is Errorf for a call that may succeed when wait has passed.
+func (r Reason) After(wait time.Duration, format string, args ...any) *connect.Error {
+	return r.retryable(r.Code(), nil, fmt.Sprintf(format, args...), wait)
+}
+
+func (r Reason) plain(code connect.Code, metadata map[string]string, message string) *connect.Error {
+	return withDetail(connect.NewError(code, message), &errdetails.ErrorInfo{
 		Reason: string(r), Domain: Domain, Metadata: metadata,
 	})
-	if r == Overloaded || r == RateLimited {
-		err = withDetail(err, &errdetails.RetryInfo{RetryDelay: durationpb.New(retryAfter)})
-	}
-	return err
+}
+
+func (r Reason) retryable(code connect.Code, metadata map[string]string, message string, wait time.Duration) *connect.Error {
+	return withDetail(r.plain(code, metadata, message), &errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
 }
 
 func withDetail(err *connect.Error, message proto.Message) *connect.Error {
@@ -103,6 +115,21 @@ func withDetail(err *connect.Error, message proto.Message) *connect.Error {
 		return err.WithCause(marshalErr)
 	}
 	return err.WithDetail(detail)
+}
+
+// RetryDelay returns how long to wait before the call that failed with err is made again, or 0 if err does not say.
+func RetryDelay(err error) time.Duration {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return 0
+	}
+	for _, detail := range e.Details() {
+		message, err := connectproto.UnmarshalErrorDetail(detail)
+		if info, ok := message.(*errdetails.RetryInfo); ok && err == nil {
+			return info.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
 }
 
 // Info returns the reason of err and its metadata, or false if err carries none of this domain.
