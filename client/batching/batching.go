@@ -131,6 +131,8 @@ func (t *transport) await(c *call) error {
 	case c.place:
 		defer t.finished()
 		return t.alone(c)
+	case isDenied(c.err):
+		return t.alone(c)
 	case c.err != nil:
 		return c.err
 	case isBeyond(c.result):

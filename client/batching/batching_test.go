@@ -38,10 +38,10 @@ type service struct {
 	hold     chan struct{} // requests wait until it is closed; nil: they do not; guarded by mu
 }
 
-func (s *service) server(t *testing.T) *connect.Server {
+func (s *service) server(t *testing.T, interceptors ...connect.ServerInterceptor) *connect.Server {
 	engine := memory.New(memory.Options{})
 	t.Cleanup(func() { _ = engine.Close() })
-	server := connect.NewServer(s.observe)
+	server := connect.NewServer(append(interceptors, s.observe)...)
 	keyvaluev1connect.RegisterKeyValueServiceHandler(server, kvservice.New(engine, kvservice.Config{}))
 	return server
 }

@@ -98,6 +98,10 @@ func isBeyond(r *keyvaluev1.OperationResult) bool {
 	return r.GetError().GetReason() == string(reason.BatchTooLarge)
 }
 
+// isDenied reports whether a batch was refused because of rights, which one of its calls lacks and others may have.
+// Nothing of it was carried out.
+func isDenied(err error) bool { return reason.Of(err) == reason.PermissionDenied }
+
 // callError is what the call would have failed with by itself: the service's verdict.
 func callError(e *keyvaluev1.OperationError) error {
 	var code connect.Code
