@@ -36,7 +36,7 @@ func TestGuides(t *testing.T) {
 			if len(doc.lines) == 0 {
 				t.Skip("there is nothing to type in it")
 			}
-			portsAreFree(t, "8888", "50051")
+			portsAreFree(t, "8888", "50051", "5173")
 			doc.run(t)
 		})
 	}

@@ -54,6 +54,9 @@ func launch(t *testing.T, env []string, name string, args ...string) *process {
 	p.cmd.Dir = repository
 	p.cmd.Env = environment(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.log
+	if _, err := p.cmd.StdinPipe(); err != nil { // stays open, as on a terminal; some servers end with it
+		t.Fatal(err)
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.Cancel = func() error { return p.signal(syscall.SIGKILL) }
 	if err := p.cmd.Start(); err != nil {

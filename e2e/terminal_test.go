@@ -133,15 +133,16 @@ type leftRunning struct {
 }
 
 // leave starts a command that does not come back. It waits until a server listens, or until anything else has printed
-// the first line of what it prints.
+// the first line that says something of what it prints.
 func leave(t *testing.T, l line) leftRunning {
 	t.Helper()
 	if l.output == "" {
 		return leftRunning{l, startCommand(t, nil, "bash", "-c", l.command)}
 	}
-	left := leftRunning{l, launch(t, quiet(t), "bash", "-c", l.command)}
-	first, _, _ := strings.Cut(l.output, "\n")
-	left.waitFor(t, first)
+	left := leftRunning{l, launch(t, quiet(t), "bash", "-c", "exec 2>&1\n"+l.command)}
+	lines := strings.Split(l.output, "\n")
+	said := slices.IndexFunc(lines, func(text string) bool { return text != "…" })
+	left.waitFor(t, strings.Join(lines[:said+1], "\n"))
 	return left
 }
 
@@ -155,7 +156,7 @@ func (l leftRunning) want(t *testing.T) {
 
 func (l leftRunning) waitFor(t *testing.T, want string) {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(commandPatience)
 	for !beginsAlike(want, l.out.String()) {
 		select {
 		case <-l.out.wrote:

@@ -26,7 +26,7 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&e.store, "store", "memory", "where the data is kept: memory")
 	f.Var(&e.maxMemory, "max-memory", "what the entries may take in memory, such as 512MiB or 2GiB; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "what a write does at --max-memory: reject it, or evict entries not used for long")
-	f.Var(&e.history, "watch-history", "how much of the latest changes is kept for watches to resume; 0: 16MiB, or an eighth of --max-memory")
+	f.Var(&e.history, "watch-history", "how much of the latest changes is kept for watches to resume; 0: 8MiB, or an eighth of --max-memory")
 	f.IntVar(&e.watches, "max-watches", 20_000, "watches that may be open; further ones are refused as OVERLOADED; 0: no limit")
 }
 
