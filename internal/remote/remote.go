@@ -73,13 +73,14 @@ var sentinels = map[reason.Reason]error{
 // sentinel returns err as an engine would have put it, if there is a word for it.
 func sentinel(why reason.Reason, err error) error {
 	if s := sentinels[why]; s != nil {
-		return fmt.Errorf("%w: %w", s, err)
+		return fmt.Errorf("%w: %v", s, err)
 	}
 	return err
 }
 
-// unknown is err as the end of a call that got no answer.
-func unknown(err error) error { return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err) }
+// unknown is err as the end of a call that got no answer. It hides what err is: a context that was canceled says nothing
+// about what became of the call.
+func unknown(err error) error { return fmt.Errorf("%w: %v", store.ErrUnknownOutcome, err) }
 
 // outcome returns the error of an RPC as an engine would have put it.
 func outcome(err error) error {

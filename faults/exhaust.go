@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"key-value/kvservice/store"
+)
+
+// flood opens connections that begin a request and never go on, half of them on each gateway.
+func flood(ctx context.Context, s *stage, _ int) error {
+	beginnings := []string{"", "GET /v1/values/a HTTP/1.1\r\nHost:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "POST /v1/values HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"}
+	var conns []net.Conn
+	defer func() {
+		for _, conn := range conns {
+			conn.Close()
+		}
+	}()
+	for i := range 2000 {
+		conn, err := dial(s.gateways[i%2].addr)
+		if err != nil {
+			return wrong(fmt.Errorf("connection %d: %w", i, err))
+		}
+		conns = append(conns, conn)
+		_, _ = io.WriteString(conn, beginnings[i%len(beginnings)])
+	}
+	pause(ctx, spell)
+	return nil
+}
+
+// starveGateway takes the free file descriptors of a gateway away, and then has more connections ask for some.
+func starveGateway(ctx context.Context, s *stage, turn int) error {
+	p := s.gateways[turn%2]
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid()))
+	if err != nil {
+		return err
+	}
+	var before unix.Rlimit
+	few := unix.Rlimit{Cur: uint64(len(open))}
+	if err := unix.Prlimit(p.pid(), unix.RLIMIT_NOFILE, nil, &before); err != nil {
+		return err
+	}
+	few.Max = before.Max
+	if err := unix.Prlimit(p.pid(), unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		return err
+	}
+	var conns []net.Conn
+	for range 200 { // more than the backlog need not take
+		conn, err := dial(p.addr)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return wrong(err)
+		}
+		if err == nil {
+			conns = append(conns, conn)
+		}
+	}
+	pause(ctx, spell)
+	err = unix.Prlimit(p.pid(), unix.RLIMIT_NOFILE, &before, nil)
+	for _, conn := range conns {
+		conn.Close()
+	}
+	return err
+}
+
+// fill writes until the store is full, sees that it refuses writes and nothing else, and makes room again.
+func fill(ctx context.Context, s *stage, turn int) error {
+	p, err := newProgram(s.balancer.url(), newMeter())
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	value := make([]byte, 1<<20)
+	key := func(i int) string { return fmt.Sprintf("fill/%d/%d", turn, i) }
+	var writers sync.WaitGroup
+	keys := make(chan int)
+	full := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(full) })
+	for range 4 {
+		writers.Go(func() {
+			for i := range keys {
+				if _, err := p.Do(ctx, store.Operation{Kind: store.Set, Key: key(i), Value: value}); errors.Is(err, store.ErrFull) {
+					tell()
+				}
+			}
+		})
+	}
+	const most = 600
+	written := 0
+filling:
+	for ; written < most; written++ {
+		select {
+		case keys <- written:
+		case <-full:
+			break filling
+		case <-ctx.Done():
+			break filling
+		}
+	}
+	close(keys)
+	writers.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if written == most {
+		return wrong(fmt.Errorf("%d MiB were taken with a limit of %s", most, maxMemory))
+	}
+	pause(ctx, spell/2)
+	if _, err := p.Do(ctx, store.Operation{Kind: store.Get, Key: key(0)}); err != nil && !unanswered(err) {
+		return wrong(fmt.Errorf("a read of a full store: %w", err))
+	}
+	for i := range written + 4 {
+		for {
+			_, err := p.Do(ctx, store.Operation{Kind: store.Delete, Key: key(i)})
+			if err == nil || ctx.Err() != nil {
+				break
+			}
+			if !unanswered(err) {
+				return wrong(fmt.Errorf("a delete from a full store: %w", err))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// fault is one way to break things.
+type fault struct {
+	name string
+	// inject breaks something and mends it again. Turn is how often it did so before.
+	inject func(ctx context.Context, s *stage, turn int) error
+	// strict: nobody must notice, so that no unary call may go without an answer.
+	strict bool
+}
+
+// spell is how long a fault lasts that is not over by itself.
+const spell = 1200 * time.Millisecond
+
+// kinds are all faults there are.
+var kinds = []fault{
+	{name: "gateway killed, started again", inject: killGateway},
+	{name: "gateway restarted by SIGTERM", inject: rollGateway, strict: true},
+	{name: "gateway stopped (SIGSTOP)", inject: func(ctx context.Context, s *stage, turn int) error {
+		return freeze(ctx, s.gateways[turn%2], spell)
+	}},
+	{name: "service stopped (SIGSTOP)", inject: func(ctx context.Context, s *stage, _ int) error {
+		return freeze(ctx, s.service, spell)
+	}},
+	{name: "service killed, started empty", inject: killService},
+	{name: "clients' connections reset", inject: resets(fronts)},
+	{name: "hop's connections reset", inject: resets(hops)},
+	{name: "hop late, by 20 ± 15 ms", inject: spoil(hops, toxic{"latency", `{"latency":20,"jitter":15}`})},
+	{name: "hop and clients in slices of 7 bytes", inject: spoil(everywhere, toxic{"slicer", `{"average_size":7,"size_variation":6}`})},
+	{name: "clients at 64 KB/s, closing late", inject: spoil(fronts, toxic{"bandwidth", `{"rate":64}`}, toxic{"slow_close", `{"delay":500}`})},
+	{name: "hop black-holed", inject: spoil(hops, hole)},
+	{name: "one gateway cut off from the service", inject: spoil(oneHop, hole)},
+	{name: "clients cut off from one gateway", inject: spoil(oneFront, hole)},
+	{name: "2,000 half-open connections", inject: flood},
+	{name: "gateway without file descriptors", inject: starveGateway},
+	{name: "memory limit reached", inject: fill},
+}
+
+func killGateway(ctx context.Context, s *stage, turn int) error {
+	if err := s.gateways[turn%2].kill(); err != nil {
+		return err
+	}
+	pause(ctx, spell/4)
+	return s.restartGateway(ctx, turn%2)
+}
+
+func rollGateway(ctx context.Context, s *stage, turn int) error {
+	if err := s.gateways[turn%2].stop(); err != nil {
+		return wrong(err)
+	}
+	return s.restartGateway(ctx, turn%2)
+}
+
+// killService also checks that nothing from before means anything afterwards.
+func killService(ctx context.Context, s *stage, turn int) error {
+	before, err := remember(ctx, s, fmt.Sprint("before/", turn))
+	if err != nil {
+		return err
+	}
+	if err := s.killService(ctx); err != nil {
+		return err
+	}
+	return before.check(ctx)
+}
+
+// toxic is one of toxiproxy's.
+type toxic struct{ kind, attributes string }
+
+// hole swallows all bytes, and cuts the connections that were in it when it ends.
+var hole = toxic{"timeout", `{"timeout":0}`}
+
+func fronts(s *stage, _ int) []*proxy        { return s.fronts[:] }
+func hops(s *stage, _ int) []*proxy          { return s.hops[:] }
+func oneFront(s *stage, turn int) []*proxy   { return s.fronts[turn%2 : turn%2+1] }
+func oneHop(s *stage, turn int) []*proxy     { return s.hops[turn%2 : turn%2+1] }
+func everywhere(s *stage, turn int) []*proxy { return append(fronts(s, turn), s.hops[:]...) }
+
+// spoil puts toxics on proxies for a while.
+func spoil(where func(*stage, int) []*proxy, toxics ...toxic) func(context.Context, *stage, int) error {
+	return func(ctx context.Context, s *stage, turn int) error {
+		var errs []error
+		for _, p := range where(s, turn) {
+			defer p.heal()
+			for _, t := range toxics {
+				errs = append(errs, p.poison(t.kind, t.attributes))
+			}
+		}
+		pause(ctx, spell)
+		return errors.Join(errs...)
+	}
+}
+
+// resets resets all connections of proxies a few times.
+func resets(where func(*stage, int) []*proxy) func(context.Context, *stage, int) error {
+	return func(ctx context.Context, s *stage, turn int) error {
+		for range 4 {
+			var errs []error
+			for _, p := range where(s, turn) {
+				errs = append(errs, p.poison("reset_peer", `{"timeout":0}`))
+			}
+			pause(ctx, spell/20)
+			for _, p := range where(s, turn) {
+				p.heal()
+			}
+			pause(ctx, spell/5)
+			if err := errors.Join(errs...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// wrongError is something that the store did wrong, in contrast to what the suite could not do.
+type wrongError struct{ error }
+
+func wrong(err error) error {
+	if err == nil {
+		return nil
+	}
+	return wrongError{err}
+}

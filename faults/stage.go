@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	apiKey       = "a-key-for-the-fault-suite"
+	serviceToken = "a-token-for-the-fault-suite"
+	// maxMemory is what the entries may take: enough for the workloads, and little enough to be used up quickly.
+	maxMemory = "256MiB"
+	// drainDelay is how long a gateway that stops goes on taking connections: the balancer must notice meanwhile.
+	drainDelay = "1s"
+)
+
+// stage is the processes that are under test and the ways between them:
+//
+//	clients → balancer → fronts → gateways → hops → service
+type stage struct {
+	kv       string // the program
+	dir      string // holds it
+	service  *process
+	gateways [2]*process
+	fronts   [2]*proxy
+	hops     [2]*proxy
+	balancer *balancer
+
+	mu     sync.Mutex
+	deaths []span             // when the service died; guarded by mu
+	life   context.Context    //nolint:containedctx // ends when the service dies; guarded by mu
+	die    context.CancelFunc // ends life; guarded by mu
+}
+
+// span is from when to when the service may have died.
+type span struct{ from, to time.Time }
+
+// newStage builds the program and starts everything.
+func newStage(ctx context.Context) (*stage, error) {
+	dir, err := os.MkdirTemp("", "kv-faults-")
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{dir: dir, kv: filepath.Join(dir, "kv")}
+	s.life, s.die = context.WithCancel(context.Background())
+	build := exec.CommandContext(ctx, "go", "build", "-o", s.kv, "./cmd/kv")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s: %w\n%s", build, err, out)
+	}
+	if err := s.open(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) open(ctx context.Context) error {
+	var err error
+	if s.service, err = s.startService(ctx, "127.0.0.2:0"); err != nil {
+		return err
+	}
+	var backends []*backend
+	for i := range s.gateways {
+		if s.hops[i], err = newProxy(fmt.Sprint("hop ", i), fmt.Sprint("127.0.0.", 3+i), s.service.addr); err != nil {
+			return err
+		}
+		if s.gateways[i], err = s.startGateway(ctx, i, fmt.Sprintf("127.0.0.%d:0", 5+i)); err != nil {
+			return err
+		}
+		if s.fronts[i], err = newProxy(fmt.Sprint("front ", i), fmt.Sprint("127.0.0.", 7+i), s.gateways[i].addr); err != nil {
+			return err
+		}
+		backends = append(backends, &backend{addr: s.fronts[i].Listen, probe: "http://" + s.gateways[i].addr + "/readyz"})
+	}
+	s.balancer, err = newBalancer(backends...)
+	return err
+}
+
+func (s *stage) startService(ctx context.Context, listen string) (*process, error) {
+	return start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory)
+}
+
+func (s *stage) startGateway(ctx context.Context, i int, listen string) (*process, error) {
+	return start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken, "KV_API_KEY=" + apiKey},
+		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen)
+}
+
+// restartGateway starts gateway i again, where it was.
+func (s *stage) restartGateway(ctx context.Context, i int) error {
+	p, err := s.startGateway(ctx, i, s.gateways[i].addr)
+	if err == nil {
+		s.gateways[i] = p
+	}
+	return err
+}
+
+// killService ends the service with what it holds, and starts it again empty.
+func (s *stage) killService(ctx context.Context) error {
+	died := span{from: time.Now()}
+	if err := s.service.kill(); err != nil {
+		return err
+	}
+	died.to = time.Now()
+	s.mu.Lock()
+	s.die()
+	s.deaths = append(s.deaths, died)
+	s.life, s.die = context.WithCancel(context.Background())
+	s.mu.Unlock()
+	if pause(ctx, 300*time.Millisecond); ctx.Err() != nil {
+		return ctx.Err()
+	}
+	p, err := s.startService(ctx, s.service.addr)
+	if err == nil {
+		s.service = p
+	}
+	return err
+}
+
+// lifetime returns a context that ends when the service that runs now dies.
+func (s *stage) lifetime() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life
+}
+
+// deathsSince returns when the service died after t.
+func (s *stage) deathsSince(t time.Time) []span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var since []span
+	for _, d := range s.deaths {
+		if d.to.After(t) {
+			since = append(since, d)
+		}
+	}
+	return since
+}
+
+// stop asks all processes to end in an orderly way, gateways first.
+func (s *stage) stop() error {
+	var errs []error
+	for _, p := range []*process{s.gateways[0], s.gateways[1], s.service} {
+		errs = append(errs, p.stop())
+	}
+	return errors.Join(errs...)
+}
+
+// close ends all that was started.
+func (s *stage) close() {
+	if s.balancer != nil {
+		s.balancer.close()
+	}
+	for _, p := range []*process{s.gateways[0], s.gateways[1], s.service} {
+		if p != nil {
+			p.end()
+		}
+	}
+	for _, p := range []*proxy{s.fronts[0], s.fronts[1], s.hops[0], s.hops[1]} {
+		if p != nil {
+			p.heal()
+			p.Stop()
+		}
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+// freeze stops p as SIGSTOP does, for d.
+func freeze(ctx context.Context, p *process, d time.Duration) error {
+	if err := p.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	pause(ctx, d)
+	return p.signal(syscall.SIGCONT)
+}
+
+// dial opens a connection, which is for the caller to close.
+func dial(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, time.Second) }
