@@ -27,6 +27,7 @@ type server struct {
 	admin     string        // host:port for operators; empty: none
 	valueSize int           // the longest value, in bytes
 	calls     int           // how many calls may be under way
+	delay     time.Duration // how long the server says that it is not ready before it stops
 	drain     time.Duration // how long calls may take to finish when the server stops
 	fastGRPC  bool          // whether grpc-go serves the connections of gRPC clients
 	logLevel  string        // debug, info, warn or error
@@ -49,6 +50,7 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /metrics, /debug/pprof and no key; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", limit.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
 	f.IntVar(&s.calls, "max-concurrent", 2048, "calls that may be under way; further ones are refused as OVERLOADED; 0: no limit")
+	f.DurationVar(&s.delay, "drain-delay", 0, "how long to say on /readyz that the server is not ready before it stops: until load balancers have noticed")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
 	f.StringVar(&s.logLevel, "log-level", "info", "least important messages to log: debug (every call), info, warn, error")
@@ -100,7 +102,7 @@ func (s *server) run(ctx context.Context, handler serve.Handler, started func(ad
 	}
 	collector.Default.Follow()
 	return s.flush(serve.Run(ctx, serve.Config{
-		Listen: s.listen, Handler: handler, RPC: handler.RPC, State: s.state, Drain: s.drain, Log: s.log, Started: started,
+		Listen: s.listen, Handler: handler, RPC: handler.RPC, State: s.state, DrainDelay: s.delay, Drain: s.drain, Log: s.log, Started: started,
 	}))
 }
 

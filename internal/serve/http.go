@@ -17,7 +17,7 @@ func newHTTP(cfg Config) *http.Server {
 	// Connections come with TLS taken off, except where there are too many to look at.
 	protocols.SetUnencryptedHTTP2(true)
 	protocols.SetHTTP2(cfg.TLS != nil)
-	handler := oneLength(withDeadlines(cfg.Handler))
+	handler := sendAway(cfg.State, oneLength(withDeadlines(cfg.Handler)))
 	if cfg.TLS != nil {
 		handler = withTLS(handler)
 	}
@@ -64,6 +64,18 @@ func withTLS(next http.Handler) http.Handler {
 func oneLength(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 1 && len(r.TransferEncoding) != 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sendAway closes HTTP/1.1 connections behind their next answer while the server is about to stop. Their clients then
+// open new ones, which a load balancer takes elsewhere; a connection that is closed while it waits may have a request on
+// its way, which would be lost. HTTP/2 has GOAWAY for that.
+func sendAway(state *State, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && !state.Running() {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

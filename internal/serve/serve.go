@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -55,6 +56,9 @@ type Config struct {
 	TLS *tls.Config
 	// State is told when the server begins to stop. It must be set.
 	State *State
+	// DrainDelay is how long the server, once it is to stop, goes on as before but says that it is not ready, so that
+	// load balancers hear of it and send no more. Zero: it stops at once.
+	DrainDelay time.Duration
 	// Drain is how long calls may take to finish once the server stops. Zero: they are cut off at once.
 	Drain time.Duration
 	// Started is called with the real address once the listener is open. Nil: nobody is told.
@@ -65,6 +69,7 @@ type Config struct {
 
 // State is what a server tells those who ask whether it still runs. Make it with NewState.
 type State struct {
+	leaving  atomic.Bool // whether no more should be sent
 	stopping context.Context
 	stop     context.CancelFunc
 }
@@ -75,15 +80,21 @@ func NewState() *State {
 	return &State{stopping: ctx, stop: cancel}
 }
 
-// Running reports whether the server takes new work.
-func (s *State) Running() bool { return s.stopping.Err() == nil }
+// Running reports whether the server should be sent new work.
+func (s *State) Running() bool { return !s.leaving.Load() && s.stopping.Err() == nil }
+
+// leave has Running report false for a while before the server stops.
+func (s *State) leave(d time.Duration) {
+	s.leaving.Store(true)
+	time.Sleep(d)
+}
 
 // Stopping is done when the server stops. Streams, which would never end by themselves, end then.
 func (s *State) Stopping() context.Context { return s.stopping }
 
-// Run serves until ctx is done, and then stops: it says that it is not ready, ends streams, takes no new
-// connection, and waits for the calls that are under way, for cfg.Drain at most. It returns nil after a
-// clean stop.
+// Run serves until ctx is done, and then stops: it says that it is not ready and goes on for cfg.DrainDelay, ends
+// streams, takes no new connection, and waits for the calls that are under way, for cfg.Drain at most. It returns nil
+// after a clean stop.
 func Run(ctx context.Context, cfg Config) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
@@ -101,7 +112,8 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	case <-ctx.Done():
 	}
-	cfg.Log.Info("stopping", "drain", cfg.Drain)
+	cfg.Log.Info("stopping", "delay", cfg.DrainDelay, "drain", cfg.Drain)
+	cfg.State.leave(cfg.DrainDelay)
 	cfg.State.stop()
 	return servers.stop(cfg.Drain)
 }

@@ -246,3 +246,33 @@ func TestProbes(t *testing.T) {
 	expect(http.MethodGet, "/readyz", http.StatusOK)
 	expect(http.MethodGet, "/elsewhere", http.StatusNotFound)
 }
+
+// What a load balancer sends until it has noticed is answered, and what it holds open comes back elsewhere.
+func TestAServerThatIsAboutToStopStillAnswers(t *testing.T) {
+	s := start(t, time.Minute, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	old := &http.Client{Transport: &http.Transport{}}
+	get := func(c *http.Client, path string) *http.Response {
+		t.Helper()
+		res, err := c.Get("http://" + s.addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res
+	}
+	if res := get(old, "/"); res.Close {
+		t.Error("a server that runs closes the connection")
+	}
+	serve.Leave(s.state)
+	if res := get(old, "/readyz"); res.StatusCode != http.StatusServiceUnavailable || !res.Close {
+		t.Errorf("/readyz = %s, closing %t; want 503 on a connection that is closed", res.Status, res.Close)
+	}
+	for name, client := range map[string]*http.Client{"HTTP/1.1": {Transport: &http.Transport{}}, "HTTP/2": h2c(t)} {
+		if res := get(client, "/"); res.StatusCode != http.StatusOK {
+			t.Errorf("a new connection by %s gets %s, want an answer", name, res.Status)
+		}
+	}
+	if s.state.Stopping().Err() != nil {
+		t.Error("watches have ended before the server stops")
+	}
+}
