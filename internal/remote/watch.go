@@ -108,6 +108,10 @@ func readEvent(lines *bufio.Scanner) (store.Event, error) {
 			return event, nil
 		case name == "id":
 			event.Token = value
+		case name == "event" && value == "error":
+			lines.Scan()
+			_, body, _ := strings.Cut(lines.Text(), ": ")
+			return event, sentinel(problemOf(body).Reason, errors.New(body))
 		case name == "event" && eventTypes[value] == 0:
 			return event, fmt.Errorf("event %s", value)
 		case name == "event":
