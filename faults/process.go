@@ -121,9 +121,9 @@ func (o *output) Write(p []byte) (int, error) {
 	defer o.mu.Unlock()
 	o.text = append(o.text, p...)
 	_, rest, ok := strings.Cut(string(o.text), "msg=listening addr=")
-	if addr, _, whole := strings.Cut(rest, "\n"); !o.told && ok && whole {
+	if end := strings.IndexAny(rest, " \n"); !o.told && ok && end > 0 {
 		o.told = true
-		o.listening <- addr
+		o.listening <- rest[:end]
 	}
 	if over := len(o.text) - outputBytes; o.told && over > 0 {
 		o.text = append(o.text[:0], o.text[over:]...)

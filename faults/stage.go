@@ -92,7 +92,7 @@ func (s *stage) startService(ctx context.Context, listen string) (*process, erro
 
 func (s *stage) startGateway(ctx context.Context, i int, listen string) (*process, error) {
 	return start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken, "KV_API_KEY=" + apiKey},
-		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen)
+		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen, "--drain-delay", drainDelay)
 }
 
 // restartGateway starts gateway i again, where it was.
