@@ -40,7 +40,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 refused (API key),
 	add(root, "To use it:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newTouch(getenv), newIncr(getenv),
 		newWatch(getenv), newBatch(getenv), newStats(getenv), newImport(getenv), newExport(getenv), newBench(getenv))
-	add(root, "Besides:", "others", newHealthcheck(), newVersion(), newMan())
+	add(root, "Besides:", "others", newKeys(getenv), newHealthcheck(), newVersion(), newMan())
 	for _, cmd := range root.Commands() {
 		readEnvironment(cmd, getenv)
 	}
