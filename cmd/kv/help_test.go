@@ -21,18 +21,31 @@ func TestEveryCommandHasExamplesOfItself(t *testing.T) {
 // Examples name flags that exist.
 func TestExamplesParse(t *testing.T) {
 	root := newRoot(streams{}, func(string) string { return "" })
-	for _, cmd := range root.Commands() {
+	for _, cmd := range withBelow(root.Commands()) {
 		for line := range strings.SplitSeq(cmd.Example, "\n") {
-			_, rest, _ := strings.Cut(line, "kv "+cmd.Name())
+			_, rest, _ := strings.Cut(line, "kv ")
 			words := strings.Fields(strings.FieldsFunc(rest+" ", func(r rune) bool { return strings.ContainsRune("|<>)", r) })[0])
+			meant, _, err := root.Find(words)
+			if err != nil {
+				t.Errorf("an example of kv %s is of no command: %s", cmd.Name(), line)
+				continue
+			}
 			for _, word := range words {
 				name, ok := strings.CutPrefix(word, "--")
-				if ok && cmd.Flags().Lookup(name) == nil {
+				if ok && meant.Flags().Lookup(name) == nil {
 					t.Errorf("an example of kv %s has --%s, which there is not: %s", cmd.Name(), name, line)
 				}
 			}
 		}
 	}
+}
+
+// withBelow returns cmds and what is below them.
+func withBelow(cmds []*cobra.Command) (all []*cobra.Command) {
+	for _, cmd := range cmds {
+		all = append(append(all, cmd), withBelow(cmd.Commands())...)
+	}
+	return all
 }
 
 func TestEveryCommandHasAManualPage(t *testing.T) {
