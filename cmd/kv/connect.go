@@ -17,12 +17,17 @@ import (
 type connection struct {
 	url     string
 	timeout time.Duration // of one call, or of one page or batch of a command that makes many
+	trust   trust
 	getenv  func(string) string
 }
+
+// connectionFlags are the names of its flags.
+var connectionFlags = []string{"url", "timeout", "ca", "client-cert", "client-key"}
 
 func (c *connection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "where the store is")
 	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
+	c.trust.flags(cmd, "", "client-")
 	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nEnvironment: KV_API_KEY is the API key to show."
 }
 
@@ -31,7 +36,11 @@ func (c *connection) dial() (*client.Client, error) {
 	if c.timeout <= 0 {
 		return nil, usageError{fmt.Errorf("--timeout %v: use more than 0, such as 10s", c.timeout)}
 	}
-	var options []client.Option
+	config, _, err := c.trust.open()
+	if err != nil {
+		return nil, err
+	}
+	options := []client.Option{client.WithTLS(config)}
 	if key := c.getenv("KV_API_KEY"); key != "" {
 		options = append(options, client.WithAPIKey(key))
 	}

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
-	"key-value/client"
 	"key-value/gateway"
 	"key-value/internal/admission"
 	"key-value/internal/apikey"
@@ -32,25 +29,27 @@ func (g *gatewayFlags) config(s *server, keys *apikey.Keys) gateway.Config {
 }
 
 func newGateway(getenv func(string) string) *cobra.Command {
-	s, g, service := newServer(getenv), &gatewayFlags{}, ""
+	s, g, h := newServer(getenv), &gatewayFlags{}, &hopFlags{}
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Run the gateway in front of a kvservice",
 		Long: `Runs the gateway: REST, Connect, gRPC and gRPC-Web in front of a kvservice. It holds no data.
 
 Environment: KV_API_KEY is an API key with all rights, beside those of --api-keys-file; one of the two must be
-set. KV_SERVICE_TOKEN is what the gateway shows the kvservice.`,
-		Example: "  KV_API_KEY=my-secret-key kv gateway --service http://127.0.0.1:50051",
-		Args:    cobra.NoArgs,
+set. KV_SERVICE_TOKEN is what the gateway shows the kvservice; --service-cert and --service-key are the
+alternative.`,
+		Example: "  KV_API_KEY=my-secret-key kv gateway --service http://127.0.0.1:50051\n" +
+			"  KV_API_KEY=my-secret-key kv gateway --service https://127.0.0.1:50051 --service-ca ca.pem --service-cert gateway.pem --service-key gateway.key",
+		Args: cobra.NoArgs,
 	}
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveGateway(cmd, g, service) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveGateway(cmd, g, h) }
 	s.flags(cmd, "127.0.0.1:8888")
 	g.flags(cmd)
-	cmd.Flags().StringVar(&service, "service", "http://127.0.0.1:50051", "where the kvservice is")
+	h.flags(cmd)
 	return cmd
 }
 
-func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service string) error {
+func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) error {
 	if err := s.check(cmd); err != nil {
 		return err
 	}
@@ -59,16 +58,9 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, service strin
 		return err
 	}
 	defer stop()
-	options := []client.Option{
-		client.WithMaxValueBytes(s.valueSize), client.WithRequests(s.hop), client.WithGather(s.gather),
-		client.WithOverloadPassedOn(), // whoever calls the gateway can wait, and is told for how long
-	}
-	if token := s.getenv("KV_SERVICE_TOKEN"); token != "" {
-		options = append(options, client.WithBearer(token))
-	}
-	transport, err := client.NewTransport(service, options...)
+	transport, err := s.dial(h)
 	if err != nil {
-		return usageError{fmt.Errorf("--service: %w", err)}
+		return err
 	}
 	transport = admission.New(admission.Config{Calls: s.calls}).Transport(transport)
 	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, keys)), nil)

@@ -9,26 +9,32 @@ import (
 )
 
 func newHealthcheck() *cobra.Command {
-	timeout := time.Duration(0)
+	timeout, t := time.Duration(0), &trust{}
 	cmd := &cobra.Command{
 		Use:     "healthcheck [URL]",
 		Short:   "Ask a gateway or a kvservice whether it is ready, for images without a shell",
-		Example: "  kv healthcheck\n  kv healthcheck http://127.0.0.1:50051",
+		Example: "  kv healthcheck\n  kv healthcheck http://127.0.0.1:50051\n  kv healthcheck --ca ca.pem https://localhost:8888",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return healthcheck(cmd, append(args, "http://127.0.0.1:8888")[0], timeout)
+			return healthcheck(cmd, append(args, "http://127.0.0.1:8888")[0], timeout, t)
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "how long the answer may take")
+	t.flags(cmd, "", "client-")
 	return cmd
 }
 
-func healthcheck(cmd *cobra.Command, url string, timeout time.Duration) error {
+func healthcheck(cmd *cobra.Command, url string, timeout time.Duration, t *trust) error {
+	config, _, err := t.open()
+	if err != nil {
+		return err
+	}
 	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, url+"/readyz", http.NoBody)
 	if err != nil {
 		return usageError{err}
 	}
-	res, err := (&http.Client{Timeout: timeout}).Do(req)
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config}
+	res, err := (&http.Client{Timeout: timeout, Transport: transport}).Do(req)
 	if err != nil {
 		return err
 	}

@@ -23,15 +23,16 @@ func newKVService(getenv func(string) string) *cobra.Command {
 		Short: "Run the service that holds the data",
 		Long: `Runs the service that holds the data, for gateways to call over HTTP/2.
 
-Environment: KV_SERVICE_TOKEN is what a gateway must show, as Authorization: Bearer. Without it the service
-listens on loopback only, unless --insecure is given.`,
+Environment: KV_SERVICE_TOKEN is what a gateway must show, as Authorization: Bearer. Without it, and without
+--tls-client-ca, the service listens on loopback only, unless --insecure is given.`,
 		Example: "  KV_SERVICE_TOKEN=… kv kvservice --listen 0.0.0.0:50051",
 		Args:    cobra.NoArgs,
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveData(cmd, e, insecure) }
 	s.flags(cmd, "127.0.0.1:50051")
 	e.flags(cmd)
-	cmd.Flags().BoolVar(&insecure, "insecure", false, "listen beyond loopback although nobody has to show a token")
+	cmd.Flags().BoolVar(&insecure, "insecure", false, "listen beyond loopback although nobody has to show a token or a certificate")
+	cmd.Flags().StringVar(&s.clientCA, "tls-client-ca", "", "file with the authorities of gateways' certificates, in PEM; who does not show one is not let in")
 	return cmd
 }
 
@@ -43,8 +44,8 @@ func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	switch token := s.getenv("KV_SERVICE_TOKEN"); {
 	case token != "":
 		cfg.Keys = apikey.Single("gateway", token)
-	case s.beyondLoopback() && !insecure:
-		return usageError{errors.New("set KV_SERVICE_TOKEN to listen on " + s.listen +
+	case s.clientCA == "" && s.beyondLoopback() && !insecure:
+		return usageError{errors.New("set KV_SERVICE_TOKEN, or --tls-client-ca, to listen on " + s.listen +
 			", where others can reach the data, or say --insecure")}
 	}
 	engine, err := e.open()

@@ -7,11 +7,13 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"key-value/client"
@@ -54,6 +56,12 @@ func advice(err error, getenv func(string) string) string {
 		return "; the one in the variable KV_API_KEY is not valid here"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "; nothing listens there: start the store (kv serve), or say where it is with --url or KV_URL"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "; name the authority that signed for it with --ca or KV_CA, if you trust that"
+	}
+	if strings.Contains(err.Error(), "looked like an HTTP/1.1 header") {
+		return "; it may speak TLS there: try https"
 	}
 	return ""
 }

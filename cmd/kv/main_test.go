@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -223,11 +224,12 @@ func TestACleanStopExitsWithZero(t *testing.T) {
 // Every variable that a help text names is read, and sets its flag. Each setting has one; what a single call of the
 // store is to do has none.
 func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
+	settings := []string{"url", "timeout", "ca", "client-cert", "client-key"}
 	for _, cmd := range newRoot(streams{}, func(string) string { return "" }).Commands() {
 		name := cmd.Name()
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			match := regexp.MustCompile(`\[(KV_\w+)\]`).FindStringSubmatch(f.Usage)
-			if want := cmd.GroupID != clientCommands || f.Name == "url" || f.Name == "timeout"; (match != nil) != want {
+			if want := cmd.GroupID != clientCommands || slices.Contains(settings, f.Name); (match != nil) != want {
 				t.Errorf("kv %s --%s names its variable: %v, want %v", name, f.Name, match != nil, want)
 			}
 			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]", "bytes": "7MiB"}[f.Value.Type()]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -108,7 +109,7 @@ func readEnvironment(cmd *cobra.Command, getenv func(string) string) {
 // isSetting reports whether f can be the same for many calls of cmd. What a single call is to do is said on its
 // command line alone: a variable that somebody forgot must not make every write a conditional one.
 func isSetting(cmd *cobra.Command, f *pflag.Flag) bool {
-	return cmd.GroupID != clientCommands || f.Name == "url" || f.Name == "timeout"
+	return cmd.GroupID != clientCommands || slices.Contains(connectionFlags, f.Name)
 }
 
 func variable(f *pflag.Flag) string {

@@ -40,7 +40,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	var started func(string)
 	if key == "" && g.file == "" {
 		key = apikey.Generate("default")
-		started = func(addr string) { introduce(cmd.OutOrStdout(), addr, key) }
+		started = func(addr string) { introduce(cmd.OutOrStdout(), s.url(addr), key) }
 	}
 	keys, stop, err := g.open(s, key)
 	if err != nil {
@@ -59,21 +59,29 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	return closing(engine, s.run(cmd.Context(), handler, started))
 }
 
-// introduce tells who started the server the key that was made, once, and a line to try it with.
-func introduce(out io.Writer, addr, key string) {
+// url returns where a server that listens on addr is reached from this machine.
+func (s *server) url(addr string) string {
 	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
 		addr = net.JoinHostPort("localhost", port)
 	}
+	if s.tls != nil {
+		return "https://" + addr
+	}
+	return "http://" + addr
+}
+
+// introduce tells who started the server at url the key that was made, once, and a line to try it with.
+func introduce(out io.Writer, url, key string) {
 	fmt.Fprintf(out, `KV_API_KEY is not set, so this key was made; it is valid until the server stops:
 
     %s
 
 Try it:
 
-    curl -X PUT http://%s/v1/values -H "Content-Type: application/json" -H "x-api-key: %s" -d '{"key": "hello", "value": "world"}'
-    curl http://%s/v1/values/hello -H "x-api-key: %s"
+    curl -X PUT %s/v1/values -H "Content-Type: application/json" -H "x-api-key: %s" -d '{"key": "hello", "value": "world"}'
+    curl %s/v1/values/hello -H "x-api-key: %s"
 
-Or open http://%s in a browser.
+Or open %s in a browser.
 
-`, key, addr, key, addr, key, addr)
+`, key, url, key, url, key, url)
 }

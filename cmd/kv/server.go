@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"key-value/internal/requestid"
 	"key-value/internal/serve"
 	"key-value/internal/telemetry"
+	"key-value/internal/tlsfiles"
 )
 
 // maxValueBytes is the most that --max-value-bytes may be: values are held in memory several times while they
@@ -30,14 +32,18 @@ type server struct {
 	delay     time.Duration // how long the server says that it is not ready before it stops
 	drain     time.Duration // how long calls may take to finish when the server stops
 	fastGRPC  bool          // whether grpc-go serves the connections of gRPC clients
+	pair      pairFlags     // what is shown by TLS, which is not spoken without it
+	clientCA  string        // file with the authorities of the only clients that are let in; empty: all are
 	logLevel  string        // debug, info, warn or error
 	logFormat string        // text or json
 
-	state   *serve.State
-	log     *slog.Logger
-	metrics *telemetry.Metrics // nil without an admin address
-	tracing *telemetry.Tracing // nil if nobody asks for traces
-	getenv  func(string) string
+	state    *serve.State
+	log      *slog.Logger
+	tls      *tls.Config         // nil: none
+	followed []tlsfiles.Follower // files to look after
+	metrics  *telemetry.Metrics  // nil without an admin address
+	tracing  *telemetry.Tracing  // nil if nobody asks for traces
+	getenv   func(string) string
 }
 
 func newServer(getenv func(string) string) *server {
@@ -53,6 +59,8 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long to say on /readyz that the server is not ready before it stops: until load balancers have noticed")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
+	s.pair.flags(cmd, "tls-cert", "file with the certificate to show, in PEM, and those between it and its authority; with it, only TLS is spoken",
+		"tls-key", "file with that certificate's key, in PEM; both files are read anew when they change")
 	f.StringVar(&s.logLevel, "log-level", "info", "least important messages to log: debug (every call), info, warn, error")
 	f.StringVar(&s.logFormat, "log-format", "text", "how to write log lines: text or json")
 }
@@ -85,6 +93,9 @@ func (s *server) check(cmd *cobra.Command) error {
 	if _, _, err := net.SplitHostPort(s.admin); err != nil && s.admin != "" {
 		return usageError{fmt.Errorf("--admin-listen %q: use host:port", s.admin)}
 	}
+	if err := s.openTLS(); err != nil {
+		return err
+	}
 	return s.observe(cmd)
 }
 
@@ -100,9 +111,11 @@ func (s *server) run(ctx context.Context, handler serve.Handler, started func(ad
 	if !s.fastGRPC {
 		handler.RPC = nil
 	}
+	defer tlsfiles.Follow(s.log, s.followed...)()
 	collector.Default.Follow()
 	return s.flush(serve.Run(ctx, serve.Config{
-		Listen: s.listen, Handler: handler, RPC: handler.RPC, State: s.state, DrainDelay: s.delay, Drain: s.drain, Log: s.log, Started: started,
+		Listen: s.listen, Handler: handler, RPC: handler.RPC, TLS: s.tls, State: s.state,
+		DrainDelay: s.delay, Drain: s.drain, Log: s.log, Started: started,
 	}))
 }
 

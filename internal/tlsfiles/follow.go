@@ -85,11 +85,11 @@ func (f *followed[T]) fail(log *slog.Logger, err error) {
 	}
 }
 
-// follower is what Follow follows.
-type follower interface{ look(log *slog.Logger) }
+// Follower is what Follow follows: a [Pair] or [Authorities].
+type Follower interface{ look(log *slog.Logger) }
 
 // Follow looks after changes of files until the function that it returns is called.
-func Follow(log *slog.Logger, followers ...follower) (stop func()) {
+func Follow(log *slog.Logger, followers ...Follower) (stop func()) {
 	ended := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
