@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,39 +16,40 @@ import (
 	"key-value/internal/wiretest"
 )
 
-// calls are all methods of the contract; TestEveryMethodIsCalled keeps the list whole.
-var calls = map[string]func(t *testing.T, kv client) error{
-	"Get": func(t *testing.T, kv client) error {
-		_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
+// calls are all methods of the contract, about one key, or about the keys that begin with it; TestEveryMethodIsCalled
+// keeps the list whole.
+var calls = map[string]func(ctx context.Context, kv client, key string) error{
+	"Get": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.Get(ctx, &keyvaluev1.GetRequest{Key: key})
 		return err
 	},
-	"Set": func(t *testing.T, kv client) error {
-		_, err := kv.Set(t.Context(), set("a", "1"))
+	"Set": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.Set(ctx, set(key, "1"))
 		return err
 	},
-	"Delete": func(t *testing.T, kv client) error {
-		_, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: "a"})
+	"Delete": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.Delete(ctx, &keyvaluev1.DeleteRequest{Key: key})
 		return err
 	},
-	"Touch": func(t *testing.T, kv client) error {
-		_, err := kv.Touch(t.Context(), &keyvaluev1.TouchRequest{Key: "a"})
+	"Touch": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.Touch(ctx, &keyvaluev1.TouchRequest{Key: key})
 		return err
 	},
-	"Increment": func(t *testing.T, kv client) error {
-		_, err := kv.Increment(t.Context(), &keyvaluev1.IncrementRequest{Key: "a"})
+	"Increment": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.Increment(ctx, &keyvaluev1.IncrementRequest{Key: key})
 		return err
 	},
-	"List": func(t *testing.T, kv client) error {
-		_, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
+	"List": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.List(ctx, &keyvaluev1.ListRequest{Prefix: key})
 		return err
 	},
-	"Batch": func(t *testing.T, kv client) error {
-		get := &keyvaluev1.Operation_Get{Get: &keyvaluev1.GetRequest{Key: "a"}}
-		_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{{Operation: get}}})
+	"Batch": func(ctx context.Context, kv client, key string) error {
+		get := &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Get{Get: &keyvaluev1.GetRequest{Key: key}}}
+		_, err := kv.Batch(ctx, &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{get}})
 		return err
 	},
-	"Watch": func(t *testing.T, kv client) error {
-		stream, err := kv.Watch(t.Context(), &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{}})
+	"Watch": func(ctx context.Context, kv client, key string) error {
+		stream, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{Prefix: key}})
 		if err != nil {
 			return err
 		}
@@ -55,8 +57,8 @@ var calls = map[string]func(t *testing.T, kv client) error{
 		_, err = stream.Receive()
 		return err
 	},
-	"GetStats": func(t *testing.T, kv client) error {
-		_, err := kv.GetStats(t.Context(), &keyvaluev1.GetStatsRequest{})
+	"GetStats": func(ctx context.Context, kv client, _ string) error {
+		_, err := kv.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 		return err
 	},
 }
@@ -85,13 +87,13 @@ func TestNoMethodIsOpenWithoutAKey(t *testing.T) {
 		for who, header := range wrongKeys {
 			kv := wire.Dial(t, url, header...)
 			for name, call := range calls {
-				if err := call(t, kv); reason.Of(err) != reason.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
+				if err := call(t.Context(), kv, "a"); reason.Of(err) != reason.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
 					t.Errorf("%s over %s with %s = %v, want API_KEY_INVALID", name, wire.Name, who, err)
 				}
 			}
 		}
 		for _, header := range [][]string{{"x-api-key", apiKey}, {"authorization", "Bearer " + apiKey}} {
-			if err := calls["Set"](t, wire.Dial(t, url, header...)); err != nil {
+			if err := calls["Set"](t.Context(), wire.Dial(t, url, header...), "a"); err != nil {
 				t.Errorf("Set over %s with %v = %v", wire.Name, header[0], err)
 			}
 		}

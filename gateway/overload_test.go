@@ -102,7 +102,7 @@ func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
 		for _, wire := range wiretest.Wires() {
 			kv := wire.Dial(t, url, "x-api-key", apiKey)
 			for name, call := range calls {
-				err := call(t, kv)
+				err := call(t.Context(), kv, "a")
 				if slices.Contains([]string{"GetStats", "Watch"}, name) {
 					if reason.Of(err) == reason.Overloaded {
 						t.Errorf("%s over %s = %v, want it not to be counted", name, wire.Name, err)
@@ -169,13 +169,13 @@ func TestTooManyWatchesAreRefused(t *testing.T) {
 		t.Errorf("REST: %d %s, want 503 with reason OVERLOADED", got.status, got.body)
 	}
 	for _, wire := range wiretest.Wires() {
-		err := calls["Watch"](t, wire.Dial(t, url, "x-api-key", apiKey))
+		err := calls["Watch"](t.Context(), wire.Dial(t, url, "x-api-key", apiKey), "")
 		if reason.Of(err) != reason.Overloaded {
 			t.Errorf("over %s: %v, want OVERLOADED", wire.Name, err)
 		}
 	}
 	_ = stream.Close()
 	await(t, "a watch when the other is over", func() bool {
-		return reason.Of(calls["Watch"](t, wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey))) != reason.Overloaded
+		return reason.Of(calls["Watch"](t.Context(), wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey), "")) != reason.Overloaded
 	})
 }

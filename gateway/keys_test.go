@@ -1,0 +1,91 @@
+package gateway_test
+
+import (
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	"key-value/gateway"
+	"key-value/internal/apikey"
+)
+
+const (
+	read  = apikey.Read
+	write = apikey.Write
+)
+
+// keyring is a keys file, and the keys whose hashes it holds.
+type keyring struct {
+	t    *testing.T
+	path string
+	key  map[string]string // :: id → key
+}
+
+func newKeyring(t *testing.T) *keyring {
+	return &keyring{t: t, path: filepath.Join(t.TempDir(), "keys.json"), key: map[string]string{}}
+}
+
+// add adds a key that may do everything below prefix, unless change says otherwise.
+func (k *keyring) add(id, prefix string, ops apikey.Ops, change ...func(*apikey.Record)) {
+	k.t.Helper()
+	k.key[id] = apikey.Generate(id)
+	r := apikey.Record{
+		ID: id, SHA256: apikey.HashOf(k.key[id]), Status: apikey.Active, Grants: apikey.Grants{{Prefix: prefix, Ops: ops}},
+	}
+	for _, c := range change {
+		c(&r)
+	}
+	k.edit(func(f *apikey.File) { f.Keys = append(f.Keys, r) })
+}
+
+func (k *keyring) edit(change func(*apikey.File)) {
+	k.t.Helper()
+	err := apikey.EditFile(k.path, func(f *apikey.File) error {
+		change(f)
+		return nil
+	})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// header is what a caller with the key of id sends.
+func (k *keyring) header(id string) []string { return []string{"x-api-key", k.key[id]} }
+
+// start serves a gateway over transport that knows apiKey and the keys of the ring, and returns its URL.
+func (k *keyring) start(transport connect.Transport, change ...func(*apikey.Config)) string {
+	k.t.Helper()
+	cfg := apikey.Config{Secret: apiKey, File: k.path, Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	keys, err := apikey.New(cfg)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	stop := keys.Follow()
+	url := start(k.t, transport, func(c *gateway.Config) { c.Keys = keys })
+	k.t.Cleanup(stop)
+	return url
+}
+
+// ring has a key for each thing that a key can lack.
+func ring(t *testing.T) *keyring {
+	k := newKeyring(t)
+	k.add("reader", "", read)
+	k.add("writer", "", write)
+	k.add("inside", "in/", read|write)
+	k.add("idle", "in/", 0)
+	k.add("revoked", "", read|write, func(r *apikey.Record) { r.Status = apikey.Revoked })
+	k.add("expired", "", read|write, func(r *apikey.Record) { r.Expires = time.Now().Add(-time.Minute) })
+	k.add("early", "", read|write, func(r *apikey.Record) { r.NotBefore = time.Now().Add(time.Hour) })
+	k.key["unknown"] = apikey.Generate("unknown")
+	k.key["forged"] = apikey.Generate("reader")
+	return k
+}
+
+// invalid are the keys of ring that open nothing.
+var invalid = []string{"revoked", "expired", "early", "unknown", "forged"}
