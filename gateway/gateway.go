@@ -14,6 +14,7 @@ import (
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
 	"key-value/internal/requestid"
@@ -43,6 +44,8 @@ type Config struct {
 	Log *slog.Logger
 	// Interceptors are around every RPC, the first outermost. None: nobody observes RPCs.
 	Interceptors []connect.ServerInterceptor
+	// Limiter says whether a call would be refused, which is then done before it is read. Nil: it is not asked.
+	Limiter *admission.Limiter
 	// Observer is told of every REST request. Nil: nobody is.
 	Observer rest.Observer
 }
@@ -56,12 +59,12 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handl
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
 	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
 		Keys: cfg.Keys, Ready: ready, Log: cfg.Log,
-		Interceptors: append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...),
+		Interceptors: append(append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...), cfg.Limiter.Door),
 	})
 
 	handler := recovering(cfg.Log, console.New(rest.New(client, rest.Config{
 		Authenticate: authenticate(cfg.Keys), MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
-		Stopping: cfg.State.Stopping(), Observer: cfg.Observer,
+		Stopping: cfg.State.Stopping(), Observer: cfg.Observer, Full: cfg.Limiter.Full,
 	})))
 	handler = serve.Probes(cfg.State, ready, handler)
 	mounted := rpc.Mount(server, cfg.MaxValueBytes, handler)

@@ -14,6 +14,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	kvclient "key-value/client"
+	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
 	"key-value/internal/limit"
@@ -37,22 +38,23 @@ func (b busy) Do(ctx context.Context, _ store.Operation) (store.Result, error) {
 }
 
 // bounded are the places where a call can be refused because there is one already.
-var bounded = map[string]func(t *testing.T, engine store.Engine) connect.Transport{
-	"in one process": func(_ *testing.T, engine store.Engine) connect.Transport {
-		return rpc.InProcess(limitedService(engine))
+var bounded = map[string]func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string{
+	"at the door": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
+		return start(t, rpc.InProcess(limitedService(engine, limiter)), func(cfg *gateway.Config) { cfg.Limiter = limiter })
 	},
-	"at the service": func(t *testing.T, engine store.Engine) connect.Transport {
-		url := wiretest.Serve(t, rpc.Mount(limitedService(engine), limit.ValueBytes, http.NotFoundHandler()))
-		return dial(t, url, kvclient.WithOverloadPassedOn())
+	"in one process": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
+		return start(t, rpc.InProcess(limitedService(engine, limiter)))
 	},
-	"at the gateway": func(t *testing.T, engine store.Engine) connect.Transport {
-		transport := dial(t, serveService(t, engine), kvclient.WithBearer(token))
-		return admission.New(admission.Config{Calls: 1}).Transport(transport)
+	"at the service": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
+		url := wiretest.Serve(t, rpc.Mount(limitedService(engine, limiter), limit.ValueBytes, http.NotFoundHandler()))
+		return start(t, dial(t, url, kvclient.WithOverloadPassedOn()))
+	},
+	"at the gateway": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
+		return start(t, limiter.Transport(dial(t, serveService(t, engine), kvclient.WithBearer(token))))
 	},
 }
 
-func limitedService(engine store.Engine) *connect.Server {
-	limiter := admission.New(admission.Config{Calls: 1, Turns: 1})
+func limitedService(engine store.Engine, limiter *admission.Limiter) *connect.Server {
 	return rpc.NewServer(kvservice.New(engine, kvservice.Config{Limiter: limiter}), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: silent,
 	})
@@ -60,10 +62,10 @@ func limitedService(engine store.Engine) *connect.Server {
 
 // whenFull runs test against a gateway that has as much to do as it may, and afterwards wants it to go on.
 func whenFull(t *testing.T, test func(t *testing.T, url string)) {
-	for where, transport := range bounded {
+	for where, serve := range bounded {
 		t.Run(where, func(t *testing.T) {
 			engine := busy{newEngine(t), make(chan struct{}, 1)}
-			url := start(t, transport(t, engine))
+			url := serve(t, engine, admission.New(admission.Config{Calls: 1, Turns: 1}))
 			kv := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey)
 			ctx, cancel := context.WithCancel(t.Context())
 			over := make(chan error, 1)
@@ -150,10 +152,7 @@ func TestHealthIsNeverRefused(t *testing.T) {
 }
 
 func TestTooManyWatchesAreRefused(t *testing.T) {
-	limiter := admission.New(admission.Config{Watches: 1})
-	server := rpc.NewServer(kvservice.New(newEngine(t), kvservice.Config{Limiter: limiter}), rpc.Config{
-		Ready: func(context.Context) bool { return true }, Log: silent,
-	})
+	server := limitedService(newEngine(t), admission.New(admission.Config{Watches: 1}))
 	url := start(t, rpc.InProcess(server))
 	stream, err := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey).Watch(t.Context(), &keyvaluev1.WatchRequest{
 		Target: &keyvaluev1.WatchRequest_Prefix{}, Snapshot: true,

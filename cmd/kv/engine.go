@@ -49,7 +49,7 @@ func (e *engineFlags) open() (store.Engine, error) {
 // limiter bounds what the engine is asked for at a time. Large calls are work for the processor alone, so more turns
 // than there are processors would only make all of them take longer.
 func (e *engineFlags) limiter(calls int) *admission.Limiter {
-	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Turns: 2 * runtime.GOMAXPROCS(0)})
+	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Turns: runtime.GOMAXPROCS(0)})
 }
 
 // closing closes engine when serving is over, and returns both their errors.

@@ -21,10 +21,10 @@ func (g *gatewayFlags) flags(cmd *cobra.Command) {
 		"web origins whose pages may call, such as https://example.com, separated by commas; * for all")
 }
 
-func (g *gatewayFlags) config(s *server, keys *apikey.Keys) gateway.Config {
+func (g *gatewayFlags) config(s *server, keys *apikey.Keys, limiter *admission.Limiter) gateway.Config {
 	return gateway.Config{
 		Keys: keys, Origins: g.origins, MaxValueBytes: s.valueSize, State: s.state, Log: s.log,
-		Interceptors: s.observed(), Observer: s.observer(),
+		Interceptors: s.observed(), Observer: s.observer(), Limiter: limiter,
 	}
 }
 
@@ -62,6 +62,6 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 	if err != nil {
 		return err
 	}
-	transport = admission.New(admission.Config{Calls: s.calls}).Transport(transport)
-	return s.run(cmd.Context(), gateway.New(gateway.NewClient(transport, s.log), g.config(s, keys)), nil)
+	limiter := admission.New(admission.Config{Calls: s.calls})
+	return s.run(cmd.Context(), gateway.New(gateway.NewClient(limiter.Transport(transport), s.log), g.config(s, keys, limiter)), nil)
 }

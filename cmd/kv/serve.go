@@ -51,11 +51,12 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	if err != nil {
 		return err
 	}
+	limiter := e.limiter(s.calls)
 	service := rpc.NewServer(
-		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: e.limiter(s.calls)}),
+		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter}),
 		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
 	)
-	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, keys))
+	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, keys, limiter))
 	return closing(engine, s.run(cmd.Context(), handler, started))
 }
 

@@ -39,7 +39,17 @@ type method struct {
 	name  string
 	serve func(*api, http.ResponseWriter, request) error
 	query []string // the query parameters that it knows
+	work  work
 }
+
+// work is how much there is to do for a request.
+type work uint8
+
+const (
+	unbounded work = iota // nothing, or nothing that ends: it is not counted as a call
+	small
+	large
+)
 
 // request is an HTTP request that was routed.
 type request struct {
@@ -57,22 +67,22 @@ func routeTable() []route {
 	listParameters := []string{"prefix", "pageSize", "pageToken", "view"}
 	routes := []route{
 		{path: keyPrefix, methods: []method{
-			{name: http.MethodGet, serve: (*api).getValue},
-			{name: http.MethodHead, serve: (*api).getValue},
-			{name: http.MethodPut, serve: (*api).putValue, query: []string{"ttl"}},
-			{name: http.MethodPatch, serve: (*api).patchValue},
-			{name: http.MethodDelete, serve: (*api).deleteValue},
+			{name: http.MethodGet, serve: (*api).getValue, work: small},
+			{name: http.MethodHead, serve: (*api).getValue, work: small},
+			{name: http.MethodPut, serve: (*api).putValue, work: small, query: []string{"ttl"}},
+			{name: http.MethodPatch, serve: (*api).patchValue, work: small},
+			{name: http.MethodDelete, serve: (*api).deleteValue, work: small},
 		}},
 		{path: "/v1/values", methods: []method{
-			{name: http.MethodGet, serve: (*api).listValues, query: listParameters},
-			{name: http.MethodHead, serve: (*api).listValues, query: listParameters},
-			{name: http.MethodPut, serve: (*api).putEntry},
+			{name: http.MethodGet, serve: (*api).listValues, work: large, query: listParameters},
+			{name: http.MethodHead, serve: (*api).listValues, work: large, query: listParameters},
+			{name: http.MethodPut, serve: (*api).putEntry, work: small},
 		}},
 		{path: "/v1/values:batch", methods: []method{
-			{name: http.MethodPost, serve: (*api).batch},
+			{name: http.MethodPost, serve: (*api).batch, work: large},
 		}},
 		{path: "/v1/values:increment", methods: []method{
-			{name: http.MethodPost, serve: (*api).increment},
+			{name: http.MethodPost, serve: (*api).increment, work: small},
 		}},
 		{path: "/v1/values:watch", methods: []method{
 			{name: http.MethodGet, serve: (*api).watchValues, query: []string{"key", "prefix", "resumeToken", "snapshot"}},
@@ -141,6 +151,10 @@ func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	m, ok := route.method(r.Method)
 	if !ok {
 		return route, route.refuse(w, r)
+	}
+	if m.work != unbounded && a.full(m.work == large) {
+		writeOverloaded(w, r)
+		return route, nil
 	}
 	query, err := parseQuery(r.URL.RawQuery, m.query)
 	if err != nil {

@@ -82,6 +82,23 @@ func (l *Limiter) LeaveWatch() {
 	}
 }
 
+// Full reports whether a call would be refused now, for whoever can find out before it is read. It need not ask, and
+// whom it lets pass may still be refused.
+func (l *Limiter) Full(large bool) bool {
+	if l == nil {
+		return false
+	}
+	if l.cfg.Calls != 0 && l.calls.Load() >= int64(l.cfg.Calls) {
+		return true
+	}
+	if !large || l.cfg.Turns == 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.busy >= l.cfg.Turns && l.line.full()
+}
+
 func overloaded() error {
 	return reason.Overloaded.Errorf("there is more to do than can be done; nothing was changed, try again later")
 }

@@ -41,6 +41,19 @@ func TestCallsBeyondTheBoundAreRefused(t *testing.T) {
 	l.LeaveLarge()
 }
 
+func TestWhatWouldBeRefusedIsKnownBefore(t *testing.T) {
+	l := admission.New(admission.Config{Calls: 1})
+	if l.Full(false) || l.Full(true) {
+		t.Error("a limiter that has let nobody in is full")
+	}
+	if err := l.Enter(); err != nil || !l.Full(false) || !l.Full(true) {
+		t.Errorf("with all the calls that there may be (%v), it is not full", err)
+	}
+	if (*admission.Limiter)(nil).Full(true) {
+		t.Error("a nil limiter is full")
+	}
+}
+
 func TestWatchesBeyondTheBoundAreRefused(t *testing.T) {
 	l := admission.New(admission.Config{Watches: 1})
 	if err := l.EnterWatch(); err != nil {
@@ -167,11 +180,11 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 				begin := time.Now()
 				for time.Since(begin) < 3*time.Second {
 					calls.Go(func() {
-						start := time.Now()
+						start, full := time.Now(), l.Full(true)
 						if l.EnterLarge(t.Context()) != nil {
 							refused.Add(1)
-							if time.Since(start) != 0 {
-								t.Error("a refusal took time")
+							if time.Since(start) != 0 || !full {
+								t.Error("a refusal took time, or was not foreseen")
 							}
 							return
 						}

@@ -5,8 +5,6 @@ import (
 	"sync"
 
 	"connectrpc.com/connect/v2"
-
-	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 )
 
 // Transport returns a transport that carries calls over next as long as l lets them in. Streams are for the service to
@@ -19,7 +17,7 @@ type transport struct {
 }
 
 func (t transport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-	if spec.StreamType != connect.StreamTypeUnary || spec.Procedure == keyvaluev1connect.KeyValueServiceGetStatsProcedure {
+	if !counted(spec.Procedure) {
 		return t.next.NewClientStream(ctx, spec)
 	}
 	if err := t.limiter.Enter(); err != nil {

@@ -29,6 +29,10 @@ func (l *Limiter) EnterLarge(ctx context.Context) error {
 	}
 	// Those who came in the meantime are looked at first: most take no time, and who must be refused is refused now.
 	runtime.Gosched()
+	if err := ctx.Err(); err != nil { // a caller who left did so while we waited
+		l.LeaveLarge()
+		return err
+	}
 	return nil
 }
 
