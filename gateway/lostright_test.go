@@ -1,0 +1,186 @@
+package gateway_test
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/apikey"
+	"key-value/internal/reason"
+	"key-value/internal/wiretest"
+)
+
+// watched is a watch that is open: it has sent its first event. Its end is sent when it has come.
+func watched(t *testing.T, kv client, prefix string) <-chan error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	stream, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{Prefix: prefix}})
+	if err == nil {
+		_, err = stream.Receive()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := make(chan error, 1)
+	go func() {
+		defer stream.Close()
+		for {
+			if _, err := stream.Receive(); err != nil {
+				end <- err
+				return
+			}
+		}
+	}()
+	return end
+}
+
+// watchedOverREST is an event stream that is open. The last it says is sent when it has ended.
+func watchedOverREST(t *testing.T, url string, header ...string) <-chan string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s = %v, %v", url, res, err)
+	}
+	end := make(chan string, 1)
+	go func() {
+		defer res.Body.Close()
+		last := ""
+		for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+			if lines.Text() != "" {
+				last = lines.Text()
+			}
+		}
+		end <- last
+	}()
+	return end
+}
+
+// A call that lasts ends when its key may not make it any more, on every wire.
+func TestALostRightEndsWhatIsOpen(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*apikey.Record)
+		want   reason.Reason
+	}{
+		"revoked": {func(r *apikey.Record) { r.Status = apikey.Revoked }, reason.APIKeyInvalid},
+		"expired": {func(r *apikey.Record) { r.Expires = time.Now() }, reason.APIKeyInvalid},
+		"rotated": {func(r *apikey.Record) { r.SHA256 = apikey.HashOf("another") }, reason.APIKeyInvalid},
+		"shrunk":  {func(r *apikey.Record) { r.Grants[0].Prefix = "in/side/" }, reason.PermissionDenied},
+		"written": {func(r *apikey.Record) { r.Grants[0].Ops = write }, reason.PermissionDenied},
+	} {
+		for _, arrangement := range arrangements {
+			t.Run(name+"/"+arrangement.name, func(t *testing.T) {
+				t.Parallel()
+				k := newKeyring(t)
+				k.add("lost", "in/", read|write)
+				k.add("kept", "in/", read)
+				url := k.start(arrangement.transport(t, newEngine(t)))
+				ends := map[string]<-chan error{}
+				for _, wire := range wiretest.Wires() {
+					ends[wire.Name] = watched(t, wire.Dial(t, url, k.header("lost")...), "in/")
+				}
+				kept := watched(t, wiretest.Wires()[0].Dial(t, url, k.header("kept")...), "in/")
+				events := watchedOverREST(t, url+"/v1/values:watch?prefix=in/", k.header("lost")...)
+				k.edit(func(f *apikey.File) { test.change(f.Find("lost")) })
+				for wire, end := range ends {
+					if err := <-end; reason.Of(err) != test.want || connect.CodeOf(err) != test.want.Code() {
+						t.Errorf("the watch over %s ended with %v, want %s", wire, err, test.want)
+					}
+				}
+				if last := <-events; !strings.Contains(last, string(test.want)) {
+					t.Errorf("the event stream ended with %q, want %s", last, test.want)
+				}
+				select {
+				case err := <-kept:
+					t.Errorf("the watch of another key ended with %v", err)
+				default:
+				}
+			})
+		}
+	}
+}
+
+// The right ends at its time, although nobody changes the file.
+func TestAnExpiryEndsWhatIsOpen(t *testing.T) {
+	k := newKeyring(t)
+	k.add("brief", "", read|write, func(r *apikey.Record) { r.Expires = time.Now().Add(2 * time.Second) })
+	url := k.start(arrangements[0].transport(t, newEngine(t)))
+	end := watched(t, wiretest.Wires()[0].Dial(t, url, k.header("brief")...), "")
+	put := ask(t, http.MethodPut, url+"/v1/values/a", "1", "Content-Type", "text/plain")
+	poll := askAs(t, http.MethodGet, url+"/v1/values/a", "",
+		append(k.header("brief"), "If-None-Match", put.header.Get("ETag"), "Prefer", "wait=60")...)
+	if poll.status != http.StatusUnauthorized {
+		t.Errorf("the long poll ended with %d %s, want 401", poll.status, poll.body)
+	}
+	if err := <-end; reason.Of(err) != reason.APIKeyInvalid {
+		t.Errorf("the watch ended with %v, want API_KEY_INVALID", err)
+	}
+}
+
+// from is an HTTP client that calls from an address of this machine.
+func from(t *testing.T, address string) *http.Client {
+	transport := &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}).DialContext}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestWhoShowsWrongKeysIsToldToWaitAndNobodyElse(t *testing.T) {
+	k := newKeyring(t)
+	k.add("good", "", read|write)
+	url := k.start(arrangements[0].transport(t, newEngine(t)), func(c *apikey.Config) { c.FailuresPerSecond = 1 })
+	guesser, other := from(t, "127.0.0.2"), from(t, "127.0.0.3")
+	status := func(client *http.Client, key string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/values", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Api-Key", key)
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode, res.Header.Get("Retry-After")
+	}
+	got := map[int]int{}
+	for range 100 {
+		code, _ := status(guesser, "wrong")
+		got[code]++
+	}
+	if got[401] < 10 || got[401] > 50 || got[401]+got[429] != 100 {
+		t.Errorf("100 wrong keys are answered %v, want some 401 and then 429", got)
+	}
+	for name, test := range map[string]struct {
+		client *http.Client
+		key    string
+		want   int
+	}{
+		"the guesser's next wrong key":              {guesser, "wrong", 429},
+		"a chosen key, found by guessing":           {guesser, apiKey, 429},
+		"a key of the file, which nobody can guess": {guesser, k.key["good"], 200},
+		"somebody else's wrong key":                 {other, "wrong", 401},
+		"somebody else's chosen key":                {other, apiKey, 200},
+		"somebody else's key, of the file":          {other, k.key["good"], 200},
+	} {
+		code, wait := status(test.client, test.key)
+		if code != test.want || (code == 429) != (wait != "") {
+			t.Errorf("%s = %d, Retry-After %q; want %d", name, code, wait, test.want)
+		}
+	}
+}
