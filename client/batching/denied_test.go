@@ -58,4 +58,3 @@ func TestACallWithoutTheRightTouchesNoOther(t *testing.T) {
 		}
 	})
 }
-
