@@ -152,6 +152,9 @@ type KeyValueServiceClient interface {
 	// Atomic: all of them take effect at one instant or none does. If one fails, the call fails with that
 	// operation's error, and ErrorInfo.metadata["operation"] holds its index, from 0.
 	//
+	// A batch with an operation that the API key does not allow fails as a whole in both ways, with
+	// PERMISSION_DENIED and the operation's index, and before anything is done.
+	//
 	// Fails with INVALID_ARGUMENT (BATCH_TOO_LARGE, REQUEST_INVALID).
 	Batch(context.Context, *v1.BatchRequest) (*v1.BatchResponse, error)
 	// Follows the changes of a key or of all keys with a prefix. The stream ends only with an error.
@@ -228,6 +231,9 @@ type KeyValueServiceHandler interface {
 	// Not atomic: the operations run in order, each on its own, and a failed one is reported in its result.
 	// Atomic: all of them take effect at one instant or none does. If one fails, the call fails with that
 	// operation's error, and ErrorInfo.metadata["operation"] holds its index, from 0.
+	//
+	// A batch with an operation that the API key does not allow fails as a whole in both ways, with
+	// PERMISSION_DENIED and the operation's index, and before anything is done.
 	//
 	// Fails with INVALID_ARGUMENT (BATCH_TOO_LARGE, REQUEST_INVALID).
 	Batch(context.Context, *v1.BatchRequest) (*v1.BatchResponse, error)
