@@ -69,6 +69,9 @@ func keepHeader(ctx context.Context, info *tap.Info) (context.Context, error) {
 func (s *service) serve(_ any, out grpc.ServerStream) error {
 	growStack(0)
 	ctx := out.Context()
+	if err := ctx.Err(); err != nil { // the caller gave up before its turn came
+		return err
+	}
 	in, ok := grpc.ServerTransportStreamFromContext(ctx).(transportStream)
 	if !ok {
 		return connectStatus(connect.Errorf(connect.CodeInternal, "this is not a stream of grpc-go"))

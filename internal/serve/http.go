@@ -17,7 +17,7 @@ func newHTTP(cfg Config) *http.Server {
 	// Connections come with TLS taken off, except where there are too many to look at.
 	protocols.SetUnencryptedHTTP2(true)
 	protocols.SetHTTP2(cfg.TLS != nil)
-	handler := sendAway(cfg.State, oneLength(withDeadlines(cfg.Handler)))
+	handler := sendAway(cfg.State, withoutResets(oneLength(withDeadlines(cfg.Handler))))
 	if cfg.TLS != nil {
 		handler = withTLS(handler)
 	}
@@ -33,7 +33,7 @@ func newHTTP(cfg Config) *http.Server {
 			PingTimeout:          pingTimeout,
 			WriteByteTimeout:     writeTimeout,
 		},
-		ConnContext: keepTLS,
+		ConnContext: keepPeer,
 		ErrorLog:    slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 }

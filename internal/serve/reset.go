@@ -1,0 +1,54 @@
+package serve
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync/atomic"
+)
+
+// resetsMax is how many more requests a client may give up than it waits for, on one HTTP/2 connection.
+const resetsMax = 1000
+
+// peerKey is where a connection's context has its *peer.
+type peerKey struct{}
+
+// peer is who is at the other end of a connection of net/http.
+type peer struct {
+	conn   net.Conn
+	resets atomic.Int64 // requests that were given up, less those that were not
+}
+
+func keepPeer(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(keepTLS(ctx, conn), peerKey{}, &peer{conn: conn})
+}
+
+// withoutResets closes connections whose clients open streams only to reset them ("rapid reset", CVE-2023-44487).
+// net/http bounds how many handlers run for such a client and leaves it at that; grpc-go has the client wait. A request
+// that was given up before its turn came is not looked at.
+func withoutResets(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, ok := r.Context().Value(peerKey{}).(*peer)
+		if !ok || r.ProtoMajor < 2 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if r.Context().Err() == nil {
+			next.ServeHTTP(w, r)
+		}
+		p.ended(r.Context().Err() != nil)
+	})
+}
+
+// ended counts a request that is over.
+func (p *peer) ended(reset bool) {
+	if !reset {
+		if n := p.resets.Load(); n > 0 {
+			p.resets.CompareAndSwap(n, n-1) // if somebody else counts, too, one more or less does not matter
+		}
+		return
+	}
+	if p.resets.Add(1) == resetsMax {
+		_ = p.conn.Close()
+	}
+}
