@@ -5,10 +5,16 @@ import (
 	"net"
 	"net/http"
 	"sync/atomic"
+	"time"
 )
 
-// resetsMax is how many more requests a client may give up than it waits for, on one HTTP/2 connection.
-const resetsMax = 1000
+const (
+	// resetsFree is how many more requests than it waits for a client may give up, on one HTTP/2 connection, before
+	// each further one costs it resetDelay, and resetsMax how many before it is sent away.
+	resetsFree = 100
+	resetsMax  = 1000
+	resetDelay = time.Millisecond
+)
 
 // peerKey is where a connection's context has its *peer.
 type peerKey struct{}
@@ -23,9 +29,10 @@ func keepPeer(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(keepTLS(ctx, conn), peerKey{}, &peer{conn: conn})
 }
 
-// withoutResets closes connections whose clients open streams only to reset them ("rapid reset", CVE-2023-44487).
-// net/http bounds how many handlers run for such a client and leaves it at that; grpc-go has the client wait. A request
-// that was given up before its turn came is not looked at.
+// withoutResets slows down, and then closes, connections whose clients open streams only to reset them ("rapid reset",
+// CVE-2023-44487). net/http bounds how many handlers run for such a client and leaves it at that; grpc-go has the client
+// wait. To close the connection at once would be no use, since the client opens another. A request that was given up
+// before its turn came is not looked at.
 func withoutResets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := r.Context().Value(peerKey{}).(*peer)
@@ -48,7 +55,12 @@ func (p *peer) ended(reset bool) {
 		}
 		return
 	}
-	if p.resets.Add(1) == resetsMax {
+	switch n := p.resets.Add(1); {
+	case n >= resetsMax:
 		_ = p.conn.Close()
+	case n > resetsFree:
+		if c, ok := p.conn.(interface{ Delay(time.Duration) }); ok {
+			c.Delay(resetDelay)
+		}
 	}
 }

@@ -3,12 +3,15 @@ package split
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	// gatherMax is how many bytes may wait to be written.
 	gatherMax = 64 << 10
+	// delayMax is the longest wait before a read: a client that is kept waiting must still be noticed when it leaves.
+	delayMax = time.Second
 	// flushTime is how long what is still to be written may take once the server has closed the connection.
 	flushTime = time.Second
 )
@@ -21,6 +24,7 @@ type httpConn struct {
 	source   *source
 	timeout  time.Duration
 	answered func()
+	owed     atomic.Int64 // nanoseconds to wait before more is read
 
 	mu      sync.Mutex
 	changed sync.Cond // of the fields below
@@ -56,7 +60,15 @@ func judgeAck(f frame, _ []byte) verdict {
 	return pass
 }
 
-func (c *httpConn) Read(p []byte) (int, error) { return c.source.Read(p) }
+func (c *httpConn) Read(p []byte) (int, error) {
+	if owed := time.Duration(c.owed.Swap(0)); owed > 0 {
+		time.Sleep(min(owed, delayMax))
+	}
+	return c.source.Read(p)
+}
+
+// Delay has the connection wait for d before it reads on, beside what it has to wait already.
+func (c *httpConn) Delay(d time.Duration) { c.owed.Add(int64(d)) }
 
 // Write implements [net.Conn]. An error is told with a later write.
 func (c *httpConn) Write(p []byte) (int, error) {
