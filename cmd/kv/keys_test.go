@@ -62,8 +62,18 @@ func TestKeysComeAndGoWhileTheServerRuns(t *testing.T) {
 	become(t, server.url, last, 0, "ls", "reports/")
 	become(t, server.url, again, 4, "get", "reports/a")
 
+	watching, code := newLines(), make(chan int, 1)
+	env := map[string]string{"KV_URL": server.url, "KV_API_KEY": last}
+	go func() {
+		code <- run(t.Context(), []string{"watch", "--prefix", "reports/"}, streams{strings.NewReader(""), watching, watching},
+			func(name string) string { return env[name] })
+	}()
+	watching.find(t.Context(), `(sync)`)
 	if got := kv(t, nil, "", "keys", "revoke", "--file", file, "--id", "reader"); got != (result{}) {
 		t.Errorf("kv keys revoke = %+v, want nothing said", got)
+	}
+	if got := <-code; got != 4 {
+		t.Errorf("the watch of a revoked key ends with code %d, want 4: %s", got, watching.text)
 	}
 	become(t, server.url, last, 4, "get", "reports/a")
 	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), admin) {

@@ -61,7 +61,7 @@ func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) err
 	}
 	defer cancel()
 	// A watch waits for a store that is not there. Who has just typed the command wants to know instead.
-	if _, err := kv.Stats(ctx); err != nil {
+	if _, err := kv.Stats(ctx); err != nil && !errors.Is(err, client.ErrPermissionDenied) {
 		return err
 	}
 	w := &watcher{flags: f, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), token: f.resume}
