@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"connectrpc.com/connect/v2"
@@ -34,8 +35,15 @@ func (s *server) dial(h *hopFlags) (connect.Transport, error) {
 	if pair != nil {
 		s.follow(pair)
 	}
+	u, err := url.Parse(h.service)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--service: %w", err)}
+	}
+	explainer := newExplainer(s, u, config)
 	options := []client.Option{
-		client.WithMaxValueBytes(s.valueSize), client.WithRequests(s.hop), client.WithGather(s.gather),
+		client.WithMaxValueBytes(s.valueSize),
+		client.WithRequests(func(next connect.Transport) connect.Transport { return s.hop(explainer.over(next)) }),
+		client.WithGather(s.gather),
 		client.WithOverloadPassedOn(), // whoever calls the gateway can wait, and is told for how long
 		client.WithTLS(config),
 	}

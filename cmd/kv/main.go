@@ -60,7 +60,8 @@ func advice(err error, getenv func(string) string) string {
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "; name the authority that signed for it with --ca or KV_CA, if you trust that"
 	}
-	if strings.Contains(err.Error(), "looked like an HTTP/1.1 header") {
+	// Which of the two depends on how far the call came.
+	if s := err.Error(); strings.Contains(s, "looked like an HTTP/1.1 header") || strings.Contains(s, "client conn could not be established") {
 		return "; it may speak TLS there: try https"
 	}
 	return ""

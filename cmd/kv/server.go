@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,8 @@ type server struct {
 	metrics  *telemetry.Metrics  // nil without an admin address
 	tracing  *telemetry.Tracing  // nil if nobody asks for traces
 	getenv   func(string) string
+
+	background sync.WaitGroup // what may outlast the call that it is for
 }
 
 func newServer(getenv func(string) string) *server {
@@ -111,6 +114,7 @@ func (s *server) run(ctx context.Context, handler serve.Handler, started func(ad
 	if !s.fastGRPC {
 		handler.RPC = nil
 	}
+	defer s.background.Wait()
 	defer tlsfiles.Follow(s.log, s.followed...)()
 	collector.Default.Follow()
 	return s.flush(serve.Run(ctx, serve.Config{

@@ -68,8 +68,9 @@ func TestTheCommandsSpeakTLSAllTheWay(t *testing.T) {
 		says string
 	}{
 		"nobody trusts it":      {map[string]string{"KV_URL": url}, []string{"get", "a"}, 5, "--ca"},
+		"health without TLS":    {nil, []string{"healthcheck", strings.Replace(url, "https", "http", 1)}, 1, "400"},
 		"health of that":        {nil, []string{"healthcheck", url}, 1, "--ca"},
-		"without TLS":           {map[string]string{"KV_URL": strings.Replace(url, "https", "http", 1)}, []string{"get", "a"}, 5, "try https"},
+		"without TLS":           {map[string]string{"KV_URL": strings.Replace(url, "https", "http", 1)}, []string{"get", "a"}, 5, "kv: "},
 		"another host":          {map[string]string{"KV_URL": strings.Replace(url, "127.0.0.1", "127.0.0.2", 1), "KV_CA": ca}, []string{"get", "a"}, 5, "127.0.0.2"},
 		"no certificate shown":  {client, []string{"healthcheck", secure(service.url)}, 1, "certificate required"},
 		"no such authority":     {client, []string{"get", "a", "--ca", "/nope.pem"}, 1, "--ca"},
@@ -103,10 +104,10 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 		"a stranger's certificate":    {with(map[string]string{"KV_SERVICE_CERT": shown, "KV_SERVICE_KEY": shownKey}), "unknown certificate authority"},
 		"another service's authority": {with(map[string]string{"KV_SERVICE_CA": strangers.File(t)}), "signed by unknown authority"},
 		"an expired certificate":      {with(map[string]string{"KV_SERVICE": secure(old.url)}), "has expired"},
-		"TLS where there is none":     {with(map[string]string{"KV_SERVICE": secure(plain.url)}), "HTTP response to HTTPS client"},
+		"TLS where there is none":     {with(map[string]string{"KV_SERVICE": secure(plain.url)}), "does not look like a TLS handshake"},
 		"no TLS where there is": {with(map[string]string{
 			"KV_SERVICE": service.url, "KV_SERVICE_CA": "", "KV_SERVICE_CERT": "", "KV_SERVICE_KEY": "",
-		}), "http2: "},
+		}), "say https"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gateway := startKV(t, test.env, "gateway")
@@ -115,7 +116,7 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 			}
 			bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			if gateway.log.find(bounded, "(service does not answer.*"+test.says+")") == "" {
+			if gateway.log.find(bounded, "(service is out of reach.*"+test.says+")") == "" {
 				t.Errorf("the log does not say %q: %s", test.says, gateway.log.text)
 			}
 		})

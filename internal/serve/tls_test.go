@@ -119,8 +119,10 @@ func TestARequestWithoutTLSIsToldSo(t *testing.T) {
 	if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "use https") {
 		t.Errorf("POST = %d %q, %v; want 400 that names https", res.StatusCode, body, err)
 	}
-	if _, err := wiretest.HTTPClient(t).Get("http://" + addr); err == nil || !strings.Contains(err.Error(), "looked like an HTTP/1.1 header") {
-		t.Errorf("GET by HTTP/2 = %v, want it to say what came", err)
+	p := wiretest.DialPeer(t, "http://"+addr)
+	p.Greet()
+	if answer, err := io.ReadAll(p.Conn); !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
+		t.Errorf("HTTP/2 was answered with %q, %v; want 400 in HTTP/1.1, which clients of HTTP/2 know to name", answer, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,26 @@ func wantShown(t *testing.T, server, client *tls.Config, name string) {
 	}
 }
 
+// journal is what was logged.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer // guarded by mu
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+// take returns what was logged since the last time.
+func (j *journal) take() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	defer j.text.Reset()
+	return j.text.String()
+}
+
 func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		authority := tlstest.NewAuthority(t)
@@ -58,7 +79,7 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var log bytes.Buffer
+		var log journal
 		stop := tlsfiles.Follow(slog.New(slog.NewTextHandler(&log, nil)), pair)
 		server, client := tlsfiles.Server(pair, nil), tlsfiles.Client(authority.Pool(), nil)
 		pass := func() { time.Sleep(2 * time.Second); synctest.Wait() } // in the bubble
@@ -76,15 +97,16 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 			"one that has ended": func() error { authority.Rewrite(t, cert, key, tlstest.Leaf{Ended: true}); return nil },
 			"no file":            func() error { return os.Remove(key) },
 		} {
-			log.Reset()
+			log.take()
 			if err := spoil(); err != nil {
 				t.Fatal(err)
 			}
 			pass()
 			pass()
 			wantShown(t, server, client, "old")
-			if got := strings.Count(log.String(), "level=ERROR"); got != 1 {
-				t.Errorf("%s is told of %d times, want once:\n%s", name, got, log.String())
+			told := log.take()
+			if got := strings.Count(told, "level=ERROR"); got != 1 {
+				t.Errorf("%s is told of %d times, want once:\n%s", name, got, told)
 			}
 		}
 		authority.Rewrite(t, cert, key, tlstest.Leaf{Name: "new"})
