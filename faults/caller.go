@@ -19,6 +19,7 @@ import (
 	"key-value/internal/remote"
 	"key-value/internal/wiretest"
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/storetest"
 )
 
 // callPatience is how long a client waits for an answer.
@@ -98,10 +99,10 @@ func unanswered(err error) bool {
 // mostUnknown is how many writes of one history may have no outcome. Each of them doubles what a check has to try.
 const mostUnknown = 6
 
-// wary is a program that ends a history which becomes too uncertain to be checked, and that waits a little after a call
-// without an answer.
+// wary makes calls for a history: it ends one that becomes too uncertain to be checked, and waits a
+// little after a call without an answer.
 type wary struct {
-	*program
+	storetest.Store
 	run     context.Context //nolint:containedctx // what calls last for: longer than the history
 	end     context.CancelFunc
 	unknown atomic.Int64
@@ -109,14 +110,14 @@ type wary struct {
 
 // Do implements [storetest.Store].
 func (w *wary) Do(_ context.Context, op store.Operation) (store.Result, error) {
-	result, err := w.program.Do(w.run, op)
+	result, err := w.Store.Do(w.run, op)
 	w.worry(err, op.Kind == store.Get)
 	return result, err
 }
 
 // Batch implements [storetest.Store].
 func (w *wary) Batch(_ context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
-	results, err := w.program.Batch(w.run, ops, atomic)
+	results, err := w.Store.Batch(w.run, ops, atomic)
 	w.worry(err, false)
 	return results, err
 }

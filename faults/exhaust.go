@@ -7,12 +7,9 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
-
-	"key-value/kvservice/store"
 )
 
 // flood opens connections that begin a request and never go on, half of them on each gateway.
@@ -68,64 +65,4 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 		conn.Close()
 	}
 	return err
-}
-
-// fill writes until the store is full, sees that it refuses writes and nothing else, and makes room again.
-func fill(ctx context.Context, s *stage, turn int) error {
-	p, err := newProgram(s.balancer.url(), newMeter())
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	value := make([]byte, 1<<20)
-	key := func(i int) string { return fmt.Sprintf("fill/%d/%d", turn, i) }
-	var writers sync.WaitGroup
-	keys := make(chan int)
-	full := make(chan struct{})
-	tell := sync.OnceFunc(func() { close(full) })
-	for range 4 {
-		writers.Go(func() {
-			for i := range keys {
-				if _, err := p.Do(ctx, store.Operation{Kind: store.Set, Key: key(i), Value: value}); errors.Is(err, store.ErrFull) {
-					tell()
-				}
-			}
-		})
-	}
-	const most = 600
-	written := 0
-filling:
-	for ; written < most; written++ {
-		select {
-		case keys <- written:
-		case <-full:
-			break filling
-		case <-ctx.Done():
-			break filling
-		}
-	}
-	close(keys)
-	writers.Wait()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if written == most {
-		return wrong(fmt.Errorf("%d MiB were taken with a limit of %s", most, maxMemory))
-	}
-	pause(ctx, spell/2)
-	if _, err := p.Do(ctx, store.Operation{Kind: store.Get, Key: key(0)}); err != nil && !unanswered(err) {
-		return wrong(fmt.Errorf("a read of a full store: %w", err))
-	}
-	for i := range written + 4 {
-		for {
-			_, err := p.Do(ctx, store.Operation{Kind: store.Delete, Key: key(i)})
-			if err == nil || ctx.Err() != nil {
-				break
-			}
-			if !unanswered(err) {
-				return wrong(fmt.Errorf("a delete from a full store: %w", err))
-			}
-		}
-	}
-	return nil
 }

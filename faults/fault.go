@@ -22,7 +22,7 @@ const spell = 1200 * time.Millisecond
 // kinds are all faults there are.
 var kinds = []fault{
 	{name: "gateway killed, started again", inject: killGateway},
-	{name: "gateway restarted by SIGTERM", inject: rollGateway, strict: true},
+	{name: "both gateways restarted, by SIGTERM", inject: rollGateways, strict: true},
 	{name: "gateway stopped (SIGSTOP)", inject: func(ctx context.Context, s *stage, turn int) error {
 		return freeze(ctx, s.gateways[turn%2], spell)
 	}},
@@ -51,11 +51,20 @@ func killGateway(ctx context.Context, s *stage, turn int) error {
 	return s.restartGateway(ctx, turn%2)
 }
 
-func rollGateway(ctx context.Context, s *stage, turn int) error {
-	if err := s.gateways[turn%2].stop(); err != nil {
-		return wrong(err)
+// rollGateways restarts one gateway after the other, the next once the balancer has the first one back.
+func rollGateways(ctx context.Context, s *stage, _ int) error {
+	for i, p := range s.gateways {
+		if err := p.stop(); err != nil {
+			return wrong(err)
+		}
+		if err := s.restartGateway(ctx, i); err != nil {
+			return err
+		}
+		for !s.balancer.backends[i].ready.Load() && ctx.Err() == nil {
+			pause(ctx, probeEvery)
+		}
 	}
-	return s.restartGateway(ctx, turn%2)
+	return ctx.Err()
 }
 
 // killService also checks that nothing from before means anything afterwards.

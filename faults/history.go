@@ -26,19 +26,26 @@ type history struct {
 	calls []storetest.Call
 }
 
-// histories has p work until ctx is done, and hands over one history after the other. No two have a key in common.
-func histories(ctx context.Context, p *program, seeds func() uint64, fault func() string, done func(history)) {
+// histories has clients of s work until ctx is done, and hands over one history after the other. No two have a key in
+// common.
+func histories(ctx context.Context, s storetest.Store, seeds func() uint64, fault func() string, done func(history)) {
 	for ctx.Err() == nil {
-		h := history{fault: fault(), seed: seeds(), begin: time.Now()}
-		w := storetest.Workload{Clients: 4, Calls: 40, Batches: h.seed%3 == 0, Seed: h.seed}
-		for i := range 1 + h.seed%4 {
-			w.Keys = append(w.Keys, fmt.Sprintf("h/%d/%d", h.seed, i))
-		}
-		round, end := context.WithCancel(ctx)
-		h.calls = w.Run(round, &wary{program: p, run: context.WithoutCancel(ctx), end: end})
-		end()
+		h := history{fault: fault(), seed: seeds()}
+		h.record(ctx, s)
 		done(h)
 	}
+}
+
+// record has clients of s make a history.
+func (h *history) record(ctx context.Context, s storetest.Store) {
+	w := storetest.Workload{Clients: 4, Calls: 40, Batches: h.seed%3 == 0, Seed: h.seed}
+	for i := range 1 + h.seed%4 {
+		w.Keys = append(w.Keys, fmt.Sprintf("h/%d/%d", h.seed, i))
+	}
+	round, end := context.WithCancel(ctx)
+	defer end()
+	h.begin = time.Now()
+	h.calls = w.Run(round, &wary{Store: s, run: context.WithoutCancel(ctx), end: end})
 }
 
 // operations returns how many of the operations were answered.

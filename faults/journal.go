@@ -22,7 +22,7 @@ func journals(ctx context.Context, p *program, st *stage, seeds func() uint64, d
 		seed, life := seeds(), st.lifetime()
 		round, end := context.WithCancelCause(context.WithoutCancel(ctx))
 		forget := context.AfterFunc(life, func() { end(errForgotten) })
-		changes, err := follow(round, end, p, seed)
+		changes, err := follow(round, end, p, []storetest.Watchable{lasting{p}, byLibrary{p.library}}, seed)
 		forget()
 		end(nil)
 		if life.Err() != nil || errors.Is(err, errForgotten) {
@@ -34,17 +34,20 @@ func journals(ctx context.Context, p *program, st *stage, seeds func() uint64, d
 
 var errForgotten = errors.New("the service died")
 
-// follow writes one journal, and has watches follow it: from its beginning and, with a snapshot, from its middle.
-func follow(ctx context.Context, end context.CancelCauseFunc, p *program, seed uint64) (int, error) {
+// follow writes one journal to s, and has watches of each kind follow it: from its beginning and, with a snapshot, from
+// its middle. End ends ctx.
+func follow(
+	ctx context.Context, end context.CancelCauseFunc, s storetest.Store, watches []storetest.Watchable, seed uint64,
+) (int, error) {
 	j := storetest.Journal{Prefix: fmt.Sprintf("w/%d/", seed), Writers: 2, Changes: 40, Seed: seed}
 	f := &followers{journal: j}
-	for _, from := range []storetest.Watchable{lasting{p}, byLibrary{p.library}} {
+	for _, from := range watches {
 		if err := f.join(ctx, from, false); err != nil {
 			return 0, fmt.Errorf("watch: %w", err)
 		}
 	}
 	var late sync.WaitGroup
-	for _, from := range []storetest.Watchable{lasting{p}, byLibrary{p.library}} {
+	for _, from := range watches {
 		late.Go(func() {
 			pause(ctx, 100*time.Millisecond)
 			if err := f.join(ctx, from, true); err != nil {
@@ -52,7 +55,7 @@ func follow(ctx context.Context, end context.CancelCauseFunc, p *program, seed u
 			}
 		})
 	}
-	changes, err := j.Write(ctx, newSure(p))
+	changes, err := j.Write(ctx, newSure(s))
 	late.Wait()
 	if err != nil {
 		end(err)

@@ -17,8 +17,8 @@ type proxy struct {
 
 // newProxy passes on from a free port of listen, which is an IP address, to upstream.
 func newProxy(name, listen, upstream string) (*proxy, error) {
-	quiet := zerolog.Nop()
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), quiet)
+	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics have a logger of their own
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	p := &proxy{toxiproxy.NewProxy(server, name, net.JoinHostPort(listen, "0"), upstream)}
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("proxy %s: %w", name, err)

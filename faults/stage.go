@@ -17,7 +17,7 @@ const (
 	apiKey       = "a-key-for-the-fault-suite"
 	serviceToken = "a-token-for-the-fault-suite"
 	// maxMemory is what the entries may take: enough for the workloads, and little enough to be used up quickly.
-	maxMemory = "256MiB"
+	maxMemory = "48MiB"
 	// drainDelay is how long a gateway that stops goes on taking connections: the balancer must notice meanwhile.
 	drainDelay = "1s"
 )
@@ -87,7 +87,8 @@ func (s *stage) open(ctx context.Context) error {
 }
 
 func (s *stage) startService(ctx context.Context, listen string) (*process, error) {
-	return start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory)
+	return start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory,
+		"--watch-history", "128MiB") // so that large values of others do not end a watch
 }
 
 func (s *stage) startGateway(ctx context.Context, i int, listen string) (*process, error) {
