@@ -13,7 +13,7 @@ import (
 
 const (
 	programs = 20 // how many make histories; one more writes journals
-	checkers = 2 // how many histories are checked at a time
+	checkers = 2  // how many histories are checked at a time
 	// calm is how long nothing is injected between two faults, and warm how long before the first one.
 	calm = 700 * time.Millisecond
 	warm = 2 * time.Second
