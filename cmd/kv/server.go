@@ -30,6 +30,7 @@ type server struct {
 	admin     string        // host:port for operators; empty: none
 	valueSize int           // the longest value, in bytes
 	calls     int           // how many calls may be under way
+	conns     int           // how many connections may be open
 	delay     time.Duration // how long the server says that it is not ready before it stops
 	drain     time.Duration // how long calls may take to finish when the server stops
 	fastGRPC  bool          // whether grpc-go serves the connections of gRPC clients
@@ -60,6 +61,7 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 	f.IntVar(&s.valueSize, "max-value-bytes", limit.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
 	f.IntVar(&s.calls, "max-concurrent", 2048, "calls that may be under way; further ones are refused as OVERLOADED; 0: no limit")
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long to say on /readyz that the server is not ready before it stops: until load balancers have noticed")
+	f.IntVar(&s.conns, "max-connections", 16_384, "connections that may be open; further ones wait to be accepted; 0: no limit")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
 	s.pair.flags(cmd, "tls-cert", "file with the certificate to show, in PEM, and those between it and its authority; with it, only TLS is spoken",
@@ -86,6 +88,9 @@ func (s *server) check(cmd *cobra.Command) error {
 	}
 	if s.valueSize < 1 || s.valueSize > maxValueBytes {
 		return usageError{fmt.Errorf("--max-value-bytes %d: use 1 to %d", s.valueSize, maxValueBytes)}
+	}
+	if s.conns < 0 {
+		return usageError{fmt.Errorf("--max-connections %d: use 0 for no limit, or more", s.conns)}
 	}
 	if s.calls < 0 {
 		return usageError{fmt.Errorf("--max-concurrent %d: use 0 for no limit, or more", s.calls)}
@@ -119,7 +124,7 @@ func (s *server) run(ctx context.Context, handler serve.Handler, started func(ad
 	collector.Default.Follow()
 	return s.flush(serve.Run(ctx, serve.Config{
 		Listen: s.listen, Handler: handler, RPC: handler.RPC, TLS: s.tls, State: s.state,
-		DrainDelay: s.delay, Drain: s.drain, Log: s.log, Started: started,
+		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log, Started: started,
 	}))
 }
 

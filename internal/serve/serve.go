@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"golang.org/x/net/netutil"
 )
 
 const (
@@ -56,6 +57,9 @@ type Config struct {
 	TLS *tls.Config
 	// State is told when the server begins to stop. It must be set.
 	State *State
+	// MaxConnections is how many connections may be open. Further ones wait, not accepted, until one is closed. Zero: as
+	// many as come.
+	MaxConnections int
 	// DrainDelay is how long the server, once it is to stop, goes on as before but says that it is not ready, so that
 	// load balancers hear of it and send no more. Zero: it stops at once.
 	DrainDelay time.Duration
@@ -99,6 +103,9 @@ func Run(ctx context.Context, cfg Config) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return err // says what was tried and where
+	}
+	if cfg.MaxConnections > 0 {
+		listener = netutil.LimitListener(listener, cfg.MaxConnections)
 	}
 	cfg.Log.Info("listening", "addr", listener.Addr().String(), "tls", cfg.TLS != nil)
 	if cfg.Started != nil {
