@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// outcome is how requests were answered.
+type outcome struct {
+	mu      sync.Mutex
+	good    []time.Duration // guarded by mu
+	refused []time.Duration // with 503; guarded by mu
+	failed  int             // any other way; guarded by mu
+	unsent  atomic.Int64    // all connections were busy
+	took    time.Duration
+}
+
+func (o *outcome) add(status int, err error, took time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err == nil && status == 200:
+		o.good = append(o.good, took)
+	case err == nil && status == 503:
+		o.refused = append(o.refused, took)
+	default:
+		o.failed++
+	}
+}
+
+// rate is how many requests a second were answered well.
+func (o *outcome) rate() float64 { return float64(len(o.good)) / o.took.Seconds() }
+
+// p99 returns what 99 of 100 take at most, and 0 of none.
+func p99(all []time.Duration) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	slices.Sort(all)
+	return all[len(all)*99/100]
+}
+
+// closed sends requests on so many connections, each when the one before was answered.
+func closed(ctx context.Context, addr string, request []byte, connections int, d time.Duration) (*outcome, error) {
+	at := make(chan time.Time)
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	go func() {
+		defer close(at)
+		for ctx.Err() == nil {
+			at <- time.Time{}
+		}
+	}()
+	return serveAll(addr, request, connections, at, new(outcome))
+}
+
+// open sends so many requests a second, at their times.
+func open(ctx context.Context, addr string, request []byte, connections int, rate float64, d time.Duration) (*outcome, error) {
+	at := make(chan time.Time)
+	o := new(outcome)
+	go func() {
+		defer close(at)
+		start := time.Now()
+		for i := 0; ctx.Err() == nil; i++ {
+			due := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
+			if due.Sub(start) > d {
+				return
+			}
+			if ahead := time.Until(due); ahead > 0 {
+				time.Sleep(ahead)
+			}
+			select {
+			case at <- due:
+			default:
+				o.unsent.Add(1)
+			}
+		}
+	}()
+	return serveAll(addr, request, connections, at, o)
+}
+
+// serveAll sends a request for each time that comes, and measures from then on; from now on if it is zero.
+func serveAll(addr string, request []byte, connections int, at <-chan time.Time, o *outcome) (*outcome, error) {
+	conns := make([]*conn, connections)
+	for i := range conns {
+		var err error
+		if conns[i], err = dial(addr); err != nil {
+			return nil, err
+		}
+	}
+	start := time.Now()
+	var all sync.WaitGroup
+	for _, c := range conns {
+		all.Go(func() { work(c, addr, request, at, o) })
+	}
+	all.Wait()
+	o.took = time.Since(start)
+	return o, nil
+}
+
+func work(c *conn, addr string, request []byte, at <-chan time.Time, o *outcome) {
+	defer func() { _ = c.Close() }()
+	for due := range at {
+		if due.IsZero() {
+			due = time.Now()
+		}
+		sent := time.Now()
+		status, err := c.do(request)
+		if status == 503 {
+			due = sent // how long the server takes, not how late the generator is
+		}
+		o.add(status, err, time.Since(due))
+		if err != nil {
+			_ = c.Close()
+			if c, err = dial(addr); err != nil {
+				return
+			}
+		}
+	}
+}
