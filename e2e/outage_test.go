@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// recovery is how long a gateway may take to find a service that is back.
+const recovery = 2 * time.Second
+
 // eventually waits until holds returns true.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -34,7 +37,11 @@ func TestAGatewaySaysThatItsServiceIsGone(t *testing.T) {
 	}
 
 	startService(t, d.service.addr)
+	back := time.Now()
 	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
+	if took := time.Since(back); took > recovery {
+		t.Errorf("the gateway found its service after %v, want %v at most", took, recovery)
+	}
 	for _, w := range wires {
 		if got := w.call(t, d.url, "Set", apiKey, `{"key":"a","value":"b"}`).verdict(); got != "ok" {
 			t.Errorf("%s: Set once the service is back = %s, want ok", w.name, got)

@@ -70,7 +70,7 @@ func (l *Limiter) EnterWatch() error {
 	}
 	if l.watches.Add(1) > int64(l.cfg.Watches) {
 		l.watches.Add(-1)
-		return reason.Overloaded.Errorf("there are %d watches already, which is all there may be", l.cfg.Watches)
+		return reason.Overloaded.Errorf("as many watches are open as there may be, which is %d", l.cfg.Watches)
 	}
 	return nil
 }
