@@ -9,8 +9,8 @@ import { fileURLToPath } from 'node:url';
 export const apiKey = 'my-secret-key';
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-// Go builds it anew only if it has changed.
-const binary = join(root, 'e2e/browser/node_modules/.cache/kv');
+/** binary is the store. Go builds it anew only if it has changed. */
+export const binary = join(root, 'e2e/browser/node_modules/.cache/kv');
 execFileSync('go', ['build', '-o', binary, './cmd/kv'], { cwd: root, stdio: 'inherit' });
 
 /** shared stands for all tests of a file, where one of them is asked for. */

@@ -62,7 +62,10 @@ export class Stats {
       if (run !== this.#run) return;
       this.#failures++;
       this.#last = null;
-      if (error instanceof Problem && error.status !== 401) this.api.session.working(error.message);
+      if (error instanceof Problem && error.status === 403) {
+        this.api.session.working(); // a key of some prefixes may not see what the whole store does
+        byId('facts').replaceChildren(el('div', {}, el('dd', {}, `${error.message}, so there are no charts.`)));
+      } else if (error instanceof Problem && error.status !== 401) this.api.session.working(error.message);
     }
     const wait = this.#failures ? Math.min(longestWait, 500 * 2 ** this.#failures) : every;
     this.until = Date.now() + wait;

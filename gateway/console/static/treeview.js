@@ -45,12 +45,12 @@ export class TreeView extends EventTarget {
         if (child?.folder) await this.expand(child);
       }
       if (focused !== undefined) (this.#rows.get(this.#find(focused)) ?? this.element.firstElementChild)?.focus();
+      this.#settle();
     } catch (error) {
       if (root === this.root && error.name !== 'AbortError') this.#failed(error);
     } finally {
       if (root === this.root) this.element.removeAttribute('aria-busy');
     }
-    if (root === this.root) this.#settle();
   }
 
   clear() {
@@ -95,8 +95,13 @@ export class TreeView extends EventTarget {
     return [...this.#rows.keys()].filter((thing) => thing.folder?.open).map((thing) => thing.folder.base);
   }
 
+  // failed says why the keys are not there. What was there under another prefix goes.
   #failed(error) {
-    this.note.replaceChildren(error.message + ' ', button('Try again', () => this.show(this.root.filter)));
+    this.#rows.clear();
+    this.element.replaceChildren();
+    this.element.hidden = true;
+    const again = button('Try again', () => this.show(this.root.filter));
+    this.note.replaceChildren(...(error.status === 403 ? [`${error.message}. Search by a prefix that it may read.`] : [error.message + ' ', again]));
   }
 
   // settle leaves exactly one row in the order of tabs.
