@@ -21,7 +21,7 @@ func flood(ctx context.Context, s *stage, _ int) error {
 			conn.Close()
 		}
 	}()
-	for i := range 2000 {
+	for i := range 5000 {
 		conn, err := dial(s.gateways[i%2].addr)
 		if err != nil {
 			return wrong(fmt.Errorf("connection %d: %w", i, err))

@@ -38,7 +38,7 @@ var kinds = []fault{
 	{name: "hop black-holed", inject: spoil(hops, hole)},
 	{name: "one gateway cut off from the service", inject: spoil(oneHop, hole)},
 	{name: "clients cut off from one gateway", inject: spoil(oneFront, hole)},
-	{name: "2,000 half-open connections", inject: flood},
+	{name: "5,000 half-open connections", inject: flood},
 	{name: "gateway without file descriptors", inject: starveGateway},
 	{name: "memory limit reached", inject: fill},
 }
