@@ -7,30 +7,43 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// flood opens connections that begin a request and never go on, half of them on each gateway.
+// flooding is how many connections are opened and never go on.
+const flooding = 5000
+
+// flood opens connections that begin a request, at most, half of them on each gateway.
 func flood(ctx context.Context, s *stage, _ int) error {
-	beginnings := []string{"", "GET /v1/values/a HTTP/1.1\r\nHost:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "POST /v1/values HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"}
-	var conns []net.Conn
+	conns, errs := make([]net.Conn, flooding), make([]error, flooding)
 	defer func() {
 		for _, conn := range conns {
-			conn.Close()
+			if conn != nil {
+				conn.Close()
+			}
 		}
 	}()
-	for i := range 5000 {
-		conn, err := dial(s.gateways[i%2].addr)
-		if err != nil {
-			return wrong(fmt.Errorf("connection %d: %w", i, err))
-		}
-		conns = append(conns, conn)
-		_, _ = io.WriteString(conn, beginnings[i%len(beginnings)])
+	beginnings := []string{
+		"", "GET /v1/values/a HTTP/1.1\r\nHost:", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"POST /v1/values HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{",
 	}
+	const dialers = 8
+	var all sync.WaitGroup
+	for first := range dialers {
+		all.Go(func() {
+			for i := first; i < flooding && ctx.Err() == nil; i += dialers {
+				if conns[i], errs[i] = dial(s.gateways[i%2].addr); errs[i] == nil {
+					_, _ = io.WriteString(conns[i], beginnings[i/2%len(beginnings)])
+				}
+			}
+		})
+	}
+	all.Wait()
 	pause(ctx, spell)
-	return nil
+	return wrong(errors.Join(errs...))
 }
 
 // starveGateway takes the free file descriptors of a gateway away, and then has more connections ask for some.
