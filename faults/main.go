@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := r.run(ctx); err != nil {
 		return err
 	}
-	results := r.results(ctx)
+	results := r.results()
 	if err := errors.Join(results.print(stdout), results.write(s.out)); err != nil {
 		return err
 	}

@@ -2,16 +2,13 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -59,12 +56,11 @@ type row struct {
 	Violations int     `json:"violations"`
 }
 
-func (r *runner) results(ctx context.Context) results {
-	commit, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+func (r *runner) results() results {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := results{
-		Seed: r.seed, Commit: strings.TrimSpace(string(commit)), Time: r.began.UTC().Truncate(time.Second),
+		Seed: r.seed, Commit: r.stage.commit, Time: r.began.UTC().Truncate(time.Second),
 		Machine: fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
 		Seconds: time.Since(r.began).Seconds(), Peak: r.peak, Operations: r.meter.approved(),
 		Violations: len(r.violations), Wrong: r.violations,

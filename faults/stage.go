@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -27,6 +28,7 @@ const (
 //	clients → balancer → fronts → gateways → hops → service
 type stage struct {
 	kv       string // the program
+	commit   string // what it was built from, as git describes it
 	dir      string // holds it
 	service  *process
 	gateways [2]*process
@@ -53,6 +55,8 @@ func newStage(ctx context.Context) (*stage, error) {
 	s.life, s.die = context.WithCancel(context.Background())
 	build := exec.CommandContext(ctx, "go", "build", "-o", s.kv, "./cmd/kv")
 	build.Dir = ".."
+	commit, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	s.commit = strings.TrimSpace(string(commit))
 	if out, err := build.CombinedOutput(); err != nil {
 		s.close()
 		return nil, fmt.Errorf("%s: %w\n%s", build, err, out)
