@@ -64,7 +64,7 @@ func build(ctx context.Context, dir, file, pkg string, flags ...string) error {
 
 // overlay writes what has Go build the store unbatched, and returns its file. Nothing in the working tree is changed.
 func (s *stage) overlay(root string) (string, error) {
-	original := filepath.Join(root, "cmd", "kv", "gateway.go")
+	original := filepath.Join(root, "cmd", "kv", "hop.go")
 	source, err := os.ReadFile(original)
 	if err != nil {
 		return "", err
@@ -73,15 +73,15 @@ func (s *stage) overlay(root string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", original, err)
 	}
-	replacement, file := filepath.Join(s.dir, "gateway.go"), filepath.Join(s.dir, "overlay.json")
+	replacement, file := filepath.Join(s.dir, "hop.go"), filepath.Join(s.dir, "overlay.json")
 	text, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
 	return file, errors.Join(err, os.WriteFile(replacement, []byte(changed), 0o600), os.WriteFile(file, text, 0o600))
 }
 
-// withoutBatching changes the one line of cmd/kv/gateway.go that makes the transport.
+// withoutBatching changes the one line of cmd/kv/hop.go that makes the transport.
 func withoutBatching(source string) (string, error) {
-	const batched, unbatched = "client.NewTransport(service, options...)",
-		"client.NewTransport(service, append(options, client.WithoutBatching())...)"
+	const batched, unbatched = "client.NewTransport(h.service, options...)",
+		"client.NewTransport(h.service, append(options, client.WithoutBatching())...)"
 	if strings.Count(source, batched) != 1 {
 		return "", fmt.Errorf("it does not call %s just once, so it cannot be built without batching", batched)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheStoreCanBeBuiltUnbatched(t *testing.T) {
-	source, err := os.ReadFile("../cmd/kv/gateway.go")
+	source, err := os.ReadFile("../cmd/kv/hop.go")
 	if err != nil {
 		t.Fatal(err)
 	}
