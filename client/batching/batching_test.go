@@ -28,98 +28,6 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-type client = keyvaluev1connect.KeyValueServiceClient
-
-// service is a kvservice whose requests a test can watch and hold up.
-type service struct {
-	mu       sync.Mutex
-	requests []string      // what arrived, as "Get" or "Batch of 3"; guarded by mu
-	canceled int           // requests whose context ended before they did; guarded by mu
-	hold     chan struct{} // requests wait until it is closed; nil: they do not; guarded by mu
-}
-
-func (s *service) server(t *testing.T, interceptors ...connect.ServerInterceptor) *connect.Server {
-	engine := memory.New(memory.Options{})
-	t.Cleanup(func() { _ = engine.Close() })
-	server := connect.NewServer(append(interceptors, s.observe)...)
-	keyvaluev1connect.RegisterKeyValueServiceHandler(server, kvservice.New(engine, kvservice.Config{}))
-	return server
-}
-
-func (s *service) observe(next connect.ServerFunc) connect.ServerFunc {
-	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		name := spec.Procedure[strings.LastIndexByte(spec.Procedure, '/')+1:]
-		return next(ctx, spec, observed{stream, func(message any) error {
-			if batch, ok := message.(*keyvaluev1.BatchRequest); ok {
-				name = fmt.Sprint("Batch of ", len(batch.GetOperations()))
-			}
-			s.mu.Lock()
-			s.requests = append(s.requests, name)
-			hold := s.hold
-			s.mu.Unlock()
-			if hold == nil {
-				return nil
-			}
-			select {
-			case <-hold:
-				return nil
-			case <-ctx.Done():
-				s.mu.Lock()
-				s.canceled++
-				s.mu.Unlock()
-				return ctx.Err()
-			}
-		}})
-	}
-}
-
-type observed struct {
-	connect.ServerStream
-	received func(any) error
-}
-
-func (o observed) Receive(message any) error {
-	if err := o.ServerStream.Receive(message); err != nil {
-		return err
-	}
-	return o.received(message)
-}
-
-// stop has requests wait from now on, until the function that it returns is called.
-func (s *service) stop() (release func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	hold := make(chan struct{})
-	s.hold = hold
-	return func() {
-		s.mu.Lock()
-		if s.hold == hold {
-			s.hold = nil
-		}
-		s.mu.Unlock()
-		close(hold)
-	}
-}
-
-func (s *service) seen() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return strings.Join(s.requests, ", ")
-}
-
-// inBubble runs test in a bubble, where synctest.Wait tells when all calls wait for something.
-func inBubble(t *testing.T, test func(t *testing.T, s *service, kv client)) {
-	synctest.Test(t, func(t *testing.T) {
-		s := &service{}
-		transport := batching.New(connectinprocess.New(s.server(t)))
-		test(t, s, keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport)))
-	})
-}
-
-func text(key, value string) *keyvaluev1.SetRequest {
-	return &keyvaluev1.SetRequest{Key: key, Content: &keyvaluev1.SetRequest_Value{Value: value}}
-}
-
 func TestACallAloneIsNotBatched(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *service, kv client) {
 		for range 3 {
@@ -154,20 +62,6 @@ func TestCallsThatWaitShareARequest(t *testing.T) {
 			t.Errorf("the service saw %s, want the eight that waited in one batch", got)
 		}
 	})
-}
-
-// behind makes two calls that keep the transport busy, then those of waiting together, and returns when all wait.
-func behind(t *testing.T, s *service, kv client, waiting ...func()) (release func(), done *sync.WaitGroup) {
-	release, done = s.stop(), &sync.WaitGroup{}
-	for i := range 2 {
-		done.Go(func() { _, _ = kv.Set(t.Context(), text(fmt.Sprint("busy-", i), "x")) })
-		synctest.Wait()
-	}
-	for _, call := range waiting {
-		done.Go(call)
-	}
-	synctest.Wait()
-	return release, done
 }
 
 func TestEachCallHasItsOwnAnswer(t *testing.T) {
@@ -213,61 +107,6 @@ func TestEachCallHasItsOwnAnswer(t *testing.T) {
 		if got := s.seen(); !strings.HasSuffix(got, "Batch of 5") {
 			t.Errorf("the service saw %s, want a batch at the end", got)
 		}
-	})
-}
-
-func TestACallerWhoLeavesTouchesNoOther(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *service, kv client) {
-		ctx, cancel := context.WithCancel(t.Context())
-		release, done := behind(t, s, kv,
-			func() {
-				if _, err := kv.Set(ctx, text("left", "x")); !errors.Is(err, context.Canceled) {
-					t.Errorf("the call of who left = %v, want canceled", err)
-				}
-			},
-			func() {
-				if _, err := kv.Set(t.Context(), text("stayed", "x")); err != nil {
-					t.Errorf("the call of who stayed = %v", err)
-				}
-			},
-			func() {
-				short, cancel := context.WithTimeout(t.Context(), time.Second)
-				defer cancel()
-				if _, err := kv.Set(short, text("short", "x")); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("the call with a deadline = %v, want deadline exceeded", err)
-				}
-			},
-		)
-		cancel()
-		time.Sleep(2 * time.Second) // in the bubble: only lets the deadline pass
-		release()
-		done.Wait()
-		for key, want := range map[string]reason.Reason{"stayed": "", "left": reason.KeyNotFound, "short": reason.KeyNotFound} {
-			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: key}); reason.Of(err) != want {
-				t.Errorf("Get(%s) = %v; a call that was given up before it was sent must not be sent", key, err)
-			}
-		}
-	})
-}
-
-func TestARequestThatNobodyWaitsForIsCanceled(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *service, kv client) {
-		ctx, cancel := context.WithCancel(t.Context())
-		call := func() { _, _ = kv.Set(ctx, text("a", "x")) }
-		release, done := behind(t, s, kv, call, call, call)
-		releaseBatch := s.stop()
-		release()
-		synctest.Wait()
-		if got := s.seen(); got != "Set, Set, Batch of 3" {
-			t.Fatalf("the service saw %s, want it to hold the batch", got)
-		}
-		cancel()
-		done.Wait()
-		synctest.Wait()
-		if s.canceled != 1 {
-			t.Error("the batch went on although all its callers had left")
-		}
-		releaseBatch()
 	})
 }
 
@@ -356,42 +195,6 @@ func TestCallsWithHeadersOfTheirOwnKeepThem(t *testing.T) {
 	})
 }
 
-func TestAFailedRequestFailsItsCalls(t *testing.T) {
-	gone := batching.New(wiretest.Wires()[0].Transport(t, "http://127.0.0.1:1"))
-	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(gone))
-	var calls sync.WaitGroup
-	for range 50 {
-		calls.Go(func() {
-			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"}); connect.CodeOf(err) != connect.CodeUnavailable {
-				t.Errorf("Get = %v, want unavailable", err)
-			}
-		})
-	}
-	calls.Wait()
-}
-
-// Over a wire, one text that is not UTF-8 would make the message that holds it, and so a whole batch, unsendable.
-func TestACallThatCannotBeSentTouchesNoOther(t *testing.T) {
-	bad := []*keyvaluev1.SetRequest{text("\xff", "x"), text("a", "\xff"), {
-		Key: "a", Content: &keyvaluev1.SetRequest_Value{Value: "x"},
-		Precondition: &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: "\xff"}},
-	}}
-	for _, req := range bad {
-		inBubble(t, func(t *testing.T, s *service, kv client) {
-			release, done := behind(t, s, kv,
-				func() { _, _ = kv.Set(t.Context(), req) },
-				func() { _, _ = kv.Set(t.Context(), text("b", "x")) },
-				func() { _, _ = kv.Set(t.Context(), text("c", "x")) })
-			if got := s.seen(); got != "Set, Set, Set" {
-				t.Errorf("the service saw %s, want the bad call by itself", got)
-			}
-			release()
-			done.Wait()
-		})
-	}
-}
-
-// A storm of callers, some of whom leave, over a real connection: each who stays reads what it wrote.
 func TestManyCallersOverARealConnection(t *testing.T) {
 	engine := memory.New(memory.Options{})
 	t.Cleanup(func() { _ = engine.Close() })

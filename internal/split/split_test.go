@@ -2,17 +2,13 @@ package split_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -29,103 +25,6 @@ var config = split.Config{
 	Procedures: map[string]bool{procedure: true}, HeaderTimeout: time.Minute, IdleTimeout: time.Minute,
 	WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxStreams: 100,
 	Log: slog.New(slog.DiscardHandler),
-}
-
-// script is a connection that brings what it was given, in pieces, and keeps what is written.
-type script struct {
-	net.Conn
-	pieces [][]byte
-
-	mu      sync.Mutex
-	written bytes.Buffer // guarded by mu
-}
-
-func (s *script) Read(p []byte) (int, error) {
-	if len(s.pieces) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, s.pieces[0])
-	if s.pieces[0] = s.pieces[0][n:]; len(s.pieces[0]) == 0 {
-		s.pieces = s.pieces[1:]
-	}
-	return n, nil
-}
-
-func (s *script) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.written.Write(p)
-}
-
-func (*script) SetReadDeadline(time.Time) error  { return nil }
-func (*script) SetWriteDeadline(time.Time) error { return nil }
-func (*script) Close() error                     { return nil }
-func (*script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-
-// pieces cuts data anywhere.
-func pieces(t *rapid.T, data []byte) [][]byte {
-	var out [][]byte
-	for len(data) != 0 {
-		n := min(len(data), rapid.OneOf(rapid.Just(1), rapid.IntRange(1, 40), rapid.IntRange(1, 20_000)).Draw(t, "piece"))
-		out, data = append(out, data[:n]), data[n:]
-	}
-	return out
-}
-
-// recorder is a peer whose bytes are kept.
-type recorder struct {
-	*wiretest.Peer
-	sent bytes.Buffer
-}
-
-func newRecorder(t testing.TB) *recorder {
-	r := &recorder{}
-	r.Peer = wiretest.NewPeer(t, &sink{w: &r.sent})
-	return r
-}
-
-type sink struct {
-	net.Conn
-	w io.Writer
-}
-
-func (s *sink) Write(p []byte) (int, error) { return s.w.Write(p) }
-
-// requests are what a client sends, one on each stream, by the header field "x-number".
-func requests(t *rapid.T, r *recorder) (grpc []string, others []uint32) {
-	r.Greet()
-	n := rapid.IntRange(1, 12).Draw(t, "requests")
-	for i := range n {
-		stream, number := uint32(2*i+1), fmt.Sprint(i)
-		fields := []string{"x-number", number, "x-repeated", rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "repeated"),
-			"x-long", strings.Repeat("x", rapid.IntRange(0, 3000).Draw(t, "long"))}
-		var block []byte
-		if i == 0 || rapid.Bool().Draw(t, "gRPC") {
-			grpc = append(grpc, number)
-			block = r.Post(procedure, "application/grpc", fields...)
-		} else {
-			others = append(others, stream)
-			block = r.Block(append([]string{":method", "GET", ":scheme", "http", ":authority", "a", ":path", "/x"}, fields...)...)
-		}
-		writeHeaders(t, r, stream, block)
-		if rapid.Bool().Draw(t, "ping") {
-			r.Must(r.WritePing(false, [8]byte{byte(i)}))
-		}
-		r.Must(r.WriteData(stream, true, make([]byte, rapid.IntRange(0, 12_000).Draw(t, "body"))))
-	}
-	return grpc, others
-}
-
-// writeHeaders cuts block into frames.
-func writeHeaders(t *rapid.T, r *recorder, stream uint32, block []byte) {
-	cut := rapid.IntRange(0, len(block)).Draw(t, "cut")
-	r.Must(r.WriteHeaders(http2.HeadersFrameParam{
-		StreamID: stream, BlockFragment: block[:cut], EndHeaders: cut == len(block),
-		PadLength: uint8(rapid.IntRange(0, 9).Draw(t, "padding")),
-	}))
-	if cut < len(block) {
-		r.Must(r.WriteContinuation(stream, true, block[cut:]))
-	}
 }
 
 func TestAGRPCServerGetsWhatIsGRPC(t *testing.T) {
@@ -322,86 +221,5 @@ func FuzzDecide(f *testing.F) {
 			t.Errorf("%d bytes became %d", len(data), len(got))
 		}
 		_ = conn.Close()
-	})
-}
-
-// listener brings what its channel brings.
-type listener struct {
-	conns  chan any // a net.Conn or an error
-	closed chan struct{}
-}
-
-func newListener() *listener { return &listener{make(chan any), make(chan struct{})} }
-
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case next := <-l.conns:
-		if conn, ok := next.(net.Conn); ok {
-			return conn, nil
-		}
-		return nil, next.(error)
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *listener) Close() error   { close(l.closed); return nil }
-func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
-
-// run runs a splitter until the test ends.
-func run(t *testing.T, l *listener) *split.Splitter {
-	s := split.New(l, config)
-	done := make(chan error, 1)
-	go func() { done <- s.Run() }()
-	t.Cleanup(func() {
-		_ = s.Close()
-		if err := <-done; err != nil {
-			t.Errorf("Run = %v after Close, want nil", err)
-		}
-		s.Settle(context.Background())
-	})
-	return s
-}
-
-type tooManyFiles struct{ error }
-
-func (tooManyFiles) Temporary() bool { return true }
-
-func TestAcceptingGoesOnAfterAPause(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newListener()
-		s := run(t, l)
-		start := time.Now()
-		for range 20 {
-			l.conns <- tooManyFiles{errors.New("too many open files")}
-		}
-		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
-		if _, err := s.HTTP().Accept(); err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(start); took < 5*time.Second || took > 20*time.Second {
-			t.Errorf("20 failures took %v, want pauses of up to a second", took)
-		}
-	})
-}
-
-func TestSilentConnectionsHoldUpNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newListener()
-		s := run(t, l)
-		for i := range 1100 {
-			_, silent := net.Pipe()
-			l.conns <- silent
-			if i < 1024 {
-				continue
-			}
-			if _, err := s.HTTP().Accept(); err != nil { // unseen: net/http bounds them as well
-				t.Fatal(err)
-			}
-		}
-		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
-		if _, err := s.HTTP().Accept(); err != nil {
-			t.Fatal(err)
-		}
 	})
 }
