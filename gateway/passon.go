@@ -16,11 +16,15 @@ import (
 func passOn(log *slog.Logger) connect.ClientInterceptor {
 	return func(next connect.ClientFunc) connect.ClientFunc {
 		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+			hop := hopErrors{log: log}
+			if spec.IdempotencyLevel != connect.IdempotencyNoSideEffects {
+				hop.doubt = "; a write may have been made or not"
+			}
 			stream, err := next(ctx, spec)
 			if err != nil {
-				return nil, translate(ctx, log, err)
+				return nil, hop.translate(ctx, err)
 			}
-			return translating{ClientStream: stream, ctx: ctx, log: log}, nil
+			return translating{ClientStream: stream, ctx: ctx, hop: hop}, nil
 		}
 	}
 }
@@ -28,15 +32,15 @@ func passOn(log *slog.Logger) connect.ClientInterceptor {
 type translating struct {
 	connect.ClientStream
 	ctx context.Context //nolint:containedctx // the call's own
-	log *slog.Logger
+	hop hopErrors
 }
 
 func (t translating) Send(message any) error {
-	return translate(t.ctx, t.log, t.ClientStream.Send(message))
+	return t.hop.translate(t.ctx, t.ClientStream.Send(message))
 }
 
 func (t translating) Receive(message any) error {
-	return translate(t.ctx, t.log, t.ClientStream.Receive(message))
+	return t.hop.translate(t.ctx, t.ClientStream.Receive(message))
 }
 
 // Close has nothing to say that Receive did not.
@@ -45,49 +49,55 @@ func (t translating) Close() error {
 	return nil
 }
 
+// hopErrors makes the errors of one call of the service what the gateway says of it.
+type hopErrors struct {
+	log   *slog.Logger
+	doubt string // what is to be said of a call without an answer beyond that; empty for a read
+}
+
 // translate returns what the gateway's caller is told of err.
-func translate(ctx context.Context, log *slog.Logger, err error) error {
+func (h hopErrors) translate(ctx context.Context, err error) error {
 	e, coded := errors.AsType[*connect.Error](err)
 	switch {
 	case err == nil, !coded && errors.Is(err, io.EOF):
 		return err
 	case ctx.Err() != nil:
-		return gaveUp(ctx.Err())
+		return h.gaveUp(ctx.Err())
 	case coded && e.IsRemote():
-		return verdict(ctx, log, e)
+		return h.verdict(ctx, e)
 	case coded && e.Code() == connect.CodeDeadlineExceeded:
-		return gaveUp(context.DeadlineExceeded)
+		return h.gaveUp(context.DeadlineExceeded)
 	case coded && reason.Of(e) != "":
 		return e
 	}
 	// The hop itself failed. Whatever it says, such as that the bytes of a broken answer are no message, it
 	// is not the caller's fault.
-	log.WarnContext(ctx, "the service does not answer", "error", err)
-	return reason.ServiceUnavailable.Errorf("the service does not answer; a write may have been made or not").WithCause(err)
+	h.log.WarnContext(ctx, "the service does not answer", "error", err)
+	return reason.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(err)
 }
 
-func gaveUp(err error) error {
+func (h hopErrors) gaveUp(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return connect.NewError(connect.CodeCanceled, "the caller went away")
 	}
-	return reason.DeadlineExceeded.Errorf("the service did not answer in time; a write may have been made or not")
+	return reason.DeadlineExceeded.Errorf("the service did not answer in time%s", h.doubt)
 }
 
 // verdict makes what the service said of the call what the gateway says of it.
-func verdict(ctx context.Context, log *slog.Logger, e *connect.Error) error {
+func (h hopErrors) verdict(ctx context.Context, e *connect.Error) error {
 	why, metadata, ok := reason.Info(e)
 	switch {
 	case e.Code() == connect.CodeUnauthenticated:
-		log.ErrorContext(ctx, "the service refuses this gateway: check KV_SERVICE_TOKEN on both sides", "error", e)
+		h.log.ErrorContext(ctx, "the service refuses this gateway: check KV_SERVICE_TOKEN on both sides", "error", e)
 		return reason.ServiceUnavailable.Errorf("the gateway is not let in by its service")
 	case ok:
 		return why.With(e.Code(), metadata, e.Message())
 	case e.Code() == connect.CodeUnavailable:
-		return reason.ServiceUnavailable.Errorf("the service does not answer; a write may have been made or not").WithCause(e)
+		return reason.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(e)
 	case e.Code() == connect.CodeDeadlineExceeded:
-		return gaveUp(context.DeadlineExceeded)
+		return h.gaveUp(context.DeadlineExceeded)
 	case e.Code() == connect.CodeInternal, e.Code() == connect.CodeUnknown:
-		log.WarnContext(ctx, "the service could not carry out a call; its own log says why", "error", e)
+		h.log.WarnContext(ctx, "the service could not carry out a call; its own log says why", "error", e)
 		return connect.NewError(connect.CodeInternal, "internal error").WithCause(e)
 	}
 	return connect.NewError(e.Code(), e.Message())

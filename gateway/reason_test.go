@@ -195,6 +195,13 @@ func TestAServiceThatIsGoneIsUnavailable(t *testing.T) {
 	gone.Close()
 	url := start(t, dial(t, "http://"+gone.Addr().String()))
 	wantUnavailable(t, url)
+	const doubt = "a write may have been made or not"
+	if got := ask(t, http.MethodGet, url+"/v1/values/a", ""); strings.Contains(got.body, doubt) {
+		t.Errorf("a read is told of writes: %s", got.body)
+	}
+	if got := ask(t, http.MethodDelete, url+"/v1/values/a", ""); !strings.Contains(got.body, doubt) {
+		t.Errorf("a write is not told that it may have been made: %s", got.body)
+	}
 	if got := askAs(t, http.MethodGet, url+"/readyz", ""); got.status != http.StatusServiceUnavailable {
 		t.Errorf("GET /readyz = %d, want 503", got.status)
 	}
