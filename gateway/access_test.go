@@ -136,6 +136,12 @@ func TestNoRouteIsOpenWithoutAKey(t *testing.T) {
 
 func TestHealthIsOpenToAll(t *testing.T) {
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
+	wantHealthy(t, url)
+}
+
+// wantHealthy expects that the gateway at url says so to whoever asks, over every wire and without a key.
+func wantHealthy(t *testing.T, url string) {
+	t.Helper()
 	for _, path := range []string{"/health", "/livez", "/readyz"} {
 		if got := askAs(t, http.MethodGet, url+path, ""); got.status != http.StatusOK {
 			t.Errorf("GET %s without a key = %d, want 200", path, got.status)

@@ -11,7 +11,6 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	kvclient "key-value/client"
 	"key-value/gateway"
@@ -134,21 +133,7 @@ func retryDelay(err error) time.Duration {
 }
 
 func TestHealthIsNeverRefused(t *testing.T) {
-	whenFull(t, func(t *testing.T, url string) {
-		for _, path := range []string{"/health", "/livez", "/readyz"} {
-			if got := askAs(t, http.MethodGet, url+path, ""); got.status != http.StatusOK {
-				t.Errorf("GET %s = %d, want 200", path, got.status)
-			}
-		}
-		for _, wire := range wiretest.Wires() {
-			var res healthv1.HealthCheckResponse
-			err := connect.NewClient(wire.Transport(t, url)).CallUnary(t.Context(),
-				connect.Spec{Procedure: healthv1.Health_Check_FullMethodName}, &healthv1.HealthCheckRequest{}, &res)
-			if err != nil || res.GetStatus() != healthv1.HealthCheckResponse_SERVING {
-				t.Errorf("health over %s = %v, %v; want SERVING", wire.Name, res.GetStatus(), err)
-			}
-		}
-	})
+	whenFull(t, wantHealthy)
 }
 
 func TestTooManyWatchesAreRefused(t *testing.T) {
