@@ -19,13 +19,39 @@ type lasting struct{ storetest.Watchable }
 func (l lasting) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &lastingWatch{from: l.Watchable, ctx: ctx, cancel: cancel, request: req}
-	for len(w.heard) == 0 {
+	for len(w.whole) == 0 {
 		if err := w.advance(); err != nil {
 			cancel()
 			return nil, err
 		}
 	}
 	return w, nil
+}
+
+// heard is what a watch has told and nobody has asked for yet. An event counts from the next token on: a snapshot that is
+// cut begins again.
+type heard struct {
+	partial []store.Event // behind the last token
+	whole   []store.Event // up to it
+}
+
+func (h *heard) take(event store.Event) {
+	h.partial = append(h.partial, event)
+	if event.Token != "" {
+		h.whole, h.partial = append(h.whole, h.partial...), nil
+	}
+}
+
+// next returns the oldest event that counts, and has advance bring further ones until there is one.
+func (h *heard) next(advance func() error) (store.Event, error) {
+	for len(h.whole) == 0 {
+		if err := advance(); err != nil {
+			return store.Event{}, err
+		}
+	}
+	event := h.whole[0]
+	h.whole = h.whole[1:]
+	return event, nil
 }
 
 // lastingWatch is one watch over any number of streams. Its Next obeys the context of the watch.
@@ -35,21 +61,11 @@ type lastingWatch struct {
 	cancel  context.CancelFunc
 	request store.WatchRequest // the next stream
 	stream  store.Watcher      // nil: cut
-	partial []store.Event      // a snapshot that is not complete
-	heard   []store.Event      // what is to be returned
+	heard
 }
 
 // Next implements [store.Watcher].
-func (w *lastingWatch) Next(context.Context) (store.Event, error) {
-	for len(w.heard) == 0 {
-		if err := w.advance(); err != nil {
-			return store.Event{}, err
-		}
-	}
-	event := w.heard[0]
-	w.heard = w.heard[1:]
-	return event, nil
-}
+func (w *lastingWatch) Next(context.Context) (store.Event, error) { return w.next(w.advance) }
 
 // Close implements [store.Watcher].
 func (w *lastingWatch) Close() { w.cancel() }
@@ -78,10 +94,9 @@ func (w *lastingWatch) step() error {
 	if err != nil {
 		return err
 	}
-	w.partial = append(w.partial, event)
+	w.take(event)
 	if event.Token != "" {
 		w.request.Resume, w.request.Snapshot = event.Token, false
-		w.heard, w.partial = append(w.heard, w.partial...), nil
 	}
 	return nil
 }
@@ -96,9 +111,9 @@ func (l byLibrary) Watch(ctx context.Context, req store.WatchRequest) (store.Wat
 	if req.Snapshot {
 		options = append(options, client.FromSnapshot())
 	}
-	next, stop := iter.Pull2(l.Client.Watch(ctx, req.Prefix, options...))
-	w := &libraryWatch{next: next, stop: stop}
-	for req.Resume == "" && len(w.heard) == 0 {
+	receive, stop := iter.Pull2(l.Client.Watch(ctx, req.Prefix, options...))
+	w := &libraryWatch{receive: receive, stop: stop}
+	for req.Resume == "" && len(w.whole) == 0 {
 		if err := w.advance(); err != nil {
 			stop()
 			return nil, err
@@ -109,23 +124,13 @@ func (l byLibrary) Watch(ctx context.Context, req store.WatchRequest) (store.Wat
 
 // libraryWatch is a watch of the Go library.
 type libraryWatch struct {
-	next    func() (client.Event, error, bool)
+	receive func() (client.Event, error, bool)
 	stop    func()
-	partial []store.Event // a snapshot that is not complete
-	heard   []store.Event // what is to be returned
+	heard
 }
 
 // Next implements [store.Watcher].
-func (w *libraryWatch) Next(context.Context) (store.Event, error) {
-	for len(w.heard) == 0 {
-		if err := w.advance(); err != nil {
-			return store.Event{}, err
-		}
-	}
-	event := w.heard[0]
-	w.heard = w.heard[1:]
-	return event, nil
-}
+func (w *libraryWatch) Next(context.Context) (store.Event, error) { return w.next(w.advance) }
 
 // Close implements [store.Watcher].
 func (w *libraryWatch) Close() { w.stop() }
@@ -136,7 +141,7 @@ var eventTypes = map[client.EventType]store.EventType{
 }
 
 func (w *libraryWatch) advance() error {
-	event, err, ok := w.next()
+	event, err, ok := w.receive()
 	switch {
 	case !ok:
 		return errors.New("the watch ended without a word")
@@ -147,12 +152,9 @@ func (w *libraryWatch) advance() error {
 		return nil
 	}
 	version, _ := store.ParseVersion(event.Entry.ETag)
-	w.partial = append(w.partial, store.Event{
+	w.take(store.Event{
 		Type: eventTypes[event.Type], Token: event.ResumeToken,
 		Entry: store.Entry{Key: event.Entry.Key, Value: event.Entry.Value, Version: version},
 	})
-	if event.ResumeToken != "" {
-		w.heard, w.partial = append(w.heard, w.partial...), nil
-	}
 	return nil
 }
