@@ -79,7 +79,7 @@ func yesOrNo(b bool) string {
 	return "no"
 }
 
-// statsJSON has the names of the contract. Counts are numbers: jq and JavaScript read them exactly up to 2^53.
+// statsJSON has the names and forms that REST has. Counts are numbers: jq and JavaScript read them exactly up to 2^53.
 type statsJSON struct {
 	Keys           int64          `json:"keys"`
 	MemoryBytes    int64          `json:"memoryBytes"`
@@ -90,7 +90,7 @@ type statsJSON struct {
 	Evictions      int64          `json:"evictions"`
 	Watchers       int64          `json:"watchers"`
 	StartTime      time.Time      `json:"startTime"`
-	UptimeSeconds  float64        `json:"uptimeSeconds"`
+	Uptime         string         `json:"uptime"` // in Go's syntax, as over REST
 	Guarantees     guaranteesJSON `json:"guarantees"`
 }
 
@@ -105,6 +105,6 @@ type guaranteesJSON struct {
 func newStatsJSON(s client.Stats) statsJSON {
 	return statsJSON{
 		s.Keys, s.MemoryBytes, s.MaxMemoryBytes, s.Hits, s.Misses, s.Expirations, s.Evictions, s.Watchers,
-		s.StartTime, s.Uptime.Seconds(), guaranteesJSON(s.Guarantees),
+		s.StartTime, s.Uptime.Round(time.Millisecond).String(), guaranteesJSON(s.Guarantees),
 	}
 }
