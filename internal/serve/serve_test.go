@@ -1,12 +1,9 @@
 package serve_test
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -163,60 +160,6 @@ func TestHeadersOver16KiBAreRefused(t *testing.T) {
 }
 
 // A length in both forms is how one request is smuggled inside another.
-func TestTwoLengthsNeverMakeASecondRequest(t *testing.T) {
-	asked := make(chan string, 10)
-	s := start(t, 0, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		asked <- r.URL.Path
-	}))
-	for name, lengths := range map[string]string{
-		"length and chunked": "Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-		"two lengths":        "Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			conn, err := net.Dial("tcp", s.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			fmt.Fprintf(conn, "POST /first HTTP/1.1\r\nHost: a\r\n%sGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", lengths)
-			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err == nil {
-				res.Body.Close()
-			}
-			_, _ = io.Copy(io.Discard, conn) // until the server closes
-			for len(asked) != 0 {
-				if path := <-asked; path == "/smuggled" {
-					t.Error("the server read a second request out of the first one's body")
-				}
-			}
-		})
-	}
-}
-
-// A handler that answers without reading the body leaves bytes behind that must not become a request.
-func TestABodyThatIsNotReadIsNeverARequest(t *testing.T) {
-	asked := make(chan string, 100_000)
-	s := start(t, 0, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked <- r.URL.Path
-		_ = r.Body.Close()
-		w.Header().Set("Connection", map[bool]string{true: "close"}[len(asked) > 1]) // do not answer all of them
-		w.WriteHeader(http.StatusUnauthorized)
-	}))
-	inner := "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
-	body := strings.Repeat(inner, 20<<10) // more than net/http reads to keep a connection
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	go fmt.Fprintf(conn, "PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	_, _ = io.Copy(io.Discard, conn) // until the server closes
-	if path := <-asked; path != "/first" || len(asked) != 0 {
-		t.Errorf("the server was asked for %s and %d others, want /first alone", path, len(asked))
-	}
-}
-
 func TestProbes(t *testing.T) {
 	ready, state := false, serve.NewState()
 	server := httptest.NewServer(serve.Probes(state, func(context.Context) bool { return ready }, http.NotFoundHandler()))
