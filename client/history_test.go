@@ -3,6 +3,7 @@ package client_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -16,8 +17,12 @@ type change struct {
 	revision uint64
 }
 
+// revisionOf reads a token of the memory engine, or one of the service, which has a checksum behind it.
 func revisionOf(t *testing.T, token string) uint64 {
 	t.Helper()
+	if strings.Count(token, "-") == 2 {
+		token = token[:strings.LastIndex(token, "-")]
+	}
 	version, ok := store.ParseVersion(token)
 	if !ok {
 		t.Fatalf("%q is no resume token", token)

@@ -95,7 +95,7 @@ func TestAWatchThatCannotResumeSaysSo(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			base := d.start(t).url
 			for _, test := range []struct{ message, want string }{
-				{`{"prefix":"","resumeToken":"1y2p0ij32e8e7-1"}`, "out_of_range RESUME_TOO_OLD"}, // another epoch's
+				{`{"prefix":"","resumeToken":"1y2p0ij32e8e7-1-c8f2a06d"}`, "out_of_range RESUME_TOO_OLD"}, // another epoch's
 				{`{"prefix":"","resumeToken":"forged"}`, "invalid_argument REQUEST_INVALID"},
 				{`{}`, "invalid_argument REQUEST_INVALID"},
 			} {

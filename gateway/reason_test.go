@@ -129,7 +129,7 @@ func rows() []row {
 			restRequest{"POST", "/v1/values:increment", `{"key":"there","delta":1}`, json}, doIncrement(1)},
 		{reason.IntegerOverflow, 409, nil,
 			restRequest{"POST", "/v1/values:increment", `{"key":"there","delta":"9223372036854775807"}`, json}, doIncrement(math.MaxInt64)},
-		{reason.ResumeTooOld, 410, nil, restRequest{"GET", "/v1/values:watch?prefix=&resumeToken=1-1", "", nil}, watchFrom("1-1")},
+		{reason.ResumeTooOld, 410, nil, restRequest{"GET", "/v1/values:watch?prefix=&resumeToken=1-1-ab1c0c60", "", nil}, watchFrom("1-1-ab1c0c60")},
 		{reason.StoreFull, 507, fails(store.ErrFull), restRequest{"PUT", "/v1/values/there", "x", plain}, doSet(set("there", "x"))},
 		{reason.ServiceUnavailable, 503, fails(store.ErrUnavailable), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
 		{reason.DeadlineExceeded, 504, fails(context.DeadlineExceeded), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},

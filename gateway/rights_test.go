@@ -132,7 +132,7 @@ var routeNeeds = map[string]routeNeed{
 		need{ops: read | write}, "/v1/values:increment", `{"key":"%s","delta":1}`, "application/json",
 	},
 	// A token that is too old ends a watch that is allowed at once.
-	"GET /v1/values:watch": {need{ops: read}, "/v1/values:watch?resumeToken=1-1&prefix=%s", "", ""},
+	"GET /v1/values:watch": {need{ops: read}, "/v1/values:watch?resumeToken=1-1-ab1c0c60&prefix=%s", "", ""},
 	"GET /v1/stats":        {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
 	"HEAD /v1/stats":       {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
 }

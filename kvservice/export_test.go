@@ -2,7 +2,9 @@ package kvservice
 
 // What the fuzz targets reach.
 var (
-	PageToken      = pageToken
-	ParsePageToken = parsePageToken
-	ReadTTL        = readTTL
+	PageToken        = pageToken
+	ParsePageToken   = parsePageToken
+	ResumeToken      = resumeToken
+	ParseResumeToken = parseResumeToken
+	ReadTTL          = readTTL
 )

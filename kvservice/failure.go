@@ -30,7 +30,7 @@ func failure(key string, err error) error {
 	case errors.Is(err, store.ErrFull):
 		return reason.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
 	case errors.Is(err, store.ErrTokenInvalid):
-		return reason.RequestInvalid.Errorf("resume_token was not made by this service; take it from an event")
+		return reason.RequestInvalid.Errorf("resume_token is not one of this service, or not all of it; take it from an event")
 	case errors.Is(err, store.ErrResumeTooOld):
 		return reason.ResumeTooOld.Errorf("the next changes are no longer kept; start again with a snapshot")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):

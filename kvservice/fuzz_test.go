@@ -33,6 +33,19 @@ func FuzzPageToken(f *testing.F) {
 	})
 }
 
+func FuzzResumeToken(f *testing.F) {
+	f.Add("2vxi4i7azeo1-3k", kvservice.ResumeToken("2vxi4i7azeo1-3k"))
+	f.Add("", "-00000000")
+	f.Fuzz(func(t *testing.T, made, token string) {
+		if got, ok := kvservice.ParseResumeToken(kvservice.ResumeToken(made)); !ok || got != made {
+			t.Errorf("the token for %q reads as %q, %v", made, got, ok)
+		}
+		if got, ok := kvservice.ParseResumeToken(token); ok && (kvservice.ResumeToken(got) != token || (got == "") != (token == "")) {
+			t.Errorf("ParseResumeToken(%q) accepted a token that nobody made, as %q", token, got)
+		}
+	})
+}
+
 func FuzzTTL(f *testing.F) {
 	f.Add(int64(90), int32(0))
 	f.Add(int64(-1), int32(-999_999_999))

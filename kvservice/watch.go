@@ -2,6 +2,10 @@ package kvservice
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"hash/crc32"
+	"strings"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
@@ -49,9 +53,13 @@ func (s *Service) watchEnded(watch store.WatchRequest, err error) error {
 }
 
 func readWatch(req *keyvaluev1.WatchRequest) (store.WatchRequest, error) {
-	watch := store.WatchRequest{Resume: req.GetResumeToken(), Snapshot: req.GetSnapshot()}
-	if watch.Resume != "" && watch.Snapshot {
+	watch := store.WatchRequest{Snapshot: req.GetSnapshot()}
+	if req.GetResumeToken() != "" && watch.Snapshot {
 		return watch, reason.RequestInvalid.Errorf("set resume_token to continue or snapshot to start over, not both")
+	}
+	var ok bool
+	if watch.Resume, ok = parseResumeToken(req.GetResumeToken()); !ok {
+		return watch, failure("", store.ErrTokenInvalid)
 	}
 	switch target := req.GetTarget().(type) {
 	case *keyvaluev1.WatchRequest_Key:
@@ -81,5 +89,32 @@ func writeEvent(e store.Event) *keyvaluev1.WatchResponse {
 	default:
 		event.Entry = &keyvaluev1.Entry{Key: e.Entry.Key}
 	}
-	return &keyvaluev1.WatchResponse{Event: event, ResumeToken: e.Token}
+	return &keyvaluev1.WatchResponse{Event: event, ResumeToken: resumeToken(e.Token)}
+}
+
+// resumeToken returns an engine's token with its checksum behind it. A token that was cut short or changed on its way
+// may be one that the engine made for another event, from where a watch would miss or repeat changes.
+func resumeToken(token string) string {
+	if token == "" {
+		return ""
+	}
+	return token + "-" + resumeChecksum(token)
+}
+
+// parseResumeToken returns the engine's token: "" if there is none.
+func parseResumeToken(token string) (string, bool) {
+	if token == "" {
+		return "", true
+	}
+	i := strings.LastIndexByte(token, '-')
+	if i <= 0 {
+		return "", false
+	}
+	return token[:i], token[i+1:] == resumeChecksum(token[:i])
+}
+
+func resumeChecksum(token string) string {
+	var sum [4]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.ChecksumIEEE([]byte(token)))
+	return hex.EncodeToString(sum[:])
 }

@@ -148,7 +148,7 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		{batch, exchange{request: "POST /v1/values:batch", body: `{"operations":[{"increment":{"key":"hello","delta":1}}],"atomic":true}`}},
 		{"/v1/values:increment", exchange{request: "POST /v1/values:increment", body: `{"key":"max","delta":1}`}},
 		{"/v1/values:watch", exchange{request: "GET /v1/values:watch"}},
-		{"/v1/values:watch", exchange{request: "GET /v1/values:watch?prefix=&resumeToken=1-1"}},
+		{"/v1/values:watch", exchange{request: "GET /v1/values:watch?prefix=&resumeToken=1-1-ab1c0c60"}},
 		{"/v1/stats", exchange{request: "GET /v1/stats"}},
 		{"/v1/stats", exchange{request: "HEAD /v1/stats"}},
 		{"/openapi.json", exchange{request: "GET /openapi.json?x=1"}},

@@ -62,7 +62,7 @@ func FuzzDecodeBatch(f *testing.F) {
 
 // Whatever the tokens are, the service answers, and answers well.
 func FuzzTokens(f *testing.F) {
-	for _, token := range []string{"", "x", "1-1", "AAAAAAAAaGVsbG8", "\x00", "\xff", "é", " ", "a\nb", strings.Repeat("z", 100)} {
+	for _, token := range []string{"", "x", "1-1", "1-1-ab1c0c60", "AAAAAAAAaGVsbG8", "\x00", "\xff", "é", " ", "a\nb", strings.Repeat("z", 100)} {
 		f.Add(token)
 	}
 	kv := newService(f)

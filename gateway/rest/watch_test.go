@@ -155,7 +155,7 @@ func TestWatchThatIsRefused(t *testing.T) {
 		{"a forged token", "?prefix=&resumeToken=nonsense", nil, 400, "REQUEST_INVALID", "resume_token"},
 		{"a forged id", "?prefix=", []string{"Last-Event-ID: nonsense"}, 400, "REQUEST_INVALID", "resume_token"},
 		{"an id that is not UTF-8", "?prefix=", []string{"Last-Event-ID: \xff"}, 400, "REQUEST_INVALID", "Last-Event-ID"},
-		{"an id from before the store was restarted", "?prefix=", []string{"Last-Event-ID: 1-1"}, 410, "RESUME_TOO_OLD", "snapshot"},
+		{"an id from before the store was restarted", "?prefix=", []string{"Last-Event-ID: 1-1-ab1c0c60"}, 410, "RESUME_TOO_OLD", "snapshot"},
 		{"an unknown parameter", "?prefix=&since=1", nil, 400, "REQUEST_INVALID", "resumeToken"},
 		{"JSON", "?prefix=", []string{"Accept: application/json"}, 406, "NOT_ACCEPTABLE", "text/event-stream"},
 		{"anything but events", "?prefix=", []string{"Accept: */*, text/event-stream;q=0"}, 406, "NOT_ACCEPTABLE", ""},

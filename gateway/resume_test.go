@@ -1,0 +1,102 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/reason"
+	"key-value/internal/wiretest"
+)
+
+// newest makes some writes and returns the token of a watch that begins behind them, which it tries out.
+func newest(t *testing.T, kv client) string {
+	t.Helper()
+	for i := range 50 {
+		if _, err := kv.Set(t.Context(), set("there", fmt.Sprint(i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receive := func(token string) *keyvaluev1.WatchResponse {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		stream, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{}, ResumeToken: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stream.Close()
+		res, err := stream.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	token := receive("").GetResumeToken()
+	if _, err := kv.Set(t.Context(), set("there", "last")); err != nil {
+		t.Fatal(err)
+	}
+	if got := receive(token).GetEvent().GetEntry().GetValue(); got != "last" {
+		t.Fatalf("the watch goes on with %q, want last", got)
+	}
+	return token
+}
+
+// damaged returns what a token becomes when its end is lost, or when one of its characters is not what it was.
+func damaged(token string) (all []string) {
+	for i := range len(token) {
+		if i != 0 {
+			all = append(all, token[:i])
+		}
+		for _, c := range "0z-" {
+			if changed := token[:i] + string(c) + token[i+1:]; changed != token {
+				all = append(all, changed)
+			}
+		}
+	}
+	return append(all, token+"0", token+token, " "+token, "x")
+}
+
+// To the engine such a token may be that of another event, from where the watch would miss or repeat changes.
+func TestADamagedResumeTokenOpensNothing(t *testing.T) {
+	for _, arrangement := range arrangements {
+		t.Run(arrangement.name, func(t *testing.T) {
+			dial := func(url string) client { return wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey) }
+			elsewhere := newest(t, dial(start(t, arrangement.transport(t, newEngine(t)))))
+			base := start(t, arrangement.transport(t, newEngine(t)))
+			for _, token := range damaged(newest(t, dial(base))) {
+				wantNoWatch(t, base, token, http.StatusBadRequest, reason.RequestInvalid)
+			}
+			wantNoWatch(t, base, elsewhere, http.StatusGone, reason.ResumeTooOld)
+		})
+	}
+}
+
+func wantNoWatch(t *testing.T, base, token string, status int, why reason.Reason) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	path := "/v1/values:watch?prefix=&resumeToken=" + url.QueryEscape(token)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", apiKey)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != status || res.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("the token %q got %s over REST, want %d and a problem", token, res.Status, status)
+	}
+	for _, wire := range wiretest.Wires() {
+		err := watchFrom(token)(ctx, wire.Dial(t, base, "x-api-key", apiKey))
+		if reason.Of(err) != why {
+			t.Errorf("the token %q got %v over %s, want %s", token, err, wire.Name, why)
+		}
+	}
+}
