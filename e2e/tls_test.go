@@ -191,6 +191,67 @@ func TestAGatewayShowsItsServiceTheNewCertificate(t *testing.T) {
 	eventually(t, "the gateway is let in with the new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
 }
 
+// changeAuthority puts a new authority into ca.pem and returns its directory, in which it has signed for name.
+func (c certificates) changeAuthority(t *testing.T, name string) certificates {
+	t.Helper()
+	others := newCertificates(t)
+	others.sign(t, name)
+	if err := os.Rename(c.file("ca.pem"), c.file("old.pem")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(others.file("ca.pem"), c.file("ca.pem")); err != nil {
+		t.Fatal(err)
+	}
+	return others
+}
+
+func TestAGatewayTrustsTheNewAuthorityOfItsService(t *testing.T) {
+	c, d := secured(t)
+	client := c.client(t, true)
+	if err := put(client, d.url+"/v1/values/a"); err != nil {
+		t.Fatal(err)
+	}
+	others := c.changeAuthority(t, "service")
+	if _, err := d.gateway.log.waitFor("read anew", d.gateway.exited); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(client, d.url+"/v1/values/a"); err != nil {
+		t.Errorf("on the connection that is open: %v", err)
+	}
+	if code := d.service.stop(t); code != 0 {
+		t.Errorf("the service's exit code is %d, want 0", code)
+	}
+	start(t, nil, "kvservice", "--listen", d.service.addr,
+		"--tls-cert", others.file("service.pem"), "--tls-key", others.file("service.key"), "--tls-client-ca", c.file("old.pem"))
+	eventually(t, "the gateway takes the service's new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
+}
+
+func TestAWatchTrustsTheNewAuthorityOfItsGateway(t *testing.T) {
+	c := newCertificates(t)
+	c.sign(t, "front")
+	service := start(t, nil, "kvservice", "--listen", "127.0.0.1:0")
+	gateway := func(c certificates, listen string) *process {
+		return start(t, []string{"KV_API_KEY=" + apiKey}, "gateway", "--listen", listen, "--service", "http://"+service.addr,
+			"--tls-cert", c.file("front.pem"), "--tls-key", c.file("front.key"))
+	}
+	first := gateway(c, "127.0.0.1:0")
+	watch := launch(t, []string{"KV_API_KEY=" + apiKey}, kv, "watch", "a", "--url", "https://"+first.addr, "--ca", c.file("ca.pem"))
+	if _, err := watch.out.waitFor("sync", watch.exited); err != nil {
+		t.Fatal(err)
+	}
+	others := c.changeAuthority(t, "front")
+	if _, err := watch.log.waitFor("read anew", watch.exited); err != nil {
+		t.Fatal(err)
+	}
+	first.stop(t)
+	if err := put(c.client(t, true), "https://"+gateway(others, first.addr).addr+"/v1/values/a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.out.waitFor("put", watch.exited); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAServiceLetsInNobodyWithoutACertificateOfItsOwn(t *testing.T) {
 	c, d := secured(t)
 	strangers := newCertificates(t)

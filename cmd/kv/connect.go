@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,11 @@ func (c *connection) dial() (*client.Client, error) {
 	if c.timeout <= 0 {
 		return nil, usageError{fmt.Errorf("--timeout %v: use more than 0, such as 10s", c.timeout)}
 	}
-	config, _, err := c.trust.open()
+	u, err := url.Parse(c.url)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	config, err := c.trust.open(u)
 	if err != nil {
 		return nil, err
 	}

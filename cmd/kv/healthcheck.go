@@ -25,13 +25,13 @@ func newHealthcheck() *cobra.Command {
 }
 
 func healthcheck(cmd *cobra.Command, url string, timeout time.Duration, t *trust) error {
-	config, _, err := t.open()
-	if err != nil {
-		return err
-	}
 	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, url+"/readyz", http.NoBody)
 	if err != nil {
 		return usageError{err}
+	}
+	config, err := t.open(req.URL)
+	if err != nil {
+		return err
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config}
 	res, err := (&http.Client{Timeout: timeout, Transport: transport}).Do(req)

@@ -28,17 +28,15 @@ func (s *server) dial(h *hopFlags) (connect.Transport, error) {
 	if h.trust.isSet() && !strings.HasPrefix(h.service, "https://") {
 		return nil, usageError{errors.New("--service-ca, --service-cert and --service-key are for a --service at https://…")}
 	}
-	config, pair, err := h.trust.open()
-	if err != nil {
-		return nil, err
-	}
-	if pair != nil {
-		s.follow(pair)
-	}
 	u, err := url.Parse(h.service)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--service: %w", err)}
 	}
+	config, err := h.trust.open(u)
+	if err != nil {
+		return nil, err
+	}
+	s.follow(h.trust.followed...)
 	explainer := newExplainer(s, u, config)
 	options := []client.Option{
 		client.WithMaxValueBytes(s.valueSize),

@@ -2,9 +2,11 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -58,17 +60,21 @@ func (s *server) openTLS() error {
 	if err != nil {
 		return fmt.Errorf("--tls-client-ca: %w", err)
 	}
-	s.followed = append(s.followed, clients)
+	s.follow(clients)
 	s.tls = tlsfiles.Server(*pair, &clients)
 	return nil
 }
 
-// follow looks after a pair's files while the server runs.
-func (s *server) follow(pair *tlsfiles.Pair) {
-	if err := pair.Check(); err != nil {
-		s.log.Warn("clients and servers will refuse this certificate", "error", err)
+// follow looks after files while the server runs.
+func (s *server) follow(followed ...tlsfiles.Follower) {
+	for _, f := range followed {
+		if pair, ok := f.(*tlsfiles.Pair); ok {
+			if err := pair.Check(); err != nil {
+				s.log.Warn("clients and servers will refuse this certificate", "error", err)
+			}
+		}
 	}
-	s.followed = append(s.followed, pair)
+	s.followed = append(s.followed, followed...)
 }
 
 // trust is whom a client believes, and what it shows.
@@ -76,6 +82,8 @@ type trust struct {
 	caName string // of the flag
 	ca     string // file of the authorities; empty: the system's
 	pair   pairFlags
+
+	followed []tlsfiles.Follower // what was opened
 }
 
 // flags adds flags, whose names begin with prefixes.
@@ -89,17 +97,28 @@ func (t *trust) flags(cmd *cobra.Command, caPrefix, pairPrefix string) {
 // isSet reports whether any of the flags is.
 func (t *trust) isSet() bool { return t.ca != "" || t.pair.cert != "" || t.pair.key != "" }
 
-// open returns how to speak TLS, and the pair that is shown, which may be nil.
-func (t *trust) open() (*tls.Config, *tlsfiles.Pair, error) {
+// open returns how to speak TLS with the host of a URL.
+func (t *trust) open(url *url.URL) (*tls.Config, error) {
 	pair, err := t.pair.open()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var authorities *x509.CertPool
-	if t.ca != "" {
-		if authorities, err = tlsfiles.ReadPool(t.ca); err != nil {
-			return nil, nil, fmt.Errorf("--%s: %w", t.caName, err)
-		}
+	if pair != nil {
+		t.followed = append(t.followed, pair)
 	}
-	return tlsfiles.Client(authorities, pair), pair, nil
+	if t.ca == "" {
+		return tlsfiles.Client(url.Hostname(), nil, pair), nil
+	}
+	authorities, err := tlsfiles.OpenAuthorities(t.ca)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", t.caName, err)
+	}
+	t.followed = append(t.followed, authorities)
+	return tlsfiles.Client(url.Hostname(), &authorities, pair), nil
+}
+
+// follow looks after the files that were opened until the function that it returns is called. A command that ends
+// with an answer does without: its connection outlasts it.
+func (t *trust) follow(log io.Writer) (stop func()) {
+	return tlsfiles.Follow(slog.New(slog.NewTextHandler(log, nil)), t.followed...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"maps"
 	"net/http"
@@ -9,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"key-value/internal/tlsfiles"
 	"key-value/internal/tlstest"
 )
 
@@ -32,7 +32,7 @@ func secure(url string) string { return "https" + strings.TrimPrefix(url, "http"
 // readyz asks a gateway whether it is ready.
 func readyz(t *testing.T, authority *tlstest.Authority, url string) int {
 	t.Helper()
-	transport := &http.Transport{TLSClientConfig: tlsfiles.Client(authority.Pool(), nil)}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority.Pool()}}
 	t.Cleanup(transport.CloseIdleConnections)
 	res, err := (&http.Client{Transport: transport}).Get(url + "/readyz")
 	if err != nil {

@@ -69,6 +69,7 @@ func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) err
 	if len(args) == 1 {
 		events = kv.WatchKey(cmd.Context(), args[0], f.options(w.cut)...)
 	}
+	defer c.trust.follow(w.log)()
 	err = w.follow(events)
 	if errors.Is(err, context.Canceled) { // it is how a watch ends
 		w.explain(args)

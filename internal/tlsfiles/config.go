@@ -1,8 +1,10 @@
 package tlsfiles
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 )
 
 // Server returns how to serve HTTP/2 and HTTP/1.1 over TLS with pair. If clients is not nil, only they are let in who
@@ -35,14 +37,41 @@ func Server(pair Pair, clients *Authorities) *tls.Config {
 	return config
 }
 
-// Client returns how to call a server over TLS whose certificate is from one of authorities; nil are those of the
-// system. It shows pair, unless that is nil, to a server that asks for a certificate.
-func Client(authorities *x509.CertPool, pair *Pair) *tls.Config {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities}
+// Client returns how to call host over TLS, whose certificate is from one of authorities; nil are those of the system. It
+// shows pair, unless that is nil, to a server that asks for a certificate.
+func Client(host string, authorities *Authorities, pair *Pair) *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if authorities != nil {
+		// RootCAs would be those of the beginning for ever. What is skipped here is done below.
+		config.InsecureSkipVerify = true
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			return verify(state, host, authorities.current.Load())
+		}
+	}
 	if pair != nil {
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return pair.current.Load(), nil
 		}
 	}
 	return config
+}
+
+var errNobody = errors.New("there is no host whose certificate it could be")
+
+// verify checks a server's certificate as crypto/tls does. The state has the server's name, but not if that is an
+// address, so host is needed as well.
+func verify(state tls.ConnectionState, host string, authorities *x509.CertPool) error {
+	options := x509.VerifyOptions{
+		Roots: authorities, Intermediates: x509.NewCertPool(), DNSName: cmp.Or(state.ServerName, host),
+	}
+	if options.DNSName == "" { // which would be any
+		return errNobody
+	}
+	for _, cert := range state.PeerCertificates[1:] {
+		options.Intermediates.AddCert(cert)
+	}
+	if _, err := state.PeerCertificates[0].Verify(options); err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+	}
+	return nil
 }

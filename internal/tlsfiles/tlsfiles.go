@@ -1,6 +1,6 @@
 // Package tlsfiles speaks TLS with certificates, keys and authorities from files. What a server shows and whom it
-// lets in, and what a client shows, changes with the files while the program runs: new connections get what is new,
-// and those that are open stay. If the files hold nothing good, what they held last stays in use.
+// lets in, and what a client shows and whom it trusts, changes with the files while the program runs: new connections
+// get what is new, and those that are open stay. If the files hold nothing good, what they held last stays in use.
 package tlsfiles
 
 import (
@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -48,25 +47,14 @@ type Authorities struct{ *followed[x509.CertPool] }
 // OpenAuthorities reads certificates as PEM.
 func OpenAuthorities(file string) (Authorities, error) {
 	f := &followed[x509.CertPool]{files: []string{file}}
-	f.parse = func(contents [][]byte) (*x509.CertPool, error) { return parsePool(file, contents[0]) }
+	f.parse = func(contents [][]byte) (*x509.CertPool, error) {
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(contents[0]) {
+			return nil, fmt.Errorf("%s: %w", file, errNone)
+		}
+		return pool, nil
+	}
 	return Authorities{f}, f.open()
-}
-
-// ReadPool reads certificates as PEM, once.
-func ReadPool(file string) (*x509.CertPool, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	return parsePool(file, content)
-}
-
-func parsePool(file string, content []byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(content) {
-		return nil, fmt.Errorf("%s: %w", file, errNone)
-	}
-	return pool, nil
 }
 
 var errNone = errors.New("there is no certificate in it")

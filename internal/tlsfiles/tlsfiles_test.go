@@ -31,7 +31,6 @@ func shown(t *testing.T, server, client *tls.Config) (string, error) {
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- tls.Server(a, server).HandshakeContext(t.Context()) }()
-	client.ServerName = "localhost"
 	conn := tls.Client(b, client)
 	clientErr := conn.HandshakeContext(t.Context())
 	if clientErr == nil {
@@ -81,7 +80,7 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 		}
 		var log journal
 		stop := tlsfiles.Follow(slog.New(slog.NewTextHandler(&log, nil)), pair)
-		server, client := tlsfiles.Server(pair, nil), tlsfiles.Client(authority.Pool(), nil)
+		server, client := tlsfiles.Server(pair, nil), trusting(t, authority, nil)
 		pass := func() { time.Sleep(2 * time.Second); synctest.Wait() } // in the bubble
 		wantShown(t, server, client, "old")
 		good, err := os.ReadFile(key)
@@ -139,7 +138,7 @@ func TestAPairMayBeReplacedByWayOfALink(t *testing.T) {
 		point("new")
 		time.Sleep(2 * time.Second) // in the bubble
 		synctest.Wait()
-		wantShown(t, tlsfiles.Server(pair, nil), tlsfiles.Client(authority.Pool(), nil), "new")
+		wantShown(t, tlsfiles.Server(pair, nil), trusting(t, authority, nil), "new")
 	})
 }
 
@@ -152,44 +151,14 @@ func open(t *testing.T, authority *tlstest.Authority, leaf tlstest.Leaf) tlsfile
 	return pair
 }
 
-func TestOnlyClientsOfAnAuthorityAreLetIn(t *testing.T) {
-	servers, clients, others := tlstest.NewAuthority(t), tlstest.NewAuthority(t), tlstest.NewAuthority(t)
-	let, err := tlsfiles.OpenAuthorities(clients.File(t))
+// trusting is a client of localhost that trusts authority, and shows pair unless that is nil.
+func trusting(t *testing.T, authority *tlstest.Authority, pair *tlsfiles.Pair) *tls.Config {
+	t.Helper()
+	trusted, err := tlsfiles.OpenAuthorities(authority.File(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := tlsfiles.Server(open(t, servers, tlstest.Leaf{Name: "server"}), &let)
-	known, unknown, ended := open(t, clients, tlstest.Leaf{}), open(t, others, tlstest.Leaf{}), open(t, clients, tlstest.Leaf{Ended: true})
-	wantShown(t, server, tlsfiles.Client(servers.Pool(), &known), "server")
-	for why, pair := range map[string]*tlsfiles.Pair{
-		"didn't provide a certificate": nil, "signed by unknown authority": &unknown, "has expired": &ended,
-	} {
-		if _, err := shown(t, server, tlsfiles.Client(servers.Pool(), pair)); err == nil || !strings.Contains(err.Error(), why) {
-			t.Errorf("the handshake = %v, want it to say %q", err, why)
-		}
-	}
-}
-
-func TestTheAuthoritiesOfClientsMayChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		before, after := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
-		file, client := before.File(t), open(t, after, tlstest.Leaf{})
-		let, err := tlsfiles.OpenAuthorities(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer tlsfiles.Follow(slog.New(slog.DiscardHandler), let)()
-		server := tlsfiles.Server(open(t, before, tlstest.Leaf{Name: "server"}), &let)
-		if _, err := shown(t, server, tlsfiles.Client(before.Pool(), &client)); err == nil {
-			t.Error("a client of another authority is let in")
-		}
-		if err := os.Rename(after.File(t), file); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(2 * time.Second) // in the bubble
-		synctest.Wait()
-		wantShown(t, server, tlsfiles.Client(before.Pool(), &client), "server")
-	})
+	return tlsfiles.Client("localhost", &trusted, pair)
 }
 
 func TestWhatIsNoCertificateIsRefused(t *testing.T) {
@@ -206,9 +175,6 @@ func TestWhatIsNoCertificateIsRefused(t *testing.T) {
 	for _, file := range []string{key, cert + ".x"} {
 		if _, err := tlsfiles.OpenAuthorities(file); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("authorities in %s: %v, want an error that names it", file, err)
-		}
-		if _, err := tlsfiles.ReadPool(file); err == nil || !strings.Contains(err.Error(), file) {
-			t.Errorf("a pool in %s: %v, want an error that names it", file, err)
 		}
 	}
 }

@@ -37,12 +37,21 @@ type Leaf struct {
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{key: newKey(t)}
-	template := template("test authority")
-	template.IsCA, template.BasicConstraintsValid = true, true
-	template.KeyUsage = x509.KeyUsageCertSign
+	template := authorityTemplate("test authority")
 	a.cert = sign(t, template, template, a.key, a.key)
 	return a
 }
+
+// Below returns an authority that a vouches for.
+func (a *Authority) Below(t testing.TB) *Authority {
+	t.Helper()
+	b := &Authority{key: newKey(t)}
+	b.cert = sign(t, authorityTemplate("test authority below"), a.cert, b.key, a.key)
+	return b
+}
+
+// Raw is the authority's certificate as it is sent.
+func (a *Authority) Raw() []byte { return a.cert.Raw }
 
 // Pool trusts the authority.
 func (a *Authority) Pool() *x509.CertPool {
@@ -104,6 +113,13 @@ func (a *Authority) Rewrite(t testing.TB, certFile, keyFile string, leaf Leaf) {
 	}
 	write(t, certFile, "CERTIFICATE", cert.Certificate[0])
 	write(t, keyFile, "PRIVATE KEY", key)
+}
+
+func authorityTemplate(name string) *x509.Certificate {
+	template := template(name)
+	template.IsCA, template.BasicConstraintsValid = true, true
+	template.KeyUsage = x509.KeyUsageCertSign
+	return template
 }
 
 func template(name string) *x509.Certificate {

@@ -35,4 +35,6 @@ func ServerTLS(t testing.TB) *tls.Config {
 }
 
 // ClientTLS returns how a client speaks TLS that trusts the servers of this package.
-func ClientTLS(t testing.TB) *tls.Config { return tlsfiles.Client(authority(t).Pool(), nil) }
+func ClientTLS(t testing.TB) *tls.Config {
+	return &tls.Config{RootCAs: authority(t).Pool(), MinVersion: tls.VersionTLS12}
+}
