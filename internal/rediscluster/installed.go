@@ -1,0 +1,81 @@
+package rediscluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// oldest is the first major version that has what is used here, and what the Redis engine needs.
+const oldest = 7
+
+// startPatience is how long a test waits for nodes that take seconds to start.
+const startPatience = time.Minute
+
+const install = "install it with: apt-get install redis-server (Debian, Ubuntu), or brew install redis (macOS); " +
+	"version 7 or later, or any version of Valkey"
+
+// Installed returns nil if there is a server to start, or else an error that says how to install one.
+func Installed() error {
+	_, err := server(context.Background())
+	return err
+}
+
+// server returns the path of redis-server or else valkey-server.
+func server(ctx context.Context) (string, error) {
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		out, err := exec.CommandContext(ctx, path, "--version").Output()
+		if err != nil {
+			return "", fmt.Errorf("%s --version: %w", path, err)
+		}
+		version := regexp.MustCompile(`v=(\d+)`).FindSubmatch(out)
+		if version == nil {
+			return "", fmt.Errorf("%s --version says %q, which has no version", path, out)
+		}
+		if major, _ := strconv.Atoi(string(version[1])); major >= oldest {
+			return path, nil
+		}
+		return "", fmt.Errorf("%s is too old: %s", path, install)
+	}
+	return "", errors.New("there is neither redis-server nor valkey-server: " + install)
+}
+
+// Need skips the test, and says how to install a server, if there is none. With KV_REQUIRE_REDIS=1 the test fails instead:
+// where everything is to be tested, nothing may be skipped in silence.
+func Need(t testing.TB) {
+	t.Helper()
+	switch err := Installed(); {
+	case err != nil && os.Getenv("KV_REQUIRE_REDIS") == "1":
+		t.Fatal(err)
+	case err != nil:
+		t.Skip(err)
+	}
+}
+
+// StartTest starts what config says for one test, which needs it, and closes it when the test ends.
+func StartTest(t testing.TB, config Config) *Cluster {
+	t.Helper()
+	Need(t)
+	ctx, cancel := context.WithTimeout(t.Context(), startPatience)
+	defer cancel()
+	c, err := Start(ctx, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
