@@ -1,0 +1,172 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	kvclient "key-value/client"
+	"key-value/gateway"
+	"key-value/internal/apikey"
+	"key-value/internal/limit"
+	"key-value/internal/rpc"
+	"key-value/internal/serve"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory"
+)
+
+// soon is how late anything may be. In fake time nothing takes time but what waits for it.
+const soon = 50 * time.Millisecond
+
+// noting is an engine that answers nothing, and notes when it was told to stop.
+type noting struct {
+	store.Engine
+	stopped chan time.Time
+}
+
+func (n noting) Do(ctx context.Context, _ store.Operation) (store.Result, error) {
+	<-ctx.Done()
+	n.stopped <- time.Now()
+	return store.Result{}, ctx.Err()
+}
+
+// pipes is a listener and the way to reach it, for a bubble.
+type pipes chan net.Conn
+
+func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p <- there:
+		return here, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, ok := <-p; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+
+// serveInBubble serves a handler over HTTP/2 without a network and returns a client of it.
+func serveInBubble(t *testing.T, handler http.Handler) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	listener := make(pipes)
+	server := &http.Server{Handler: handler, Protocols: protocols}
+	go func() { _ = server.Serve(listener) }()
+	transport := &http.Transport{DialContext: listener.dial, Protocols: protocols}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+	})
+	return &http.Client{Transport: transport}
+}
+
+// inFakeTime runs a test for a gateway whose service answers nothing, in one process with it and in another.
+func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopped <-chan time.Time)) {
+	for name, dial := range map[string]func(*testing.T, *connect.Server) connect.Transport{
+		"one process": func(_ *testing.T, service *connect.Server) connect.Transport { return rpc.InProcess(service) },
+		"two processes": func(t *testing.T, service *connect.Server) connect.Transport {
+			hop := serveInBubble(t, rpc.Mount(service, limit.ValueBytes, http.NotFoundHandler()))
+			return dial(t, "http://service", kvclient.WithHTTPClient(hop))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				engine := noting{memory.New(memory.Options{}), make(chan time.Time, 10)}
+				defer engine.Close()
+				client := gateway.NewClient(dial(t, service(engine, nil)), silent)
+				test(t, serveInBubble(t, gateway.New(client, gateway.Config{
+					Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: silent,
+				})), engine.stopped)
+			})
+		})
+	}
+}
+
+// lasting is a request that a service which answers nothing keeps for as long as it may take.
+type lasting struct {
+	name, method, path, body string
+	header                   []string
+	atMost                   time.Duration
+	isGivenUp                func(res *http.Response, body string) bool // whether this says so
+}
+
+// lastings are a read over each kind of wire. REST knows no deadlines of its callers.
+var lastings = []lasting{
+	{"REST", http.MethodGet, "/v1/values/a", "", nil, 10 * time.Second, func(res *http.Response, body string) bool {
+		return res.StatusCode == http.StatusGatewayTimeout && strings.Contains(body, `"DEADLINE_EXCEEDED"`)
+	}},
+	{"Connect", http.MethodPost, "/keyvalue.v1.KeyValueService/Get", `{"key":"a"}`,
+		[]string{"Content-Type", "application/json", "Connect-Protocol-Version", "1", "Connect-Timeout-Ms", "1000"}, time.Second,
+		func(_ *http.Response, body string) bool { return strings.Contains(body, `"deadline_exceeded"`) }},
+	{"gRPC", http.MethodPost, "/keyvalue.v1.KeyValueService/Get", "\x00\x00\x00\x00\x03\x0a\x01a",
+		[]string{"Content-Type", "application/grpc", "Te", "trailers", "Grpc-Timeout", "1S"}, time.Second,
+		func(res *http.Response, _ string) bool { return res.Trailer.Get("Grpc-Status") == "4" }},
+}
+
+// send returns the answer.
+func (l lasting) send(ctx context.Context, client *http.Client) (*http.Response, string, error) {
+	req, err := http.NewRequestWithContext(ctx, l.method, "http://gateway"+l.path, strings.NewReader(l.body))
+	if err != nil {
+		return nil, "", err
+	}
+	req.Header.Set("X-Api-Key", apiKey)
+	for i := 0; i+1 < len(l.header); i += 2 {
+		req.Header.Set(l.header[i], l.header[i+1])
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res, string(body), err
+}
+
+func TestACallIsGivenUpAtItsDeadline(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, client *http.Client, stopped <-chan time.Time) {
+		for _, l := range lastings {
+			begin := time.Now()
+			res, body, err := l.send(t.Context(), client)
+			if err != nil || !l.isGivenUp(res, body) {
+				t.Errorf("%s: the answer is %v %s, %v; want that the deadline has passed", l.name, res, body, err)
+			}
+			if took := time.Since(begin); took < l.atMost-soon || took > l.atMost+soon {
+				t.Errorf("%s: the answer came after %v, want %v", l.name, took, l.atMost)
+			}
+			if took := (<-stopped).Sub(begin); took > l.atMost+soon {
+				t.Errorf("%s: the work ended after %v, want %v", l.name, took, l.atMost)
+			}
+		}
+	})
+}
+
+func TestWorkEndsWhenItsCallerLeaves(t *testing.T) {
+	inFakeTime(t, func(t *testing.T, client *http.Client, stopped <-chan time.Time) {
+		for _, l := range lastings {
+			begin := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			if res, body, err := l.send(ctx, client); err == nil {
+				t.Errorf("%s: the answer is %v %s, want none so soon", l.name, res, body)
+			}
+			cancel()
+			if took := (<-stopped).Sub(begin); took > 100*time.Millisecond+soon {
+				t.Errorf("%s: the work ended after %v, want 100 ms", l.name, took)
+			}
+		}
+	})
+}
