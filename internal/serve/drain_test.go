@@ -74,6 +74,7 @@ func TestARequestThatHasBegunIsAnswered(t *testing.T) {
 
 // A connection without a request does not hold up the stop, and its client learns that none was lost.
 func TestAnIdleConnectionIsSentAway(t *testing.T) {
+	t.Parallel()
 	b := startBoth(t, time.Minute)
 	p := b.dial(t)
 	wiretest.Next[*http2.SettingsFrame](p)
@@ -87,6 +88,7 @@ func TestAnIdleConnectionIsSentAway(t *testing.T) {
 }
 
 func TestAGRPCCallThatTakesTooLongIsCutOff(t *testing.T) {
+	t.Parallel()
 	b := startBoth(t, time.Millisecond)
 	slow := wiretest.DialPeer(t, b.url)
 	slow.Greet()
@@ -105,6 +107,7 @@ func TestAGRPCCallThatTakesTooLongIsCutOff(t *testing.T) {
 
 // Whatever a server has begun to do it tells the caller of, however many call while it stops.
 func TestNoCallIsLostWhenTheServerStops(t *testing.T) {
+	t.Parallel()
 	for name, dial := range map[string]func(*testing.T, string) connect.Transport{
 		"gRPC":              func(t *testing.T, url string) connect.Transport { return overHTTP(t, url, connecthttp.WithGRPC()) },
 		"gRPC-Web":          func(t *testing.T, url string) connect.Transport { return overHTTP(t, url, connecthttp.WithGRPCWeb()) },

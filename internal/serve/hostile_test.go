@@ -73,6 +73,7 @@ func TestWhatNobodyServesIsAnsweredByGRPC(t *testing.T) {
 
 // In many fields or in one, first on the connection or later.
 func TestAHeaderListOver16KiBIsRefused(t *testing.T) {
+	t.Parallel()
 	b := startBoth(t, time.Minute)
 	var many []string
 	for i := range 400 {
@@ -145,13 +146,13 @@ func TestAConnectionMayEndInAnyWay(t *testing.T) {
 		},
 		"SETTINGS without end": func(p *wiretest.Peer) {
 			p.Greet()
-			for range 100_000 {
+			for range floodFrames {
 				_ = p.WriteSettings()
 			}
 		},
 		"PING without end": func(p *wiretest.Peer) {
 			p.Greet()
-			for range 100_000 {
+			for range floodFrames {
 				_ = p.WritePing(false, [8]byte{})
 			}
 		},

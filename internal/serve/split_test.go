@@ -86,6 +86,7 @@ func TestAClientThatBeginsWithGRPCMayAskForMore(t *testing.T) {
 }
 
 func TestARequestMayComeInAnyPieces(t *testing.T) {
+	t.Parallel()
 	b := startBoth(t, time.Minute)
 	for _, test := range []struct{ contentType, body, want string }{
 		{grpcs, "\x00\x00\x00\x00\x00", "grpc-go"}, {"application/proto", "", "net/http"},
