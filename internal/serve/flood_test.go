@@ -50,6 +50,7 @@ var floods = map[string]func(p *wiretest.Peer, n, stream uint32, contentType str
 var ended = map[string][]string{
 	"rapid reset":  {"net/http"},
 	"CONTINUATION": {"net/http", "grpc-go"},
+	"PING":         {"grpc-go"},
 }
 
 func TestAFloodIsBounded(t *testing.T) {
