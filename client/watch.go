@@ -50,7 +50,8 @@ type watchOptions struct {
 }
 
 // FromSnapshot begins the watch with the entries that exist, as events of type [EventPut], followed by one of type
-// [EventSync]. Without it, the watch begins with the changes that are made from then on.
+// [EventSync]. What changes while they are read may follow before that, as what it is: the last event of a key is what
+// counts. Without it, the watch begins with the changes that are made from then on.
 //
 // A snapshot cannot be resumed in its middle: if it is cut there, an event of type [EventReset] follows and then the
 // snapshot once more from its start. Beside a [ResumeFrom] that is not empty it has no effect.

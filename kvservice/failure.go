@@ -29,6 +29,9 @@ func failure(key string, err error) error {
 		return reason.IntegerOverflow.Errorf("the sum at %q would not fit into a signed 64-bit integer", key)
 	case errors.Is(err, store.ErrFull):
 		return reason.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
+	case errors.Is(err, store.ErrAcrossShards):
+		return reason.RequestInvalid.Errorf(
+			"this store cannot change these keys together; an atomic batch has keys with the same {tag}, such as {42}/a and {42}/b")
 	case errors.Is(err, store.ErrTokenInvalid):
 		return reason.RequestInvalid.Errorf("resume_token is not one of this service, or not all of it; take it from an event")
 	case errors.Is(err, store.ErrResumeTooOld):

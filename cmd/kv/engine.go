@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -10,6 +11,7 @@ import (
 	"key-value/internal/admission"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
+	"key-value/kvservice/store/redis"
 )
 
 // engineFlags choose the storage engine and its bounds.
@@ -23,19 +25,19 @@ type engineFlags struct {
 
 func (e *engineFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&e.store, "store", "memory", "where the data is kept: memory")
+	f.StringVar(&e.store, "store", "memory", "where the data is kept: memory, or redis://host:port,host:port… (rediss:// with TLS)")
 	f.Var(&e.maxMemory, "max-memory", "what the entries may take in memory, such as 512MiB or 2GiB; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "what a write does at --max-memory: reject it, or evict entries not used for long")
-	f.Var(&e.history, "watch-history", "how much of the latest changes is kept for watches to resume; 0: 8MiB, or an eighth of --max-memory")
+	f.Var(&e.history, "watch-history", "how much of the latest changes is kept for watches to resume; 0: 8MiB, or an eighth of --max-memory; 64MiB in Redis")
 	f.IntVar(&e.watches, "max-watches", 20_000, "watches that may be open; further ones are refused as OVERLOADED; 0: no limit")
 }
 
-func (e *engineFlags) open() (store.Engine, error) {
-	if e.store != "memory" {
-		return nil, usageError{fmt.Errorf("--store %q: the one store there is is memory", e.store)}
-	}
+func (e *engineFlags) open(ctx context.Context, getenv func(string) string) (store.Engine, error) {
 	if e.watches < 0 {
 		return nil, usageError{fmt.Errorf("--max-watches %d: use 0 for no limit, or more", e.watches)}
+	}
+	if e.store != "memory" {
+		return e.openRedis(ctx, getenv)
 	}
 	onFull, ok := map[string]memory.OnFull{"reject": memory.Reject, "evict": memory.Evict}[e.onFull]
 	if !ok {
@@ -44,6 +46,20 @@ func (e *engineFlags) open() (store.Engine, error) {
 	return memory.New(memory.Options{
 		MaxMemory: int64(e.maxMemory), OnFull: onFull, HistoryBytes: int64(e.history),
 	}), nil
+}
+
+// openRedis connects to the nodes that --store names.
+func (e *engineFlags) openRedis(ctx context.Context, getenv func(string) string) (store.Engine, error) {
+	options, err := redis.ParseURL(e.store)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--store %q: %w", e.store, err)}
+	}
+	if e.maxMemory != 0 || e.onFull != "reject" {
+		return nil, usageError{errors.New("--max-memory and --on-full are for the store memory; Redis has maxmemory")}
+	}
+	options.Username, options.Password = getenv("KV_REDIS_USERNAME"), getenv("KV_REDIS_PASSWORD")
+	options.HistoryBytes = int64(e.history)
+	return redis.Open(ctx, options)
 }
 
 // limiter bounds what the engine is asked for at a time. Large calls are work for the processor alone, so more turns

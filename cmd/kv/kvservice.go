@@ -24,7 +24,8 @@ func newKVService(getenv func(string) string) *cobra.Command {
 		Long: `Runs the service that holds the data, for gateways to call over HTTP/2.
 
 Environment: KV_SERVICE_TOKEN is what a gateway must show, as Authorization: Bearer. Without it, and without
---tls-client-ca, the service listens on loopback only, unless --insecure is given.`,
+--tls-client-ca, the service listens on loopback only, unless --insecure is given. KV_REDIS_USERNAME and
+KV_REDIS_PASSWORD are for a store in Redis.`,
 		Example: "  KV_SERVICE_TOKEN=… kv kvservice --listen 0.0.0.0:50051",
 		Args:    cobra.NoArgs,
 	}
@@ -48,7 +49,7 @@ func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 		return usageError{errors.New("set KV_SERVICE_TOKEN, or --tls-client-ca, to listen on " + s.listen +
 			", where others can reach the data, or say --insecure")}
 	}
-	engine, err := e.open()
+	engine, err := e.open(cmd.Context(), s.getenv)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func newServe(getenv func(string) string) *cobra.Command {
 		Long: `Runs gateway and kvservice in one process, with no network between them.
 
 Environment: KV_API_KEY is an API key with all rights, beside those of --api-keys-file. If neither is set, a key
-is made and printed.`,
+is made and printed. KV_REDIS_USERNAME and KV_REDIS_PASSWORD are for a store in Redis.`,
 		Example: "  KV_API_KEY=my-secret-key kv serve",
 		Args:    cobra.NoArgs,
 	}
@@ -47,7 +47,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		return err
 	}
 	defer stop()
-	engine, err := e.open()
+	engine, err := e.open(cmd.Context(), s.getenv)
 	if err != nil {
 		return err
 	}

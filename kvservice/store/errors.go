@@ -29,6 +29,8 @@ var (
 	ErrUnavailable = errors.New("the store does not answer")
 	// ErrUnknownOutcome: the engine's backend broke off, and the change may have been made or not.
 	ErrUnknownOutcome = errors.New("the store broke off, and the change may have been made or not")
+	// ErrAcrossShards: an atomic batch has keys that the engine cannot change together.
+	ErrAcrossShards = errors.New("the keys of an atomic batch are not all in one shard")
 	// ErrClosed: the engine was closed.
 	ErrClosed = errors.New("the store is closed")
 )

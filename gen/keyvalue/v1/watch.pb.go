@@ -101,7 +101,8 @@ type WatchRequest struct {
 	// The resume_token of the last event received: the watch continues right after it. Empty: the watch
 	// starts now, or with a snapshot.
 	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	// Whether to begin with the entries that exist, as events of type PUT, followed by one of type SYNC.
+	// Whether to begin with the entries that exist, as events of type PUT, followed by one of type SYNC. What changes
+	// while they are read may follow before the SYNC, as events of its type: the last event of a key is what counts.
 	// Not together with resume_token.
 	Snapshot      bool `protobuf:"varint,4,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -23,12 +23,13 @@ var batchChecks = append(failedBatchTable(), []Check{
 	}},
 	{"a batch of a thousand operations takes effect", func(t T, e store.Engine) {
 		for _, atomic := range []bool{false, true} {
+			prefix := together(fmt.Sprint(atomic))
 			var ops []store.Operation
 			for i := range 1000 {
-				ops = append(ops, set(fmt.Sprintf("%t/%04d", atomic, i), fmt.Sprint(i)))
+				ops = append(ops, set(fmt.Sprintf("%s%04d", prefix, i), fmt.Sprint(i)))
 			}
 			batch(t, e, atomic, ops...)
-			if page := list(t, e, store.ListRequest{Prefix: fmt.Sprint(atomic)}); len(page.Entries) != 1000 {
+			if page := list(t, e, store.ListRequest{Prefix: prefix}); len(page.Entries) != 1000 {
 				t.Fatalf("%d of 1000 entries are there", len(page.Entries))
 			}
 		}
@@ -49,10 +50,26 @@ var batchChecks = append(failedBatchTable(), []Check{
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
-		batch(t, e, true, set("b", "1"), set("a", "2"), del("b"))
-		wantEvent(t, w, store.Put, "b", "1")
-		wantEvent(t, w, store.Put, "a", "2")
-		wantEvent(t, w, store.Deleted, "b", "")
+		a, b := together("g")+"a", together("g")+"b"
+		batch(t, e, true, set(b, "1"), set(a, "2"), del(b))
+		wantEvent(t, w, store.Put, b, "1")
+		wantEvent(t, w, store.Put, a, "2")
+		wantEvent(t, w, store.Deleted, b, "")
+	}},
+	{"an atomic batch of any keys takes effect, or is refused by an engine that does not promise it", func(t T, e store.Engine) {
+		var ops []store.Operation
+		for i := range 100 {
+			ops = append(ops, set(fmt.Sprint("k", i), "v"))
+		}
+		_, err := e.Batch(t.Context(), ops, true)
+		n := len(list(t, e, store.ListRequest{}).Entries)
+		if statsOf(t, e).Guarantees.AtomicAcrossKeys {
+			if err != nil || n != 100 {
+				t.Fatalf("batch of keys in any place: %v, and %d of 100 entries are there", err, n)
+			}
+		} else if !errors.Is(err, store.ErrAcrossShards) || n != 0 {
+			t.Fatalf("batch of keys in any place: %v, want ErrAcrossShards, and %d entries are there", err, n)
+		}
 	}},
 	{"an empty batch succeeds", func(t T, e store.Engine) {
 		batch(t, e, false)
@@ -84,19 +101,23 @@ func failedBatchTable() []Check {
 	return checks
 }
 
-// wantNothing carries out an atomic batch that ends with last, and checks that it fails with want, and that
+// wantNothing carries out an atomic batch that ends with last, in a group of keys, and checks that it fails with want, and that
 // neither readers nor watches ever hear of it.
 func wantNothing(t T, e store.Engine, last store.Operation, want error) {
 	t.Helper()
-	do(t, e, set("a", "1"))
-	do(t, e, set("word", "x"))
-	do(t, e, set("gone", "g"))
+	group := together("g")
+	do(t, e, set(group+"a", "1"))
+	do(t, e, set(group+"word", "x"))
+	do(t, e, set(group+"gone", "g"))
 	before := list(t, e, store.ListRequest{}).Entries
 	w := open(t, e, store.WatchRequest{})
 	defer w.Close()
 	wantEvent(t, w, store.Sync, "", "")
 
-	ops := []store.Operation{set("b", "2"), del("gone"), touch("word", time.Hour), increment("n", 1), last}
+	last.Key = group + last.Key
+	ops := []store.Operation{
+		set(group+"b", "2"), del(group + "gone"), touch(group+"word", time.Hour), increment(group+"n", 1), last,
+	}
 	var failure *store.BatchError
 	if results, err := e.Batch(t.Context(), ops, true); !errors.As(err, &failure) || failure.Index != 4 ||
 		!errors.Is(err, want) {

@@ -52,17 +52,21 @@ func CheckWatch(changes []Change, events []store.Event, snapshot bool) error {
 
 func isSync(e store.Event) bool { return e.Type == store.Sync }
 
-// initialOf returns the versions of a snapshot: key → version.
+// initialOf returns the versions of a snapshot: key → version. What changed while it was read follows in it.
 func initialOf(snapshot []store.Event) (map[string]store.Version, error) {
 	seen := map[string]store.Version{}
 	for _, e := range snapshot {
-		if e.Type != store.Put || e.Token != "" {
+		if e.Token != "" {
 			return nil, fmt.Errorf("the snapshot has %s with token %q", describeEvent(e), e.Token)
 		}
-		if _, twice := seen[e.Entry.Key]; twice {
-			return nil, fmt.Errorf("the snapshot has %q twice", e.Entry.Key)
+		switch _, twice := seen[e.Entry.Key]; {
+		case e.Type != store.Put:
+			delete(seen, e.Entry.Key)
+		case twice && e.Entry.Version == seen[e.Entry.Key]:
+			return nil, fmt.Errorf("the snapshot has %q twice in version %v", e.Entry.Key, e.Entry.Version)
+		default:
+			seen[e.Entry.Key] = e.Entry.Version
 		}
-		seen[e.Entry.Key] = e.Entry.Version
 	}
 	return seen, nil
 }

@@ -24,7 +24,11 @@ func checkWorkloads(t T, e store.Engine, w Workload, seeds uint64) {
 	t.Helper()
 	for seed := range seeds {
 		w.Seed = seed
-		w.Keys = []string{fmt.Sprint("x/", seed), fmt.Sprint("y/", seed), fmt.Sprint("z/", seed)}
+		group := fmt.Sprint(seed) + "/"
+		if w.Batches {
+			group = together(fmt.Sprint(seed))
+		}
+		w.Keys = []string{group + "x", group + "y", group + "z"}
 		if err := CheckLinearizable(w.Run(t.Context(), e), searchPatience); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}

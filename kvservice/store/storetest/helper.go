@@ -35,6 +35,10 @@ func increment(key string, delta int64) store.Operation {
 	return store.Operation{Kind: store.Increment, Key: key, Delta: delta}
 }
 
+// together returns a prefix for keys which any engine can change together in an atomic batch: one that divides its
+// entries does so by what is in the first pair of braces.
+func together(group string) string { return "{" + group + "}/" }
+
 // provided returns op with a precondition.
 func provided(op store.Operation, p store.Precondition) store.Operation {
 	op.Precondition = p

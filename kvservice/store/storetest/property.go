@@ -24,7 +24,7 @@ func CheckModel(t rapid.TB, ctx context.Context, s Store, prefix string) {
 	round := 0
 	rapid.Check(t, func(t *rapid.T) {
 		round++
-		p := &player{ctx: ctx, store: s, prefix: fmt.Sprintf("%s%d/", prefix, round), ttls: []time.Duration{0, time.Hour}}
+		p := &player{ctx: ctx, store: s, prefix: together(fmt.Sprint(prefix, round)), ttls: []time.Duration{0, time.Hour}}
 		t.Repeat(p.moves())
 	})
 }

@@ -55,7 +55,7 @@ func newReference(b bug) *reference {
 	return &reference{
 		bug: b, entries: map[string]store.Entry{}, late: map[string]store.Entry{}, writes: map[string]uint64{},
 		changed: make(chan struct{}),
-		stats:   store.Stats{StartTime: time.Now().Round(0), Guarantees: store.Guarantees{Engine: "reference"}},
+		stats:   store.Stats{StartTime: time.Now().Round(0), Guarantees: store.Guarantees{Engine: "reference", AtomicAcrossKeys: true}},
 	}
 }
 

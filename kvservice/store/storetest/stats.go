@@ -34,12 +34,13 @@ var statsChecks = []Check{
 	}},
 	{"memory grows with what is stored and is given back", func(t T, e store.Engine) {
 		empty := statsOf(t, e).MemoryBytes
+		const size = 100_000
 		for i := range 100 {
-			do(t, e, set(fmt.Sprint(i), strings.Repeat("v", 1000)))
+			do(t, e, set(fmt.Sprint(i), strings.Repeat("v", size)))
 		}
 		full := statsOf(t, e).MemoryBytes
-		if full-empty < 100*1000 {
-			t.Fatalf("100 values of 1000 bytes take %d bytes", full-empty)
+		if full-empty < 100*size {
+			t.Fatalf("100 values of %d bytes take %d bytes", size, full-empty)
 		}
 		for i := range 100 {
 			do(t, e, del(fmt.Sprint(i)))

@@ -72,7 +72,6 @@ var watchChecks = []Check{
 		do(t, e, del("a/2"))
 		w := open(t, e, store.WatchRequest{Prefix: "a/", Snapshot: true})
 		defer w.Close()
-		do(t, e, set("a/4", "later"))
 		var entries []store.Entry
 		for range 2 {
 			event := next(t, w)
@@ -87,6 +86,7 @@ var watchChecks = []Check{
 		if event := wantEvent(t, w, store.Sync, "", ""); event.Token == "" {
 			t.Fatalf("sync has no token")
 		}
+		do(t, e, set("a/4", "later"))
 		wantEvent(t, w, store.Put, "a/4", "later")
 	}},
 	{"a snapshot of one key is that key, or nothing", func(t T, e store.Engine) {

@@ -1,0 +1,59 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	dialTimeout = 2 * time.Second
+	// answerTimeout is how long a node may take for any answer before its connection is given up.
+	answerTimeout = 10 * time.Second
+	// topologyInterval is how often to ask who owns which slots, beside when a node says that it has changed.
+	topologyInterval = 5 * time.Second
+	// redirections are enough for a slot that moves twice while it is asked for.
+	redirections = 5
+)
+
+// connect makes the client. It does nothing twice by itself: whether that is safe is known where the call came from.
+func connect(o Options) (rueidis.Client, error) {
+	opt := rueidis.ClientOption{
+		InitAddress:      o.Addresses,
+		Username:         o.Username,
+		Password:         o.Password,
+		SelectDB:         o.Database,
+		ClientName:       "key-value",
+		TLSConfig:        o.TLS,
+		Dialer:           net.Dialer{Timeout: dialTimeout, KeepAlive: time.Second},
+		ConnWriteTimeout: answerTimeout,
+		DisableRetry:     true,
+		DisableCache:     true,
+		AlwaysPipelining: true,
+		ClusterOption: rueidis.ClusterOption{
+			ShardsRefreshInterval: topologyInterval,
+			MaxMovedRedirections:  redirections,
+		},
+	}
+	client, err := rueidis.NewClient(opt)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", strings.Join(o.Addresses, ", "), err)
+	}
+	return client, nil
+}
+
+// checkNodes refuses nodes that would remove entries by themselves: no watch would hear of it, and the index would
+// still have them.
+func (e *Engine) checkNodes(ctx context.Context) error {
+	return e.eachPrimary(ctx, "memory", func(address string, info nodeInfo) error {
+		if policy := info["maxmemory_policy"]; policy != "noeviction" {
+			return fmt.Errorf("%s has maxmemory-policy %s, which would remove entries behind our back: set it to noeviction",
+				address, policy)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,76 @@
+package redis_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/redis/rueidis"
+	"go.uber.org/goleak"
+
+	"key-value/internal/rediscluster"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/redis"
+	"key-value/kvservice/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestContract(t *testing.T) {
+	for name, config := range map[string]rediscluster.Config{
+		"one node":           {},
+		"a cluster of three": {Primaries: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodes := rediscluster.StartTest(t, config)
+			storetest.Run(t, func(t *testing.T) store.Engine {
+				flush(t, nodes)
+				return open(t, nodes, redis.Options{Shards: 8})
+			})
+		})
+	}
+}
+
+// open opens an engine on nodes that is closed at the end of the test.
+func open(t *testing.T, nodes *rediscluster.Cluster, options redis.Options) *redis.Engine {
+	t.Helper()
+	where, err := redis.ParseURL(nodes.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Addresses = where.Addresses
+	e, err := redis.Open(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return e
+}
+
+// flush removes everything from all nodes.
+func flush(t *testing.T, nodes *rediscluster.Cluster) {
+	t.Helper()
+	for _, node := range nodes.Nodes() {
+		ask(t, node, "FLUSHALL", "SYNC")
+	}
+}
+
+// ask has one node carry out a command.
+func ask(t *testing.T, node *rediscluster.Node, args ...string) rueidis.RedisMessage {
+	t.Helper()
+	client, err := rueidis.NewClient(rueidis.ClientOption{
+		InitAddress: []string{node.Addr()}, ForceSingleClient: true, DisableCache: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	answer, err := client.Do(context.Background(), client.B().Arbitrary(args...).Build()).ToMessage()
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	return answer
+}

@@ -1,0 +1,267 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"key-value/kvservice/store"
+)
+
+const (
+	// feedShortest and feedLongest are how long the feed waits before it looks again: the shorter the less time has
+	// passed since the last change. A change that this engine makes has it look at once.
+	feedShortest = 2 * time.Millisecond
+	feedLongest  = 100 * time.Millisecond
+	// feedChanges is how many changes of a shard are read at a time.
+	feedChanges = 256
+	// feedPatience is how long a shard may go without an answer before its watches end.
+	feedPatience = 10 * time.Second
+)
+
+// feed follows the changes of all shards while there are watches, and gives each to those that it is for.
+//
+// Watches of one key have its changes as their shard has them. Watches of prefixes have theirs in the order of all
+// shards, which is known up to the place that all shards have passed.
+type feed struct {
+	engine *Engine
+	wake   chan struct{} // has something in it when the feed should look at once
+
+	mu     sync.Mutex
+	topics topics   // guarded by mu
+	tails  []tail   // one for each shard; nil: nobody watches; guarded by mu
+	merged position // where watches of prefixes are; guarded by mu
+	last   uint64   // the revision of the last change of any shard; guarded by mu
+}
+
+// tail is where the feed is in a shard.
+type tail struct {
+	epoch   uint64
+	upto    uint64   // all changes up to this revision have been read
+	waiting []change // those behind feed.merged
+	failing time.Time
+}
+
+func newFeed(e *Engine) *feed {
+	return &feed{engine: e, wake: make(chan struct{}, 1), topics: newTopics()}
+}
+
+// nudge has the feed look at once.
+func (f *feed) nudge() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// join has w get all changes behind the position that it returns. It tells w the epochs of its shards, or fails with
+// [store.ErrResumeTooOld] if w knows others.
+func (f *feed) join(ctx context.Context, w *watch) (position, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tails == nil {
+		if err := f.beginLocked(ctx); err != nil {
+			return position{}, err
+		}
+	}
+	epochs := make([]uint64, len(w.target.shards))
+	for i, number := range w.target.shards {
+		epochs[i] = f.tails[number].epoch
+	}
+	if w.epochs != nil && !slices.Equal(w.epochs, epochs) {
+		return position{}, store.ErrResumeTooOld
+	}
+	w.epochs = epochs
+	w.inbox.clear()
+	f.topics.add(w)
+	return f.positionLocked(w), nil
+}
+
+// beginLocked finds out where the shards are.
+func (f *feed) beginLocked(ctx context.Context) error {
+	at, err := f.engine.cut(ctx, f.engine.all())
+	if err != nil {
+		return err
+	}
+	f.tails, f.merged = make([]tail, len(f.engine.shards)), at.position
+	for i := range f.tails {
+		f.tails[i] = tail{epoch: at.epochs[i], upto: at.revision}
+	}
+	f.nudge()
+	return nil
+}
+
+// positionLocked returns up to where w has been given all changes.
+func (f *feed) positionLocked(w *watch) position {
+	if w.target.one {
+		return position{f.tails[w.target.shards[0]].upto, len(f.tails)}
+	}
+	return f.merged
+}
+
+// leave ends what join began.
+func (f *feed) leave(w *watch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.topics.remove(w)
+	if f.topics.none() {
+		f.tails = nil
+	}
+}
+
+// idle returns up to where w has been given all changes if it has taken all of them, and if there were changes behind
+// told.
+func (f *feed) idle(w *watch, told position) (position, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tails == nil || !w.inbox.empty() || f.last <= told.revision {
+		return position{}, false
+	}
+	return f.positionLocked(w), true
+}
+
+// run follows the shards until the engine is closed.
+func (f *feed) run() {
+	pause := feedLongest
+	for f.sleep(pause) {
+		begun := time.Now()
+		changed := f.round(f.engine.ctx)
+		pause = min(2*pause, feedLongest)
+		if changed {
+			pause = feedShortest
+		}
+		time.Sleep(feedShortest - time.Since(begun))
+	}
+}
+
+// sleep waits for the next round, or while nobody watches. It returns false when the engine is closed.
+func (f *feed) sleep(pause time.Duration) bool {
+	var timer <-chan time.Time
+	if f.questions() != nil {
+		timer = time.After(pause)
+	}
+	select {
+	case <-f.engine.ctx.Done():
+		return false
+	case <-f.wake:
+	case <-timer:
+	}
+	return true
+}
+
+// questions returns what to ask the shards, or nil if nobody watches.
+func (f *feed) questions() []question {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tails == nil {
+		return nil
+	}
+	questions := make([]question, len(f.tails))
+	for i, t := range f.tails {
+		questions[i] = question{shard: i, after: t.upto, changes: feedChanges, due: dueKeys}
+	}
+	return questions
+}
+
+// round asks all shards once, and says whether there were changes.
+func (f *feed) round(ctx context.Context) bool {
+	questions := f.questions()
+	if questions == nil {
+		return false
+	}
+	all := f.engine.ask(ctx, questions)
+	if f.engine.expire(ctx, all) {
+		f.nudge()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.tails == nil {
+		return false
+	}
+	changed := false
+	for i, p := range all {
+		if f.tails[i].upto == questions[i].after {
+			f.advanceLocked(i, p)
+			changed = changed || len(p.changes) > 0 || len(p.due) > 0
+		}
+	}
+	f.mergeLocked()
+	return changed
+}
+
+// advanceLocked takes what shard i has answered. Changes that are missing end its watches: they have been dropped, or
+// the shard has lost them with its primary.
+func (f *feed) advanceLocked(i int, p progress) {
+	t := &f.tails[i]
+	if p.err != nil {
+		f.failLocked(i, p.err)
+		return
+	}
+	t.failing = time.Time{}
+	if t.epoch != p.epoch || p.missing(t.upto) {
+		t.waiting = nil
+		f.endLocked(i, store.ErrResumeTooOld)
+	} else {
+		t.waiting = append(t.waiting, p.changes...)
+		for _, c := range p.changes {
+			f.topics.tellKey(c)
+		}
+	}
+	t.epoch, t.upto = p.epoch, p.upto
+	f.last = max(f.last, p.last)
+}
+
+// missing says whether changes behind after are no longer there.
+func (p progress) missing(after uint64) bool {
+	if len(p.changes) == 0 {
+		return p.last > after
+	}
+	return p.changes[0].previous > after
+}
+
+// failLocked takes note that shard i did not answer.
+func (f *feed) failLocked(i int, err error) {
+	t := &f.tails[i]
+	switch now := time.Now(); {
+	case t.failing.IsZero():
+		t.failing = now
+	case now.Sub(t.failing) > feedPatience:
+		f.endLocked(i, fmt.Errorf("%w: %w", store.ErrUnavailable, err))
+	}
+}
+
+// endLocked ends the watches of shard i.
+func (f *feed) endLocked(i int, err error) {
+	for _, w := range f.topics.each(i) {
+		w.inbox.fail(err)
+	}
+}
+
+// mergeLocked gives watches of prefixes the changes up to the place that all shards have passed.
+func (f *feed) mergeLocked() {
+	upto := f.tails[0].upto
+	for _, t := range f.tails {
+		upto = min(upto, t.upto)
+	}
+	var ripe []change
+	for i := range f.tails {
+		t := &f.tails[i]
+		n := 0
+		for n < len(t.waiting) && t.waiting[n].revision <= upto {
+			n++
+		}
+		ripe, t.waiting = append(ripe, t.waiting[:n]...), t.waiting[n:]
+	}
+	slices.SortFunc(ripe, func(a, b change) int {
+		if a.before(b.position) {
+			return -1
+		}
+		return 1
+	})
+	for _, c := range ripe {
+		f.topics.tellPrefixes(c)
+	}
+	f.merged = position{upto, len(f.tails)}
+}

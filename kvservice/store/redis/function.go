@@ -1,0 +1,137 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+//go:embed functions.lua
+var functions string
+
+// library is the name under which this version of the functions is loaded. Another version has another name, so
+// programs of both can work on the same data while one replaces the other.
+var library = func() string {
+	sum := sha256.Sum256([]byte(functions))
+	return "kv_" + hex.EncodeToString(sum[:5])
+}()
+
+// call is a function with what it takes.
+type call struct {
+	function   string
+	keys, args []string
+}
+
+func (e *Engine) command(c call) rueidis.Completed {
+	return e.client.B().Fcall().Function(library + "_" + c.function).Numkeys(int64(len(c.keys))).
+		Key(c.keys...).Arg(c.args...).Build()
+}
+
+// answer is what a function returned.
+type answer struct {
+	items []rueidis.RedisMessage
+	err   error
+}
+
+// call calls one function.
+func (e *Engine) call(ctx context.Context, c call) answer {
+	return read(e.send(ctx, []part{{call: c}})[0])
+}
+
+// send sends commands, all at the same time. Each is sent once; only a function that a server did not know is called
+// again, when the server has been told.
+func (e *Engine) send(ctx context.Context, parts []part) []rueidis.RedisResult {
+	commands := make([]rueidis.Completed, len(parts))
+	for i, p := range parts {
+		commands[i] = p.command(e)
+	}
+	results := e.client.DoMulti(ctx, commands...)
+	told := false
+	for i, r := range results {
+		if !isUnknown(r.Error()) {
+			continue
+		}
+		if !told && e.load(ctx) != nil {
+			break
+		}
+		told = true
+		results[i] = e.client.Do(ctx, parts[i].command(e))
+	}
+	return results
+}
+
+func read(r rueidis.RedisResult) answer {
+	items, err := r.ToArray()
+	return answer{items, broken(err)}
+}
+
+// isUnknown says whether a server has refused a function because it has not been told about it.
+func isUnknown(err error) bool {
+	refused, ok := rueidis.IsRedisErr(err)
+	return ok && strings.Contains(refused.Error(), "Function not found")
+}
+
+// load tells every primary of the functions. They are kept with the data, and replicas have them from their
+// primaries, so it is needed once, and when a node is new.
+func (e *Engine) load(ctx context.Context) error {
+	source := "#!lua name=" + library + "\n" + strings.ReplaceAll(functions, "PREFIX", library)
+	var first error
+	for _, node := range e.client.Nodes() {
+		err := node.Do(ctx, node.B().FunctionLoad().Replace().FunctionCode(source).Build()).Error()
+		if refused, ok := rueidis.IsRedisErr(err); ok && isReplica(refused) {
+			continue
+		}
+		if err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// isReplica says whether a node refused a write because it is a replica.
+func isReplica(err *rueidis.RedisError) bool {
+	return strings.HasPrefix(err.Error(), "READONLY")
+}
+
+// number returns item i as a number that is not negative.
+func number(items []rueidis.RedisMessage, i int) (uint64, error) {
+	if i >= len(items) {
+		return 0, errDamaged
+	}
+	n, err := items[i].AsInt64()
+	if err != nil || n < 0 {
+		return 0, errDamaged
+	}
+	return uint64(n), nil
+}
+
+// text returns item i as a string.
+func text(items []rueidis.RedisMessage, i int) (string, error) {
+	if i >= len(items) {
+		return "", errDamaged
+	}
+	s, err := items[i].ToString()
+	if err != nil {
+		return "", errDamaged
+	}
+	return s, nil
+}
+
+// texts returns item i as strings.
+func texts(items []rueidis.RedisMessage, i int) ([]string, error) {
+	if i >= len(items) {
+		return nil, errDamaged
+	}
+	all, err := items[i].AsStrSlice()
+	if err != nil {
+		return nil, errDamaged
+	}
+	return all, nil
+}
+
+func decimal(n uint64) string { return strconv.FormatUint(n, 10) }

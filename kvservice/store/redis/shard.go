@@ -1,0 +1,78 @@
+package redis
+
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+)
+
+// DefaultShards is how many shards new data is in, unless it is said otherwise. It bounds how many primaries can
+// share the data, and every listing and every watch of a prefix has to look at all of them.
+const DefaultShards = 64
+
+// maxShards leaves four slots of a cluster to each.
+const maxShards = 4096
+
+// shard is a part of the data whose keys are all in one slot of a cluster, so that one function call can change them
+// together.
+type shard struct {
+	fixed []string // the keys that every function takes, in its order
+	entry string   // what the keys of entries begin with
+}
+
+// newShards returns n shards whose slots are spread evenly.
+func newShards(n int) []shard {
+	shards := make([]shard, n)
+	for i := range shards {
+		tag := "{" + tagOf(i, n) + "}"
+		shards[i].entry = tag + "e"
+		for _, part := range []string{"m", "i", "d", "s", "t"} {
+			shards[i].fixed = append(shards[i].fixed, tag+part)
+		}
+	}
+	return shards
+}
+
+func (s *shard) index() string { return s.fixed[1] }
+
+// tagOf returns the first hash tag for shard i of n that is in the i-th part of the slots. Primaries own ranges of
+// slots, so each gets as many shards as another, to within one.
+func tagOf(i, n int) string {
+	for try := 0; ; try++ {
+		tag := "kv." + strconv.Itoa(i) + "." + strconv.Itoa(try)
+		if int(slotOf(tag))*n/slots == i {
+			return tag
+		}
+	}
+}
+
+const slots = 16384
+
+// slotOf is how a cluster finds the slot of a hash tag: CRC-16/XMODEM, as its specification says.
+func slotOf(tag string) uint16 {
+	crc := uint16(0)
+	for _, b := range []byte(tag) {
+		crc ^= uint16(b) << 8
+		for range 8 {
+			high := crc & 0x8000
+			crc <<= 1
+			if high != 0 {
+				crc ^= 0x1021
+			}
+		}
+	}
+	return crc % slots
+}
+
+// shardOf returns the number of the shard that key is in. Of a key such as "user:{42}/name" only what the first pair
+// of braces holds is looked at, as in Redis Cluster, so that callers can put keys into one shard.
+func shardOf(key string, n int) int {
+	if _, rest, ok := strings.Cut(key, "{"); ok {
+		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
+			key = tag
+		}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	return int(uint64(h.Sum32()) * uint64(n) >> 32)
+}

@@ -1,0 +1,236 @@
+package redis
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"key-value/kvservice/store"
+)
+
+// target is what a watch is about.
+type target struct {
+	name   string // a key, or what keys begin with
+	one    bool   // whether it is one key
+	shards []int  // those that may have changes to it
+}
+
+func (e *Engine) target(req store.WatchRequest) target {
+	if req.Key != "" {
+		return target{req.Key, true, []int{shardOf(req.Key, len(e.shards))}}
+	}
+	return target{req.Prefix, false, e.all()}
+}
+
+func (t target) holds(key string) bool {
+	return key == t.name || !t.one && strings.HasPrefix(key, t.name)
+}
+
+// watch is a place in the order of all changes, and what to look for from there on.
+//
+// It gets changes from the feed as long as it takes them fast enough. When it begins behind the feed, or has fallen
+// behind it, it reads those between from the shards.
+type watch struct {
+	engine  *Engine
+	target  target
+	epochs  []uint64 // of target's shards; nil: not known yet
+	lineage lineage
+	close   sync.Once
+
+	at       position // all changes up to here have been delivered, or are in the snapshot
+	told     position // what the last token said
+	snapshot *snapshot
+	unsynced bool // whether the event of type Sync is due
+	joined   bool // whether the feed gives changes behind until
+	until    position
+	behind   *merge[change] // those up to until, which the feed does not have any more; nil: there are none
+	inbox    inbox
+}
+
+// Watch opens a watch.
+func (e *Engine) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
+	w := &watch{engine: e, target: e.target(req)}
+	w.inbox.ready = make(chan struct{}, 1)
+	begin := w.begin
+	if req.Resume != "" {
+		begin = w.resume
+	}
+	if err := begin(ctx, req); err != nil {
+		w.leave()
+		return nil, e.closed(err)
+	}
+	e.watches.Add(1)
+	return w, nil
+}
+
+// begin goes to where the shards are now.
+func (w *watch) begin(ctx context.Context, req store.WatchRequest) error {
+	now, err := w.engine.cut(ctx, w.target.shards)
+	if err != nil {
+		return err
+	}
+	w.at, w.epochs, w.unsynced = now.position, now.epochs, true
+	w.lineage = lineageOf(now.epochs)
+	if req.Snapshot {
+		w.snapshot = newSnapshot(w)
+	}
+	return nil
+}
+
+// resume goes to the place of a token, and sees whether the changes behind it are still there.
+func (w *watch) resume(ctx context.Context, req store.WatchRequest) error {
+	lineage, at, err := parseToken(req.Resume, len(w.engine.shards))
+	if err != nil {
+		return err
+	}
+	w.at, w.told, w.lineage = at, at, lineage
+	if err := w.join(ctx); err != nil {
+		return err
+	}
+	switch {
+	case lineage != lineageOf(w.epochs):
+		return store.ErrResumeTooOld
+	case w.behind != nil:
+		_, _, err = w.behind.peek(ctx)
+		return err
+	case w.until.before(at):
+		return w.reach(ctx, at)
+	}
+	return nil
+}
+
+// reach fails unless the shards are at a position, or behind it.
+func (w *watch) reach(ctx context.Context, at position) error {
+	now, err := w.engine.cut(ctx, w.target.shards)
+	if err == nil && now.before(at) {
+		err = store.ErrTokenInvalid
+	}
+	return err
+}
+
+// Close ends the watch.
+func (w *watch) Close() {
+	w.close.Do(func() {
+		w.leave()
+		w.engine.watches.Add(-1)
+	})
+}
+
+// join has the feed give changes, and finds out which it will not give.
+func (w *watch) join(ctx context.Context) error {
+	until, err := w.engine.feed.join(ctx, w)
+	if err != nil {
+		return err
+	}
+	w.joined, w.until, w.behind = true, until, nil
+	if w.at.before(until) {
+		w.behind = w.between(w.at, until)
+	}
+	return nil
+}
+
+func (w *watch) leave() {
+	if w.joined {
+		w.engine.feed.leave(w)
+		w.joined = false
+	}
+}
+
+// Next returns the next event, and waits for it if need be.
+func (w *watch) Next(ctx context.Context) (store.Event, error) {
+	for {
+		if w.engine.ctx.Err() != nil {
+			return store.Event{}, store.ErrClosed
+		}
+		if err := ctx.Err(); err != nil {
+			return store.Event{}, err
+		}
+		if event, ok, err := w.poll(ctx); ok || err != nil {
+			return event, w.engine.closed(err)
+		}
+		if w.wait(ctx) {
+			if at, ok := w.engine.feed.idle(w, w.told); ok {
+				w.at = at
+				return w.sync(), nil
+			}
+		}
+	}
+}
+
+// wait returns when Next should look again, and says whether nothing but time has passed.
+func (w *watch) wait(ctx context.Context) (idle bool) {
+	timer := time.NewTimer(store.SyncInterval)
+	defer timer.Stop()
+	select {
+	case <-w.inbox.ready:
+	case <-w.engine.ctx.Done():
+	case <-ctx.Done():
+	case <-timer.C:
+		return true
+	}
+	return false
+}
+
+// poll returns the next event if there is one now.
+func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
+	if w.snapshot != nil {
+		event, ok, err := w.snapshot.next(ctx)
+		if ok || err != nil {
+			return event, ok, err
+		}
+		w.at, w.snapshot = w.snapshot.until, nil
+	}
+	if w.unsynced {
+		w.unsynced = false
+		return w.sync(), true, nil
+	}
+	if !w.joined {
+		if err := w.join(ctx); err != nil {
+			return store.Event{}, false, err
+		}
+	}
+	for {
+		c, ok, err := w.nextChange(ctx)
+		if !ok || err != nil {
+			return store.Event{}, false, err
+		}
+		if w.at.before(c.position) && w.target.holds(c.key) {
+			return w.deliver(c)
+		}
+	}
+}
+
+// sync returns the event that all up to at is delivered.
+func (w *watch) sync() store.Event {
+	w.told = w.at
+	return store.Event{Type: store.Sync, Token: w.lineage.token(w.at)}
+}
+
+func (w *watch) deliver(c change) (store.Event, bool, error) {
+	event, err := c.event()
+	w.at, w.told = c.position, c.position
+	event.Token = w.lineage.token(c.position)
+	return event, err == nil, err
+}
+
+// nextChange returns the next change, which may be for others, or may have been delivered, or false if there is none
+// now.
+func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
+	if w.behind != nil {
+		c, ok, err := w.behind.next(ctx)
+		if ok || err != nil {
+			return c, ok, err
+		}
+		w.behind = nil
+	}
+	c, ok, missed, err := w.inbox.take()
+	if missed && !ok && err == nil {
+		w.leave()
+		if err := w.join(ctx); err != nil {
+			return change{}, false, err
+		}
+		return w.nextChange(ctx)
+	}
+	return c, ok, err
+}
