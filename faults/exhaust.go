@@ -35,7 +35,7 @@ func flood(ctx context.Context, s *stage, _ int) error {
 	for first := range dialers {
 		all.Go(func() {
 			for i := first; i < flooding && ctx.Err() == nil; i += dialers {
-				if conns[i], errs[i] = dial(s.gateways[i%2].addr); errs[i] == nil {
+				if conns[i], errs[i] = dial(s.gateways[i%2].Addr); errs[i] == nil {
 					_, _ = io.WriteString(conns[i], beginnings[i/2%len(beginnings)])
 				}
 			}
@@ -49,22 +49,22 @@ func flood(ctx context.Context, s *stage, _ int) error {
 // starveGateway takes the free file descriptors of a gateway away, and then has more connections ask for some.
 func starveGateway(ctx context.Context, s *stage, turn int) error {
 	p := s.gateways[turn%2]
-	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.pid()))
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Pid()))
 	if err != nil {
 		return err
 	}
 	var before unix.Rlimit
 	few := unix.Rlimit{Cur: uint64(len(open))}
-	if err := unix.Prlimit(p.pid(), unix.RLIMIT_NOFILE, nil, &before); err != nil {
+	if err := unix.Prlimit(p.Pid(), unix.RLIMIT_NOFILE, nil, &before); err != nil {
 		return err
 	}
 	few.Max = before.Max
-	if err := unix.Prlimit(p.pid(), unix.RLIMIT_NOFILE, &few, nil); err != nil {
+	if err := unix.Prlimit(p.Pid(), unix.RLIMIT_NOFILE, &few, nil); err != nil {
 		return err
 	}
 	var conns []net.Conn
 	for range 200 { // more than the backlog need not take
-		conn, err := dial(p.addr)
+		conn, err := dial(p.Addr)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return wrong(err)
 		}
@@ -73,7 +73,7 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 		}
 	}
 	pause(ctx, spell)
-	err = unix.Prlimit(p.pid(), unix.RLIMIT_NOFILE, &before, nil)
+	err = unix.Prlimit(p.Pid(), unix.RLIMIT_NOFILE, &before, nil)
 	for _, conn := range conns {
 		conn.Close()
 	}

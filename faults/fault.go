@@ -44,7 +44,7 @@ var kinds = []fault{
 }
 
 func killGateway(ctx context.Context, s *stage, turn int) error {
-	if err := s.gateways[turn%2].kill(); err != nil {
+	if err := s.gateways[turn%2].Kill(); err != nil {
 		return err
 	}
 	pause(ctx, spell/4)
@@ -54,7 +54,7 @@ func killGateway(ctx context.Context, s *stage, turn int) error {
 // rollGateways restarts one gateway after the other, the next once the balancer has the first one back.
 func rollGateways(ctx context.Context, s *stage, _ int) error {
 	for i, p := range s.gateways {
-		if err := p.stop(); err != nil {
+		if err := p.Stop(); err != nil {
 			return wrong(err)
 		}
 		if err := s.restartGateway(ctx, i); err != nil {

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"key-value/faults/process"
 )
 
 const (
@@ -30,8 +29,8 @@ type stage struct {
 	kv       string // the program
 	commit   string // what it was built from, as git describes it
 	dir      string // holds it
-	service  *process
-	gateways [2]*process
+	service  *process.Process
+	gateways [2]*process.Process
 	fronts   [2]*proxy
 	hops     [2]*proxy
 	balancer *balancer
@@ -51,15 +50,11 @@ func newStage(ctx context.Context) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{dir: dir, kv: filepath.Join(dir, "kv")}
+	s := &stage{dir: dir}
 	s.life, s.die = context.WithCancel(context.Background())
-	build := exec.CommandContext(ctx, "go", "build", "-o", s.kv, "./cmd/kv")
-	build.Dir = ".."
-	commit, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
-	s.commit = strings.TrimSpace(string(commit))
-	if out, err := build.CombinedOutput(); err != nil {
+	if s.kv, s.commit, err = process.Build(ctx, dir); err != nil {
 		s.close()
-		return nil, fmt.Errorf("%s: %w\n%s", build, err, out)
+		return nil, err
 	}
 	if err := s.open(ctx); err != nil {
 		s.close()
@@ -75,34 +70,34 @@ func (s *stage) open(ctx context.Context) error {
 	}
 	var backends []*backend
 	for i := range s.gateways {
-		if s.hops[i], err = newProxy(fmt.Sprint("hop ", i), fmt.Sprint("127.0.0.", 3+i), s.service.addr); err != nil {
+		if s.hops[i], err = newProxy(fmt.Sprint("hop ", i), fmt.Sprint("127.0.0.", 3+i), s.service.Addr); err != nil {
 			return err
 		}
 		if s.gateways[i], err = s.startGateway(ctx, i, fmt.Sprintf("127.0.0.%d:0", 5+i)); err != nil {
 			return err
 		}
-		if s.fronts[i], err = newProxy(fmt.Sprint("front ", i), fmt.Sprint("127.0.0.", 7+i), s.gateways[i].addr); err != nil {
+		if s.fronts[i], err = newProxy(fmt.Sprint("front ", i), fmt.Sprint("127.0.0.", 7+i), s.gateways[i].Addr); err != nil {
 			return err
 		}
-		backends = append(backends, &backend{addr: s.fronts[i].Listen, probe: "http://" + s.gateways[i].addr + "/readyz"})
+		backends = append(backends, &backend{addr: s.fronts[i].Listen, probe: "http://" + s.gateways[i].Addr + "/readyz"})
 	}
 	s.balancer, err = newBalancer(backends...)
 	return err
 }
 
-func (s *stage) startService(ctx context.Context, listen string) (*process, error) {
-	return start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory,
+func (s *stage) startService(ctx context.Context, listen string) (*process.Process, error) {
+	return process.Start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory,
 		"--watch-history", "128MiB") // so that large values of others do not end a watch
 }
 
-func (s *stage) startGateway(ctx context.Context, i int, listen string) (*process, error) {
-	return start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken, "KV_API_KEY=" + apiKey},
+func (s *stage) startGateway(ctx context.Context, i int, listen string) (*process.Process, error) {
+	return process.Start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken, "KV_API_KEY=" + apiKey},
 		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen, "--drain-delay", drainDelay)
 }
 
 // restartGateway starts gateway i again, where it was.
 func (s *stage) restartGateway(ctx context.Context, i int) error {
-	p, err := s.startGateway(ctx, i, s.gateways[i].addr)
+	p, err := s.startGateway(ctx, i, s.gateways[i].Addr)
 	if err == nil {
 		s.gateways[i] = p
 	}
@@ -112,7 +107,7 @@ func (s *stage) restartGateway(ctx context.Context, i int) error {
 // killService ends the service with what it holds, and starts it again empty.
 func (s *stage) killService(ctx context.Context) error {
 	died := span{from: time.Now()}
-	if err := s.service.kill(); err != nil {
+	if err := s.service.Kill(); err != nil {
 		return err
 	}
 	died.to = time.Now()
@@ -124,7 +119,7 @@ func (s *stage) killService(ctx context.Context) error {
 	if pause(ctx, 300*time.Millisecond); ctx.Err() != nil {
 		return ctx.Err()
 	}
-	p, err := s.startService(ctx, s.service.addr)
+	p, err := s.startService(ctx, s.service.Addr)
 	if err == nil {
 		s.service = p
 	}
@@ -154,8 +149,8 @@ func (s *stage) deathsSince(t time.Time) []span {
 // stop asks all processes to end in an orderly way, gateways first.
 func (s *stage) stop() error {
 	var errs []error
-	for _, p := range []*process{s.gateways[0], s.gateways[1], s.service} {
-		errs = append(errs, p.stop())
+	for _, p := range []*process.Process{s.gateways[0], s.gateways[1], s.service} {
+		errs = append(errs, p.Stop())
 	}
 	return errors.Join(errs...)
 }
@@ -165,9 +160,9 @@ func (s *stage) close() {
 	if s.balancer != nil {
 		s.balancer.close()
 	}
-	for _, p := range []*process{s.gateways[0], s.gateways[1], s.service} {
+	for _, p := range []*process.Process{s.gateways[0], s.gateways[1], s.service} {
 		if p != nil {
-			p.end()
+			p.End()
 		}
 	}
 	for _, p := range []*proxy{s.fronts[0], s.fronts[1], s.hops[0], s.hops[1]} {
@@ -180,12 +175,12 @@ func (s *stage) close() {
 }
 
 // freeze stops p as SIGSTOP does, for d.
-func freeze(ctx context.Context, p *process, d time.Duration) error {
-	if err := p.signal(syscall.SIGSTOP); err != nil {
+func freeze(ctx context.Context, p *process.Process, d time.Duration) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
 	pause(ctx, d)
-	return p.signal(syscall.SIGCONT)
+	return p.Signal(syscall.SIGCONT)
 }
 
 // dial opens a connection, which is for the caller to close.

@@ -1,4 +1,5 @@
-package main
+// Package process starts the store as real processes, for suites that break them.
+package process
 
 import (
 	"context"
@@ -19,18 +20,18 @@ const (
 	stopPatience = 30 * time.Second
 )
 
-// process is a kv that serves.
-type process struct {
-	addr   string // where it listens
+// Process is a kv that serves.
+type Process struct {
+	Addr   string // where it listens
 	args   []string
 	cmd    *exec.Cmd
 	out    *output
 	exited chan struct{} // closed when it has ended
 }
 
-// start runs kv with args, and waits until it listens.
-func start(ctx context.Context, kv string, env []string, args ...string) (*process, error) {
-	p := &process{args: args, cmd: exec.Command(kv, args...), out: newOutput(), exited: make(chan struct{})}
+// Start runs kv with args, and waits until it listens.
+func Start(ctx context.Context, kv string, env []string, args ...string) (*Process, error) {
+	p := &Process{args: args, cmd: exec.Command(kv, args...), out: newOutput(), exited: make(chan struct{})}
 	p.cmd.Env = append(environment(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	// A group of its own keeps Ctrl-C away, which is for the suite to handle. Should the suite be killed, so is kv.
@@ -44,14 +45,14 @@ func start(ctx context.Context, kv string, env []string, args ...string) (*proce
 	}()
 	timeout := time.After(startPatience)
 	select {
-	case p.addr = <-p.out.listening:
+	case p.Addr = <-p.out.listening:
 		return p, nil
 	case <-p.exited:
 		return nil, fmt.Errorf("kv %s has ended: %s", args[0], p.out.tail())
 	case <-timeout:
-		return nil, errors.Join(fmt.Errorf("kv %s does not listen after %v", args[0], startPatience), p.kill())
+		return nil, errors.Join(fmt.Errorf("kv %s does not listen after %v", args[0], startPatience), p.Kill())
 	case <-ctx.Done():
-		return nil, errors.Join(context.Cause(ctx), p.kill())
+		return nil, errors.Join(context.Cause(ctx), p.Kill())
 	}
 }
 
@@ -66,26 +67,28 @@ func environment() []string {
 	return all
 }
 
-func (p *process) pid() int { return p.cmd.Process.Pid }
+// Pid returns the process id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
 
-func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+// Signal sends the process a signal.
+func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// kill ends the process at once and waits for its end.
-func (p *process) kill() error {
-	err := p.signal(syscall.SIGKILL)
+// Kill ends the process at once and waits for its end.
+func (p *Process) Kill() error {
+	err := p.Signal(syscall.SIGKILL)
 	<-p.exited
 	return err
 }
 
-// stop asks the process to end, and fails unless it does so in time and with 0.
-func (p *process) stop() error {
-	if err := p.signal(syscall.SIGTERM); err != nil {
+// Stop asks the process to end, and fails unless it does so in time and with 0.
+func (p *Process) Stop() error {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	select {
 	case <-p.exited:
 	case <-time.After(stopPatience):
-		return errors.Join(fmt.Errorf("kv %s still runs %v after SIGTERM", p.args[0], stopPatience), p.kill())
+		return errors.Join(fmt.Errorf("kv %s still runs %v after SIGTERM", p.args[0], stopPatience), p.Kill())
 	}
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 		return fmt.Errorf("kv %s ended with %d after SIGTERM: %s", p.args[0], code, p.out.tail())
@@ -93,12 +96,12 @@ func (p *process) stop() error {
 	return nil
 }
 
-// end ends the process whatever state it is in.
-func (p *process) end() {
+// End ends the process whatever state it is in.
+func (p *Process) End() {
 	select {
 	case <-p.exited:
 	default:
-		_ = p.kill() // it holds nothing, and may be stopped
+		_ = p.Kill() // it holds nothing, and may be stopped
 	}
 }
 
