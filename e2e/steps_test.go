@@ -224,7 +224,7 @@ var restSteps = []restStep{
 	{name: "watch nothing", method: "GET", target: "/v1/values:watch", want: "400 REQUEST_INVALID"},
 	{
 		name: "resume another store's watch", method: "GET", target: "/v1/values:watch?prefix=",
-		headers: []string{"Last-Event-ID: 1y2p0ij32e8e7-1"}, want: "410 RESUME_TOO_OLD",
+		headers: []string{"Last-Event-ID: 1y2p0ij32e8e7-1-c8f2a06d"}, want: "410 RESUME_TOO_OLD",
 	},
 	{name: "stats", method: "GET", target: "/v1/stats", want: "200"},
 
