@@ -60,8 +60,8 @@ func rollGateways(ctx context.Context, s *stage, _ int) error {
 		if err := s.restartGateway(ctx, i); err != nil {
 			return err
 		}
-		for !s.balancer.backends[i].ready.Load() && ctx.Err() == nil {
-			pause(ctx, probeEvery)
+		for !s.backends[i].Ready() && ctx.Err() == nil {
+			pause(ctx, 50*time.Millisecond)
 		}
 	}
 	return ctx.Err()
@@ -135,4 +135,14 @@ func wrong(err error) error {
 		return nil
 	}
 	return wrongError{err}
+}
+
+// pause waits for d, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -15,7 +15,7 @@ const mostFill = 200
 
 // fill writes until the store is full, sees that it refuses writes and nothing else, and makes room again.
 func fill(ctx context.Context, s *stage, turn int) error {
-	p, err := newProgram(s.balancer.url(), newMeter())
+	p, err := newProgram(s.url(), newMeter())
 	if err != nil {
 		return err
 	}

@@ -25,12 +25,12 @@ type past struct {
 
 // remember writes a key and opens a watch.
 func remember(ctx context.Context, s *stage, key string) (*past, error) {
-	transport, err := client.NewTransport(s.balancer.url(), client.WithAPIKey(apiKey))
+	transport, err := client.NewTransport(s.url(), client.WithAPIKey(apiKey))
 	if err != nil {
 		return nil, err
 	}
 	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))
-	p := &past{key: key, kv: remote.New(s.balancer.url(), apiKey, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, kv)}
+	p := &past{key: key, kv: remote.New(s.url(), apiKey, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, kv)}
 	result, err := p.kv.Do(ctx, store.Operation{Kind: store.Set, Key: key, Value: []byte("before")})
 	if err != nil {
 		return nil, err

@@ -93,7 +93,7 @@ func (r *runner) work(ctx context.Context) (done func(), err error) {
 	var clients, checks sync.WaitGroup
 	found := make(chan history, 2*checkers)
 	for range programs {
-		p, err := newProgram(r.stage.balancer.url(), r.meter)
+		p, err := newProgram(r.stage.url(), r.meter)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func (r *runner) work(ctx context.Context) (done func(), err error) {
 			histories(ctx, p, r.nextSeed, r.current, func(h history) { found <- h })
 		})
 	}
-	p, err := newProgram(r.stage.balancer.url(), r.meter)
+	p, err := newProgram(r.stage.url(), r.meter)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"key-value/faults/process"
+	"key-value/internal/balancer"
 )
 
 const (
@@ -33,7 +34,8 @@ type stage struct {
 	gateways [2]*process.Process
 	fronts   [2]*proxy
 	hops     [2]*proxy
-	balancer *balancer
+	balancer *balancer.Balancer
+	backends []*balancer.Backend
 
 	mu     sync.Mutex
 	deaths []span             // when the service died; guarded by mu
@@ -68,7 +70,6 @@ func (s *stage) open(ctx context.Context) error {
 	if s.service, err = s.startService(ctx, "127.0.0.2:0"); err != nil {
 		return err
 	}
-	var backends []*backend
 	for i := range s.gateways {
 		if s.hops[i], err = newProxy(fmt.Sprint("hop ", i), fmt.Sprint("127.0.0.", 3+i), s.service.Addr); err != nil {
 			return err
@@ -79,11 +80,16 @@ func (s *stage) open(ctx context.Context) error {
 		if s.fronts[i], err = newProxy(fmt.Sprint("front ", i), fmt.Sprint("127.0.0.", 7+i), s.gateways[i].Addr); err != nil {
 			return err
 		}
-		backends = append(backends, &backend{addr: s.fronts[i].Listen, probe: "http://" + s.gateways[i].Addr + "/readyz"})
+		s.backends = append(s.backends, &balancer.Backend{
+			Addr: s.fronts[i].Listen, Probe: "http://" + s.gateways[i].Addr + "/readyz",
+		})
 	}
-	s.balancer, err = newBalancer(backends...)
+	s.balancer, err = balancer.New("127.0.0.1:0", s.backends...)
 	return err
 }
+
+// url is where clients go.
+func (s *stage) url() string { return "http://" + s.balancer.Addr() }
 
 func (s *stage) startService(ctx context.Context, listen string) (*process.Process, error) {
 	return process.Start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory,
@@ -158,7 +164,7 @@ func (s *stage) stop() error {
 // close ends all that was started.
 func (s *stage) close() {
 	if s.balancer != nil {
-		s.balancer.close()
+		s.balancer.Close()
 	}
 	for _, p := range []*process.Process{s.gateways[0], s.gateways[1], s.service} {
 		if p != nil {
