@@ -12,10 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"key-value/internal/child"
 )
 
 // startTries is how often other ports are tried when somebody else was quicker to take those that were free.
@@ -47,6 +48,13 @@ func (n *Node) Pid() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.cmd.Process.Pid
+}
+
+// Exited is closed when the node's process has ended.
+func (n *Node) Exited() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.exited
 }
 
 // Running reports whether the node has a process that is not paused.
@@ -83,19 +91,19 @@ func (n *Node) Kill() error {
 }
 
 // Pause stops the node where it is: its connections stay open, and nothing is answered.
-func (n *Node) Pause() error { return n.pause(true, syscall.SIGSTOP) }
+func (n *Node) Pause() error { return n.pause(true, child.Pause) }
 
 // Continue has a paused node go on.
-func (n *Node) Continue() error { return n.pause(false, syscall.SIGCONT) }
+func (n *Node) Continue() error { return n.pause(false, child.Continue) }
 
-func (n *Node) pause(paused bool, signal syscall.Signal) error {
+func (n *Node) pause(paused bool, act func(*os.Process) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.aliveLocked() {
 		return fmt.Errorf("node %s does not run", n.Addr())
 	}
 	n.paused = paused
-	return n.cmd.Process.Signal(signal)
+	return act(n.cmd.Process)
 }
 
 // Restart starts a killed node again, with the same address and id and no data, and waits until it answers. A primary that
@@ -177,7 +185,7 @@ func (n *Node) launch() error {
 	}
 	defer log.Close()
 	cmd, exited := exec.Command(n.server, n.file("redis.conf")), make(chan struct{})
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, attributes()
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, child.Attributes()
 	if err := cmd.Start(); err != nil {
 		return err
 	}

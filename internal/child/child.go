@@ -1,0 +1,2 @@
+// Package child is what systems do differently about the processes that a program starts and must not leave behind.
+package child
