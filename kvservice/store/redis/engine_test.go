@@ -1,7 +1,6 @@
 package redis_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/redis/rueidis"
@@ -61,16 +60,9 @@ func flush(t *testing.T, nodes *rediscluster.Cluster) {
 // ask has one node carry out a command.
 func ask(t *testing.T, node *rediscluster.Node, args ...string) rueidis.RedisMessage {
 	t.Helper()
-	client, err := rueidis.NewClient(rueidis.ClientOption{
-		InitAddress: []string{node.Addr()}, ForceSingleClient: true, DisableCache: true,
-	})
+	answer, err := node.Do(t.Context(), args...)
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer client.Close()
-	answer, err := client.Do(context.Background(), client.B().Arbitrary(args...).Build()).ToMessage()
-	if err != nil {
-		t.Fatalf("%v: %v", args, err)
 	}
 	return answer
 }

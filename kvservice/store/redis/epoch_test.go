@@ -1,0 +1,161 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"key-value/internal/rediscluster"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/redis"
+)
+
+// A primary dies before its replica has what it acknowledged.
+func TestNothingOfALostWriteMatchesWhatComesAfterIt(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, Replicas: 1})
+	e := open(t, nodes, redis.Options{Shards: 8, HistoryBytes: 1 << 30})
+	ofKey, ofAll := watch(t, e, store.WatchRequest{Key: "k"}), watch(t, e, store.WatchRequest{})
+	kept := do(t, e, set("k", "kept")).Entry.Version
+	home := homeOf(t, nodes, "k")
+	ask(t, home.Primary, "WAIT", "1", "10000")
+
+	if err := home.Replicas[0].Pause(); err != nil {
+		t.Fatal(err)
+	}
+	// More than the sockets between the two hold, so that what follows is with the primary alone.
+	for i := range 32 {
+		do(t, e, set(fmt.Sprintf("{k}/%d", i), strings.Repeat("v", 1<<20)))
+	}
+	lost := do(t, e, set("k", "lost")).Entry.Version
+	tokens := []string{tokenOf(t, ofKey, lost), tokenOf(t, ofAll, lost)}
+	if err := home.Primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := home.Replicas[0].Continue(); err != nil {
+		t.Fatal(err)
+	}
+
+	eventually(t, "the replica takes over", func() error {
+		_, err := e.Do(t.Context(), set("{k}/after", ""))
+		return err
+	})
+	entry := do(t, e, get("k")).Entry
+	if string(entry.Value) != "kept" || entry.Version != kept {
+		t.Fatalf("k has %q in version %v, want %q in version %v", entry.Value, entry.Version, "kept", kept)
+	}
+	op := set("k", "by the lost version")
+	op.Precondition = store.IfVersion(lost)
+	_, err := e.Do(t.Context(), op)
+	wantError(t, "a write on the condition of a lost version", err, store.ErrVersionMismatch)
+	op.Precondition = store.IfVersion(kept)
+	if after := do(t, e, op).Entry.Version; after.Epoch == lost.Epoch {
+		t.Errorf("version %v has the epoch of the lost version %v", after, lost)
+	}
+	for _, w := range []store.Watcher{ofKey, ofAll} {
+		wantError(t, "the watch that has told of it", ending(t, w), store.ErrResumeTooOld)
+	}
+	_, err = e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: tokens[0]})
+	wantError(t, "a resume of the watch of the key", err, store.ErrResumeTooOld)
+	_, err = e.Watch(t.Context(), store.WatchRequest{Resume: tokens[1]})
+	wantError(t, "a resume of the watch of all keys", err, store.ErrResumeTooOld)
+}
+
+// Both nodes go on all the time, so nothing but what they say of themselves can tell.
+func TestAPrimaryThatWasAReplicaInBetweenBeginsANewEpoch(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, Replicas: 1})
+	e := open(t, nodes, redis.Options{Shards: 8})
+	first := do(t, e, set("k", "v")).Entry.Version
+	home := homeOf(t, nodes, "k")
+	for _, node := range []*rediscluster.Node{home.Replicas[0], home.Primary} {
+		eventually(t, "the failover begins", func() error {
+			_, err := node.Do(t.Context(), "CLUSTER", "FAILOVER", "TAKEOVER")
+			return err
+		})
+		eventually(t, "the failover ends", func() error {
+			role, err := node.Do(t.Context(), "ROLE")
+			if err != nil {
+				return err
+			}
+			parts, _ := role.ToArray()
+			if name, _ := parts[0].ToString(); name != "master" {
+				return errors.New("it is a " + name)
+			}
+			return nil
+		})
+	}
+	eventually(t, "the first primary is back", func() error {
+		_, err := e.Do(t.Context(), set("k", "w"))
+		return err
+	})
+	if again := do(t, e, get("k")).Entry.Version; again.Epoch == first.Epoch {
+		t.Errorf("version %v has the epoch of version %v, two failovers before it", again, first)
+	}
+}
+
+func TestAStoreThatWasEmptiedBeginsANewEpoch(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	e := open(t, nodes, redis.Options{Shards: 4})
+	w := watch(t, e, store.WatchRequest{Key: "k"})
+	first := do(t, e, set("k", "v")).Entry.Version
+	token := tokenOf(t, w, first)
+	flush(t, nodes)
+	if again := do(t, e, set("k", "v")).Entry.Version; again.Epoch == first.Epoch {
+		t.Errorf("version %v has the epoch of version %v, from before", again, first)
+	}
+	wantError(t, "the watch", ending(t, w), store.ErrResumeTooOld)
+	_, err := e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: token})
+	wantError(t, "a resume", err, store.ErrResumeTooOld)
+}
+
+// homeOf returns the nodes that have key.
+func homeOf(t *testing.T, nodes *rediscluster.Cluster, key string) rediscluster.Shard {
+	t.Helper()
+	shards, err := nodes.Shards(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shard := range shards {
+		answer := ask(t, shard.Primary, "KEYS", "*}e"+key)
+		if found, err := answer.AsStrSlice(); err == nil && len(found) == 1 {
+			return shard
+		}
+	}
+	t.Fatalf("no primary has %q", key)
+	return rediscluster.Shard{}
+}
+
+// watch opens a watch and takes its first event.
+func watch(t *testing.T, e store.Engine, req store.WatchRequest) store.Watcher {
+	t.Helper()
+	w, err := e.Watch(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	next(t, w)
+	return w
+}
+
+// tokenOf returns the token of the event that tells of a version.
+func tokenOf(t *testing.T, w store.Watcher, v store.Version) string {
+	t.Helper()
+	for {
+		if event := next(t, w); event.Entry.Version == v {
+			return event.Token
+		}
+	}
+}
+
+// ending returns what a watch ends with.
+func ending(t *testing.T, w store.Watcher) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		if _, err := w.Next(ctx); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package redis_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"key-value/internal/rediscluster"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/redis"
+)
+
+func TestAFullNodeRefusesWhatNeedsRoomAndTakesTheRest(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Lines: []string{"maxmemory 20mb"}})
+	e := open(t, nodes, redis.Options{Shards: 4, HistoryBytes: 1 << 20})
+	value, n := strings.Repeat("v", 100_000), 0
+	for ; n < 1000; n++ {
+		_, err := e.Do(t.Context(), set(fmt.Sprint(n), value))
+		if errors.Is(err, store.ErrFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n < 50 || n == 1000 {
+		t.Fatalf("20 MB were full after %d values of 100 kB", n)
+	}
+	if len(do(t, e, get("0")).Entry.Value) != len(value) {
+		t.Error("a full node does not answer reads")
+	}
+	if stats, err := e.Stats(t.Context()); err != nil || stats.MaxMemory != 20<<20 {
+		t.Errorf("stats are %+v, %v", stats, err)
+	}
+	for i := range 30 {
+		if !do(t, e, store.Operation{Kind: store.Delete, Key: fmt.Sprint(i)}).Changed {
+			t.Errorf("%d was not deleted", i)
+		}
+	}
+	eventually(t, "what was deleted made room", func() error {
+		_, err := e.Do(t.Context(), set("new", value))
+		return err
+	})
+}
+
+func TestAStoreThatIsGoneIsUnavailable(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	e := open(t, nodes, redis.Options{Shards: 4})
+	do(t, e, set("k", "v"))
+	if err := nodes.Nodes()[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the connection's end is noticed", func() error {
+		_, err := e.Do(t.Context(), set("k", "w"))
+		return unless(errors.Is(err, store.ErrUnavailable), err)
+	})
+	_, err := e.Do(t.Context(), get("k"))
+	wantError(t, "get", err, store.ErrUnavailable)
+	_, err = e.List(t.Context(), store.ListRequest{Limit: 1, MaxBytes: 1})
+	wantError(t, "list", err, store.ErrUnavailable)
+	_, err = e.Watch(t.Context(), store.WatchRequest{})
+	wantError(t, "watch", err, store.ErrUnavailable)
+	_, err = e.Stats(t.Context())
+	wantError(t, "stats", err, store.ErrUnavailable)
+	results, err := e.Batch(t.Context(), []store.Operation{get("k"), set("l", "v")}, false)
+	if err != nil || !errors.Is(results[0].Err, store.ErrUnavailable) || !errors.Is(results[1].Err, store.ErrUnavailable) {
+		t.Errorf("batch = %+v, %v", results, err)
+	}
+	_, err = e.Batch(t.Context(), []store.Operation{set("l", "v")}, true)
+	wantError(t, "atomic batch", err, store.ErrUnavailable)
+}
+
+func TestANodeThatCannotWriteIsUnavailable(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	e := open(t, nodes, redis.Options{Shards: 4})
+	node := nodes.Nodes()[0]
+	for name, lines := range map[string][][]string{
+		"it wants replicas": {{"CONFIG", "SET", "min-replicas-to-write", "1"}, {"CONFIG", "SET", "min-replicas-to-write", "0"}},
+		"it is a replica":   {{"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ask(t, node, lines[0]...)
+			_, err := e.Do(t.Context(), set("k", "v"))
+			wantError(t, "set", err, store.ErrUnavailable)
+			_, err = e.Do(t.Context(), store.Operation{Kind: store.Delete, Key: "k"})
+			wantError(t, "delete", err, store.ErrUnavailable)
+			ask(t, node, lines[1]...)
+			do(t, e, set("k", "v"))
+		})
+	}
+}
+
+func TestAClusterThatLacksSlotsIsUnavailable(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3})
+	e := open(t, nodes, redis.Options{Shards: 8})
+	if err := nodes.Nodes()[1].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		eventually(t, "a cluster without a third of its slots says so", func() error {
+			_, err := e.Do(t.Context(), set(fmt.Sprint("k", i), "v"))
+			return unless(errors.Is(err, store.ErrUnavailable), err)
+		})
+	}
+	_, err := e.List(t.Context(), store.ListRequest{Limit: 1, MaxBytes: 1})
+	wantError(t, "list", err, store.ErrUnavailable)
+}
+
+func TestOpeningWhatIsNotThereSaysSo(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Password: "secret"})
+	where, _ := redis.ParseURL(nodes.URL())
+	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
+		t.Errorf("without the password = %v", err)
+	}
+	where.Password = "wrong"
+	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "WRONGPASS") {
+		t.Errorf("with a wrong password = %v", err)
+	}
+	where.Password = "secret"
+	e, err := redis.Open(t.Context(), where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	where.Addresses = []string{"127.0.0.1:1"}
+	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
+		t.Errorf("where nothing listens = %v", err)
+	}
+}
+
+func wantError(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s = %v, want %v", what, err, want)
+	}
+}
+
+// unless returns nil if ok, or else why not.
+func unless(ok bool, err error) error {
+	if ok {
+		return nil
+	}
+	return fmt.Errorf("it was answered with %w", errors.Join(err, errors.New("and should not have been")))
+}
