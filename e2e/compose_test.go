@@ -15,6 +15,9 @@ import (
 // buildPatience is how long the image may take to be built, modules downloaded and all.
 const buildPatience = 8 * time.Minute
 
+// containers is what goes untested without an engine for them.
+const containers = "the image and the composed services"
+
 // compose is the command that runs compose files, with a project of its own.
 type compose struct {
 	command []string
@@ -26,21 +29,21 @@ func needsDocker(t *testing.T) compose {
 	t.Helper()
 	project := fmt.Sprintf("kv-e2e-%d", os.Getpid())
 	if out, err := exec.Command("docker", "info").CombinedOutput(); err != nil {
-		skipLoudly(t, fmt.Sprintf("there is no Docker engine: docker info: %v: %.200s", err, out))
+		skipLoudly(t, containers, fmt.Sprintf("there is no Docker engine: docker info: %v: %.200s", err, out))
 	}
 	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
 		if exec.Command(command[0], append(command[1:], "version")...).Run() == nil {
 			return compose{command, project}
 		}
 	}
-	skipLoudly(t, "neither docker compose nor docker-compose is installed")
+	skipLoudly(t, containers, "neither docker compose nor docker-compose is installed")
 	return compose{}
 }
 
 // skipLoudly prints the reason itself, because go test shows a skipped test only with -v.
-func skipLoudly(t *testing.T, reason string) {
+func skipLoudly(t *testing.T, what, reason string) {
 	t.Helper()
-	fmt.Printf("\nNOT TESTED: the image and the composed services, because %s\n\n", reason)
+	fmt.Printf("\nNOT TESTED: %s, because %s\n\n", what, reason)
 	t.SkipNow()
 }
 

@@ -1,0 +1,121 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// cluster is what deploy/cluster says that it has started.
+type cluster struct {
+	*process
+	url      string
+	gateways []string // their URLs
+	primary  int      // the process id of one
+	pids     []int    // of all
+}
+
+// startCluster runs deploy/cluster, the program behind `task cluster`.
+func startCluster(t *testing.T) cluster {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "cluster")
+	if err := command("go", "build", "-o", program, "./deploy/cluster"); err != nil {
+		t.Fatal(err)
+	}
+	c := cluster{process: launch(t, []string{"KV_API_KEY=" + apiKey}, program, "-listen", "127.0.0.1:0", "-kv", kv)}
+	if _, err := c.out.waitFor("Ctrl-C ends everything", c.exited); err != nil {
+		if why, ok := c.log.find("there is neither "); ok && os.Getenv("KV_REQUIRE_REDIS") != "1" {
+			skipLoudly(t, "the store on a Redis cluster", "there is neither "+why)
+		}
+		t.Fatal(err)
+	}
+	said := c.out.String()
+	c.url = regexp.MustCompile(`http://[0-9.:]+`).FindString(said)
+	for _, line := range regexp.MustCompile(`(\w+) \d +([0-9.:]+) +pid (\d+)`).FindAllStringSubmatch(said, -1) {
+		pid, err := strconv.Atoi(line[3])
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.pids = append(c.pids, pid)
+		switch line[1] {
+		case "gateway":
+			c.gateways = append(c.gateways, "http://"+line[2])
+		case "primary":
+			c.primary = pid
+		}
+	}
+	if len(c.pids) != 10 || len(c.gateways) != 2 || c.primary == 0 {
+		t.Fatalf("these are not six nodes, two kvservices and two gateways:\n%s", said)
+	}
+	return c
+}
+
+// calls makes one call for each of a hundred keys, which all primaries share, and returns how many are answered with 200.
+func calls(t *testing.T, method, url string) (done int) {
+	t.Helper()
+	for i := range 100 {
+		key, body := fmt.Sprint("cluster/", i), ""
+		target := url + "/v1/values/" + key
+		if method == http.MethodPut {
+			target, body = url+"/v1/values", fmt.Sprintf(`{"key":%q,"value":"v"}`, key)
+		}
+		req, err := http.NewRequest(method, target, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Api-Key", apiKey)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return done
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return done
+		}
+		done++
+	}
+	return done
+}
+
+func TestTheClusterServesAgainWhenAPrimaryHasDied(t *testing.T) {
+	c := startCluster(t)
+	if got := calls(t, http.MethodPut, c.url); got != 100 {
+		t.Fatalf("%d of 100 values were written through the load balancer", got)
+	}
+	for _, gateway := range c.gateways {
+		if got := calls(t, http.MethodGet, gateway); got != 100 {
+			t.Errorf("%d of 100 values were read through %s", got, gateway)
+		}
+	}
+	if err := syscall.Kill(c.primary, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.out.waitFor("is back", c.exited); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "all is written again", func() bool { return calls(t, http.MethodPut, c.url) == 100 })
+	for _, gateway := range c.gateways {
+		if got := calls(t, http.MethodGet, gateway); got != 100 {
+			t.Errorf("%d of 100 values were read through %s after the failover", got, gateway)
+		}
+	}
+	if err := c.signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if code := c.wait(t); code != 0 {
+		t.Errorf("exit code %d after Ctrl-C, want 0", code)
+	}
+	for _, pid := range c.pids {
+		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("process %d after Ctrl-C: %v, want %v", pid, err, syscall.ESRCH)
+		}
+	}
+}
