@@ -49,7 +49,7 @@ func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 		return usageError{errors.New("set KV_SERVICE_TOKEN, or --tls-client-ca, to listen on " + s.listen +
 			", where others can reach the data, or say --insecure")}
 	}
-	engine, err := e.open(cmd.Context(), s.getenv)
+	engine, err := e.open(cmd.Context(), s)
 	if err != nil {
 		return err
 	}

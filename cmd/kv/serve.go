@@ -47,7 +47,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		return err
 	}
 	defer stop()
-	engine, err := e.open(cmd.Context(), s.getenv)
+	engine, err := e.open(cmd.Context(), s)
 	if err != nil {
 		return err
 	}

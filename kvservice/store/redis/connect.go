@@ -2,12 +2,15 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"key-value/internal/tlsfiles"
 )
 
 const (
@@ -28,7 +31,6 @@ func connect(o Options) (rueidis.Client, error) {
 		Password:         o.Password,
 		SelectDB:         o.Database,
 		ClientName:       "key-value",
-		TLSConfig:        o.TLS,
 		Dialer:           net.Dialer{Timeout: dialTimeout, KeepAlive: time.Second},
 		ConnWriteTimeout: answerTimeout,
 		DisableRetry:     true,
@@ -39,11 +41,25 @@ func connect(o Options) (rueidis.Client, error) {
 			MaxMovedRedirections:  redirections,
 		},
 	}
+	if o.TLS {
+		opt.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // has it use the ports for TLS
+		opt.DialCtxFn = o.dialTLS
+	}
 	client, err := rueidis.NewClient(opt)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", strings.Join(o.Addresses, ", "), err)
 	}
 	return client, nil
+}
+
+// dialTLS connects to a node, whose certificate must be for its address.
+func (o Options) dialTLS(ctx context.Context, address string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	d := tls.Dialer{NetDialer: dialer, Config: tlsfiles.Client(host, o.Authorities, nil)}
+	return d.DialContext(ctx, "tcp", address)
 }
 
 // checkNodes refuses nodes that would remove entries by themselves: no watch would hear of it, and the index would

@@ -16,7 +16,6 @@ package redis
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strconv"
@@ -26,16 +25,19 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"key-value/internal/tlsfiles"
 	"key-value/kvservice/store"
 )
 
 // Options says where the data is. Only Addresses must be set.
 type Options struct {
-	Addresses []string    // host:port of some nodes, from which the others are found
-	TLS       *tls.Config // nil: no TLS
-	Username  string
-	Password  string
-	Database  int // of a single node
+	Addresses []string // host:port of some nodes, from which the others are found
+	TLS       bool
+	// Authorities signed the certificates of the nodes. Nil: those of the system.
+	Authorities *tlsfiles.Authorities
+	Username    string
+	Password    string
+	Database    int // of a single node
 	// Shards is how many shards the data is in. It is fixed with the first entry, so afterwards it can only be wrong.
 	// Zero: as it is, or DefaultShards.
 	Shards int

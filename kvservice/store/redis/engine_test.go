@@ -12,7 +12,10 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The client waits for up to a second before it asks for a cluster's topology, also when it is closed meanwhile.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+}
 
 func TestContract(t *testing.T) {
 	for name, config := range map[string]rediscluster.Config{
@@ -36,7 +39,7 @@ func open(t *testing.T, nodes *rediscluster.Cluster, options redis.Options) *red
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.Addresses = where.Addresses
+	options.Addresses, options.TLS = where.Addresses, where.TLS
 	e, err := redis.Open(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,7 +21,7 @@ func ParseURL(s string) (Options, error) {
 	hosts, database, _ := strings.Cut(rest, "/")
 	o := Options{}
 	if scheme == "rediss" {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		o.TLS = true
 	}
 	if strings.Contains(hosts, "@") {
 		return Options{}, errors.New("leave user and password out: they are taken from the environment")

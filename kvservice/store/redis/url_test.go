@@ -23,7 +23,7 @@ func TestParseURL(t *testing.T) {
 		{url: "redis://a:1,b:2?shards=256", addresses: []string{"a:1", "b:2"}, shards: 256},
 	} {
 		o, err := redis.ParseURL(c.url)
-		if err != nil || !slices.Equal(o.Addresses, c.addresses) || (o.TLS != nil) != c.tls ||
+		if err != nil || !slices.Equal(o.Addresses, c.addresses) || o.TLS != c.tls ||
 			o.Database != c.database || o.Shards != c.shards {
 			t.Errorf("ParseURL(%s) = %+v, %v; want %+v", c.url, o, err, c)
 		}
