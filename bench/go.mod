@@ -4,6 +4,7 @@ module key-value/bench
 go 1.26.0
 
 require (
+	github.com/redis/rueidis v1.0.79
 	go.etcd.io/etcd/api/v3 v3.7.3
 	go.etcd.io/etcd/server/v3 v3.7.3
 	golang.org/x/net v0.61.0

@@ -39,6 +39,9 @@ func TestRatesAreRead(t *testing.T) {
 		"wrk":             {parseWrk, strings.Replace(wrkOutput, "FAILURES\n", "", 1), 7706.68},
 		"h2load":          {parseH2Load, h2loadOutput, 95123.5},
 		"redis-benchmark": {parseRedis, redisOutput, 554016.62},
+		"redis-benchmark of a cluster": {
+			parseRedis, "Cluster has 1 master nodes:\n\nMaster 0: 8caf 127.0.0.1:29929\n\n" + redisOutput, 554016.62,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := c.parse(c.out); err != nil || got != c.want {

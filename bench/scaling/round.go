@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// figure is what came out of a scenario at a site.
+type figure struct {
+	Site     string `json:"site"`
+	Scenario string `json:"scenario"`
+	// One value for each round.
+	Rate    []float64 `json:"perSecond"`
+	Nodes   []float64 `json:"nodesMicroseconds"`   // of the nodes' processors for each operation
+	Service []float64 `json:"serviceMicroseconds"` // of the service's
+	P50     []float64 `json:"p50Microseconds,omitempty"`
+	P99     []float64 `json:"p99Microseconds,omitempty"`
+}
+
+// measure has every site measured in every scenario once a round. Which site begins changes, and with it whether
+// scenarios go forward or back. A first round warms up and does not count.
+func (b *bench) measure(ctx context.Context) error {
+	for _, s := range b.sites {
+		for _, c := range scenarios() {
+			if !c.redis || !s.memory {
+				s.figures = append(s.figures, &figure{Site: s.name, Scenario: c.name})
+			}
+		}
+	}
+	for round := range b.rounds + 1 {
+		for turn := range b.sites {
+			s := b.sites[(turn+round)%len(b.sites)]
+			fmt.Fprintf(b.progress, "round %d of %d: %s\n", round, b.rounds, s.name)
+			if err := b.visit(ctx, s, round); err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+		}
+	}
+	return b.check(ctx)
+}
+
+// visit measures a site in all scenarios.
+func (b *bench) visit(ctx context.Context, s *site, round int) error {
+	all := scenarios()
+	if round%2 == 1 {
+		slices.Reverse(all)
+	}
+	d := b.duration
+	if round == 0 {
+		d /= 4
+	}
+	for _, c := range all {
+		if c.redis && s.memory {
+			continue
+		}
+		taken, err := c.measure(ctx, b, s, round, d)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		if round > 0 {
+			s.figure(c.name).add(taken)
+		}
+	}
+	return nil
+}
+
+func (s *site) figure(scenario string) *figure {
+	at := slices.IndexFunc(s.figures, func(f *figure) bool { return f.Scenario == scenario })
+	if at < 0 {
+		return nil
+	}
+	return s.figures[at]
+}
+
+func (f *figure) add(s sample) {
+	f.Rate = append(f.Rate, s.rate)
+	f.Nodes = append(f.Nodes, microseconds(s.cpu.nodes)/s.operations)
+	f.Service = append(f.Service, microseconds(s.cpu.service)/s.operations)
+	if s.p50 > 0 {
+		f.P50 = append(f.P50, microseconds(s.p50))
+		f.P99 = append(f.P99, microseconds(s.p99))
+	}
+}
+
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// check makes sure that what was measured was right: there are as many entries as in the beginning, and each get
+// found one.
+func (b *bench) check(ctx context.Context) error {
+	for _, s := range b.sites {
+		stats, err := s.client.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		if stats.Keys != int64(b.entries) || stats.Misses != 0 {
+			return fmt.Errorf("%s has %d entries in place of %d, and gets have missed %d", s.name, stats.Keys, b.entries, stats.Misses)
+		}
+	}
+	return nil
+}
