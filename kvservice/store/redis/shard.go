@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"hash/fnv"
 	"strconv"
 	"strings"
 )
@@ -72,7 +71,17 @@ func shardOf(key string, n int) int {
 			key = tag
 		}
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key))
-	return int(uint64(h.Sum32()) * uint64(n) >> 32)
+	return int(spread(key) >> 32 * uint64(n) >> 32)
+}
+
+// spread is a number for key: FNV-1a, whose bits are then mixed as MurmurHash3 does at its end, because keys that differ
+// in their last byte alone, as "k1" and "k2" do, would have the same upper bits. It is part of how data is stored.
+func spread(key string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(key) {
+		h = (h ^ uint64(key[i])) * 1099511628211
+	}
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
 }

@@ -38,6 +38,15 @@ func TestKeysWithOneTagAreInOneShard(t *testing.T) {
 	}
 }
 
+// Data is where it was put: another answer would lose it.
+func TestAKeyStaysWhereItIs(t *testing.T) {
+	for key, want := range map[string]int{"a": 32, "b": 27, "user:{42}/mail": 32, "é": 39} {
+		if got := shardOf(key, 64); got != want {
+			t.Errorf("%q is in shard %d, want %d", key, got, want)
+		}
+	}
+}
+
 func TestKeysAreSpreadEvenlyOverShards(t *testing.T) {
 	const n, keys = 64, 64_000
 	counts := make([]int, n)
