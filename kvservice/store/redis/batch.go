@@ -27,6 +27,9 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	for i, r := range e.send(ctx, parts) {
 		e.readPart(parts[i], r, ops, results)
 	}
+	if slices.ContainsFunc(parts, func(p part) bool { return p.get == "" }) {
+		e.feed.nudge()
+	}
 	return results, nil
 }
 
@@ -42,6 +45,7 @@ func (e *Engine) atomically(ctx context.Context, ops []store.Operation) ([]store
 	if err != nil {
 		return nil, err
 	}
+	defer e.feed.nudge()
 	return e.readApplied(e.call(ctx, c), ops)
 }
 

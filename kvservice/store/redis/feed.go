@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"key-value/kvservice/store"
@@ -13,7 +14,7 @@ import (
 const (
 	// feedShortest and feedLongest are how long the feed waits before it looks again: the shorter the less time has
 	// passed since the last change. A change that this engine makes has it look at once.
-	feedShortest = 2 * time.Millisecond
+	feedShortest = 5 * time.Millisecond
 	feedLongest  = 100 * time.Millisecond
 	// feedChanges is how many changes of a shard are read at a time.
 	feedChanges = 256
@@ -28,6 +29,8 @@ const (
 type feed struct {
 	engine *Engine
 	wake   chan struct{} // has something in it when the feed should look at once
+	// Whether tails is not nil, for whoever cannot wait for the lock.
+	watched atomic.Bool
 
 	mu     sync.Mutex
 	topics topics   // guarded by mu
@@ -48,8 +51,11 @@ func newFeed(e *Engine) *feed {
 	return &feed{engine: e, wake: make(chan struct{}, 1), topics: newTopics()}
 }
 
-// nudge has the feed look at once.
+// nudge has the feed look at once, if anybody watches.
 func (f *feed) nudge() {
+	if !f.watched.Load() {
+		return
+	}
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -89,6 +95,7 @@ func (f *feed) beginLocked(ctx context.Context) error {
 	for i := range f.tails {
 		f.tails[i] = tail{epoch: at.epochs[i], upto: at.revision}
 	}
+	f.watched.Store(true)
 	f.nudge()
 	return nil
 }
@@ -108,6 +115,7 @@ func (f *feed) leave(w *watch) {
 	f.topics.remove(w)
 	if f.topics.none() {
 		f.tails = nil
+		f.watched.Store(false)
 	}
 }
 

@@ -36,6 +36,7 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 	if err != nil {
 		return store.Result{}, err
 	}
+	e.feed.nudge()
 	result := results[0]
 	err, result.Err = result.Err, nil
 	return result, err
