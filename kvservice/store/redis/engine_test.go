@@ -32,6 +32,11 @@ func TestContract(t *testing.T) {
 	}
 }
 
+func TestSoak(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3})
+	storetest.Soak(t, func(t *testing.T) store.Engine { return open(t, nodes, redis.Options{}) })
+}
+
 // open opens an engine on nodes that is closed at the end of the test.
 func open(t *testing.T, nodes *rediscluster.Cluster, options redis.Options) *redis.Engine {
 	t.Helper()

@@ -44,8 +44,12 @@ type soak struct {
 // round checks what follows from the next seed.
 func (s *soak) round(ctx context.Context) error {
 	w := Workload{Clients: 2 + int(s.next%7), Calls: 50, Batches: s.next%2 == 0, Seed: s.next}
+	group := fmt.Sprintf("soak/%d/", s.next)
+	if w.Batches {
+		group = together(fmt.Sprint(s.next))
+	}
 	for i := range 1 + s.next%4 {
-		w.Keys = append(w.Keys, fmt.Sprintf("soak/%d/%d", s.next, i))
+		w.Keys = append(w.Keys, fmt.Sprint(group, i))
 	}
 	calls := w.Run(ctx, s.engine)
 	s.calls += len(calls)
