@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// order is in which kinds of fault are told of.
+var order = []string{primaryKilled, primaryAlone, primaryPaused, serviceKilled, replicaKilled, primariesFull}
+
+// others are injected between kills, one after every few.
+var others = []string{primaryPaused, serviceKilled, replicaKilled, primariesFull}
+
+const othersEvery = 5
+
+// run has clients work while primaries are killed one after another.
+func (r *run) run(ctx context.Context) error {
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	var working sync.WaitGroup
+	r.load(work, &working)
+	err := r.rounds(ctx)
+	stop()
+	working.Wait()
+	if err == nil {
+		r.violate(r.stage.stop())
+	}
+	return err
+}
+
+// rounds injects the faults.
+func (r *run) rounds(ctx context.Context) error {
+	next := 0
+	other := func() error {
+		kind := others[next%len(others)]
+		next++
+		return r.named(ctx, kind, next)
+	}
+	for i := range r.kills {
+		kind := primaryKilled
+		if i%2 == 1 {
+			kind = primaryAlone
+		}
+		if err := r.named(ctx, kind, i); err != nil {
+			return err
+		}
+		if i%othersEvery == othersEvery-1 {
+			if err := other(); err != nil {
+				return err
+			}
+		}
+	}
+	for next < len(others) {
+		if err := other(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *run) named(ctx context.Context, kind string, turn int) error {
+	if err := r.round(ctx, kind, turn); err != nil {
+		return fmt.Errorf("%s: %w", kind, err)
+	}
+	return nil
+}
+
+// load starts the clients, which work until ctx is done.
+func (r *run) load(ctx context.Context, working *sync.WaitGroup) {
+	steps := make([]func(*worker, context.Context), 0, 2*writers)
+	for range writers {
+		steps = append(steps, (*worker).write)
+	}
+	for i := range 2 {
+		r.counters = append(r.counters, newCounters(i))
+		steps = append(steps, add(r.counters[i]), (*worker).pair, (*worker).come, (*worker).read)
+	}
+	for i, step := range steps {
+		working.Go(func() { r.work(ctx, i, step) })
+	}
+	for i, t := range r.threads() {
+		w := r.newWatcher(i, t)
+		r.watchers = append(r.watchers, w)
+		working.Go(func() { w.follow(ctx) })
+	}
+}
+
+func newCounters(worker int) []*counter {
+	var all []*counter
+	for i := range counters {
+		all = append(all, &counter{key: fmt.Sprintf("c/%d/%d", worker, i)})
+	}
+	return all
+}
+
+// threads are what is watched: everything, parts of it, and some keys, from a snapshot and from now on.
+func (r *run) threads() []*thread {
+	var all []*thread
+	for _, snapshot := range []bool{true, false} {
+		all = append(all, newThread("", false, snapshot), newThread(bookPrefix, false, snapshot), newThread("t/", false, snapshot))
+	}
+	for i := 0; i < len(r.books); i += 4 {
+		all = append(all, newThread(r.books[i].key, true, i%8 == 0))
+	}
+	return all
+}

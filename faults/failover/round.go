@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// calm is for how long nothing is broken before the next round.
+	calm = 300 * time.Millisecond
+	// patience is how long anything may take that must happen after a fault.
+	patience = 20 * time.Second
+	// clones is how many watches are opened in each round with tokens of before the failover.
+	clones = 6
+)
+
+// round breaks one thing under load, waits until it is mended, and checks everything.
+func (r *run) round(ctx context.Context, kind string, turn int) error {
+	began := r.now()
+	pause(ctx, calm)
+	r.meter.peak(began, r.now())
+	r.writing.Lock() // no call is under way that began when it need not be careful
+	r.careful.Store(true)
+	r.mu.Lock()
+	r.filling = kind == primariesFull
+	r.mu.Unlock()
+	r.writing.Unlock()
+	var before []*watcher
+	var watching sync.WaitGroup
+	mending, cancel := context.WithCancel(ctx)
+	defer watching.Wait()
+	defer cancel()
+	stuck, stop := context.WithTimeout(ctx, 3*patience)
+	defer stop()
+	pause(ctx, time.Duration(r.random(turn).IntN(50))*time.Millisecond) // at any place among the calls
+	err := kinds[kind](stuck, r, turn, func(from, to instant) {
+		r.strike(fault{kind, from, to})
+		before = r.clone(turn)
+	})
+	if err != nil {
+		return errors.Join(ctx.Err(), err)
+	}
+	mended := r.now()
+	if loses(kind) {
+		r.mu.Lock()
+		r.fault.to = min(r.fault.to, mended)
+		r.mu.Unlock()
+	}
+	for _, w := range before {
+		watching.Go(func() { w.follow(mending) })
+	}
+	recovery, err := r.recovered(ctx)
+	if err != nil {
+		return err
+	}
+	return r.inspect(ctx, mended, recovery, before)
+}
+
+// strike takes note of a fault.
+func (r *run) strike(f fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault, r.fresh = f, nil
+	clear(r.first)
+}
+
+// clone has some watchers go on a second time from where they are now.
+func (r *run) clone(turn int) []*watcher {
+	var all []*watcher
+	for i := range clones {
+		if w := r.watchers[(turn*clones+i)%len(r.watchers)].clone(); w != nil {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// recovered waits until each book has been written to since the fault. It returns how long that took from the fault on.
+func (r *run) recovered(ctx context.Context) (time.Duration, error) {
+	for since := r.now(); ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
+		if longest, all := r.firsts(); all {
+			return longest, nil
+		}
+		if r.now()-since > patience {
+			return 0, fmt.Errorf("some keys cannot be written to %v after the cluster has settled", patience)
+		}
+	}
+	return 0, ctx.Err()
+}
+
+func (r *run) firsts() (longest time.Duration, all bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, b := range r.books {
+		first, ok := r.first[b.key]
+		if !ok {
+			return 0, false
+		}
+		longest = max(longest, first-r.fault.from)
+	}
+	return longest, true
+}
+
+// inspect has everybody pause, and compares what there is with what was acknowledged and told.
+func (r *run) inspect(ctx context.Context, mended instant, recovery time.Duration, before []*watcher) error {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	listing, err := r.listing(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range r.books {
+		c := listing[b.key]
+		losses, err := b.find(c.value, c.etag)
+		r.violate(err)
+		r.lose(losses)
+	}
+	for _, c := range slices.Concat(r.counters...) {
+		value, _ := strconv.ParseInt(listing[c.key].value, 10, 64) // none: 0
+		losses, err := c.find(value)
+		r.violate(err)
+		r.lose(losses)
+	}
+	all := append(append([]*watcher{}, r.watchers...), before...)
+	alive := r.converge(ctx, all, listing)
+	for i, w := range all {
+		r.violate(w.judge(r.books, alive[i]))
+	}
+	r.mu.Lock()
+	suspects, fresh := r.stale, r.fresh
+	r.stale = nil
+	r.mu.Unlock()
+	for _, s := range suspects {
+		r.violate(s.check())
+	}
+	r.violate(r.takeAll(ctx, fresh))
+	r.report(mended, recovery, before)
+	r.careful.Store(false)
+	return ctx.Err()
+}
+
+// listing returns what there is, once nothing is about to expire.
+func (r *run) listing(ctx context.Context) (map[string]content, error) {
+	var latest error
+	for since := r.now(); ctx.Err() == nil && r.now()-since < patience; pause(ctx, 20*time.Millisecond) {
+		found, expiring := map[string]content{}, false
+		latest = nil
+		for entry, err := range r.stage.clients[0].List(ctx, "") {
+			if err != nil {
+				latest = err
+				break
+			}
+			expiring = expiring || !entry.ExpireTime.IsZero()
+			found[entry.Key] = content{string(entry.Value), entry.ETag}
+			r.violate(r.etags.seen(entry.Key, entry.ETag, string(entry.Value)))
+		}
+		if latest == nil && !expiring {
+			return found, nil
+		}
+	}
+	return nil, fmt.Errorf("no listing after %v: %w", patience, errors.Join(latest, ctx.Err()))
+}
+
+// converge waits until all watchers have told what there is, and returns which have.
+func (r *run) converge(ctx context.Context, all []*watcher, listing map[string]content) []bool {
+	have := make([]bool, len(all))
+	late := ""
+	for since := r.now(); ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
+		late = ""
+		for i, w := range all {
+			what := w.late(listing, r.books)
+			if have[i] = what == ""; !have[i] {
+				late = what
+			}
+		}
+		if late == "" {
+			return have
+		}
+		if r.now()-since > patience {
+			break
+		}
+	}
+	if ctx.Err() == nil {
+		r.violate(fmt.Errorf("%v after the last write: %s", patience, late))
+	}
+	return have
+}
+
+// takeAll tries to write on top of versions that are lost: of all that are fresh, and of some from before.
+func (r *run) takeAll(ctx context.Context, fresh []loss) error {
+	r.mu.Lock()
+	old := r.losses
+	r.mu.Unlock()
+	random := r.random(len(old))
+	for range min(len(old), 20) {
+		fresh = append(fresh, old[random.IntN(len(old))])
+	}
+	var errs []error
+	for _, l := range fresh {
+		errs = append(errs, r.taken(ctx, l))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"key-value/client"
+)
+
+// add adds 1 to one of some counters, which nobody else writes.
+func add(all []*counter) func(*worker, context.Context) {
+	return func(w *worker, ctx context.Context) {
+		c := all[w.random.IntN(len(all))]
+		c.unknown++
+		sent := w.now()
+		results, err := w.client().Batch(ctx, client.OpIncrement(c.key, 1))
+		if err == nil {
+			err = results[0].Err
+		}
+		if !w.called(err) || err != nil {
+			return
+		}
+		c.unknown--
+		s := sum{results[0].Sum, results[0].Entry.ETag, sent, w.now()}
+		losses, err := c.answer(s)
+		w.violate(err)
+		w.lose(losses)
+		w.violate(w.etags.written(c.key, s.etag, fmt.Sprint(s.value)))
+	}
+}
+
+// pair writes two keys of a shard in one atomic batch, or reads them, when both must have the same.
+func (w *worker) pair(ctx context.Context) {
+	tag := fmt.Sprintf("p/{%d}/", w.random.IntN(pairs))
+	a, b := tag+"a", tag+"b"
+	if w.random.IntN(2) == 0 {
+		value := fmt.Appendf(nil, "%d-%d", w.number, w.n)
+		results, err := w.client().AtomicBatch(ctx, client.OpSet(a, value), client.OpSet(b, value))
+		if w.called(err) && err == nil {
+			w.violate(w.etags.written(a, results[0].Entry.ETag, string(value)))
+			w.violate(w.etags.written(b, results[1].Entry.ETag, string(value)))
+		}
+		return
+	}
+	results, err := w.client().AtomicBatch(ctx, client.OpGet(a), client.OpGet(b))
+	if w.called(err) && err == nil && string(results[0].Entry.Value) != string(results[1].Entry.Value) {
+		w.violate(fmt.Errorf("half of an atomic batch: %s has %q, %s has %q",
+			a, results[0].Entry.Value, b, results[1].Entry.Value))
+	}
+}
+
+// come has keys come and go: by sets, under conditions or not, by deletes, and by the ends of their TTLs.
+func (w *worker) come(ctx context.Context) {
+	key := fmt.Sprintf("t/%d", w.random.IntN(passing))
+	value := fmt.Sprintf("%d-%d", w.number, w.n)
+	var options []client.WriteOption
+	switch w.random.IntN(4) {
+	case 0:
+		_, err := w.client().Delete(ctx, key)
+		w.called(err)
+		return
+	case 1:
+		options = append(options, client.TTL(50*time.Millisecond+time.Duration(w.random.IntN(200))*time.Millisecond))
+	case 2:
+		c, err := w.get(ctx, key)
+		if err != nil {
+			return
+		}
+		condition := client.IfAbsent()
+		if c.etag != "" {
+			condition = client.IfMatch(c.etag)
+		}
+		options = append(options, condition)
+	}
+	entry, _, err := w.client().Set(ctx, key, []byte(value), options...)
+	if w.called(err) && err == nil {
+		w.violate(w.etags.written(key, entry.ETag, value))
+	}
+}
+
+// taken makes a write under the condition that a key is in a version that was lost, until it is answered, and returns
+// an error unless it was refused.
+func (r *run) taken(ctx context.Context, l loss) error {
+	for i := 0; ctx.Err() == nil; i++ {
+		_, _, err := r.stage.clients[i%2].Set(ctx, l.key, []byte("nobody may write this"), client.IfMatch(l.etag))
+		switch {
+		case errors.Is(err, client.ErrETagMismatch):
+			return nil
+		case !isUnanswered(err):
+			return fmt.Errorf("a write of %s that wants the lost etag %s ended with %w, want a mismatch", l.key, l.etag, err)
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+	return ctx.Err()
+}
