@@ -10,9 +10,10 @@ import (
 )
 
 var (
-	aTest  = regexp.MustCompile("`([\\w/]+)\\.((?:Test|Fuzz)\\w+)`")
-	aKind  = regexp.MustCompile("`faults: ([^`…]+)`")
-	aCheck = regexp.MustCompile("`storetest: ([^`…]+)`")
+	aTest     = regexp.MustCompile("`([\\w/]+)\\.((?:Test|Fuzz)\\w+)`")
+	aKind     = regexp.MustCompile("`faults: ([^`…]+)`")
+	aFailover = regexp.MustCompile("`failover: ([^`…]+)`")
+	aCheck    = regexp.MustCompile("`storetest: ([^`…]+)`")
 )
 
 // sources returns the text of a folder's Go files whose names match.
@@ -48,6 +49,12 @@ func TestWhatReliabilityIsShownByExists(t *testing.T) {
 			t.Errorf("there is no kind of fault %q", match[1])
 		}
 	}
+	failovers := sources(t, "faults/failover", "fault.go")
+	for _, match := range aFailover.FindAllStringSubmatch(string(document), -1) {
+		if !strings.Contains(failovers, ` = "`+match[1]+`"`) {
+			t.Errorf("the failover suite has no kind of fault %q", match[1])
+		}
+	}
 	checks := sources(t, "kvservice/store/storetest", "*.go")
 	for _, match := range aCheck.FindAllStringSubmatch(string(document), -1) {
 		if !strings.Contains(checks, `"`+match[1]+`"`) {
@@ -67,7 +74,7 @@ func TestEveryRowOfReliabilityIsShown(t *testing.T) {
 			continue
 		}
 		rows++
-		if !aTest.MatchString(line) && !aKind.MatchString(line) && !aCheck.MatchString(line) {
+		if !aTest.MatchString(line) && !aKind.MatchString(line) && !aFailover.MatchString(line) && !aCheck.MatchString(line) {
 			t.Errorf("nothing shows this: %s", line)
 		}
 	}
