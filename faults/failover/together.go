@@ -89,7 +89,7 @@ func (r *run) taken(ctx context.Context, l loss) error {
 		case errors.Is(err, client.ErrETagMismatch):
 			return nil
 		case !isUnanswered(err):
-			return fmt.Errorf("a write of %s that wants the lost etag %s ended with %w, want a mismatch", l.key, l.etag, err)
+			return fmt.Errorf("a write of %s that wants the lost etag %s ended with %v, want a mismatch", l.key, l.etag, err)
 		}
 		pause(ctx, 20*time.Millisecond)
 	}
