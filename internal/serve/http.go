@@ -17,7 +17,7 @@ func newHTTP(cfg Config) *http.Server {
 	// Connections come with TLS taken off, except where there are too many to look at.
 	protocols.SetUnencryptedHTTP2(true)
 	protocols.SetHTTP2(cfg.TLS != nil)
-	handler := sendAway(cfg.State, withoutResets(oneLength(withDeadlines(cfg.Handler))))
+	handler := sendAway(cfg.State, withoutResets(oneLength(boundHeaders(withDeadlines(cfg.Handler)))))
 	if cfg.TLS != nil {
 		handler = withTLS(handler)
 	}
@@ -68,6 +68,29 @@ func oneLength(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// boundHeaders refuses headers over HTTP/1.1 that net/http lets pass, which reads up to 4 KiB more than it is told.
+func boundHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && headerSize(r) > headerBytes {
+			w.Header().Set("Connection", "close")
+			problem(w, http.StatusRequestHeaderFieldsTooLarge, "the headers have more than 16 KiB")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// headerSize is how long the request line and the headers of r were, or a few bytes less.
+func headerSize(r *http.Request) int {
+	size := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return size
 }
 
 // sendAway closes HTTP/1.1 connections behind their next answer while the server is about to stop. Their clients then

@@ -143,23 +143,32 @@ func TestAStreamHearsThatTheServerStops(t *testing.T) {
 }
 
 func TestHeadersOver16KiBAreRefused(t *testing.T) {
-	s := start(t, 0, http.NotFoundHandler())
-	req, err := http.NewRequest(http.MethodGet, "http://"+s.addr, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("X-Large", strings.Repeat("x", 32<<10))
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("status = %d, want 431", res.StatusCode)
+	s := start(t, 0, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	for length, want := range map[int]int{
+		15 << 10: http.StatusOK, 16<<10 + 1: http.StatusRequestHeaderFieldsTooLarge,
+		19 << 10: http.StatusRequestHeaderFieldsTooLarge, 32 << 10: http.StatusRequestHeaderFieldsTooLarge,
+	} {
+		for name, change := range map[string]func(*http.Request, string){
+			"a header":         func(r *http.Request, text string) { r.Header.Set("X-Large", text) },
+			"the request line": func(r *http.Request, text string) { r.URL.Path = "/" + text },
+		} {
+			req, err := http.NewRequest(http.MethodGet, "http://"+s.addr, http.NoBody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(req, strings.Repeat("x", length))
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want {
+				t.Errorf("%s of %d bytes got %d, want %d", name, length, res.StatusCode, want)
+			}
+		}
 	}
 }
 
-// A length in both forms is how one request is smuggled inside another.
 func TestProbes(t *testing.T) {
 	ready, state := false, serve.NewState()
 	server := httptest.NewServer(serve.Probes(state, func(context.Context) bool { return ready }, http.NotFoundHandler()))

@@ -13,6 +13,7 @@ import (
 	"key-value/internal/wiretest"
 )
 
+// A length in both forms is how one request is smuggled inside another.
 func TestTwoLengthsNeverMakeASecondRequest(t *testing.T) {
 	asked := make(chan string, 10)
 	s := start(t, 0, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
