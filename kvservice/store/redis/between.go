@@ -49,7 +49,7 @@ func (w *watch) take(s *source[change], p progress, from, until position) error 
 	case p.epoch != epoch || known.before(next):
 		return store.ErrResumeTooOld
 	}
-	s.done = len(p.changes) < betweenChanges
+	s.done = p.whole()
 	for n, c := range p.changes {
 		if until.before(c.position) {
 			p.changes, s.done = p.changes[:n], true

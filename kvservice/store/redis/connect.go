@@ -16,9 +16,9 @@ import (
 const (
 	dialTimeout = 2 * time.Second
 	// answerTimeout is how long a node may take for any answer before its connection is given up.
-	answerTimeout = 10 * time.Second
+	answerTimeout = 5 * time.Second
 	// topologyInterval is how often to ask who owns which slots, beside when a node says that it has changed.
-	topologyInterval = 5 * time.Second
+	topologyInterval = 2 * time.Second
 	// redirections are enough for a slot that moves twice while it is asked for.
 	redirections = 5
 )

@@ -35,6 +35,14 @@ func broken(err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)
 }
 
+// unasked is why a function that changes nothing for the caller had no answer: whether it was called is all the same.
+func unasked(err error) error {
+	if errors.Is(err, store.ErrUnknownOutcome) {
+		return fmt.Errorf("%w: %v", store.ErrUnavailable, err)
+	}
+	return err
+}
+
 // unable is how the answers of a server begin that cannot do anything now: the cluster has lost slots or is moving
 // them, the node is reading its data, has become a replica, or has no replicas to write to, cannot persist, is busy
 // with a function, or does not let us in.

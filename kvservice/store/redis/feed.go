@@ -41,7 +41,7 @@ type feed struct {
 
 // tail is where the feed is in a shard.
 type tail struct {
-	epoch   uint64
+	epoch   uint64   // zero: not known yet, so that nobody watches the shard
 	upto    uint64   // all changes up to this revision have been read
 	waiting []change // those behind feed.merged
 	failing time.Time
@@ -63,18 +63,22 @@ func (f *feed) nudge() {
 }
 
 // join has w get all changes behind the position that it returns. It tells w the epochs of its shards, or fails with
-// [store.ErrResumeTooOld] if w knows others.
+// [store.ErrResumeTooOld] if w knows others. Shards that do not answer hold up their own watches only.
 func (f *feed) join(ctx context.Context, w *watch) (position, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.tails == nil {
-		if err := f.beginLocked(ctx); err != nil {
+		f.beginLocked(ctx)
+		if err := ctx.Err(); err != nil { // it cannot tell who would have answered
+			f.tails = nil
 			return position{}, err
 		}
 	}
 	epochs := make([]uint64, len(w.target.shards))
 	for i, number := range w.target.shards {
-		epochs[i] = f.tails[number].epoch
+		if epochs[i] = f.tails[number].epoch; epochs[i] == 0 {
+			return position{}, store.ErrUnavailable
+		}
 	}
 	if w.epochs != nil && !slices.Equal(w.epochs, epochs) {
 		return position{}, store.ErrResumeTooOld
@@ -86,18 +90,14 @@ func (f *feed) join(ctx context.Context, w *watch) (position, error) {
 }
 
 // beginLocked finds out where the shards are.
-func (f *feed) beginLocked(ctx context.Context) error {
-	at, err := f.engine.cut(ctx, f.engine.all())
-	if err != nil {
-		return err
-	}
+func (f *feed) beginLocked(ctx context.Context) {
+	at, _ := f.engine.cut(ctx, f.engine.all()) // what it has of shards that answer is right also if others do not
 	f.tails, f.merged = make([]tail, len(f.engine.shards)), at.position
 	for i := range f.tails {
 		f.tails[i] = tail{epoch: at.epochs[i], upto: at.revision}
 	}
 	f.watched.Store(true)
 	f.nudge()
-	return nil
 }
 
 // positionLocked returns up to where w has been given all changes.
@@ -113,10 +113,6 @@ func (f *feed) leave(w *watch) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.topics.remove(w)
-	if f.topics.none() {
-		f.tails = nil
-		f.watched.Store(false)
-	}
 }
 
 // idle returns up to where w has been given all changes if it has taken all of them, and if there were changes behind
@@ -159,11 +155,13 @@ func (f *feed) sleep(pause time.Duration) bool {
 	return true
 }
 
-// questions returns what to ask the shards, or nil if nobody watches.
+// questions returns what to ask the shards, or nil if nobody watches any more.
 func (f *feed) questions() []question {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.tails == nil {
+	if f.topics.none() {
+		f.tails = nil
+		f.watched.Store(false)
 		return nil
 	}
 	questions := make([]question, len(f.tails))
@@ -208,6 +206,9 @@ func (f *feed) advanceLocked(i int, p progress) {
 		return
 	}
 	t.failing = time.Time{}
+	if t.epoch == 0 {
+		t.epoch = p.epoch
+	}
 	if t.epoch != p.epoch || p.missing(t.upto) {
 		t.waiting = nil
 		f.endLocked(i, store.ErrResumeTooOld)

@@ -264,24 +264,39 @@ local function apply(keys, args)
   return results
 end
 
+-- What is read from a stream at a time, and how many bytes are enough for one answer.
+local step, enough = 16, 256 * 1024
+
+-- Returns the changes behind a revision, at most so many, and whether there may be more.
+local function changesBehind(s, revision, most)
+  local changes, size = {}, 0
+  while #changes < most and size < enough do
+    local found = redis.call('XRANGE', s.stream, '(' .. revision, '+', 'COUNT', math.min(step, most - #changes))
+    for _, change in ipairs(found) do
+      revision = change[1]
+      changes[#changes + 1] = change[2][2]
+      size = size + #change[2][2]
+    end
+    if #found < step then
+      return changes, #changes == most
+    end
+  end
+  return changes, true
+end
+
 -- poll says how far the shard is. Arguments: a revision that the caller has seen, which all changes after this will be
--- ahead of; the revision behind which to return changes, or nothing; how many of those; how many names that are due.
--- It returns the epoch, the revision up to which all changes have been returned, the revision of the last change, the
--- names and the changes.
+-- ahead of; the revision behind which to return changes; how many of those at most; how many names that are due. It
+-- returns the epoch, the revision up to which all changes have been returned, the revision of the last change, the names
+-- and the changes.
 local function poll(keys, args)
   local s = open(keys, tonumber(args[1]))
   if s.dirty then
     save(s)
   end
-  local changes, upto = {}, s.revision
-  if args[2] ~= '' then
-    local found = redis.call('XRANGE', s.stream, '(' .. args[2], '+', 'COUNT', args[3])
-    for i, change in ipairs(found) do
-      changes[i] = change[2][2]
-    end
-    if #changes == tonumber(args[3]) then
-      upto = struct.unpack('<d', changes[#changes], 2)
-    end
+  local changes, more = changesBehind(s, args[2], tonumber(args[3]))
+  local upto = s.revision
+  if more and #changes > 0 then
+    upto = struct.unpack('<d', changes[#changes], 2)
   end
   local due = redis.call('ZRANGEBYSCORE', s.due, '-inf', s.now, 'LIMIT', 0, args[4])
   return {s.epoch, upto, s.last, due, changes}

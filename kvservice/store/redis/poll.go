@@ -1,8 +1,11 @@
 package redis
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"strconv"
+	"time"
 
 	"key-value/kvservice/store"
 )
@@ -72,25 +75,35 @@ type progress struct {
 	err     error
 }
 
+// whole says whether all changes have been returned. It may say no without need.
+func (p progress) whole() bool {
+	return len(p.changes) == 0 || p.changes[len(p.changes)-1].revision < p.upto
+}
+
+// askTimeout is how long a shard may take to say how far it is. Those that answer wait with it for those that do not.
+const askTimeout = 3 * time.Second
+
 // ask asks shards how far they are. All changes that are made after it has asked come behind what it had seen before.
 func (e *Engine) ask(ctx context.Context, questions []question) []progress {
+	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	parts := make([]part, len(questions))
 	seen := e.seenText()
 	for i, q := range questions {
-		after := ""
-		if q.changes > 0 {
-			after = decimal(q.after)
-		}
 		parts[i].call = call{
 			function: "poll", keys: e.shards[q.shard].fixed,
-			args: []string{seen, after, strconv.Itoa(q.changes), strconv.Itoa(q.due)},
+			args: []string{seen, decimal(q.after), strconv.Itoa(q.changes), strconv.Itoa(q.due)},
 		}
 	}
 	all := make([]progress, len(questions))
-	for i, r := range e.send(ctx, parts) {
+	for i, r := range e.send(asking, parts) {
 		p := &all[i]
-		if p.err = p.read(questions[i].shard, read(r)); p.err == nil {
+		p.err = p.read(questions[i].shard, read(r))
+		switch {
+		case p.err == nil:
 			e.saw(p.upto)
+		case ctx.Err() == nil && asking.Err() != nil:
+			p.err = fmt.Errorf("%w: no answer in %v", store.ErrUnavailable, askTimeout)
 		}
 	}
 	return all
@@ -98,7 +111,7 @@ func (e *Engine) ask(ctx context.Context, questions []question) []progress {
 
 func (p *progress) read(shard int, a answer) error {
 	if a.err != nil {
-		return a.err
+		return unasked(a.err)
 	}
 	var err error
 	for i, field := range []*uint64{&p.epoch, &p.upto, &p.last} {
@@ -126,30 +139,27 @@ func (p *progress) read(shard int, a answer) error {
 // it, and all that are made afterwards come behind it.
 type cut struct {
 	position
-	epochs []uint64 // of the shards, in the order in which they were named
+	epochs []uint64 // of the shards, in the order in which they were named; zero: it did not answer
 }
 
 // cut finds a cut through shards: behind what any of them has now. It asks a second time so that those which are not
-// there yet skip to it.
-func (e *Engine) cut(ctx context.Context, numbers []int) (cut, error) {
-	c := cut{position: position{shard: len(e.shards)}, epochs: make([]uint64, len(numbers))}
+// there yet skip to it. If some do not answer, it is the cut of the others, with an error.
+func (e *Engine) cut(ctx context.Context, numbers []int) (c cut, err error) {
+	c = cut{position: position{shard: len(e.shards)}, epochs: make([]uint64, len(numbers))}
 	questions := make([]question, len(numbers))
 	for i, number := range numbers {
 		questions[i].shard = number
 	}
-	for round := range 2 {
-		for i, p := range e.ask(ctx, questions) {
-			if p.err != nil {
-				return cut{}, e.closed(p.err)
-			}
-			c.epochs[i] = p.epoch
-			if round == 0 {
-				c.revision = max(c.revision, p.upto)
-			}
-		}
-		if len(numbers) == 1 {
-			break
-		}
+	for i, p := range e.ask(ctx, questions) {
+		err = cmp.Or(err, p.err)
+		c.epochs[i], c.revision = p.epoch, max(c.revision, p.upto)
 	}
-	return c, nil
+	if len(numbers) == 1 {
+		return c, e.closed(err)
+	}
+	for i, p := range e.ask(ctx, questions) {
+		err = cmp.Or(err, p.err)
+		c.epochs[i] = p.epoch
+	}
+	return c, e.closed(err)
 }

@@ -34,7 +34,7 @@ func (e *Engine) count(ctx context.Context, stats *store.Stats) error {
 	for _, r := range e.send(ctx, parts) {
 		a := read(r)
 		if a.err != nil {
-			return a.err
+			return unasked(a.err)
 		}
 		var counts [3]uint64
 		for i := range counts {
