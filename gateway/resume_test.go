@@ -64,23 +64,35 @@ func damaged(token string) (all []string) {
 func TestADamagedResumeTokenOpensNothing(t *testing.T) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
-			dial := func(url string) client { return wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey) }
-			elsewhere := newest(t, dial(start(t, arrangement.transport(t, newEngine(t)))))
-			base := start(t, arrangement.transport(t, newEngine(t)))
-			for _, token := range damaged(newest(t, dial(base))) {
-				wantNoWatch(t, base, token, http.StatusBadRequest, reason.RequestInvalid)
+			elsewhere := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
+			doors := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
+			for _, token := range damaged(newest(t, doors.rpc["gRPC"])) {
+				doors.refuse(t, token, http.StatusBadRequest, reason.RequestInvalid)
 			}
-			wantNoWatch(t, base, elsewhere, http.StatusGone, reason.ResumeTooOld)
+			doors.refuse(t, newest(t, elsewhere.rpc["gRPC"]), http.StatusGone, reason.ResumeTooOld)
 		})
 	}
 }
 
-func wantNoWatch(t *testing.T, base, token string, status int, why reason.Reason) {
+// doors are the ways to watch a store.
+type doors struct {
+	rest string            // a URL
+	rpc  map[string]client // :: wire → client
+}
+
+func doorsOf(t *testing.T, base string) doors {
+	d := doors{base + "/v1/values:watch?prefix=&resumeToken=", map[string]client{}}
+	for _, wire := range wiretest.Wires() {
+		d.rpc[wire.Name] = wire.Dial(t, base, "x-api-key", apiKey)
+	}
+	return d
+}
+
+func (d doors) refuse(t *testing.T, token string, status int, why reason.Reason) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	path := "/v1/values:watch?prefix=&resumeToken=" + url.QueryEscape(token)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.rest+url.QueryEscape(token), http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +105,9 @@ func wantNoWatch(t *testing.T, base, token string, status int, why reason.Reason
 	if res.StatusCode != status || res.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("the token %q got %s over REST, want %d and a problem", token, res.Status, status)
 	}
-	for _, wire := range wiretest.Wires() {
-		err := watchFrom(token)(ctx, wire.Dial(t, base, "x-api-key", apiKey))
-		if reason.Of(err) != why {
-			t.Errorf("the token %q got %v over %s, want %s", token, err, wire.Name, why)
+	for wire, kv := range d.rpc {
+		if err := watchFrom(token)(ctx, kv); reason.Of(err) != why {
+			t.Errorf("the token %q got %v over %s, want %s", token, err, wire, why)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package kvservice_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -265,25 +266,37 @@ func TestAMessageTooLargeToReadIsRefused(t *testing.T) {
 
 func TestBrokenJSONIsExplained(t *testing.T) {
 	url := serveEngine(t, newEngine(t), kvservice.Config{})
+	kv := wiretest.Wires()[0].Dial(t, url)
+	mustSet(t, kv, text("a", "old"))
 	for name, body := range map[string]string{
-		"broken":           `{"key": "a"`,
-		"an unknown field": `{"kee": "a"}`,
-		"a wrong type":     `{"key": 1}`,
-		"invalid UTF-8":    "{\"key\": \"\xff\"}",
-		"garbage behind":   `{"key": "a"} x`,
+		"broken":                    `{"key": "a" "value": "new"}`,
+		"an unknown field":          `{"key": "a", "value": "new", "x": 1}`,
+		"a precondition misspelled": `{"key": "a", "value": "new", "preconditions": {"exists": false}}`,
+		"one within it":             `{"key": "a", "value": "new", "precondition": {"exist": false}}`,
+		"a wrong type":              `{"key": 1, "value": "new"}`,
+		"a member twice":            `{"key": "a", "value": "new", "key": "a"}`,
+		"invalid UTF-8":             "{\"key\": \"a\", \"value\": \"\xff\"}",
+		"garbage behind":            `{"key": "a", "value": "new"} x`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, err := http.Post(url+keyvaluev1connect.KeyValueServiceGetProcedure, "application/json", strings.NewReader(body))
+			res, err := http.Post(url+keyvaluev1connect.KeyValueServiceSetProcedure, "application/json", strings.NewReader(body))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer res.Body.Close()
-			var answer bytes.Buffer
-			_, _ = answer.ReadFrom(res.Body)
-			if res.StatusCode != http.StatusBadRequest || !strings.Contains(answer.String(), "invalid_argument") {
-				t.Errorf("status %d, %s; want 400 with invalid_argument", res.StatusCode, answer.String())
+			answer, err := io.ReadAll(res.Body)
+			if err != nil || res.StatusCode != http.StatusBadRequest {
+				t.Errorf("%s, %s, %v; want 400", res.Status, answer, err)
+			}
+			for _, want := range []string{"invalid_argument", "REQUEST_INVALID", "(line 1:"} {
+				if !strings.Contains(string(answer), want) {
+					t.Errorf("the answer is %s, want it to have %q", answer, want)
+				}
 			}
 		})
+	}
+	if got := mustGet(t, kv, "a").GetValue(); got != "old" {
+		t.Errorf("afterwards the value is %q, want that of before", got)
 	}
 }
 

@@ -19,8 +19,16 @@ type codec struct{ connect.Codec }
 
 var (
 	binaryCodec = codec{}
-	jsonCodec   = codec{connectproto.NewJSONCodec()}
+	jsonCodec   = codec{StrictJSON()}
 )
+
+// StrictJSON returns the codec of messages in JSON that refuses fields which a message does not have. Connect's own
+// ignores them; but what people type has mistakes, and a write whose precondition is misspelled must not be made without.
+func StrictJSON() connect.Codec {
+	strict := connectproto.NewJSONCodec()
+	strict.UnmarshalOptions.DiscardUnknown = false
+	return strict
+}
 
 // codecOf returns the codec for the "json" of application/grpc+json, or false if there is none.
 func codecOf(subtype string) (codec, bool) {

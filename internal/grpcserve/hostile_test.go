@@ -65,6 +65,7 @@ func TestBadCallsGetTheCodesOfConnect(t *testing.T) {
 		"no message of a stream":      {client, "application/grpc", nil, nil, ok},
 		"not protobuf":                {unary, "application/grpc", wiretest.Message([]byte{0xff}), nil, invalidArgument},
 		"not JSON":                    {unary, "application/grpc+json", wiretest.Message([]byte("{")), nil, invalidArgument},
+		"a field that there is not":   {unary, "application/grpc+json", wiretest.Message([]byte(`{"kee":"a"}`)), nil, invalidArgument},
 		"not UTF-8":                   {unary, "application/grpc", wiretest.Message([]byte{0x0a, 1, 0xff}), nil, invalidArgument},
 		"half a message":              {unary, "application/grpc", one[:len(one)-1], nil, internal},
 		"half a prefix":               {unary, "application/grpc", one[:3], nil, internal},

@@ -11,10 +11,12 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
+	"connectrpc.com/connect/v2/connectproto"
 	"connectrpc.com/grpcreflect/v2"
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/apikey"
+	"key-value/internal/grpcserve"
 	"key-value/internal/limit"
 	"key-value/internal/serve"
 )
@@ -61,6 +63,7 @@ func Mount(server *connect.Server, valueBytes int, next http.Handler) serve.Hand
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, server,
 		connecthttp.WithReadMaxBytes(requestBytes),
+		connecthttp.WithCodecs(connectproto.NewBinaryCodec(), grpcserve.StrictJSON()),
 		// A compressed request could cost far more than it weighs; answers are small or do not compress.
 		connecthttp.WithCompressors(),
 	)
