@@ -23,13 +23,13 @@ type cluster struct {
 }
 
 // startCluster runs deploy/cluster, the program behind `task cluster`.
-func startCluster(t *testing.T) cluster {
+func startCluster(t *testing.T, name string, args ...string) cluster {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "cluster")
-	if err := command("go", "build", "-o", program, "./deploy/cluster"); err != nil {
-		t.Fatal(err)
-	}
-	c := cluster{process: launch(t, []string{"KV_API_KEY=" + apiKey}, program, "-listen", "127.0.0.1:0", "-kv", kv)}
+	c := cluster{process: launch(t, []string{"KV_API_KEY=" + apiKey}, name, args...)}
+	t.Cleanup(func() { // it has files to remove
+		_ = c.signal(syscall.SIGINT)
+		c.wait(t)
+	})
 	if _, err := c.out.waitFor("Ctrl-C ends everything", c.exited); err != nil {
 		if why, ok := c.log.find("there is neither "); ok && os.Getenv("KV_REQUIRE_REDIS") != "1" {
 			skipLoudly(t, "the store on a Redis cluster", "there is neither "+why)
@@ -86,7 +86,11 @@ func calls(t *testing.T, method, url string) (done int) {
 }
 
 func TestTheClusterServesAgainWhenAPrimaryHasDied(t *testing.T) {
-	c := startCluster(t)
+	program := filepath.Join(t.TempDir(), "cluster")
+	if err := command("go", "build", "-o", program, "./deploy/cluster"); err != nil {
+		t.Fatal(err)
+	}
+	c := startCluster(t, program, "-listen", "127.0.0.1:0", "-kv", kv)
 	if got := calls(t, http.MethodPut, c.url); got != 100 {
 		t.Fatalf("%d of 100 values were written through the load balancer", got)
 	}

@@ -21,19 +21,23 @@ const containers = "the image and the composed services"
 // compose is the command that runs compose files, with a project of its own.
 type compose struct {
 	command []string
-	project string
+	line    string   // the README's
+	env     []string // names the project and the file
 }
 
-// needsDocker returns the compose command, or skips the test and says so where it cannot be overlooked.
-func needsDocker(t *testing.T) compose {
+// needsDocker returns what runs the README's line, or skips the test and says so where it cannot be overlooked.
+func needsDocker(t *testing.T, line string) compose {
 	t.Helper()
-	project := fmt.Sprintf("kv-e2e-%d", os.Getpid())
+	env := []string{fmt.Sprintf("COMPOSE_PROJECT_NAME=kv-e2e-%d", os.Getpid())}
+	if _, file, ok := strings.Cut(line, " -f "); ok {
+		env = append(env, "COMPOSE_FILE="+strings.Fields(file)[0])
+	}
 	if out, err := exec.Command("docker", "info").CombinedOutput(); err != nil {
 		skipLoudly(t, containers, fmt.Sprintf("there is no Docker engine: docker info: %v: %.200s", err, out))
 	}
 	for _, command := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
 		if exec.Command(command[0], append(command[1:], "version")...).Run() == nil {
-			return compose{command, project}
+			return compose{command, line, env}
 		}
 	}
 	skipLoudly(t, containers, "neither docker compose nor docker-compose is installed")
@@ -47,7 +51,20 @@ func skipLoudly(t *testing.T, what, reason string) {
 	t.SkipNow()
 }
 
-// composition is the two services in their containers.
+// needsImages skips the test if an image that is not ours cannot be had.
+func (c compose) needsImages(t *testing.T, images ...string) {
+	t.Helper()
+	for _, image := range images {
+		if exec.Command("docker", "image", "inspect", image).Run() == nil {
+			continue
+		}
+		if out, err := exec.Command("docker", "pull", image).CombinedOutput(); err != nil {
+			skipLoudly(t, "the composed cluster", fmt.Sprintf("there is no %s: docker pull: %v: %.200s", image, err, out))
+		}
+	}
+}
+
+// composition is the services in their containers.
 type composition struct {
 	compose
 	server *process
@@ -56,13 +73,13 @@ type composition struct {
 // up runs the README's line, or the same with docker-compose, and waits until the gateway is ready.
 func (c compose) up(t *testing.T) composition {
 	t.Helper()
-	line := strings.Replace(composeLine, "docker compose", strings.Join(c.command, " "), 1)
+	line := strings.Replace(c.line, "docker compose", strings.Join(c.command, " "), 1)
 	t.Cleanup(func() {
 		if out, err := c.run("down", "--volumes", "--timeout", "30"); err != nil {
 			t.Errorf("docker compose down: %v\n%s", err, out)
 		}
 	})
-	server := launch(t, []string{"COMPOSE_PROJECT_NAME=" + c.project}, "bash", "-c", line)
+	server := launch(t, c.env, "bash", "-c", line)
 	deadline := time.After(buildPatience)
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
@@ -86,7 +103,7 @@ func (c compose) up(t *testing.T) composition {
 func (c compose) run(args ...string) (string, error) {
 	cmd := exec.Command(c.command[0], append(c.command[1:], args...)...)
 	cmd.Dir = repository
-	cmd.Env = environment([]string{"COMPOSE_PROJECT_NAME=" + c.project})
+	cmd.Env = environment(c.env)
 	out, err := cmd.Output()
 	return strings.TrimSpace(string(out)), err
 }
@@ -107,11 +124,21 @@ type container struct {
 	}
 }
 
-// isHardened looks at the running containers as the engine sees them, and stops them.
-func (c composition) isHardened(t *testing.T) {
+// survivesPrimary kills the primary of a third of all keys, and waits until they can be written again.
+func (c composition) survivesPrimary(t *testing.T) {
+	t.Helper()
+	if out, err := c.run("kill", "valkey-1"); err != nil {
+		t.Fatalf("docker compose kill: %v\n%s", err, out)
+	}
+	eventually(t, "all is written again", func() bool { return calls(t, http.MethodPut, "http://localhost:8888") == 100 })
+}
+
+// isHardened looks at the running containers of our image as the engine sees them, and stops all. It is told how many ports each
+// publishes.
+func (c composition) isHardened(t *testing.T, ports map[string]int) {
 	t.Helper()
 	ids := map[string]string{}
-	for _, service := range []string{"kvservice", "gateway"} {
+	for service, want := range ports {
 		id, err := c.run("ps", "-q", service)
 		if err != nil {
 			t.Fatal(err)
@@ -125,8 +152,7 @@ func (c composition) isHardened(t *testing.T) {
 			got.HostConfig.RestartPolicy.Name != "unless-stopped" {
 			t.Errorf("%s runs with more rights than it needs: %+v", service, got)
 		}
-		published := len(got.HostConfig.PortBindings)
-		if want := map[string]int{"kvservice": 0, "gateway": 1}[service]; published != want {
+		if published := len(got.HostConfig.PortBindings); published != want {
 			t.Errorf("%s publishes %d ports, want %d: %+v", service, published, want, got.HostConfig.PortBindings)
 		}
 	}

@@ -5,13 +5,19 @@ import (
 	"testing"
 )
 
-// The README's lines that do not come back. TestReadme runs the others against each of the three ways to start.
+// The README's lines that do not come back. TestReadme runs the others against each of the ways to start.
 const (
 	serveLine   = "KV_API_KEY=my-secret-key go run ./cmd/kv serve"
 	serviceLine = "KV_SERVICE_TOKEN=a-service-token kv kvservice"
 	gatewayLine = "KV_SERVICE_TOKEN=a-service-token KV_API_KEY=my-secret-key kv gateway --service http://127.0.0.1:50051"
 	composeLine = "docker compose up --build"
+	clusterLine = "KV_API_KEY=my-secret-key go run ./deploy/cluster"
+
+	composeClusterLine = "docker compose -f compose.cluster.yaml up --build"
 )
+
+// servingLines are all of them.
+var servingLines = []string{serveLine, serviceLine, gatewayLine, composeLine, clusterLine, composeClusterLine}
 
 // testLine is run by .ci/run, with the race detector.
 const testLine = "go test ./..."
@@ -19,7 +25,7 @@ const testLine = "go test ./..."
 // TestReadme runs the README's lines to the letter and compares what they print with what it says they print.
 func TestReadme(t *testing.T) {
 	doc := readDocument(t, "README.md")
-	for _, special := range []string{serveLine, serviceLine, gatewayLine, composeLine, testLine} {
+	for _, special := range append(servingLines, testLine) {
 		if !doc.has(special) {
 			t.Errorf("the README does not have the line %q", special)
 		}
@@ -39,11 +45,25 @@ func TestReadme(t *testing.T) {
 		doc.runBeside(t)
 	})
 	t.Run("compose", func(t *testing.T) {
-		compose := needsDocker(t)
+		compose := needsDocker(t, composeLine)
 		portsAreFree(t, "8888")
 		composition := compose.up(t)
 		doc.runBeside(t)
-		composition.isHardened(t)
+		composition.isHardened(t, map[string]int{"kvservice": 0, "gateway": 1})
+	})
+	t.Run("cluster", func(t *testing.T) {
+		portsAreFree(t, "8888")
+		startCluster(t, "bash", "-c", clusterLine)
+		doc.runBeside(t)
+	})
+	t.Run("compose cluster", func(t *testing.T) {
+		compose := needsDocker(t, composeClusterLine)
+		compose.needsImages(t, "valkey/valkey:8.1", "haproxy:3.0")
+		portsAreFree(t, "8888")
+		composition := compose.up(t)
+		doc.runBeside(t)
+		composition.survivesPrimary(t)
+		composition.isHardened(t, map[string]int{"kvservice-1": 0, "kvservice-2": 0, "gateway-1": 0, "gateway-2": 0})
 	})
 }
 
@@ -66,7 +86,7 @@ func TestTheReadmeShowsTheLinesThatWereAskedFor(t *testing.T) {
 // runBeside runs all lines of the README that come back.
 func (d document) runBeside(t *testing.T) {
 	t.Helper()
-	d.run(t, serveLine, serviceLine, gatewayLine, composeLine, testLine)
+	d.run(t, append(servingLines, testLine)...)
 }
 
 // portsAreFree fails if somebody listens where the documents' servers listen.
