@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -25,9 +24,9 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	}
 	results := make([]store.Result, len(ops))
 	for i, r := range e.send(ctx, parts) {
-		e.readPart(parts[i], r, ops, results)
+		e.readPart(ctx, parts[i], r, ops, results)
 	}
-	if slices.ContainsFunc(parts, func(p part) bool { return p.get == "" }) {
+	if slices.ContainsFunc(parts, func(p part) bool { return len(p.gets) == 0 }) {
 		e.feed.nudge()
 	}
 	return results, nil
@@ -52,43 +51,35 @@ func (e *Engine) atomically(ctx context.Context, ops []store.Operation) ([]store
 // part is the operations of a batch that one command carries out.
 type part struct {
 	indexes []int
-	call    call   // of several operations, or of one that is not Get
-	get     string // the key of an entry to read, if not empty
+	call    call     // of several operations, or of one that is not Get
+	gets    []string // the keys of entries to read, if there are any
 }
 
 func (p part) command(e *Engine) rueidis.Completed {
-	if p.get != "" {
-		return e.client.B().Get().Key(p.get).Build()
+	if len(p.gets) > 0 {
+		return e.get(p.gets)
 	}
 	return e.command(p.call)
 }
 
-// divide has operations on one shard stay together, unless they are all reads.
+// divide has operations on one shard stay together.
 func (e *Engine) divide(ops []store.Operation) ([]part, error) {
-	shards, indexes := make([]int, len(ops)), make([]int, len(ops))
-	for i, op := range ops {
-		shards[i], indexes[i] = shardOf(op.Key, len(e.shards)), i
-	}
-	slices.SortStableFunc(indexes, func(a, b int) int { return cmp.Compare(shards[a], shards[b]) })
-	parts := make([]part, 0, len(ops))
-	for len(indexes) > 0 {
-		s, n := &e.shards[shards[indexes[0]]], 1
-		for n < len(indexes) && shards[indexes[n]] == shards[indexes[0]] {
-			n++
-		}
-		group := indexes[:n]
-		indexes = indexes[n:]
-		if onlyGets(ops, group) {
-			for i := range group {
-				parts = append(parts, part{indexes: group[i : i+1], get: s.entry + ops[group[i]].Key})
+	groups := e.byShard(len(ops), func(i int) string { return ops[i].Key })
+	parts := make([]part, len(groups))
+	for i, group := range groups {
+		s := &e.shards[group.shard]
+		parts[i].indexes = group.indexes
+		if onlyGets(ops, group.indexes) {
+			parts[i].gets = make([]string, len(group.indexes))
+			for n, at := range group.indexes {
+				parts[i].gets[n] = s.entry + ops[at].Key
 			}
 			continue
 		}
-		c, err := e.apply(s, false, pick(ops, group)...)
-		if err != nil {
+		var err error
+		if parts[i].call, err = e.apply(s, false, pick(ops, group.indexes)...); err != nil {
 			return nil, err
 		}
-		parts = append(parts, part{indexes: group, call: c})
 	}
 	return parts, nil
 }
@@ -106,10 +97,9 @@ func pick(ops []store.Operation, group []int) []store.Operation {
 }
 
 // readPart puts the results of a part where they belong.
-func (e *Engine) readPart(p part, r rueidis.RedisResult, ops []store.Operation, results []store.Result) {
-	if p.get != "" {
-		at := p.indexes[0]
-		results[at], results[at].Err = e.readGet(ops[at].Key, r)
+func (e *Engine) readPart(ctx context.Context, p part, r rueidis.RedisResult, ops []store.Operation, results []store.Result) {
+	if len(p.gets) > 0 {
+		e.readGets(ctx, p, r, ops, results)
 		return
 	}
 	applied, err := e.readApplied(read(r), pick(ops, p.indexes))
@@ -119,5 +109,17 @@ func (e *Engine) readPart(p part, r rueidis.RedisResult, ops []store.Operation, 
 		} else {
 			results[at] = applied[i]
 		}
+	}
+}
+
+func (e *Engine) readGets(ctx context.Context, p part, r rueidis.RedisResult, ops []store.Operation, results []store.Result) {
+	values, err := e.values(ctx, p.gets, r)
+	for i, at := range p.indexes {
+		if err != nil {
+			results[at].Err = unread(err)
+			continue
+		}
+		packed, err := values[i].ToString()
+		results[at], results[at].Err = e.readGet(ops[at].Key, packed, err)
 	}
 }

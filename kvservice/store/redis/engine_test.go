@@ -38,7 +38,7 @@ func TestSoak(t *testing.T) {
 }
 
 // open opens an engine on nodes that is closed at the end of the test.
-func open(t *testing.T, nodes *rediscluster.Cluster, options redis.Options) *redis.Engine {
+func open(t testing.TB, nodes *rediscluster.Cluster, options redis.Options) *redis.Engine {
 	t.Helper()
 	where, err := redis.ParseURL(nodes.URL())
 	if err != nil {

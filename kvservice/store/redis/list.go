@@ -146,18 +146,17 @@ func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 
 // read reads entries, and leaves out those that are gone.
 func (e *Engine) read(ctx context.Context, keys []string, keysOnly bool) ([]store.Entry, error) {
-	commands := make([]rueidis.Completed, len(keys))
-	for i, key := range keys {
-		name := e.shards[shardOf(key, len(e.shards))].entry + key
-		if keysOnly {
-			commands[i] = e.client.B().Getrange().Key(name).Start(0).End(headerBytes - 1).Build()
-		} else {
-			commands[i] = e.client.B().Get().Key(name).Build()
-		}
+	stored := e.whole
+	if keysOnly {
+		stored = e.heads
+	}
+	values, err := stored(ctx, keys)
+	if err != nil {
+		return nil, unread(err)
 	}
 	entries := make([]store.Entry, 0, len(keys))
-	for i, r := range e.client.DoMulti(ctx, commands...) {
-		packed, err := r.ToString()
+	for i, value := range values {
+		packed, err := value.ToString()
 		if rueidis.IsRedisNil(err) || err == nil && packed == "" {
 			continue
 		}

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"key-value/kvservice/store"
 )
 
@@ -26,7 +24,8 @@ var refusals = map[byte]error{
 func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	s := &e.shards[shardOf(op.Key, len(e.shards))]
 	if op.Kind == store.Get {
-		return e.readGet(op.Key, e.client.Do(ctx, e.get(s, op.Key)))
+		packed, err := e.client.Do(ctx, e.get([]string{s.entry + op.Key})).ToString()
+		return e.readGet(op.Key, packed, err)
 	}
 	cmd, err := e.apply(s, false, op)
 	if err != nil {
@@ -40,32 +39,6 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 	result := results[0]
 	err, result.Err = result.Err, nil
 	return result, err
-}
-
-// get is a read of one entry. The server answers it by itself, without a function, and knows when entries end.
-func (e *Engine) get(s *shard, key string) rueidis.Completed {
-	return e.client.B().Get().Key(s.entry + key).Build()
-}
-
-func (e *Engine) readGet(key string, r rueidis.RedisResult) (store.Result, error) {
-	packed, err := r.ToString()
-	if rueidis.IsRedisNil(err) {
-		e.misses.Add(1)
-		return store.Result{}, store.ErrNotFound
-	}
-	if err != nil {
-		return store.Result{}, unread(err)
-	}
-	return e.found(key, packed)
-}
-
-func (e *Engine) found(key, packed string) (store.Result, error) {
-	entry, err := unpackEntry(key, packed)
-	if err == nil {
-		e.hits.Add(1)
-		e.saw(entry.Version.Revision)
-	}
-	return store.Result{Entry: entry}, err
 }
 
 // apply is a call that carries out operations on keys of one shard, in order; if atomic, all or none.
