@@ -5,7 +5,7 @@
 // else, as a gateway's wait for its service. Where they do the work themselves there is never more than one for each
 // processor to count: the others wait unseen, as goroutines that could run, and whoever is to be refused waits
 // behind them. So work that is large takes turns: a few have theirs at a time, the others wait in a line that the
-// scheduler knows nothing of, and whoever comes meanwhile is looked at in between.
+// scheduler knows nothing of, and whoever comes meanwhile is looked at in between: before a turn and behind it.
 //
 // How long the line may be follows from how fast it moves, so that nobody waits in it for much longer than [patience].
 // As in CoDel (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10/5, 2012) it is the time in a queue that
@@ -35,6 +35,7 @@ type Limiter struct {
 	cfg     Config
 	calls   atomic.Int64
 	watches atomic.Int64
+	glances chan *glance // as many as there are turns
 
 	mu   sync.Mutex
 	busy int  // turns that are taken; guarded by mu
@@ -42,7 +43,13 @@ type Limiter struct {
 }
 
 // New returns a limiter.
-func New(cfg Config) *Limiter { return &Limiter{cfg: cfg} }
+func New(cfg Config) *Limiter {
+	l := &Limiter{cfg: cfg, glances: make(chan *glance, cfg.Turns)}
+	for range cfg.Turns {
+		l.glances <- newGlance()
+	}
+	return l
+}
 
 // Enter lets a unary call in, or returns why not. Whoever was let in calls Leave in the end.
 func (l *Limiter) Enter() error {

@@ -2,7 +2,6 @@ package admission
 
 import (
 	"context"
-	"runtime"
 	"time"
 )
 
@@ -23,12 +22,16 @@ func (l *Limiter) EnterLarge(ctx context.Context) error {
 	if l == nil || l.cfg.Turns == 0 {
 		return nil
 	}
-	if err := l.turn(ctx); err != nil {
+	waited, err := l.turn(ctx)
+	if err != nil {
 		l.Leave()
 		return err
 	}
+	if !waited {
+		return nil
+	}
 	// Those who came in the meantime are looked at first: most take no time, and who must be refused is refused now.
-	runtime.Gosched()
+	l.glance()
 	if err := ctx.Err(); err != nil { // a caller who left did so while we waited
 		l.LeaveLarge()
 		return err
@@ -42,31 +45,47 @@ func (l *Limiter) LeaveLarge() {
 	if l == nil || l.cfg.Turns == 0 {
 		return
 	}
+	if l.someWait() {
+		l.glance() // what is left to do, such as to write the answer, can be as much work again
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nextLocked()
 }
 
-// turn waits until ctx ends or the caller has its turn.
-func (l *Limiter) turn(ctx context.Context) error {
+// glance has whoever came meanwhile looked at. Only who has a turn may call it.
+func (l *Limiter) glance() {
+	g := <-l.glances
+	g.take()
+	l.glances <- g
+}
+
+func (l *Limiter) someWait() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.line.waiters.Len() != 0
+}
+
+// turn waits until ctx ends or the caller has its turn, and reports whether it had to wait.
+func (l *Limiter) turn(ctx context.Context) (waited bool, err error) {
 	l.mu.Lock()
 	if l.busy < l.cfg.Turns {
 		l.busy++
 		l.mu.Unlock()
-		return nil
+		return false, nil
 	}
 	if l.line.full() {
 		l.mu.Unlock()
-		return overloaded()
+		return false, overloaded()
 	}
 	w := l.line.join()
 	l.mu.Unlock()
 	select {
 	case <-w.called:
-		return nil
+		return true, nil
 	case <-ctx.Done():
 		l.giveUp(w)
-		return ctx.Err()
+		return true, ctx.Err()
 	}
 }
 
