@@ -2,6 +2,7 @@ package admission
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -27,11 +28,12 @@ func (l *Limiter) EnterLarge(ctx context.Context) error {
 		l.Leave()
 		return err
 	}
-	if !waited {
-		return nil
-	}
 	// Those who came in the meantime are looked at first: most take no time, and who must be refused is refused now.
-	l.glance()
+	if waited {
+		l.glance()
+	} else {
+		runtime.Gosched() // who could run has not been looked at either, and is not yet in the line
+	}
 	if err := ctx.Err(); err != nil { // a caller who left did so while we waited
 		l.LeaveLarge()
 		return err
