@@ -4,17 +4,13 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"runtime"
 	"sync/atomic"
-	"time"
 )
 
-const (
-	// resetsFree is how many more requests than it waits for a client may give up, on one HTTP/2 connection, before
-	// each further one costs it resetDelay, and resetsMax how many before it is sent away.
-	resetsFree = 100
-	resetsMax  = 1000
-	resetDelay = time.Millisecond
-)
+// resetsMax is how many more requests than it waits for a client may give up, on one HTTP/2 connection, before it is sent
+// away.
+const resetsMax = 1000
 
 // peerKey is where a connection's context has its *peer.
 type peerKey struct{}
@@ -29,16 +25,19 @@ func keepPeer(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(keepTLS(ctx, conn), peerKey{}, &peer{conn: conn})
 }
 
-// withoutResets slows down, and then closes, connections whose clients open streams only to reset them ("rapid reset",
-// CVE-2023-44487). net/http bounds how many handlers run for such a client and leaves it at that; grpc-go has the client
-// wait. To close the connection at once would be no use, since the client opens another. A request that was given up
-// before its turn came is not looked at.
+// withoutResets closes connections whose clients open streams only to reset them ("rapid reset", CVE-2023-44487).
+// net/http bounds how many handlers run for such a client and leaves it at that; package split reads more slowly from it.
+// To close the connection at once would be no use, since the client opens another. A request that was given up before its
+// turn came is not looked at.
 func withoutResets(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := r.Context().Value(peerKey{}).(*peer)
 		if !ok || r.ProtoMajor < 2 {
 			next.ServeHTTP(w, r)
 			return
+		}
+		if p.resets.Load() > 0 {
+			runtime.Gosched() // what takes the request back may have come with it
 		}
 		if r.Context().Err() == nil {
 			next.ServeHTTP(w, r)
@@ -55,12 +54,7 @@ func (p *peer) ended(reset bool) {
 		}
 		return
 	}
-	switch n := p.resets.Add(1); {
-	case n >= resetsMax:
+	if p.resets.Add(1) >= resetsMax {
 		_ = p.conn.Close()
-	case n > resetsFree:
-		if c, ok := p.conn.(interface{ Delay(time.Duration) }); ok {
-			c.Delay(resetDelay)
-		}
 	}
 }

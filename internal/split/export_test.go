@@ -25,3 +25,9 @@ func Decide(conn net.Conn, cfg Config) (net.Conn, string, error) {
 	}
 	return &replayConn{Conn: conn, replay: p.in, answered: ignore}, "net/http", nil
 }
+
+// HTTPConn returns conn as net/http gets an HTTP/2 connection.
+func HTTPConn(conn net.Conn) net.Conn {
+	p := &peeker{conn: conn, cfg: Config{WriteTimeout: time.Minute}, in: make([]byte, 0, bufferBytes)}
+	return newHTTPConn(p, func() {}, new(tally))
+}

@@ -3,15 +3,12 @@ package split
 import (
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
 const (
 	// gatherMax is how many bytes may wait to be written.
 	gatherMax = 64 << 10
-	// delayMax is the longest wait before a read: a client that is kept waiting must still be noticed when it leaves.
-	delayMax = time.Second
 	// flushTime is how long what is still to be written may take once the server has closed the connection.
 	flushTime = time.Second
 )
@@ -24,7 +21,8 @@ type httpConn struct {
 	source   *source
 	timeout  time.Duration
 	answered func()
-	owed     atomic.Int64 // nanoseconds to wait before more is read
+	acking   bool   // whether an acknowledgement of our SETTINGS is still to come
+	resets   resets // of whoever reads
 
 	mu      sync.Mutex
 	changed sync.Cond // of the fields below
@@ -40,10 +38,8 @@ type httpConn struct {
 func newHTTPConn(p *peeker, answered func(), flushing *tally) *httpConn {
 	c := &httpConn{Conn: p.conn, timeout: p.cfg.WriteTimeout, answered: answered, first: boundary{answered: answered}}
 	c.changed.L = &c.mu
-	c.source = newSource(p, nil)
-	if p.settings && !p.acked {
-		c.source.judge = judgeAck
-	}
+	c.acking = p.settings && !p.acked
+	c.source = newSource(p, c.judge)
 	flushing.up()
 	go func() {
 		defer flushing.down()
@@ -52,23 +48,17 @@ func newHTTPConn(p *peeker, answered func(), flushing *tally) *httpConn {
 	return c
 }
 
-// judgeAck drops the first acknowledgement of SETTINGS: they come in order, and the first SETTINGS were ours.
-func judgeAck(f frame, _ []byte) verdict {
-	if f.kind == typeSettings && f.has(flagAck) && f.length == 0 {
-		return dropPassed
+// judge drops the first acknowledgement of SETTINGS: they come in order, and the first SETTINGS were ours.
+func (c *httpConn) judge(f frame, _ []byte) verdict {
+	c.resets.count(f)
+	if c.acking && f.kind == typeSettings && f.has(flagAck) && f.length == 0 {
+		c.acking = false
+		return drop
 	}
 	return pass
 }
 
-func (c *httpConn) Read(p []byte) (int, error) {
-	if owed := time.Duration(c.owed.Swap(0)); owed > 0 {
-		time.Sleep(min(owed, delayMax))
-	}
-	return c.source.Read(p)
-}
-
-// Delay has the connection wait for d before it reads on, beside what it has to wait already.
-func (c *httpConn) Delay(d time.Duration) { c.owed.Add(int64(d)) }
+func (c *httpConn) Read(p []byte) (int, error) { return c.source.Read(c.resets.wait(p)) }
 
 // Write implements [net.Conn]. An error is told with a later write.
 func (c *httpConn) Write(p []byte) (int, error) {

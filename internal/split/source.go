@@ -20,12 +20,11 @@ const (
 type verdict int
 
 const (
-	more       verdict = iota // it cannot be told before more has come
-	pass                      // the server gets it
-	passAll                   // the server gets it and all further ones, unseen
-	drop                      // the server does not get it
-	dropPassed                // the server does not get it, and gets all further ones unseen
-	replace                   // the server gets something else
+	more    verdict = iota // it cannot be told before more has come
+	pass                   // the server gets it
+	passAll                // the server gets it and all further ones, unseen
+	drop                   // the server does not get it
+	replace                // the server gets something else
 )
 
 // source reads frames from a connection and takes some of them out.
@@ -143,9 +142,6 @@ func (s *source) pronounce(f frame, rest []byte) bool {
 		s.judge = nil
 	case drop:
 		s.dropping = f.size()
-	case dropPassed:
-		s.dropping = f.size()
-		s.judge = nil
 	case replace:
 		s.buf = slices.Replace(s.buf, s.ready, s.ready+s.insteadOf, s.instead...)
 		s.ready += len(s.instead)
