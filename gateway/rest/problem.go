@@ -58,10 +58,13 @@ func WriteWrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string)
 // problemOf describes err. Only a message that comes with a reason was written for the caller; others are a
 // transport's and may tell what is behind the gateway.
 func problemOf(err error) problem {
-	r, metadata := reasonOf(err)
-	p := problem{kind: kinds[r], reason: r, metadata: metadata, retry: reason.RetryDelay(err)}
+	r, metadata, said := reasonOf(err)
+	p := problem{kind: kinds[r], reason: r, metadata: metadata}
+	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
+		p.retry = reason.RetryDelay(err)
+	}
 	p.detail = p.title
-	if e, ok := errors.AsType[*connect.Error](err); ok && reason.Of(err) != "" && r != internal {
+	if e, ok := errors.AsType[*connect.Error](err); ok && said && r != internal {
 		p.detail = cmp.Or(e.Message(), p.title)
 	}
 	return p

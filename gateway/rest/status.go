@@ -68,13 +68,13 @@ var kinds = map[reason.Reason]kind{
 	internal:      {http.StatusInternalServerError, "Internal error"},
 }
 
-// reasonOf returns the reason of err, which kinds has, and its metadata.
-func reasonOf(err error) (reason.Reason, map[string]string) {
-	r, metadata, _ := reason.Info(err)
+// reasonOf returns the reason of err, which kinds has, its metadata, and whether err said a reason itself.
+func reasonOf(err error) (r reason.Reason, metadata map[string]string, said bool) {
+	r, metadata, _ = reason.Info(err)
 	if _, ok := kinds[r]; ok {
-		return r, metadata
+		return r, metadata, true
 	}
-	return fallback(err), metadata
+	return fallback(err), metadata, r != ""
 }
 
 // fallback chooses a reason for an error that has none which is known here.

@@ -129,15 +129,25 @@ func (k *Keys) refuse(now time.Time, peer string) error {
 	if wait := k.failures.add(now, peer); wait > 0 {
 		return tooManyFailures(wait)
 	}
-	return notValid()
+	return errNotValid
 }
 
-// notValid is the one answer to all keys that do not open.
-func notValid() error {
-	return reason.APIKeyInvalid.Errorf("a valid API key is required: send it as x-api-key or as Authorization: Bearer")
-}
+// What wrong keys are answered is made once: it should not cost more to refuse a key than to show one.
+var (
+	// errNotValid is the one answer to all keys that do not open.
+	errNotValid error = reason.APIKeyInvalid.Errorf("a valid API key is required: send it as x-api-key or as Authorization: Bearer")
+	// errTooMany is for who need not wait for longer than a second.
+	errTooMany = tooMany(time.Second)
+)
 
 func tooManyFailures(wait time.Duration) error {
+	if wait <= time.Second {
+		return errTooMany
+	}
+	return tooMany(wait)
+}
+
+func tooMany(wait time.Duration) error {
 	return reason.RateLimited.After(wait, "too many API keys that are not valid came from this address")
 }
 

@@ -38,7 +38,7 @@ func (k *Keys) review(now time.Time) {
 	defer k.mu.Unlock()
 	for g := range k.guards {
 		p := set.find(g.p.ID, g.p.hash, now)
-		err := notValid()
+		err := errNotValid
 		if p != nil {
 			err = p.may(g.request)
 		}
