@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -15,14 +14,9 @@ import (
 )
 
 const (
-	// goodRate is how many gets a second are measured, on goodConnections.
-	goodRate        = 1000
-	goodConnections = 32
 	// pause is between two strokes of a hostile peer, and strokes how many frames one has.
 	pause   = 10 * time.Millisecond
 	strokes = 100
-	// settle is how long the hostile peers are at work before anything is measured.
-	settle = time.Second
 )
 
 // hostile is a way to be a nuisance: peers at a time, each of which does what attack does until it fails, and then
@@ -33,49 +27,28 @@ type hostile struct {
 	attack func(ctx context.Context, tcp net.Conn) error
 }
 
-// besides measures what hostile peers do to the good ones.
-func besides(ctx context.Context, addr string, d time.Duration) error {
-	get := request("GET", "/v1/values/overload/0042", "")
-	measure := func() (time.Duration, int, error) {
-		o, err := open(ctx, addr, get, goodConnections, goodRate, d)
-		if err != nil {
-			return 0, 0, err
-		}
-		return p99(o.good), o.failed + len(o.refused) + int(o.unsent.Load()), nil
-	}
-	fmt.Printf("\n%-22s %10s %12s %12s %8s\n", "hostile peers", "idle p99", "p99 besides", "ratio", "failed")
-	for _, h := range []hostile{
+func nuisances() []hostile {
+	return []hostile{
 		{"rapid reset", 4, rapidReset},
 		{"CONTINUATION flood", 4, continuation},
 		{"SETTINGS flood", 4, settings},
 		{"PING flood", 4, pings},
 		{"slow headers", 2000, slowHeaders},
+		{"half-open connections", 5000, halfOpen},
 		{"readers that stop", 200, stopReading},
-	} {
-		idle, _, err := measure()
-		if err != nil {
-			return err
-		}
-		end := h.begin(ctx, addr)
-		time.Sleep(settle)
-		busy, failed, err := measure()
-		end()
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%-22s %10v %12v %12.2f %8d\n", h.name, round(idle), round(busy), busy.Seconds()/idle.Seconds(), failed)
+		{"10,000 wrong keys/s", 4, wrongKeys},
 	}
-	return nil
 }
 
-// begin lets the peers loose, and returns what ends them.
-func (h hostile) begin(ctx context.Context, addr string) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// begin has the peers at work until ctx ends.
+func (h hostile) begin(ctx context.Context, addr string) {
+	// From an address of their own, as the good ones share nothing with them but the server.
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	var all sync.WaitGroup
 	for range h.peers {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				tcp, err := net.Dial("tcp", addr)
+				tcp, err := dialer.DialContext(ctx, "tcp", addr)
 				if err != nil {
 					time.Sleep(pause)
 					continue
@@ -88,7 +61,7 @@ func (h hostile) begin(ctx context.Context, addr string) (end func()) {
 			}
 		})
 	}
-	return func() { cancel(); all.Wait() }
+	all.Wait()
 }
 
 // flood greets as an HTTP/2 client does, reads whatever comes, and calls stroke again and again.
@@ -166,6 +139,32 @@ func slowHeaders(ctx context.Context, tcp net.Conn) error {
 		case <-ctx.Done():
 			return nil
 		}
+	}
+	return nil
+}
+
+// halfOpen sends half of a request.
+func halfOpen(_ context.Context, tcp net.Conn) error {
+	whole := request("GET", "/v1/values/overload/0042", "")
+	if _, err := tcp.Write(whole[:len(whole)/2]); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, tcp) // until the server closes it
+	return err
+}
+
+// wrongKeys shows a quarter of 10,000 API keys a second, none of which is valid.
+func wrongKeys(ctx context.Context, tcp net.Conn) error {
+	wrong := bytes.Replace(request("GET", "/v1/values/overload/0042", ""), []byte(apiKey), []byte("guess"), 1)
+	some := bytes.Repeat(wrong, 25)
+	go func() { _, _ = io.Copy(io.Discard, tcp) }()
+	ticks := time.NewTicker(pause)
+	defer ticks.Stop()
+	for ctx.Err() == nil {
+		if _, err := tcp.Write(some); err != nil {
+			return err
+		}
+		<-ticks.C
 	}
 	return nil
 }

@@ -1,15 +1,16 @@
 // Command overload measures what the store does when it is asked for more than it can do, and while hostile peers are
-// at work. It builds the store, starts it on loopback with one processor for itself, and ends it.
+// at work. It builds the store, starts it on loopback with a processor for itself, and ends it. All load, good and
+// hostile, is made on another processor. It needs Linux, with taskset.
 //
 //	go run -C bench ./overload
 //
 // First it finds the peak in a closed loop. Then requests come in an open loop, at their times whether or not earlier
 // ones were answered, two, five and ten times as many as that. The requests are pages of a listing, which cost much more
-// to answer than to refuse. A request for which all connections are busy is not sent, and counted as such.
+// to answer than to refuse. A request for which all connections are busy is not sent, and counted as such. All of that is
+// done in rounds, and the medians are told.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -18,8 +19,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -42,9 +41,16 @@ func run(ctx context.Context) error {
 	connections := flag.Int("connections", 256, "connections of the open loop")
 	only := flag.String("only", "", "measure load or peers alone")
 	valueBytes := flag.Int("value-bytes", 64, "how long the values are of which a page has 1,000")
-	procs := flag.Int("procs", 0, "processors of the server; 0: all")
+	rounds := flag.Int("rounds", 3, "how often to measure everything")
 	two := flag.Bool("two", false, "run gateway and kvservice as two processes")
+	hostile := flag.String("be", "", "be these hostile peers, of the server at the address in the argument; this program says so to itself")
 	flag.Parse()
+	if *hostile != "" {
+		return be(ctx, *hostile, flag.Arg(0))
+	}
+	if err := canPin(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "overload")
 	if err != nil {
 		return err
@@ -52,24 +58,27 @@ func run(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	var servers process.Group
 	defer servers.Stop()
-	addr, err := start(ctx, &servers, dir, *two, *procs)
+	addr, err := start(ctx, &servers, dir, *two)
 	if err != nil {
+		return err
+	}
+	if err := pinSelf(); err != nil {
 		return err
 	}
 	if err := fill(addr, *valueBytes); err != nil {
 		return err
 	}
 	if *only != "peers" {
-		err = overload(ctx, addr, *connections, *duration)
+		err = overload(ctx, addr, *connections, *rounds, *duration)
 	}
 	if *only != "load" {
-		err = errors.Join(err, besides(ctx, addr, *duration))
+		err = errors.Join(err, besides(ctx, addr, *rounds, *duration))
 	}
 	return err
 }
 
 // start builds the store and starts it.
-func start(ctx context.Context, servers *process.Group, dir string, two bool, procs int) (addr string, err error) {
+func start(ctx context.Context, servers *process.Group, dir string, two bool) (addr string, err error) {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "key-value").Output()
 	if err != nil {
 		return "", fmt.Errorf("run it with go run -C bench ./overload: %w", err)
@@ -80,21 +89,20 @@ func start(ctx context.Context, servers *process.Group, dir string, two bool, pr
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the store: %w: %s", err, out)
 	}
-	env := []string{"KV_API_KEY=" + apiKey, "GOMAXPROCS=" + strconv.Itoa(cmp.Or(procs, runtime.NumCPU()))}
-	if !two {
-		server, err := servers.Start(ctx, env, binary, "serve", "--listen", "127.0.0.1:0")
+	run := func(args ...string) (string, error) {
+		name, args := pinned(binary, append(args, "--listen", "127.0.0.1:0")...)
+		server, err := servers.Start(ctx, []string{"KV_API_KEY=" + apiKey}, name, args...)
 		if err != nil {
 			return "", err
 		}
 		return server.Addr, nil
 	}
-	service, err := servers.Start(ctx, env, binary, "kvservice", "--listen", "127.0.0.1:0")
+	if !two {
+		return run("serve")
+	}
+	service, err := run("kvservice")
 	if err != nil {
 		return "", err
 	}
-	gateway, err := servers.Start(ctx, env, binary, "gateway", "--listen", "127.0.0.1:0", "--service", "http://"+service.Addr)
-	if err != nil {
-		return "", err
-	}
-	return gateway.Addr, nil
+	return run("gateway", "--service", "http://"+service)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,32 +14,64 @@ const (
 	recovered = 50 * time.Millisecond
 )
 
+// figures are what was measured of one load. Each has one value for each round.
+type figures struct {
+	goodput, goodP99, refused, refusedP99, recovery, failed, unsent sample
+}
+
 // overload measures the peak, and what is left of it when more is asked for.
-func overload(ctx context.Context, addr string, connections int, d time.Duration) error {
+func overload(ctx context.Context, addr string, connections, rounds int, d time.Duration) error {
 	page := request("GET", "/v1/values?prefix=overload/&pageSize=1000", "")
 	if _, err := closed(ctx, addr, page, closedConnections, d/2); err != nil { // to warm up
 		return err
 	}
-	peak, err := closed(ctx, addr, page, closedConnections, d)
+	loads := []float64{1, 2, 5, 10}
+	all := make([]figures, len(loads))
+	var peaks, peakP99 sample
+	for range rounds {
+		peak, err := closed(ctx, addr, page, closedConnections, d)
+		if err != nil {
+			return err
+		}
+		peaks.add(peak.rate())
+		peakP99.addTime(p99(peak.good))
+		for i, times := range loads {
+			if err := all[i].measure(ctx, addr, page, connections, times, peak.rate(), d); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Printf("peak, closed loop on %d connections: %.0f pages/s, p99 %v\n\n", closedConnections, peaks.median(), peakP99.time())
+	fmt.Printf("%-6s %12s %12s %10s %10s %12s %8s %8s %10s\n",
+		"load", "goodput/peak", "low-high", "p99 good", "refused/s", "p99 refused", "failed", "unsent", "recovery")
+	for i, times := range loads {
+		f := &all[i]
+		fmt.Printf("%-6s %12.2f %7.2f-%.2f %10v %10.0f %12v %8.0f %8.0f %10v\n", fmt.Sprintf("%gx", times),
+			f.goodput.median(), slices.Min(f.goodput), slices.Max(f.goodput), f.goodP99.time(), f.refused.median(),
+			f.refusedP99.time(), f.failed.median(), f.unsent.median(), f.recovery.time())
+	}
+	return nil
+}
+
+// measure offers so many times the peak.
+func (f *figures) measure(
+	ctx context.Context, addr string, page []byte, connections int, times, peak float64, d time.Duration,
+) error {
+	o, err := open(ctx, addr, page, connections, times*peak, d)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("peak, closed loop on %d connections: %.0f pages/s, p99 %v\n\n", closedConnections, peak.rate(), round(p99(peak.good)))
-	fmt.Printf("%-6s %10s %12s %10s %10s %12s %8s %8s %10s\n",
-		"load", "offered/s", "goodput/peak", "p99 good", "refused/s", "p99 refused", "failed", "unsent", "recovery")
-	for _, times := range []float64{1, 2, 5, 10} {
-		o, err := open(ctx, addr, page, connections, times*peak.rate(), d)
-		if err != nil {
-			return err
-		}
-		recovery, err := recover(addr, page)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%-6s %10.0f %12.2f %10v %10.0f %12v %8d %8d %10v\n", fmt.Sprintf("%gx", times), times*peak.rate(),
-			o.rate()/peak.rate(), round(p99(o.good)), float64(len(o.refused))/o.took.Seconds(), round(p99(o.refused)), o.failed,
-			o.unsent.Load(), round(recovery))
+	recovery, err := recover(addr, page)
+	if err != nil {
+		return err
 	}
+	f.goodput.add(o.rate() / peak)
+	f.goodP99.addTime(p99(o.good))
+	f.refused.add(float64(len(o.refused)) / o.took.Seconds())
+	f.refusedP99.addTime(p99(o.refused))
+	f.failed.add(float64(o.failed))
+	f.unsent.add(float64(o.unsent.Load()))
+	f.recovery.addTime(recovery)
 	return nil
 }
 
@@ -60,5 +93,3 @@ func recover(addr string, request []byte) (time.Duration, error) {
 		}
 	}
 }
-
-func round(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
