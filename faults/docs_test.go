@@ -10,10 +10,11 @@ import (
 )
 
 var (
-	aTest     = regexp.MustCompile("`([\\w/]+)\\.((?:Test|Fuzz)\\w+)`")
-	aKind     = regexp.MustCompile("`faults: ([^`…]+)`")
-	aFailover = regexp.MustCompile("`failover: ([^`…]+)`")
-	aCheck    = regexp.MustCompile("`storetest: ([^`…]+)`")
+	aTest        = regexp.MustCompile("`([\\w/]+)\\.((?:Test|Fuzz)\\w+)`")
+	aKind        = regexp.MustCompile("`faults: ([^`…]+)`")
+	aFailover    = regexp.MustCompile("`failover: ([^`…]+)`")
+	failoverKind = regexp.MustCompile(`(?m)^\t\w+ += "(.+)"$`)
+	aCheck       = regexp.MustCompile("`storetest: ([^`…]+)`")
 )
 
 // sources returns the text of a folder's Go files whose names match.
@@ -80,6 +81,11 @@ func TestEveryRowOfReliabilityIsShown(t *testing.T) {
 	}
 	if rows < 40 {
 		t.Errorf("there are %d rows, want those of everything that the store must survive", rows)
+	}
+	for _, match := range failoverKind.FindAllStringSubmatch(sources(t, "faults/failover", "fault.go"), -1) {
+		if !strings.Contains(string(document), "`failover: "+match[1]+"`") {
+			t.Errorf("the failover suite's kind of fault %q is in no row", match[1])
+		}
 	}
 	for _, f := range kinds {
 		if !strings.Contains(string(document), "`faults: "+f.name+"`") {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,7 @@ const (
 	primaryKilled = "primary killed"
 	primaryAlone  = "primary killed, its replica cut off before"
 	primaryPaused = "primary paused, replaced, and back"
+	primaryHung   = "primary paused for good, replaced"
 	serviceKilled = "kvservice killed, started again"
 	replicaKilled = "all replicas killed, started again"
 	primariesFull = "memory limit of all primaries reached"
@@ -33,13 +35,13 @@ type inject func(ctx context.Context, r *run, turn int, struck func(from, to ins
 
 // kinds are the faults there are.
 var kinds = map[string]inject{
-	primaryKilled: killPrimary, primaryAlone: killPrimaryAlone, primaryPaused: pausePrimary,
+	primaryKilled: killPrimary, primaryAlone: killPrimaryAlone, primaryPaused: pausePrimary, primaryHung: hangPrimary,
 	serviceKilled: killService, replicaKilled: killReplicas, primariesFull: fillPrimaries,
 }
 
 // loses says whether acknowledged writes may be lost by a kind of fault.
 func loses(kind string) bool {
-	return kind == primaryKilled || kind == primaryAlone || kind == primaryPaused
+	return kind == primaryKilled || kind == primaryAlone || kind == primaryPaused || kind == primaryHung
 }
 
 // explain returns an error unless f explains that a write is lost.
@@ -124,6 +126,25 @@ func pausePrimary(ctx context.Context, r *run, turn int, struck func(from, to in
 	}
 	struck(from, from+time.Hour) // it may acknowledge more when it goes on, until it hears that it was replaced
 	return r.replace(ctx, func(context.Context) error { return shard.Primary.Continue() })
+}
+
+// hangPrimary stops a primary and never has it go on: its connections stay open, and nobody hears anything.
+func hangPrimary(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {
+	shard, err := r.stage.shard(ctx, turn)
+	if err != nil {
+		return err
+	}
+	from := r.now()
+	if err := shard.Primary.Pause(); err != nil {
+		return err
+	}
+	struck(from, r.now())
+	return r.replace(ctx, func(ctx context.Context) error {
+		if _, err := r.recovered(ctx); err != nil {
+			return err
+		}
+		return errors.Join(shard.Primary.Kill(), shard.Primary.Restart(ctx))
+	})
 }
 
 func killService(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {

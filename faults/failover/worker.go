@@ -45,7 +45,8 @@ func (w *worker) write(ctx context.Context) {
 	if b.isUnsure() && !w.look(ctx, b) {
 		return
 	}
-	number, etag := b.begin(w.now())
+	sent := w.now()
+	number, etag := b.begin(sent)
 	var options []client.WriteOption
 	switch {
 	case !w.careful.Load() && w.random.IntN(2) == 0:
@@ -54,7 +55,7 @@ func (w *worker) write(ctx context.Context) {
 	default:
 		options = append(options, client.IfMatch(etag))
 	}
-	sent, value := w.now(), strconv.Itoa(number)
+	value := strconv.Itoa(number)
 	entry, _, err := w.client().Set(ctx, b.key, []byte(value), options...)
 	now := w.now()
 	switch {
