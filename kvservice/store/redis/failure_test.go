@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"key-value/internal/rediscluster"
 	"key-value/kvservice/store"
@@ -145,35 +144,4 @@ func unless(ok bool, err error) error {
 		return nil
 	}
 	return fmt.Errorf("it was answered with %w", errors.Join(err, errors.New("and should not have been")))
-}
-
-// It is not missed by the others while the test goes on, because a cluster that misses a node does nothing at all.
-func TestANodeThatHangsHoldsUpNoOther(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, NodeTimeout: time.Minute})
-	e := open(t, nodes, redis.Options{Shards: 8})
-	do(t, e, set("here", "1"))
-	here := homeOf(t, nodes, "here")
-	elsewhere := ""
-	for i := 0; elsewhere == ""; i++ {
-		key := fmt.Sprint("there", i)
-		do(t, e, set(key, "1"))
-		if homeOf(t, nodes, key).Primary != here.Primary {
-			elsewhere = key
-		}
-	}
-	w := watch(t, e, store.WatchRequest{Key: elsewhere})
-	if err := here.Primary.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	do(t, e, set(elsewhere, "2"))
-	if event := next(t, w); string(event.Entry.Value) != "2" {
-		t.Errorf("the watch has value %q, want 2", event.Entry.Value)
-	}
-	if err := here.Primary.Continue(); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the node that hung is used again", func() error {
-		_, err := e.Do(t.Context(), set("here", "2"))
-		return err
-	})
 }

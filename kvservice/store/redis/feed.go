@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,8 +17,6 @@ const (
 	feedLongest  = 100 * time.Millisecond
 	// feedChanges is how many changes of a shard are read at a time.
 	feedChanges = 256
-	// feedPatience is how long a shard may go without an answer before its watches end.
-	feedPatience = 10 * time.Second
 )
 
 // feed follows the changes of all shards while there are watches, and gives each to those that it is for.
@@ -37,14 +34,6 @@ type feed struct {
 	tails  []tail   // one for each shard; nil: nobody watches; guarded by mu
 	merged position // where watches of prefixes are; guarded by mu
 	last   uint64   // the revision of the last change of any shard; guarded by mu
-}
-
-// tail is where the feed is in a shard.
-type tail struct {
-	epoch   uint64   // zero: not known yet, so that nobody watches the shard
-	upto    uint64   // all changes up to this revision have been read
-	waiting []change // those behind feed.merged
-	failing time.Time
 }
 
 func newFeed(e *Engine) *feed {
@@ -195,82 +184,4 @@ func (f *feed) round(ctx context.Context) bool {
 	}
 	f.mergeLocked()
 	return changed
-}
-
-// advanceLocked takes what shard i has answered. Changes that are missing end its watches: they have been dropped, or
-// the shard has lost them with its primary.
-func (f *feed) advanceLocked(i int, p progress) {
-	t := &f.tails[i]
-	if p.err != nil {
-		f.failLocked(i, p.err)
-		return
-	}
-	t.failing = time.Time{}
-	if t.epoch == 0 {
-		t.epoch = p.epoch
-	}
-	if t.epoch != p.epoch || p.missing(t.upto) {
-		t.waiting = nil
-		f.endLocked(i, store.ErrResumeTooOld)
-	} else {
-		t.waiting = append(t.waiting, p.changes...)
-		for _, c := range p.changes {
-			f.topics.tellKey(c)
-		}
-	}
-	t.epoch, t.upto = p.epoch, p.upto
-	f.last = max(f.last, p.last)
-}
-
-// missing says whether changes behind after are no longer there.
-func (p progress) missing(after uint64) bool {
-	if len(p.changes) == 0 {
-		return p.last > after
-	}
-	return p.changes[0].previous > after
-}
-
-// failLocked takes note that shard i did not answer.
-func (f *feed) failLocked(i int, err error) {
-	t := &f.tails[i]
-	switch now := time.Now(); {
-	case t.failing.IsZero():
-		t.failing = now
-	case now.Sub(t.failing) > feedPatience:
-		f.endLocked(i, fmt.Errorf("%w: %w", store.ErrUnavailable, err))
-	}
-}
-
-// endLocked ends the watches of shard i.
-func (f *feed) endLocked(i int, err error) {
-	for _, w := range f.topics.each(i) {
-		w.inbox.fail(err)
-	}
-}
-
-// mergeLocked gives watches of prefixes the changes up to the place that all shards have passed.
-func (f *feed) mergeLocked() {
-	upto := f.tails[0].upto
-	for _, t := range f.tails {
-		upto = min(upto, t.upto)
-	}
-	var ripe []change
-	for i := range f.tails {
-		t := &f.tails[i]
-		n := 0
-		for n < len(t.waiting) && t.waiting[n].revision <= upto {
-			n++
-		}
-		ripe, t.waiting = append(ripe, t.waiting[:n]...), t.waiting[n:]
-	}
-	slices.SortFunc(ripe, func(a, b change) int {
-		if a.before(b.position) {
-			return -1
-		}
-		return 1
-	})
-	for _, c := range ripe {
-		f.topics.tellPrefixes(c)
-	}
-	f.merged = position{upto, len(f.tails)}
 }

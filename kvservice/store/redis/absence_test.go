@@ -1,0 +1,95 @@
+package redis_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"key-value/internal/rediscluster"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/redis"
+)
+
+// It is not missed by the others while the test goes on, because a cluster that misses a node does nothing at all.
+func TestANodeThatHangsHoldsUpNoOther(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, NodeTimeout: time.Minute})
+	e := open(t, nodes, redis.Options{Shards: 8})
+	do(t, e, set("here", "1"))
+	here := homeOf(t, nodes, "here")
+	elsewhere := keyElsewhere(t, e, nodes, here)
+	w := watch(t, e, store.WatchRequest{Key: elsewhere})
+	if err := here.Primary.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	do(t, e, set(elsewhere, "2"))
+	if event := next(t, w); string(event.Entry.Value) != "2" {
+		t.Errorf("the watch has value %q, want 2", event.Entry.Value)
+	}
+	if err := here.Primary.Continue(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the node that hung is used again", func() error {
+		_, err := e.Do(t.Context(), set("here", "2"))
+		return err
+	})
+}
+
+func TestAShardThatStaysAwayEndsItsWatchesAndNoOther(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{
+		Primaries: 3, Lines: []string{"cluster-require-full-coverage no"},
+	})
+	e := open(t, nodes, redis.Options{Shards: 8})
+	do(t, e, set("here", "1"))
+	here := homeOf(t, nodes, "here")
+	elsewhere := keyElsewhere(t, e, nodes, here)
+	all := watch(t, e, store.WatchRequest{})
+	one := watch(t, e, store.WatchRequest{Key: elsewhere})
+	do(t, e, set(elsewhere, "2"))
+	for _, w := range []store.Watcher{all, one} {
+		if event := next(t, w); string(event.Entry.Value) != "2" {
+			t.Fatalf("the watch has value %q, want 2", event.Entry.Value)
+		}
+	}
+	if err := here.Primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "the watch of all keys", ending(t, all), store.ErrUnavailable)
+	do(t, e, set(elsewhere, "3"))
+	if event := next(t, one); string(event.Entry.Value) != "3" {
+		t.Errorf("the watch of a key elsewhere has value %q, want 3", event.Entry.Value)
+	}
+	if err := here.Primary.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all keys can be watched again", func() error {
+		w, err := e.Watch(t.Context(), store.WatchRequest{})
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		next(t, w)
+		do(t, e, set("here", "2"))
+		event, err := w.Next(t.Context())
+		if err == nil && string(event.Entry.Value) != "2" {
+			err = errors.New("it has another event first")
+		}
+		return err
+	})
+	do(t, e, set(elsewhere, "4"))
+	if event := next(t, one); string(event.Entry.Value) != "4" {
+		t.Errorf("the watch of a key elsewhere has value %q, want 4", event.Entry.Value)
+	}
+}
+
+// keyElsewhere returns a key that is not at home, with value 1.
+func keyElsewhere(t *testing.T, e store.Engine, nodes *rediscluster.Cluster, home rediscluster.Shard) string {
+	t.Helper()
+	for i := 0; ; i++ {
+		key := fmt.Sprint("there", i)
+		do(t, e, set(key, "1"))
+		if homeOf(t, nodes, key).Primary != home.Primary {
+			return key
+		}
+	}
+}
