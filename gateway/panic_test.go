@@ -1,0 +1,60 @@
+package gateway_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+
+	"key-value/gateway"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/apikey"
+	"key-value/internal/rpc"
+	"key-value/internal/serve"
+	"key-value/internal/wiretest"
+)
+
+// panicking panics when it is asked for the key "panic".
+type panicking struct{ client }
+
+func (p panicking) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
+	if req.GetKey() == "panic" {
+		panic("what nobody should hear of")
+	}
+	return p.client.Get(ctx, req)
+}
+
+func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
+	var log strings.Builder // of calls that are made one after the other
+	client := gateway.NewClient(rpc.InProcess(service(newEngine(t), nil)), silent)
+	url := wiretest.Serve(t, gateway.New(panicking{client}, gateway.Config{
+		Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
+	}))
+	got := ask(t, http.MethodGet, url+"/v1/values/panic", "")
+	if got.status != http.StatusInternalServerError || got.header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("REST: %d %s, want 500 and a problem", got.status, got.body)
+	}
+	told := []string{got.body}
+	for _, wire := range wiretest.Wires() {
+		kv := wire.Dial(t, url, "x-api-key", apiKey)
+		_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "panic"})
+		if connect.CodeOf(err) != connect.CodeInternal {
+			t.Errorf("over %s: %v, want internal", wire.Name, err)
+		}
+		told = append(told, err.Error())
+		if _, err := kv.Set(t.Context(), set("other", wire.Name)); err != nil {
+			t.Errorf("over %s, the next call = %v", wire.Name, err)
+		}
+	}
+	for _, text := range told {
+		if strings.Contains(text, "nobody") || strings.Contains(text, "goroutine") || strings.Contains(text, ".go") {
+			t.Errorf("the caller is told %s", text)
+		}
+	}
+	if n := strings.Count(log.String(), "what nobody should hear of"); n != len(told) || !strings.Contains(log.String(), "panic_test.go") {
+		t.Errorf("the log tells of %d panics, want %d, each with where it was:\n%s", n, len(told), log.String())
+	}
+}
