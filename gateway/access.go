@@ -24,11 +24,7 @@ const preflightAge = 2 * time.Hour
 // check as an interceptor.
 func authenticate(keys *apikey.Keys) func(context.Context, *http.Request) (context.Context, error) {
 	return func(ctx context.Context, r *http.Request) (context.Context, error) {
-		principal, err := keys.Authenticate(r.Header, r.RemoteAddr)
-		if err != nil {
-			return nil, err
-		}
-		return apikey.NewContext(ctx, principal), nil
+		return keys.Admit(ctx, r.Header, r.RemoteAddr)
 	}
 }
 

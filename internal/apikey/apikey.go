@@ -148,7 +148,7 @@ func tooManyFailures(wait time.Duration) error {
 }
 
 func tooMany(wait time.Duration) error {
-	return reason.RateLimited.After(wait, "too many API keys that are not valid came from this address")
+	return reason.RateLimited.After(wait, "too many API keys that are not valid came from this address").WithCause(errGuessing)
 }
 
 // secretOf prefers x-api-key, so that an Authorization meant for a proxy on the way does no harm.

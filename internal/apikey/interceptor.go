@@ -15,11 +15,11 @@ func (k *Keys) ServerInterceptor(public func(procedure string) bool) connect.Ser
 				return next(ctx, spec, stream)
 			}
 			info, _ := connect.CallInfoForServerContext(ctx)
-			principal, err := k.Authenticate(info.RequestHeader(), info.PeerAddr)
+			ctx, err := k.Admit(ctx, info.RequestHeader(), info.PeerAddr)
 			if err != nil {
 				return err
 			}
-			return next(NewContext(ctx, principal), spec, stream)
+			return next(ctx, spec, stream)
 		}
 	}
 }
