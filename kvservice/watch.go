@@ -92,13 +92,16 @@ func writeEvent(e store.Event) *keyvaluev1.WatchResponse {
 	return &keyvaluev1.WatchResponse{Event: event, ResumeToken: resumeToken(e.Token)}
 }
 
-// resumeToken returns an engine's token with its checksum behind it. A token that was cut short or changed on its way
-// may be one that the engine made for another event, from where a watch would miss or repeat changes.
+// resumeToken returns an engine's token with its CRC-32 behind it. A token that was cut short or changed on its way may
+// be one that the engine made for another event, from where a watch would miss or repeat changes.
 func resumeToken(token string) string {
 	if token == "" {
 		return ""
 	}
-	return token + "-" + resumeChecksum(token)
+	text := append(make([]byte, 0, len(token)+len("-01234567")), token...)
+	var sum [crc32.Size]byte
+	binary.BigEndian.PutUint32(sum[:], crc32.ChecksumIEEE(text))
+	return string(hex.AppendEncode(append(text, '-'), sum[:]))
 }
 
 // parseResumeToken returns the engine's token: "" if there is none.
@@ -110,11 +113,5 @@ func parseResumeToken(token string) (string, bool) {
 	if i <= 0 {
 		return "", false
 	}
-	return token[:i], token[i+1:] == resumeChecksum(token[:i])
-}
-
-func resumeChecksum(token string) string {
-	var sum [4]byte
-	binary.BigEndian.PutUint32(sum[:], crc32.ChecksumIEEE([]byte(token)))
-	return hex.EncodeToString(sum[:])
+	return token[:i], resumeToken(token[:i]) == token
 }
