@@ -1,12 +1,18 @@
 package main
 
 import (
+	"runtime"
+
 	"github.com/spf13/cobra"
 
 	"key-value/gateway"
 	"key-value/internal/admission"
 	"key-value/internal/apikey"
 )
+
+// largePerProcessor is how many large calls a gateway makes at a time for each of its processors: some wait for the service,
+// while others are turned into JSON. More would wait at the service for what they can be refused here.
+const largePerProcessor = 8
 
 // gatewayFlags are what a gateway has of its own, in one process or two.
 type gatewayFlags struct {
@@ -62,6 +68,6 @@ func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 	if err != nil {
 		return err
 	}
-	limiter := admission.New(admission.Config{Calls: s.calls})
+	limiter := admission.New(admission.Config{Calls: s.calls, Turns: largePerProcessor * runtime.GOMAXPROCS(0)})
 	return s.run(cmd.Context(), gateway.New(gateway.NewClient(limiter.Transport(transport), s.log), g.config(s, keys, limiter)), nil)
 }

@@ -7,8 +7,8 @@ import (
 	"connectrpc.com/connect/v2"
 )
 
-// Transport returns a transport that carries calls over next as long as l lets them in. Streams are for the service to
-// bound, and GetStats, which says whether the service is there, is always let in.
+// Transport returns a transport that carries calls over next as long as l lets them in, and large ones when it is their
+// turn. Streams are for the service to bound, and GetStats, which says whether the service is there, is always let in.
 func (l *Limiter) Transport(next connect.Transport) connect.Transport { return transport{next, l} }
 
 type transport struct {
@@ -20,25 +20,31 @@ func (t transport) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 	if !counted(spec.Procedure) {
 		return t.next.NewClientStream(ctx, spec)
 	}
-	if err := t.limiter.Enter(); err != nil {
+	leave := t.limiter.Leave
+	if large(spec.Procedure) {
+		if err := t.limiter.EnterLarge(ctx); err != nil {
+			return nil, err
+		}
+		leave = t.limiter.LeaveLarge
+	} else if err := t.limiter.Enter(); err != nil {
 		return nil, err
 	}
 	stream, err := t.next.NewClientStream(ctx, spec)
 	if err != nil {
-		t.limiter.Leave()
+		leave()
 		return nil, err
 	}
-	return &call{ClientStream: stream, limiter: t.limiter}, nil
+	return &call{ClientStream: stream, leave: leave}, nil
 }
 
 // call is a unary call that was let in. It is over when it is closed.
 type call struct {
 	connect.ClientStream
-	limiter *Limiter
-	over    sync.Once
+	leave func()
+	over  sync.Once
 }
 
 func (c *call) Close() error {
-	c.over.Do(c.limiter.Leave)
+	c.over.Do(c.leave)
 	return c.ClientStream.Close()
 }
