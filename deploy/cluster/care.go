@@ -36,7 +36,7 @@ Or open %[1]s in a browser. These are its processes:
 		if i < primaries {
 			d.list(fmt.Sprint("primary ", i+1), node.Addr(), node.Pid(), "")
 		} else {
-			d.list(fmt.Sprint("replica ", i+1-primaries), node.Addr(), node.Pid(), "of "+nodes[i-primaries].Addr())
+			d.list(fmt.Sprint("replica ", i+1-primaries), node.Addr(), node.Pid(), ", of "+nodes[i-primaries].Addr())
 		}
 	}
 	fmt.Fprintf(d.out, `
@@ -46,7 +46,7 @@ Kill what you like: with kill -9 %d a primary dies, and within seconds its repli
 }
 
 func (d *deployment) list(name, addr string, pid int, more string) {
-	fmt.Fprintf(d.out, "    %-11s  %s  pid %-7d %s\n", name, addr, pid, more)
+	fmt.Fprintf(d.out, "    %-11s  %s  pid %d%s\n", name, addr, pid, more)
 }
 
 // care says what dies and starts nodes again, until ctx is done.
@@ -80,7 +80,13 @@ func (d *deployment) careFor(ctx context.Context, node *rediscluster.Node) {
 		return
 	}
 	fmt.Fprintf(d.out, "node %s has ended\n", node.Addr())
-	d.settle(ctx)
+	recovered := d.settle(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	if !recovered {
+		fmt.Fprintf(d.out, "the cluster does not recover without node %s: it starts again, empty\n", node.Addr())
+	}
 	if err := node.Restart(ctx); err != nil {
 		fmt.Fprintf(d.out, "node %s does not start again: %v\n", node.Addr(), err)
 		<-ctx.Done()
@@ -90,16 +96,15 @@ func (d *deployment) careFor(ctx context.Context, node *rediscluster.Node) {
 	d.settle(ctx)
 }
 
-// settle gives the cluster time to find a new order, and says what became of that.
-func (d *deployment) settle(ctx context.Context) {
+// settle gives the cluster time to find a new order, says which, and reports whether there is one.
+func (d *deployment) settle(ctx context.Context) bool {
 	bounded, cancel := context.WithTimeout(ctx, takeOverPatience)
 	defer cancel()
-	err := d.nodes.Settled(bounded)
-	if err == nil {
-		d.tell(ctx)
-	} else if ctx.Err() == nil {
-		fmt.Fprintln(d.out, err)
+	if d.nodes.Settled(bounded) != nil {
+		return false
 	}
+	d.tell(ctx)
+	return true
 }
 
 // tell says who is whose replica now.
