@@ -109,6 +109,36 @@ func TestAStoreThatWasEmptiedBeginsANewEpoch(t *testing.T) {
 	wantError(t, "a resume", err, store.ErrResumeTooOld)
 }
 
+func TestANodeThatKeepsALogBeginsANewEpochWhenItIsStartedAgain(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{Lines: []string{"appendonly yes"}})
+	e := open(t, nodes, redis.Options{Shards: 4})
+	w := watch(t, e, store.WatchRequest{Key: "k"})
+	first := do(t, e, set("k", "v")).Entry.Version
+	token := tokenOf(t, w, first)
+	if stats, err := e.Stats(t.Context()); err != nil || !stats.Guarantees.Durable {
+		t.Errorf("stats are %+v, %v, want durable", stats, err)
+	}
+	if err := nodes.Nodes()[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := nodes.Nodes()[0].Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the entry is there", func() error {
+		result, err := e.Do(t.Context(), get("k"))
+		if err == nil && result.Entry.Version != first {
+			err = fmt.Errorf("it has version %v and had %v", result.Entry.Version, first)
+		}
+		return err
+	})
+	if again := do(t, e, set("k", "w")).Entry.Version; again.Epoch == first.Epoch {
+		t.Errorf("version %v has the epoch of version %v, from before", again, first)
+	}
+	wantError(t, "the watch", ending(t, w), store.ErrResumeTooOld)
+	_, err := e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: token})
+	wantError(t, "a resume", err, store.ErrResumeTooOld)
+}
+
 // homeOf returns the nodes that have key.
 func homeOf(t *testing.T, nodes *rediscluster.Cluster, key string) rediscluster.Shard {
 	t.Helper()
