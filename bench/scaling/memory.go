@@ -38,6 +38,9 @@ func (s *site) taken(ctx context.Context) (taken, error) {
 			return t, err
 		}
 		t.all += number(info, "used_memory")
+		for _, other := range []string{"mem_clients_normal", "mem_clients_slaves", "mem_total_replication_buffers", "mem_cluster_links"} {
+			t.all -= number(info, other)
+		}
 		t.dataset += number(info, "used_memory_dataset")
 	}
 	return t, nil
