@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -28,10 +29,16 @@ func documents(t *testing.T, dir string) (paths []string) {
 	return paths
 }
 
+// scaling has lines that need a redis-server.
+var scaling = filepath.Join("docs", "scaling.md")
+
 // TestGuides runs the lines of every guide to the letter, each guide on a store of its own.
 func TestGuides(t *testing.T) {
-	for _, path := range documents(t, "docs/guides") {
+	for _, path := range append(documents(t, "docs/guides"), scaling) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
+			if path == scaling {
+				needsRedis(t)
+			}
 			doc := readDocument(t, path)
 			if len(doc.lines) == 0 {
 				t.Skip("there is nothing to type in it")
@@ -42,10 +49,22 @@ func TestGuides(t *testing.T) {
 	}
 }
 
+// needsRedis skips the test if there is no redis-server, where that is allowed.
+func needsRedis(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("KV_REQUIRE_REDIS") == "1" {
+			t.Fatal(err)
+		}
+		skipLoudly(t, "the lines of "+scaling, err.Error())
+	}
+	portsAreFree(t, "6399", "8889")
+}
+
 // TestEveryConsoleIsRun finds consoles that no test runs.
 func TestEveryConsoleIsRun(t *testing.T) {
 	for _, path := range documents(t, ".") {
-		if path == "README.md" || filepath.Dir(path) == filepath.Join("docs", "guides") {
+		if path == "README.md" || path == scaling || filepath.Dir(path) == filepath.Join("docs", "guides") {
 			continue
 		}
 		for _, line := range readDocument(t, path).lines {
@@ -82,7 +101,7 @@ func TestDocumentsNameVariablesThatExist(t *testing.T) {
 		help += client(t, nil, "", "help", command[1]).out
 	}
 	variable := regexp.MustCompile(`\bKV_[A-Z_]+\b`)
-	for _, path := range append(documents(t, "docs/guides"), "README.md") {
+	for _, path := range append(documents(t, "docs/guides"), "README.md", scaling) {
 		text, err := os.ReadFile(filepath.Join(repository, path))
 		if err != nil {
 			t.Fatal(err)
