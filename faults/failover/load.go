@@ -16,11 +16,15 @@ const othersEvery = 5
 
 // run has clients work while primaries are killed one after another.
 func (r *run) run(ctx context.Context) error {
+	var err error
+	if r.elections, err = r.stage.elections(ctx); err != nil {
+		return err
+	}
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	var working sync.WaitGroup
 	r.load(work, &working)
-	err := r.rounds(ctx)
+	err = r.rounds(ctx)
 	stop()
 	working.Wait()
 	if err == nil {

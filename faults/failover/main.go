@@ -83,11 +83,12 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer st.close()
 	r := newRun(s, st, stderr)
-	if err := r.run(ctx); err != nil {
+	err = r.run(ctx)
+	results := r.results()
+	if err := errors.Join(err, results.print(stdout)); err != nil {
 		return err
 	}
-	results := r.results()
-	if err := errors.Join(results.print(stdout), results.write(s.out)); err != nil {
+	if err := results.write(s.out); err != nil {
 		return err
 	}
 	if len(results.Wrong) != 0 {

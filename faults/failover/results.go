@@ -26,7 +26,7 @@ type tally struct {
 }
 
 // report takes note of a round that is over.
-func (r *run) report(mended instant, recovery time.Duration, before []*watcher) {
+func (r *run) report(mended instant, recovery time.Duration, fresh []loss, before []*watcher) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.fault
@@ -38,8 +38,8 @@ func (r *run) report(mended instant, recovery time.Duration, before []*watcher) 
 	t.answered += r.meter.between(f.from, mended)
 	t.lasted += mended - f.from
 	t.recoveries = append(t.recoveries, recovery)
-	t.lost += len(r.fresh)
-	for _, l := range r.fresh {
+	t.lost += len(fresh)
+	for _, l := range fresh {
 		t.oldest = max(t.oldest, f.age(l))
 	}
 	for _, w := range before {
@@ -52,7 +52,7 @@ func (r *run) report(mended instant, recovery time.Duration, before []*watcher) 
 		w.mu.Unlock()
 	}
 	fmt.Fprintf(r.progress, "%6.1fs  %-46s written to again after %4.2f s, mended after %4.2f s, %3d lost\n", r.now().Seconds(), f.kind,
-		recovery.Seconds(), (mended - f.from).Seconds(), len(r.fresh))
+		recovery.Seconds(), (mended - f.from).Seconds(), len(fresh))
 }
 
 // results are what a run found, as failover.json has it.
@@ -63,7 +63,8 @@ type results struct {
 	Time       time.Time   `json:"time"`
 	Seconds    float64     `json:"seconds"`
 	Killed     int         `json:"primaries_killed"`
-	Peak       float64     `json:"peak"` // calls a second while nothing was broken
+	Unplanned  int         `json:"unplanned"` // rounds in which there may have been other failovers
+	Peak       float64     `json:"peak"`      // calls a second while nothing was broken
 	Answered   int         `json:"answered"`
 	Unanswered int64       `json:"unanswered"`
 	Etags      int         `json:"etags"`   // that were seen
@@ -94,7 +95,7 @@ func (r *run) results() results {
 		Seed: r.seed, Commit: r.stage.commit, Time: time.Now().Add(-r.now()).UTC().Truncate(time.Second),
 		Machine: fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
 		Seconds: r.now().Seconds(), Peak: r.meter.highest, Answered: r.meter.total, Unanswered: r.meter.unanswered.Load(),
-		Etags: r.etags.count(), Lost: len(r.losses), Window: window.Seconds(), Wrong: r.violations,
+		Etags: r.etags.count(), Lost: len(r.losses), Unplanned: r.unplanned, Window: window.Seconds(), Wrong: r.violations,
 	}
 	for _, w := range r.watchers {
 		all.Watches += w.ends
@@ -134,8 +135,8 @@ func (r results) print(w io.Writer) error {
 	}
 	err := table.Flush()
 	_, printErr := fmt.Fprintf(w, "\n%d primaries killed in %.0f s: %d violations. %d calls answered, %d not; %d etags seen; "+
-		"%d acknowledged writes lost; %d watches ended. Peak %.0f calls/s. Seed %d, commit %s, %s.\n",
-		r.Killed, r.Seconds, len(r.Wrong), r.Answered, r.Unanswered, r.Etags, r.Lost, r.Watches, r.Peak, r.Seed, r.Commit, r.Machine)
+		"%d acknowledged writes lost; %d watches ended. In %d rounds there may have been other failovers. Peak %.0f calls/s. Seed %d, commit %s, %s.\n",
+		r.Killed, r.Seconds, len(r.Wrong), r.Answered, r.Unanswered, r.Etags, r.Lost, r.Watches, r.Unplanned, r.Peak, r.Seed, r.Commit, r.Machine)
 	return errors.Join(err, printErr)
 }
 

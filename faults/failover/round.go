@@ -24,56 +24,76 @@ func (r *run) round(ctx context.Context, kind string, turn int) error {
 	began := r.now()
 	pause(ctx, calm)
 	r.meter.peak(began, r.now())
-	r.writing.Lock() // no call is under way that began when it need not be careful
-	r.careful.Store(true)
-	r.mu.Lock()
-	r.filling = kind == primariesFull
-	r.mu.Unlock()
-	r.writing.Unlock()
+	r.beCareful(kind)
+	pause(ctx, time.Duration(r.random(turn).IntN(50))*time.Millisecond) // at any place among the calls
 	var before []*watcher
-	var watching sync.WaitGroup
-	mending, cancel := context.WithCancel(ctx)
-	defer watching.Wait()
-	defer cancel()
 	stuck, stop := context.WithTimeout(ctx, 3*patience)
 	defer stop()
-	pause(ctx, time.Duration(r.random(turn).IntN(50))*time.Millisecond) // at any place among the calls
 	err := kinds[kind](stuck, r, turn, func(from, to instant) {
-		r.strike(fault{kind, from, to})
+		r.strike(fault{kind: kind, from: from, to: to})
 		before = r.clone(turn)
 	})
 	if err != nil {
-		return errors.Join(ctx.Err(), err)
-	}
-	mended := r.now()
-	if loses(kind) {
-		r.mu.Lock()
-		r.fault.to = min(r.fault.to, mended)
-		r.mu.Unlock()
-	}
-	for _, w := range before {
-		watching.Go(func() { w.follow(mending) })
+		return fmt.Errorf("%w\n%s", err, r.stage.describe(ctx))
 	}
 	recovery, err := r.recovered(ctx)
 	if err != nil {
 		return err
 	}
+	mended, err := r.mended(ctx)
+	if err != nil {
+		return err
+	}
+	watching, cancel := context.WithCancel(ctx)
+	var watches sync.WaitGroup
+	defer watches.Wait()
+	defer cancel()
+	for _, w := range before {
+		watches.Go(func() { w.follow(watching) })
+	}
 	return r.inspect(ctx, mended, recovery, before)
+}
+
+// beCareful makes all writes conditional, from a moment on in which no call is under way.
+func (r *run) beCareful(kind string) {
+	r.writing.Lock()
+	defer r.writing.Unlock()
+	r.careful.Store(true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.filling = kind == primariesFull
+}
+
+// mended takes note that nothing is broken any more, and returns when that was.
+func (r *run) mended(ctx context.Context) (instant, error) {
+	elections, err := r.stage.elections(ctx)
+	now := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	expected := 0
+	if loses(r.fault.kind) {
+		expected = 1
+	}
+	if r.fault.others = elections > r.elections+expected; r.fault.others {
+		r.fault.to, r.unplanned = now, r.unplanned+1
+	}
+	r.fault.to, r.elections = min(r.fault.to, now), elections
+	return now, err
 }
 
 // strike takes note of a fault.
 func (r *run) strike(f fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.fault, r.fresh = f, nil
+	r.fault = f
 	clear(r.first)
 }
 
 // clone has some watchers go on a second time from where they are now.
 func (r *run) clone(turn int) []*watcher {
 	var all []*watcher
-	for i := range clones {
-		if w := r.watchers[(turn*clones+i)%len(r.watchers)].clone(); w != nil {
+	for _, i := range r.random(turn).Perm(len(r.watchers))[:clones] {
+		if w := r.watchers[i].clone(); w != nil {
 			all = append(all, w)
 		}
 	}
@@ -114,9 +134,32 @@ func (r *run) inspect(ctx context.Context, mended instant, recovery time.Duratio
 	if err != nil {
 		return err
 	}
+	r.findAll(listing)
+	all := slices.Concat(r.watchers, before)
+	alive := r.converge(ctx, all, listing)
+	for i, w := range all {
+		r.violate(w.judge(r.books, alive[i]))
+	}
+	r.mu.Lock()
+	suspects, fresh, f := r.stale, r.fresh, r.fault
+	r.stale, r.fresh = nil, nil
+	r.mu.Unlock()
+	for _, l := range fresh {
+		r.violate(f.explain(l))
+	}
+	for _, s := range suspects {
+		r.violate(s.check())
+	}
+	r.violate(r.takeAll(ctx, fresh))
+	r.report(mended, recovery, fresh, before)
+	r.careful.Store(false)
+	return ctx.Err()
+}
+
+// findAll finds out what is lost of what was acknowledged.
+func (r *run) findAll(listing map[string]content) {
 	for _, b := range r.books {
-		c := listing[b.key]
-		losses, err := b.find(c.value, c.etag)
+		losses, err := b.find(listing[b.key].value, listing[b.key].etag)
 		r.violate(err)
 		r.lose(losses)
 	}
@@ -126,22 +169,6 @@ func (r *run) inspect(ctx context.Context, mended instant, recovery time.Duratio
 		r.violate(err)
 		r.lose(losses)
 	}
-	all := append(append([]*watcher{}, r.watchers...), before...)
-	alive := r.converge(ctx, all, listing)
-	for i, w := range all {
-		r.violate(w.judge(r.books, alive[i]))
-	}
-	r.mu.Lock()
-	suspects, fresh := r.stale, r.fresh
-	r.stale = nil
-	r.mu.Unlock()
-	for _, s := range suspects {
-		r.violate(s.check())
-	}
-	r.violate(r.takeAll(ctx, fresh))
-	r.report(mended, recovery, before)
-	r.careful.Store(false)
-	return ctx.Err()
 }
 
 // listing returns what there is, once nothing is about to expire.

@@ -42,9 +42,11 @@ type run struct {
 	violations []violation        // guarded by mu
 	losses     []loss             // all there were; guarded by mu
 	stale      []stale            // reads that must be explained by losses; guarded by mu
-	fresh      []loss             // since the last fault; guarded by mu
+	fresh      []loss             // those that are not judged yet; guarded by mu
+	elections  int                // up to the last round; guarded by mu
 	first      map[string]instant // :: key → its first write since the last fault; guarded by mu
 	fault      fault              // the last one; guarded by mu
+	unplanned  int                // rounds with other failovers; guarded by mu
 	filling    bool               // whether nodes may be full; guarded by mu
 	tallies    map[string]*tally  // :: kind; guarded by mu
 }
@@ -132,15 +134,11 @@ func isAny(err error, all []error) bool {
 	return false
 }
 
-// lose takes note of writes that are lost, and checks that they were acknowledged within the window.
+// lose takes note of writes that are lost. Whether they may be is known when the fault is over.
 func (r *run) lose(losses []loss) {
-	for _, l := range losses {
-		r.mu.Lock()
-		f := r.fault
-		r.losses, r.fresh = append(r.losses, l), append(r.fresh, l)
-		r.mu.Unlock()
-		r.violate(f.explain(l))
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.losses, r.fresh = append(r.losses, losses...), append(r.fresh, losses...)
 }
 
 // pause waits for d, or until ctx is done.

@@ -142,7 +142,7 @@ func TestBooksShowWhatIsLost(t *testing.T) {
 }
 
 func TestFaultsExplainLosses(t *testing.T) {
-	f := fault{primaryKilled, 10 * second, 10*second + 1}
+	f := fault{kind: primaryKilled, from: 10 * second, to: 10*second + 1}
 	for name, test := range map[string]struct {
 		fault fault
 		loss  loss
@@ -152,7 +152,7 @@ func TestFaultsExplainLosses(t *testing.T) {
 		"answered late":                {f, loss{sent: 9900 * time.Millisecond, acked: 11 * second}, true},
 		"too long before":              {f, loss{sent: 8 * second, acked: 8900 * time.Millisecond}, false},
 		"sent afterwards":              {f, loss{sent: 11 * second, acked: 11 * second}, false},
-		"by what must not lose writes": {fault{replicaKilled, 10 * second, 11 * second}, loss{acked: 10 * second}, false},
+		"by what must not lose writes": {fault{kind: replicaKilled, from: 10 * second, to: 11 * second}, loss{acked: 10 * second}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := test.fault.explain(test.loss); (err == nil) != test.right {

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"key-value/client"
@@ -14,7 +17,7 @@ import (
 const (
 	primaries = 3
 	// nodeTimeout is after how long the cluster takes a silent node for dead.
-	nodeTimeout = 500 * time.Millisecond
+	nodeTimeout = time.Second
 )
 
 // stage is the processes that are under test: two kvservices before a cluster of primaries with a replica each.
@@ -74,6 +77,38 @@ func (s *stage) shard(ctx context.Context, i int) (rediscluster.Shard, error) {
 		return rediscluster.Shard{}, err
 	}
 	return shards[i%len(shards)], nil
+}
+
+// elections returns how many the cluster has had, at least.
+func (s *stage) elections(ctx context.Context) (int, error) {
+	var errs []error
+	for _, node := range s.cluster.Nodes() {
+		answer, err := node.Do(ctx, "CLUSTER", "INFO")
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		text, _ := answer.ToString()
+		_, rest, _ := strings.Cut(text, "cluster_current_epoch:")
+		number, _, _ := strings.Cut(rest, "\r\n")
+		return strconv.Atoi(number)
+	}
+	return 0, errors.Join(errs...)
+}
+
+// describe says what the nodes think of each other, for when they do not agree.
+func (s *stage) describe(ctx context.Context) string {
+	var all strings.Builder
+	for _, node := range s.cluster.Nodes() {
+		if !node.Running() {
+			fmt.Fprintf(&all, "%s does not run\n", node.Addr())
+			continue
+		}
+		answer, err := node.Do(ctx, "CLUSTER", "NODES")
+		text, _ := answer.ToString()
+		fmt.Fprintf(&all, "%s says: %v\n%s", node.Addr(), err, text)
+	}
+	return all.String()
 }
 
 // stop asks the services to end in an orderly way.
