@@ -127,8 +127,12 @@ func pausePrimary(ctx context.Context, r *run, turn int, struck func(from, to in
 	if err := shard.Primary.Pause(); err != nil {
 		return err
 	}
-	struck(from, from+time.Hour) // it may acknowledge more when it goes on, until it hears that it was replaced
-	return r.replace(ctx, func(context.Context) error { return shard.Primary.Continue() })
+	struck(from, from+time.Hour)
+	return r.replace(ctx, func(context.Context) error {
+		// It may acknowledge more, until it hears that it was replaced.
+		r.until(r.now() + nodeTimeout)
+		return shard.Primary.Continue()
+	})
 }
 
 // hangPrimary stops a primary and never has it go on: its connections stay open, and nobody hears anything.

@@ -89,6 +89,13 @@ func (r *run) strike(f fault) {
 	clear(r.first)
 }
 
+// until takes note that what broke acknowledges nothing any more after an instant.
+func (r *run) until(to instant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault.to = to
+}
+
 // clone has some watchers go on a second time from where they are now.
 func (r *run) clone(turn int) []*watcher {
 	var all []*watcher
