@@ -93,10 +93,17 @@ func (e *engineFlags) openStoreCA(s *server, withTLS bool) (*tlsfiles.Authoritie
 	return &authorities, nil
 }
 
-// limiter bounds what the engine is asked for at a time. Large calls are work for the processor alone, so more turns
-// than there are processors would only make all of them take longer.
+// remoteTurns is how many large calls there may be for each processor if the data is elsewhere.
+const remoteTurns = 16
+
+// limiter bounds what the engine is asked for at a time. In memory, large calls are work for the processor alone, so more
+// turns than there are processors would only make all of them take longer. Elsewhere, they wait for the nodes.
 func (e *engineFlags) limiter(calls int) *admission.Limiter {
-	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Turns: runtime.GOMAXPROCS(0)})
+	turns := runtime.GOMAXPROCS(0)
+	if e.store != "memory" {
+		turns *= remoteTurns
+	}
+	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Turns: turns})
 }
 
 // closing closes engine when serving is over, and returns both their errors.
