@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/redis/rueidis"
@@ -103,13 +104,43 @@ func (e *Engine) readPart(ctx context.Context, p part, r rueidis.RedisResult, op
 		return
 	}
 	applied, err := e.readApplied(read(r), pick(ops, p.indexes))
-	for i, at := range p.indexes {
+	share(p.indexes, applied, err, results)
+	if errors.Is(err, store.ErrFull) {
+		e.relieve(ctx, p, ops, results)
+	}
+}
+
+// share puts what was applied where it belongs, or else why it was not.
+func share(indexes []int, applied []store.Result, err error, results []store.Result) {
+	for i, at := range indexes {
 		if err != nil {
-			results[at].Err = err
+			results[at] = store.Result{Err: err}
 		} else {
 			results[at] = applied[i]
 		}
 	}
+}
+
+// relieve carries out those operations of a part that need no room. The node had none for all of them together, and has
+// done nothing.
+func (e *Engine) relieve(ctx context.Context, p part, ops []store.Operation, results []store.Result) {
+	var rest []int
+	for _, at := range p.indexes {
+		if needsNoRoom(ops[at]) {
+			rest = append(rest, at)
+		}
+	}
+	if len(rest) == 0 {
+		return
+	}
+	some := pick(ops, rest)
+	c, err := e.apply(&e.shards[shardOf(some[0].Key, len(e.shards))], false, some...)
+	if err != nil {
+		share(rest, nil, err, results)
+		return
+	}
+	applied, err := e.readApplied(e.call(ctx, c), some)
+	share(rest, applied, err, results)
 }
 
 func (e *Engine) readGets(ctx context.Context, p part, r rueidis.RedisResult, ops []store.Operation, results []store.Result) {

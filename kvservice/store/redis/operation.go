@@ -53,13 +53,16 @@ func (e *Engine) apply(s *shard, atomic bool, ops ...store.Operation) (call, err
 			return call{}, errKind
 		}
 		args = append(args, letter, condition(op), milliseconds(op.TTL), argument(op))
-		relief = relief && (op.Kind == store.Get || op.Kind == store.Delete)
+		relief = relief && needsNoRoom(op)
 	}
 	if relief {
 		return call{function: "relieve", keys: keys, args: args}, nil
 	}
 	return call{function: "apply", keys: keys, args: args}, nil
 }
+
+// needsNoRoom says whether op can be carried out where no memory is left.
+func needsNoRoom(op store.Operation) bool { return op.Kind == store.Get || op.Kind == store.Delete }
 
 var errKind = errors.New("no such kind of operation")
 
