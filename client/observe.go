@@ -19,6 +19,13 @@ func WithOverloadPassedOn() Option {
 	return func(o *options) { o.passOverload = true }
 }
 
+// WithBreaker has calls fail at once with SERVICE_UNAVAILABLE when the service has answered none of those that wait for it
+// for three seconds. A few are let through, and with the first answer all of them. It is for a program in between, whose
+// own callers are better off with an answer: a program that calls for itself has deadlines for this.
+func WithBreaker() Option {
+	return func(o *options) { o.breaker = true }
+}
+
 // WithGather has gather called for each request that calls share, so that it can carry what they have in their contexts.
 func WithGather(gather batching.Gather) Option {
 	return func(o *options) { o.gather = gather }

@@ -27,10 +27,15 @@ type retrying struct {
 	client       *connect.Client
 	budget       budget
 	passOverload bool // make no call again that was refused as OVERLOADED
+	breaker      *breaker
 }
 
-func newRetrying(next connect.Transport, passOverload bool) *retrying {
-	return &retrying{next: next, client: connect.NewClient(next), passOverload: passOverload}
+func newRetrying(next connect.Transport, o options) *retrying {
+	r := &retrying{next: next, client: connect.NewClient(next), passOverload: o.passOverload}
+	if o.breaker {
+		r.breaker = &breaker{}
+	}
+	return r
 }
 
 // NewClientStream implements [connect.Transport]. A watch resumes by itself, and needs no help.
@@ -66,7 +71,7 @@ func (c *retriedCall) Receive(message any) error {
 	c.received = true
 	var waits backoff
 	for attempt := 1; ; attempt++ {
-		err := c.client.CallUnary(c.ctx, c.spec, c.request, message)
+		err := c.attempt(message)
 		if !c.again(err) || attempt == mostAttempts {
 			return err
 		}
@@ -80,13 +85,28 @@ func (c *retriedCall) Receive(message any) error {
 	}
 }
 
+// attempt makes the call once, unless that would be in vain.
+func (c *retriedCall) attempt(message any) error {
+	if err := c.breaker.enter(); err != nil {
+		return err
+	}
+	err := c.client.CallUnary(c.ctx, c.spec, c.request, message)
+	c.breaker.leave(err == nil || isRemote(err))
+	return err
+}
+
+func isRemote(err error) bool {
+	e, ok := errors.AsType[*connect.Error](err)
+	return ok && e.IsRemote()
+}
+
 // again reports whether to make the call once more after err, and keeps count of how the service is doing.
 func (c *retriedCall) again(err error) bool {
 	if answered(err) {
 		c.budget.earn()
 		return false
 	}
-	if c.ctx.Err() != nil {
+	if c.ctx.Err() != nil || errors.Is(err, errSilent) {
 		return false
 	}
 	request, _ := c.request.(proto.Message)
@@ -105,11 +125,8 @@ func (c *retriedCall) again(err error) bool {
 
 // answered reports whether the service has dealt with the call, be it by refusing it.
 func answered(err error) bool {
-	if err == nil {
-		return true
-	}
-	e, ok := errors.AsType[*connect.Error](err)
-	return ok && e.IsRemote() && e.Code() != connect.CodeUnavailable && e.Code() != connect.CodeDeadlineExceeded
+	return err == nil || isRemote(err) && connect.CodeOf(err) != connect.CodeUnavailable &&
+		connect.CodeOf(err) != connect.CodeDeadlineExceeded
 }
 
 // reads reports whether a call changes nothing, so that it may be made twice.

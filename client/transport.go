@@ -43,6 +43,7 @@ type options struct {
 	unbatched     bool
 	once          bool // make no call twice
 	passOverload  bool // make none twice that was refused as OVERLOADED
+	breaker       bool
 	wrap          func(connect.Transport) connect.Transport
 	gather        batching.Gather // nil: batches carry nothing of their calls
 }
@@ -137,7 +138,7 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 		transport = batching.New(transport, batching.WithGather(o.gather))
 	}
 	if !o.once {
-		transport = newRetrying(transport, o.passOverload)
+		transport = newRetrying(transport, o)
 	}
 	return transport, httpClient, nil
 }

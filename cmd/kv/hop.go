@@ -42,6 +42,7 @@ func (s *server) dial(h *hopFlags) (connect.Transport, error) {
 		client.WithMaxValueBytes(s.valueSize),
 		client.WithRequests(func(next connect.Transport) connect.Transport { return s.hop(explainer.over(next)) }),
 		client.WithGather(s.gather),
+		client.WithBreaker(),
 		client.WithOverloadPassedOn(), // whoever calls the gateway can wait, and is told for how long
 		client.WithTLS(config),
 	}

@@ -1,0 +1,114 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"key-value/client"
+	"key-value/kvservice"
+)
+
+// hanging is a way to a service that can be made to answer nothing.
+type hanging struct {
+	handler http.Handler
+	hangs   atomic.Bool
+	sent    atomic.Int64
+}
+
+func (h *hanging) RoundTrip(req *http.Request) (*http.Response, error) {
+	h.sent.Add(1)
+	if h.hangs.Load() {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	}
+	recorder := httptest.NewRecorder()
+	h.handler.ServeHTTP(recorder, req)
+	return recorder.Result(), nil
+}
+
+// hangingClient returns a client of a service that does not hang yet.
+func hangingClient(t *testing.T) (*client.Client, *hanging) {
+	h := &hanging{handler: handle(kvservice.New(newEngine(t), kvservice.Config{}), nil)}
+	return dial(t, "http://service", client.WithHTTPClient(&http.Client{Transport: h}), client.WithBreaker()), h
+}
+
+// call writes within ten seconds, and returns how long it took.
+func call(t *testing.T, kv *client.Client) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	start := time.Now()
+	_, _, err := kv.Set(ctx, "k", []byte("v"))
+	return time.Since(start), err
+}
+
+func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv, h := hangingClient(t)
+		h.hangs.Store(true)
+		var waiting sync.WaitGroup
+		defer waiting.Wait()
+		wait := func() {
+			waiting.Go(func() {
+				if took, err := call(t, kv); took != 10*time.Second || !errors.Is(err, client.ErrUnavailable) {
+					t.Errorf("a call that was let through ended after %v with %v, want its deadline", took, err)
+				}
+			})
+		}
+		wait()
+		time.Sleep(2900 * time.Millisecond)
+		wait() // it is not silent for long enough yet
+		time.Sleep(200 * time.Millisecond)
+		wait() // it finds out whether the service answers again
+		synctest.Wait()
+		before := h.sent.Load()
+		took, err := call(t, kv)
+		if took > time.Second || !errors.Is(err, client.ErrUnavailable) {
+			t.Errorf("a call to a silent service ended after %v with %v, want UNAVAILABLE at once", took, err)
+		}
+		if sent := h.sent.Load() - before; sent > 0 {
+			t.Errorf("it was sent %d times", sent)
+		}
+	})
+}
+
+func TestTheFirstAnswerLetsAllCallsThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv, h := hangingClient(t)
+		h.hangs.Store(true)
+		var waiting sync.WaitGroup
+		defer waiting.Wait()
+		waiting.Go(func() { _, _ = call(t, kv) })
+		time.Sleep(5 * time.Second)
+		h.hangs.Store(false)
+		for range 10 {
+			if took, err := call(t, kv); took > 0 || err != nil {
+				t.Errorf("a call when the service answers again ended after %v with %v", took, err)
+			}
+		}
+	})
+}
+
+func TestCallsThatTakeLongAreNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv, h := hangingClient(t)
+		var waiting sync.WaitGroup
+		defer waiting.Wait()
+		h.hangs.Store(true)
+		waiting.Go(func() { _, _ = call(t, kv) })
+		synctest.Wait()
+		h.hangs.Store(false)
+		for range 9 {
+			if _, err := call(t, kv); err != nil {
+				t.Errorf("beside a call that takes long, another failed: %v", err)
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
