@@ -17,7 +17,7 @@ const (
 
 // filled returns an engine in three primaries with entries of 16 and 64 bytes.
 func filled(b *testing.B) *redis.Engine {
-	e := open(b, rediscluster.StartTest(b, rediscluster.Config{Primaries: 3}), redis.Options{})
+	e := open(b, rediscluster.StartTest(b, rediscluster.Config{Primaries: 3, NodeTimeout: busy}), redis.Options{})
 	for first := 0; first < benchEntries; first += 500 {
 		if _, err := e.Batch(b.Context(), batchOf(store.Set, first, 500), false); err != nil {
 			b.Fatal(err)
