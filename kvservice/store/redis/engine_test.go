@@ -37,8 +37,9 @@ func TestContract(t *testing.T) {
 }
 
 func TestSoak(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, NodeTimeout: busy})
-	storetest.Soak(t, func(t *testing.T) store.Engine { return open(t, nodes, redis.Options{}) })
+	storetest.Soak(t, func(t *testing.T) store.Engine {
+		return open(t, rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, NodeTimeout: busy}), redis.Options{})
+	})
 }
 
 // open opens an engine on nodes that is closed at the end of the test.
