@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"time"
+
+	"key-value/internal/record"
 )
 
 // results is what results.json holds.
@@ -34,16 +34,8 @@ func newResults(ctx context.Context, s settings, outcomes []outcome) results {
 
 // write writes results.json, results.txt and results.svg to dir, which is made if it is not there.
 func (r results) write(dir string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	var tables bytes.Buffer
 	return errors.Join(
-		os.MkdirAll(dir, 0o755),
-		r.print(&tables),
-		os.WriteFile(filepath.Join(dir, "results.txt"), tables.Bytes(), 0o644),
-		os.WriteFile(filepath.Join(dir, "results.json"), append(text, '\n'), 0o644),
+		record.Write(dir, "results", r, r.print),
 		os.WriteFile(filepath.Join(dir, "results.svg"), r.chart(), 0o644),
 	)
 }

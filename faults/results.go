@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"text/tabwriter"
 	"time"
+
+	"key-value/internal/record"
 )
 
 // tally is what was seen of one kind of fault.
@@ -97,16 +95,4 @@ func (r results) print(w io.Writer) error {
 }
 
 // write writes results.txt and results.json to a directory, unless that is empty.
-func (r results) write(dir string) error {
-	if dir == "" {
-		return nil
-	}
-	var table bytes.Buffer
-	if err := errors.Join(os.MkdirAll(dir, 0o755), r.print(&table)); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	return errors.Join(err,
-		os.WriteFile(filepath.Join(dir, "results.json"), append(text, '\n'), 0o644),
-		os.WriteFile(filepath.Join(dir, "results.txt"), table.Bytes(), 0o644))
-}
+func (r results) write(dir string) error { return record.Write(dir, "results", r, r.print) }

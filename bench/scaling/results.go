@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"key-value/internal/record"
 )
 
 // results is what results.json holds.
@@ -93,16 +90,4 @@ func median(values []float64) float64 {
 }
 
 // write writes results.json and results.txt to dir, which is made if it is not there.
-func (r results) write(dir string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	var tables bytes.Buffer
-	return errors.Join(
-		os.MkdirAll(dir, 0o755),
-		r.print(&tables),
-		os.WriteFile(filepath.Join(dir, "results.txt"), tables.Bytes(), 0o644),
-		os.WriteFile(filepath.Join(dir, "results.json"), append(text, '\n'), 0o644),
-	)
-}
+func (r results) write(dir string) error { return record.Write(dir, "results", r, r.print) }
