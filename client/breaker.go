@@ -21,9 +21,10 @@ const (
 //
 // The zero value is closed. A nil one lets everything through.
 type breaker struct {
-	waiting atomic.Int64
-	heard   atomic.Int64 // when the service answered, or a call began when none was waiting; in nanoseconds
-	probed  atomic.Int64 // when the latest call was let through that might find nobody, in nanoseconds
+	waiting   atomic.Int64
+	heard     atomic.Int64 // when the service answered, or a call began when none was waiting; in nanoseconds
+	suspected atomic.Int64 // when it was first noticed that the service may answer nobody, in nanoseconds
+	probed    atomic.Int64 // when the latest call was let through that might find nobody, in nanoseconds
 }
 
 var errSilent = reason.ServiceUnavailable.After(time.Second, "the service has not answered anybody for a while; the call was not sent")
@@ -38,7 +39,7 @@ func (b *breaker) enter() error {
 		b.heard.Store(now)
 		return nil
 	}
-	if now-b.heard.Load() < int64(silencePatience) {
+	if now-b.heard.Load() < int64(silencePatience) || now-b.suspectedSince(now) < int64(probeEvery) {
 		return nil
 	}
 	if probed := b.probed.Load(); now-probed >= int64(probeEvery) && b.probed.CompareAndSwap(probed, now) {
@@ -46,6 +47,17 @@ func (b *breaker) enter() error {
 	}
 	b.waiting.Add(-1)
 	return errSilent
+}
+
+// suspectedSince returns when a call first found the service silent after its latest answer, which may be now. Until that
+// call had time to be answered, the others may just have come beside one that takes long.
+func (b *breaker) suspectedSince(now int64) int64 {
+	suspected := b.suspected.Load()
+	if suspected > b.heard.Load() {
+		return suspected
+	}
+	b.suspected.CompareAndSwap(suspected, now)
+	return now
 }
 
 // leave is told whether the service answered.

@@ -19,6 +19,7 @@ import (
 type hanging struct {
 	handler http.Handler
 	hangs   atomic.Bool
+	takes   atomic.Int64 // how long it works on a call while it does not hang, in nanoseconds
 	sent    atomic.Int64
 }
 
@@ -28,6 +29,7 @@ func (h *hanging) RoundTrip(req *http.Request) (*http.Response, error) {
 		<-req.Context().Done()
 		return nil, req.Context().Err()
 	}
+	time.Sleep(time.Duration(h.takes.Load()))
 	recorder := httptest.NewRecorder()
 	h.handler.ServeHTTP(recorder, req)
 	return recorder.Result(), nil
@@ -64,6 +66,8 @@ func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
 		wait()
 		time.Sleep(2900 * time.Millisecond)
 		wait() // it is not silent for long enough yet
+		time.Sleep(200 * time.Millisecond)
+		wait() // it finds out whether the service answers at all
 		time.Sleep(200 * time.Millisecond)
 		wait() // it finds out whether the service answers again
 		synctest.Wait()
@@ -109,6 +113,26 @@ func TestCallsThatTakeLongAreNoSilence(t *testing.T) {
 				t.Errorf("beside a call that takes long, another failed: %v", err)
 			}
 			time.Sleep(time.Second)
+		}
+	})
+}
+
+func TestCallsThatComeTogetherBesideALongOneAreNoSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kv, h := hangingClient(t)
+		var waiting sync.WaitGroup
+		defer waiting.Wait()
+		h.hangs.Store(true)
+		waiting.Go(func() { _, _ = call(t, kv) })
+		time.Sleep(5 * time.Second)
+		h.hangs.Store(false)
+		h.takes.Store(int64(50 * time.Millisecond))
+		for range 10 {
+			waiting.Go(func() {
+				if _, err := call(t, kv); err != nil {
+					t.Errorf("beside a call that takes long, one of ten that came together failed: %v", err)
+				}
+			})
 		}
 	})
 }
