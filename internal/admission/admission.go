@@ -14,6 +14,7 @@
 package admission
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -35,7 +36,7 @@ type Limiter struct {
 	cfg     Config
 	calls   atomic.Int64
 	watches atomic.Int64
-	glances chan *glance // as many as there are turns
+	glances chan *glance // as many as can be taken at a time
 
 	mu   sync.Mutex
 	busy int  // turns that are taken; guarded by mu
@@ -44,8 +45,8 @@ type Limiter struct {
 
 // New returns a limiter.
 func New(cfg Config) *Limiter {
-	l := &Limiter{cfg: cfg, glances: make(chan *glance, cfg.Turns)}
-	for range cfg.Turns {
+	l := &Limiter{cfg: cfg, glances: make(chan *glance, min(cfg.Turns, runtime.GOMAXPROCS(0)))}
+	for range cap(l.glances) {
 		l.glances <- newGlance()
 	}
 	return l

@@ -55,11 +55,15 @@ func (l *Limiter) LeaveLarge() {
 	l.nextLocked()
 }
 
-// glance has whoever came meanwhile looked at. Only who has a turn may call it.
+// glance has whoever came meanwhile looked at.
 func (l *Limiter) glance() {
-	g := <-l.glances
-	g.take()
-	l.glances <- g
+	select {
+	case g := <-l.glances:
+		g.take()
+		l.glances <- g
+	default: // others look already
+		runtime.Gosched()
+	}
 }
 
 func (l *Limiter) someWait() bool {

@@ -44,9 +44,10 @@ type Event struct {
 
 // Watcher delivers the changes of one watch, each exactly once and in the order in which they happened.
 // A watch without Resume begins with an event of type Sync, after its snapshot if it has one, so that
-// there is a token from the first moment on. A snapshot is an event of type Put for each entry, and may go on with what
-// changed while it was read, so that with the last event of each key it is what exists at the Sync. A watch that is idle for [SyncInterval] while other keys change
-// gets another one: with the token of its last own event alone, it would one day be too old to resume.
+// there is a token from the first moment on. A snapshot is an event of type Put for each entry, and may
+// go on with what changed while it was read, so that with the last event of each key it is what exists
+// at the Sync. A watch that is idle for [SyncInterval] while other keys change gets another one: with the
+// token of its last own event alone, it would one day be too old to resume.
 //
 // A change is in the history before it is acknowledged to who made it. Writers never wait for a watcher.
 type Watcher interface {

@@ -119,13 +119,16 @@ func (f *feed) idle(w *watch, told position) (position, bool) {
 func (f *feed) run() {
 	pause := feedLongest
 	for f.sleep(pause) {
-		begun := time.Now()
+		next := time.After(feedShortest)
 		changed := f.round(f.engine.ctx)
 		pause = min(2*pause, feedLongest)
 		if changed {
 			pause = feedShortest
 		}
-		time.Sleep(feedShortest - time.Since(begun))
+		select {
+		case <-next:
+		case <-f.engine.ctx.Done():
+		}
 	}
 }
 
