@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"key-value/internal/limit"
 	"key-value/internal/rpc"
 	"key-value/internal/serve"
+	"key-value/internal/wiretest"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 )
@@ -37,50 +37,12 @@ func (n noting) Do(ctx context.Context, _ store.Operation) (store.Result, error)
 	return store.Result{}, ctx.Err()
 }
 
-// pipes is a listener and the way to reach it, for a bubble.
-type pipes chan net.Conn
-
-func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p <- there:
-		return here, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	if conn, ok := <-p; ok {
-		return conn, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error   { close(p); return nil }
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
-
-// serveInBubble serves a handler over HTTP/2 without a network and returns a client of it.
-func serveInBubble(t *testing.T, handler http.Handler) *http.Client {
-	protocols := new(http.Protocols)
-	protocols.SetUnencryptedHTTP2(true)
-	listener := make(pipes)
-	server := &http.Server{Handler: handler, Protocols: protocols}
-	go func() { _ = server.Serve(listener) }()
-	transport := &http.Transport{DialContext: listener.dial, Protocols: protocols}
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		_ = server.Close()
-	})
-	return &http.Client{Transport: transport}
-}
-
 // inFakeTime runs a test for a gateway whose service answers nothing, in one process with it and in another.
 func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopped <-chan time.Time)) {
 	for name, dial := range map[string]func(*testing.T, *connect.Server) connect.Transport{
 		"one process": func(_ *testing.T, service *connect.Server) connect.Transport { return rpc.InProcess(service) },
 		"two processes": func(t *testing.T, service *connect.Server) connect.Transport {
-			hop := serveInBubble(t, rpc.Mount(service, limit.ValueBytes, http.NotFoundHandler()))
+			hop := wiretest.ServeHTTP2InBubble(t, rpc.Mount(service, limit.ValueBytes, http.NotFoundHandler()))
 			return dial(t, "http://service", kvclient.WithHTTPClient(hop))
 		},
 	} {
@@ -89,7 +51,7 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 				engine := noting{memory.New(memory.Options{}), make(chan time.Time, 10)}
 				defer engine.Close()
 				client := gateway.NewClient(dial(t, service(engine, nil)), silent)
-				test(t, serveInBubble(t, gateway.New(client, gateway.Config{
+				test(t, wiretest.ServeHTTP2InBubble(t, gateway.New(client, gateway.Config{
 					Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: silent,
 				})), engine.stopped)
 			})
