@@ -13,6 +13,7 @@ var (
 	ParseTTL  = parseTTL
 
 	PreferredWait = preferredWait
+	AppendString  = appendString
 )
 
 // KeyPrefix is what KeyPath begins with.

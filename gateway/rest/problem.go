@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"key-value/internal/reason"
 )
@@ -115,11 +114,4 @@ func appendMetadata(b []byte, metadata map[string]string) []byte {
 		before = ','
 	}
 	return append(b, '}')
-}
-
-// appendString appends s as a JSON string. Bytes that are not UTF-8, which only text quoted from a bad
-// request can have, become U+FFFD.
-func appendString(b []byte, s string) []byte {
-	b, _ = jsontext.AppendQuote(b, s)
-	return b
 }
