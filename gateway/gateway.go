@@ -44,7 +44,8 @@ type Config struct {
 	Log *slog.Logger
 	// Interceptors are around every RPC, the first outermost. None: nobody observes RPCs.
 	Interceptors []connect.ServerInterceptor
-	// Limiter says whether a call would be refused, which is then done before it is read. Nil: it is not asked.
+	// Limiter is that of the client, or of the service if it is in this process: calls that it would refuse are not
+	// read, and REST calls for many entries hold their turn until their answer is made. Nil: it is not asked.
 	Limiter *admission.Limiter
 	// Observer is told of every REST request. Nil: nobody is.
 	Observer rest.Observer
@@ -64,7 +65,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handl
 
 	handler := recovering(cfg.Log, console.New(rest.New(client, rest.Config{
 		Authenticate: authenticate(cfg.Keys), MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
-		Stopping: cfg.State.Stopping(), Observer: cfg.Observer, Full: cfg.Limiter.Full,
+		Stopping: cfg.State.Stopping(), Observer: cfg.Observer, Limiter: cfg.Limiter,
 	})))
 	handler = serve.Probes(cfg.State, ready, handler)
 	mounted := rpc.Mount(server, cfg.MaxValueBytes, handler)

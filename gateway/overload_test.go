@@ -1,10 +1,14 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -162,4 +166,49 @@ func TestTooManyWatchesAreRefused(t *testing.T) {
 	await(t, "a watch when the other is over", func() bool {
 		return reason.Of(calls["Watch"](t.Context(), wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey), "")) != reason.Overloaded
 	})
+}
+
+// limited are the ways to have large REST calls take turns.
+var limited = map[string]func(t *testing.T, engine store.Engine, limiter *admission.Limiter) connect.Transport{
+	"one process": func(_ *testing.T, engine store.Engine, limiter *admission.Limiter) connect.Transport {
+		return rpc.InProcess(limitedService(engine, limiter))
+	},
+	"two processes": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) connect.Transport {
+		return limiter.Transport(dial(t, serveService(t, engine), kvclient.WithBearer(token)))
+	},
+}
+
+func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
+	for where, transport := range limited {
+		t.Run(where, func(t *testing.T) {
+			engine, limiter := newEngine(t), admission.New(admission.Config{Turns: 1})
+			for i := range 12 { // more than the buffers of a connection take
+				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), limit.ValueBytes)}
+				if _, err := engine.Do(t.Context(), op); err != nil {
+					t.Fatal(err)
+				}
+			}
+			url := start(t, transport(t, engine, limiter), func(cfg *gateway.Config) { cfg.Limiter = limiter })
+			conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+			if _, err := fmt.Fprintf(conn, "GET /v1/values HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\n\r\n", apiKey); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Read(make([]byte, 1)); err != nil { // the rest is left
+				t.Fatal(err)
+			}
+			for _, call := range []answer{
+				ask(t, http.MethodGet, url+"/v1/values?view=keys", ""),
+				ask(t, http.MethodPost, url+"/v1/values:batch", `{"operations":[{"get":{"key":"a"}}]}`, "Content-Type", "application/json"),
+			} {
+				if call.status != http.StatusOK {
+					t.Errorf("a large call beside a page that nobody reads = %d %s, want 200", call.status, call.body)
+				}
+			}
+		})
+	}
 }

@@ -24,7 +24,7 @@ func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*key
 	if err := s.limiter.EnterLarge(ctx); err != nil {
 		return nil, err
 	}
-	defer s.limiter.LeaveLarge()
+	defer s.limiter.LeaveLarge(ctx)
 	if req.GetAtomic() {
 		return s.atomicBatch(ctx, req)
 	}

@@ -21,7 +21,7 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 	if err := s.limiter.EnterLarge(ctx); err != nil {
 		return nil, err
 	}
-	defer s.limiter.LeaveLarge()
+	defer s.limiter.LeaveLarge(ctx)
 	page, err := s.engine.List(ctx, list)
 	if err != nil {
 		return nil, failure("", err)

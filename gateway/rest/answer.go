@@ -79,6 +79,11 @@ func (a *api) writeJSON(w http.ResponseWriter, r request, status int, add func([
 	buffer := a.buffers.Get().(*[]byte)
 	*buffer = append(add((*buffer)[:0]), '\n')
 	writeBody(w, r.Request, status, *buffer)
+	a.keep(buffer)
+}
+
+// keep takes a buffer back that nobody reads any more.
+func (a *api) keep(buffer *[]byte) {
 	if cap(*buffer) <= maxKept {
 		a.buffers.Put(buffer)
 	}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 
@@ -22,24 +23,24 @@ func (a *api) batch(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.deadline(r)
-	defer cancel()
-	res, err := a.client.Batch(ctx, req)
-	if err != nil {
-		return err
-	}
-	setCommonHeaders(w.Header())
-	a.writeJSON(w, r, http.StatusOK, func(b []byte) []byte { return appendResults(b, res.GetResults()) })
-	return nil
+	return a.answerInTurn(w, r, func(ctx context.Context, b []byte) ([]byte, error) {
+		res, err := a.client.Batch(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		return a.appendResults(b, res.GetResults()), nil
+	})
 }
 
-func appendResults(b []byte, results []*keyvaluev1.OperationResult) []byte {
+func (a *api) appendResults(b []byte, results []*keyvaluev1.OperationResult) []byte {
 	b = append(b, `{"results":[`...)
+	pieces := a.inPieces(b)
 	for i, result := range results {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(appendResult(append(b, '{'), result), '}')
+		pieces.next(b)
 	}
 	return append(b, "]}"...)
 }

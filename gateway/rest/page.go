@@ -1,10 +1,13 @@
 package rest
 
 import (
+	"context"
+	"encoding/base64"
 	"errors"
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -21,18 +24,16 @@ func (a *api) listValues(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.deadline(r)
-	defer cancel()
-	res, err := a.client.List(ctx, req)
-	if err != nil {
-		return err
-	}
-	setCommonHeaders(w.Header())
-	if token := res.GetNextPageToken(); token != "" {
-		w.Header()["Link"] = []string{nextLink(r, token)}
-	}
-	a.writeJSON(w, r, http.StatusOK, func(b []byte) []byte { return appendPage(b, res) })
-	return nil
+	return a.answerInTurn(w, r, func(ctx context.Context, b []byte) ([]byte, error) {
+		page, err := a.client.List(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		if token := page.GetNextPageToken(); token != "" {
+			w.Header()["Link"] = []string{nextLink(r, token)}
+		}
+		return a.appendPage(b, page), nil
+	})
 }
 
 func listRequest(query url.Values) (*keyvaluev1.ListRequest, error) {
@@ -81,13 +82,15 @@ func nextLink(r request, token string) string {
 	return "<" + r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
 }
 
-func appendPage(b []byte, page *keyvaluev1.ListResponse) []byte {
-	b = append(b, `{"values":[`...)
+func (a *api) appendPage(b []byte, page *keyvaluev1.ListResponse) []byte {
+	b = append(slices.Grow(b, roomFor(page)), `{"values":[`...)
+	pieces := a.inPieces(b)
 	for i, entry := range page.GetEntries() {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendEntry(b, entry, withETag)
+		pieces.next(b)
 	}
 	b = append(b, ']')
 	if token := page.GetNextPageToken(); token != "" {
@@ -95,4 +98,16 @@ func appendPage(b []byte, page *keyvaluev1.ListResponse) []byte {
 		b = appendString(b, token)
 	}
 	return append(b, '}')
+}
+
+// entryBytes is about what an entry takes beside its key and its content: names, etag and expireTime.
+const entryBytes = 120
+
+// roomFor returns about how long a page gets. One that grew would be copied a few times, and leave as much garbage.
+func roomFor(page *keyvaluev1.ListResponse) int {
+	n := 0
+	for _, e := range page.GetEntries() {
+		n += entryBytes + len(e.GetKey()) + len(e.GetValue()) + base64.StdEncoding.EncodedLen(len(e.GetData()))
+	}
+	return n
 }

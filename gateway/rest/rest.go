@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/limit"
 )
 
@@ -30,9 +31,9 @@ type Config struct {
 	Heartbeat time.Duration
 	// Stopping is done when the server stops: then watches and waits end. Nil: they end with their callers.
 	Stopping context.Context //nolint:containedctx // it outlives every request
-	// Full says whether a request would be refused because there are too many, which is then done before it is read.
-	// Large ones are those for many entries. Nil: it would not.
-	Full func(large bool) bool
+	// Limiter bounds what is done at a time: requests that it would refuse are not read, and those for many entries take
+	// turns. Nil: everyone is let in.
+	Limiter *admission.Limiter
 	// Observer is told of every request. Nil: nobody is, and nothing is measured.
 	Observer Observer
 }
@@ -49,7 +50,7 @@ type api struct {
 	stopping  context.Context //nolint:containedctx // done when the server stops
 	routes    []route
 	buffers   sync.Pool // of *[]byte, for answers in JSON
-	full      func(large bool) bool
+	limiter   *admission.Limiter
 	observer  Observer  // nil: nobody
 	recorders sync.Pool // of *recorder, for the observer
 }
@@ -65,10 +66,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 		stopping:  cmp.Or(cfg.Stopping, context.Background()),
 		routes:    routeTable(),
 		observer:  cfg.Observer,
-		full:      cfg.Full,
-	}
-	if a.full == nil {
-		a.full = func(bool) bool { return false }
+		limiter:   cfg.Limiter,
 	}
 	if a.letIn == nil {
 		a.letIn = func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil }

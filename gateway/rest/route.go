@@ -152,7 +152,7 @@ func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if !ok {
 		return route, route.refuse(w, r)
 	}
-	if m.work != unbounded && a.full(m.work == large) {
+	if m.work != unbounded && a.limiter.Full(m.work == large) {
 		writeOverloaded(w, r)
 		return route, nil
 	}

@@ -38,7 +38,7 @@ func TestCallsBeyondTheBoundAreRefused(t *testing.T) {
 	if err := l.EnterLarge(t.Context()); err != nil {
 		t.Errorf("a call when another is over = %v", err)
 	}
-	l.LeaveLarge()
+	l.LeaveLarge(t.Context())
 }
 
 func TestWhatWouldBeRefusedIsKnownBefore(t *testing.T) {
@@ -78,7 +78,7 @@ func TestWhatIsNotBoundedIsLetIn(t *testing.T) {
 		}
 		l.Leave()
 		l.LeaveWatch()
-		l.LeaveLarge()
+		l.LeaveLarge(t.Context())
 	}
 }
 
@@ -87,7 +87,7 @@ func TestACallCostsNothingToCount(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { _ = l.Enter(); l.Leave() }); n != 0 {
 		t.Errorf("a call allocates %v times, want never", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = l.EnterLarge(t.Context()); l.LeaveLarge() }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = l.EnterLarge(t.Context()); l.LeaveLarge(t.Context()) }); n != 0 {
 		t.Errorf("a large call that need not wait allocates %v times, want never", n)
 	}
 }
@@ -100,7 +100,7 @@ func large(ctx context.Context, l *admission.Limiter, takes time.Duration, done,
 	}
 	time.Sleep(takes)
 	done.Add(1)
-	l.LeaveLarge()
+	l.LeaveLarge(ctx)
 }
 
 func TestLargeCallsTakeTurns(t *testing.T) {
@@ -135,11 +135,11 @@ func TestWhoLeavesTheLineGivesItsPlaceToTheNext(t *testing.T) {
 		if err := <-first; !errors.Is(err, context.Canceled) {
 			t.Errorf("waiting = %v, want context.Canceled", err)
 		}
-		l.LeaveLarge()
+		l.LeaveLarge(t.Context())
 		if err := <-second; err != nil {
 			t.Errorf("the next in line = %v", err)
 		}
-		l.LeaveLarge()
+		l.LeaveLarge(t.Context())
 		if err := errors.Join(l.Enter(), l.Enter(), l.Enter()); err != nil {
 			t.Errorf("with nobody left there is no room for three calls: %v", err)
 		}
@@ -157,11 +157,11 @@ func TestATurnThatNobodyTakesIsPassedOn(t *testing.T) {
 		var both sync.WaitGroup
 		both.Go(func() {
 			if l.EnterLarge(ctx) == nil {
-				l.LeaveLarge()
+				l.LeaveLarge(t.Context())
 			}
 		})
 		both.Go(cancel)
-		l.LeaveLarge()
+		l.LeaveLarge(t.Context())
 		both.Wait()
 		if err := l.EnterLarge(t.Context()); err != nil {
 			t.Fatalf("there is no turn any more: %v", err)
@@ -193,7 +193,7 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 						}
 						time.Sleep(takes)
 						done.Add(1)
-						l.LeaveLarge()
+						l.LeaveLarge(t.Context())
 					})
 					time.Sleep(takes / 20)
 				}
@@ -206,5 +206,26 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestCallsWithinATurnNeedNoneOfTheirOwn(t *testing.T) {
+	l, other := admission.New(admission.Config{Calls: 1, Turns: 1}), admission.New(admission.Config{Calls: 1})
+	if err := l.EnterLarge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx := l.Hold(t.Context())
+	if err := l.EnterLarge(ctx); err != nil {
+		t.Errorf("a call within a turn = %v", err)
+	}
+	l.LeaveLarge(ctx)
+	wantOverloaded(t, "another call behind it", l.EnterLarge(t.Context()))
+	if err := other.EnterLarge(ctx); err != nil {
+		t.Fatalf("a call at another limiter = %v", err)
+	}
+	wantOverloaded(t, "another call there", other.EnterLarge(ctx))
+	l.LeaveLarge(t.Context())
+	if err := l.EnterLarge(t.Context()); err != nil {
+		t.Errorf("a call when the turn is over = %v", err)
 	}
 }

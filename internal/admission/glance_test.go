@@ -43,7 +43,7 @@ func beforeTheFirst(t *testing.T) bool {
 			began.Add(1)
 			if l.EnterLarge(t.Context()) == nil {
 				seen <- began.Load()
-				l.LeaveLarge()
+				l.LeaveLarge(t.Context())
 			}
 		})
 	}
@@ -74,14 +74,14 @@ func beforeTheNext(t *testing.T) bool {
 		close(waiting)
 		err := l.EnterLarge(t.Context())
 		next <- err == nil && seen.Load()
-		l.LeaveLarge()
+		l.LeaveLarge(t.Context())
 	}()
 	<-waiting
 	runtime.Gosched() // with one processor, both wait now
 	if _, err := write.Write([]byte{0}); err != nil {
 		t.Fatal(err)
 	}
-	l.LeaveLarge()
+	l.LeaveLarge(t.Context())
 	saw := <-next
 	if err := <-looked; err != nil {
 		t.Fatal(err)

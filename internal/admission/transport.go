@@ -25,7 +25,7 @@ func (t transport) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 		if err := t.limiter.EnterLarge(ctx); err != nil {
 			return nil, err
 		}
-		leave = t.limiter.LeaveLarge
+		leave = func() { t.limiter.LeaveLarge(ctx) }
 	} else if err := t.limiter.Enter(); err != nil {
 		return nil, err
 	}

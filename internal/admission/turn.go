@@ -15,8 +15,11 @@ const (
 )
 
 // EnterLarge lets a unary call in that is much work, when its turn has come, or returns why not. Whoever was let in
-// calls LeaveLarge in the end.
+// calls LeaveLarge with the same context in the end.
 func (l *Limiter) EnterLarge(ctx context.Context) error {
+	if l.held(ctx) {
+		return nil
+	}
 	if err := l.Enter(); err != nil {
 		return err
 	}
@@ -35,24 +38,43 @@ func (l *Limiter) EnterLarge(ctx context.Context) error {
 		runtime.Gosched() // who could run has not been looked at either, and is not yet in the line
 	}
 	if err := ctx.Err(); err != nil { // a caller who left did so while we waited
-		l.LeaveLarge()
+		l.LeaveLarge(ctx)
 		return err
 	}
 	return nil
 }
 
 // LeaveLarge is told that a call which EnterLarge let in is over.
-func (l *Limiter) LeaveLarge() {
+func (l *Limiter) LeaveLarge(ctx context.Context) {
+	if l.held(ctx) {
+		return
+	}
 	l.Leave()
 	if l == nil || l.cfg.Turns == 0 {
 		return
 	}
-	if l.someWait() {
-		l.glance() // what is left to do, such as to write the answer, can be as much work again
-	}
+	l.Pause() // what is left to do, such as to write the answer, can be as much work again
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nextLocked()
+}
+
+// heldKey is the key of the limiter at which the caller of a context has a turn.
+type heldKey struct{}
+
+// Hold returns ctx for calls that are part of the turn of whoever EnterLarge let in: they need none of their own.
+func (l *Limiter) Hold(ctx context.Context) context.Context {
+	return context.WithValue(ctx, heldKey{}, l)
+}
+
+func (l *Limiter) held(ctx context.Context) bool { return ctx.Value(heldKey{}) == l }
+
+// Pause has whoever came meanwhile looked at, if anybody waits for a turn. Who is about to do more than a millisecond of
+// work calls it in between.
+func (l *Limiter) Pause() {
+	if l != nil && l.someWait() {
+		l.glance()
+	}
 }
 
 // glance has whoever came meanwhile looked at.
