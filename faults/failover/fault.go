@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"key-value/internal/rediscluster"
@@ -18,6 +19,7 @@ const (
 	primaryAlone  = "primary killed, its replica cut off before"
 	primaryPaused = "primary paused, replaced, and back"
 	primaryHung   = "primary paused for good, replaced"
+	primaryOusted = "primary replaced while clients reach it"
 	serviceKilled = "kvservice killed, started again"
 	replicaKilled = "all replicas killed, started again"
 	primariesFull = "memory limit of all primaries reached"
@@ -39,12 +41,12 @@ type inject func(ctx context.Context, r *run, turn int, struck func(from, to ins
 // kinds are the faults there are.
 var kinds = map[string]inject{
 	primaryKilled: killPrimary, primaryAlone: killPrimaryAlone, primaryPaused: pausePrimary, primaryHung: hangPrimary,
-	serviceKilled: killService, replicaKilled: killReplicas, primariesFull: fillPrimaries,
+	primaryOusted: oustPrimary, serviceKilled: killService, replicaKilled: killReplicas, primariesFull: fillPrimaries,
 }
 
 // loses says whether acknowledged writes may be lost by a kind of fault.
 func loses(kind string) bool {
-	return kind == primaryKilled || kind == primaryAlone || kind == primaryPaused || kind == primaryHung
+	return strings.HasPrefix(kind, "primary ")
 }
 
 // explain returns an error unless f explains that a write is lost.
@@ -151,6 +153,32 @@ func hangPrimary(ctx context.Context, r *run, turn int, struck func(from, to ins
 			return err
 		}
 		return errors.Join(shard.Primary.Kill(), shard.Primary.Restart(ctx))
+	})
+}
+
+// oustPrimary has a replica take over that its primary feeds no more, as when the other nodes are cut off from a primary
+// and clients are not: it goes on until it hears that it was replaced.
+func oustPrimary(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {
+	shard, err := r.stage.shard(ctx, turn)
+	if err != nil {
+		return err
+	}
+	primary := shard.Primary
+	if _, err := primary.Do(ctx, "ACL", "SETUSER", "default", "-psync", "-sync"); err != nil {
+		return err
+	}
+	if _, err := primary.Do(ctx, "CLIENT", "KILL", "TYPE", "replica"); err != nil {
+		return err
+	}
+	pause(ctx, nodeTimeout/4)
+	from := r.now()
+	struck(from, from+time.Hour)
+	if _, err := shard.Replicas[0].Do(ctx, "CLUSTER", "FAILOVER", "TAKEOVER"); err != nil {
+		return err
+	}
+	return r.replace(ctx, func(ctx context.Context) error {
+		_, err := primary.Do(ctx, "ACL", "SETUSER", "default", "+psync", "+sync")
+		return err
 	})
 }
 

@@ -7,10 +7,10 @@ import (
 )
 
 // order is in which kinds of fault are told of.
-var order = []string{primaryKilled, primaryAlone, primaryPaused, primaryHung, serviceKilled, replicaKilled, primariesFull}
+var order = []string{primaryKilled, primaryAlone, primaryPaused, primaryHung, primaryOusted, serviceKilled, replicaKilled, primariesFull}
 
 // others are injected between kills, one after every few.
-var others = []string{primaryPaused, primaryHung, serviceKilled, replicaKilled, primariesFull}
+var others = []string{primaryPaused, primaryHung, primaryOusted, serviceKilled, replicaKilled, primariesFull}
 
 const othersEvery = 5
 
