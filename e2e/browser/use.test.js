@@ -42,7 +42,8 @@ test('the keyboard alone is enough', async (t) => {
 
   await focused(console.getByRole('heading', { name: 'fruit/pear' }));
   await press('t', 'ArrowDown', 'Tab', 'Tab', 'Enter');
-  await console.getByText(/expires in (1m|5\ds)/).waitFor();
+  await console.getByText(/expires in (1m|5\ds)/).waitFor(); // the watch may say so before the answer is there
+  await console.getByRole('dialog').waitFor({ state: 'hidden' });
 
   await press('n');
   await focused(console.locator('input[name=key]'));
