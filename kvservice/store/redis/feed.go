@@ -89,12 +89,16 @@ func (f *feed) beginLocked(ctx context.Context) {
 	f.nudge()
 }
 
-// positionLocked returns up to where w has been given all changes.
+// positionLocked returns up to where w has been given all changes, or must read them itself if it joins now.
 func (f *feed) positionLocked(w *watch) position {
 	if w.target.one {
 		return position{f.tails[w.target.shards[0]].upto, len(f.tails)}
 	}
-	return f.merged
+	at := f.merged
+	for i := range f.tails { // it may have been ahead of the others when it dropped changes
+		at.revision = max(at.revision, f.tails[i].dropped)
+	}
+	return at
 }
 
 // leave ends what join began.

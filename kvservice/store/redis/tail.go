@@ -16,7 +16,8 @@ const feedPatience = 5 * time.Second
 type tail struct {
 	epoch   uint64    // zero: not known yet, so that nobody watches the shard
 	upto    uint64    // all changes up to this revision have been read
-	waiting []change  // those behind feed.merged
+	dropped uint64    // some up to this revision may have been dropped since
+	waiting []change  // those behind feed.merged, but for what was dropped
 	failing time.Time // since when it has not answered; zero: it does
 }
 
@@ -29,12 +30,13 @@ func (f *feed) advanceLocked(i int, p progress) {
 		return
 	}
 	t.failing = time.Time{}
-	if t.epoch == 0 { // whoever joins reads what is before this from the shard
+	if t.epoch == 0 {
 		t.epoch, t.upto = p.epoch, max(p.upto, f.merged.revision)
+		t.dropped = t.upto
 		return
 	}
 	if t.epoch != p.epoch || p.missing(t.upto) {
-		t.waiting = nil
+		t.waiting, t.dropped = nil, p.upto
 		f.endLocked(i, store.ErrResumeTooOld)
 	} else {
 		t.waiting = append(t.waiting, p.changes...)
