@@ -19,8 +19,8 @@ import (
 type hanging struct {
 	handler http.Handler
 	hangs   atomic.Bool
-	takes   atomic.Int64 // how long it works on a call while it does not hang, in nanoseconds
 	sent    atomic.Int64
+	takes   time.Duration // for a call while it does not hang
 }
 
 func (h *hanging) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -29,7 +29,7 @@ func (h *hanging) RoundTrip(req *http.Request) (*http.Response, error) {
 		<-req.Context().Done()
 		return nil, req.Context().Err()
 	}
-	time.Sleep(time.Duration(h.takes.Load()))
+	time.Sleep(h.takes)
 	recorder := httptest.NewRecorder()
 	h.handler.ServeHTTP(recorder, req)
 	return recorder.Result(), nil
@@ -82,15 +82,24 @@ func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
 	})
 }
 
-func TestTheFirstAnswerLetsAllCallsThrough(t *testing.T) {
+// besideALongCall runs a test while one call waits that is never answered. The next ones are, after takes.
+func besideALongCall(t *testing.T, takes time.Duration, test func(t *testing.T, kv *client.Client)) {
 	synctest.Test(t, func(t *testing.T) {
 		kv, h := hangingClient(t)
-		h.hangs.Store(true)
+		h.takes = takes
 		var waiting sync.WaitGroup
 		defer waiting.Wait()
+		h.hangs.Store(true)
 		waiting.Go(func() { _, _ = call(t, kv) })
-		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		h.hangs.Store(false)
+		test(t, kv)
+	})
+}
+
+func TestTheFirstAnswerLetsAllCallsThrough(t *testing.T) {
+	besideALongCall(t, 0, func(t *testing.T, kv *client.Client) {
+		time.Sleep(5 * time.Second)
 		for range 10 {
 			if took, err := call(t, kv); took > 0 || err != nil {
 				t.Errorf("a call when the service answers again ended after %v with %v", took, err)
@@ -100,14 +109,7 @@ func TestTheFirstAnswerLetsAllCallsThrough(t *testing.T) {
 }
 
 func TestCallsThatTakeLongAreNoSilence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kv, h := hangingClient(t)
-		var waiting sync.WaitGroup
-		defer waiting.Wait()
-		h.hangs.Store(true)
-		waiting.Go(func() { _, _ = call(t, kv) })
-		synctest.Wait()
-		h.hangs.Store(false)
+	besideALongCall(t, 0, func(t *testing.T, kv *client.Client) {
 		for range 9 {
 			if _, err := call(t, kv); err != nil {
 				t.Errorf("beside a call that takes long, another failed: %v", err)
@@ -118,17 +120,12 @@ func TestCallsThatTakeLongAreNoSilence(t *testing.T) {
 }
 
 func TestCallsThatComeTogetherBesideALongOneAreNoSilence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kv, h := hangingClient(t)
-		var waiting sync.WaitGroup
-		defer waiting.Wait()
-		h.hangs.Store(true)
-		waiting.Go(func() { _, _ = call(t, kv) })
+	besideALongCall(t, 50*time.Millisecond, func(t *testing.T, kv *client.Client) {
 		time.Sleep(5 * time.Second)
-		h.hangs.Store(false)
-		h.takes.Store(int64(50 * time.Millisecond))
+		var together sync.WaitGroup
+		defer together.Wait()
 		for range 10 {
-			waiting.Go(func() {
+			together.Go(func() {
 				if _, err := call(t, kv); err != nil {
 					t.Errorf("beside a call that takes long, one of ten that came together failed: %v", err)
 				}
