@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,10 +31,10 @@ func newResults(ctx context.Context, s settings, outcomes []outcome) results {
 	return r
 }
 
-// write writes results.json, results.txt and results.svg to dir, which is made if it is not there.
+// write writes results.json, results.txt and results.svg to dir, which is made if it is not there, unless it is empty.
 func (r results) write(dir string) error {
-	return errors.Join(
-		record.Write(dir, "results", r, r.print),
-		os.WriteFile(filepath.Join(dir, "results.svg"), r.chart(), 0o644),
-	)
+	if err := record.Write(dir, "results", r, r.print); err != nil || dir == "" {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "results.svg"), r.chart(), 0o644)
 }

@@ -89,5 +89,5 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// write writes results.json and results.txt to dir, which is made if it is not there.
+// write writes results.json and results.txt to dir, which is made if it is not there, unless it is empty.
 func (r results) write(dir string) error { return record.Write(dir, "results", r, r.print) }
