@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"key-value/internal/rediscluster"
@@ -46,7 +46,7 @@ var kinds = map[string]inject{
 
 // loses says whether acknowledged writes may be lost by a kind of fault.
 func loses(kind string) bool {
-	return strings.HasPrefix(kind, "primary ")
+	return slices.Contains([]string{primaryKilled, primaryAlone, primaryPaused, primaryHung, primaryOusted}, kind)
 }
 
 // explain returns an error unless f explains that a write is lost.
@@ -176,6 +176,7 @@ func oustPrimary(ctx context.Context, r *run, turn int, struck func(from, to ins
 	if _, err := shard.Replicas[0].Do(ctx, "CLUSTER", "FAILOVER", "TAKEOVER"); err != nil {
 		return err
 	}
+	r.until(r.now() + nodeTimeout) // by then it has heard
 	return r.replace(ctx, func(ctx context.Context) error {
 		_, err := primary.Do(ctx, "ACL", "SETUSER", "default", "+psync", "+sync")
 		return err
