@@ -11,7 +11,7 @@ import (
 
 	"key-value/client"
 	"key-value/internal/reason"
-	"key-value/internal/serve"
+	"key-value/internal/server"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -95,10 +95,10 @@ func set(t *testing.T, engine store.Engine, key, value string) {
 // runService serves engine as the program does. Stop waits for a clean stop.
 func runService(t *testing.T, engine store.Engine) (url string, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	state, started, done := serve.NewState(), make(chan string, 1), make(chan error, 1)
+	state, started, done := server.NewState(), make(chan string, 1), make(chan error, 1)
 	service := kvservice.New(engine, kvservice.Config{Stopping: state.Stopping()})
 	go func() {
-		done <- serve.Run(ctx, serve.Config{
+		done <- server.Run(ctx, server.Config{
 			Listen: "127.0.0.1:0", Handler: handle(service, nil), State: state, Drain: patience,
 			Started: func(addr string) { started <- addr }, Log: slog.New(slog.DiscardHandler),
 		})

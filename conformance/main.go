@@ -26,7 +26,7 @@ import (
 
 	conformancev1 "key-value/conformance/gen/connectrpc/conformance/v1"
 	"key-value/conformance/gen/connectrpc/conformance/v1/conformancev1connect"
-	"key-value/internal/serve"
+	"key-value/internal/server"
 )
 
 // messageBytes is the longest message if the suite does not say.
@@ -53,8 +53,8 @@ func run(ctx context.Context, stack string, in io.Reader, out io.Writer) error {
 		rpc = nil
 	}
 	failed := make(chan error, 1)
-	err := serve.Run(ctx, serve.Config{
-		Listen: "127.0.0.1:0", Handler: handler, RPC: rpc, State: serve.NewState(), Drain: 5 * time.Second,
+	err := server.Run(ctx, server.Config{
+		Listen: "127.0.0.1:0", Handler: handler, RPC: rpc, State: server.NewState(), Drain: 5 * time.Second,
 		Log: slog.New(slog.DiscardHandler), Started: func(addr string) { failed <- announce(out, addr) },
 	})
 	if announced := <-failed; announced != nil {
@@ -63,7 +63,7 @@ func run(ctx context.Context, stack string, in io.Reader, out io.Writer) error {
 	return err
 }
 
-func newHandler(limit int) (http.Handler, *serve.RPC) {
+func newHandler(limit int) (http.Handler, *server.RPC) {
 	if limit == 0 {
 		limit = messageBytes
 	}
@@ -71,7 +71,7 @@ func newHandler(limit int) (http.Handler, *serve.RPC) {
 	conformancev1connect.RegisterConformanceServiceHandler(server, service{})
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, server, connecthttp.WithReadMaxBytes(limit), connecthttp.WithCompressors())
-	return mux, &serve.RPC{Server: server, RequestBytes: limit}
+	return mux, &server.RPC{Server: server, RequestBytes: limit}
 }
 
 func announce(out io.Writer, addr string) error {

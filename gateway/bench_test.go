@@ -14,8 +14,8 @@ import (
 	"key-value/gateway"
 	"key-value/gateway/rest"
 	"key-value/internal/apikey"
-	"key-value/internal/rpc"
-	"key-value/internal/serve"
+	"key-value/internal/server"
+	"key-value/internal/server/rpc"
 	"key-value/internal/telemetry"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
@@ -72,7 +72,7 @@ func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.Se
 		Ready: func(context.Context) bool { return true }, Log: silent, Interceptors: inside,
 	})
 	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), silent), gateway.Config{
-		Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: silent, Observer: observer,
+		Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: silent, Observer: observer,
 	})
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/values/key-7", http.NoBody)
 	if err != nil {

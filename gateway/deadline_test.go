@@ -15,8 +15,8 @@ import (
 	"key-value/gateway"
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
-	"key-value/internal/rpc"
-	"key-value/internal/serve"
+	"key-value/internal/server"
+	"key-value/internal/server/rpc"
 	"key-value/internal/wiretest"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -52,7 +52,7 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 				defer engine.Close()
 				client := gateway.NewClient(dial(t, service(engine, nil)), silent)
 				test(t, wiretest.ServeHTTP2InBubble(t, gateway.New(client, gateway.Config{
-					Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: silent,
+					Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: silent,
 				})), engine.stopped)
 			})
 		})

@@ -18,8 +18,8 @@ import (
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
 	"key-value/internal/requestid"
-	"key-value/internal/rpc"
-	"key-value/internal/serve"
+	"key-value/internal/server"
+	"key-value/internal/server/rpc"
 )
 
 const (
@@ -39,7 +39,7 @@ type Config struct {
 	// MaxValueBytes is the longest value, in bytes. It should be the service's. Zero: 1 MiB.
 	MaxValueBytes int
 	// State says whether the gateway runs. It must be set.
-	State *serve.State
+	State *server.State
 	// Log receives failures that are nobody's fault but ours. It must be set.
 	Log *slog.Logger
 	// Interceptors are around every RPC, the first outermost. None: nobody observes RPCs.
@@ -53,12 +53,12 @@ type Config struct {
 
 // New returns a handler that serves REST, Connect, gRPC and gRPC-Web callers from client, which NewClient
 // made.
-func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handler {
+func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) server.Handler {
 	if cfg.MaxValueBytes == 0 {
 		cfg.MaxValueBytes = limit.ValueBytes
 	}
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
-	server := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
+	procedures := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
 		Keys: cfg.Keys, Ready: ready, Log: cfg.Log,
 		Interceptors: append(append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...), cfg.Limiter.Door),
 	})
@@ -67,8 +67,8 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) serve.Handl
 		Authenticate: authenticate(cfg.Keys), MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
 		Stopping: cfg.State.Stopping(), Observer: cfg.Observer, Limiter: cfg.Limiter,
 	})))
-	handler = serve.Probes(cfg.State, ready, handler)
-	mounted := rpc.Mount(server, cfg.MaxValueBytes, handler)
+	handler = server.Probes(cfg.State, ready, handler)
+	mounted := rpc.Mount(procedures, cfg.MaxValueBytes, handler)
 	mounted.Handler = allowOrigins(cfg.Origins, mounted.Handler) // for browsers, which cannot speak gRPC
 	return mounted
 }

@@ -15,8 +15,8 @@ import (
 	"key-value/gateway"
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
-	"key-value/internal/rpc"
-	"key-value/internal/serve"
+	"key-value/internal/server"
+	"key-value/internal/server/rpc"
 	"key-value/internal/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
@@ -67,7 +67,7 @@ func dial(t *testing.T, url string, options ...kvclient.Option) connect.Transpor
 // start serves a gateway over transport and returns its URL.
 func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Config)) string {
 	t.Helper()
-	cfg := gateway.Config{Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: silent}
+	cfg := gateway.Config{Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: silent}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -22,7 +22,7 @@ import (
 	"key-value/internal/admission"
 	"key-value/internal/limit"
 	"key-value/internal/reason"
-	"key-value/internal/rpc"
+	"key-value/internal/server/rpc"
 	"key-value/internal/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"

@@ -12,8 +12,8 @@ import (
 	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/apikey"
-	"key-value/internal/rpc"
-	"key-value/internal/serve"
+	"key-value/internal/server"
+	"key-value/internal/server/rpc"
 	"key-value/internal/wiretest"
 )
 
@@ -31,7 +31,7 @@ func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
 	var log strings.Builder // of calls that are made one after the other
 	client := gateway.NewClient(rpc.InProcess(service(newEngine(t), nil)), silent)
 	url := wiretest.Serve(t, gateway.New(panicking{client}, gateway.Config{
-		Keys: apikey.Single("default", apiKey), State: serve.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}))
 	got := ask(t, http.MethodGet, url+"/v1/values/panic", "")
 	if got.status != http.StatusInternalServerError || got.header.Get("Content-Type") != "application/problem+json" {

@@ -24,7 +24,7 @@ import (
 	"key-value/internal/apikey"
 	"key-value/internal/limit"
 	"key-value/internal/requestid"
-	"key-value/internal/rpc"
+	"key-value/internal/server/rpc"
 	"key-value/internal/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"

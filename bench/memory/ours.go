@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"key-value/internal/collector"
+	"key-value/internal/server/gctune"
 	kv "key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 )
@@ -37,7 +37,7 @@ func measureOurs(n int) (figures, error) {
 func printOurs(stdout io.Writer, n int) error {
 	e := memory.New(memory.Options{})
 	defer e.Close()
-	collector.Default.Follow()
+	gctune.Default.Follow()
 	p, err := newProcess("self")
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/limit"
 	"key-value/internal/reason"
-	"key-value/internal/rpc"
+	"key-value/internal/server/rpc"
 	"key-value/internal/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store/memory"

@@ -24,7 +24,7 @@ func (f *keyFlags) flags(cmd *cobra.Command) {
 
 // open returns the keys, which are secret, unless it is empty, and those of the file. Stop ends the goroutine that
 // follows the file.
-func (f *keyFlags) open(s *server, secret string) (keys *apikey.Keys, stop func(), err error) {
+func (f *keyFlags) open(s *daemon, secret string) (keys *apikey.Keys, stop func(), err error) {
 	if f.failures < 0 {
 		return nil, nil, usageError{fmt.Errorf("--auth-failures %d: use 1 or more, or 0 for any number", f.failures)}
 	}

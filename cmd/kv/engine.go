@@ -35,7 +35,7 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.IntVar(&e.watches, "max-watches", 20_000, "watches that may be open; further ones are refused as OVERLOADED; 0: no limit")
 }
 
-func (e *engineFlags) open(ctx context.Context, s *server) (store.Engine, error) {
+func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error) {
 	if e.watches < 0 {
 		return nil, usageError{fmt.Errorf("--max-watches %d: use 0 for no limit, or more", e.watches)}
 	}
@@ -55,7 +55,7 @@ func (e *engineFlags) open(ctx context.Context, s *server) (store.Engine, error)
 }
 
 // openRedis connects to the nodes that --store names.
-func (e *engineFlags) openRedis(ctx context.Context, s *server) (store.Engine, error) {
+func (e *engineFlags) openRedis(ctx context.Context, s *daemon) (store.Engine, error) {
 	options, err := redis.ParseURL(e.store)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--store %q: %w", e.store, err)}
@@ -78,7 +78,7 @@ func (e *engineFlags) openRedis(ctx context.Context, s *server) (store.Engine, e
 var errStoreCA = errors.New("--store-ca is for a --store at rediss://…")
 
 // openStoreCA reads --store-ca, if it is set.
-func (e *engineFlags) openStoreCA(s *server, withTLS bool) (*tlsfiles.Authorities, error) {
+func (e *engineFlags) openStoreCA(s *daemon, withTLS bool) (*tlsfiles.Authorities, error) {
 	switch {
 	case e.storeCA == "":
 		return nil, nil

@@ -21,7 +21,7 @@ const explainEvery = 10 * time.Second
 
 // explainer logs what is wrong on the way to the service when calls fail, which may not know it themselves.
 type explainer struct {
-	server *server
+	daemon *daemon
 	addr   string      // of the service, as host:port
 	config *tls.Config // nil: without TLS
 
@@ -30,14 +30,14 @@ type explainer struct {
 }
 
 // newExplainer returns an explainer of the way to u.
-func newExplainer(s *server, u *url.URL, config *tls.Config) *explainer {
+func newExplainer(s *daemon, u *url.URL, config *tls.Config) *explainer {
 	port := "80"
 	if u.Scheme == "https" {
 		port = "443"
 	} else {
 		config = nil
 	}
-	return &explainer{server: s, addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), config: config}
+	return &explainer{daemon: s, addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), config: config}
 }
 
 // look finds out, beside the call that failed, why.
@@ -46,9 +46,9 @@ func (e *explainer) look(err error) {
 	if err == nil || errors.Is(err, io.EOF) || ok && failed.IsRemote() || !e.due() {
 		return
 	}
-	e.server.background.Go(func() {
+	e.daemon.background.Go(func() {
 		if err := tlsfiles.Explain(context.Background(), e.addr, e.config); err != nil {
-			e.server.log.Warn("the service is out of reach", "addr", e.addr, "error", err)
+			e.daemon.log.Warn("the service is out of reach", "addr", e.addr, "error", err)
 		}
 	})
 }

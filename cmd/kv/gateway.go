@@ -27,7 +27,7 @@ func (g *gatewayFlags) flags(cmd *cobra.Command) {
 		"web origins whose pages may call, such as https://example.com, separated by commas; * for all")
 }
 
-func (g *gatewayFlags) config(s *server, keys *apikey.Keys, limiter *admission.Limiter) gateway.Config {
+func (g *gatewayFlags) config(s *daemon, keys *apikey.Keys, limiter *admission.Limiter) gateway.Config {
 	return gateway.Config{
 		Keys: keys, Origins: g.origins, MaxValueBytes: s.valueSize, State: s.state, Log: s.log,
 		Interceptors: s.observed(), Observer: s.observer(), Limiter: limiter,
@@ -35,7 +35,7 @@ func (g *gatewayFlags) config(s *server, keys *apikey.Keys, limiter *admission.L
 }
 
 func newGateway(getenv func(string) string) *cobra.Command {
-	s, g, h := newServer(getenv), &gatewayFlags{}, &hopFlags{}
+	s, g, h := newDaemon(getenv), &gatewayFlags{}, &hopFlags{}
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Run the gateway in front of a kvservice",
@@ -55,7 +55,7 @@ alternative.`,
 	return cmd
 }
 
-func (s *server) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) error {
+func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) error {
 	if err := s.check(cmd); err != nil {
 		return err
 	}

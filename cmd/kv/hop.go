@@ -24,7 +24,7 @@ func (h *hopFlags) flags(cmd *cobra.Command) {
 }
 
 // dial returns a transport to the kvservice.
-func (s *server) dial(h *hopFlags) (connect.Transport, error) {
+func (s *daemon) dial(h *hopFlags) (connect.Transport, error) {
 	if h.trust.isSet() && !strings.HasPrefix(h.service, "https://") {
 		return nil, usageError{errors.New("--service-ca, --service-cert and --service-key are for a --service at https://…")}
 	}

@@ -11,13 +11,13 @@ import (
 
 	"key-value/internal/apikey"
 	"key-value/internal/requestid"
-	"key-value/internal/rpc"
-	"key-value/internal/serve"
+	"key-value/internal/server"
+	"key-value/internal/server/rpc"
 	"key-value/kvservice"
 )
 
 func newKVService(getenv func(string) string) *cobra.Command {
-	s, e, insecure := newServer(getenv), &engineFlags{}, false
+	s, e, insecure := newDaemon(getenv), &engineFlags{}, false
 	cmd := &cobra.Command{
 		Use:   "kvservice",
 		Short: "Run the service that holds the data",
@@ -37,7 +37,7 @@ KV_REDIS_PASSWORD are for a store in Redis.`,
 	return cmd
 }
 
-func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) error {
+func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) error {
 	if err := s.check(cmd); err != nil {
 		return err
 	}
@@ -55,9 +55,9 @@ func (s *server) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	}
 	cfg.Interceptors = slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine))
 	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: e.limiter(s.calls)})
-	handler := rpc.Mount(rpc.NewServer(service, cfg), s.valueSize, serve.Probes(s.state, s.ready, http.NotFoundHandler()))
+	handler := rpc.Mount(rpc.NewServer(service, cfg), s.valueSize, server.Probes(s.state, s.ready, http.NotFoundHandler()))
 	return closing(engine, s.run(cmd.Context(), handler, nil))
 }
 
 // ready reports whether the service should be sent work.
-func (s *server) ready(context.Context) bool { return s.state.Running() }
+func (s *daemon) ready(context.Context) bool { return s.state.Running() }

@@ -14,7 +14,7 @@ import (
 )
 
 // observe opens what the flags and the environment ask for: metrics with an admin address, and traces.
-func (s *server) observe(cmd *cobra.Command) error {
+func (s *daemon) observe(cmd *cobra.Command) error {
 	if s.admin != "" {
 		s.metrics = telemetry.NewMetrics(cmd.Name(), version)
 	}
@@ -26,7 +26,7 @@ func (s *server) observe(cmd *cobra.Command) error {
 }
 
 // flush sends the last traces, and returns err with what went wrong.
-func (s *server) flush(err error) error {
+func (s *daemon) flush(err error) error {
 	if s.tracing == nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (s *server) flush(err error) error {
 }
 
 // observed returns what is around every RPC that comes from outside.
-func (s *server) observed() []connect.ServerInterceptor {
+func (s *daemon) observed() []connect.ServerInterceptor {
 	var around []connect.ServerInterceptor
 	if s.metrics != nil {
 		around = append(around, s.metrics.ServeCalls)
@@ -49,7 +49,7 @@ func (s *server) observed() []connect.ServerInterceptor {
 }
 
 // observedStore returns what is around every RPC that reaches engine, which is measured from now on.
-func (s *server) observedStore(engine store.Engine) []connect.ServerInterceptor {
+func (s *daemon) observedStore(engine store.Engine) []connect.ServerInterceptor {
 	if s.metrics == nil {
 		return nil
 	}
@@ -59,7 +59,7 @@ func (s *server) observedStore(engine store.Engine) []connect.ServerInterceptor 
 
 // inside returns what is around every call of the service in the same process. That is not measured, because the
 // gateway has done so, but recorded.
-func (s *server) inside(engine store.Engine) []connect.ServerInterceptor {
+func (s *daemon) inside(engine store.Engine) []connect.ServerInterceptor {
 	around := s.observedStore(engine)
 	if s.tracing != nil {
 		around = append(around, s.tracing.ServeCalls)
@@ -68,7 +68,7 @@ func (s *server) inside(engine store.Engine) []connect.ServerInterceptor {
 }
 
 // observer returns what REST requests are watched by, or nil.
-func (s *server) observer() rest.Observer {
+func (s *daemon) observer() rest.Observer {
 	o := telemetry.Observer{Log: s.log, Metrics: s.metrics, Tracing: s.tracing}
 	if o.Idle() {
 		return nil
@@ -80,7 +80,7 @@ func (s *server) observer() rest.Observer {
 }
 
 // hop returns a transport over next, for a gateway whose service is another process.
-func (s *server) hop(next connect.Transport) connect.Transport {
+func (s *daemon) hop(next connect.Transport) connect.Transport {
 	next = requestid.Pass(next)
 	if s.tracing != nil {
 		next = s.tracing.Hop(next)
@@ -94,7 +94,7 @@ func (s *server) hop(next connect.Transport) connect.Transport {
 
 // gather lets a batch travel with the request ids and the traces of its calls. Ids that nobody chose are of use only to
 // who reads every line of the log.
-func (s *server) gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
+func (s *daemon) gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
 	ctx = requestid.Gather(ctx, calls, s.log.Enabled(ctx, slog.LevelDebug))
 	if s.tracing == nil {
 		return ctx, func(error) {}

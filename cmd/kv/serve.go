@@ -9,12 +9,12 @@ import (
 
 	"key-value/gateway"
 	"key-value/internal/apikey"
-	"key-value/internal/rpc"
+	"key-value/internal/server/rpc"
 	"key-value/kvservice"
 )
 
 func newServe(getenv func(string) string) *cobra.Command {
-	s, g, e := newServer(getenv), &gatewayFlags{}, &engineFlags{}
+	s, g, e := newDaemon(getenv), &gatewayFlags{}, &engineFlags{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run gateway and kvservice in one process",
@@ -32,7 +32,7 @@ is made and printed. KV_REDIS_USERNAME and KV_REDIS_PASSWORD are for a store in 
 	return cmd
 }
 
-func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) error {
+func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) error {
 	if err := s.check(cmd); err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *server) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 }
 
 // url returns where a server that listens on addr is reached from this machine.
-func (s *server) url(addr string) string {
+func (s *daemon) url(addr string) string {
 	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
 		addr = net.JoinHostPort("localhost", port)
 	}

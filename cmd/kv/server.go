@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/internal/admin"
-	"key-value/internal/collector"
 	"key-value/internal/limit"
 	"key-value/internal/requestid"
-	"key-value/internal/serve"
+	"key-value/internal/server"
+	"key-value/internal/server/gctune"
 	"key-value/internal/telemetry"
 	"key-value/internal/tlsfiles"
 )
@@ -24,8 +24,8 @@ import (
 // are on their way.
 const maxValueBytes = 64 << 20
 
-// server is what the three serving commands have in common.
-type server struct {
+// daemon is what the three serving commands have in common.
+type daemon struct {
 	listen    string        // host:port to listen on
 	admin     string        // host:port for operators; empty: none
 	valueSize int           // the longest value, in bytes
@@ -39,7 +39,7 @@ type server struct {
 	logLevel  string        // debug, info, warn or error
 	logFormat string        // text or json
 
-	state    *serve.State
+	state    *server.State
 	log      *slog.Logger
 	tls      *tls.Config         // nil: none
 	followed []tlsfiles.Follower // files to look after
@@ -50,11 +50,11 @@ type server struct {
 	background sync.WaitGroup // what may outlast the call that it is for
 }
 
-func newServer(getenv func(string) string) *server {
-	return &server{state: serve.NewState(), getenv: getenv}
+func newDaemon(getenv func(string) string) *daemon {
+	return &daemon{state: server.NewState(), getenv: getenv}
 }
 
-func (s *server) flags(cmd *cobra.Command, listen string) {
+func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
 	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /metrics, /debug/pprof and no key; empty: none")
@@ -71,7 +71,7 @@ func (s *server) flags(cmd *cobra.Command, listen string) {
 }
 
 // check reads the flags that have rules of their own, and opens what it is watched by.
-func (s *server) check(cmd *cobra.Command) error {
+func (s *daemon) check(cmd *cobra.Command) error {
 	stderr := cmd.ErrOrStderr()
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
@@ -108,7 +108,7 @@ func (s *server) check(cmd *cobra.Command) error {
 }
 
 // run serves handler until ctx is done. Started, if not nil, is told the address.
-func (s *server) run(ctx context.Context, handler serve.Handler, started func(addr string)) error {
+func (s *daemon) run(ctx context.Context, handler server.Handler, started func(addr string)) error {
 	if s.admin != "" {
 		operators, err := admin.Listen(ctx, s.admin, s.metrics.Handler(), s.log)
 		if err != nil {
@@ -121,15 +121,15 @@ func (s *server) run(ctx context.Context, handler serve.Handler, started func(ad
 	}
 	defer s.background.Wait()
 	defer tlsfiles.Follow(s.log, s.followed...)()
-	collector.Default.Follow()
-	return s.flush(serve.Run(ctx, serve.Config{
+	gctune.Default.Follow()
+	return s.flush(server.Run(ctx, server.Config{
 		Listen: s.listen, Handler: handler, RPC: handler.RPC, TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log, Started: started,
 	}))
 }
 
 // beyondLoopback reports whether others than this machine can reach the address.
-func (s *server) beyondLoopback() bool {
+func (s *daemon) beyondLoopback() bool {
 	host, _, _ := net.SplitHostPort(s.listen)
 	ip := net.ParseIP(host)
 	return host != "localhost" && (ip == nil || !ip.IsLoopback())

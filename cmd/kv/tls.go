@@ -41,7 +41,7 @@ func (p *pairFlags) open() (*tlsfiles.Pair, error) {
 }
 
 // openTLS reads what the server needs to speak TLS, if it is to.
-func (s *server) openTLS() error {
+func (s *daemon) openTLS() error {
 	pair, err := s.pair.open()
 	switch {
 	case err != nil:
@@ -66,7 +66,7 @@ func (s *server) openTLS() error {
 }
 
 // follow looks after files while the server runs.
-func (s *server) follow(followed ...tlsfiles.Follower) {
+func (s *daemon) follow(followed ...tlsfiles.Follower) {
 	for _, f := range followed {
 		if pair, ok := f.(*tlsfiles.Pair); ok {
 			if err := pair.Check(); err != nil {

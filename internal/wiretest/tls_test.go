@@ -8,7 +8,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/limit"
-	"key-value/internal/rpc"
+	"key-value/internal/server/rpc"
 	"key-value/internal/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store/memory"

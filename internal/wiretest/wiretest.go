@@ -12,7 +12,7 @@ import (
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/limit"
-	"key-value/internal/serve"
+	"key-value/internal/server"
 )
 
 // Wire is one way to speak RPC.
@@ -38,25 +38,25 @@ func Wires() []Wire {
 // Serve serves handler as the commands do until the test ends, and returns its URL.
 func Serve(t testing.TB, handler http.Handler) string {
 	t.Helper()
-	return "http://" + serveOn(t, handler, serve.Config{})
+	return "http://" + serveOn(t, handler, server.Config{})
 }
 
 // ServeTLS does so over TLS. The clients of this package trust it.
 func ServeTLS(t testing.TB, handler http.Handler) string {
 	t.Helper()
-	return "https://" + serveOn(t, handler, serve.Config{TLS: ServerTLS(t)})
+	return "https://" + serveOn(t, handler, server.Config{TLS: ServerTLS(t)})
 }
 
-func serveOn(t testing.TB, handler http.Handler, cfg serve.Config) (addr string) {
+func serveOn(t testing.TB, handler http.Handler, cfg server.Config) (addr string) {
 	t.Helper()
-	cfg.Listen, cfg.Handler, cfg.State, cfg.Log = "127.0.0.1:0", handler, serve.NewState(), slog.New(slog.DiscardHandler)
-	if h, ok := handler.(serve.Handler); ok {
+	cfg.Listen, cfg.Handler, cfg.State, cfg.Log = "127.0.0.1:0", handler, server.NewState(), slog.New(slog.DiscardHandler)
+	if h, ok := handler.(server.Handler); ok {
 		cfg.RPC = h.RPC
 	}
 	started, done := make(chan string, 1), make(chan error, 1)
 	cfg.Started = func(addr string) { started <- addr }
 	ctx, stop := context.WithCancel(context.Background())
-	go func() { done <- serve.Run(ctx, cfg) }()
+	go func() { done <- server.Run(ctx, cfg) }()
 	select {
 	case addr := <-started:
 		t.Cleanup(func() { stop(); <-done })

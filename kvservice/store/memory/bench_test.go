@@ -12,7 +12,7 @@ import (
 	"time"
 	"unsafe"
 
-	"key-value/internal/collector"
+	"key-value/internal/server/gctune"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 )
@@ -149,7 +149,7 @@ func BenchmarkListPageOf100(b *testing.B) {
 // cost the writer next to nothing. Stores with and without watches have their turns, each a fresh one, under the
 // programs' own collector policy; the ratio is between the medians of their 99th percentiles.
 func BenchmarkSetBesideWatches(b *testing.B) {
-	collector.Default.Follow()
+	gctune.Default.Follow()
 	for _, c := range []struct {
 		name string
 		req  func(i int) store.WatchRequest

@@ -1,0 +1,93 @@
+package split_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"key-value/internal/server/split"
+)
+
+// listener brings what its channel brings.
+type listener struct {
+	conns  chan any // a net.Conn or an error
+	closed chan struct{}
+}
+
+func newListener() *listener { return &listener{make(chan any), make(chan struct{})} }
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case next := <-l.conns:
+		if conn, ok := next.(net.Conn); ok {
+			return conn, nil
+		}
+		return nil, next.(error)
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Close() error   { close(l.closed); return nil }
+func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// run runs a splitter until the test ends.
+func run(t *testing.T, l *listener) *split.Splitter {
+	s := split.New(l, config)
+	done := make(chan error, 1)
+	go func() { done <- s.Run() }()
+	t.Cleanup(func() {
+		_ = s.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v after Close, want nil", err)
+		}
+		s.Settle(context.Background())
+	})
+	return s
+}
+
+type tooManyFiles struct{ error }
+
+func (tooManyFiles) Temporary() bool { return true }
+
+func TestAcceptingGoesOnAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		s := run(t, l)
+		start := time.Now()
+		for range 20 {
+			l.conns <- tooManyFiles{errors.New("too many open files")}
+		}
+		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
+		if _, err := s.HTTP().Accept(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took < 5*time.Second || took > 20*time.Second {
+			t.Errorf("20 failures took %v, want pauses of up to a second", took)
+		}
+	})
+}
+
+func TestSilentConnectionsHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newListener()
+		s := run(t, l)
+		for i := range 1100 {
+			_, silent := net.Pipe()
+			l.conns <- silent
+			if i < 1024 {
+				continue
+			}
+			if _, err := s.HTTP().Accept(); err != nil { // unseen: net/http bounds them as well
+				t.Fatal(err)
+			}
+		}
+		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
+		if _, err := s.HTTP().Accept(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
