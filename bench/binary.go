@@ -25,7 +25,7 @@ func findRoots() (roots, error) {
 const (
 	store = "store" // cmd/kv
 	// storeUnbatched is cmd/kv with one difference: each call of its gateway to the service is a request of its own,
-	// as it would be without package client/batching.
+	// as it would be without package internal/hop/batching.
 	storeUnbatched = "store-unbatched"
 )
 
@@ -64,7 +64,7 @@ func build(ctx context.Context, dir, file, pkg string, flags ...string) error {
 
 // overlay writes what has Go build the store unbatched, and returns its file. Nothing in the working tree is changed.
 func (s *stage) overlay(root string) (string, error) {
-	original := filepath.Join(root, "cmd", "kv", "hop.go")
+	original := filepath.Join(root, "internal", "cli", "hop.go")
 	source, err := os.ReadFile(original)
 	if err != nil {
 		return "", err
@@ -78,7 +78,7 @@ func (s *stage) overlay(root string) (string, error) {
 	return file, errors.Join(err, os.WriteFile(replacement, []byte(changed), 0o600), os.WriteFile(file, text, 0o600))
 }
 
-// withoutBatching changes the one line of cmd/kv/hop.go that makes the transport.
+// withoutBatching changes the one line of internal/cli/hop.go that makes the transport.
 func withoutBatching(source string) (string, error) {
 	const batched, unbatched = "client.NewTransport(h.service, options...)",
 		"client.NewTransport(h.service, append(options, client.WithoutBatching())...)"

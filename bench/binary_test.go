@@ -7,7 +7,7 @@ import (
 )
 
 func TestTheStoreCanBeBuiltUnbatched(t *testing.T) {
-	source, err := os.ReadFile("../cmd/kv/hop.go")
+	source, err := os.ReadFile("../internal/cli/hop.go")
 	if err != nil {
 		t.Fatal(err)
 	}

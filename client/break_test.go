@@ -10,8 +10,8 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"key-value/client"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
@@ -20,21 +20,21 @@ func TestWhatCutsAWatchAndWhatEndsIt(t *testing.T) {
 		why  error
 		want error // what the watch ends with; nil: it resumes
 	}{
-		{reason.ServiceUnavailable.Errorf("x"), nil},
-		{reason.Overloaded.Errorf("x"), nil},
-		{reason.RateLimited.Errorf("x"), nil},
-		{reason.DeadlineExceeded.Errorf("x"), nil},
+		{contract.ServiceUnavailable.Errorf("x"), nil},
+		{contract.Overloaded.Errorf("x"), nil},
+		{contract.RateLimited.Errorf("x"), nil},
+		{contract.DeadlineExceeded.Errorf("x"), nil},
 		{connect.NewError(connect.CodeUnavailable, "x"), nil},
 		{connect.NewError(connect.CodeCanceled, "x"), nil},
-		{reason.RequestInvalid.Errorf("x"), client.ErrInvalid},
-		{reason.KeyInvalid.Errorf("x"), client.ErrInvalid},
-		{reason.APIKeyInvalid.Errorf("x"), client.ErrUnauthenticated},
-		{reason.PermissionDenied.Errorf("x"), client.ErrPermissionDenied},
-		{reason.ResumeTooOld.Errorf("x"), client.ErrResumeTooOld},
+		{contract.RequestInvalid.Errorf("x"), client.ErrInvalid},
+		{contract.KeyInvalid.Errorf("x"), client.ErrInvalid},
+		{contract.APIKeyInvalid.Errorf("x"), client.ErrUnauthenticated},
+		{contract.PermissionDenied.Errorf("x"), client.ErrPermissionDenied},
+		{contract.ResumeTooOld.Errorf("x"), client.ErrResumeTooOld},
 		{connect.NewError(connect.CodeUnauthenticated, "x"), client.ErrUnauthenticated},
 		{connect.NewError(connect.CodeInvalidArgument, "x"), client.ErrInvalid},
 	} {
-		t.Run(test.why.Error()+string(reason.Of(test.why)), func(t *testing.T) {
+		t.Run(test.why.Error()+string(contract.Of(test.why)), func(t *testing.T) {
 			kv, _ := script(t, part{messages(synced("1")), test.why}, part{messages(put("a", "2")), nil})
 			r := watch(t, kv.Watch(bounded(t), ""))
 			r.want(t, "sync")

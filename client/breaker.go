@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 const (
@@ -27,7 +27,7 @@ type breaker struct {
 	probed    atomic.Int64 // when the latest call was let through that might find nobody, in nanoseconds
 }
 
-var errSilent = reason.ServiceUnavailable.After(time.Second, "the service has not answered anybody for a while; the call was not sent")
+var errSilent = contract.ServiceUnavailable.After(time.Second, "the service has not answered anybody for a while; the call was not sent")
 
 // enter lets a call through, or returns why not. Whoever was let through calls leave in the end.
 func (b *breaker) enter() error {

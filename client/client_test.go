@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"key-value/client"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
-	"key-value/internal/wiretest"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
@@ -22,7 +22,7 @@ func TestValuesComeBackByteForByte(t *testing.T) {
 		"nothing":           {},
 		"bytes":             {0, 0xff, 0xfe, '\n'},
 		"a NUL":             {0},
-		"the longest value": bytes.Repeat([]byte{0xff}, limit.ValueBytes),
+		"the longest value": bytes.Repeat([]byte{0xff}, contract.ValueBytes),
 	} {
 		t.Run(name, func(t *testing.T) {
 			written, created, err := kv.Set(t.Context(), name, value)
@@ -149,7 +149,7 @@ func TestTTL(t *testing.T) {
 	if forever := mustSet(t, kv, "a", "1"); !forever.ExpireTime.IsZero() {
 		t.Errorf("Set without TTL = %+v, want no expiry", forever)
 	}
-	for _, ttl := range []time.Duration{0, -time.Second, limit.TTL + 1, math.MaxInt64} {
+	for _, ttl := range []time.Duration{0, -time.Second, contract.TTL + 1, math.MaxInt64} {
 		_, _, err := kv.Set(t.Context(), "a", []byte("2"), client.TTL(ttl))
 		wantError(t, "Set with TTL "+ttl.String(), err, client.ErrInvalid)
 	}
@@ -201,7 +201,7 @@ func TestBadRequestsAreInvalid(t *testing.T) {
 	kv := start(t)
 	for name, key := range map[string]string{
 		"an empty key": "", "a control character": "a\nb", "a dot segment": "a/../b", "no UTF-8": "\xff",
-		"too long": string(bytes.Repeat([]byte("k"), limit.KeyBytes+1)),
+		"too long": string(bytes.Repeat([]byte("k"), contract.KeyBytes+1)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := kv.Get(t.Context(), key)
@@ -210,13 +210,13 @@ func TestBadRequestsAreInvalid(t *testing.T) {
 			wantError(t, "Set", err, client.ErrInvalid)
 		})
 	}
-	_, _, err := kv.Set(t.Context(), "a", make([]byte, limit.ValueBytes+1))
+	_, _, err := kv.Set(t.Context(), "a", make([]byte, contract.ValueBytes+1))
 	wantError(t, "Set of a value over the limit", err, client.ErrTooLarge)
 }
 
 func TestKeysOpenDoors(t *testing.T) {
 	service := kvservice.New(newEngine(t), kvservice.Config{})
-	url := wiretest.Serve(t, handle(service, apikey.Single("default", "secret")))
+	url := wiretest.Serve(t, handle(service, auth.Single("default", "secret")))
 	for name, opts := range map[string][]client.Option{
 		"as API key": {client.WithAPIKey("secret")}, "as bearer": {client.WithBearer("secret")},
 		"with a client of the caller's own": {client.WithAPIKey("secret"), client.WithHTTPClient(wiretest.HTTPClient(t))},

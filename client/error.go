@@ -8,7 +8,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // What a call can fail with. Compare with errors.Is.
@@ -44,28 +44,28 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 )
 
-var sentinels = map[reason.Reason]error{
-	reason.KeyNotFound:        ErrNotFound,
-	reason.ETagMismatch:       ErrETagMismatch,
-	reason.KeyExists:          ErrExists,
-	reason.KeyAbsent:          ErrAbsent,
-	reason.KeyInvalid:         ErrInvalid,
-	reason.ValueInvalid:       ErrInvalid,
-	reason.TTLInvalid:         ErrInvalid,
-	reason.PageTokenInvalid:   ErrInvalid,
-	reason.RequestInvalid:     ErrInvalid,
-	reason.ValueTooLarge:      ErrTooLarge,
-	reason.BatchTooLarge:      ErrTooLarge,
-	reason.NotAnInteger:       ErrNotInteger,
-	reason.IntegerOverflow:    ErrOverflow,
-	reason.ResumeTooOld:       ErrResumeTooOld,
-	reason.StoreFull:          ErrFull,
-	reason.APIKeyInvalid:      ErrUnauthenticated,
-	reason.PermissionDenied:   ErrPermissionDenied,
-	reason.RateLimited:        ErrOverloaded,
-	reason.Overloaded:         ErrOverloaded,
-	reason.ServiceUnavailable: ErrUnavailable,
-	reason.DeadlineExceeded:   ErrUnavailable,
+var sentinels = map[contract.Reason]error{
+	contract.KeyNotFound:        ErrNotFound,
+	contract.ETagMismatch:       ErrETagMismatch,
+	contract.KeyExists:          ErrExists,
+	contract.KeyAbsent:          ErrAbsent,
+	contract.KeyInvalid:         ErrInvalid,
+	contract.ValueInvalid:       ErrInvalid,
+	contract.TTLInvalid:         ErrInvalid,
+	contract.PageTokenInvalid:   ErrInvalid,
+	contract.RequestInvalid:     ErrInvalid,
+	contract.ValueTooLarge:      ErrTooLarge,
+	contract.BatchTooLarge:      ErrTooLarge,
+	contract.NotAnInteger:       ErrNotInteger,
+	contract.IntegerOverflow:    ErrOverflow,
+	contract.ResumeTooOld:       ErrResumeTooOld,
+	contract.StoreFull:          ErrFull,
+	contract.APIKeyInvalid:      ErrUnauthenticated,
+	contract.PermissionDenied:   ErrPermissionDenied,
+	contract.RateLimited:        ErrOverloaded,
+	contract.Overloaded:         ErrOverloaded,
+	contract.ServiceUnavailable: ErrUnavailable,
+	contract.DeadlineExceeded:   ErrUnavailable,
 }
 
 // coded are the meanings of the codes that say enough without a reason, as when a proxy on the way answered.
@@ -121,7 +121,7 @@ func newError(ctx context.Context, req proto.Message, err error) *Error {
 	if ok {
 		e.Message = connectErr.Message()
 	}
-	why, metadata, _ := reason.Info(err)
+	why, metadata, _ := contract.Info(err)
 	e.Reason, e.metadata, e.kind = string(why), metadata, sentinels[why]
 	switch {
 	case e.kind != nil:

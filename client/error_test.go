@@ -18,9 +18,8 @@ import (
 	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 )
 
 // failing is a service whose every Get fails with err.
@@ -34,12 +33,12 @@ func (f failing) Get(context.Context, *keyvaluev1.GetRequest) (*keyvaluev1.GetRe
 }
 
 // reasons reads the reasons of the contract where they are written, so that a new one cannot be forgotten here.
-func reasons(t *testing.T) []reason.Reason {
+func reasons(t *testing.T) []contract.Reason {
 	file, err := parser.ParseFile(token.NewFileSet(), "../internal/reason/reason.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []reason.Reason
+	var all []contract.Reason
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -50,7 +49,7 @@ func reasons(t *testing.T) []reason.Reason {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, reason.Reason(word))
+			all = append(all, contract.Reason(word))
 		}
 		return true
 	})
@@ -58,28 +57,28 @@ func reasons(t *testing.T) []reason.Reason {
 }
 
 func TestEveryReasonHasItsSentinel(t *testing.T) {
-	want := map[reason.Reason]error{
-		reason.KeyNotFound:        client.ErrNotFound,
-		reason.ETagMismatch:       client.ErrETagMismatch,
-		reason.KeyExists:          client.ErrExists,
-		reason.KeyAbsent:          client.ErrAbsent,
-		reason.KeyInvalid:         client.ErrInvalid,
-		reason.ValueInvalid:       client.ErrInvalid,
-		reason.TTLInvalid:         client.ErrInvalid,
-		reason.PageTokenInvalid:   client.ErrInvalid,
-		reason.RequestInvalid:     client.ErrInvalid,
-		reason.ValueTooLarge:      client.ErrTooLarge,
-		reason.BatchTooLarge:      client.ErrTooLarge,
-		reason.NotAnInteger:       client.ErrNotInteger,
-		reason.IntegerOverflow:    client.ErrOverflow,
-		reason.ResumeTooOld:       client.ErrResumeTooOld,
-		reason.StoreFull:          client.ErrFull,
-		reason.RateLimited:        client.ErrOverloaded,
-		reason.Overloaded:         client.ErrOverloaded,
-		reason.APIKeyInvalid:      client.ErrUnauthenticated,
-		reason.PermissionDenied:   client.ErrPermissionDenied,
-		reason.ServiceUnavailable: client.ErrUnavailable,
-		reason.DeadlineExceeded:   client.ErrUnavailable,
+	want := map[contract.Reason]error{
+		contract.KeyNotFound:        client.ErrNotFound,
+		contract.ETagMismatch:       client.ErrETagMismatch,
+		contract.KeyExists:          client.ErrExists,
+		contract.KeyAbsent:          client.ErrAbsent,
+		contract.KeyInvalid:         client.ErrInvalid,
+		contract.ValueInvalid:       client.ErrInvalid,
+		contract.TTLInvalid:         client.ErrInvalid,
+		contract.PageTokenInvalid:   client.ErrInvalid,
+		contract.RequestInvalid:     client.ErrInvalid,
+		contract.ValueTooLarge:      client.ErrTooLarge,
+		contract.BatchTooLarge:      client.ErrTooLarge,
+		contract.NotAnInteger:       client.ErrNotInteger,
+		contract.IntegerOverflow:    client.ErrOverflow,
+		contract.ResumeTooOld:       client.ErrResumeTooOld,
+		contract.StoreFull:          client.ErrFull,
+		contract.RateLimited:        client.ErrOverloaded,
+		contract.Overloaded:         client.ErrOverloaded,
+		contract.APIKeyInvalid:      client.ErrUnauthenticated,
+		contract.PermissionDenied:   client.ErrPermissionDenied,
+		contract.ServiceUnavailable: client.ErrUnavailable,
+		contract.DeadlineExceeded:   client.ErrUnavailable,
 	}
 	all := reasons(t)
 	if len(all) != len(want) {
@@ -93,7 +92,7 @@ func TestEveryReasonHasItsSentinel(t *testing.T) {
 			if e.Code != why.Code() || e.Reason != string(why) || e.Error() != "what happened" {
 				t.Errorf("Get = %v with code %v and reason %q, want those of the service", e, e.Code, e.Reason)
 			}
-			if got := errors.Is(err, context.DeadlineExceeded); got != (why == reason.DeadlineExceeded) {
+			if got := errors.Is(err, context.DeadlineExceeded); got != (why == contract.DeadlineExceeded) {
 				t.Errorf("errors.Is(err, context.DeadlineExceeded) = %v", got)
 			}
 			for _, other := range want {
@@ -201,7 +200,7 @@ func TestAWrongAddressIsNotUnavailable(t *testing.T) {
 func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 	url := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/proto")
-		_, _ = w.Write(make([]byte, limit.ResponseBytes(0)+1))
+		_, _ = w.Write(make([]byte, contract.ResponseBytes(0)+1))
 	}))
 	_, err := dial(t, url, client.WithMaxValueBytes(0)).Get(t.Context(), "a")
 	wantError(t, "Get", err, client.ErrTooLarge)

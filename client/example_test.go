@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"key-value/client"
-	"key-value/internal/apikey"
+	"key-value/internal/auth"
 	"key-value/kvservice"
 	"key-value/kvservice/store/memory"
 )
@@ -21,7 +21,7 @@ import (
 func startExample() (url string, stop func()) {
 	engine := memory.New(memory.Options{})
 	server := httptest.NewUnstartedServer(
-		handle(kvservice.New(engine, kvservice.Config{}), apikey.Single("example", "secret")))
+		handle(kvservice.New(engine, kvservice.Config{}), auth.Single("example", "secret")))
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetUnencryptedHTTP2(true)
 	server.Start()

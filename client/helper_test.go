@@ -12,10 +12,10 @@ import (
 
 	"key-value/client"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -40,11 +40,11 @@ func newEngine(t testing.TB) store.Engine {
 }
 
 // handle returns what serves service, to everyone if keys is nil.
-func handle(service keyvaluev1connect.KeyValueServiceHandler, keys *apikey.Keys) http.Handler {
+func handle(service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) http.Handler {
 	server := rpc.NewServer(service, rpc.Config{
 		Keys: keys, Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	return rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler())
+	return rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler())
 }
 
 // serveEngine returns the URL of a service of engine.

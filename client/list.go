@@ -6,7 +6,7 @@ import (
 	"math"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
+	"key-value/internal/contract"
 )
 
 // ListOption changes what List returns, or how.
@@ -71,7 +71,7 @@ func (c *Client) skip(ctx context.Context, l *listing) error {
 	if l.after == "" {
 		return nil
 	}
-	req := &keyvaluev1.ListRequest{Prefix: l.request.GetPrefix(), PageSize: limit.PageSize, KeysOnly: true}
+	req := &keyvaluev1.ListRequest{Prefix: l.request.GetPrefix(), PageSize: contract.PageSize, KeysOnly: true}
 	for {
 		page, err := call(ctx, req, c.rpc.List)
 		if err != nil {

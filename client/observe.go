@@ -3,7 +3,7 @@ package client
 import (
 	"connectrpc.com/connect/v2"
 
-	"key-value/client/batching"
+	"key-value/internal/hop/batching"
 )
 
 // WithRequests has what wrap returns carry the requests that go over the network. This is where a program observes

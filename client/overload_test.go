@@ -9,14 +9,14 @@ import (
 	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
 func TestAGatewayPassesOverloadOn(t *testing.T) {
 	for name, call := range calls {
-		url, requests := flaky(t, failWith(reason.Overloaded.Errorf("x")))
+		url, requests := flaky(t, failWith(contract.Overloaded.Errorf("x")))
 		err := call(bounded(t), dial(t, url, client.WithOverloadPassedOn()))
 		if !errors.Is(err, client.ErrOverloaded) || requests.Load() != 1 {
 			t.Errorf("%s took %d requests and ended with %v, want one and OVERLOADED", name, requests.Load(), err)
@@ -37,7 +37,7 @@ type shedding struct {
 func (s *shedding) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
 	if s.batches.Add(1) <= 3 {
 		s.shed.Add(int64(len(req.GetOperations())))
-		return nil, reason.Overloaded.Errorf("x")
+		return nil, contract.Overloaded.Errorf("x")
 	}
 	return s.KeyValueServiceHandler.Batch(ctx, req)
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"key-value/client"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/internal/server"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
@@ -35,7 +35,7 @@ func TestAWatchOutlivesAServiceThatStopsAndComesBack(t *testing.T) {
 	r.want(t, "put a=meanwhile")
 	set(t, engine, "a", "after")
 	r.want(t, "put a=after")
-	if cut := cuts.Load(); cut == nil || cut.Reason != string(reason.ServiceUnavailable) {
+	if cut := cuts.Load(); cut == nil || cut.Reason != string(contract.ServiceUnavailable) {
 		t.Errorf("the watch was first cut by %v, want what the service said when it stopped", cut)
 	}
 }

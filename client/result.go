@@ -6,7 +6,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // errResultCount is the answer of a service that does not keep to the contract.
@@ -51,7 +51,7 @@ func operationError(failed *keyvaluev1.OperationError) *Error {
 	}
 	e := &Error{
 		Reason: failed.GetReason(), Message: failed.GetMessage(), metadata: failed.GetMetadata(),
-		kind: sentinels[reason.Reason(failed.GetReason())],
+		kind: sentinels[contract.Reason(failed.GetReason())],
 	}
 	if err := e.Code.UnmarshalText([]byte(failed.GetCode())); err != nil {
 		e.Code = connect.CodeUnknown

@@ -12,7 +12,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // mostAttempts is how often a call is made in all. The waits between them take 0.35 s at most.
@@ -113,7 +113,7 @@ func (c *retriedCall) again(err error) bool {
 	failure := newError(c.ctx, request, err)
 	safe := false
 	switch {
-	case failure.Reason == string(reason.Overloaded):
+	case failure.Reason == string(contract.Overloaded):
 		safe = !c.passOverload // it did nothing
 	case failure.kind != ErrUnavailable, failure.Code == connect.CodeDeadlineExceeded:
 		return false // will not be better, or has used up the time there was

@@ -18,8 +18,8 @@ import (
 	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
@@ -87,8 +87,8 @@ func badGateway(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.Sta
 
 func TestWhatIsMadeAgain(t *testing.T) {
 	var (
-		unavailable = failWith(reason.ServiceUnavailable.Errorf("x"))
-		overloaded  = failWith(reason.Overloaded.Errorf("x"))
+		unavailable = failWith(contract.ServiceUnavailable.Errorf("x"))
+		overloaded  = failWith(contract.Overloaded.Errorf("x"))
 		everything  = []string{"Batch of gets", "Batch with a set", "Delete", "Get", "Increment", "List", "Set", "Stats"}
 	)
 	for _, test := range []struct {
@@ -100,10 +100,10 @@ func TestWhatIsMadeAgain(t *testing.T) {
 		{"a service with no capacity, which did nothing", overloaded, everything},
 		{"an answer that breaks off", breakOff, reading},
 		{"a proxy in trouble", badGateway, reading},
-		{"a limit on the rate, which more calls do not help", failWith(reason.RateLimited.Errorf("x")), nil},
-		{"a service that was too slow", failWith(reason.DeadlineExceeded.Errorf("x")), nil},
-		{"a full store", failWith(reason.StoreFull.Errorf("x")), nil},
-		{"a wrong key", failWith(reason.APIKeyInvalid.Errorf("x")), nil},
+		{"a limit on the rate, which more calls do not help", failWith(contract.RateLimited.Errorf("x")), nil},
+		{"a service that was too slow", failWith(contract.DeadlineExceeded.Errorf("x")), nil},
+		{"a full store", failWith(contract.StoreFull.Errorf("x")), nil},
+		{"a wrong key", failWith(contract.APIKeyInvalid.Errorf("x")), nil},
 		{"a fault of the service's", failWith(connect.NewError(connect.CodeInternal, "x")), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

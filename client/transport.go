@@ -13,9 +13,9 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
-	"key-value/client/batching"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
+	"key-value/internal/hop/batching"
 )
 
 const (
@@ -50,7 +50,7 @@ type options struct {
 
 // WithAPIKey sends an API key with every call.
 func WithAPIKey(key string) Option {
-	return func(o *options) { o.header, o.credential = apikey.Header, key }
+	return func(o *options) { o.header, o.credential = auth.Header, key }
 }
 
 // WithBearer sends a token with every call, as Authorization: Bearer.
@@ -104,7 +104,7 @@ func NewTransport(baseURL string, opts ...Option) (connect.Transport, error) {
 }
 
 func newOptions(opts []Option) options {
-	o := options{maxValueBytes: limit.ValueBytes}
+	o := options{maxValueBytes: contract.ValueBytes}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -125,7 +125,7 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 		httpClient = withoutRedirects(o.httpClient)
 	}
 	transport := connecthttp.NewTransport(httpClient, baseURL,
-		connecthttp.WithReadMaxBytes(limit.ResponseBytes(o.maxValueBytes)),
+		connecthttp.WithReadMaxBytes(contract.ResponseBytes(o.maxValueBytes)),
 		connecthttp.WithCompressors(), // values are small or do not compress
 	)
 	if o.credential != "" {

@@ -11,8 +11,8 @@ import (
 	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 )
 
 // reader reads the events of a watch one by one.
@@ -229,8 +229,8 @@ func synced(token string) *keyvaluev1.WatchResponse {
 func messages(m ...*keyvaluev1.WatchResponse) []*keyvaluev1.WatchResponse { return m }
 
 var (
-	errStopping = reason.ServiceUnavailable.Errorf("stopping")
-	errTooOld   = reason.ResumeTooOld.Errorf("too old")
+	errStopping = contract.ServiceUnavailable.Errorf("stopping")
+	errTooOld   = contract.ResumeTooOld.Errorf("too old")
 )
 
 func TestASnapshotThatIsCutStartsOver(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 
 	"key-value/client"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/remote"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wireengine"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/storetest"
 )
@@ -28,7 +28,7 @@ const callPatience = 2 * time.Second
 // program is one program that uses the store: over REST, over gRPC, and with the Go library. It makes nothing twice
 // that the clients it uses do not make twice by themselves.
 type program struct {
-	*remote.Remote
+	*wireengine.Remote
 	meter   *meter
 	library *client.Client // for watches
 	close   func()
@@ -55,7 +55,7 @@ func newProgram(url string, m *meter) (*program, error) {
 		return nil, err
 	}
 	p := &program{meter: m, library: library}
-	p.Remote = remote.New(url, apiKey, &http.Client{Transport: rest},
+	p.Remote = wireengine.New(url, apiKey, &http.Client{Transport: rest},
 		keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(batched)),
 		keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(wiretest.WithHeader(wiretest.OverGRPC(conn), "x-api-key", apiKey))))
 	p.close = func() {

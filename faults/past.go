@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"key-value/internal/remote"
+	"key-value/internal/testkit/wireengine"
 	"key-value/kvservice/store"
 
 	"connectrpc.com/connect/v2"
@@ -17,7 +17,7 @@ import (
 
 // past is what somebody remembers of a store that died.
 type past struct {
-	kv      *remote.Remote
+	kv      *wireengine.Remote
 	key     string
 	version store.Version
 	token   string
@@ -30,7 +30,7 @@ func remember(ctx context.Context, s *stage, key string) (*past, error) {
 		return nil, err
 	}
 	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))
-	p := &past{key: key, kv: remote.New(s.url(), apiKey, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, kv)}
+	p := &past{key: key, kv: wireengine.New(s.url(), apiKey, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, kv)}
 	result, err := p.kv.Do(ctx, store.Operation{Kind: store.Set, Key: key, Value: []byte("before")})
 	if err != nil {
 		return nil, err

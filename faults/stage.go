@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"key-value/faults/process"
-	"key-value/internal/balancer"
+	"key-value/internal/testkit/balancer"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"github.com/rs/cors"
 
 	"key-value/gateway/rest"
-	"key-value/internal/apikey"
-	"key-value/internal/requestid"
+	"key-value/internal/auth"
+	"key-value/internal/observe/requestid"
 )
 
 // preflightAge is how long a browser may remember that it was allowed to call.
@@ -22,7 +22,7 @@ const preflightAge = 2 * time.Hour
 
 // authenticate returns a check that lets a REST request through on behalf of its key's owner. RPCs pass the same
 // check as an interceptor.
-func authenticate(keys *apikey.Keys) func(context.Context, *http.Request) (context.Context, error) {
+func authenticate(keys *auth.Keys) func(context.Context, *http.Request) (context.Context, error) {
 	return func(ctx context.Context, r *http.Request) (context.Context, error) {
 		return keys.Admit(ctx, r.Header, r.RemoteAddr)
 	}
@@ -39,7 +39,7 @@ func allowOrigins(origins []string, next http.Handler) http.Handler {
 		AllowedMethods: append(connectcors.AllowedMethods(),
 			http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete),
 		AllowedHeaders: append(connectcors.AllowedHeaders(),
-			apikey.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer", requestid.Header),
+			auth.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "Last-Event-ID", "Prefer", requestid.Header),
 		ExposedHeaders: slices.Concat(connectcors.ExposedHeaders(),
 			[]string{"ETag", "Link", "Location", "Preference-Applied", "Retry-After", requestid.Header}),
 		MaxAge: int(preflightAge / time.Second),

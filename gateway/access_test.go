@@ -12,8 +12,8 @@ import (
 	"key-value/gateway"
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 )
 
 // calls are all methods of the contract, about one key, or about the keys that begin with it; TestEveryMethodIsCalled
@@ -87,7 +87,7 @@ func TestNoMethodIsOpenWithoutAKey(t *testing.T) {
 		for who, header := range wrongKeys {
 			kv := wire.Dial(t, url, header...)
 			for name, call := range calls {
-				if err := call(t.Context(), kv, "a"); reason.Of(err) != reason.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
+				if err := call(t.Context(), kv, "a"); contract.Of(err) != contract.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
 					t.Errorf("%s over %s with %s = %v, want API_KEY_INVALID", name, wire.Name, who, err)
 				}
 			}

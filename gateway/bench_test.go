@@ -13,10 +13,10 @@ import (
 
 	"key-value/gateway"
 	"key-value/gateway/rest"
-	"key-value/internal/apikey"
+	"key-value/internal/auth"
+	"key-value/internal/observe"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
-	"key-value/internal/telemetry"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -32,26 +32,26 @@ func (s *sink) WriteHeader(int)             {}
 // BenchmarkRESTGet is one REST read in one process, from behind the socket to the engine and back: as it is, while it is
 // measured, and while it is also traced.
 func BenchmarkRESTGet(b *testing.B) {
-	metrics := telemetry.NewMetrics("test", "test")
+	metrics := observe.NewMetrics("test", "test")
 	b.Run("plain", func(b *testing.B) { benchmarkRESTGet(b, nil) })
 	b.Run("measured", func(b *testing.B) {
-		benchmarkRESTGet(b, telemetry.Observer{Log: silent, Metrics: metrics}, metrics.ServeBatches)
+		benchmarkRESTGet(b, observe.Observer{Log: silent, Metrics: metrics}, metrics.ServeBatches)
 	})
 	for _, sampler := range []string{"always_off", "always_on"} {
 		b.Run("traced/"+sampler, func(b *testing.B) {
 			tracing := newTracing(b, sampler)
-			benchmarkRESTGet(b, telemetry.Observer{Log: silent, Metrics: metrics, Tracing: tracing}, metrics.ServeBatches, tracing.ServeCalls)
+			benchmarkRESTGet(b, observe.Observer{Log: silent, Metrics: metrics, Tracing: tracing}, metrics.ServeBatches, tracing.ServeCalls)
 		})
 	}
 }
 
 // newTracing returns what sends traces to somebody who drops them.
-func newTracing(b *testing.B, sampler string) *telemetry.Tracing {
+func newTracing(b *testing.B, sampler string) *observe.Tracing {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	b.Cleanup(receiver.Close)
 	b.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
 	b.Setenv("OTEL_TRACES_SAMPLER", sampler)
-	tracing, err := telemetry.NewTracing(b.Context(), "test", "test", os.Getenv, silent)
+	tracing, err := observe.NewTracing(b.Context(), "test", "test", os.Getenv, silent)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.Se
 		Ready: func(context.Context) bool { return true }, Log: silent, Interceptors: inside,
 	})
 	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), silent), gateway.Config{
-		Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: silent, Observer: observer,
+		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent, Observer: observer,
 	})
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/values/key-7", http.NoBody)
 	if err != nil {

@@ -13,11 +13,11 @@ import (
 
 	kvclient "key-value/client"
 	"key-value/gateway"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 )
@@ -42,7 +42,7 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 	for name, dial := range map[string]func(*testing.T, *connect.Server) connect.Transport{
 		"one process": func(_ *testing.T, service *connect.Server) connect.Transport { return rpc.InProcess(service) },
 		"two processes": func(t *testing.T, service *connect.Server) connect.Transport {
-			hop := wiretest.ServeHTTP2InBubble(t, rpc.Mount(service, limit.ValueBytes, http.NotFoundHandler()))
+			hop := wiretest.ServeHTTP2InBubble(t, rpc.Mount(service, contract.ValueBytes, http.NotFoundHandler()))
 			return dial(t, "http://service", kvclient.WithHTTPClient(hop))
 		},
 	} {
@@ -52,7 +52,7 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 				defer engine.Close()
 				client := gateway.NewClient(dial(t, service(engine, nil)), silent)
 				test(t, wiretest.ServeHTTP2InBubble(t, gateway.New(client, gateway.Config{
-					Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: silent,
+					Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent,
 				})), engine.stopped)
 			})
 		})

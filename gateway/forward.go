@@ -7,7 +7,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // forwarder serves the contract by calling the service.
@@ -77,9 +77,9 @@ func (f forwarder) Watch(
 		message, err := in.Receive()
 		switch {
 		case err != nil && f.stopping.Err() != nil:
-			return reason.ServiceUnavailable.Errorf("the gateway is stopping; resume from the last resume_token")
+			return contract.ServiceUnavailable.Errorf("the gateway is stopping; resume from the last resume_token")
 		case errors.Is(err, io.EOF):
-			return reason.ServiceUnavailable.Errorf("the service ended the watch; resume from the last resume_token")
+			return contract.ServiceUnavailable.Errorf("the service ended the watch; resume from the last resume_token")
 		case err != nil:
 			return err
 		}

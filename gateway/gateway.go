@@ -15,9 +15,9 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/admission"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
-	"key-value/internal/requestid"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
+	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
 )
@@ -32,7 +32,7 @@ const (
 // Config holds what can be set about a gateway.
 type Config struct {
 	// Keys are the API keys that are let in. It must be set.
-	Keys *apikey.Keys
+	Keys *auth.Keys
 	// Origins are the web origins whose pages may call, such as https://example.com, or "*" for all of
 	// them. Empty: none but the gateway's own.
 	Origins []string
@@ -55,7 +55,7 @@ type Config struct {
 // made.
 func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) server.Handler {
 	if cfg.MaxValueBytes == 0 {
-		cfg.MaxValueBytes = limit.ValueBytes
+		cfg.MaxValueBytes = contract.ValueBytes
 	}
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
 	procedures := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
@@ -76,12 +76,12 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) server.Hand
 // NewClient returns the client that New takes: it calls the service over transport, only on behalf of
 // callers who were authenticated, and its errors are fit for them to see.
 func NewClient(transport connect.Transport, log *slog.Logger) keyvaluev1connect.KeyValueServiceClient {
-	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, apikey.Authorize, passOn(log)))
+	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, auth.Authorize, passOn(log)))
 }
 
 // answers asks the service for a sign of life.
 func answers(ctx context.Context, client keyvaluev1connect.KeyValueServiceClient) bool {
-	ctx, cancel := context.WithTimeout(apikey.NewContext(ctx, apikey.Internal("readyz")), readyTimeout)
+	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, auth.Internal("readyz")), readyTimeout)
 	defer cancel()
 	_, err := client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 	return err == nil

@@ -13,11 +13,11 @@ import (
 
 	kvclient "key-value/client"
 	"key-value/gateway"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -43,11 +43,11 @@ var arrangements = []struct {
 
 // serveService serves a kvservice that asks for token, and returns its URL.
 func serveService(t *testing.T, engine store.Engine) string {
-	server := service(engine, apikey.Single("gateway", token))
-	return wiretest.Serve(t, rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler()))
+	server := service(engine, auth.Single("gateway", token))
+	return wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
 }
 
-func service(engine store.Engine, keys *apikey.Keys) *connect.Server {
+func service(engine store.Engine, keys *auth.Keys) *connect.Server {
 	return rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
 		Keys: keys, Ready: func(context.Context) bool { return true }, Log: silent,
 	})
@@ -67,7 +67,7 @@ func dial(t *testing.T, url string, options ...kvclient.Option) connect.Transpor
 // start serves a gateway over transport and returns its URL.
 func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Config)) string {
 	t.Helper()
-	cfg := gateway.Config{Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: silent}
+	cfg := gateway.Config{Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent}
 	for _, c := range change {
 		c(&cfg)
 	}

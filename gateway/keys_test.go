@@ -9,12 +9,12 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"key-value/gateway"
-	"key-value/internal/apikey"
+	"key-value/internal/auth"
 )
 
 const (
-	read  = apikey.Read
-	write = apikey.Write
+	read  = auth.Read
+	write = auth.Write
 )
 
 // keyring is a keys file, and the keys whose hashes it holds.
@@ -29,21 +29,21 @@ func newKeyring(t *testing.T) *keyring {
 }
 
 // add adds a key that may do everything below prefix, unless change says otherwise.
-func (k *keyring) add(id, prefix string, ops apikey.Ops, change ...func(*apikey.Record)) {
+func (k *keyring) add(id, prefix string, ops auth.Ops, change ...func(*auth.Record)) {
 	k.t.Helper()
-	k.key[id] = apikey.Generate(id)
-	r := apikey.Record{
-		ID: id, SHA256: apikey.HashOf(k.key[id]), Status: apikey.Active, Grants: apikey.Grants{{Prefix: prefix, Ops: ops}},
+	k.key[id] = auth.Generate(id)
+	r := auth.Record{
+		ID: id, SHA256: auth.HashOf(k.key[id]), Status: auth.Active, Grants: auth.Grants{{Prefix: prefix, Ops: ops}},
 	}
 	for _, c := range change {
 		c(&r)
 	}
-	k.edit(func(f *apikey.File) { f.Keys = append(f.Keys, r) })
+	k.edit(func(f *auth.File) { f.Keys = append(f.Keys, r) })
 }
 
-func (k *keyring) edit(change func(*apikey.File)) {
+func (k *keyring) edit(change func(*auth.File)) {
 	k.t.Helper()
-	err := apikey.EditFile(k.path, func(f *apikey.File) error {
+	err := auth.EditFile(k.path, func(f *auth.File) error {
 		change(f)
 		return nil
 	})
@@ -56,13 +56,13 @@ func (k *keyring) edit(change func(*apikey.File)) {
 func (k *keyring) header(id string) []string { return []string{"x-api-key", k.key[id]} }
 
 // start serves a gateway over transport that knows apiKey and the keys of the ring, and returns its URL.
-func (k *keyring) start(transport connect.Transport, change ...func(*apikey.Config)) string {
+func (k *keyring) start(transport connect.Transport, change ...func(*auth.Config)) string {
 	k.t.Helper()
-	cfg := apikey.Config{Secret: apiKey, File: k.path, Log: slog.New(slog.DiscardHandler)}
+	cfg := auth.Config{Secret: apiKey, File: k.path, Log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(&cfg)
 	}
-	keys, err := apikey.New(cfg)
+	keys, err := auth.New(cfg)
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -79,11 +79,11 @@ func ring(t *testing.T) *keyring {
 	k.add("writer", "", write)
 	k.add("inside", "in/", read|write)
 	k.add("idle", "in/", 0)
-	k.add("revoked", "", read|write, func(r *apikey.Record) { r.Status = apikey.Revoked })
-	k.add("expired", "", read|write, func(r *apikey.Record) { r.Expires = time.Now().Add(-time.Minute) })
-	k.add("early", "", read|write, func(r *apikey.Record) { r.NotBefore = time.Now().Add(time.Hour) })
-	k.key["unknown"] = apikey.Generate("unknown")
-	k.key["forged"] = apikey.Generate("reader")
+	k.add("revoked", "", read|write, func(r *auth.Record) { r.Status = auth.Revoked })
+	k.add("expired", "", read|write, func(r *auth.Record) { r.Expires = time.Now().Add(-time.Minute) })
+	k.add("early", "", read|write, func(r *auth.Record) { r.NotBefore = time.Now().Add(time.Hour) })
+	k.key["unknown"] = auth.Generate("unknown")
+	k.key["forged"] = auth.Generate("reader")
 	return k
 }
 

@@ -12,9 +12,9 @@ import (
 	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/apikey"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 )
 
 // watched is a watch that is open: it has sent its first event. Its end is sent when it has come.
@@ -75,14 +75,14 @@ func watchedOverREST(t *testing.T, url string, header ...string) <-chan string {
 // A call that lasts ends when its key may not make it any more, on every wire.
 func TestALostRightEndsWhatIsOpen(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*apikey.Record)
-		want   reason.Reason
+		change func(*auth.Record)
+		want   contract.Reason
 	}{
-		"revoked": {func(r *apikey.Record) { r.Status = apikey.Revoked }, reason.APIKeyInvalid},
-		"expired": {func(r *apikey.Record) { r.Expires = time.Now() }, reason.APIKeyInvalid},
-		"rotated": {func(r *apikey.Record) { r.SHA256 = apikey.HashOf("another") }, reason.APIKeyInvalid},
-		"shrunk":  {func(r *apikey.Record) { r.Grants[0].Prefix = "in/side/" }, reason.PermissionDenied},
-		"written": {func(r *apikey.Record) { r.Grants[0].Ops = write }, reason.PermissionDenied},
+		"revoked": {func(r *auth.Record) { r.Status = auth.Revoked }, contract.APIKeyInvalid},
+		"expired": {func(r *auth.Record) { r.Expires = time.Now() }, contract.APIKeyInvalid},
+		"rotated": {func(r *auth.Record) { r.SHA256 = auth.HashOf("another") }, contract.APIKeyInvalid},
+		"shrunk":  {func(r *auth.Record) { r.Grants[0].Prefix = "in/side/" }, contract.PermissionDenied},
+		"written": {func(r *auth.Record) { r.Grants[0].Ops = write }, contract.PermissionDenied},
 	} {
 		for _, arrangement := range arrangements {
 			t.Run(name+"/"+arrangement.name, func(t *testing.T) {
@@ -97,9 +97,9 @@ func TestALostRightEndsWhatIsOpen(t *testing.T) {
 				}
 				kept := watched(t, wiretest.Wires()[0].Dial(t, url, k.header("kept")...), "in/")
 				events := watchedOverREST(t, url+"/v1/values:watch?prefix=in/", k.header("lost")...)
-				k.edit(func(f *apikey.File) { test.change(f.Find("lost")) })
+				k.edit(func(f *auth.File) { test.change(f.Find("lost")) })
 				for wire, end := range ends {
-					if err := <-end; reason.Of(err) != test.want || connect.CodeOf(err) != test.want.Code() {
+					if err := <-end; contract.Of(err) != test.want || connect.CodeOf(err) != test.want.Code() {
 						t.Errorf("the watch over %s ended with %v, want %s", wire, err, test.want)
 					}
 				}
@@ -119,7 +119,7 @@ func TestALostRightEndsWhatIsOpen(t *testing.T) {
 // The right ends at its time, although nobody changes the file.
 func TestAnExpiryEndsWhatIsOpen(t *testing.T) {
 	k := newKeyring(t)
-	k.add("brief", "", read|write, func(r *apikey.Record) { r.Expires = time.Now().Add(2 * time.Second) })
+	k.add("brief", "", read|write, func(r *auth.Record) { r.Expires = time.Now().Add(2 * time.Second) })
 	url := k.start(arrangements[0].transport(t, newEngine(t)))
 	end := watched(t, wiretest.Wires()[0].Dial(t, url, k.header("brief")...), "")
 	put := ask(t, http.MethodPut, url+"/v1/values/a", "1", "Content-Type", "text/plain")
@@ -128,7 +128,7 @@ func TestAnExpiryEndsWhatIsOpen(t *testing.T) {
 	if poll.status != http.StatusUnauthorized {
 		t.Errorf("the long poll ended with %d %s, want 401", poll.status, poll.body)
 	}
-	if err := <-end; reason.Of(err) != reason.APIKeyInvalid {
+	if err := <-end; contract.Of(err) != contract.APIKeyInvalid {
 		t.Errorf("the watch ended with %v, want API_KEY_INVALID", err)
 	}
 }
@@ -143,7 +143,7 @@ func from(t *testing.T, address string) *http.Client {
 func TestWhoShowsWrongKeysIsToldToWaitAndNobodyElse(t *testing.T) {
 	k := newKeyring(t)
 	k.add("good", "", read|write)
-	url := k.start(arrangements[0].transport(t, newEngine(t)), func(c *apikey.Config) { c.FailuresPerSecond = 1 })
+	url := k.start(arrangements[0].transport(t, newEngine(t)), func(c *auth.Config) { c.FailuresPerSecond = 1 })
 	guesser, other := from(t, "127.0.0.2"), from(t, "127.0.0.3")
 	status := func(client *http.Client, key string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/v1/values", nil)

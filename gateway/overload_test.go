@@ -20,10 +20,9 @@ import (
 	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 )
@@ -49,7 +48,7 @@ var bounded = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 		return start(t, rpc.InProcess(limitedService(engine, limiter)))
 	},
 	"at the service": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
-		url := wiretest.Serve(t, rpc.Mount(limitedService(engine, limiter), limit.ValueBytes, http.NotFoundHandler()))
+		url := wiretest.Serve(t, rpc.Mount(limitedService(engine, limiter), contract.ValueBytes, http.NotFoundHandler()))
 		return start(t, dial(t, url, kvclient.WithOverloadPassedOn()))
 	},
 	"at the gateway": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
@@ -100,7 +99,7 @@ func await(t *testing.T, what string, holds func() bool) {
 func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
 	whenFull(t, func(t *testing.T, url string) {
 		got := ask(t, http.MethodGet, url+"/v1/values/a", "")
-		if got.status != http.StatusServiceUnavailable || got.field("reason") != string(reason.Overloaded) ||
+		if got.status != http.StatusServiceUnavailable || got.field("reason") != string(contract.Overloaded) ||
 			got.header.Get("Retry-After") != "1" {
 			t.Errorf("REST: %d %v %s, want 503 with reason OVERLOADED and Retry-After: 1", got.status, got.header, got.body)
 		}
@@ -109,12 +108,12 @@ func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
 			for name, call := range calls {
 				err := call(t.Context(), kv, "a")
 				if slices.Contains([]string{"GetStats", "Watch"}, name) {
-					if reason.Of(err) == reason.Overloaded {
+					if contract.Of(err) == contract.Overloaded {
 						t.Errorf("%s over %s = %v, want it not to be counted", name, wire.Name, err)
 					}
 					continue
 				}
-				if reason.Of(err) != reason.Overloaded || connect.CodeOf(err) != connect.CodeUnavailable || retryDelay(err) != time.Second {
+				if contract.Of(err) != contract.Overloaded || connect.CodeOf(err) != connect.CodeUnavailable || retryDelay(err) != time.Second {
 					t.Errorf("%s over %s = %v, want OVERLOADED, and to be told to retry after a second and not %v",
 						name, wire.Name, err, retryDelay(err))
 				}
@@ -153,18 +152,18 @@ func TestTooManyWatchesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := ask(t, http.MethodGet, url+"/v1/values:watch?prefix=", ""); got.status != http.StatusServiceUnavailable ||
-		got.field("reason") != string(reason.Overloaded) {
+		got.field("reason") != string(contract.Overloaded) {
 		t.Errorf("REST: %d %s, want 503 with reason OVERLOADED", got.status, got.body)
 	}
 	for _, wire := range wiretest.Wires() {
 		err := calls["Watch"](t.Context(), wire.Dial(t, url, "x-api-key", apiKey), "")
-		if reason.Of(err) != reason.Overloaded {
+		if contract.Of(err) != contract.Overloaded {
 			t.Errorf("over %s: %v, want OVERLOADED", wire.Name, err)
 		}
 	}
 	_ = stream.Close()
 	await(t, "a watch when the other is over", func() bool {
-		return reason.Of(calls["Watch"](t.Context(), wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey), "")) != reason.Overloaded
+		return contract.Of(calls["Watch"](t.Context(), wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey), "")) != contract.Overloaded
 	})
 }
 
@@ -183,7 +182,7 @@ func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			engine, limiter := newEngine(t), admission.New(admission.Config{Turns: 1})
 			for i := range 12 { // more than the buffers of a connection take
-				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), limit.ValueBytes)}
+				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), contract.ValueBytes)}
 				if _, err := engine.Do(t.Context(), op); err != nil {
 					t.Fatal(err)
 				}

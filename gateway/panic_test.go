@@ -11,10 +11,10 @@ import (
 
 	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/apikey"
+	"key-value/internal/auth"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // panicking panics when it is asked for the key "panic".
@@ -31,7 +31,7 @@ func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
 	var log strings.Builder // of calls that are made one after the other
 	client := gateway.NewClient(rpc.InProcess(service(newEngine(t), nil)), silent)
 	url := wiretest.Serve(t, gateway.New(panicking{client}, gateway.Config{
-		Keys: apikey.Single("default", apiKey), State: server.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}))
 	got := ask(t, http.MethodGet, url+"/v1/values/panic", "")
 	if got.status != http.StatusInternalServerError || got.header.Get("Content-Type") != "application/problem+json" {

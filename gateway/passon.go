@@ -8,7 +8,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // passOn is a client interceptor that makes every error of the hop to the service one that the gateway's own
@@ -67,33 +67,33 @@ func (h hopErrors) translate(ctx context.Context, err error) error {
 		return h.verdict(ctx, e)
 	case coded && e.Code() == connect.CodeDeadlineExceeded:
 		return h.gaveUp(context.DeadlineExceeded)
-	case coded && reason.Of(e) != "":
+	case coded && contract.Of(e) != "":
 		return e
 	}
 	// The hop itself failed. Whatever it says, such as that the bytes of a broken answer are no message, it
 	// is not the caller's fault.
 	h.log.WarnContext(ctx, "the service does not answer", "error", err)
-	return reason.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(err)
+	return contract.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(err)
 }
 
 func (h hopErrors) gaveUp(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return connect.NewError(connect.CodeCanceled, "the caller went away")
 	}
-	return reason.DeadlineExceeded.Errorf("the service did not answer in time%s", h.doubt)
+	return contract.DeadlineExceeded.Errorf("the service did not answer in time%s", h.doubt)
 }
 
 // verdict makes what the service said of the call what the gateway says of it.
 func (h hopErrors) verdict(ctx context.Context, e *connect.Error) error {
-	why, metadata, ok := reason.Info(e)
+	why, metadata, ok := contract.Info(e)
 	switch {
 	case e.Code() == connect.CodeUnauthenticated:
 		h.log.ErrorContext(ctx, "the service refuses this gateway: check KV_SERVICE_TOKEN on both sides", "error", e)
-		return reason.ServiceUnavailable.Errorf("the gateway is not let in by its service")
+		return contract.ServiceUnavailable.Errorf("the gateway is not let in by its service")
 	case ok:
 		return why.With(e.Code(), metadata, e.Message())
 	case e.Code() == connect.CodeUnavailable:
-		return reason.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(e)
+		return contract.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(e)
 	case e.Code() == connect.CodeDeadlineExceeded:
 		return h.gaveUp(context.DeadlineExceeded)
 	case e.Code() == connect.CodeInternal, e.Code() == connect.CodeUnknown:

@@ -17,9 +17,8 @@ import (
 	kvclient "key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice/store"
 )
 
@@ -55,7 +54,7 @@ type restRequest struct {
 
 // row is a row of the table of reasons, and how to get there over REST and over RPC. The key "there" exists.
 type row struct {
-	reason reason.Reason
+	reason contract.Reason
 	status int
 	engine func(store.Engine) store.Engine // nil: the memory engine
 	rest   restRequest
@@ -94,45 +93,45 @@ func rows() []row {
 		return func(e store.Engine) store.Engine { return failing{e, err} }
 	}
 	return []row{
-		{reason.KeyNotFound, 404, nil, restRequest{"GET", "/v1/values/nope", "", nil}, doGet("nope")},
-		{reason.ETagMismatch, 412, nil,
+		{contract.KeyNotFound, 404, nil, restRequest{"GET", "/v1/values/nope", "", nil}, doGet("nope")},
+		{contract.ETagMismatch, 412, nil,
 			restRequest{"PUT", "/v1/values/there", "x", append(plain, "If-Match", `"nonsense"`)},
 			doSet(guarded("there", &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: "nonsense"}}))},
-		{reason.KeyExists, 412, nil,
+		{contract.KeyExists, 412, nil,
 			restRequest{"PUT", "/v1/values/there", "x", append(plain, "If-None-Match", "*")},
 			doSet(guarded("there", &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: false}}))},
-		{reason.KeyAbsent, 412, nil,
+		{contract.KeyAbsent, 412, nil,
 			restRequest{"PUT", "/v1/values/nope", "x", append(plain, "If-Match", "*")},
 			doSet(guarded("nope", &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: true}}))},
-		{reason.KeyInvalid, 400, nil, restRequest{"GET", "/v1/values/%00", "", nil}, doGet("\x00")},
-		{reason.ValueInvalid, 400, nil, restRequest{"PUT", "/v1/values", `{"key":"there"}`, json},
+		{contract.KeyInvalid, 400, nil, restRequest{"GET", "/v1/values/%00", "", nil}, doGet("\x00")},
+		{contract.ValueInvalid, 400, nil, restRequest{"PUT", "/v1/values", `{"key":"there"}`, json},
 			doSet(&keyvaluev1.SetRequest{Key: "there"})},
-		{reason.TTLInvalid, 400, nil, restRequest{"PUT", "/v1/values/there?ttl=-1s", "x", plain}, doSet(brief)},
-		{reason.RequestInvalid, 400, nil, restRequest{"PUT", "/v1/values", `{"key":`, json},
+		{contract.TTLInvalid, 400, nil, restRequest{"PUT", "/v1/values/there?ttl=-1s", "x", plain}, doSet(brief)},
+		{contract.RequestInvalid, 400, nil, restRequest{"PUT", "/v1/values", `{"key":`, json},
 			doSet(guarded("there", &keyvaluev1.Precondition{}))},
-		{reason.ValueTooLarge, 413, nil,
-			restRequest{"PUT", "/v1/values/there", strings.Repeat("x", limit.ValueBytes+1), plain},
-			doSet(set("there", strings.Repeat("x", limit.ValueBytes+1)))},
-		{reason.PageTokenInvalid, 400, nil, restRequest{"GET", "/v1/values?pageToken=x", "", nil},
+		{contract.ValueTooLarge, 413, nil,
+			restRequest{"PUT", "/v1/values/there", strings.Repeat("x", contract.ValueBytes+1), plain},
+			doSet(set("there", strings.Repeat("x", contract.ValueBytes+1)))},
+		{contract.PageTokenInvalid, 400, nil, restRequest{"GET", "/v1/values?pageToken=x", "", nil},
 			func(ctx context.Context, kv client) error {
 				_, err := kv.List(ctx, &keyvaluev1.ListRequest{PageToken: "x"})
 				return err
 			}},
-		{reason.BatchTooLarge, 413, nil,
-			restRequest{"POST", "/v1/values:batch", `{"operations":[` + strings.Repeat("{},", limit.Operations) + `{}]}`, json},
+		{contract.BatchTooLarge, 413, nil,
+			restRequest{"POST", "/v1/values:batch", `{"operations":[` + strings.Repeat("{},", contract.Operations) + `{}]}`, json},
 			func(ctx context.Context, kv client) error {
-				operations := slices.Repeat([]*keyvaluev1.Operation{{}}, limit.Operations+1)
+				operations := slices.Repeat([]*keyvaluev1.Operation{{}}, contract.Operations+1)
 				_, err := kv.Batch(ctx, &keyvaluev1.BatchRequest{Operations: operations})
 				return err
 			}},
-		{reason.NotAnInteger, 409, fails(store.ErrNotInteger),
+		{contract.NotAnInteger, 409, fails(store.ErrNotInteger),
 			restRequest{"POST", "/v1/values:increment", `{"key":"there","delta":1}`, json}, doIncrement(1)},
-		{reason.IntegerOverflow, 409, nil,
+		{contract.IntegerOverflow, 409, nil,
 			restRequest{"POST", "/v1/values:increment", `{"key":"there","delta":"9223372036854775807"}`, json}, doIncrement(math.MaxInt64)},
-		{reason.ResumeTooOld, 410, nil, restRequest{"GET", "/v1/values:watch?prefix=&resumeToken=1-1-ab1c0c60", "", nil}, watchFrom("1-1-ab1c0c60")},
-		{reason.StoreFull, 507, fails(store.ErrFull), restRequest{"PUT", "/v1/values/there", "x", plain}, doSet(set("there", "x"))},
-		{reason.ServiceUnavailable, 503, fails(store.ErrUnavailable), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
-		{reason.DeadlineExceeded, 504, fails(context.DeadlineExceeded), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
+		{contract.ResumeTooOld, 410, nil, restRequest{"GET", "/v1/values:watch?prefix=&resumeToken=1-1-ab1c0c60", "", nil}, watchFrom("1-1-ab1c0c60")},
+		{contract.StoreFull, 507, fails(store.ErrFull), restRequest{"PUT", "/v1/values/there", "x", plain}, doSet(set("there", "x"))},
+		{contract.ServiceUnavailable, 503, fails(store.ErrUnavailable), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
+		{contract.DeadlineExceeded, 504, fails(context.DeadlineExceeded), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
 	}
 }
 
@@ -171,8 +170,8 @@ func TestEachReasonIsTheSameOnEveryWire(t *testing.T) {
 				}
 				for _, wire := range wiretest.Wires() {
 					err := row.rpc(t.Context(), wire.Dial(t, url, "x-api-key", apiKey))
-					if reason.Of(err) != row.reason || connect.CodeOf(err) != row.reason.Code() {
-						t.Errorf("over %s: %v with reason %q, want %s", wire.Name, err, reason.Of(err), row.reason)
+					if contract.Of(err) != row.reason || connect.CodeOf(err) != row.reason.Code() {
+						t.Errorf("over %s: %v with reason %q, want %s", wire.Name, err, contract.Of(err), row.reason)
 					}
 					if coded, ok := err.(*connect.Error); ok && got.field("detail") != coded.Message() && row.rest.method == http.MethodGet {
 						t.Errorf("over %s it says %q, over REST %q", wire.Name, coded.Message(), got.field("detail"))
@@ -231,13 +230,13 @@ func TestAServiceThatRefusesTheGatewayIsUnavailable(t *testing.T) {
 func wantUnavailable(t *testing.T, url string) {
 	t.Helper()
 	got := ask(t, http.MethodGet, url+"/v1/values/a", "")
-	if got.status != http.StatusServiceUnavailable || got.field("reason") != string(reason.ServiceUnavailable) ||
+	if got.status != http.StatusServiceUnavailable || got.field("reason") != string(contract.ServiceUnavailable) ||
 		got.header.Get("Retry-After") == "" {
 		t.Errorf("REST: %d %v %s, want 503 with reason SERVICE_UNAVAILABLE and Retry-After", got.status, got.header, got.body)
 	}
 	for _, wire := range wiretest.Wires() {
 		_, err := wire.Dial(t, url, "x-api-key", apiKey).Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
-		if reason.Of(err) != reason.ServiceUnavailable || connect.CodeOf(err) != connect.CodeUnavailable {
+		if contract.Of(err) != contract.ServiceUnavailable || connect.CodeOf(err) != connect.CodeUnavailable {
 			t.Errorf("over %s: %v, want unavailable with reason SERVICE_UNAVAILABLE", wire.Name, err)
 		}
 		if strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(got.body, "127.0.0.1") {

@@ -17,15 +17,15 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	kvclient "key-value/client"
-	"key-value/client/batching"
 	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
-	"key-value/internal/requestid"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
+	"key-value/internal/hop/batching"
+	"key-value/internal/observe/requestid"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 )
@@ -116,7 +116,7 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 		Ready: func(context.Context) bool { return true }, Log: serviceLog,
 		Interceptors: []connect.ServerInterceptor{requestid.Take},
 	})
-	hop := requestid.Pass(dial(t, wiretest.Serve(t, rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler())), kvclient.WithoutBatching()))
+	hop := requestid.Pass(dial(t, wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler())), kvclient.WithoutBatching()))
 	var gathered atomic.Int64
 	transport := batching.New(hop, batching.WithGather(func(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
 		gathered.Add(int64(len(calls)))
@@ -128,7 +128,7 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 	for i := range callers {
 		all.Go(func() {
 			ctx := requestid.Accept(t.Context(), http.Header{requestid.Header: {fmt.Sprintf("caller-%d.", i)}}, http.Header{})
-			ctx = apikey.NewContext(ctx, apikey.Internal("test"))
+			ctx = auth.NewContext(ctx, auth.Internal("test"))
 			started.Done()
 			if _, err := client.Get(ctx, &keyvaluev1.GetRequest{Key: "a"}); connect.CodeOf(err) != connect.CodeInternal {
 				t.Errorf("a broken engine fails with %v, want an internal error", err)

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 )
 
 // newest makes some writes and returns the token of a watch that begins behind them, which it tries out.
@@ -67,9 +67,9 @@ func TestADamagedResumeTokenOpensNothing(t *testing.T) {
 			elsewhere := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
 			doors := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
 			for _, token := range damaged(newest(t, doors.rpc["gRPC"])) {
-				doors.refuse(t, token, http.StatusBadRequest, reason.RequestInvalid)
+				doors.refuse(t, token, http.StatusBadRequest, contract.RequestInvalid)
 			}
-			doors.refuse(t, newest(t, elsewhere.rpc["gRPC"]), http.StatusGone, reason.ResumeTooOld)
+			doors.refuse(t, newest(t, elsewhere.rpc["gRPC"]), http.StatusGone, contract.ResumeTooOld)
 		})
 	}
 }
@@ -88,7 +88,7 @@ func doorsOf(t *testing.T, base string) doors {
 	return d
 }
 
-func (d doors) refuse(t *testing.T, token string, status int, why reason.Reason) {
+func (d doors) refuse(t *testing.T, token string, status int, why contract.Reason) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -106,7 +106,7 @@ func (d doors) refuse(t *testing.T, token string, status int, why reason.Reason)
 		t.Errorf("the token %q got %s over REST, want %d and a problem", token, res.Status, status)
 	}
 	for wire, kv := range d.rpc {
-		if err := watchFrom(token)(ctx, kv); reason.Of(err) != why {
+		if err := watchFrom(token)(ctx, kv); contract.Of(err) != why {
 			t.Errorf("the token %q got %v over %s, want %s", token, err, wire, why)
 		}
 	}

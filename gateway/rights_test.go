@@ -13,14 +13,14 @@ import (
 
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/apikey"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 )
 
 // need is what a call or a route needs to be allowed.
 type need struct {
-	ops        apikey.Ops
+	ops        auth.Ops
 	everywhere bool // on every key, whichever it is about
 }
 
@@ -89,7 +89,7 @@ func TestEveryMethodAsksForItsRights(t *testing.T) {
 				}
 				for _, id := range invalid {
 					before := sent.Load()
-					if err := call(t.Context(), wire.Dial(t, url, k.header(id)...), "in/a"); reason.Of(err) != reason.APIKeyInvalid ||
+					if err := call(t.Context(), wire.Dial(t, url, k.header(id)...), "in/a"); contract.Of(err) != contract.APIKeyInvalid ||
 						connect.CodeOf(err) != connect.CodeUnauthenticated || sent.Load() != before {
 						t.Errorf("%s over %s with a key that is %s = %v, want API_KEY_INVALID and nothing asked", name, wire.Name, id, err)
 					}
@@ -99,7 +99,7 @@ func TestEveryMethodAsksForItsRights(t *testing.T) {
 					for _, key := range []string{"i", "in/a"} {
 						before := sent.Load()
 						err := call(t.Context(), kv, key)
-						denied := reason.Of(err) == reason.PermissionDenied && connect.CodeOf(err) == connect.CodePermissionDenied
+						denied := contract.Of(err) == contract.PermissionDenied && connect.CodeOf(err) == connect.CodePermissionDenied
 						if allowed := n.allowed(id, key); denied == allowed || denied && sent.Load() != before {
 							t.Errorf("%s of %s over %s as %s = %v, want it allowed: %v, and nothing asked if not", name, key, wire.Name, id, err, allowed)
 						}
@@ -222,8 +222,8 @@ func TestABatchIsRefusedAsAWhole(t *testing.T) {
 						{Operation: &keyvaluev1.Operation_Set{Set: set("in/a", "1")}}, {},
 					},
 				})
-				why, metadata, _ := reason.Info(err)
-				if why != reason.PermissionDenied || metadata["operation"] != "1" {
+				why, metadata, _ := contract.Info(err)
+				if why != contract.PermissionDenied || metadata["operation"] != "1" {
 					t.Errorf("atomic %v over %s: %v %v, want PERMISSION_DENIED and the operation", atomically, wire.Name, err, metadata)
 				}
 			}
@@ -237,8 +237,8 @@ func TestABatchIsRefusedAsAWhole(t *testing.T) {
 // A list that crosses a hole in what is allowed is refused: it would have to leave something out.
 func TestAListDoesNotCrossAHole(t *testing.T) {
 	k := newKeyring(t)
-	k.add("most", "", read, func(r *apikey.Record) {
-		r.Grants = append(r.Grants, apikey.Grant{Prefix: "secret/"}, apikey.Grant{Prefix: "secret/but/", Ops: read})
+	k.add("most", "", read, func(r *auth.Record) {
+		r.Grants = append(r.Grants, auth.Grant{Prefix: "secret/"}, auth.Grant{Prefix: "secret/but/", Ops: read})
 	})
 	url := k.start(arrangements[0].transport(t, newEngine(t)))
 	for prefix, want := range map[string]int{"": 403, "s": 403, "secret/": 403, "secret/but/": 200, "secret/but/not": 200, "t": 200} {
@@ -250,9 +250,9 @@ func TestAListDoesNotCrossAHole(t *testing.T) {
 
 func TestOneKeyOverItsRateHoldsUpNoOther(t *testing.T) {
 	k := newKeyring(t)
-	k.add("slow", "", read|write, func(r *apikey.Record) { r.RequestsPerSecond = 0.01 })
+	k.add("slow", "", read|write, func(r *auth.Record) { r.RequestsPerSecond = 0.01 })
 	k.add("other", "", read|write)
-	k.add("many", "", read|write, func(r *apikey.Record) { r.RequestsPerSecond = 1 })
+	k.add("many", "", read|write, func(r *auth.Record) { r.RequestsPerSecond = 1 })
 	url := k.start(arrangements[0].transport(t, newEngine(t)))
 	if got := askAs(t, http.MethodPut, url+"/v1/values/a", "1", append(k.header("slow"), "Content-Type", "text/plain")...); got.status != 201 {
 		t.Fatalf("the first request = %d %s", got.status, got.body)
@@ -264,7 +264,7 @@ func TestOneKeyOverItsRateHoldsUpNoOther(t *testing.T) {
 	for _, wire := range wiretest.Wires() {
 		for name, call := range calls {
 			err := call(t.Context(), wire.Dial(t, url, k.header("slow")...), "a")
-			if reason.Of(err) != reason.RateLimited || connect.CodeOf(err) != connect.CodeResourceExhausted || reason.RetryDelay(err) < 50*time.Second {
+			if contract.Of(err) != contract.RateLimited || connect.CodeOf(err) != connect.CodeResourceExhausted || contract.RetryDelay(err) < 50*time.Second {
 				t.Errorf("%s over %s = %v, want RATE_LIMITED, and when to try again", name, wire.Name, err)
 			}
 		}

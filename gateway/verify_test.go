@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"key-value/internal/remote"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wireengine"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/storetest"
 )
@@ -19,16 +19,16 @@ import (
 const patience = time.Minute
 
 // newRemote returns what calls url over REST and every RPC wire.
-func newRemote(t *testing.T, url string) *remote.Remote {
+func newRemote(t *testing.T, url string) *wireengine.Remote {
 	var clients []client
 	for _, wire := range wiretest.Wires() {
 		clients = append(clients, wire.Dial(t, url, "x-api-key", apiKey))
 	}
-	return remote.New(url, apiKey, http.DefaultClient, clients...)
+	return wireengine.New(url, apiKey, http.DefaultClient, clients...)
 }
 
 // overEverything runs test against the services in each arrangement, called over REST and every RPC wire at once.
-func overEverything(t *testing.T, test func(t *testing.T, r *remote.Remote)) {
+func overEverything(t *testing.T, test func(t *testing.T, r *wireengine.Remote)) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
 			test(t, newRemote(t, start(t, arrangement.transport(t, newEngine(t)))))
@@ -42,7 +42,7 @@ func TestCallsOverAllWiresTogetherAreLinearizable(t *testing.T) {
 		"atomic batches": {Clients: 4, Calls: 20, Batches: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			overEverything(t, func(t *testing.T, r *remote.Remote) {
+			overEverything(t, func(t *testing.T, r *wireengine.Remote) {
 				for range 3 {
 					w.Seed = rand.Uint64() >> 32
 					w.Keys = []string{fmt.Sprint("x/", w.Seed), fmt.Sprint("y/", w.Seed), fmt.Sprint("é/", w.Seed)}
@@ -62,7 +62,7 @@ func TestCallsOverAllWiresTogetherAreLinearizable(t *testing.T) {
 func TestWatchesOverAllWiresMissNothing(t *testing.T) {
 	for _, snapshot := range []bool{false, true} {
 		t.Run(fmt.Sprint("snapshot ", snapshot), func(t *testing.T) {
-			overEverything(t, func(t *testing.T, r *remote.Remote) {
+			overEverything(t, func(t *testing.T, r *wireengine.Remote) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				j := storetest.Journal{Prefix: "j/", Writers: 4, Changes: 60, Seed: rand.Uint64() >> 32}

@@ -8,8 +8,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
@@ -17,9 +16,9 @@ import (
 func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
 	switch n := len(req.GetOperations()); {
 	case n == 0:
-		return nil, reason.RequestInvalid.Errorf("a batch has at least one operation")
-	case n > limit.Operations:
-		return nil, reason.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", limit.Operations, n)
+		return nil, contract.RequestInvalid.Errorf("a batch has at least one operation")
+	case n > contract.Operations:
+		return nil, contract.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", contract.Operations, n)
 	}
 	if err := s.limiter.EnterLarge(ctx); err != nil {
 		return nil, err
@@ -99,7 +98,7 @@ func atOperation(index int, err error) error {
 	if !ok {
 		return err
 	}
-	return reason.Of(err).With(e.Code(), map[string]string{"operation": strconv.Itoa(index)},
+	return contract.Of(err).With(e.Code(), map[string]string{"operation": strconv.Itoa(index)},
 		"operation "+strconv.Itoa(index)+": "+e.Message())
 }
 
@@ -116,7 +115,7 @@ func (s *Service) readOperation(operation *keyvaluev1.Operation) (store.Operatio
 	case *keyvaluev1.Operation_Increment:
 		return readIncrement(o.Increment)
 	}
-	return store.Operation{}, reason.RequestInvalid.Errorf(
+	return store.Operation{}, contract.RequestInvalid.Errorf(
 		"the operation is empty: set get, set, delete, touch or increment")
 }
 
@@ -125,7 +124,7 @@ func respond(
 	req *keyvaluev1.BatchRequest, ops []store.Operation, results []store.Result,
 ) *keyvaluev1.BatchResponse {
 	response := &keyvaluev1.BatchResponse{Results: make([]*keyvaluev1.OperationResult, len(results))}
-	room := limit.AnswerBytes
+	room := contract.AnswerBytes
 	if n := int(req.GetMaxContentBytes()); n > 0 {
 		room = min(room, n)
 	}
@@ -133,7 +132,7 @@ func respond(
 		if size := len(result.Entry.Value); size <= room {
 			room -= size
 		} else {
-			result.Err = reason.BatchTooLarge.Errorf("the value of %q does not fit into the answer; read it by itself", ops[i].Key)
+			result.Err = contract.BatchTooLarge.Errorf("the value of %q does not fit into the answer; read it by itself", ops[i].Key)
 		}
 		response.Results[i] = writeResult(ops[i], result)
 	}

@@ -6,9 +6,8 @@ import (
 	"testing"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
@@ -47,7 +46,7 @@ func TestEachOperationOfABatchHasItsOwnResult(t *testing.T) {
 			opDelete("there"),
 			opGet("there"),
 			opIncrement("n", 3),
-			opSet(text("large", strings.Repeat("x", limit.ValueBytes+1))),
+			opSet(text("large", strings.Repeat("x", contract.ValueBytes+1))),
 		}})
 		if err != nil {
 			t.Fatalf("Batch = %v", err)
@@ -99,12 +98,12 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 			_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Atomic: true, Operations: []*keyvaluev1.Operation{
 				opSet(text("new", "1")), opSet(text("word", "x")), bad,
 			}})
-			why, metadata, _ := reason.Info(err)
+			why, metadata, _ := contract.Info(err)
 			if string(why) != name || metadata["operation"] != "2" || !strings.Contains(err.Error(), "operation 2: ") {
 				t.Errorf("Batch = %v with %v, want %s of operation 2", err, metadata, name)
 			}
-			wantReason(t, "the code", err, reason.Reason(name))
-			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "new"}); reason.Of(err) != reason.KeyNotFound {
+			wantReason(t, "the code", err, contract.Reason(name))
+			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "new"}); contract.Of(err) != contract.KeyNotFound {
 				t.Errorf("a failed atomic batch left its first write behind: %v", err)
 			}
 		}
@@ -120,13 +119,13 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 func TestTheSizeOfABatchIsBounded(t *testing.T) {
 	overEveryWire(t, func(t *testing.T, kv client) {
 		_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{})
-		wantReason(t, "an empty batch", err, reason.RequestInvalid)
-		operations := make([]*keyvaluev1.Operation, limit.Operations+1)
+		wantReason(t, "an empty batch", err, contract.RequestInvalid)
+		operations := make([]*keyvaluev1.Operation, contract.Operations+1)
 		for i := range operations {
 			operations[i] = opGet("a")
 		}
 		_, err = kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Operations: operations})
-		wantReason(t, "1,001 operations", err, reason.BatchTooLarge)
+		wantReason(t, "1,001 operations", err, contract.BatchTooLarge)
 		_, err = kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Operations: operations[1:]})
 		if err != nil {
 			t.Errorf("1,000 operations = %v", err)
@@ -136,7 +135,7 @@ func TestTheSizeOfABatchIsBounded(t *testing.T) {
 
 func TestTheContentThatABatchReturnsIsBounded(t *testing.T) {
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
-	mustSet(t, kv, text("large", strings.Repeat("x", limit.ValueBytes)))
+	mustSet(t, kv, text("large", strings.Repeat("x", contract.ValueBytes)))
 	operations := make([]*keyvaluev1.Operation, 9)
 	for i := range operations {
 		operations[i] = opGet("large")
@@ -148,7 +147,7 @@ func TestTheContentThatABatchReturnsIsBounded(t *testing.T) {
 	if got := res.GetResults()[7].GetGet(); got == nil {
 		t.Errorf("8 MiB were not returned: %v", res.GetResults()[7].GetError())
 	}
-	if got := res.GetResults()[8].GetError().GetReason(); got != string(reason.BatchTooLarge) {
+	if got := res.GetResults()[8].GetError().GetReason(); got != string(contract.BatchTooLarge) {
 		t.Errorf("the get beyond 8 MiB ended with reason %q, want BATCH_TOO_LARGE", got)
 	}
 }
@@ -163,7 +162,7 @@ func TestABatchMayAskForLessContent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := res.GetResults()[1].GetError().GetReason(); got != string(reason.BatchTooLarge) {
+		if got := res.GetResults()[1].GetError().GetReason(); got != string(contract.BatchTooLarge) {
 			t.Errorf("the large value ended with reason %q, want BATCH_TOO_LARGE", got)
 		}
 		for _, i := range []int{0, 2} {

@@ -7,7 +7,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
@@ -16,32 +16,32 @@ import (
 func failure(key string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return reason.KeyNotFound.Errorf("there is no key %q", key)
+		return contract.KeyNotFound.Errorf("there is no key %q", key)
 	case errors.Is(err, store.ErrVersionMismatch):
-		return reason.ETagMismatch.Errorf("the key %q does not have the expected etag", key)
+		return contract.ETagMismatch.Errorf("the key %q does not have the expected etag", key)
 	case errors.Is(err, store.ErrExists):
-		return reason.KeyExists.Errorf("the key %q exists already", key)
+		return contract.KeyExists.Errorf("the key %q exists already", key)
 	case errors.Is(err, store.ErrAbsent):
-		return reason.KeyAbsent.Errorf("the key %q does not exist", key)
+		return contract.KeyAbsent.Errorf("the key %q does not exist", key)
 	case errors.Is(err, store.ErrNotInteger):
-		return reason.NotAnInteger.Errorf("the value of %q is not a signed 64-bit integer in decimal", key)
+		return contract.NotAnInteger.Errorf("the value of %q is not a signed 64-bit integer in decimal", key)
 	case errors.Is(err, store.ErrOverflow):
-		return reason.IntegerOverflow.Errorf("the sum at %q would not fit into a signed 64-bit integer", key)
+		return contract.IntegerOverflow.Errorf("the sum at %q would not fit into a signed 64-bit integer", key)
 	case errors.Is(err, store.ErrFull):
-		return reason.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
+		return contract.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
 	case errors.Is(err, store.ErrAcrossShards):
-		return reason.RequestInvalid.Errorf(
+		return contract.RequestInvalid.Errorf(
 			"this store cannot change these keys together; an atomic batch has keys with the same {tag}, such as {42}/a and {42}/b")
 	case errors.Is(err, store.ErrTokenInvalid):
-		return reason.RequestInvalid.Errorf("resume_token is not one of this service, or not all of it; take it from an event")
+		return contract.RequestInvalid.Errorf("resume_token is not one of this service, or not all of it; take it from an event")
 	case errors.Is(err, store.ErrResumeTooOld):
-		return reason.ResumeTooOld.Errorf("the next changes are no longer kept; start again with a snapshot")
+		return contract.ResumeTooOld.Errorf("the next changes are no longer kept; start again with a snapshot")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
-		return reason.ServiceUnavailable.Errorf("the store does not answer; nothing was changed")
+		return contract.ServiceUnavailable.Errorf("the store does not answer; nothing was changed")
 	case errors.Is(err, store.ErrUnknownOutcome):
-		return reason.ServiceUnavailable.Errorf("the store broke off; the change may have been made or not")
+		return contract.ServiceUnavailable.Errorf("the store broke off; the change may have been made or not")
 	case errors.Is(err, context.DeadlineExceeded):
-		return reason.DeadlineExceeded.Errorf("the deadline passed before the call was done")
+		return contract.DeadlineExceeded.Errorf("the deadline passed before the call was done")
 	}
 	return err
 }
@@ -52,7 +52,7 @@ func operationError(err error) *keyvaluev1.OperationResult {
 	if coded, ok := errors.AsType[*connect.Error](err); ok {
 		e.Code, e.Message = coded.Code().String(), coded.Message()
 	}
-	if why, metadata, ok := reason.Info(err); ok {
+	if why, metadata, ok := contract.Info(err); ok {
 		e.Reason, e.Metadata = string(why), metadata
 	}
 	return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Error{Error: e}}

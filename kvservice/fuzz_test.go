@@ -10,8 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -52,7 +51,7 @@ func FuzzTTL(f *testing.F) {
 	f.Add(int64(315_576_000_000), int32(999_999_999))
 	f.Fuzz(func(t *testing.T, seconds int64, nanos int32) {
 		d, err := kvservice.ReadTTL(&durationpb.Duration{Seconds: seconds, Nanos: nanos})
-		if err == nil && (d <= 0 || d > limit.TTL || d != time.Duration(seconds)*time.Second+time.Duration(nanos)) {
+		if err == nil && (d <= 0 || d > contract.TTL || d != time.Duration(seconds)*time.Second+time.Duration(nanos)) {
 			t.Errorf("a TTL of %d s and %d ns was read as %v", seconds, nanos, d)
 		}
 	})
@@ -82,7 +81,7 @@ func FuzzBatch(f *testing.F) {
 		switch {
 		case err == nil && len(res.GetResults()) != len(req.GetOperations()):
 			t.Errorf("%d operations had %d results", len(req.GetOperations()), len(res.GetResults()))
-		case err != nil && reason.Of(err) == "":
+		case err != nil && contract.Of(err) == "":
 			t.Errorf("the batch failed without a reason: %v", err)
 		case err != nil && req.GetAtomic():
 			if page, listErr := engine.List(context.Background(), store.ListRequest{Limit: 1, MaxBytes: 1}); listErr != nil || len(page.Entries) != 0 {

@@ -7,8 +7,7 @@ import (
 	"strings"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
@@ -42,23 +41,23 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 
 func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	list := store.ListRequest{
-		Prefix: req.GetPrefix(), Limit: int(req.GetPageSize()), MaxBytes: limit.AnswerBytes, KeysOnly: req.GetKeysOnly(),
+		Prefix: req.GetPrefix(), Limit: int(req.GetPageSize()), MaxBytes: contract.AnswerBytes, KeysOnly: req.GetKeysOnly(),
 	}
 	if err := checkPrefix(list.Prefix); err != nil {
 		return list, err
 	}
 	switch {
 	case list.Limit < 0:
-		return list, reason.RequestInvalid.Errorf("page_size is negative; it is 1 to %d, or 0 for %d",
-			limit.PageSize, limit.DefaultPageSize)
+		return list, contract.RequestInvalid.Errorf("page_size is negative; it is 1 to %d, or 0 for %d",
+			contract.PageSize, contract.DefaultPageSize)
 	case list.Limit == 0:
-		list.Limit = limit.DefaultPageSize
-	case list.Limit > limit.PageSize:
-		list.Limit = limit.PageSize
+		list.Limit = contract.DefaultPageSize
+	case list.Limit > contract.PageSize:
+		list.Limit = contract.PageSize
 	}
 	var ok bool
 	if list.After, ok = parsePageToken(list.Prefix, req.GetPageToken()); !ok {
-		return list, reason.PageTokenInvalid.Errorf(
+		return list, contract.PageTokenInvalid.Errorf(
 			"page_token was not made for this prefix; take it from the page before, or leave it out for the first page")
 	}
 	return list, nil

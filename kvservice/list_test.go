@@ -7,9 +7,8 @@ import (
 	"testing"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
@@ -63,7 +62,7 @@ func TestPagesMakeUpTheListing(t *testing.T) {
 func TestAPageIsBoundedInBytes(t *testing.T) {
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
 	for i := range 12 {
-		mustSet(t, kv, text(fmt.Sprint(i), strings.Repeat("x", limit.ValueBytes)))
+		mustSet(t, kv, text(fmt.Sprint(i), strings.Repeat("x", contract.ValueBytes)))
 	}
 	res, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
 	if err != nil || len(res.GetEntries()) > 9 || res.GetNextPageToken() == "" {
@@ -95,11 +94,11 @@ func TestPageTokensOfOthersAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := kv.List(t.Context(), req)
-			wantReason(t, "List", err, reason.PageTokenInvalid)
+			wantReason(t, "List", err, contract.PageTokenInvalid)
 		})
 	}
 	_, err = kv.List(t.Context(), &keyvaluev1.ListRequest{PageSize: -1})
-	wantReason(t, "a negative page size", err, reason.RequestInvalid)
+	wantReason(t, "a negative page size", err, contract.RequestInvalid)
 	_, err = kv.List(t.Context(), &keyvaluev1.ListRequest{Prefix: "\x01"})
-	wantReason(t, "a prefix that no key has", err, reason.KeyInvalid)
+	wantReason(t, "a prefix that no key has", err, contract.KeyInvalid)
 }

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
@@ -28,10 +28,10 @@ func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
 	case *keyvaluev1.SetRequest_Data:
 		op.Value = content.Data
 	default:
-		return op, reason.ValueInvalid.Errorf("nothing to store: set value or data, to the empty string if that is meant")
+		return op, contract.ValueInvalid.Errorf("nothing to store: set value or data, to the empty string if that is meant")
 	}
 	if len(op.Value) > s.maxValueBytes {
-		return op, reason.ValueTooLarge.Errorf("the value has %d bytes; at most %d are allowed",
+		return op, contract.ValueTooLarge.Errorf("the value has %d bytes; at most %d are allowed",
 			len(op.Value), s.maxValueBytes)
 	}
 	return conditionally(op, req)

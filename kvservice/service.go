@@ -8,7 +8,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/admission"
-	"key-value/internal/limit"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
@@ -37,7 +37,7 @@ var _ keyvaluev1connect.KeyValueServiceHandler = (*Service)(nil)
 func New(engine store.Engine, cfg Config) *Service {
 	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping, limiter: cfg.Limiter}
 	if s.maxValueBytes == 0 {
-		s.maxValueBytes = limit.ValueBytes
+		s.maxValueBytes = contract.ValueBytes
 	}
 	if s.stopping == nil {
 		s.stopping = context.Background()

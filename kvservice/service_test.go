@@ -15,10 +15,9 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -32,7 +31,7 @@ func serveEngine(t *testing.T, engine store.Engine, cfg kvservice.Config) string
 	server := rpc.NewServer(kvservice.New(engine, cfg), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	return wiretest.Serve(t, rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler()))
+	return wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
 }
 
 func newEngine(t *testing.T) store.Engine {
@@ -72,9 +71,9 @@ func mustGet(t *testing.T, kv client, key string) *keyvaluev1.Entry {
 	return res.GetEntry()
 }
 
-func wantReason(t *testing.T, what string, err error, want reason.Reason) {
+func wantReason(t *testing.T, what string, err error, want contract.Reason) {
 	t.Helper()
-	if got := reason.Of(err); got != want {
+	if got := contract.Of(err); got != want {
 		t.Errorf("%s = %v with reason %q, want %s", what, err, got, want)
 	}
 	if got := connect.CodeOf(err); err != nil && got != want.Code() {
@@ -90,7 +89,7 @@ func TestAValueComesBackAsItWas(t *testing.T) {
 			"text as bytes":  {Key: "ascii", Content: &keyvaluev1.SetRequest_Data{Data: []byte("world")}},
 			"bytes":          {Key: "bytes", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xff, 0, 0xfe}}},
 			"odd keys":       text("a//b/%2F ?#ü/", "x"),
-			"a megabyte":     text("large", strings.Repeat("x", limit.ValueBytes)),
+			"a megabyte":     text("large", strings.Repeat("x", contract.ValueBytes)),
 		} {
 			t.Run(name, func(t *testing.T) {
 				set := mustSet(t, kv, req)
@@ -137,7 +136,7 @@ func TestDeleteSaysWhetherThereWasAnEntry(t *testing.T) {
 			}
 		}
 		_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
-		wantReason(t, "Get of a deleted key", err, reason.KeyNotFound)
+		wantReason(t, "Get of a deleted key", err, contract.KeyNotFound)
 	})
 }
 
@@ -171,16 +170,16 @@ func TestPreconditions(t *testing.T) {
 			name string
 			key  string
 			pre  *keyvaluev1.Precondition
-			want reason.Reason
+			want contract.Reason
 		}{
-			{"an old etag", "there", etag(old), reason.ETagMismatch},
-			{"an etag of nobody", "there", etag("nonsense"), reason.ETagMismatch},
-			{"an etag for a key that is not there", "absent", etag(now), reason.ETagMismatch},
-			{"must not exist, but does", "there", exists(false), reason.KeyExists},
-			{"must exist, but does not", "absent", exists(true), reason.KeyAbsent},
-			{"no condition in the precondition", "there", &keyvaluev1.Precondition{}, reason.RequestInvalid},
-			{"an etag in quotes", "there", etag(`"` + now + `"`), reason.RequestInvalid},
-			{"an empty etag", "there", etag(""), reason.RequestInvalid},
+			{"an old etag", "there", etag(old), contract.ETagMismatch},
+			{"an etag of nobody", "there", etag("nonsense"), contract.ETagMismatch},
+			{"an etag for a key that is not there", "absent", etag(now), contract.ETagMismatch},
+			{"must not exist, but does", "there", exists(false), contract.KeyExists},
+			{"must exist, but does not", "absent", exists(true), contract.KeyAbsent},
+			{"no condition in the precondition", "there", &keyvaluev1.Precondition{}, contract.RequestInvalid},
+			{"an etag in quotes", "there", etag(`"` + now + `"`), contract.RequestInvalid},
+			{"an empty etag", "there", etag(""), contract.RequestInvalid},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				req := text(test.key, "changed")
@@ -188,7 +187,7 @@ func TestPreconditions(t *testing.T) {
 				_, err := kv.Set(t.Context(), req)
 				wantReason(t, "Set", err, test.want)
 				_, err = kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: test.key, Precondition: test.pre})
-				if test.want != reason.KeyExists { // Delete of a key that must not exist is refused alike
+				if test.want != contract.KeyExists { // Delete of a key that must not exist is refused alike
 					wantReason(t, "Delete", err, test.want)
 				}
 				if got := mustGet(t, kv, "there"); got.GetValue() != "2" || got.GetEtag() != now {
@@ -219,20 +218,20 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		for _, test := range []struct {
 			name string
 			req  *keyvaluev1.SetRequest
-			want reason.Reason
+			want contract.Reason
 		}{
-			{"an empty key", text("", "x"), reason.KeyInvalid},
-			{"a key of 1,025 bytes", text(strings.Repeat("k", 1025), "x"), reason.KeyInvalid},
-			{"a zero byte in the key", text("a\x00", "x"), reason.KeyInvalid},
-			{"a C1 control character in the key", text("a\u0085", "x"), reason.KeyInvalid},
-			{"a dot segment", text("a/./b", "x"), reason.KeyInvalid},
-			{"two dots at the end", text("a/..", "x"), reason.KeyInvalid},
-			{"no content", &keyvaluev1.SetRequest{Key: "a"}, reason.ValueInvalid},
-			{"a byte too many", text("a", strings.Repeat("x", limit.ValueBytes+1)), reason.ValueTooLarge},
-			{"a TTL of zero", ttl(durationpb.New(0)), reason.TTLInvalid},
-			{"a negative TTL", ttl(durationpb.New(-time.Second)), reason.TTLInvalid},
-			{"a TTL of over 10 years", ttl(durationpb.New(limit.TTL + 1)), reason.TTLInvalid},
-			{"a TTL that overflows", ttl(&durationpb.Duration{Seconds: 315_576_000_000}), reason.TTLInvalid},
+			{"an empty key", text("", "x"), contract.KeyInvalid},
+			{"a key of 1,025 bytes", text(strings.Repeat("k", 1025), "x"), contract.KeyInvalid},
+			{"a zero byte in the key", text("a\x00", "x"), contract.KeyInvalid},
+			{"a C1 control character in the key", text("a\u0085", "x"), contract.KeyInvalid},
+			{"a dot segment", text("a/./b", "x"), contract.KeyInvalid},
+			{"two dots at the end", text("a/..", "x"), contract.KeyInvalid},
+			{"no content", &keyvaluev1.SetRequest{Key: "a"}, contract.ValueInvalid},
+			{"a byte too many", text("a", strings.Repeat("x", contract.ValueBytes+1)), contract.ValueTooLarge},
+			{"a TTL of zero", ttl(durationpb.New(0)), contract.TTLInvalid},
+			{"a negative TTL", ttl(durationpb.New(-time.Second)), contract.TTLInvalid},
+			{"a TTL of over 10 years", ttl(durationpb.New(contract.TTL + 1)), contract.TTLInvalid},
+			{"a TTL that overflows", ttl(&durationpb.Duration{Seconds: 315_576_000_000}), contract.TTLInvalid},
 		} {
 			t.Run(test.name, func(t *testing.T) {
 				_, err := kv.Set(t.Context(), test.req)
@@ -257,9 +256,9 @@ func TestKeysAtTheEdgeOfTheRules(t *testing.T) {
 
 func TestAMessageTooLargeToReadIsRefused(t *testing.T) {
 	overEveryWire(t, func(t *testing.T, kv client) {
-		_, err := kv.Set(t.Context(), text("a", strings.Repeat("x", limit.RequestBytes(limit.ValueBytes)+1)))
-		if reason.Of(err) != reason.ValueTooLarge || connect.CodeOf(err) != connect.CodeResourceExhausted {
-			t.Errorf("Set = %v with reason %q, want resource_exhausted with VALUE_TOO_LARGE", err, reason.Of(err))
+		_, err := kv.Set(t.Context(), text("a", strings.Repeat("x", contract.RequestBytes(contract.ValueBytes)+1)))
+		if contract.Of(err) != contract.ValueTooLarge || connect.CodeOf(err) != connect.CodeResourceExhausted {
+			t.Errorf("Set = %v with reason %q, want resource_exhausted with VALUE_TOO_LARGE", err, contract.Of(err))
 		}
 	})
 }
@@ -341,14 +340,14 @@ func TestAnEngineThatPanicsOrFailsKeepsItsCauseToItself(t *testing.T) {
 }
 
 func TestEnginesErrorsHaveReasons(t *testing.T) {
-	for err, want := range map[error]reason.Reason{
-		store.ErrFull:            reason.StoreFull,
-		store.ErrUnavailable:     reason.ServiceUnavailable,
-		store.ErrUnknownOutcome:  reason.ServiceUnavailable,
-		store.ErrClosed:          reason.ServiceUnavailable,
-		context.DeadlineExceeded: reason.DeadlineExceeded,
-		store.ErrNotInteger:      reason.NotAnInteger,
-		store.ErrOverflow:        reason.IntegerOverflow,
+	for err, want := range map[error]contract.Reason{
+		store.ErrFull:            contract.StoreFull,
+		store.ErrUnavailable:     contract.ServiceUnavailable,
+		store.ErrUnknownOutcome:  contract.ServiceUnavailable,
+		store.ErrClosed:          contract.ServiceUnavailable,
+		context.DeadlineExceeded: contract.DeadlineExceeded,
+		store.ErrNotInteger:      contract.NotAnInteger,
+		store.ErrOverflow:        contract.IntegerOverflow,
 	} {
 		url := serveEngine(t, faulty{newEngine(t), func() error { return err }}, kvservice.Config{})
 		_, got := wiretest.Wires()[0].Dial(t, url).Set(t.Context(), text("a", "1"))

@@ -9,8 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
@@ -18,15 +17,15 @@ import (
 func checkKey(key string) error {
 	switch {
 	case key == "":
-		return reason.KeyInvalid.Errorf("the key is empty; a key has 1 to %d bytes", limit.KeyBytes)
-	case len(key) > limit.KeyBytes:
-		return reason.KeyInvalid.Errorf("the key has %d bytes; a key has 1 to %d", len(key), limit.KeyBytes)
+		return contract.KeyInvalid.Errorf("the key is empty; a key has 1 to %d bytes", contract.KeyBytes)
+	case len(key) > contract.KeyBytes:
+		return contract.KeyInvalid.Errorf("the key has %d bytes; a key has 1 to %d", len(key), contract.KeyBytes)
 	case !utf8.ValidString(key):
-		return reason.KeyInvalid.Errorf("the key is not valid UTF-8")
+		return contract.KeyInvalid.Errorf("the key is not valid UTF-8")
 	case strings.ContainsFunc(key, unicode.IsControl):
-		return reason.KeyInvalid.Errorf("the key holds a control character, at byte %d", strings.IndexFunc(key, unicode.IsControl))
+		return contract.KeyInvalid.Errorf("the key holds a control character, at byte %d", strings.IndexFunc(key, unicode.IsControl))
 	case hasDotSegment(key):
-		return reason.KeyInvalid.Errorf(`the key has a path segment "." or "..", which many clients rewrite`)
+		return contract.KeyInvalid.Errorf(`the key has a path segment "." or "..", which many clients rewrite`)
 	}
 	return nil
 }
@@ -49,11 +48,11 @@ func checkPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
 	}
-	if len(prefix) > limit.KeyBytes {
-		return reason.KeyInvalid.Errorf("the prefix has %d bytes; a key has at most %d", len(prefix), limit.KeyBytes)
+	if len(prefix) > contract.KeyBytes {
+		return contract.KeyInvalid.Errorf("the prefix has %d bytes; a key has at most %d", len(prefix), contract.KeyBytes)
 	}
 	if !utf8.ValidString(prefix) || strings.ContainsFunc(prefix, unicode.IsControl) {
-		return reason.KeyInvalid.Errorf("no key begins with this prefix: keys are UTF-8 without control characters")
+		return contract.KeyInvalid.Errorf("no key begins with this prefix: keys are UTF-8 without control characters")
 	}
 	return nil
 }
@@ -64,9 +63,9 @@ func readTTL(ttl *durationpb.Duration) (time.Duration, error) {
 		return 0, nil
 	}
 	d := ttl.AsDuration() // saturates, so that what overflows is too long
-	if ttl.CheckValid() != nil || d <= 0 || d > limit.TTL {
-		return 0, reason.TTLInvalid.Errorf("a TTL is more than 0 and at most 10 years (%.0f hours); leave it out for none",
-			limit.TTL.Hours())
+	if ttl.CheckValid() != nil || d <= 0 || d > contract.TTL {
+		return 0, contract.TTLInvalid.Errorf("a TTL is more than 0 and at most 10 years (%.0f hours); leave it out for none",
+			contract.TTL.Hours())
 	}
 	return d, nil
 }
@@ -84,11 +83,11 @@ func readPrecondition(p *keyvaluev1.Precondition) (store.Precondition, error) {
 		return store.IfAbsent(), nil
 	case *keyvaluev1.Precondition_Etag:
 		if kind.Etag == "" || strings.Contains(kind.Etag, `"`) {
-			return store.Precondition{}, reason.RequestInvalid.Errorf(
+			return store.Precondition{}, contract.RequestInvalid.Errorf(
 				"precondition.etag takes an etag as a message carries it, without quotes, and not an empty one")
 		}
 		version, _ := store.ParseVersion(kind.Etag)
 		return store.IfVersion(version), nil
 	}
-	return store.Precondition{}, reason.RequestInvalid.Errorf("the precondition is empty: set etag or exists")
+	return store.Precondition{}, contract.RequestInvalid.Errorf("the precondition is empty: set etag or exists")
 }

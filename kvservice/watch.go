@@ -9,7 +9,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
@@ -47,7 +47,7 @@ func (s *Service) Watch(
 // watchEnded tells a watch that ended because the service stops from one whose caller went away.
 func (s *Service) watchEnded(watch store.WatchRequest, err error) error {
 	if s.stopping.Err() != nil {
-		return reason.ServiceUnavailable.Errorf("the service is stopping; resume from the last resume_token")
+		return contract.ServiceUnavailable.Errorf("the service is stopping; resume from the last resume_token")
 	}
 	return failure(watch.Key, err)
 }
@@ -55,7 +55,7 @@ func (s *Service) watchEnded(watch store.WatchRequest, err error) error {
 func readWatch(req *keyvaluev1.WatchRequest) (store.WatchRequest, error) {
 	watch := store.WatchRequest{Snapshot: req.GetSnapshot()}
 	if req.GetResumeToken() != "" && watch.Snapshot {
-		return watch, reason.RequestInvalid.Errorf("set resume_token to continue or snapshot to start over, not both")
+		return watch, contract.RequestInvalid.Errorf("set resume_token to continue or snapshot to start over, not both")
 	}
 	var ok bool
 	if watch.Resume, ok = parseResumeToken(req.GetResumeToken()); !ok {
@@ -69,7 +69,7 @@ func readWatch(req *keyvaluev1.WatchRequest) (store.WatchRequest, error) {
 		watch.Prefix = target.Prefix
 		return watch, checkPrefix(target.Prefix)
 	}
-	return watch, reason.RequestInvalid.Errorf("nothing to watch: set key, or prefix, which may be empty for all keys")
+	return watch, contract.RequestInvalid.Errorf("nothing to watch: set key, or prefix, which may be empty for all keys")
 }
 
 var eventTypes = map[store.EventType]keyvaluev1.Event_Type{

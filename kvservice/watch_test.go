@@ -7,8 +7,8 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
@@ -115,13 +115,13 @@ func TestBadWatchesAreRefused(t *testing.T) {
 		forged.ResumeToken = "not-a-token!"
 		for name, test := range map[string]struct {
 			req  *keyvaluev1.WatchRequest
-			want reason.Reason
+			want contract.Reason
 		}{
-			"nothing to watch":         {&keyvaluev1.WatchRequest{}, reason.RequestInvalid},
-			"an empty key":             {key(""), reason.KeyInvalid},
-			"a prefix that no key has": {prefix("\x00"), reason.KeyInvalid},
-			"a snapshot and a token":   {both, reason.RequestInvalid},
-			"a token that nobody made": {forged, reason.RequestInvalid},
+			"nothing to watch":         {&keyvaluev1.WatchRequest{}, contract.RequestInvalid},
+			"an empty key":             {key(""), contract.KeyInvalid},
+			"a prefix that no key has": {prefix("\x00"), contract.KeyInvalid},
+			"a snapshot and a token":   {both, contract.RequestInvalid},
+			"a token that nobody made": {forged, contract.RequestInvalid},
 		} {
 			t.Run(name, func(t *testing.T) {
 				_, err := watch(t, kv, test.req).Receive()
@@ -141,7 +141,7 @@ func TestAWatchEndsWhenTheServiceStops(t *testing.T) {
 			wantEvents(t, w, "SYNC")
 			stop()
 			_, err := w.Receive()
-			wantReason(t, "Receive", err, reason.ServiceUnavailable)
+			wantReason(t, "Receive", err, contract.ServiceUnavailable)
 		})
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 )
 
 // memoryFigures is what the entries take at a site, in bytes for each of them.

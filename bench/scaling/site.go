@@ -14,7 +14,7 @@ import (
 	"key-value/bench/dataset"
 	"key-value/bench/process"
 	"key-value/client"
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 )
 
 // site is a kvservice, and the nodes that keep its entries.

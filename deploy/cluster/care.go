@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 )
 
 // takeOverPatience is how long a replica may take to stand in for its primary.

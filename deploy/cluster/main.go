@@ -21,9 +21,9 @@ import (
 	"syscall"
 	"time"
 
-	"key-value/internal/apikey"
-	"key-value/internal/balancer"
-	"key-value/internal/rediscluster"
+	"key-value/internal/auth"
+	"key-value/internal/testkit/balancer"
+	"key-value/internal/testkit/rediscluster"
 )
 
 func main() {
@@ -76,7 +76,7 @@ func (d *deployment) start(ctx context.Context, listen string) error {
 		return err
 	}
 	if d.key == "" {
-		d.key = apikey.Generate("default")
+		d.key = auth.Generate("default")
 	}
 	var err error
 	if d.nodes, err = rediscluster.Start(ctx, rediscluster.Config{
@@ -84,7 +84,7 @@ func (d *deployment) start(ctx context.Context, listen string) error {
 	}); err != nil {
 		return err
 	}
-	token := "KV_SERVICE_TOKEN=" + apikey.Generate("cluster")
+	token := "KV_SERVICE_TOKEN=" + auth.Generate("cluster")
 	var backends []*balancer.Backend
 	for i := range 2 {
 		service, err := startProgram(ctx, d.log, fmt.Sprint("kvservice ", i+1), d.kv, []string{token},

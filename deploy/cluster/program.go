@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"key-value/internal/child"
+	"key-value/internal/testkit/child"
 )
 
 // stopPatience is how long a program may take to end when it is asked to.

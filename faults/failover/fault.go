@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 )
 
 // window is how long before its primary died a write may have been acknowledged that is lost. The documentation

@@ -11,7 +11,7 @@ import (
 
 	"key-value/client"
 	"key-value/faults/process"
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/etag"
+	"key-value/internal/contract/etag"
 )
 
 // maxKept is how large a buffer may be, in bytes, to be used for another answer.

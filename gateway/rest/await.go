@@ -6,7 +6,7 @@ import (
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // awaitValue is getValue for a caller who would rather wait than be told that nothing has changed. It waits for
@@ -45,5 +45,5 @@ func (a *api) awaitValue(w http.ResponseWriter, r request, c condition, wait tim
 // mayEnd reports whether a watch that ended with err has only ended the wait: the time is up, the server stops,
 // or there were more events than the service keeps.
 func (a *api) mayEnd(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || a.stopping.Err() != nil || reason.Of(err) == reason.ResumeTooOld
+	return ctx.Err() != nil || a.stopping.Err() != nil || contract.Of(err) == contract.ResumeTooOld
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // batch answers with the result of each operation, as the RPC has it in JSON: integers of 64 bits are strings.
@@ -16,7 +16,7 @@ func (a *api) batch(w http.ResponseWriter, r request) error {
 		return err
 	}
 	var body batchBody
-	if err := a.jsonOf(w, r, &body, reason.BatchTooLarge); err != nil {
+	if err := a.jsonOf(w, r, &body, contract.BatchTooLarge); err != nil {
 		return err
 	}
 	req, err := body.request()

@@ -9,8 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // batchBody is the JSON body of a batch. What cannot be read in it refuses the batch as a whole; what can be
@@ -31,8 +30,8 @@ func (o *operationBodies) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return err
 	}
 	for dec.PeekKind() != ']' {
-		if len(*o) == limit.Operations {
-			return reason.BatchTooLarge.Errorf("a batch has at most %d operations", limit.Operations)
+		if len(*o) == contract.Operations {
+			return contract.BatchTooLarge.Errorf("a batch has at most %d operations", contract.Operations)
 		}
 		var operation operationBody
 		if err := json.UnmarshalDecode(dec, &operation); err != nil {
@@ -97,7 +96,7 @@ func atOperation(index int, err error) error {
 		return err
 	}
 	i := strconv.Itoa(index)
-	return reason.Of(err).With(e.Code(), map[string]string{"operation": i}, "operation "+i+": "+e.Message())
+	return contract.Of(err).With(e.Code(), map[string]string{"operation": i}, "operation "+i+": "+e.Message())
 }
 
 // operation returns an empty operation for an empty body.
@@ -126,7 +125,7 @@ func (b operationBody) operation() (*keyvaluev1.Operation, error) {
 	case 1:
 		return parts[0].operation()
 	}
-	return nil, reason.RequestInvalid.Errorf("it is %d operations at once", len(parts))
+	return nil, contract.RequestInvalid.Errorf("it is %d operations at once", len(parts))
 }
 
 func (b *getBody) operation() (*keyvaluev1.Operation, error) {
@@ -174,7 +173,7 @@ func (b *preconditionBody) precondition() (*keyvaluev1.Precondition, error) {
 	case b == nil:
 		return nil, nil
 	case b.ETag != nil && b.Exists != nil:
-		return nil, reason.RequestInvalid.Errorf("the precondition has both etag and exists")
+		return nil, contract.RequestInvalid.Errorf("the precondition has both etag and exists")
 	case b.ETag != nil:
 		return mustBe(*b.ETag), nil
 	case b.Exists != nil:

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // maxGrown is how much room a body gets, in bytes, before any of it has arrived.
@@ -30,7 +30,7 @@ const (
 // entryOf reads the body of a PUT that names its key: always JSON.
 func (a *api) entryOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
 	var body entryBody
-	if err := a.jsonOf(w, r, &body, reason.ValueTooLarge); err != nil {
+	if err := a.jsonOf(w, r, &body, contract.ValueTooLarge); err != nil {
 		return nil, err
 	}
 	return body.setRequest(r, body.Key)
@@ -46,7 +46,7 @@ func (a *api) valueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest,
 		return a.rawValueOf(w, r)
 	}
 	var body valueBody
-	if err := a.readJSON(w, r, &body, reason.ValueTooLarge); err != nil {
+	if err := a.readJSON(w, r, &body, contract.ValueTooLarge); err != nil {
 		return nil, err
 	}
 	return body.setRequest(r, r.key)
@@ -57,7 +57,7 @@ func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetReque
 	if err != nil {
 		return nil, err
 	}
-	data, err := readBody(w, r, a.maxValue, reason.ValueTooLarge)
+	data, err := readBody(w, r, a.maxValue, contract.ValueTooLarge)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetReque
 }
 
 // jsonOf reads the body of a request that has nothing but JSON.
-func (a *api) jsonOf(w http.ResponseWriter, r request, into any, tooLarge reason.Reason) error {
+func (a *api) jsonOf(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
 	if _, err := mediaType(w, r.Header, mediaJSON); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (a *api) jsonOf(w http.ResponseWriter, r request, into any, tooLarge reason
 }
 
 // readJSON reads a body whose media type was checked. TooLarge is why one is refused that is too long.
-func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge reason.Reason) error {
+func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
 	body, err := readBody(w, r, a.maxBody, tooLarge)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge reas
 }
 
 // readBody reads a body of bound bytes at most. Of one that says it is longer, nothing is read.
-func readBody(w http.ResponseWriter, r request, bound int, tooLarge reason.Reason) ([]byte, error) {
+func readBody(w http.ResponseWriter, r request, bound int, tooLarge contract.Reason) ([]byte, error) {
 	if err := checkWhole(w, r.Header); err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func readBody(w http.ResponseWriter, r request, bound int, tooLarge reason.Reaso
 		return nil, tooLarge.Errorf(longBody, bound)
 	}
 	if err != nil {
-		return nil, reason.RequestInvalid.Errorf("the body ended early, after %d bytes", body.Len())
+		return nil, contract.RequestInvalid.Errorf("the body ended early, after %d bytes", body.Len())
 	}
 	return body.Bytes(), nil
 }
@@ -134,7 +134,7 @@ func parseContentType(lines []string) (string, bool) {
 // a value, as curl -C sends them.
 func checkWhole(w http.ResponseWriter, h http.Header) error {
 	if len(h["Content-Range"]) > 0 {
-		return reason.RequestInvalid.Errorf("Content-Range: a value cannot be written in parts")
+		return contract.RequestInvalid.Errorf("Content-Range: a value cannot be written in parts")
 	}
 	encoding := strings.Join(h["Content-Encoding"], ", ")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {

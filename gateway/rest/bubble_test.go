@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 
 	"key-value/gateway/rest"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // inBubble runs a test in fake time, with a real server and a real client and no network between them. What

@@ -4,8 +4,8 @@ import (
 	"net/http"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/etag"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
+	"key-value/internal/contract/etag"
 )
 
 // condition is what a request's If-Match and If-None-Match demand, the first before the second (RFC 9110,
@@ -23,10 +23,10 @@ type state struct {
 
 func parseCondition(h http.Header) (c condition, err error) {
 	if c.match, err = etag.Parse(h["If-Match"]); err != nil {
-		return condition{}, reason.RequestInvalid.Errorf("If-Match: %v", err)
+		return condition{}, contract.RequestInvalid.Errorf("If-Match: %v", err)
 	}
 	if c.noneMatch, err = etag.Parse(h["If-None-Match"]); err != nil {
-		return condition{}, reason.RequestInvalid.Errorf("If-None-Match: %v", err)
+		return condition{}, contract.RequestInvalid.Errorf("If-None-Match: %v", err)
 	}
 	return c, nil
 }
@@ -37,9 +37,9 @@ func (c condition) checkMatch(now state) error {
 	case !c.match.Present(), now.exists && c.match.MatchesStrongly(now.etag):
 		return nil
 	case c.match.Any():
-		return reason.KeyAbsent.Errorf("If-Match: the key does not exist")
+		return contract.KeyAbsent.Errorf("If-Match: the key does not exist")
 	}
-	return reason.ETagMismatch.Errorf("If-Match: the entry is not in a version that is listed")
+	return contract.ETagMismatch.Errorf("If-Match: the entry is not in a version that is listed")
 }
 
 // checkWrite returns why a write must not happen, or nil.
@@ -51,9 +51,9 @@ func (c condition) checkWrite(now state) error {
 	case !now.exists || !c.noneMatch.MatchesWeakly(now.etag):
 		return nil
 	case c.noneMatch.Any():
-		return reason.KeyExists.Errorf("If-None-Match: the key exists")
+		return contract.KeyExists.Errorf("If-None-Match: the key exists")
 	}
-	return reason.ETagMismatch.Errorf("If-None-Match: the entry is in a version that is listed")
+	return contract.ETagMismatch.Errorf("If-None-Match: the entry is in a version that is listed")
 }
 
 // precondition returns c as the service knows it, nil for none, or false if the service has no such thing.
@@ -86,7 +86,7 @@ func mustBe(tag string) *keyvaluev1.Precondition {
 func refuseConditions(h http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if len(h.Values(name)) > 0 {
-			return reason.RequestInvalid.Errorf("%s has no meaning here; in a batch, an operation may have a precondition", name)
+			return contract.RequestInvalid.Errorf("%s has no meaning here; in a batch, an operation may have a precondition", name)
 		}
 	}
 	return nil

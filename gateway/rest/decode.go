@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // valueBody is the JSON body of a PUT of a key. A member that is null is as good as absent.
@@ -35,7 +35,7 @@ func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, er
 		return nil, err
 	}
 	if set.Content == nil {
-		return nil, reason.ValueInvalid.Errorf(`the body has neither value nor data; for an empty value, send "value":""`)
+		return nil, contract.ValueInvalid.Errorf(`the body has neither value nor data; for an empty value, send "value":""`)
 	}
 	return set, nil
 }
@@ -44,7 +44,7 @@ func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, er
 func (b valueBody) addContent(set *keyvaluev1.SetRequest) error {
 	switch {
 	case b.Value != nil && b.Data != nil:
-		return reason.RequestInvalid.Errorf("there is both a value and data")
+		return contract.RequestInvalid.Errorf("there is both a value and data")
 	case b.Value != nil:
 		set.Content = &keyvaluev1.SetRequest_Value{Value: *b.Value}
 	case b.Data != nil:
@@ -65,9 +65,9 @@ func decodeJSON(body []byte, into any) error {
 	}
 	offset, pointer, what := describe(err)
 	if pointer == "" {
-		return reason.RequestInvalid.Errorf("the JSON body is wrong at byte %d: %s", offset, what)
+		return contract.RequestInvalid.Errorf("the JSON body is wrong at byte %d: %s", offset, what)
 	}
-	return reason.RequestInvalid.Errorf("the JSON body is wrong at byte %d, field %s: %s", offset, pointer, what)
+	return contract.RequestInvalid.Errorf("the JSON body is wrong at byte %d, field %s: %s", offset, pointer, what)
 }
 
 // describe says where in the JSON text and why err came about, without the names of Go types.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"key-value/gateway/rest"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // checkAnswer holds an answer to what the document says of its route and its status.

@@ -13,8 +13,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // epoch is when everything happens in a fake.
@@ -53,7 +52,7 @@ func (f *fake) Get(_ context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.G
 	defer f.mu.Unlock()
 	entry, ok := f.entries[req.GetKey()]
 	if !ok {
-		return nil, reason.KeyNotFound.Errorf("no such key")
+		return nil, contract.KeyNotFound.Errorf("no such key")
 	}
 	return &keyvaluev1.GetResponse{Entry: proto.CloneOf(entry)}, nil
 }
@@ -107,7 +106,7 @@ func (f *fake) Touch(_ context.Context, req *keyvaluev1.TouchRequest) (*keyvalue
 		return nil, err
 	}
 	if old == nil {
-		return nil, reason.KeyNotFound.Errorf("no such key")
+		return nil, contract.KeyNotFound.Errorf("no such key")
 	}
 	entry := f.putLocked(&keyvaluev1.SetRequest{Key: req.GetKey(), Ttl: req.GetTtl()})
 	entry.Content, entry = old.GetContent(), proto.CloneOf(entry)
@@ -151,12 +150,12 @@ func (f *fake) check(key string) error {
 	switch {
 	case f.fail != nil:
 		return f.fail
-	case key == "" || len(key) > limit.KeyBytes || strings.ContainsAny(key, "\x00\n"):
-		return reason.KeyInvalid.Errorf("the key is empty, too long or has a control character")
+	case key == "" || len(key) > contract.KeyBytes || strings.ContainsAny(key, "\x00\n"):
+		return contract.KeyInvalid.Errorf("the key is empty, too long or has a control character")
 	}
 	for segment := range strings.SplitSeq(key, "/") {
 		if segment == "." || segment == ".." {
-			return reason.KeyInvalid.Errorf("the key has a dot segment")
+			return contract.KeyInvalid.Errorf("the key has a dot segment")
 		}
 	}
 	return nil
@@ -165,10 +164,10 @@ func (f *fake) check(key string) error {
 func (f *fake) checkSet(req *keyvaluev1.SetRequest) error {
 	ttl := req.GetTtl()
 	switch {
-	case len(req.GetValue()) > limit.ValueBytes:
-		return reason.ValueTooLarge.Errorf("the value is too long")
-	case ttl != nil && (!ttl.IsValid() || ttl.AsDuration() <= 0 || ttl.AsDuration() > limit.TTL):
-		return reason.TTLInvalid.Errorf("the TTL is not between 0 and 10 years")
+	case len(req.GetValue()) > contract.ValueBytes:
+		return contract.ValueTooLarge.Errorf("the value is too long")
+	case ttl != nil && (!ttl.IsValid() || ttl.AsDuration() <= 0 || ttl.AsDuration() > contract.TTL):
+		return contract.TTLInvalid.Errorf("the TTL is not between 0 and 10 years")
 	}
 	return f.check(req.GetKey())
 }
@@ -177,14 +176,14 @@ func holds(p *keyvaluev1.Precondition, old *keyvaluev1.Entry) error {
 	switch kind := p.GetKind().(type) {
 	case *keyvaluev1.Precondition_Etag:
 		if old == nil || old.GetEtag() != kind.Etag {
-			return reason.ETagMismatch.Errorf("another version")
+			return contract.ETagMismatch.Errorf("another version")
 		}
 	case *keyvaluev1.Precondition_Exists:
 		if kind.Exists && old == nil {
-			return reason.KeyAbsent.Errorf("no such key")
+			return contract.KeyAbsent.Errorf("no such key")
 		}
 		if !kind.Exists && old != nil {
-			return reason.KeyExists.Errorf("the key exists")
+			return contract.KeyExists.Errorf("the key exists")
 		}
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // feedEvents is how many events a feed holds for a reader who is busy. A reader who is slower than that keeps
@@ -60,9 +60,9 @@ func (f *feed) receive(ctx context.Context, watch watchFunc, req *keyvaluev1.Wat
 func (a *api) ended(err error) error {
 	switch {
 	case a.stopping.Err() != nil:
-		return reason.ServiceUnavailable.Errorf("the gateway is stopping; resume from the id of the last event")
+		return contract.ServiceUnavailable.Errorf("the gateway is stopping; resume from the id of the last event")
 	case errors.Is(err, io.EOF):
-		return reason.ServiceUnavailable.Errorf("the service ended the watch; resume from the id of the last event")
+		return contract.ServiceUnavailable.Errorf("the service ended the watch; resume from the id of the last event")
 	}
 	return err
 }

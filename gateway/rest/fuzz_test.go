@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"key-value/gateway/rest"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 func FuzzKeyPath(f *testing.F) {
@@ -37,7 +37,7 @@ func FuzzDecodeKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, escaped string) {
 		key, err := rest.DecodeKey(escaped)
 		if err != nil {
-			wantReason(t, err, reason.KeyInvalid)
+			wantReason(t, err, contract.KeyInvalid)
 		} else if !utf8.ValidString(key) || len(key) > len(escaped) {
 			t.Errorf("DecodeKey(%q) = %q, want UTF-8 that is no longer", escaped, key)
 		}
@@ -72,7 +72,7 @@ func FuzzDecodeEntry(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		key, value, _, err := rest.DecodeEntry(body)
 		if err != nil {
-			wantReason(t, err, reason.RequestInvalid)
+			wantReason(t, err, contract.RequestInvalid)
 			return
 		}
 		var other struct{ Key, Value *string }
@@ -94,7 +94,7 @@ func FuzzTTL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		ttl, err := rest.ParseTTL(s)
 		if err != nil {
-			wantReason(t, err, reason.TTLInvalid)
+			wantReason(t, err, contract.TTLInvalid)
 			return
 		}
 		if want, err := time.ParseDuration(s); err != nil || ttl.AsDuration() != want || !ttl.IsValid() {
@@ -103,9 +103,9 @@ func FuzzTTL(f *testing.F) {
 	})
 }
 
-func wantReason(t *testing.T, err error, want ...reason.Reason) {
+func wantReason(t *testing.T, err error, want ...contract.Reason) {
 	t.Helper()
-	if got := reason.Of(err); !slices.Contains(want, got) {
+	if got := contract.Of(err); !slices.Contains(want, got) {
 		t.Errorf("it fails with reason %q (%v), want %q", got, err, want)
 	}
 }

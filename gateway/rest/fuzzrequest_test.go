@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"key-value/gateway/rest"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // A preference is understood or ignored; it fails no request.
@@ -47,7 +47,7 @@ func FuzzDecodeBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		req, err := rest.DecodeBatch(body)
 		if err != nil {
-			wantReason(t, err, reason.RequestInvalid, reason.TTLInvalid, reason.BatchTooLarge)
+			wantReason(t, err, contract.RequestInvalid, contract.TTLInvalid, contract.BatchTooLarge)
 			return
 		}
 		var other struct{ Operations []any }

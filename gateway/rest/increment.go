@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // incrementBody is the JSON body of an increment.
@@ -18,7 +18,7 @@ type incrementBody struct {
 
 func (b incrementBody) request() (*keyvaluev1.IncrementRequest, error) {
 	if b.Delta == nil {
-		return nil, reason.RequestInvalid.Errorf(`delta is missing; send "delta":1 to add one`)
+		return nil, contract.RequestInvalid.Errorf(`delta is missing; send "delta":1 to add one`)
 	}
 	ttl, err := parseTTLIfAny(b.TTL)
 	if err != nil {
@@ -37,7 +37,7 @@ func (a *api) increment(w http.ResponseWriter, r request) error {
 		return err
 	}
 	var body incrementBody
-	if err := a.jsonOf(w, r, &body, reason.ValueTooLarge); err != nil {
+	if err := a.jsonOf(w, r, &body, contract.ValueTooLarge); err != nil {
 		return err
 	}
 	req, err := body.request()

@@ -11,8 +11,7 @@ import (
 	"strconv"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // listValues answers GET and HEAD of all values with a page of them.
@@ -54,10 +53,10 @@ func listRequest(query url.Values) (*keyvaluev1.ListRequest, error) {
 func parsePageSize(s string) (int32, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, reason.RequestInvalid.Errorf("pageSize %q is not a number from 1 to %d, or 0 for %d",
-			s, limit.PageSize, limit.DefaultPageSize)
+		return 0, contract.RequestInvalid.Errorf("pageSize %q is not a number from 1 to %d, or 0 for %d",
+			s, contract.PageSize, contract.DefaultPageSize)
 	}
-	return int32(min(n, limit.PageSize)), nil
+	return int32(min(n, contract.PageSize)), nil
 }
 
 // parseView reports whether values are to be left out.
@@ -68,7 +67,7 @@ func parseView(s string) (keysOnly bool, err error) {
 	case "full":
 		return false, nil
 	}
-	return false, reason.RequestInvalid.Errorf(`view %q is neither "full" nor "keys"`, s)
+	return false, contract.RequestInvalid.Errorf(`view %q is neither "full" nor "keys"`, s)
 }
 
 // nextLink is the same request for the next page (RFC 8288). Escaping leaves nothing that could end the

@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"unicode/utf8"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // decodeKey returns the key that an escaped path names behind keyPrefix. Percent-encoding is undone
@@ -13,10 +13,10 @@ import (
 func decodeKey(escaped string) (string, error) {
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
-		return "", reason.KeyInvalid.Errorf("the key is not percent-encoded as it must be: %v", err)
+		return "", contract.KeyInvalid.Errorf("the key is not percent-encoded as it must be: %v", err)
 	}
 	if !utf8.ValidString(key) {
-		return "", reason.KeyInvalid.Errorf("the key is not UTF-8: %q", key)
+		return "", contract.KeyInvalid.Errorf("the key is not UTF-8: %q", key)
 	}
 	return key, nil
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/apikey"
-	"key-value/internal/reason"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
 )
 
 // pinAttempts is how often a conditional write is tried whose condition the service cannot check itself.
@@ -22,7 +22,7 @@ func (a *api) conditionally(
 	if p, ok := c.precondition(); ok {
 		return write(p)
 	}
-	if caller := apikey.FromContext(ctx); caller != nil {
+	if caller := auth.FromContext(ctx); caller != nil {
 		if err := caller.MayWrite(key); err != nil {
 			return err // and not whether the condition holds
 		}
@@ -39,7 +39,7 @@ func (a *api) conditionally(
 			return err
 		}
 	}
-	return reason.Overloaded.Errorf("the key changes too often to check the condition; nothing was written")
+	return contract.Overloaded.Errorf("the key changes too often to check the condition; nothing was written")
 }
 
 func (a *api) state(ctx context.Context, key string) (state, error) {
@@ -47,7 +47,7 @@ func (a *api) state(ctx context.Context, key string) (state, error) {
 	switch {
 	case err == nil:
 		return state{exists: true, etag: res.GetEntry().GetEtag()}, nil
-	case reason.Of(err) == reason.KeyNotFound:
+	case contract.Of(err) == contract.KeyNotFound:
 		return state{}, nil
 	}
 	return state{}, err
@@ -62,8 +62,8 @@ func (s state) pin() *keyvaluev1.Precondition {
 }
 
 func preconditionFailed(err error) bool {
-	switch reason.Of(err) {
-	case reason.ETagMismatch, reason.KeyExists, reason.KeyAbsent:
+	switch contract.Of(err) {
+	case contract.ETagMismatch, contract.KeyExists, contract.KeyAbsent:
 		return true
 	}
 	return false

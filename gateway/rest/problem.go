@@ -11,13 +11,13 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // problem is an answer as RFC 9457 has it, in application/problem+json.
 type problem struct {
 	kind
-	reason   reason.Reason
+	reason   contract.Reason
 	detail   string
 	metadata map[string]string // ErrorInfo.metadata
 	retry    time.Duration     // when to ask again, if the status is one that says so; zero: soon
@@ -60,7 +60,7 @@ func problemOf(err error) problem {
 	r, metadata, said := reasonOf(err)
 	p := problem{kind: kinds[r], reason: r, metadata: metadata}
 	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
-		p.retry = reason.RetryDelay(err)
+		p.retry = contract.RetryDelay(err)
 	}
 	p.detail = p.title
 	if e, ok := errors.AsType[*connect.Error](err); ok && said && r != internal {

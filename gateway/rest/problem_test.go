@@ -15,18 +15,18 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 
 	"key-value/gateway/rest"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 func TestReason(t *testing.T) {
 	t.Parallel()
-	rows := map[reason.Reason]int{
-		reason.KeyNotFound: 404, reason.ETagMismatch: 412, reason.KeyExists: 412, reason.KeyAbsent: 412,
-		reason.KeyInvalid: 400, reason.ValueInvalid: 400, reason.TTLInvalid: 400, reason.PageTokenInvalid: 400,
-		reason.RequestInvalid: 400, reason.ValueTooLarge: 413, reason.BatchTooLarge: 413, reason.NotAnInteger: 409,
-		reason.IntegerOverflow: 409, reason.ResumeTooOld: 410, reason.StoreFull: 507, reason.RateLimited: 429,
-		reason.Overloaded: 503, reason.APIKeyInvalid: 401, reason.PermissionDenied: 403,
-		reason.ServiceUnavailable: 503, reason.DeadlineExceeded: 504,
+	rows := map[contract.Reason]int{
+		contract.KeyNotFound: 404, contract.ETagMismatch: 412, contract.KeyExists: 412, contract.KeyAbsent: 412,
+		contract.KeyInvalid: 400, contract.ValueInvalid: 400, contract.TTLInvalid: 400, contract.PageTokenInvalid: 400,
+		contract.RequestInvalid: 400, contract.ValueTooLarge: 413, contract.BatchTooLarge: 413, contract.NotAnInteger: 409,
+		contract.IntegerOverflow: 409, contract.ResumeTooOld: 410, contract.StoreFull: 507, contract.RateLimited: 429,
+		contract.Overloaded: 503, contract.APIKeyInvalid: 401, contract.PermissionDenied: 403,
+		contract.ServiceUnavailable: 503, contract.DeadlineExceeded: 504,
 	}
 	for why, status := range rows {
 		t.Run(string(why), func(t *testing.T) {
@@ -68,7 +68,7 @@ func TestErrorWithoutReason(t *testing.T) {
 		{"no status at all", errors.New("dial 10.0.0.1"), 500, "INTERNAL"},
 		{"a context that ran out", context.DeadlineExceeded, 504, "DEADLINE_EXCEEDED"},
 		{"a context that was canceled", context.Canceled, 499, "CANCELED"},
-		{"a reason nobody knows", reason.Reason("NEW").With(connect.CodeUnavailable, nil, "new"), 503, "SERVICE_UNAVAILABLE"},
+		{"a reason nobody knows", contract.Reason("NEW").With(connect.CodeUnavailable, nil, "new"), 503, "SERVICE_UNAVAILABLE"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -93,13 +93,13 @@ func TestWriteError(t *testing.T) {
 		want string
 	}{
 		{
-			name: "every field of a problem", err: reason.APIKeyInvalid.Errorf("no valid key"),
+			name: "every field of a problem", err: contract.APIKeyInvalid.Errorf("no valid key"),
 			want: `{"type":"urn:keyvalue:reason:API_KEY_INVALID","title":"Invalid API key","status":401,` +
 				`"detail":"no valid key","reason":"API_KEY_INVALID"}` + "\n",
 		},
 		{
 			name: "metadata in the order of its names",
-			err:  reason.KeyNotFound.With(connect.CodeNotFound, map[string]string{"operation": "3", "key": "a\"b"}, "gone"),
+			err:  contract.KeyNotFound.With(connect.CodeNotFound, map[string]string{"operation": "3", "key": "a\"b"}, "gone"),
 			want: `{"type":"urn:keyvalue:reason:KEY_NOT_FOUND","title":"Key not found","status":404,` +
 				`"detail":"gone","reason":"KEY_NOT_FOUND","metadata":{"key":"a\"b","operation":"3"}}` + "\n",
 		},
@@ -119,15 +119,15 @@ func TestWriteError(t *testing.T) {
 func TestHeadersOfProblems(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
-		why          reason.Reason
+		why          contract.Reason
 		header, want string
 	}{
-		{reason.APIKeyInvalid, "WWW-Authenticate", `Bearer realm="keyvalue"`},
-		{reason.RateLimited, "Retry-After", "1"},
-		{reason.Overloaded, "Retry-After", "1"},
-		{reason.ServiceUnavailable, "Retry-After", "1"},
-		{reason.DeadlineExceeded, "Retry-After", ""},
-		{reason.KeyNotFound, "Cache-Control", "no-store"},
+		{contract.APIKeyInvalid, "WWW-Authenticate", `Bearer realm="keyvalue"`},
+		{contract.RateLimited, "Retry-After", "1"},
+		{contract.Overloaded, "Retry-After", "1"},
+		{contract.ServiceUnavailable, "Retry-After", "1"},
+		{contract.DeadlineExceeded, "Retry-After", ""},
+		{contract.KeyNotFound, "Cache-Control", "no-store"},
 	}
 	for _, row := range rows {
 		w := httptest.NewRecorder()

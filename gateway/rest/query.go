@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // parseQuery reads a query in which every parameter must be one of known and appear once.
@@ -17,7 +17,7 @@ func parseQuery(raw string, known []string) (url.Values, error) {
 	}
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, reason.RequestInvalid.Errorf("the query is malformed: %v", err)
+		return nil, contract.RequestInvalid.Errorf("the query is malformed: %v", err)
 	}
 	for name, values := range query {
 		if err := checkParameter(name, values, known); err != nil {
@@ -28,24 +28,24 @@ func parseQuery(raw string, known []string) (url.Values, error) {
 }
 
 // malformed has the reasons of parameters whose values are not UTF-8; those of all others are not valid requests.
-var malformed = map[string]reason.Reason{
-	"key":       reason.KeyInvalid,
-	"prefix":    reason.KeyInvalid,
-	"pageToken": reason.PageTokenInvalid,
-	"ttl":       reason.TTLInvalid,
+var malformed = map[string]contract.Reason{
+	"key":       contract.KeyInvalid,
+	"prefix":    contract.KeyInvalid,
+	"pageToken": contract.PageTokenInvalid,
+	"ttl":       contract.TTLInvalid,
 }
 
 func checkParameter(name string, values, known []string) error {
 	switch times := len(values); {
 	case !slices.Contains(known, name) && len(known) == 0:
-		return reason.RequestInvalid.Errorf("the query parameter %q is unknown; none is known here", name)
+		return contract.RequestInvalid.Errorf("the query parameter %q is unknown; none is known here", name)
 	case !slices.Contains(known, name):
-		return reason.RequestInvalid.Errorf("the query parameter %q is unknown; known here: %s",
+		return contract.RequestInvalid.Errorf("the query parameter %q is unknown; known here: %s",
 			name, strings.Join(known, ", "))
 	case times > 1:
-		return reason.RequestInvalid.Errorf("the query parameter %q is given %d times", name, times)
+		return contract.RequestInvalid.Errorf("the query parameter %q is given %d times", name, times)
 	case !utf8.ValidString(values[0]):
-		return cmp.Or(malformed[name], reason.RequestInvalid).Errorf("the query parameter %q is not UTF-8", name)
+		return cmp.Or(malformed[name], contract.RequestInvalid).Errorf("the query parameter %q is not UTF-8", name)
 	}
 	return nil
 }

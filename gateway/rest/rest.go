@@ -14,7 +14,7 @@ import (
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/admission"
-	"key-value/internal/limit"
+	"key-value/internal/contract"
 )
 
 // Config is how the handler is set up. The zero value is ready to use, by everyone.
@@ -60,7 +60,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	a := &api{
 		client:    client,
 		letIn:     cfg.Authenticate,
-		maxValue:  cmp.Or(cfg.MaxValueBytes, limit.ValueBytes),
+		maxValue:  cmp.Or(cfg.MaxValueBytes, contract.ValueBytes),
 		timeout:   cmp.Or(cfg.Timeout, 10*time.Second),
 		heartbeat: cmp.Or(cfg.Heartbeat, 15*time.Second),
 		stopping:  cmp.Or(cfg.Stopping, context.Background()),
@@ -71,7 +71,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	if a.letIn == nil {
 		a.letIn = func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil }
 	}
-	a.maxBody = limit.RequestBytes(a.maxValue)
+	a.maxBody = contract.RequestBytes(a.maxValue)
 	a.buffers.New = func() any { return new([]byte) }
 	a.recorders.New = func() any { return new(recorder) }
 	return a

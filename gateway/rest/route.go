@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"strings"
 
-	"key-value/internal/requestid"
+	"key-value/internal/observe/requestid"
 )
 
 // keyPrefix is what the path of a key's own route begins with; all the rest is the key.

@@ -7,22 +7,22 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // Reasons that only REST has.
 const (
-	routeNotFound        reason.Reason = "ROUTE_NOT_FOUND"
-	methodNotAllowed     reason.Reason = "METHOD_NOT_ALLOWED"
-	notAcceptable        reason.Reason = "NOT_ACCEPTABLE"
-	mediaTypeUnsupported reason.Reason = "MEDIA_TYPE_UNSUPPORTED"
+	routeNotFound        contract.Reason = "ROUTE_NOT_FOUND"
+	methodNotAllowed     contract.Reason = "METHOD_NOT_ALLOWED"
+	notAcceptable        contract.Reason = "NOT_ACCEPTABLE"
+	mediaTypeUnsupported contract.Reason = "MEDIA_TYPE_UNSUPPORTED"
 )
 
 // Reasons for errors that come without one.
 const (
-	canceled      reason.Reason = "CANCELED"
-	unimplemented reason.Reason = "UNIMPLEMENTED"
-	internal      reason.Reason = "INTERNAL"
+	canceled      contract.Reason = "CANCELED"
+	unimplemented contract.Reason = "UNIMPLEMENTED"
+	internal      contract.Reason = "INTERNAL"
 )
 
 // statusClientClosedRequest is what proxies log for a request whose caller has gone away.
@@ -35,28 +35,28 @@ type kind struct {
 }
 
 // kinds has every reason that can be answered.
-var kinds = map[reason.Reason]kind{
-	reason.KeyNotFound:        {http.StatusNotFound, "Key not found"},
-	reason.ETagMismatch:       {http.StatusPreconditionFailed, "Version does not match"},
-	reason.KeyExists:          {http.StatusPreconditionFailed, "Key exists"},
-	reason.KeyAbsent:          {http.StatusPreconditionFailed, "Key does not exist"},
-	reason.KeyInvalid:         {http.StatusBadRequest, "Invalid key"},
-	reason.ValueInvalid:       {http.StatusBadRequest, "Invalid value"},
-	reason.TTLInvalid:         {http.StatusBadRequest, "Invalid TTL"},
-	reason.PageTokenInvalid:   {http.StatusBadRequest, "Invalid page token"},
-	reason.RequestInvalid:     {http.StatusBadRequest, "Invalid request"},
-	reason.ValueTooLarge:      {http.StatusRequestEntityTooLarge, "Value too large"},
-	reason.BatchTooLarge:      {http.StatusRequestEntityTooLarge, "Batch too large"},
-	reason.NotAnInteger:       {http.StatusConflict, "Value is not an integer"},
-	reason.IntegerOverflow:    {http.StatusConflict, "Integer overflow"},
-	reason.ResumeTooOld:       {http.StatusGone, "Resume token too old"},
-	reason.StoreFull:          {http.StatusInsufficientStorage, "Store full"},
-	reason.RateLimited:        {http.StatusTooManyRequests, "Rate limit exceeded"},
-	reason.Overloaded:         {http.StatusServiceUnavailable, "Overloaded"},
-	reason.APIKeyInvalid:      {http.StatusUnauthorized, "Invalid API key"},
-	reason.PermissionDenied:   {http.StatusForbidden, "Permission denied"},
-	reason.ServiceUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},
-	reason.DeadlineExceeded:   {http.StatusGatewayTimeout, "Deadline exceeded"},
+var kinds = map[contract.Reason]kind{
+	contract.KeyNotFound:        {http.StatusNotFound, "Key not found"},
+	contract.ETagMismatch:       {http.StatusPreconditionFailed, "Version does not match"},
+	contract.KeyExists:          {http.StatusPreconditionFailed, "Key exists"},
+	contract.KeyAbsent:          {http.StatusPreconditionFailed, "Key does not exist"},
+	contract.KeyInvalid:         {http.StatusBadRequest, "Invalid key"},
+	contract.ValueInvalid:       {http.StatusBadRequest, "Invalid value"},
+	contract.TTLInvalid:         {http.StatusBadRequest, "Invalid TTL"},
+	contract.PageTokenInvalid:   {http.StatusBadRequest, "Invalid page token"},
+	contract.RequestInvalid:     {http.StatusBadRequest, "Invalid request"},
+	contract.ValueTooLarge:      {http.StatusRequestEntityTooLarge, "Value too large"},
+	contract.BatchTooLarge:      {http.StatusRequestEntityTooLarge, "Batch too large"},
+	contract.NotAnInteger:       {http.StatusConflict, "Value is not an integer"},
+	contract.IntegerOverflow:    {http.StatusConflict, "Integer overflow"},
+	contract.ResumeTooOld:       {http.StatusGone, "Resume token too old"},
+	contract.StoreFull:          {http.StatusInsufficientStorage, "Store full"},
+	contract.RateLimited:        {http.StatusTooManyRequests, "Rate limit exceeded"},
+	contract.Overloaded:         {http.StatusServiceUnavailable, "Overloaded"},
+	contract.APIKeyInvalid:      {http.StatusUnauthorized, "Invalid API key"},
+	contract.PermissionDenied:   {http.StatusForbidden, "Permission denied"},
+	contract.ServiceUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},
+	contract.DeadlineExceeded:   {http.StatusGatewayTimeout, "Deadline exceeded"},
 
 	routeNotFound:        {http.StatusNotFound, "Route not found"},
 	methodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
@@ -69,8 +69,8 @@ var kinds = map[reason.Reason]kind{
 }
 
 // reasonOf returns the reason of err, which kinds has, its metadata, and whether err said a reason itself.
-func reasonOf(err error) (r reason.Reason, metadata map[string]string, said bool) {
-	r, metadata, _ = reason.Info(err)
+func reasonOf(err error) (r contract.Reason, metadata map[string]string, said bool) {
+	r, metadata, _ = contract.Info(err)
 	if _, ok := kinds[r]; ok {
 		return r, metadata, true
 	}
@@ -78,35 +78,35 @@ func reasonOf(err error) (r reason.Reason, metadata map[string]string, said bool
 }
 
 // fallback chooses a reason for an error that has none which is known here.
-func fallback(err error) reason.Reason {
+func fallback(err error) contract.Reason {
 	switch connect.CodeOf(err) {
 	case connect.CodeCanceled:
 		return canceled
 	case connect.CodeInvalidArgument:
-		return reason.RequestInvalid
+		return contract.RequestInvalid
 	case connect.CodeNotFound:
-		return reason.KeyNotFound
+		return contract.KeyNotFound
 	case connect.CodeDeadlineExceeded:
-		return reason.DeadlineExceeded
+		return contract.DeadlineExceeded
 	case connect.CodeUnauthenticated:
-		return reason.APIKeyInvalid
+		return contract.APIKeyInvalid
 	case connect.CodePermissionDenied:
-		return reason.PermissionDenied
+		return contract.PermissionDenied
 	case connect.CodeResourceExhausted: // a transport's: the message is longer than it takes
-		return reason.ValueTooLarge
+		return contract.ValueTooLarge
 	case connect.CodeUnimplemented:
 		return unimplemented
 	case connect.CodeUnavailable:
-		return reason.ServiceUnavailable
+		return contract.ServiceUnavailable
 	}
 	return ofContext(err)
 }
 
 // ofContext chooses a reason for an error that did not come from the service at all.
-func ofContext(err error) reason.Reason {
+func ofContext(err error) contract.Reason {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return reason.DeadlineExceeded
+		return contract.DeadlineExceeded
 	case errors.Is(err, context.Canceled):
 		return canceled
 	}

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // acceptPatch is what a PATCH may be sent as (RFC 5789, section 3.1).
@@ -34,7 +34,7 @@ func (t *givenTTL) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 func (t givenTTL) parse() (*durationpb.Duration, error) {
 	if !t.given {
-		return nil, reason.RequestInvalid.Errorf(`ttl is missing; send "ttl":"5m" to set it, or "ttl":null to remove it`)
+		return nil, contract.RequestInvalid.Errorf(`ttl is missing; send "ttl":"5m" to set it, or "ttl":null to remove it`)
 	}
 	return parseTTLIfAny(t.text)
 }
@@ -69,7 +69,7 @@ func (a *api) patchOf(w http.ResponseWriter, r request) (*durationpb.Duration, e
 		return nil, err
 	}
 	var body touchBody
-	if err := a.readJSON(w, r, &body, reason.ValueTooLarge); err != nil {
+	if err := a.readJSON(w, r, &body, contract.ValueTooLarge); err != nil {
 		return nil, err
 	}
 	return body.TTL.parse()

@@ -5,7 +5,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // ttl returns how long the entry is to live: what the query says, or else inBody, which is nil if the body
@@ -14,7 +14,7 @@ func (r request) ttl(inBody *string) (*durationpb.Duration, error) {
 	inQuery := r.query.Has("ttl")
 	switch {
 	case inQuery && inBody != nil:
-		return nil, reason.RequestInvalid.Errorf("ttl is given both in the query and in the body")
+		return nil, contract.RequestInvalid.Errorf("ttl is given both in the query and in the body")
 	case inQuery:
 		return parseTTL(r.query.Get("ttl"))
 	}
@@ -34,7 +34,7 @@ func parseTTLIfAny(s *string) (*durationpb.Duration, error) {
 func parseTTL(s string) (*durationpb.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return nil, reason.TTLInvalid.Errorf(
+		return nil, contract.TTLInvalid.Errorf(
 			`ttl %q is not a duration such as "90s", "5m" or "1h30m", more than 0 and at most "87600h"`, s)
 	}
 	return durationpb.New(d), nil

@@ -11,7 +11,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // resumeWait is how long a watch that resumes may take to be refused before it counts as open: it has nothing
@@ -53,7 +53,7 @@ func (a *api) opened(f *feed, req *keyvaluev1.WatchRequest) (*keyvaluev1.WatchRe
 	}
 	event, err := f.first(a.timeout)
 	if event == nil && err == nil {
-		return nil, reason.DeadlineExceeded.Errorf("the service did not open the watch in time")
+		return nil, contract.DeadlineExceeded.Errorf("the service did not open the watch in time")
 	}
 	return event, err
 }
@@ -70,7 +70,7 @@ func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
 		req.ResumeToken, req.Snapshot = id, false
 	}
 	if !utf8.ValidString(req.ResumeToken) {
-		return nil, reason.RequestInvalid.Errorf("Last-Event-ID is not the id of an event")
+		return nil, contract.RequestInvalid.Errorf("Last-Event-ID is not the id of an event")
 	}
 	return req, setTarget(req, r.query)
 }
@@ -78,13 +78,13 @@ func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
 func setTarget(req *keyvaluev1.WatchRequest, query url.Values) error {
 	switch key, prefix := query.Has("key"), query.Has("prefix"); {
 	case key && prefix:
-		return reason.RequestInvalid.Errorf("key and prefix are both given; a watch has one of them")
+		return contract.RequestInvalid.Errorf("key and prefix are both given; a watch has one of them")
 	case key:
 		req.Target = &keyvaluev1.WatchRequest_Key{Key: query.Get("key")}
 	case prefix:
 		req.Target = &keyvaluev1.WatchRequest_Prefix{Prefix: query.Get("prefix")}
 	default:
-		return reason.RequestInvalid.Errorf("nothing to watch: give key, or prefix, which may be empty for all keys")
+		return contract.RequestInvalid.Errorf("nothing to watch: give key, or prefix, which may be empty for all keys")
 	}
 	return nil
 }
@@ -96,6 +96,6 @@ func parseBool(query url.Values, name string) (bool, error) {
 	case "false":
 		return false, nil
 	default:
-		return false, reason.RequestInvalid.Errorf("%s %q is neither true nor false", name, s)
+		return false, contract.RequestInvalid.Errorf("%s %q is neither true nor false", name, s)
 	}
 }

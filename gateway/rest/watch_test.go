@@ -11,7 +11,7 @@ import (
 
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 const synced = "sync {}"

@@ -15,7 +15,7 @@ import (
 
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice/store/memory"
 )
 

@@ -9,8 +9,8 @@ import (
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/reason"
-	"key-value/internal/wiretest"
+	"key-value/internal/contract"
+	"key-value/internal/testkit/wiretest"
 )
 
 // scripted is a service whose watches do what the test says.
@@ -52,8 +52,8 @@ func TestWatchThatEnds(t *testing.T) {
 		status int
 		reason string
 	}{
-		{"the reader was too slow", sends(reason.ResumeTooOld.Errorf("x"), syncType), []string{synced}, 410, "RESUME_TOO_OLD"},
-		{"the service stops", sends(reason.ServiceUnavailable.Errorf("x"), syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
+		{"the reader was too slow", sends(contract.ResumeTooOld.Errorf("x"), syncType), []string{synced}, 410, "RESUME_TOO_OLD"},
+		{"the service stops", sends(contract.ServiceUnavailable.Errorf("x"), syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
 		{"the service just ends", sends(nil, syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
 		{"after several events", sends(nil, syncType, evictType), []string{synced, `evict {"key":"k"}`}, 503, "SERVICE_UNAVAILABLE"},
 		{"an event that nobody knows yet", sends(nil, syncType, newType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},

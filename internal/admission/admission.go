@@ -18,7 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // Config holds the bounds. What is zero is not bounded.
@@ -78,7 +78,7 @@ func (l *Limiter) EnterWatch() error {
 	}
 	if l.watches.Add(1) > int64(l.cfg.Watches) {
 		l.watches.Add(-1)
-		return reason.Overloaded.Errorf("as many watches are open as there may be, which is %d", l.cfg.Watches)
+		return contract.Overloaded.Errorf("as many watches are open as there may be, which is %d", l.cfg.Watches)
 	}
 	return nil
 }
@@ -108,5 +108,5 @@ func (l *Limiter) Full(large bool) bool {
 }
 
 func overloaded() error {
-	return reason.Overloaded.Errorf("there is more to do than can be done; nothing was changed, try again later")
+	return contract.Overloaded.Errorf("there is more to do than can be done; nothing was changed, try again later")
 }

@@ -12,14 +12,14 @@ import (
 	"go.uber.org/goleak"
 
 	"key-value/internal/admission"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func wantOverloaded(t *testing.T, what string, err error) {
 	t.Helper()
-	if reason.Of(err) != reason.Overloaded {
+	if contract.Of(err) != contract.Overloaded {
 		t.Errorf("%s = %v, want OVERLOADED", what, err)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 var silent = slog.New(slog.DiscardHandler)

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"golang.org/x/net/http2"
 
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 func TestWhatIsNotGRPCIsRefusedWithoutBeingLookedAt(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/server"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // peerInFakeTime serves handler as the procedure watch, by both stacks, on one connection in a bubble where

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // A length in both forms is how one request is smuggled inside another.

@@ -16,7 +16,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 func TestEachClientIsServedByTheRightServer(t *testing.T) {

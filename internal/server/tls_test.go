@@ -14,7 +14,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 
 	"key-value/internal/server"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // TestTheSameOverTLS runs the tests of connections again, on such that have TLS.

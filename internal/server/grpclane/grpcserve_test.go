@@ -17,9 +17,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 	"key-value/internal/server/grpclane"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // limit is the longest message of a request in these tests.
@@ -151,14 +151,14 @@ func TestErrorsSayWhatTheHandlerMeantToSay(t *testing.T) {
 		err     error
 		code    codes.Code
 		message string
-		reason  reason.Reason
+		reason  contract.Reason
 	}{
-		"with a reason":         {reason.KeyNotFound.Errorf("no %q", "ä"), codes.NotFound, `no "ä"`, reason.KeyNotFound},
+		"with a reason":         {contract.KeyNotFound.Errorf("no %q", "ä"), codes.NotFound, `no "ä"`, contract.KeyNotFound},
 		"without":               {connect.NewError(connect.CodeAborted, "100% ä\n"), codes.Aborted, "100% ä\n", ""},
 		"by a peer of its own":  {connect.NewError(connect.CodeAborted, "secret").WithRemote(), codes.Internal, "", ""},
 		"of unknown origin":     {errors.New("secret"), codes.Unknown, "", ""},
 		"of the context":        {context.DeadlineExceeded, codes.DeadlineExceeded, "", ""},
-		"a message not in UTF8": {reason.KeyInvalid.Errorf("\xff"), codes.InvalidArgument, "\uFFFD", reason.KeyInvalid},
+		"a message not in UTF8": {contract.KeyInvalid.Errorf("\xff"), codes.InvalidArgument, "\uFFFD", contract.KeyInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(ctx context.Context, _ connect.Spec, _ connect.ServerStream) error {

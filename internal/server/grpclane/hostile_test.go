@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 func message(t *testing.T, key string) []byte {

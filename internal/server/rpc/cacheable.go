@@ -9,8 +9,8 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/etag"
-	"key-value/internal/reason"
+	"key-value/internal/contract"
+	"key-value/internal/contract/etag"
 )
 
 // cacheable gives a Get that came as HTTP GET, which only Connect does, its ETag header, and answers 304 Not
@@ -24,7 +24,7 @@ func cacheable(next connect.ServerFunc) connect.ServerFunc {
 		info, _ := connect.CallInfoForServerContext(ctx)
 		known, err := etag.Parse(info.RequestHeader().Values("If-None-Match"))
 		if err != nil {
-			return reason.RequestInvalid.Errorf("If-None-Match: %v", err)
+			return contract.RequestInvalid.Errorf("If-None-Match: %v", err)
 		}
 		return next(ctx, spec, cacheableStream{stream, info, known})
 	}

@@ -10,7 +10,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	"key-value/internal/reason"
+	"key-value/internal/contract"
 )
 
 // finish is the outermost interceptor. It turns a panic, and any error that was not meant for the caller,
@@ -44,7 +44,7 @@ func verdict(ctx context.Context, log *slog.Logger, spec connect.Spec, err error
 	case coded && !e.IsRemote() && e.Code() != connect.CodeInternal:
 		return e
 	case errors.Is(err, context.DeadlineExceeded):
-		return reason.DeadlineExceeded.Errorf("the deadline passed before the call was done")
+		return contract.DeadlineExceeded.Errorf("the deadline passed before the call was done")
 	case errors.Is(err, context.Canceled):
 		return connect.NewError(connect.CodeCanceled, "the caller went away")
 	}
@@ -59,7 +59,7 @@ func logCall(ctx context.Context, log *slog.Logger, spec connect.Spec, err error
 	}
 	info, _ := connect.CallInfoForServerContext(ctx)
 	log.DebugContext(ctx, "call", "procedure", spec.Procedure, "protocol", info.Protocol, "peer", info.PeerAddr,
-		"code", code, "reason", string(reason.Of(err)), "took", took)
+		"code", code, "reason", string(contract.Of(err)), "took", took)
 }
 
 // explain gives a reason to the errors of messages that could not be read.
@@ -79,9 +79,9 @@ func (s explaining) Receive(message any) error {
 	}
 	switch e.Code() {
 	case connect.CodeInvalidArgument:
-		return reason.RequestInvalid.Errorf("%s", e.Message())
+		return contract.RequestInvalid.Errorf("%s", e.Message())
 	case connect.CodeResourceExhausted:
-		return reason.ValueTooLarge.With(e.Code(), nil, e.Message())
+		return contract.ValueTooLarge.With(e.Code(), nil, e.Message())
 	}
 	return err
 }

@@ -15,8 +15,8 @@ import (
 	"connectrpc.com/grpcreflect/v2"
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
 	"key-value/internal/server"
 	"key-value/internal/server/grpclane"
 )
@@ -24,7 +24,7 @@ import (
 // Config says how to serve.
 type Config struct {
 	// Keys are what callers must show. Nil: anyone may call.
-	Keys *apikey.Keys
+	Keys *auth.Keys
 	// Ready says whether the service can do its work now, for gRPC health checks. It must be set.
 	Ready func(ctx context.Context) bool
 	// Log receives failures that are nobody's fault but ours. It must be set.
@@ -59,7 +59,7 @@ func Public(procedure string) bool { return strings.HasPrefix(procedure, "/"+hea
 // Mount returns a handler that serves procedures over Connect, gRPC and gRPC-Web, where a stored value may have
 // valueBytes. Anything that is not an RPC goes to next.
 func Mount(procedures *connect.Server, valueBytes int, next http.Handler) server.Handler {
-	requestBytes := limit.RequestBytes(valueBytes)
+	requestBytes := contract.RequestBytes(valueBytes)
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, procedures,
 		connecthttp.WithReadMaxBytes(requestBytes),

@@ -16,11 +16,10 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/apikey"
-	"key-value/internal/limit"
-	"key-value/internal/reason"
+	"key-value/internal/auth"
+	"key-value/internal/contract"
 	"key-value/internal/server/rpc"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // one is a service that holds the entry a=1 in version e-1.
@@ -30,7 +29,7 @@ type one struct {
 
 func (one) Get(_ context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
 	if req.GetKey() != "a" {
-		return nil, reason.KeyNotFound.Errorf("there is no key %q", req.GetKey())
+		return nil, contract.KeyNotFound.Errorf("there is no key %q", req.GetKey())
 	}
 	return &keyvaluev1.GetResponse{Entry: &keyvaluev1.Entry{
 		Key: "a", Etag: "e-1", Content: &keyvaluev1.Entry_Value{Value: "1"},
@@ -40,11 +39,11 @@ func (one) Get(_ context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetRe
 func serve(t *testing.T, ready bool) string {
 	t.Helper()
 	server := rpc.NewServer(one{}, rpc.Config{
-		Keys:  apikey.Single("default", "secret"),
+		Keys:  auth.Single("default", "secret"),
 		Ready: func(context.Context) bool { return ready },
 		Log:   slog.New(slog.DiscardHandler),
 	})
-	return wiretest.Serve(t, rpc.Mount(server, limit.ValueBytes, http.NotFoundHandler()))
+	return wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
 }
 
 // Get over Connect can be an HTTP GET, which caches understand.
@@ -135,7 +134,7 @@ func TestReflectionDescribesTheServices(t *testing.T) {
 
 func TestEveryMethodNeedsAKeyBeforeItsMessageIsRead(t *testing.T) {
 	server := rpc.NewServer(one{}, rpc.Config{
-		Keys: apikey.Single("default", "secret"), Ready: func(context.Context) bool { return true },
+		Keys: auth.Single("default", "secret"), Ready: func(context.Context) bool { return true },
 		Log: slog.New(slog.DiscardHandler),
 	})
 	methods := 0
@@ -145,14 +144,14 @@ func TestEveryMethodNeedsAKeyBeforeItsMessageIsRead(t *testing.T) {
 		}
 		err := server.Call(t.Context(), spec.Procedure, nil, unread{t})
 		methods++
-		if reason.Of(err) != reason.APIKeyInvalid {
+		if contract.Of(err) != contract.APIKeyInvalid {
 			t.Errorf("%s without a key = %v, want API_KEY_INVALID", spec.Procedure, err)
 		}
 	}
 	if methods != 11 { // nine of the contract, and reflection in two versions
 		t.Errorf("%d methods need a key, want 11", methods)
 	}
-	if err := server.Call(t.Context(), "/keyvalue.v1.KeyValueService/Nope", nil, unread{t}); reason.Of(err) != reason.APIKeyInvalid {
+	if err := server.Call(t.Context(), "/keyvalue.v1.KeyValueService/Nope", nil, unread{t}); contract.Of(err) != contract.APIKeyInvalid {
 		t.Errorf("a method that does not exist, without a key = %v, want API_KEY_INVALID", err)
 	}
 }

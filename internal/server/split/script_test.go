@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/http2"
 	"pgregory.net/rapid"
 
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // script is a connection that brings what it was given, in pieces, and keeps what is written.

@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"key-value/internal/server/split"
-	"key-value/internal/wiretest"
+	"key-value/internal/testkit/wiretest"
 )
 
 const procedure = "/test.v1.Test/Call"

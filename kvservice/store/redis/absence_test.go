@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/redis"
 )

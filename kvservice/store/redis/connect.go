@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"key-value/internal/tlsfiles"
+	"key-value/internal/follow/tlsfiles"
 )
 
 const (

@@ -25,7 +25,7 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"key-value/internal/tlsfiles"
+	"key-value/internal/follow/tlsfiles"
 	"key-value/kvservice/store"
 )
 

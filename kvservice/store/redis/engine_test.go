@@ -9,7 +9,7 @@ import (
 	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/redis"
 	"key-value/kvservice/store/storetest"

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/redis"
 )

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/redis"
 )

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"key-value/internal/rediscluster"
+	"key-value/internal/testkit/rediscluster"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/redis"
 	"key-value/kvservice/store/storetest"

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"key-value/internal/rediscluster"
-	"key-value/internal/tlsfiles"
-	"key-value/internal/tlstest"
+	"key-value/internal/follow/tlsfiles"
+	"key-value/internal/testkit/rediscluster"
+	"key-value/internal/testkit/tlstest"
 	"key-value/kvservice/store/redis"
 )
 

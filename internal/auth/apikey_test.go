@@ -1,0 +1,149 @@
+package auth_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	"key-value/internal/auth"
+	"key-value/internal/contract"
+)
+
+// peer is where requests come from.
+const peer = "192.0.2.1:4711"
+
+func TestAuthenticate(t *testing.T) {
+	keys := auth.Single("default", "my-secret-key")
+	for _, test := range []struct {
+		name   string
+		header http.Header
+		want   bool
+	}{
+		{"x-api-key opens", http.Header{"X-Api-Key": {"my-secret-key"}}, true},
+		{"a bearer token opens", http.Header{"Authorization": {"Bearer my-secret-key"}}, true},
+		{"the scheme's case does not matter", http.Header{"Authorization": {"bearer my-secret-key"}}, true},
+		{"x-api-key wins over an Authorization for somebody else",
+			http.Header{"X-Api-Key": {"my-secret-key"}, "Authorization": {"Basic Zm9v"}}, true},
+		{"a wrong x-api-key is not helped by a right token",
+			http.Header{"X-Api-Key": {"nope"}, "Authorization": {"Bearer my-secret-key"}}, false},
+		{"no header at all", http.Header{}, false},
+		{"an empty key", http.Header{"X-Api-Key": {""}}, false},
+		{"a wrong key", http.Header{"X-Api-Key": {"my-secret-kez"}}, false},
+		{"a key that begins right", http.Header{"X-Api-Key": {"my-secret-key2"}}, false},
+		{"the key twice", http.Header{"X-Api-Key": {"my-secret-key", "my-secret-key"}}, false},
+		{"another scheme", http.Header{"Authorization": {"Basic my-secret-key"}}, false},
+		{"a token without scheme", http.Header{"Authorization": {"my-secret-key"}}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			principal, err := keys.Authenticate(test.header, peer)
+			if test.want != (err == nil) {
+				t.Fatalf("Authenticate(%v) = %v, want success %v", test.header, err, test.want)
+			}
+			if test.want && principal.ID != "default" {
+				t.Errorf("principal = %q, want the key's id", principal.ID)
+			}
+			if !test.want && contract.Of(err) != contract.APIKeyInvalid {
+				t.Errorf("reason = %q, want API_KEY_INVALID", contract.Of(err))
+			}
+		})
+	}
+}
+
+func TestEveryRefusalReadsTheSame(t *testing.T) {
+	now := time.Now()
+	good, revoked, expired, early := auth.Generate("good"), auth.Generate("revoked"), auth.Generate("expired"), auth.Generate("early")
+	previous := auth.Generate("rotated")
+	keys := open(t, auth.Config{Secret: "my-secret-key"},
+		record("good", good, func(*auth.Record) {}),
+		record("revoked", revoked, func(r *auth.Record) { r.Status = auth.Revoked }),
+		record("expired", expired, func(r *auth.Record) { r.Expires = now.Add(-time.Second) }),
+		record("early", early, func(r *auth.Record) { r.NotBefore = now.Add(time.Hour) }),
+		record("rotated", auth.Generate("rotated"), func(r *auth.Record) {
+			r.Previous = &auth.Previous{SHA256: auth.HashOf(previous), Expires: now.Add(-time.Second)}
+		}),
+	)
+	_, none := keys.Authenticate(http.Header{}, peer)
+	for name, key := range map[string]string{
+		"an empty key":                  "",
+		"a wrong key":                   "my-secret-kez",
+		"an unknown id":                 auth.Generate("unknown"),
+		"a known id and a wrong secret": auth.Generate("good"),
+		"a key without its checksum":    good[:len(good)-7],
+		"a mistyped key":                good[:len(good)-8] + "?" + good[len(good)-7:],
+		"a revoked key":                 revoked,
+		"an expired key":                expired,
+		"a key that is not yet valid":   early,
+		"a key whose grace is over":     previous,
+		"a very long key":               "kv_good_" + strings.Repeat("x", 10_000),
+	} {
+		if _, err := keys.Authenticate(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.Of(err) != contract.APIKeyInvalid {
+			t.Errorf("%s is answered %v; no key: %v; want no difference", name, err, none)
+		}
+	}
+	for name, key := range map[string]string{"good": good, "default": "my-secret-key"} {
+		if p, err := keys.Authenticate(bearing(key), peer); err != nil || p.ID != name {
+			t.Errorf("the key of %s = %v, %v; want it let in", name, p, err)
+		}
+	}
+}
+
+func TestAnEmptySecretIsNoKey(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("Single(\"\") made a key that everybody has")
+		}
+	}()
+	auth.Single("default", "")
+}
+
+func TestAuthorizeLetsNobodyOutOnBehalfOfNobody(t *testing.T) {
+	called := false
+	call := auth.Authorize(func(context.Context, connect.Spec) (connect.ClientStream, error) {
+		called = true
+		return nil, nil
+	})
+	if _, err := call(t.Context(), connect.Spec{}); contract.Of(err) != contract.APIKeyInvalid || called {
+		t.Errorf("without a principal: err = %v, called = %v; want API_KEY_INVALID and no call", err, called)
+	}
+	if _, err := call(auth.NewContext(t.Context(), auth.Internal("a")), connect.Spec{}); err != nil || !called {
+		t.Errorf("with a principal: err = %v, called = %v; want a call", err, called)
+	}
+}
+
+func TestGeneratedKeysDiffer(t *testing.T) {
+	a, b := auth.Generate("ci"), auth.Generate("ci")
+	if a == b || !strings.HasPrefix(a, "kv_ci_") || len(a) != len("kv_ci_")+32+1+6 {
+		t.Errorf("Generate() = %q, then %q; want two that differ, with the id", a, b)
+	}
+}
+
+func TestAKeyIsCheckedWithoutMemory(t *testing.T) {
+	key := auth.Generate("ci")
+	keys := open(t, auth.Config{Secret: "my-secret-key", FailuresPerSecond: 10},
+		record("ci", key, func(r *auth.Record) { r.RequestsPerSecond = 1e9 }))
+	for name, header := range map[string]http.Header{"of the file": bearing(key), "with all rights": bearing("my-secret-key")} {
+		if n := testing.AllocsPerRun(1000, func() {
+			if _, err := keys.Authenticate(header, peer); err != nil {
+				t.Fatal(err)
+			}
+		}); n != 0 {
+			t.Errorf("to check a key %s takes %v allocations, want none", name, n)
+		}
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	key := auth.Generate("ci")
+	keys := open(b, auth.Config{Secret: "my-secret-key", FailuresPerSecond: 10}, record("ci", key, func(r *auth.Record) { r.RequestsPerSecond = 1e9 }))
+	header := bearing(key)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := keys.Authenticate(header, peer); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

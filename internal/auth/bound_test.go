@@ -1,0 +1,154 @@
+package auth
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+func TestTheLongestPrefixWins(t *testing.T) {
+	g := Grants{{"", Read}, {"a/", Read | Write}, {"a/secret/", 0}, {"a/secret/log", Write}}
+	for key, want := range map[string]Ops{
+		"": Read, "b": Read, "a": Read, "a/": Read | Write, "a/b": Read | Write,
+		"a/secret/": 0, "a/secret/x": 0, "a/secret/log": Write, "a/secret/logs/1": Write,
+	} {
+		for _, ops := range []Ops{Read, Write, Read | Write} {
+			if got := g.allowsKey(ops, key); got != (want&ops == ops) {
+				t.Errorf("%s %q is allowed: %v, want %v", ops, key, got, !got)
+			}
+		}
+	}
+	if (Grants{}).allowsKey(Read, "a") || (Grants{{"b", Read}}).allowsKey(Read, "a") {
+		t.Error("what no grant allows is allowed")
+	}
+}
+
+// A range is allowed just if each key that could be in it is.
+func TestARangeIsAllowedIfItsKeysAre(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		word := rapid.StringMatching(`[ab]{0,4}`)
+		var g Grants
+		for _, prefix := range rapid.SliceOfNDistinct(word, 0, 5, rapid.ID[string]).Draw(t, "prefixes") {
+			g = append(g, Grant{prefix, Ops(rapid.IntRange(0, 3).Draw(t, "ops"))})
+		}
+		prefix := word.Draw(t, "prefix")
+		want := true
+		for n := range 1 << 6 {
+			tail := strings.NewReplacer("0", "a", "1", "b").Replace(fmt.Sprintf("%06b", n))
+			for i := range len(tail) + 1 {
+				want = want && g.allowsKey(Read, prefix+tail[:i])
+			}
+		}
+		if got := g.allowsRange(Read, prefix); got != want {
+			t.Fatalf("%v: a list of %q is allowed: %v, want %v", g, prefix, got, want)
+		}
+	})
+}
+
+func TestABucketGivesItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, given := newBucket(50), 0
+		for range 1000 {
+			if _, ok := b.take(time.Now()); ok {
+				given++
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if given < 540 || given > 551 {
+			t.Errorf("in ten seconds it gave %d, want 500 and the 50 that were there", given)
+		}
+		b.owe(100)
+		if wait, ok := b.take(time.Now()); ok || wait < time.Second || wait > 2*time.Second+20*time.Millisecond {
+			t.Errorf("100 tokens in debt it gives one: %v, in %v; want none for about 2 s", ok, wait)
+		}
+	})
+}
+
+func TestFailuresAreForgottenAndBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFailures(1)
+		peer := func(n int) string { return fmt.Sprintf("10.%d.%d.%d:1", n>>16, n>>8&255, n&255) }
+		for range failureBurst {
+			if f.add(time.Now(), peer(0)) != 0 {
+				t.Fatal("too few failures are let pass")
+			}
+		}
+		if wait := f.add(time.Now(), peer(0)); wait != time.Second {
+			t.Errorf("one failure more waits for %v, want 1 s", wait)
+		}
+		if f.blocked(time.Now(), peer(0)) == 0 || f.blocked(time.Now(), peer(1)) != 0 {
+			t.Error("want the one address blocked, and no other")
+		}
+		time.Sleep(time.Second)
+		if f.blocked(time.Now(), peer(0)) != 0 {
+			t.Error("it is still blocked when a failure is forgotten")
+		}
+		for n := range 3 * maxSources {
+			f.add(time.Now(), peer(n))
+		}
+		if len(f.full) > maxSources {
+			t.Errorf("%d addresses are remembered, want at most %d", len(f.full), maxSources)
+		}
+	})
+}
+
+func TestAddressesOfOneNetworkAreOne(t *testing.T) {
+	for _, pair := range [][2]string{
+		{"192.0.2.1:1", "192.0.2.1:2"}, {"192.0.2.1:1", "[::ffff:192.0.2.1]:1"}, {"[2001:db8::1]:1", "[2001:db8::2]:1"}, {"", "@"},
+	} {
+		if a, b := sourceOf(pair[0]), sourceOf(pair[1]); a != b {
+			t.Errorf("%s is %v, and %s is %v; want one", pair[0], a, pair[1], b)
+		}
+	}
+	if sourceOf("192.0.2.1:1") == sourceOf("192.0.2.2:1") || sourceOf("[2001:db8::1]:1") == sourceOf("[2001:db8:0:1::1]:1") {
+		t.Error("different networks are one")
+	}
+}
+
+// Any single wrong character is found without looking the key up.
+func TestAMistypedKeyIsNone(t *testing.T) {
+	key := Generate("ci")
+	if id, ok := idOf(key); id != "ci" || !ok {
+		t.Fatalf("idOf(%s) = %q, %v", key, id, ok)
+	}
+	for i := range len(key) {
+		wrong := []byte(key)
+		if wrong[i]++; wrong[i] == '_' {
+			wrong[i]++
+		}
+		if _, ok := idOf(string(wrong)); ok {
+			t.Errorf("%s is taken for a key, although character %d is wrong", wrong, i)
+		}
+	}
+}
+
+func FuzzIDOf(f *testing.F) {
+	f.Add(Generate("ci"))
+	f.Add("kv__" + strings.Repeat("x", 32) + "_000000")
+	f.Fuzz(func(t *testing.T, key string) {
+		if id, ok := idOf(key); ok && (!ValidID(id) || !strings.HasPrefix(key, "kv_"+id+"_")) {
+			t.Errorf("idOf(%q) = %q", key, id)
+		}
+	})
+}
+
+func FuzzParseFile(f *testing.F) {
+	f.Add([]byte(`{"version":1,"keys":[{"id":"a","sha256":"` + strings.Repeat("ab", 32) + `","status":"active","grants":[{"prefix":"a/","ops":["read"]}]}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := parseFile(data)
+		if err != nil {
+			return
+		}
+		again, err := file.format()
+		if err != nil {
+			t.Fatalf("%s was read and cannot be written: %v", data, err)
+		}
+		if _, err := parseFile(again); err != nil {
+			t.Fatalf("%s was written and cannot be read: %v", again, err)
+		}
+	})
+}

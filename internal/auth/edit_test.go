@@ -1,0 +1,58 @@
+package auth_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"key-value/internal/auth"
+)
+
+func TestAnEditLeavesOneFileForItsOwner(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "keys.json"), filepath.Join(dir, "link.json")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, record("a", "a"))
+	write(t, link, record("b", "b"))
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != 2 {
+		t.Errorf("there are %v, %v; want the file and the link", entries, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v, %v", info, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file has mode %v, %v; want 0600", info.Mode(), err)
+	}
+	if f, err := auth.ReadFile(path); err != nil || f.Find("b") == nil || f.Find("a") != nil {
+		t.Errorf("the file holds %v, %v; want what was written last", f, err)
+	}
+}
+
+func TestARefusedEditChangesNothing(t *testing.T) {
+	refused := errors.New("refused")
+	for name, test := range map[string]struct {
+		text   string
+		change func(*auth.File) error
+	}{
+		"by the caller":   {`{"version":1,"keys":[]}`, func(*auth.File) error { return refused }},
+		"a bad record":    {`{"version":1,"keys":[]}`, func(f *auth.File) error { f.Keys = append(f.Keys, auth.Record{ID: "a"}); return nil }},
+		"a newer version": {`{"version":2,"vaults":[]}`, func(*auth.File) error { return nil }},
+		"a new member":    {`{"version":1,"keys":[],"note":"x"}`, func(*auth.File) error { return nil }},
+		"no JSON":         {`version: 1`, func(*auth.File) error { return nil }},
+	} {
+		path := filepath.Join(t.TempDir(), "keys.json")
+		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := auth.EditFile(path, test.change); err == nil {
+			t.Errorf("%s: the edit was made", name)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != test.text {
+			t.Errorf("%s: the file became %s, %v", name, text, err)
+		}
+	}
+}

@@ -1,0 +1,52 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd || dragonfly
+
+package auth
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// lockDirectory waits until nobody else edits a keys file in dir. The file itself cannot be locked, because each edit
+// puts another in its place.
+func lockDirectory(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		switch err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); {
+		case err == nil:
+			return func() { _ = d.Close() }, nil // which unlocks it
+		case !errors.Is(err, syscall.EINTR):
+			return nil, errors.Join(&fs.PathError{Op: "lock", Path: dir, Err: err}, d.Close())
+		}
+	}
+}
+
+// keepOwner gives f the owner of the file at path, if there is one: root may edit what another user's server reads.
+func keepOwner(f *os.File, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(owner.Uid) == os.Geteuid() {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
+}
+
+// syncDirectory makes a new name in dir outlive the machine's stopping.
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,192 @@
+package auth
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"key-value/internal/contract"
+)
+
+const (
+	// fileVersion is the version of the file that is read and written here.
+	fileVersion = 1
+	// fileBytes bounds a file.
+	fileBytes = 64 << 20
+)
+
+// File is what a keys file holds. It has the hashes of keys, and no key.
+type File struct {
+	Version int      `json:"version"`
+	Keys    []Record `json:"keys"`
+}
+
+// Record is one key of a file.
+type Record struct {
+	ID                string    `json:"id"`
+	SHA256            Hash      `json:"sha256"`
+	Status            Status    `json:"status"`
+	Created           time.Time `json:"created,omitzero"`
+	NotBefore         time.Time `json:"notBefore,omitzero"` // zero: valid from the beginning
+	Expires           time.Time `json:"expires,omitzero"`   // zero: never
+	Grants            Grants    `json:"grants"`
+	RequestsPerSecond float64   `json:"requestsPerSecond,omitzero"` // zero: no limit
+	Previous          *Previous `json:"previous,omitzero"`          // nil: none
+}
+
+// Previous is what a key was before it was rotated, while both are valid.
+type Previous struct {
+	SHA256  Hash      `json:"sha256"`
+	Expires time.Time `json:"expires"`
+}
+
+// Status says whether a key was revoked.
+type Status string
+
+// What a status can be.
+const (
+	Active  Status = "active"
+	Revoked Status = "revoked"
+)
+
+// Hash is the SHA-256 of a whole key, as it is sent. In the file it is hexadecimal.
+type Hash [32]byte
+
+// MarshalText implements [encoding.TextMarshaler].
+func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (h *Hash) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(h)) {
+		return errors.New("a SHA-256 has 64 hexadecimal digits")
+	}
+	_, err := hex.Decode(h[:], text)
+	return err
+}
+
+// Find returns the record of id, or nil.
+func (f *File) Find(id string) *Record {
+	for i := range f.Keys {
+		if f.Keys[i].ID == id {
+			return &f.Keys[i]
+		}
+	}
+	return nil
+}
+
+// ReadFile reads the keys file at path. Nobody but its owner may have access to it.
+func ReadFile(path string) (*File, error) {
+	in, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w (kv keys create --file %s --id ID makes one)", err, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMode(path, info); err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(in, fileBytes+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > fileBytes {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, fileBytes)
+	}
+	f, err := parseFile(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+func checkMode(path string, info fs.FileInfo) error {
+	switch mode := info.Mode(); {
+	case !mode.IsRegular():
+		return fmt.Errorf("%s is no regular file", path)
+	case mode.Perm()&0o077 != 0:
+		return fmt.Errorf("%s has mode %04o, so that others than its owner have access to it: chmod 600 %s", path, mode.Perm(), path)
+	}
+	return nil
+}
+
+// parseFile refuses what it does not know, so that no part of a file is lost when it is written again, and nothing that
+// was meant to restrict a key is passed over.
+func parseFile(data []byte) (*File, error) {
+	var format struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(data, &format); err != nil {
+		return nil, err
+	}
+	if format.Version != fileVersion {
+		return nil, fmt.Errorf("it is version %d of the file; this program knows version %d", format.Version, fileVersion)
+	}
+	f := &File{}
+	if err := json.Unmarshal(data, f, json.RejectUnknownMembers(true)); err != nil {
+		return nil, err
+	}
+	return f, f.check()
+}
+
+// format returns the file as it is written.
+func (f *File) format() ([]byte, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(f, jsontext.WithIndent("  "))
+	return append(data, '\n'), err
+}
+
+func (f *File) check() error {
+	seen := map[string]bool{}
+	for _, r := range f.Keys {
+		if seen[r.ID] {
+			return fmt.Errorf("two keys have the id %q", r.ID)
+		}
+		seen[r.ID] = true
+		if err := r.check(); err != nil {
+			return fmt.Errorf("key %q: %w", r.ID, err)
+		}
+	}
+	return nil
+}
+
+func (r *Record) check() error {
+	rps := r.RequestsPerSecond
+	switch {
+	case !ValidID(r.ID):
+		return errors.New("an id has 1 to 32 of a-z, 0-9 and -, and does not begin with -")
+	case r.SHA256 == Hash{}, r.Previous != nil && r.Previous.SHA256 == Hash{}:
+		return errors.New("sha256 is missing")
+	case r.Previous != nil && r.Previous.Expires.IsZero():
+		return errors.New("previous does not say when it expires")
+	case r.Status != Active && r.Status != Revoked:
+		return fmt.Errorf("status is %q: use active or revoked", r.Status)
+	case rps < 0 || rps > 1e9 || math.IsNaN(rps) || rps != 0 && rps < 0.001:
+		return errors.New("requestsPerSecond is 0.001 to 1000000000, or 0 for no limit")
+	}
+	for i, grant := range r.Grants {
+		if len(grant.Prefix) > contract.KeyBytes {
+			return fmt.Errorf("a prefix has at most %d bytes, like a key", contract.KeyBytes)
+		}
+		if slices.ContainsFunc(r.Grants[:i], func(g Grant) bool { return g.Prefix == grant.Prefix }) {
+			return fmt.Errorf("two grants have the prefix %q", grant.Prefix)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package auth_test
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"key-value/internal/auth"
+)
+
+// opens reports whether key opens now.
+func opens(keys *auth.Keys, key string) bool {
+	_, err := keys.Authenticate(bearing(key), peer)
+	return err == nil
+}
+
+// followed runs test with the keys of a file that has the keys a, and with two seconds to let pass.
+func followed(t *testing.T, test func(keys *auth.Keys, path, a string, log *bytes.Buffer, wait func())) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		a := auth.Generate("a")
+		keys := open(t, auth.Config{File: path, Log: slog.New(slog.NewTextHandler(&log, nil))}, record("a", a))
+		stop := keys.Follow()
+		defer stop()
+		test(keys, path, a, &log, func() { time.Sleep(2 * time.Second); synctest.Wait() })
+	})
+}
+
+func TestAChangeOfTheFileIsSeen(t *testing.T) {
+	followed(t, func(keys *auth.Keys, path, a string, log *bytes.Buffer, wait func()) {
+		b := auth.Generate("b")
+		write(t, path, record("b", b))
+		if !opens(keys, a) || opens(keys, b) {
+			t.Error("the file was read before it was time")
+		}
+		wait()
+		if opens(keys, a) || !opens(keys, b) || keys.Len() != 1 {
+			t.Errorf("a opens: %v, b opens: %v; want b alone", opens(keys, a), opens(keys, b))
+		}
+	})
+}
+
+func TestTheLastGoodKeysStay(t *testing.T) {
+	for name, spoil := range map[string]func(path string) error{
+		"cut":     func(path string) error { return os.Truncate(path, 20) },
+		"empty":   func(path string) error { return os.Truncate(path, 0) },
+		"removed": os.Remove,
+		"open":    func(path string) error { return os.Chmod(path, 0o640) },
+		"newer":   func(path string) error { return os.WriteFile(path, []byte(`{"version":2}`), 0o600) },
+		"a directory": func(path string) error {
+			return os.Rename(filepath.Dir(path), filepath.Dir(path)+".away")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			followed(t, func(keys *auth.Keys, path, a string, log *bytes.Buffer, wait func()) {
+				if err := spoil(path); err != nil {
+					t.Fatal(err)
+				}
+				for range 3 {
+					wait()
+				}
+				if !opens(keys, a) {
+					t.Error("the key is lost")
+				}
+				if n := strings.Count(log.String(), "the keys stay as they were"); n != 1 || keys.FailedReloads() != 1 {
+					t.Errorf("it was logged %d times and counted %d times, want once: %s", n, keys.FailedReloads(), log)
+				}
+				_ = os.Remove(path)
+				_ = os.MkdirAll(filepath.Dir(path), 0o700)
+				b := auth.Generate("b")
+				write(t, path, record("b", b))
+				wait()
+				if opens(keys, a) || !opens(keys, b) {
+					t.Error("a good file behind a bad one is not read")
+				}
+			})
+		})
+	}
+}
+
+func TestALimitGoesOnOverAChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(r *auth.Record) { r.RequestsPerSecond = 0.01 }
+		a := auth.Generate("a")
+		keys := open(t, auth.Config{File: path}, record("a", a, slow))
+		stop := keys.Follow()
+		defer stop()
+		if !opens(keys, a) || opens(keys, a) {
+			t.Error("want one request to pass, and no second one")
+		}
+		write(t, path, record("a", a, slow), record("b", auth.Generate("b")))
+		time.Sleep(2 * time.Second)
+		if keys.Len() != 2 || opens(keys, a) {
+			t.Error("an edit of the file has filled the bucket")
+		}
+		time.Sleep(100 * time.Second)
+		if !opens(keys, a) {
+			t.Error("the bucket does not fill")
+		}
+	})
+}

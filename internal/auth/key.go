@@ -1,0 +1,88 @@
+package auth
+
+import (
+	"crypto/rand"
+	"hash/crc32"
+	"strings"
+)
+
+const (
+	// scheme is what every key begins with, so that a scanner of source code knows one.
+	scheme = "kv_"
+	// secretLength is how many characters of a key are secret: 190 bits.
+	secretLength = 32
+	// checksumLength is how many characters a CRC-32 takes.
+	checksumLength = 6
+	// idLength is the most characters that an id may have.
+	idLength = 32
+
+	digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+)
+
+// Generate returns a new key for id: kv_<id>_<secret>_<checksum>.
+func Generate(id string) string {
+	text := scheme + id + "_" + newSecret()
+	sum := checksum(text)
+	return text + "_" + string(sum[:])
+}
+
+// newSecret draws characters evenly: a byte that would make some of them likelier is passed over.
+func newSecret() string {
+	const even = 256 / len(digits) * len(digits)
+	secret := make([]byte, 0, secretLength)
+	var random [2 * secretLength]byte
+	for {
+		_, _ = rand.Read(random[:]) // never fails
+		for _, b := range random {
+			if int(b) >= even {
+				continue
+			}
+			if secret = append(secret, digits[int(b)%len(digits)]); len(secret) == secretLength {
+				return string(secret)
+			}
+		}
+	}
+}
+
+// idOf returns the id in a key, or false if it is none: one that was mistyped does not have its checksum.
+func idOf(key string) (string, bool) {
+	body, ok := strings.CutPrefix(key, scheme)
+	if !ok {
+		return "", false
+	}
+	id, rest, _ := strings.Cut(body, "_")
+	secret, sum, _ := strings.Cut(rest, "_")
+	if !ValidID(id) || len(secret) != secretLength || len(sum) != checksumLength {
+		return "", false
+	}
+	want := checksum(key[:len(key)-checksumLength-1])
+	return id, sum == string(want[:])
+}
+
+// ValidID reports whether id can name a key: 1 to 32 of a-z, 0-9 and -, which it does not begin with.
+func ValidID(id string) bool {
+	if id == "" || len(id) > idLength || id[0] == '-' {
+		return false
+	}
+	for i := range len(id) {
+		if c := id[i]; c != '-' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
+// checksum returns the CRC-32 of text in base 62. It is written out because hash/crc32 would have text copied.
+func checksum(text string) [checksumLength]byte {
+	crc := ^uint32(0)
+	for i := range len(text) {
+		crc = crc32.IEEETable[byte(crc)^text[i]] ^ crc>>8
+	}
+	crc = ^crc
+	var sum [checksumLength]byte
+	for i := checksumLength - 1; i >= 0; i-- {
+		sum[i] = digits[crc%uint32(len(digits))]
+		crc /= uint32(len(digits))
+	}
+	return sum
+}

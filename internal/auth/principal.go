@@ -1,0 +1,135 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/contract"
+)
+
+// Principal is who a key belongs to. It is never changed: when the keys file changes, there is another.
+type Principal struct {
+	ID string // names the key in logs; never the key itself
+
+	grants Grants
+	all    bool    // whether grants are all rights
+	rate   *bucket // nil: no limit
+	keys   *Keys   // which know whether it is still valid; nil: it always is
+	hash   Hash    // of the key that was shown
+}
+
+// Internal returns a principal that has all rights and no key, for what the program does by itself.
+func Internal(id string) *Principal { return &Principal{ID: id, grants: everything, all: true} }
+
+type contextKey struct{}
+
+// NewContext returns ctx on behalf of p.
+func NewContext(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, contextKey{}, p)
+}
+
+// FromContext returns who is calling, or nil if nobody was authenticated.
+func FromContext(ctx context.Context) *Principal {
+	p, _ := ctx.Value(contextKey{}).(*Principal)
+	return p
+}
+
+// MayWrite returns an error with reason PERMISSION_DENIED if p may not write key.
+func (p *Principal) MayWrite(key string) error { return p.denial(nil, p.needsKey(Write, key)) }
+
+// may returns an error with reason PERMISSION_DENIED if p may not make the call whose request is message. Of a batch it
+// may make all, or none.
+func (p *Principal) may(message any) error {
+	batch, ok := message.(*keyvaluev1.BatchRequest)
+	if !ok {
+		return p.denial(nil, p.needs(message))
+	}
+	if p.all {
+		return nil
+	}
+	for i, operation := range batch.GetOperations() {
+		if lacks := p.needs(requestOf(operation)); lacks != "" {
+			index := strconv.Itoa(i)
+			return p.denial(map[string]string{"operation": index}, lacks)
+		}
+	}
+	return nil
+}
+
+// denial returns why p is refused what it lacks, and nil if that is nothing.
+func (p *Principal) denial(metadata map[string]string, lacks string) error {
+	if lacks == "" {
+		return nil
+	}
+	message := fmt.Sprintf("the API key %q may not %s", p.ID, lacks)
+	if index, ok := metadata["operation"]; ok {
+		message = "operation " + index + ": " + message
+	}
+	return contract.PermissionDenied.With(contract.PermissionDenied.Code(), metadata, message)
+}
+
+// needs returns what p may not do of that which a request asks for, and "" if it may do all of it. A request that is not
+// known here needs all rights.
+func (p *Principal) needs(request any) string {
+	switch r := request.(type) {
+	case *keyvaluev1.GetRequest:
+		return p.needsKey(Read, r.GetKey())
+	case *keyvaluev1.SetRequest:
+		return p.needsKey(Write, r.GetKey())
+	case *keyvaluev1.DeleteRequest:
+		return p.needsKey(Write, r.GetKey())
+	case *keyvaluev1.TouchRequest:
+		return p.needsKey(Write, r.GetKey())
+	case *keyvaluev1.IncrementRequest:
+		return p.needsKey(Read|Write, r.GetKey())
+	case *keyvaluev1.ListRequest:
+		return p.needsRange(Read, r.GetPrefix())
+	case *keyvaluev1.WatchRequest:
+		if key, ok := r.GetTarget().(*keyvaluev1.WatchRequest_Key); ok {
+			return p.needsKey(Read, key.Key)
+		}
+		return p.needsRange(Read, r.GetPrefix())
+	case *keyvaluev1.GetStatsRequest:
+		return p.needsRange(Read, "")
+	}
+	if p.all {
+		return ""
+	}
+	return "make this call"
+}
+
+func (p *Principal) needsKey(ops Ops, key string) string {
+	if p.all || p.grants.allowsKey(ops, key) {
+		return ""
+	}
+	return fmt.Sprintf("%s %q", ops, key)
+}
+
+func (p *Principal) needsRange(ops Ops, prefix string) string {
+	switch {
+	case p.all, p.grants.allowsRange(ops, prefix):
+		return ""
+	case prefix == "":
+		return fmt.Sprintf("%s every key", ops)
+	}
+	return fmt.Sprintf("%s all keys that begin with %q", ops, prefix)
+}
+
+// requestOf returns the request of an operation, or nil if it has none that is known here.
+func requestOf(operation *keyvaluev1.Operation) any {
+	switch o := operation.GetOperation().(type) {
+	case *keyvaluev1.Operation_Get:
+		return o.Get
+	case *keyvaluev1.Operation_Set:
+		return o.Set
+	case *keyvaluev1.Operation_Delete:
+		return o.Delete
+	case *keyvaluev1.Operation_Touch:
+		return o.Touch
+	case *keyvaluev1.Operation_Increment:
+		return o.Increment
+	}
+	return nil
+}

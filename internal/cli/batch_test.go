@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestABatchAnswersEachLine(t *testing.T) {
+	env := serving(t)
+	check(t, env, strings.Join([]string{
+		`{"set":{"key":"a","value":"1","ttl":"60s"}}`,
+		`{"get":{"key":"a"}}`,
+		``,
+		`{"get":{"key":"b"}}`,
+		`{"increment":{"key":"a","delta":"4"}}`,
+		`{"increment":{"key":"n","delta":4,"initial":"-5","ttl":"60s"}}`,
+		`{"touch":{"key":"a"}}`,
+		`{"set":{"key":"c","data":"/wA=","precondition":{"exists":false}}}`,
+		`{"set":{"key":"c","data":"","precondition":{"exists":false}}}`,
+		`{"get":{"key":"c"}}`,
+		`{"delete":{"key":"a","precondition":{"etag":"x"}}}`,
+		`{"delete":{"key":"a","precondition":{"exists":true}}}`,
+		`{"touch":{"key":"a","ttl":"-1s"}}`,
+	}, "\r\n"), "batch", wants{3, strings.Join([]string{
+		`\{"set":\{"entry":\{"key":"a","etag":"\S+","updateTime":"\S+","expireTime":"\S+"\},"created":true\}\}`,
+		`\{"get":\{"entry":\{"key":"a","value":"1","etag":"\S+","updateTime":"\S+","expireTime":"\S+"\}\}\}`,
+		`\{"error":\{"code":"not_found","message":"there is no key \\"b\\"","reason":"KEY_NOT_FOUND"\}\}`,
+		`\{"increment":\{"value":"5","entry":\{"key":"a",\S+\}\}\}`,
+		`\{"increment":\{"value":"-1","entry":\{"key":"n",\S+"expireTime":\S+\}\}\}`,
+		`\{"touch":\{"entry":\{"key":"a","etag":"[^"]+","updateTime":"[^"]+"\}\}\}`,
+		`\{"set":\{"entry":\{"key":"c",\S+\},"created":true\}\}`,
+		`\{"error":\{"code":"already_exists",.*"reason":"KEY_EXISTS"\}\}`,
+		`\{"get":\{"entry":\{"key":"c","data":"/wA=",\S+\}\}\}`,
+		`\{"error":\{"code":"aborted",.*"reason":"ETAG_MISMATCH"\}\}`,
+		`\{"delete":\{"deleted":true\}\}`,
+		`\{"error":\{"code":"invalid_argument",.*"reason":"TTL_INVALID"\}\}`,
+	}, "\n") + "\n", `kv: 4 of 12 operations failed; the first: line 4: there is no key "b"\n`})
+}
+
+func TestABrokenLineEndsABatchBehindWhatWasDone(t *testing.T) {
+	env := serving(t)
+	for line, why := range map[string]string{
+		`{"get":`:             `this is no operation.*`,
+		`{}`:                  `the operation is empty: .*`,
+		`{"set":{"key":"a"}}`: `the set has neither value nor data`,
+		`{"set":{"kye":"a"}}`: `.*unknown field "kye"`,
+		`[1]`:                 `.*`,
+		`{"delete":{"key":"a","precondition":{}}}`: `the precondition is empty: .*`,
+	} {
+		in := `{"set":{"key":"done","value":"1"}}` + "\n\n" + line + "\n" + `{"set":{"key":"not","value":"1"}}`
+		check(t, env, in, "batch", wants{1, `\{"set":[^\n]*\n`, `kv: line 3 of standard input: ` + why + `\n`})
+		check(t, env, "", "ls --keys", wants{out: "done\n"})
+		check(t, env, "", "del done", wants{})
+		check(t, env, in, "batch --atomic", wants{1, ``, `kv: line 3 of standard input: ` + why + `\n`})
+		check(t, env, "", "ls --keys", wants{})
+	}
+}
+
+func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
+	env := serving(t)
+	check(t, env, `{"set":{"key":"a","value":"1"}}`+"\n\n"+`{"delete":{"key":"b","precondition":{"exists":true}}}`, "batch --atomic",
+		wants{6, "", `kv: nothing was done because of line 3: .*\n`})
+	check(t, env, "", "ls --keys", wants{})
+	check(t, env, `{"set":{"key":"a","value":"1"}}`+"\n"+`{"get":{"key":"a"}}`, "batch --atomic", wants{out: `\{"set":[^\n]*\n\{"get":[^\n]*\n`})
+	check(t, env, "", "batch --atomic", wants{})
+	check(t, env, strings.Repeat(`{"set":{"key":"b","value":"1"}}`+"\n", 1001), "batch --atomic",
+		wants{1, "", `kv: .* at most 1000 operations, and line 1001 is one more: nothing was done\n`})
+	check(t, env, "", "ls --keys", wants{out: "a\n"})
+}
+
+func TestABatchWithoutAStore(t *testing.T) {
+	env := map[string]string{"KV_URL": "http://127.0.0.1:1"}
+	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{5, "", `kv: whether lines 1 to 1 were done is not known: .*\n`})
+	env = serving(t)
+	env["KV_API_KEY"] = "wrong"
+	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{4, "", `kv: lines 1 to 1 were not done: .*\n`})
+}

@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"key-value/client"
+	"key-value/internal/contract"
+)
+
+// benchFlags say what load is made.
+type benchFlags struct {
+	output
+
+	clients    int
+	duration   time.Duration
+	readRatio  float64
+	keys       int
+	valueBytes int
+}
+
+func newBench(getenv func(string) string) *cobra.Command {
+	c, f := &connection{getenv: getenv}, &benchFlags{}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how fast the store answers",
+		Long: `Measure how fast the store answers: each of some clients gets or sets a random key, waits for the answer, and does
+it again. They share one Go client, which gathers their calls into batches, as those of a program do.
+
+The keys are the bench's own, under a prefix that is new each time, and deleted at the end. Should that be impossible,
+they expire by themselves. Everything else in the store is left alone, but its users will notice the load.`,
+		Example: `  kv bench
+  kv bench --clients 256 --duration 30s --read-ratio 0.5
+  kv bench --keys 1000000 --value-bytes 1024 -o json`,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return c.bench(cmd, f) },
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	c.flags(cmd)
+	cmd.Flags().IntVar(&f.clients, "clients", 64, "how many calls are under way at a time")
+	cmd.Flags().DurationVar(&f.duration, "duration", 10*time.Second, "how long to measure")
+	cmd.Flags().Float64Var(&f.readRatio, "read-ratio", 0.9, "the part of the calls that are gets, from 0 to 1; the others are sets")
+	cmd.Flags().IntVar(&f.keys, "keys", 10_000, "how many keys to use")
+	cmd.Flags().IntVar(&f.valueBytes, "value-bytes", 64, "how long each value is, in bytes")
+	f.output.flags(cmd, outputTable, outputJSON)
+	return cmd
+}
+
+func (f *benchFlags) check() error {
+	switch {
+	case f.clients < 1:
+		return usageError{fmt.Errorf("--clients %d: use 1 or more", f.clients)}
+	case f.duration <= 0:
+		return usageError{fmt.Errorf("--duration %v: use more than 0, such as 10s", f.duration)}
+	case !(f.readRatio >= 0 && f.readRatio <= 1): // NaN too
+		return usageError{fmt.Errorf("--read-ratio %v: use 0 to 1", f.readRatio)}
+	case f.keys < 1:
+		return usageError{fmt.Errorf("--keys %d: use 1 or more", f.keys)}
+	case f.valueBytes < 0 || f.valueBytes > contract.ValueBytes:
+		return usageError{fmt.Errorf("--value-bytes %d: use 0 to %d", f.valueBytes, contract.ValueBytes)}
+	}
+	return nil
+}
+
+func (c *connection) bench(cmd *cobra.Command, f *benchFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	kv, err := c.dial()
+	if err != nil {
+		return err
+	}
+	defer kv.Close()
+	ctx, log := cmd.Context(), cmd.ErrOrStderr()
+	b := newBencher(kv, f, c.timeout)
+	report, err := b.run(ctx, log)
+	// What was written is removed also after ^C.
+	err = errors.Join(err, b.clean(context.WithoutCancel(ctx)))
+	if err != nil {
+		return err
+	}
+	if f.format == outputJSON {
+		err = printJSON(cmd.OutOrStdout(), report)
+	} else {
+		err = report.print(cmd.OutOrStdout())
+	}
+	return errors.Join(err, b.failed.err())
+}
+
+// run fills the store and then measures. It says what it does, because both take their time.
+func (b *bencher) run(ctx context.Context, log io.Writer) (benchReport, error) {
+	fmt.Fprintf(log, "kv: writing %s keys under %s\n", readable(int64(b.flags.keys)), b.prefix)
+	if err := b.fill(ctx); err != nil {
+		return benchReport{}, err
+	}
+	fmt.Fprintf(log, "kv: measuring for %v with %d clients\n", b.flags.duration, b.flags.clients)
+	report := b.measure(ctx)
+	if ctx.Err() != nil {
+		return report, interruption{ctx.Err()}
+	}
+	return report, nil
+}
+
+// bencher makes load.
+type bencher struct {
+	kv      *client.Client
+	flags   *benchFlags
+	timeout time.Duration
+	prefix  string // of all its keys
+	ttl     client.TTL
+	value   []byte
+	failed  failures
+}

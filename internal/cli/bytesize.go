@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"errors"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// byteSize is a flag that takes a number of bytes, such as 1048576, 1MiB or 2GiB.
+type byteSize int64
+
+var byteUnits = []struct {
+	suffix string
+	shift  int
+}{{"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}}
+
+// String returns the size in the largest unit that divides it.
+func (s *byteSize) String() string {
+	n, unit := int64(*s), ""
+	for _, u := range byteUnits {
+		if n == 0 || n%(1<<u.shift) != 0 {
+			break
+		}
+		unit = u.suffix
+	}
+	for _, u := range byteUnits {
+		if u.suffix == unit {
+			n >>= u.shift
+		}
+	}
+	return strconv.FormatInt(n, 10) + unit
+}
+
+// Set implements [pflag.Value].
+func (s *byteSize) Set(text string) error {
+	number, shift := text, 0
+	for _, u := range byteUnits {
+		if rest, ok := strings.CutSuffix(text, u.suffix); ok {
+			number, shift = rest, u.shift
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64>>shift {
+		return errors.New("use a number of bytes, such as 1048576, 512MiB or 2GiB")
+	}
+	*s = byteSize(n << shift)
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (s *byteSize) Type() string { return "bytes" }

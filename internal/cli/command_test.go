@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// serving starts a store and returns the environment of its clients.
+func serving(t *testing.T, args ...string) map[string]string {
+	t.Helper()
+	return map[string]string{"KV_URL": startKV(t, key, append([]string{"serve"}, args...)...).url, "KV_API_KEY": "secret"}
+}
+
+// wants is what a command should do: its exit code, and patterns of what it prints, to the last character.
+type wants struct {
+	code     int
+	out, err string
+}
+
+// check runs a command line, whose words are separated by blanks, and compares what it does.
+func check(t *testing.T, env map[string]string, stdin, line string, want wants) {
+	t.Helper()
+	got := kv(t, env, stdin, strings.Fields(line)...)
+	if got.code != want.code || !matches(want.out, got.out) || !matches(want.err, got.err) {
+		t.Errorf("kv %s = %+v, want %+v", line, got, want)
+	}
+}
+
+func matches(pattern, text string) bool {
+	return regexp.MustCompile(`\A(?s:` + pattern + `)\z`).MatchString(text)
+}
+
+func TestClientCommandsOneAfterTheOther(t *testing.T) {
+	env := serving(t)
+	for _, step := range []struct {
+		line, stdin string
+		want        wants
+	}{
+		{"ls", "", wants{}},
+		{"set a/1 one -o json", "", wants{out: `\{"entry":\{"key":"a/1","etag":"[^"]+","updateTime":"[^"]+"\},"created":true\}\n`}},
+		{"set a/2 -", "from standard input", wants{}},
+		{"set a/3 --ttl 2h", "\xff\x00", wants{}},
+		{"set b", "", wants{}},
+		{"get a/2", "", wants{out: "from standard input"}},
+		{"get a/3 -o json", "", wants{out: `\{"key":"a/3","data":"/wA=","etag":"\S+","updateTime":"\S+","expireTime":"\S+"\}\n`}},
+		{"get b -o json", "", wants{out: `\{"key":"b","value":"","etag":"\S+","updateTime":"\S+"\}\n`}},
+		{"get a/1 -o table", "", wants{out: ` +BYTES +EXPIRES IN +ETAG +KEY\n +3 +never +\S+ +a/1\n`}},
+		{"get a/1 -o xml", "", wants{2, "", `kv: .*use raw, json or table\n`}},
+
+		{"ls a/", "", wants{out: ` +BYTES .*\n +3 +never +\S+ +a/1\n +19 +never +\S+ +a/2\n +2 +(2h0m0s|1h59m\d+s) +\S+ +a/3\n`}},
+		{"ls --keys", "", wants{out: "a/1\na/2\na/3\nb\n"}},
+		{"ls a --keys --limit 2", "", wants{out: "a/1\na/2\n"}},
+		{"ls a/1 -o json", "", wants{out: `\{"key":"a/1","value":"one","etag":"\S+","updateTime":"\S+"\}\n`}},
+		{"ls a/1 -o json --keys", "", wants{out: `\{"key":"a/1","etag":"\S+","updateTime":"\S+"\}\n`}},
+		{"ls --limit -1", "", wants{2, "", `kv: --limit -1: .*\n`}},
+		{"ls --timeout 1ns", "", wants{5, "", `kv: no answer within 1ns: .*unavailable\n`}},
+		{"ls --timeout 0s", "", wants{2, "", `kv: --timeout 0s: .*\n`}},
+
+		{"set a/1 two --create-only", "", wants{6, "", `kv: .*exists already\n`}},
+		{"set c two --if-exists", "", wants{6, "", `kv: .*does not exist\n`}},
+		{"set a/1 two --if-match wrong", "", wants{6, "", `kv: .*expected etag\n`}},
+		{"set a/1 two --if-exists", "", wants{}},
+		{"set c two --create-only", "", wants{}},
+		{"set c two --create-only --if-match x", "", wants{2, "", `kv: --if-match and --create-only exclude .*\n`}},
+		{"del c --if-match wrong", "", wants{6, "", `kv: .*expected etag\n`}},
+		{"del c d -o json", "", wants{out: `\{"key":"c","deleted":true\}\n\{"key":"d","deleted":false\}\n`}},
+		{"del c --if-exists", "", wants{6, "", `kv: .*does not exist\n`}},
+		{"del a/1 c b --if-exists", "", wants{6, "", `kv: 1 of 3 operations failed; the first: .*\n`}},
+		{"ls --keys", "", wants{out: "a/2\na/3\n"}},
+
+		{"touch a/3 --persist -o json", "", wants{out: `\{"entry":\{"key":"a/3","etag":"\S+","updateTime":"[^"]+"\}\}\n`}},
+		{"touch a/3 --ttl 36h1m", "", wants{}},
+		{"ls a/3", "", wants{out: `.* 1d12h +\S+ +a/3\n`}},
+		{"touch a/3", "", wants{2, "", `kv: .*--ttl 5m, or --persist.*\n`}},
+		{"touch a/3 --ttl 5m --persist", "", wants{2, "", `kv: --ttl and --persist exclude .*\n`}},
+		{"touch a/3 --ttl 5m --if-match wrong", "", wants{6, "", `kv: .*\n`}},
+		{"touch c --ttl 5m", "", wants{3, "", `kv: .*\n`}},
+
+		{"incr n", "", wants{out: "1\n"}},
+		{"incr n 41 -o json", "", wants{out: `\{"value":"42"\}\n`}},
+		{"incr n -50", "", wants{out: "-8\n"}},
+		{"incr n -2 -o json", "", wants{out: `\{"value":"-10"\}\n`}},
+		{"incr m --initial -5", "", wants{out: "-4\n"}},
+		{"incr m --initial 7 --ttl 1h -1", "", wants{out: "-5\n"}},
+		{"incr k -1 --initial 8 --ttl 1h", "", wants{out: "7\n"}},
+		{"ls k", "", wants{out: `.* (1h0m0s|59m\d+s) +\S+ +k\n`}},
+		{"incr n much", "", wants{2, "", `kv: DELTA "much": .*\n`}},
+		{"incr a/2", "", wants{1, "", `kv: .*\n`}},
+
+		{"stats", "", wants{out: `keys +5\nmemory +[\d.]+ KiB, no limit\n.*\nengine +memory\n.*`}},
+		{"stats -o json", "", wants{out: `\{"keys":5,.*"durable":false\}\}\n`}},
+
+		{"gte a", "", wants{2, "", `kv: there is no command "gte": did you mean kv get\?\n`}},
+		{"get", "", wants{2, "", `kv: .*use kv get KEY .*\n`}},
+	} {
+		check(t, env, step.stdin, step.line, step.want)
+	}
+}
+
+// An etag guards a write against the next one, in quotes as HTTP has it or without.
+func TestAnETagMatchesOnce(t *testing.T) {
+	env := serving(t)
+	for _, quote := range []string{"", `"`} {
+		set := kv(t, env, "", "set", "a", "1", "-o", "json").out
+		etag := quote + regexp.MustCompile(`"etag":"([^"]+)"`).FindStringSubmatch(set)[1] + quote
+		for _, want := range []int{0, 6} {
+			if got := kv(t, env, "", "set", "a", "2", "--if-match", etag); got.code != want {
+				t.Errorf("kv set --if-match %s = %+v, want code %d", etag, got, want)
+			}
+		}
+	}
+}
+
+func TestAListingHasMoreThanAPage(t *testing.T) {
+	env := serving(t)
+	var in strings.Builder
+	for i := range 2500 {
+		in.WriteString(`{"set":{"key":"` + benchKey(i) + `","value":"x"}}` + "\n")
+	}
+	for _, step := range []struct {
+		line, stdin string
+		lines       int
+	}{{"batch", in.String(), 2500}, {"ls", "", 2501}, {"ls --limit 1700 --keys", "", 1700}} {
+		got := kv(t, env, step.stdin, strings.Fields(step.line)...)
+		if n := strings.Count(got.out, "\n"); got.code != 0 || n != step.lines {
+			t.Errorf("kv %s = code %d, %d lines; want %d", step.line, got.code, n, step.lines)
+		}
+	}
+}
+
+func benchKey(i int) string { return (&bencher{prefix: "many/"}).key(i) }
+
+func TestWhatIsWrongWithAKeyIsSaid(t *testing.T) {
+	env := serving(t)
+	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "get a", wants{4, "", `kv: .*set the variable KV_API_KEY.*\n`})
+	check(t, map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "x"}, "", "get a", wants{4, "", `kv: .*KV_API_KEY is not valid here\n`})
+	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "get a", wants{5, "", `kv: .*--url or KV_URL\n`})
+}
+
+// A line break within a value and a control character stay in quotes.
+func TestPreviewsAreOneLine(t *testing.T) {
+	for value, want := range map[string]string{
+		"":                               `""`,
+		"a\nb":                           `"a\nb"`,
+		"\x1b[31m":                       `"\x1b[31m"`,
+		strings.Repeat("x", 60):          `"` + strings.Repeat("x", 60) + `"`,
+		strings.Repeat("ä", 35):          `"` + strings.Repeat("ä", 30) + `"… (70 B)`,
+		"x" + strings.Repeat("ä", 1<<10): `"x` + strings.Repeat("ä", 29) + `"… (2.0 KiB)`,
+	} {
+		if got := preview([]byte(value)); got != want {
+			t.Errorf("preview(%q) = %s, want %s", value, got, want)
+		}
+	}
+}
+
+func TestNumbersAreReadable(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1000: "-1,000", -100: "-100", 1234567: "1,234,567"} {
+		if got := readable(n); got != want {
+			t.Errorf("readable(%d) = %s, want %s", n, got, want)
+		}
+	}
+	for word, want := range map[string]string{"a/b-1": "a/b-1", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(x)": "'$(x)'"} {
+		if got := shellWord(word); got != want {
+			t.Errorf("shellWord(%q) = %s, want %s", word, got, want)
+		}
+	}
+}

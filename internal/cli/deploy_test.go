@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// exposition is what /metrics can show: the names of series, and the names of labels.
+type exposition struct{ series, labels map[string]bool }
+
+// exposed returns what the serving commands show once all kinds of calls were made.
+func exposed(t *testing.T) exposition {
+	t.Helper()
+	gateway, service := startObservedPair(t)
+	use(t, gateway.url)
+	e := exposition{map[string]bool{}, map[string]bool{}}
+	series, label := regexp.MustCompile(`^([a-z_]+)(?:\{(.*)\})? `), regexp.MustCompile(`(\w+)="`)
+	for _, url := range []string{gateway.admin, service.admin} {
+		_, scraped := fetch(t, url+"/metrics")
+		for _, line := range strings.Split(scraped, "\n") {
+			match := series.FindStringSubmatch(line)
+			if match == nil {
+				continue
+			}
+			e.series[match[1]] = true
+			for _, l := range label.FindAllStringSubmatch(match[2], -1) {
+				e.labels[l[1]] = true
+			}
+		}
+	}
+	// What Prometheus adds.
+	e.series["up"], e.labels["job"], e.labels["instance"] = true, true, true
+	return e
+}
+
+var (
+	literal  = regexp.MustCompile(`"[^"]*"`)
+	rangeOf  = regexp.MustCompile(`\[[^\]]*\]`)
+	matchers = regexp.MustCompile(`\{([^}]*)\}`)
+	grouping = regexp.MustCompile(`\b(?:by|without) \(([^)]*)\)`)
+	name     = regexp.MustCompile(`[a-z][a-z_]+`)
+	function = regexp.MustCompile(`[a-z_]+\(`)
+)
+
+// check looks for names in expr, a query in PromQL, that nothing has.
+func (e exposition) check(t *testing.T, expr string) {
+	t.Helper()
+	bare := rangeOf.ReplaceAllString(literal.ReplaceAllString(expr, ""), "")
+	for _, kind := range []*regexp.Regexp{matchers, grouping} {
+		for _, found := range kind.FindAllStringSubmatch(bare, -1) {
+			for _, label := range name.FindAllString(found[1], -1) {
+				if !e.labels[label] {
+					t.Errorf("there is no label %s: %s", label, expr)
+				}
+			}
+		}
+		bare = kind.ReplaceAllString(bare, "")
+	}
+	bare = strings.ReplaceAll(bare, "sum (", "sum(")
+	for _, series := range name.FindAllString(function.ReplaceAllString(bare, "("), -1) {
+		if !e.series[series] && !slices.Contains([]string{"or", "and", "sum"}, series) {
+			t.Errorf("there are no series %s: %s", series, expr)
+		}
+	}
+	if strings.Count(bare, "(") != strings.Count(bare, ")") {
+		t.Errorf("the brackets do not match: %s", expr)
+	}
+}
+
+func TestTheDashboardShowsWhatThereIs(t *testing.T) {
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Type    string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "../../deploy/grafana/dashboards/key-value.json")), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	e, queries := exposed(t), 0
+	for _, panel := range dashboard.Panels {
+		if panel.Type != "row" && len(panel.Targets) == 0 {
+			t.Errorf("%s shows nothing", panel.Title)
+		}
+		for _, target := range panel.Targets {
+			e.check(t, target.Expr)
+			queries++
+		}
+	}
+	if queries == 0 {
+		t.Error("the dashboard has no queries")
+	}
+}
+
+func TestAlertsAreAboutWhatThereIs(t *testing.T) {
+	rules, guide := read(t, "../../deploy/prometheus/alerts.yaml"), read(t, "../../docs/guides/operations.md")
+	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)\n +expr: (.+)$`).FindAllStringSubmatch(rules, -1)
+	if n := strings.Count(rules, "- alert:"); n == 0 || len(alerts) != n {
+		t.Fatalf("%d of %d alerts can be read", len(alerts), n)
+	}
+	e := exposed(t)
+	for _, alert := range alerts {
+		e.check(t, alert[2])
+		if !strings.Contains(guide, "`"+alert[1]+"`") {
+			t.Errorf("the guide does not say what %s means", alert[1])
+		}
+	}
+}
+
+// The guide has every metric that is ours, and no other.
+func TestTheGuideHasEveryMetric(t *testing.T) {
+	var want []string
+	gateway, service := startObservedPair(t)
+	use(t, gateway.url)
+	for _, url := range []string{gateway.admin, service.admin} {
+		_, scraped := fetch(t, url+"/metrics")
+		for _, m := range regexp.MustCompile(`(?m)^# TYPE ((?:kv|rpc|http)_\w+) `).FindAllStringSubmatch(scraped, -1) {
+			want = append(want, m[1])
+		}
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	var got []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)`").FindAllStringSubmatch(read(t, "../../docs/guides/operations.md"), -1) {
+		if !strings.HasPrefix(m[1], "KeyValue") {
+			got = append(got, m[1])
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the guide has\n%q\nbut there are\n%q", got, want)
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"testing"
+
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+
+	"key-value/internal/testkit/wiretest"
+)
+
+// net/http says in each answer when it was given, and grpc-go does not.
+func TestGRPCIsServedByGRPCUnlessToldOtherwise(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want bool
+	}{
+		"kvservice":        {[]string{"kvservice"}, true},
+		"kvservice, not":   {[]string{"kvservice", "--fast-grpc=false"}, false},
+		"both services":    {[]string{"serve"}, true},
+		"both, not":        {[]string{"serve", "--fast-grpc=false"}, false},
+		"the gateway":      {[]string{"gateway"}, true},
+		"the gateway, not": {[]string{"gateway", "--fast-grpc=false"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var header metadata.MD
+			conn := wiretest.GRPC(t, startKV(t, key, test.args...).url)
+			err := conn.Invoke(t.Context(), healthv1.Health_Check_FullMethodName,
+				&healthv1.HealthCheckRequest{}, &healthv1.HealthCheckResponse{}, grpc.Header(&header))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := len(header.Get("date")) == 0; got != test.want {
+				t.Errorf("served by grpc-go: %v, want %v", got, test.want)
+			}
+		})
+	}
+}

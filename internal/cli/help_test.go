@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func TestEveryCommandHasExamplesOfItself(t *testing.T) {
+	for _, cmd := range newRoot("test", streams{}, func(string) string { return "" }).Commands() {
+		if !strings.Contains(cmd.Example, "kv "+cmd.Name()) {
+			t.Errorf("the examples of kv %s do not show it: %q", cmd.Name(), cmd.Example)
+		}
+	}
+}
+
+// Examples name flags that exist.
+func TestExamplesParse(t *testing.T) {
+	root := newRoot("test", streams{}, func(string) string { return "" })
+	for _, cmd := range withBelow(root.Commands()) {
+		for line := range strings.SplitSeq(cmd.Example, "\n") {
+			_, rest, _ := strings.Cut(line, "kv ")
+			words := strings.Fields(strings.FieldsFunc(rest+" ", func(r rune) bool { return strings.ContainsRune("|<>)", r) })[0])
+			meant, _, err := root.Find(words)
+			if err != nil {
+				t.Errorf("an example of kv %s is of no command: %s", cmd.Name(), line)
+				continue
+			}
+			for _, word := range words {
+				name, ok := strings.CutPrefix(word, "--")
+				if ok && meant.Flags().Lookup(name) == nil {
+					t.Errorf("an example of kv %s has --%s, which there is not: %s", cmd.Name(), name, line)
+				}
+			}
+		}
+	}
+}
+
+// withBelow returns cmds and what is below them.
+func withBelow(cmds []*cobra.Command) (all []*cobra.Command) {
+	for _, cmd := range cmds {
+		all = append(append(all, cmd), withBelow(cmd.Commands())...)
+	}
+	return all
+}
+
+func TestEveryCommandHasAManualPage(t *testing.T) {
+	dir := t.TempDir()
+	if got := kv(t, nil, "", "man", dir); got != (result{}) {
+		t.Fatalf("kv man = %+v", got)
+	}
+	root := newRoot("test", streams{}, func(string) string { return "" })
+	for _, cmd := range append(root.Commands(), root) {
+		name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+		page, err := os.ReadFile(filepath.Join(dir, name+".1"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		describes(t, cmd, string(page))
+	}
+	if got := kv(t, nil, "", "man", filepath.Join(dir, "nope")); got.code != 1 {
+		t.Errorf("kv man of a directory that is not there = %+v, want code 1", got)
+	}
+}
+
+func describes(t *testing.T, cmd *cobra.Command, page string) {
+	t.Helper()
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !strings.Contains(page, escaped("--"+f.Name)) {
+			t.Errorf("the page of %s does not have --%s", cmd.CommandPath(), f.Name)
+		}
+	})
+	for line := range strings.SplitSeq(page, "\n") {
+		if strings.HasPrefix(line, "'") {
+			t.Errorf("the page of %s has a line that is a request: %s", cmd.CommandPath(), line)
+		}
+	}
+	if !strings.Contains(page, escaped(strings.TrimSpace(cmd.Example))) {
+		t.Errorf("the page of %s does not have the examples", cmd.CommandPath())
+	}
+}
+
+func TestLiveKeysAreCompleted(t *testing.T) {
+	env := serving(t)
+	for _, name := range []string{"user/1", "user/2", "other"} {
+		kv(t, env, "", "set", name, "x")
+	}
+	for _, test := range []struct {
+		name string
+		env  map[string]string
+		line []string
+		want string
+	}{
+		{"keys", env, []string{"get", "user/"}, "user/1\nuser/2\n:4\n"},
+		{"all keys", env, []string{"touch", ""}, "other\nuser/1\nuser/2\n:4\n"},
+		{"no second key", env, []string{"get", "user/1", ""}, ":4\n"},
+		{"more keys to delete", env, []string{"del", "user/1", "o"}, "other\n:4\n"},
+		{"a prefix, which may end there", env, []string{"ls", "us"}, "user/1\nuser/2\n:6\n"},
+		{"a prefix behind a flag", env, []string{"watch", "--prefix", "o"}, "other\n:6\n"},
+		{"by the flag's address", map[string]string{"KV_API_KEY": "secret"}, []string{"get", "--url", env["KV_URL"], "o"}, "other\n:4\n"},
+		{"what a flag takes", env, []string{"get", "-o", ""}, "raw\njson\ntable\n:4\n"},
+		{"nothing without a store", map[string]string{"KV_URL": "http://127.0.0.1:1"}, []string{"get", ""}, ":4\n"},
+		{"nothing without an API key", map[string]string{"KV_URL": env["KV_URL"]}, []string{"get", ""}, ":4\n"},
+		{"nothing at no address", map[string]string{"KV_URL": "nowhere", "KV_TIMEOUT": "soon"}, []string{"get", ""}, ":4\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := kv(t, test.env, "", append([]string{"__complete"}, test.line...)...)
+			if got.code != 0 || got.out != test.want {
+				t.Errorf("the completion of %v = %+v, want %q", test.line, got, test.want)
+			}
+		})
+	}
+}
+
+func TestShellsGetTheirCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if got := kv(t, nil, "", "completion", shell); got.code != 0 || !strings.Contains(got.out, "__complete") {
+			t.Errorf("kv completion %s = code %d, %d bytes", shell, got.code, len(got.out))
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// made runs a command that prints a key and nothing else.
+func made(t *testing.T, args ...string) string {
+	t.Helper()
+	got := kv(t, nil, "", append([]string{"keys"}, args...)...)
+	if got.code != 0 || !regexp.MustCompile(`^kv_[a-z0-9-]+_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}\n$`).MatchString(got.out) || got.err == "" {
+		t.Fatalf("kv keys %v = %+v, want a key alone, and what it is good for on standard error", args, got)
+	}
+	return strings.TrimSpace(got.out)
+}
+
+// become waits until a call with key ends with code.
+func become(t *testing.T, url, key string, code int, args ...string) {
+	t.Helper()
+	env := map[string]string{"KV_URL": url, "KV_API_KEY": key}
+	var got result
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+		if got = kv(t, env, "", args...); got.code == code {
+			return
+		}
+	}
+	t.Fatalf("kv %v = %+v, want code %d", args, got, code)
+}
+
+func TestKeysComeAndGoWhileTheServerRuns(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.json")
+	admin := made(t, "create", "--file", file, "--id", "admin")
+	server := startKV(t, map[string]string{"KV_API_KEYS_FILE": file}, "serve")
+	become(t, server.url, admin, 0, "set", "reports/a", "1")
+
+	reader := made(t, "create", "--file", file, "--id", "reader", "--prefix", "reports/", "--ops", "read", "--expires", "90d")
+	become(t, server.url, reader, 0, "get", "reports/a")
+	for name, args := range map[string][]string{
+		"to write":           {"set", "reports/a", "2"},
+		"another key":        {"get", "other"},
+		"a wider list":       {"ls"},
+		"the statistics":     {"stats"},
+		"a wider watch":      {"watch", "--prefix", ""},
+		"a counter's change": {"incr", "reports/a"},
+	} {
+		got := kv(t, map[string]string{"KV_URL": server.url, "KV_API_KEY": reader}, "", args...)
+		if got.code != 4 || !strings.Contains(got.err, `"reader" may not`) {
+			t.Errorf("%s: kv %v = %+v, want code 4 and what is not allowed", name, args, got)
+		}
+	}
+
+	again := made(t, "rotate", "--file", file, "--id", "reader", "--grace", "1h")
+	become(t, server.url, again, 0, "get", "reports/a")
+	become(t, server.url, reader, 0, "get", "reports/a")
+	last := made(t, "rotate", "--file", file, "--id", "reader")
+	become(t, server.url, last, 0, "ls", "reports/")
+	become(t, server.url, again, 4, "get", "reports/a")
+
+	watching, code := newLines(), make(chan int, 1)
+	env := map[string]string{"KV_URL": server.url, "KV_API_KEY": last}
+	go func() {
+		code <- run(t.Context(), "test", []string{"watch", "--prefix", "reports/"}, streams{strings.NewReader(""), watching, watching},
+			func(name string) string { return env[name] })
+	}()
+	watching.find(t.Context(), `(sync)`)
+	if got := kv(t, nil, "", "keys", "revoke", "--file", file, "--id", "reader"); got != (result{}) {
+		t.Errorf("kv keys revoke = %+v, want nothing said", got)
+	}
+	if got := <-code; got != 4 {
+		t.Errorf("the watch of a revoked key ends with code %d, want 4: %s", got, watching.text)
+	}
+	become(t, server.url, last, 4, "get", "reports/a")
+	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), admin) {
+		t.Errorf("the file holds a key: %s, %v", text, err)
+	}
+}
+
+func TestKeysAreListed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.json")
+	made(t, "create", "--file", file, "--id", "admin")
+	made(t, "create", "--file", file, "--id", "ci", "--prefix", "ci/", "--ops", "write", "--rps", "5")
+	env := map[string]string{"KV_API_KEYS_FILE": file}
+	if got := kv(t, env, "", "keys", "revoke", "--id", "ci"); got.code != 0 {
+		t.Fatalf("kv keys revoke = %+v", got)
+	}
+	want := `ID     STATE    EXPIRES IN  RPS  MAY
+admin  active   never       any  read and write every key
+ci     revoked  never       5    write 'ci/*'
+`
+	if got := kv(t, env, "", "keys", "list"); got.out != want {
+		t.Errorf("kv keys list = %+v, want\n%s", got, want)
+	}
+	got := kv(t, env, "", "keys", "list", "-o", "json")
+	if lines := strings.Split(got.out, "\n"); len(lines) != 3 || !strings.Contains(lines[1], `"state":"revoked"`) || strings.Contains(got.out, "sha256") {
+		t.Errorf("kv keys list -o json = %+v, want a line for each key, without hashes", got)
+	}
+}
+
+func TestKeysThatMakeNoSenseAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.json")
+	made(t, "create", "--file", file, "--id", "there")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		args []string
+		want int
+	}{
+		"no file":              {[]string{"list"}, 2},
+		"no command":           {[]string{"nope"}, 2},
+		"no id":                {[]string{"create", "--file", file}, 2},
+		"a bad id":             {[]string{"create", "--file", file, "--id", "A_b"}, 2},
+		"an id that there is":  {[]string{"create", "--file", file, "--id", "there"}, 1},
+		"an unknown operation": {[]string{"create", "--file", file, "--id", "a", "--ops", "fly"}, 2},
+		"no operation":         {[]string{"create", "--file", file, "--id", "a", "--ops", ""}, 2},
+		"no time":              {[]string{"create", "--file", file, "--id", "a", "--expires", "soon"}, 2},
+		"a negative rate":      {[]string{"create", "--file", file, "--id", "a", "--rps", "-1"}, 2},
+		"an argument":          {[]string{"list", "--file", file, "extra"}, 2},
+		"rotate nobody":        {[]string{"rotate", "--file", file, "--id", "nobody"}, 1},
+		"revoke nobody":        {[]string{"revoke", "--file", file, "--id", "nobody"}, 1},
+		"rotate in no file":    {[]string{"rotate", "--file", file + "x", "--id", "there"}, 1},
+	} {
+		if got := kv(t, nil, "", append([]string{"keys"}, test.args...)...); got.code != test.want || got.out != "" || !strings.HasPrefix(got.err, "kv: ") {
+			t.Errorf("%s: kv keys %v = %+v, want code %d and why", name, test.args, got, test.want)
+		}
+	}
+	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
+		t.Errorf("a refused command changed the file to %s, %v", after, err)
+	}
+}
+
+func TestAGatewayWithABadKeysFileDoesNotStart(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for want, path := range map[string]string{
+		"no such file":  filepath.Join(dir, "nope"),
+		"chmod 600":     write("open", `{"version":1,"keys":[]}`, 0o644),
+		"version 2":     write("new", `{"version":2,"things":[]}`, 0o600),
+		"unexpected":    write("cut", `{"version":1,"ke`, 0o600),
+		"unknown":       write("strange", `{"version":1,"keys":[],"x":1}`, 0o600),
+		"sha256":        write("hashless", `{"version":1,"keys":[{"id":"a","status":"active"}]}`, 0o600),
+		"status":        write("stateless", `{"version":1,"keys":[{"id":"a","sha256":"`+strings.Repeat("ab", 32)+`"}]}`, 0o600),
+		"auth-failures": "--auth-failures=-1",
+	} {
+		args := []string{"serve", "--listen", "127.0.0.1:0", "--api-keys-file", path}
+		if strings.HasPrefix(path, "--") {
+			args[3], args[4] = path, "--drain=1s"
+		}
+		if got := kv(t, nil, "", args...); got.code == 0 || !strings.Contains(got.err, want) {
+			t.Errorf("kv %v = %+v, want it to refuse and to say %q", args, got, want)
+		}
+	}
+}
+
+// Edits of the same file at the same time wait for each other.
+func TestNoEditOfTheFileIsLost(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.json")
+	var all sync.WaitGroup
+	for _, id := range strings.Fields("a b c d e f g h") {
+		all.Go(func() {
+			if got := kv(t, nil, "", "keys", "create", "--file", file, "--id", id); got.code != 0 {
+				t.Errorf("kv keys create --id %s = %+v", id, got)
+			}
+		})
+	}
+	all.Wait()
+	if got := kv(t, nil, "", "keys", "list", "--file", file, "-o", "json"); strings.Count(got.out, "\n") != 8 {
+		t.Errorf("kv keys list = %+v, want all eight", got)
+	}
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/spf13/cobra"
+
+	"key-value/client"
+	"key-value/internal/contract"
+)
+
+// lsFlags say what a listing shows.
+type lsFlags struct {
+	output
+
+	keys  bool
+	limit int
+}
+
+func newLs(getenv func(string) string) *cobra.Command {
+	c, f := &connection{getenv: getenv}, &lsFlags{}
+	cmd := &cobra.Command{
+		Use:   "ls [PREFIX]",
+		Short: "List entries, in the order of their keys",
+		Long: `List the entries whose keys begin with PREFIX, or all of them, in byte order of the keys. It is printed
+while it comes, page by page. As json, it is one entry a line, with its value.`,
+		Example: `  kv ls
+  kv ls users/ --limit 20
+  kv ls --keys users/ | wc -l
+  kv ls users/ -o json | jq -r .value`,
+		Args:              cobra.MaximumNArgs(1),
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.ls(cmd, f, append(args, "")[0]) },
+		ValidArgsFunction: c.completePrefix,
+	}
+	c.flags(cmd)
+	cmd.Flags().BoolVar(&f.keys, "keys", false, "show keys alone, one a line; their values are not fetched, which is faster")
+	cmd.Flags().IntVar(&f.limit, "limit", 0, "the most entries to list; 0: all of them")
+	f.output.flags(cmd, outputTable, outputJSON)
+	return cmd
+}
+
+func (c *connection) ls(cmd *cobra.Command, f *lsFlags, prefix string) error {
+	if f.limit < 0 {
+		return usageError{fmt.Errorf("--limit %d: use 1 or more, or 0 for all", f.limit)}
+	}
+	kv, err := c.dial()
+	if err != nil {
+		return err
+	}
+	defer kv.Close()
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	entries := c.patient(cmd.Context(), func(ctx context.Context) iter.Seq2[client.Entry, error] {
+		return kv.List(ctx, prefix, f.options()...)
+	})
+	return errors.Join(f.print(out, entries), out.Flush())
+}
+
+func (f *lsFlags) options() []client.ListOption {
+	options := []client.ListOption{client.PageSize(contract.PageSize)}
+	if f.limit != 0 {
+		options[0] = client.PageSize(f.limit)
+	}
+	if f.keys {
+		options = append(options, client.KeysOnly())
+	}
+	return options
+}
+
+func (f *lsFlags) print(out io.Writer, entries iter.Seq2[client.Entry, error]) error {
+	n := 0
+	for entry, err := range entries {
+		if err != nil {
+			return err
+		}
+		if n == 0 && f.format == outputTable && !f.keys {
+			if err := printHeader(out); err != nil {
+				return err
+			}
+		}
+		if err := f.printEntry(out, entry); err != nil {
+			return err
+		}
+		if n++; n == f.limit {
+			break
+		}
+	}
+	return nil
+}
+
+func (f *lsFlags) printEntry(out io.Writer, entry client.Entry) error {
+	switch {
+	case f.format == outputJSON:
+		return printJSON(out, newEntryJSON(entry))
+	case f.keys:
+		_, err := fmt.Fprintln(out, entry.Key)
+		return err
+	}
+	return printRow(out, entry)
+}

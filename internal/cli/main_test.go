@@ -1,0 +1,318 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// result is what a command did.
+type result struct {
+	code     int
+	out, err string
+}
+
+// kv runs a command line that ends by itself.
+func kv(t *testing.T, env map[string]string, stdin string, args ...string) result {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	code := run(t.Context(), "test", args, streams{strings.NewReader(stdin), &out, &errOut}, func(name string) string { return env[name] })
+	return result{code, out.String(), errOut.String()}
+}
+
+// process is a command that serves until it is stopped.
+type process struct {
+	url  string
+	out  *lines
+	log  *lines
+	stop context.CancelFunc
+	code chan int
+}
+
+// lines collects what a process writes, and lets a test wait for it.
+type lines struct {
+	mu      sync.Mutex
+	text    string        // guarded by mu
+	changed chan struct{} // closed and replaced at each write; guarded by mu
+}
+
+func newLines() *lines { return &lines{changed: make(chan struct{})} }
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text += string(p)
+	close(l.changed)
+	l.changed = make(chan struct{})
+	return len(p), nil
+}
+
+// find waits until pattern matches and returns its first group, or "" when stop is done first.
+func (l *lines) find(stop context.Context, pattern string) string {
+	for {
+		l.mu.Lock()
+		match, changed := regexp.MustCompile(pattern).FindStringSubmatch(l.text), l.changed
+		l.mu.Unlock()
+		if match != nil {
+			return match[1]
+		}
+		select {
+		case <-changed:
+		case <-stop.Done():
+			return ""
+		}
+	}
+}
+
+// startKV runs a serving command on a free port and stops it when the test ends.
+func startKV(t *testing.T, env map[string]string, args ...string) *process {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &process{out: newLines(), log: newLines(), stop: cancel, code: make(chan int, 1)}
+	ended, end := context.WithCancel(context.Background())
+	go func() {
+		defer end()
+		p.code <- run(ctx, "test", append(args, "--listen", "127.0.0.1:0"), streams{strings.NewReader(""), p.out, p.log},
+			func(name string) string { return env[name] })
+	}()
+	addr := p.log.find(ended, `msg=listening addr=(\S+)`)
+	if addr == "" {
+		t.Fatalf("kv %v did not start: %s", args, p.log.text)
+	}
+	p.url = "http://" + addr
+	t.Cleanup(func() { cancel(); <-ended.Done() })
+	return p
+}
+
+var key = map[string]string{"KV_API_KEY": "secret"}
+
+// arrangements start the services in one process and in two, and return the gateway.
+var arrangements = map[string]func(t *testing.T) *process{
+	"one process": func(t *testing.T) *process { return startKV(t, key, "serve") },
+	"two processes": func(t *testing.T) *process {
+		service := startKV(t, map[string]string{"KV_SERVICE_TOKEN": "token"}, "kvservice")
+		return startKV(t, map[string]string{"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url}, "gateway")
+	},
+}
+
+func TestAValueCanBeSetReadAndDeleted(t *testing.T) {
+	for name, start := range arrangements {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{"KV_URL": start(t).url, "KV_API_KEY": "secret"}
+			for _, step := range []struct {
+				args []string
+				in   string
+				want result
+			}{
+				{[]string{"set", "hello", "world"}, "", result{}},
+				{[]string{"get", "hello"}, "", result{out: "world"}},
+				{[]string{"set", "bytes"}, "\x00\xff\n", result{}},
+				{[]string{"get", "bytes"}, "", result{out: "\x00\xff\n"}},
+				{[]string{"set", "--ttl", "1h", "brief", "x"}, "", result{}},
+				{[]string{"del", "hello"}, "", result{}},
+				{[]string{"del", "hello"}, "", result{}},
+				{[]string{"get", "hello"}, "", result{code: 3, err: "kv: there is no key \"hello\"\n"}},
+				{[]string{"healthcheck", env["KV_URL"]}, "", result{}},
+			} {
+				if got := kv(t, env, step.in, step.args...); got != step.want {
+					t.Errorf("kv %v = %+v, want %+v", step.args, got, step.want)
+				}
+			}
+		})
+	}
+}
+
+func TestExitCodesTellFailuresApart(t *testing.T) {
+	server := startKV(t, key, "serve")
+	for name, test := range map[string]struct {
+		env  map[string]string
+		args []string
+		want int
+	}{
+		"no such key":               {key, []string{"get", "nope"}, 3},
+		"a wrong API key":           {map[string]string{"KV_API_KEY": "wrong"}, []string{"get", "a"}, 4},
+		"no API key":                {nil, []string{"get", "a"}, 4},
+		"nobody listens":            {key, []string{"get", "a", "--url", "http://127.0.0.1:1"}, 5},
+		"no time":                   {key, []string{"get", "a", "--timeout", "1ns"}, 5},
+		"no address":                {key, []string{"get", "a", "--url", "nowhere"}, 2},
+		"no key named":              {key, []string{"get"}, 2},
+		"an unknown flag":           {key, []string{"get", "a", "--nope"}, 2},
+		"an unknown command":        {key, []string{"nope"}, 2},
+		"an invalid key":            {key, []string{"get", ".."}, 1},
+		"a value for no flag":       {map[string]string{"KV_TIMEOUT": "soon"}, []string{"get", "a"}, 2},
+		"health of nobody":          {nil, []string{"healthcheck", "http://127.0.0.1:1"}, 1},
+		"an unknown store":          {key, []string{"serve", "--store", "nope"}, 2},
+		"a store with a password":   {key, []string{"serve", "--store", "redis://user:secret@127.0.0.1:1"}, 2},
+		"a bound that Redis has":    {key, []string{"serve", "--store", "redis://127.0.0.1:1", "--max-memory", "1MiB"}, 2},
+		"a CA without TLS":          {key, []string{"serve", "--store", "redis://127.0.0.1:1", "--store-ca", "ca.pem"}, 2},
+		"a CA for memory":           {key, []string{"serve", "--store-ca", "ca.pem"}, 2},
+		"a store that is not there": {key, []string{"serve", "--store", "redis://127.0.0.1:1"}, 1},
+		"an unknown way when full":  {key, []string{"serve", "--on-full", "panic"}, 2},
+		"no size":                   {key, []string{"serve", "--max-memory", "much"}, 2},
+		"a negative size":           {key, []string{"serve", "--max-memory", "-1"}, 2},
+		"an unknown log level":      {key, []string{"serve", "--log-level", "loud"}, 2},
+		"an unknown log format":     {key, []string{"serve", "--log-format", "xml"}, 2},
+		"a value size of zero":      {key, []string{"serve", "--max-value-bytes", "0"}, 2},
+		"no port":                   {key, []string{"serve", "--listen", "127.0.0.1"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{"KV_URL": server.url}
+			for k, v := range test.env {
+				env[k] = v
+			}
+			if got := kv(t, env, "", test.args...); got.code != test.want || !strings.HasPrefix(got.err, "kv: ") {
+				t.Errorf("kv %v = %+v, want code %d and why", test.args, got, test.want)
+			}
+		})
+	}
+}
+
+func TestUnsafeServersDoNotStart(t *testing.T) {
+	for name, args := range map[string][]string{
+		"a gateway that nobody can use":               {"gateway"},
+		"a kvservice that everybody can use":          {"kvservice", "--listen", "0.0.0.0:0"},
+		"a kvservice on all addresses by another way": {"kvservice", "--listen", ":0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := kv(t, nil, "", args...)
+			if got.code != 2 || !strings.Contains(got.err, "KV_") {
+				t.Errorf("kv %v = %+v, want it to refuse and to name the variable to set", args, got)
+			}
+		})
+	}
+}
+
+func TestAKeyIsMadeIfNoneIsSet(t *testing.T) {
+	p := startKV(t, nil, "serve")
+	ctx := t.Context()
+	made := p.out.find(ctx, `(kv_default_[0-9A-Za-z]{32}_[0-9A-Za-z]{6})`)
+	if url := p.out.find(ctx, `curl (\S+)/v1/values/hello`); url != p.url {
+		t.Errorf("the line to try is for %s, but the server is at %s", url, p.url)
+	}
+	env := map[string]string{"KV_URL": p.url, "KV_API_KEY": made}
+	if got := kv(t, env, "", "set", "hello", "world"); got.code != 0 {
+		t.Errorf("kv set with the key that was made = %+v", got)
+	}
+	if n := strings.Count(p.out.text, "valid until the server stops"); n != 1 {
+		t.Errorf("the key was announced %d times, want once", n)
+	}
+}
+
+func TestACleanStopExitsWithZero(t *testing.T) {
+	for name, start := range arrangements {
+		t.Run(name, func(t *testing.T) {
+			p := start(t)
+			res, err := http.Get(p.url + "/health")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+			p.stop()
+			if code := <-p.code; code != 0 {
+				t.Errorf("exit code %d, want 0", code)
+			}
+		})
+	}
+}
+
+// Every variable that a help text names is read, and sets its flag. Each setting has one; what a single call of the
+// store is to do has none.
+func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
+	settings := []string{"url", "timeout", "ca", "client-cert", "client-key"}
+	for _, cmd := range newRoot("test", streams{}, func(string) string { return "" }).Commands() {
+		name := cmd.Name()
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			match := regexp.MustCompile(`\[(KV_\w+)\]`).FindStringSubmatch(f.Usage)
+			if want := cmd.GroupID != clientCommands || slices.Contains(settings, f.Name); (match != nil) != want {
+				t.Errorf("kv %s --%s names its variable: %v, want %v", name, f.Name, match != nil, want)
+			}
+			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]", "bytes": "7MiB"}[f.Value.Type()]
+			root := newRoot("test", streams{}, func(variable string) string {
+				if match != nil && variable == match[1] || match == nil && variable == "KV_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")) {
+					return strings.Trim(value, "[]")
+				}
+				return ""
+			})
+			again := find(t, root, name)
+			if err := again.PreRunE(again, nil); err != nil {
+				t.Fatal(err)
+			}
+			want := f.DefValue
+			if match != nil {
+				want = value
+			}
+			if got := again.Flags().Lookup(f.Name).Value.String(); got != want {
+				t.Errorf("with its variable at %s, kv %s has --%s %s, want %s", value, name, f.Name, got, want)
+			}
+		})
+	}
+}
+
+// A flag on the command line wins over its variable.
+func TestAFlagWinsOverItsVariable(t *testing.T) {
+	server := startKV(t, key, "serve")
+	env := map[string]string{"KV_URL": "http://127.0.0.1:1", "KV_API_KEY": "secret"}
+	if got := kv(t, env, "", "set", "a", "1", "--url", server.url); got.code != 0 {
+		t.Errorf("kv set = %+v, want the flag to win", got)
+	}
+}
+
+func TestAFullStoreRefusesOrEvicts(t *testing.T) {
+	value := strings.Repeat("x", 1<<20)
+	for onFull, want := range map[string]int{"reject": 1, "evict": 0} {
+		t.Run(onFull, func(t *testing.T) {
+			server := startKV(t, key, "serve", "--max-memory", "4MiB", "--on-full", onFull)
+			env := map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}
+			worst := 0
+			for i := range 6 {
+				worst = max(worst, kv(t, env, value, "set", fmt.Sprint(i)).code)
+			}
+			if worst != want {
+				t.Errorf("6 MiB written to a store of 4 MiB end with code %d, want %d", worst, want)
+			}
+		})
+	}
+}
+
+func TestByteSizes(t *testing.T) {
+	for text, want := range map[string]byteSize{
+		"0": 0, "1": 1, "1024": 1 << 10, "3KiB": 3 << 10, "512MiB": 512 << 20, "2GiB": 2 << 30, "1TiB": 1 << 40,
+	} {
+		var got byteSize
+		if err := got.Set(text); err != nil || got != want {
+			t.Errorf("%s is read as %d, %v; want %d", text, got, err, want)
+		}
+		again := got.String()
+		if err := got.Set(again); err != nil || got != want {
+			t.Errorf("%s is written as %s, which is read as %d, %v", text, again, got, err)
+		}
+	}
+	for _, text := range []string{"", "MiB", "1.5GiB", "1mb", "-1", "9223372036854775807KiB", "1 MiB"} {
+		var got byteSize
+		if err := got.Set(text); err == nil {
+			t.Errorf("%q is read as %d, want an error", text, got)
+		}
+	}
+}
+
+func find(t *testing.T, root *cobra.Command, name string) *cobra.Command {
+	t.Helper()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == name {
+			return cmd
+		}
+	}
+	t.Fatalf("there is no command %s", name)
+	return nil
+}

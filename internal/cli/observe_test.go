@@ -1,0 +1,235 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/testkit/wiretest"
+)
+
+// observed is a serving command with an admin address.
+type observed struct {
+	*process
+	admin string // its URL
+}
+
+func startObserved(t *testing.T, env map[string]string, args ...string) observed {
+	t.Helper()
+	p := startKV(t, env, append(args, "--admin-listen", "127.0.0.1:0")...)
+	return observed{p, "http://" + p.log.find(t.Context(), `msg="admin address" addr=(\S+)`)}
+}
+
+// startObservedPair starts the two services.
+func startObservedPair(t *testing.T) (gateway, service observed) {
+	service = startObserved(t, map[string]string{"KV_SERVICE_TOKEN": "token"}, "kvservice")
+	gateway = startObserved(t, map[string]string{
+		"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url,
+	}, "gateway")
+	return gateway, service
+}
+
+// fetch returns the status and the body of a GET.
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", "secret")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+// has checks that what was scraped has each of lines.
+func has(t *testing.T, scraped string, lines ...string) {
+	t.Helper()
+	got := strings.Split(scraped, "\n")
+	for _, line := range lines {
+		if !slices.Contains(got, line) {
+			t.Errorf("the metrics lack %s\n%s", line, ours(got))
+		}
+	}
+}
+
+// ours returns the lines that are not about the Go runtime or the process.
+func ours(lines []string) string {
+	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, "#") || strings.HasPrefix(line, "go_") || strings.HasPrefix(line, "process_") ||
+			strings.Contains(line, "_bucket{")
+	}), "\n")
+}
+
+// use makes calls of which the metrics tell, with keys of which they must not.
+func use(t *testing.T, url string) {
+	t.Helper()
+	env := map[string]string{"KV_URL": url, "KV_API_KEY": "secret"}
+	kv(t, env, "", "set", "private/1", "x")
+	kv(t, env, "", "get", "private/1")
+	kv(t, env, "", "get", "private/2")
+	for _, path := range []string{"/v1/values/private/1", "/v1/values/private/2", "/v1/private", "/health"} {
+		fetch(t, url+path)
+	}
+	var req, res keyvaluev1.GetRequest
+	if err := wiretest.GRPC(t, url).Invoke(t.Context(), "/keyvalue.v1.KeyValueService/private", &req, &res); err == nil {
+		t.Error("a method that does not exist was called")
+	}
+	batch(t, url)
+}
+
+// batch sends a batch of two operations over REST.
+func batch(t *testing.T, url string) {
+	t.Helper()
+	body := `{"operations":[{"get":{"key":"private/1"}},{"get":{"key":"private/2"}}]}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/v1/values:batch", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", "secret")
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("batch: %s", res.Status)
+	}
+}
+
+const (
+	ofRPC = `{rpc_method="keyvalue.v1.KeyValueService/`
+	ofOK  = `",rpc_response_status_code="OK",rpc_system_name="connectrpc"} `
+)
+
+// What callers did at the door.
+var atTheDoor = []string{
+	`rpc_server_call_duration_seconds_count{rpc_method="_OTHER",rpc_response_status_code="UNAUTHENTICATED",rpc_system_name="grpc"} 1`,
+	`rpc_server_call_duration_seconds_count` + ofRPC + `Set` + ofOK + `1`,
+	`rpc_server_call_duration_seconds_count` + ofRPC + `Get` + ofOK + `1`,
+	`rpc_server_call_duration_seconds_count` + ofRPC + `Get",rpc_response_status_code="NOT_FOUND",rpc_system_name="connectrpc"} 1`,
+	`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/v1/values/{key}",url_scheme="http"} 1`,
+	`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",http_route="/v1/values/{key}",url_scheme="http"} 1`,
+	`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",http_route="",url_scheme="http"} 1`,
+}
+
+// What the store did. The first set is of a new key.
+var inTheStore = []string{
+	`kv_keys 1`, `kv_store_up 1`, `kv_hits_total 3`, `kv_misses_total 3`, `kv_expirations_total 0`, `kv_evictions_total 0`,
+	`kv_watchers 0`, `kv_memory_limit_bytes 0`, `kv_batch_operations_count 1`, `kv_batch_operations_sum 2`,
+}
+
+func TestMetricsOfOneProcess(t *testing.T) {
+	server := startObserved(t, key, "serve")
+	use(t, server.url)
+	_, scraped := fetch(t, server.admin+"/metrics")
+	has(t, scraped, atTheDoor...)
+	has(t, scraped, inTheStore...)
+	if strings.Contains(scraped, "private") {
+		t.Errorf("the metrics hold what a caller made up:\n%s", ours(strings.Split(scraped, "\n")))
+	}
+}
+
+func TestMetricsOfTwoProcesses(t *testing.T) {
+	gateway, service := startObservedPair(t)
+	use(t, gateway.url)
+	_, scraped := fetch(t, gateway.admin+"/metrics")
+	has(t, scraped, atTheDoor...)
+	has(t, scraped,
+		`rpc_client_call_duration_seconds_count`+ofRPC+`Batch`+ofOK+`1`,
+		`rpc_client_call_duration_seconds_count`+ofRPC+`Get`+ofOK+`2`,
+		`kv_hop_batch_operations_sum 2`)
+	_, inside := fetch(t, service.admin+"/metrics")
+	has(t, inside, inTheStore...)
+	has(t, inside, `rpc_server_call_duration_seconds_count`+ofRPC+`Batch`+ofOK+`1`)
+	for _, text := range []string{scraped, inside} {
+		if strings.Contains(text, "private") {
+			t.Errorf("the metrics hold what a caller made up:\n%s", ours(strings.Split(text, "\n")))
+		}
+	}
+}
+
+func TestMetricsAndProfilesAreNeverPublic(t *testing.T) {
+	server := startObserved(t, key, "serve")
+	_, service := startObservedPair(t)
+	for _, url := range []string{server.url, service.url} {
+		for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap"} {
+			if status, body := fetch(t, url+path); status != http.StatusNotFound {
+				t.Errorf("GET %s: %d, %s", path, status, body)
+			}
+		}
+	}
+}
+
+// Operators want to see what keeps a server from stopping.
+func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
+	server := startObserved(t, key, "serve")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	begin := "PUT /v1/values/slow HTTP/1.1\r\nHost: test\r\nX-Api-Key: secret\r\nContent-Type: text/plain\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+	if _, err := io.WriteString(conn, begin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil { // the handler asks for the body
+		t.Fatal(err)
+	}
+	server.stop()
+	server.log.find(t.Context(), `(msg=stopping)`)
+	if status, body := fetch(t, server.admin+"/metrics"); status != http.StatusOK || !strings.Contains(body, "kv_keys 0") {
+		t.Errorf("GET /metrics while stopping: %d, %s", status, body)
+	}
+	if _, err := io.WriteString(conn, "xx"); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-server.code; code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	var closed net.Dialer
+	if c, err := closed.DialContext(context.Background(), "tcp", strings.TrimPrefix(server.admin, "http://")); err == nil {
+		c.Close()
+		t.Error("the admin address is served after the end")
+	}
+}
+
+// A call can be followed by its id through the logs of both services.
+func TestBothServicesLogTheRequestID(t *testing.T) {
+	service := startKV(t, map[string]string{"KV_SERVICE_TOKEN": "token", "KV_LOG_LEVEL": "debug"}, "kvservice")
+	gateway := startKV(t, map[string]string{
+		"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url, "KV_LOG_LEVEL": "debug", "KV_LOG_FORMAT": "text",
+	}, "gateway")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, gateway.url+"/v1/values/private", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", "secret")
+	req.Header.Set("X-Request-Id", "followed-1")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if got := res.Header.Get("X-Request-Id"); got != "followed-1" {
+		t.Errorf("the answer has the request id %q", got)
+	}
+	for _, log := range []*lines{gateway.log, service.log} {
+		if log.find(t.Context(), `level=DEBUG msg=(\w+) .*request=followed-1`); strings.Contains(log.text, "private") {
+			t.Errorf("the log names a key: %s", log.text)
+		}
+	}
+}

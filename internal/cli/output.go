@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"key-value/client"
+)
+
+// What the flag --output can be.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+	outputRaw   = "raw"
+	outputNone  = "none"
+)
+
+// output is the flag --output: how a command prints its result.
+type output struct {
+	format  string
+	formats []string
+}
+
+// flags adds the flag to cmd; the first of formats is its default.
+func (o *output) flags(cmd *cobra.Command, formats ...string) {
+	o.format, o.formats = formats[0], formats
+	cmd.Flags().VarP(o, "output", "o", "how to print the result: "+oneOf(formats))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// Set implements [pflag.Value].
+func (o *output) Set(text string) error {
+	if !slices.Contains(o.formats, text) {
+		return fmt.Errorf("use %s", oneOf(o.formats))
+	}
+	o.format = text
+	return nil
+}
+
+// String implements [pflag.Value].
+func (o *output) String() string { return o.format }
+
+// Type implements [pflag.Value].
+func (o *output) Type() string { return "format" }
+
+// oneOf lists words in a sentence.
+func oneOf(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// entryJSON is an entry as the commands print it, and as import reads it: the contract's JSON.
+type entryJSON struct {
+	Key        string    `json:"key"`
+	Value      *string   `json:"value,omitzero"` // the content, if it is text
+	Data       []byte    `json:"data,omitzero"`  // the content, if it is not
+	ETag       string    `json:"etag,omitzero"`
+	UpdateTime time.Time `json:"updateTime,omitzero"`
+	ExpireTime time.Time `json:"expireTime,omitzero"`
+}
+
+func newEntryJSON(e client.Entry) entryJSON {
+	entry := entryJSON{Key: e.Key, ETag: e.ETag, UpdateTime: e.UpdateTime, ExpireTime: e.ExpireTime}
+	switch text := string(e.Value); {
+	case e.Value == nil:
+	case utf8.ValidString(text):
+		entry.Value = &text
+	default:
+		entry.Data = e.Value
+	}
+	return entry
+}
+
+// withoutValue is the entry as a write answers with it.
+func withoutValue(e client.Entry) *entryJSON {
+	e.Value = nil
+	entry := newEntryJSON(e)
+	return &entry
+}
+
+// printJSON writes v on a line of its own.
+func printJSON(w io.Writer, v any) error {
+	if err := json.MarshalWrite(w, v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// The key stands last, where it needs no width: a listing is printed while it comes.
+func printHeader(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%9s  %11s  %-20s  %s\n", "BYTES", "EXPIRES IN", "ETAG", "KEY")
+	return err
+}
+
+func printRow(w io.Writer, e client.Entry) error {
+	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.ExpireTime), e.ETag, e.Key)
+	return err
+}
+
+// ttlLeft says how long there is until then, in as many words as one needs.
+func ttlLeft(then time.Time) string {
+	const day = 24 * time.Hour
+	switch left := time.Until(then); {
+	case then.IsZero():
+		return "never"
+	case left < time.Second:
+		return "<1s"
+	case left < day:
+		return left.Round(time.Second).String()
+	default:
+		return fmt.Sprintf("%dd%dh", left/day, left%day/time.Hour)
+	}
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// cutImport imports a file of which the last line is cut off, and returns its name and the whole one.
+func cutImport(t *testing.T, env map[string]string) (name string, whole []string) {
+	t.Helper()
+	whole = []string{line("a", "1"), line("b", "2"), line("c", "3"), line("d", "4")}
+	name = write(t, whole[0], whole[1], whole[2][:10])
+	check(t, env, "", "import "+name, wants{1, "", `kv: 2 entries written\n.*\nkv: line 3: the entry is cut off\n`})
+	rewrite(t, name, whole...)
+	return name, whole
+}
+
+func TestAnImportGoesOnWhereItWasCut(t *testing.T) {
+	env := serving(t)
+	name, _ := cutImport(t, env)
+	check(t, env, "", "import --resume "+name, wants{err: `kv: 2 entries written\n`})
+	check(t, env, "", "ls --keys", wants{out: "a\nb\nc\nd\n"})
+	check(t, env, "", "import --resume "+name, wants{1, "", `kv: there is no \S+ to go on from: .*\n`})
+	check(t, env, "", "import "+name, wants{err: `kv: 4 entries written\n`})
+}
+
+func TestAnImportDoesNotGoOnWithWhatIsNotTheSame(t *testing.T) {
+	t.Run("another file", func(t *testing.T) {
+		env := serving(t)
+		name, whole := cutImport(t, env)
+		rewrite(t, name, append([]string{line("0", "0")}, whole...)...)
+		check(t, env, "", "import --resume "+name, wants{1, "", `.*kv: line 2 is not the entry of "b" any more: .*\n`})
+		rewrite(t, name, whole[0])
+		check(t, env, "", "import --resume "+name, wants{1, "", `.*kv: there are 1 lines, and not the 2 .*\n`})
+	})
+	t.Run("another store", func(t *testing.T) {
+		name, _ := cutImport(t, serving(t))
+		check(t, serving(t), "", "import --resume "+name, wants{1, "", `kv: the last import went to .*\n`})
+	})
+	t.Run("a store that lost its data", func(t *testing.T) {
+		env := serving(t)
+		name, _ := cutImport(t, env)
+		text, err := os.ReadFile(name + ".progress")
+		if err != nil {
+			t.Fatal(err)
+		}
+		rewrite(t, name+".progress", strings.ReplaceAll(string(text), `"started":"2`, `"started":"1`))
+		check(t, env, "", "import --resume "+name, wants{1, "", `kv: the store was restarted since, .*\n`})
+	})
+	t.Run("a broken checkpoint", func(t *testing.T) {
+		env := serving(t)
+		name, _ := cutImport(t, env)
+		rewrite(t, name+".progress", `{"line":`)
+		check(t, env, "", "import --resume "+name, wants{1, "", `kv: \S+.progress cannot be read, .*\n`})
+	})
+}
+
+func TestLinesArePassedOver(t *testing.T) {
+	env := serving(t)
+	in := line("a", "1") + "\nbroken\n" + line("c", "3") + "\n"
+	check(t, env, in, "import --skip 2", wants{err: `kv: 1 entries written\n`})
+	check(t, env, in, "import --skip 4", wants{1, "", `.*there are 3 lines, .*`})
+	check(t, env, in, "import", wants{1, "", `.*kv: lines 1 to 1 are done; to go on from there: kv import - --skip 1\n.*`})
+	check(t, env, in, "import --skip -1", wants{2, "", `kv: --skip -1: .*\n`})
+	check(t, env, in, "import --resume", wants{2, "", `kv: --resume goes on with a file: .*\n`})
+	check(t, env, in, "import a --resume --skip 1", wants{2, "", `kv: --resume and --skip exclude .*\n`})
+	check(t, env, in, "import "+filepath.Join(t.TempDir(), "nope"), wants{1, "", `kv: open .*\n`})
+}
+
+func TestAFullStoreEndsAnImport(t *testing.T) {
+	env := serving(t, "--max-memory", "4MiB")
+	var lines []string
+	for i := range 8 {
+		lines = append(lines, line(string(rune('a'+i)), strings.Repeat("x", 900_000)))
+	}
+	check(t, env, "", "import "+write(t, lines...), wants{1, "", `kv: \d entries written\n.*kv: line \d: the store is full; .*\n`})
+}
+
+func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
+	env := serving(t)
+	var in []string
+	for _, name := range []string{"a", "b/1", "b/2", "b/3", "c"} {
+		in = append(in, line(name, strings.Repeat(name, 50_000)))
+	}
+	check(t, env, strings.Join(in, "\n"), "import", wants{err: `.*`})
+	for name, test := range map[string]struct {
+		before string
+		want   string
+	}{
+		"nothing yet":           {"", `kv: 3 entries exported\n`},
+		"half a line":           {in[1][:100], `kv: 3 entries exported\n`},
+		"a line":                {in[1] + "\n", `kv: 2 entries exported\n`},
+		"a line without an end": {in[1], `kv: 3 entries exported\n`},
+		"a line and a half":     {in[1] + "\n" + in[2][:len(in[2])-1], `kv: 2 entries exported\n`},
+		"all lines":             {strings.Join(in[1:4], "\n") + "\n", `kv: 0 entries exported\n`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write(t, test.before)
+			check(t, env, "", "export b/ --file "+file, wants{1, "", `.*kv: \S+ is there already: .*\n`})
+			check(t, env, "", "export b/ --resume --file "+file, wants{err: test.want})
+			got, err := os.ReadFile(file)
+			if want := strings.Join(in[1:4], "\n") + "\n"; err != nil || string(got) != want {
+				t.Errorf("the file has %d bytes, %v; want %d", len(got), err, len(want))
+			}
+		})
+	}
+	check(t, env, "", "export b/ --resume --file "+filepath.Join(t.TempDir(), "new"), wants{err: `kv: 3 entries exported\n`})
+	check(t, env, "", "export b/ --resume --file "+write(t, in[0], ""), wants{1, "", `.*ends with the key "a", which is not one of the prefix "b/".*\n`})
+	check(t, env, "", "export --resume --file "+write(t, "something else", ""), wants{1, "", `.*its last line is no entry, .*\n`})
+	check(t, env, "", "export --after b/2", wants{out: `\{"key":"b/3",[^\n]*\n\{"key":"c",[^\n]*\n`, err: `kv: 2 entries exported\n`})
+	check(t, env, "", "export --resume", wants{2, "", `kv: --resume goes on with a file: .*\n`})
+	check(t, env, "", "export --resume --after a --file x", wants{2, "", `kv: --resume and --after exclude .*\n`})
+}
+
+// An export that cannot begin leaves no file that would be in the way of the next one.
+func TestAnExportThatCannotBeginLeavesNothing(t *testing.T) {
+	env := serving(t)
+	file := filepath.Join(t.TempDir(), "new")
+	wrong := map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "wrong"}
+	check(t, wrong, "", "export --file "+file, wants{4, "", `kv: a valid API key [^\n]*\n`})
+	check(t, env, "", "export --file "+file, wants{err: `kv: 0 entries exported\n`})
+	check(t, env, "", "export --file "+filepath.Join(file, "under"), wants{1, "", `kv: open .*\n`})
+}

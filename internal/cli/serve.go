@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"key-value/gateway"
+	"key-value/internal/auth"
+	"key-value/internal/server/rpc"
+	"key-value/kvservice"
+)
+
+func newServe(getenv func(string) string) *cobra.Command {
+	s, g, e := newDaemon(getenv), &gatewayFlags{}, &engineFlags{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run gateway and kvservice in one process",
+		Long: `Runs gateway and kvservice in one process, with no network between them.
+
+Environment: KV_API_KEY is an API key with all rights, beside those of --api-keys-file. If neither is set, a key
+is made and printed. KV_REDIS_USERNAME and KV_REDIS_PASSWORD are for a store in Redis.`,
+		Example: "  KV_API_KEY=my-secret-key kv serve",
+		Args:    cobra.NoArgs,
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveBoth(cmd, g, e) }
+	s.flags(cmd, "127.0.0.1:8888")
+	g.flags(cmd)
+	e.flags(cmd)
+	return cmd
+}
+
+func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) error {
+	if err := s.check(cmd); err != nil {
+		return err
+	}
+	key := s.getenv("KV_API_KEY")
+	var started func(string)
+	if key == "" && g.file == "" {
+		key = auth.Generate("default")
+		started = func(addr string) { introduce(cmd.OutOrStdout(), s.url(addr), key) }
+	}
+	keys, stop, err := g.open(s, key)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	engine, err := e.open(cmd.Context(), s)
+	if err != nil {
+		return err
+	}
+	limiter := e.limiter(s.calls)
+	service := rpc.NewServer(
+		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter}),
+		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
+	)
+	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, keys, limiter))
+	return closing(engine, s.run(cmd.Context(), handler, started))
+}
+
+// url returns where a server that listens on addr is reached from this machine.
+func (s *daemon) url(addr string) string {
+	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
+		addr = net.JoinHostPort("localhost", port)
+	}
+	if s.tls != nil {
+		return "https://" + addr
+	}
+	return "http://" + addr
+}
+
+// introduce tells who started the server at url the key that was made, once, and a line to try it with.
+func introduce(out io.Writer, url, key string) {
+	fmt.Fprintf(out, `KV_API_KEY is not set, so this key was made; it is valid until the server stops:
+
+    %s
+
+Try it:
+
+    curl -X PUT %s/v1/values -H "Content-Type: application/json" -H "x-api-key: %s" -d '{"key": "hello", "value": "world"}'
+    curl %s/v1/values/hello -H "x-api-key: %s"
+
+Or open %s in a browser.
+
+`, key, url, key, url, key, url)
+}

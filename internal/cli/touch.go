@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"key-value/client"
+)
+
+// touchFlags say what becomes of a TTL.
+type touchFlags struct {
+	conditionFlags
+	output
+
+	ttl     time.Duration
+	persist bool
+}
+
+func newTouch(getenv func(string) string) *cobra.Command {
+	c, f := &connection{getenv: getenv}, &touchFlags{}
+	cmd := &cobra.Command{
+		Use:   "touch KEY --ttl TTL | --persist",
+		Short: "Change or remove the TTL of a key",
+		Long:  "Change or remove the TTL of a key, and nothing else of it. The entry gets a new etag.",
+		Example: `  kv touch session --ttl 30m
+  kv touch session --persist`,
+		Args:              cobra.ExactArgs(1),
+		RunE:              func(cmd *cobra.Command, args []string) error { return c.touch(cmd, f, args[0]) },
+		ValidArgsFunction: c.completeKey(1),
+	}
+	c.flags(cmd)
+	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "how long the entry lives from now, such as 90s, 5m or 24h")
+	cmd.Flags().BoolVar(&f.persist, "persist", false, "let the entry live for ever")
+	f.matchFlag(cmd)
+	f.output.flags(cmd, outputNone, outputJSON)
+	return cmd
+}
+
+func (c *connection) touch(cmd *cobra.Command, f *touchFlags, key string) error {
+	if err := exclusive(cmd, "ttl", "persist"); err != nil {
+		return err
+	}
+	if !f.persist && !cmd.Flags().Changed("ttl") {
+		return usageError{errors.New("say what becomes of the TTL: --ttl 5m, or --persist for none")}
+	}
+	var options []client.WriteOption
+	if !f.persist {
+		options = append(options, client.TTL(f.ttl))
+	}
+	conditions, err := f.conditions(cmd)
+	if err != nil {
+		return err
+	}
+	for _, condition := range conditions {
+		options = append(options, condition)
+	}
+	ctx, cancel, kv, err := c.open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	entry, err := kv.Touch(ctx, key, options...)
+	if err != nil || f.format == outputNone {
+		return err
+	}
+	return printJSON(cmd.OutOrStdout(), touchJSON{withoutValue(entry)})
+}
+
+// touchJSON is what became of a touch, in the contract's JSON.
+type touchJSON struct {
+	Entry *entryJSON `json:"entry"`
+}

@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	collectorv1 "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	commonv1 "go.opentelemetry.io/proto/otlp/common/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// span is what a receiver got to know of one.
+type span struct {
+	service, name, trace, id, parent string
+	attributes                       string // all of them, as text
+	links                            int
+}
+
+// receiver receives traces as OTLP over HTTP.
+type receiver struct {
+	url   string
+	mu    sync.Mutex
+	spans []span // guarded by mu
+}
+
+// collect serves a receiver, to which every command that starts from now on sends its traces.
+func collect(t *testing.T) *receiver {
+	t.Helper()
+	c := &receiver{}
+	server := httptest.NewServer(c)
+	t.Cleanup(server.Close)
+	c.url = server.URL
+	for name, value := range c.environment() {
+		t.Setenv(name, value) // where the exporter looks
+	}
+	return c
+}
+
+func (c *receiver) environment() map[string]string {
+	return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.url, "OTEL_TRACES_SAMPLER": "parentbased_always_on"}
+}
+
+// with returns env and where the traces go.
+func (c *receiver) with(env map[string]string) map[string]string {
+	for name, value := range c.environment() {
+		env[name] = value
+	}
+	return env
+}
+
+func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	var batch collectorv1.ExportTraceServiceRequest
+	if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(body, &batch) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, from := range batch.GetResourceSpans() {
+		service := value(from.GetResource().GetAttributes(), "service.name")
+		for _, scope := range from.GetScopeSpans() {
+			for _, s := range scope.GetSpans() {
+				c.spans = append(c.spans, span{
+					service, s.GetName(), hex.EncodeToString(s.GetTraceId()), hex.EncodeToString(s.GetSpanId()),
+					hex.EncodeToString(s.GetParentSpanId()), s.String(), len(s.GetLinks()),
+				})
+			}
+		}
+	}
+}
+
+func value(attributes []*commonv1.KeyValue, name string) string {
+	for _, a := range attributes {
+		if a.GetKey() == name {
+			return a.GetValue().GetStringValue()
+		}
+	}
+	return ""
+}
+
+// chain follows a trace from its first span, of which the parent is known, and returns what it passes.
+func (c *receiver) chain(t *testing.T, trace, parent string) (names []string) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := 0; i < len(c.spans); i++ {
+		s := c.spans[i]
+		if strings.Contains(s.attributes, "private") {
+			t.Errorf("a span names a key: %s", s.attributes)
+		}
+		if s.trace == trace && s.parent == parent {
+			names, parent, i = append(names, s.service+" "+s.name), s.id, -1
+		}
+	}
+	return names
+}
+
+const (
+	callersTrace = "0af7651916cd43dd8448eb211c80319c"
+	callersSpan  = "b7ad6b7169203331"
+)
+
+// getTraced reads a key over REST as part of the caller's trace.
+func getTraced(t *testing.T, url, path, contentType, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body == "" {
+		req.Method = http.MethodGet
+	}
+	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("X-Api-Key", "secret")
+	req.Header.Set("Traceparent", "00-"+callersTrace+"-"+callersSpan+"-01")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, res.Body)
+	_ = res.Body.Close()
+}
+
+const getPath = "/keyvalue.v1.KeyValueService/Get"
+
+// One trace leads from the caller through the gateway to the service.
+func TestTracesLeadThroughBothServices(t *testing.T) {
+	for name, test := range map[string]struct {
+		path, body string
+		entrance   string
+	}{
+		"REST": {"/v1/values/private", "", "GET /v1/values/{key}"},
+		"RPC":  {getPath, `{"key":"private"}`, getPath[1:]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := collect(t)
+			service := startKV(t, c.with(map[string]string{"KV_SERVICE_TOKEN": "token"}), "kvservice")
+			gateway := startKV(t, c.with(map[string]string{
+				"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url,
+			}), "gateway")
+			getTraced(t, gateway.url, test.path, "application/json", test.body)
+			for _, p := range []*process{gateway, service} {
+				p.stop()
+				<-p.code // everything is sent by then
+			}
+			got := strings.Join(c.chain(t, callersTrace, callersSpan), ", ")
+			want := "kv-gateway " + test.entrance + ", kv-gateway " + getPath[1:] + ", kv-kvservice " + getPath[1:]
+			if got != want {
+				t.Errorf("the trace is %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+func TestTracesOfOneProcess(t *testing.T) {
+	c := collect(t)
+	server := startKV(t, c.with(map[string]string{"KV_API_KEY": "secret"}), "serve")
+	getTraced(t, server.url, "/v1/values/private", "", "")
+	server.stop()
+	<-server.code
+	got := strings.Join(c.chain(t, callersTrace, callersSpan), ", ")
+	if want := "kv-serve GET /v1/values/{key}, kv-serve " + getPath[1:]; got != want {
+		t.Errorf("the trace is %s\nwant %s", got, want)
+	}
+}
+
+func TestNothingIsSentThatNobodyAskedFor(t *testing.T) {
+	c := collect(t)
+	for name, env := range map[string]map[string]string{
+		"no endpoint": {}, "no SDK": c.with(map[string]string{"OTEL_SDK_DISABLED": "true"}),
+		"no exporter": c.with(map[string]string{"OTEL_TRACES_EXPORTER": "none"}),
+	} {
+		env["KV_API_KEY"] = "secret"
+		server := startKV(t, env, "serve")
+		getTraced(t, server.url, "/v1/values/private", "", "")
+		server.stop()
+		<-server.code
+		if names := c.chain(t, callersTrace, callersSpan); len(names) != 0 {
+			t.Errorf("with %s these spans are sent: %q", name, names)
+		}
+	}
+	if got := kv(t, map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": c.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+	}, "", "serve"); got.code != 2 {
+		t.Errorf("with a protocol that there is not, kv serve = %+v, want code 2", got)
+	}
+}

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// write writes a file of lines and returns its name.
+func write(t *testing.T, lines ...string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "in.ndjson")
+	rewrite(t, name, lines...)
+	return name
+}
+
+func rewrite(t *testing.T, name string, lines ...string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func line(key, value string) string { return fmt.Sprintf(`{"key":%q,"value":%q}`, key, value) }
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func TestWhatIsExportedIsImported(t *testing.T) {
+	from, to := serving(t), serving(t)
+	expires := time.Now().Add(time.Hour).UTC()
+	in := strings.Join([]string{line("a", "1"), line("b", ""), `{"key":"c","data":"/wA="}`, `{"key":"d","data":""}`,
+		`{"key":"e","value":"x","expireTime":"` + expires.Format(time.RFC3339Nano) + `"}`, `{"key":"ä \"<>&","value":"\u2028\u0000"}`}, "\n")
+	check(t, from, in, "import", wants{err: `kv: 6 entries written\n`})
+	exported := kv(t, from, "", "export")
+	if exported.code != 0 || exported.err != "kv: 6 entries exported\n" {
+		t.Errorf("kv export = %+v", exported)
+	}
+	check(t, to, exported.out, "import -", wants{err: `kv: 6 entries written\n`})
+	again := kv(t, to, "", "export").out
+	expiry := regexp.MustCompile(`"key":"e","value":"x","expireTime":"([^"]+)"`).FindStringSubmatch(again)
+	if strings.Count(again, "expireTime") != 1 || expiry == nil {
+		t.Fatalf("the second export is %s, want one entry that expires", again)
+	}
+	got, err := time.Parse(time.RFC3339, expiry[1])
+	if late := got.Sub(expires); err != nil || late < 0 || late > time.Minute {
+		t.Errorf("it expires at %s, %v; want %v and hardly later", expiry[1], err, expires)
+	}
+	for _, name := range []string{"a", "b", "c", "d", "ä \"<>&"} {
+		if a, b := kv(t, from, "", "get", name), kv(t, to, "", "get", name); a != b || a.code != 0 {
+			t.Errorf("%s was %+v and is %+v", name, a, b)
+		}
+	}
+}
+
+func TestAnImportSaysWhatBecameOfEachEntry(t *testing.T) {
+	env := serving(t, "--max-value-bytes", "100")
+	check(t, env, "", "set there old", wants{})
+	long := strings.Repeat("x", 101)
+	in := strings.Join([]string{
+		line("there", "new"), ``, line("long", long), line("..", "x"), line("good", "x"),
+		`{"key":"gone","value":"x","expireTime":"2020-01-01T00:00:00Z"}`,
+		line("huge", strings.Repeat(long, 10_000)),
+	}, "\n")
+	check(t, env, in, "import --create-only", wants{1, "",
+		`kv: line 3 was refused: .*\nkv: line 4 was refused: .*\nkv: line 7 was refused: .*\n` +
+			`kv: 1 entries written, 1 there already, 1 expired, 3 refused\nkv: 3 entries were refused and are not in the store\n`})
+	check(t, env, "", "get there", wants{out: "old"})
+	check(t, env, line("there", "new"), "import", wants{err: `kv: 1 entries written\n`})
+	check(t, env, "", "get there", wants{out: "new"})
+	check(t, env, strings.Repeat(line("..", "x")+"\n", 50), "import", wants{1, "",
+		`(kv: line \d+ was refused: [^\n]*\n){20}kv: further ones are counted only\nkv: 0 entries written, 50 refused\n.*`})
+}
+
+// Entries that are too many for one message of this server are written by several.
+func TestAnImportDividesWhatIsTooLarge(t *testing.T) {
+	env := serving(t, "--max-value-bytes", "1000")
+	var lines []string
+	for i := range 450 {
+		lines = append(lines, line(fmt.Sprint(i), strings.Repeat("x", 1000)))
+	}
+	check(t, env, strings.Join(lines, "\n"), "import", wants{err: `kv: 450 entries written\n`})
+}
+
+// The last line with a key wins, however far apart they are.
+func TestTheLastLineWithAKeyCounts(t *testing.T) {
+	env := serving(t)
+	for _, distance := range []int{1, importBatch - 1, importBatch, importBatch + 1, 3 * importBatch} {
+		var lines []string
+		for round := range 3 {
+			for i := range distance {
+				lines = append(lines, line(fmt.Sprint(i), fmt.Sprint(round)))
+			}
+		}
+		check(t, env, strings.Join(lines, "\n"), "import", wants{err: `.*written\n`})
+		got := kv(t, env, "", "export").out
+		if n := strings.Count(got, `"value":"2"`); n != distance {
+			t.Errorf("%d of %d entries have their last value", n, distance)
+		}
+	}
+}
+
+func TestABrokenLineEndsAnImportBehindWhatWasDone(t *testing.T) {
+	env := serving(t)
+	for broken, why := range map[string]string{
+		`{"key":"b","val`:                    `the entry is cut off`,
+		`{"key":"b"}`:                        `the entry must have either value or data`,
+		`{"key":"b","value":"","data":""}`:   `the entry must have either value or data`,
+		`{"value":"b"}`:                      `the entry has no key`,
+		`{"key":"b","vlue":"b"}`:             `this is no entry.*vlue.*`,
+		`{"key":"b","data":"%"}`:             `this is no entry.*`,
+		`{"key":"b","key":"c","value":"b"}`:  `this is no entry.*`,
+		`b`:                                  `this is no entry.*`,
+		`{"key":"b","value":"b"}{"key":"c"}`: `this is no entry.*`,
+	} {
+		name := write(t, line("a", "1"), "", broken, line("c", "1"))
+		check(t, env, "", "import "+name, wants{1, "",
+			`kv: 1 entries written\nkv: lines 1 to 2 are done; to go on from there: kv import \S+ --resume\nkv: line 3: ` + why + `\n`})
+		check(t, env, "", "ls --keys", wants{out: "a\n"})
+		rewrite(t, name, line("a", "1"), "", line("b", "mended"), line("c", "1"))
+		check(t, env, "", "import "+name+" --resume", wants{err: `kv: 2 entries written\n`})
+		check(t, env, "", "del b c", wants{})
+		if exists(name + ".progress") {
+			t.Error("the checkpoint is left after the end")
+		}
+	}
+}

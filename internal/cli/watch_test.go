@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// watching is a watch that runs until it is stopped.
+type watching struct {
+	out, err *lines
+	stop     context.CancelFunc
+	code     chan int
+}
+
+func startWatch(t *testing.T, env map[string]string, args ...string) *watching {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &watching{newLines(), newLines(), cancel, make(chan int, 1)}
+	go func() {
+		w.code <- run(ctx, "test", append([]string{"watch"}, args...), streams{strings.NewReader(""), w.out, w.err},
+			func(name string) string { return env[name] })
+	}()
+	t.Cleanup(cancel)
+	return w
+}
+
+// end stops the watch and returns what it said then.
+func (w *watching) end(t *testing.T) string {
+	t.Helper()
+	w.stop()
+	if code := <-w.code; code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	return w.err.text
+}
+
+func TestAWatchTellsWhatHappensAndHowToGoOn(t *testing.T) {
+	env := serving(t)
+	check(t, env, "", "set a/1 old", wants{})
+	w := startWatch(t, env, "--prefix", "a/", "--snapshot")
+	w.out.find(t.Context(), `(sync)\n`)
+	check(t, env, "two\nlines", "set a/2", wants{})
+	check(t, env, "", "set b other", wants{})
+	check(t, env, "", "del a/1", wants{})
+	check(t, env, "", "set a/3 x --ttl 1ms", wants{})
+	w.out.find(t.Context(), `(expire)  a/3\n`)
+	said := w.end(t)
+	want := "put     a/1  \"old\"\nsync\nput     a/2  \"two\\nlines\"\ndelete  a/1\nput     a/3  \"x\"\nexpire  a/3\n"
+	if w.out.text != want {
+		t.Errorf("the watch told %q, want %q", w.out.text, want)
+	}
+	token := regexp.MustCompile(`\Akv: to go on from here: kv watch --prefix a/ --resume (\S+)\n\z`).FindStringSubmatch(said)
+	if token == nil {
+		t.Fatalf("at its end the watch said %q", said)
+	}
+
+	check(t, env, "", "set a/4 meanwhile", wants{})
+	w = startWatch(t, env, "--prefix", "a/", "--resume", token[1], "-o", "json")
+	next := w.out.find(t.Context(), `"key":"a/4","value":"meanwhile".*"resumeToken":"(\S+)"\}\n`)
+	if said := w.end(t); !strings.Contains(said, "--resume "+next+"\n") {
+		t.Errorf("at its end the watch said %q, want to go on from %s", said, next)
+	}
+	if n := strings.Count(w.out.text, "\n"); n != 1 {
+		t.Errorf("the resumed watch told %s, want one event", w.out.text)
+	}
+}
+
+func TestAWatchOfOneKey(t *testing.T) {
+	env := serving(t)
+	w := startWatch(t, env, "a b", "-o", "json")
+	w.out.find(t.Context(), `(\{"type":"sync","resumeToken":"\S+"\})\n`)
+	kv(t, env, "\xff", "set", "a b")
+	kv(t, env, "", "set", "a b c", "x")
+	kv(t, env, "", "del", "a b")
+	w.out.find(t.Context(), `(\{"type":"delete","entry":\{"key":"a b"\},"resumeToken":"\S+"\})\n`)
+	if said := w.end(t); !strings.HasPrefix(said, "kv: to go on from here: kv watch 'a b' --resume ") {
+		t.Errorf("at its end the watch said %q", said)
+	}
+	if !strings.Contains(w.out.text, `{"type":"put","entry":{"key":"a b","data":"/w==",`) || strings.Contains(w.out.text, "a b c") {
+		t.Errorf("the watch told %s", w.out.text)
+	}
+}
+
+// A watch tells once that the store has gone, and gives no other sign until it is told to end.
+func TestAWatchOutlivesItsStore(t *testing.T) {
+	server := startKV(t, key, "serve")
+	w := startWatch(t, map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}, "--prefix", "")
+	w.out.find(t.Context(), `(sync)\n`)
+	server.stop()
+	w.err.find(t.Context(), `(the watch was cut and will go on when it can: )`)
+	if said := w.end(t); strings.Count(said, "cut") != 1 || !strings.Contains(said, "--prefix '' --resume") {
+		t.Errorf("the watch said %q", said)
+	}
+}
+
+func TestAWatchThatCannotBegin(t *testing.T) {
+	env := serving(t)
+	check(t, env, "", "watch", wants{2, "", `kv: say what to watch: .*\n`})
+	check(t, env, "", "watch a --prefix b", wants{2, "", `kv: say what to watch: .*\n`})
+	check(t, env, "", "watch a --snapshot --resume b", wants{2, "", `kv: --snapshot and --resume exclude .*\n`})
+	check(t, env, "", "watch a --resume forged", wants{1, "", `kv: resume_token .*\n`})
+	check(t, env, "", "watch a --resume 1y2p0ij32e8e7-1", wants{1, "", `kv: .*\n`})
+	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "watch a", wants{4, "", `kv: .*\n`})
+	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "watch a", wants{5, "", `kv: .*\n`})
+}

@@ -1,0 +1,162 @@
+// Package contract holds the ways in which a call can fail: for each a stable word, and the status code that
+// goes with it.
+//
+// A failure crosses the wire as a status code with a google.rpc.ErrorInfo detail (AIP-193), so that every
+// client can tell failures apart without reading their message.
+package contract
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+// Domain is the ErrorInfo.domain of every reason here.
+const Domain = "keyvalue.v1"
+
+// retryAfter is how long a caller who came too often, or with too many others, should stay away.
+const retryAfter = time.Second
+
+// Reason is why a call failed.
+type Reason string
+
+// The reasons of the contract.
+const (
+	KeyNotFound        Reason = "KEY_NOT_FOUND"
+	ETagMismatch       Reason = "ETAG_MISMATCH"
+	KeyExists          Reason = "KEY_EXISTS"
+	KeyAbsent          Reason = "KEY_ABSENT"
+	KeyInvalid         Reason = "KEY_INVALID"
+	ValueInvalid       Reason = "VALUE_INVALID"
+	TTLInvalid         Reason = "TTL_INVALID"
+	PageTokenInvalid   Reason = "PAGE_TOKEN_INVALID"
+	RequestInvalid     Reason = "REQUEST_INVALID"
+	ValueTooLarge      Reason = "VALUE_TOO_LARGE"
+	BatchTooLarge      Reason = "BATCH_TOO_LARGE"
+	NotAnInteger       Reason = "NOT_AN_INTEGER"
+	IntegerOverflow    Reason = "INTEGER_OVERFLOW"
+	ResumeTooOld       Reason = "RESUME_TOO_OLD"
+	StoreFull          Reason = "STORE_FULL"
+	RateLimited        Reason = "RATE_LIMITED"
+	Overloaded         Reason = "OVERLOADED"
+	APIKeyInvalid      Reason = "API_KEY_INVALID"
+	PermissionDenied   Reason = "PERMISSION_DENIED"
+	ServiceUnavailable Reason = "SERVICE_UNAVAILABLE"
+	DeadlineExceeded   Reason = "DEADLINE_EXCEEDED"
+)
+
+// Code returns the status code that goes with r, or CodeInternal for a word that is not a reason.
+func (r Reason) Code() connect.Code {
+	switch r {
+	case KeyNotFound:
+		return connect.CodeNotFound
+	case ETagMismatch, KeyAbsent:
+		return connect.CodeAborted
+	case KeyExists:
+		return connect.CodeAlreadyExists
+	case KeyInvalid, ValueInvalid, TTLInvalid, PageTokenInvalid, RequestInvalid, ValueTooLarge, BatchTooLarge:
+		return connect.CodeInvalidArgument
+	case NotAnInteger, IntegerOverflow:
+		return connect.CodeFailedPrecondition
+	case ResumeTooOld:
+		return connect.CodeOutOfRange
+	case StoreFull, RateLimited:
+		return connect.CodeResourceExhausted
+	case Overloaded, ServiceUnavailable:
+		return connect.CodeUnavailable
+	case APIKeyInvalid:
+		return connect.CodeUnauthenticated
+	case PermissionDenied:
+		return connect.CodePermissionDenied
+	case DeadlineExceeded:
+		return connect.CodeDeadlineExceeded
+	}
+	return connect.CodeInternal
+}
+
+// Errorf returns an error with reason r, its code, and a message that the caller will see.
+func (r Reason) Errorf(format string, args ...any) *connect.Error {
+	return r.With(r.Code(), nil, fmt.Sprintf(format, args...))
+}
+
+// With returns an error with reason r whose code and metadata are given, as when an error is passed on. One that goes
+// away by itself says when to try again.
+func (r Reason) With(code connect.Code, metadata map[string]string, message string) *connect.Error {
+	if r == Overloaded || r == RateLimited {
+		return r.retryable(code, metadata, message, retryAfter)
+	}
+	return r.plain(code, metadata, message)
+}
+
+// After is Errorf for a call that may succeed when wait has passed.
+func (r Reason) After(wait time.Duration, format string, args ...any) *connect.Error {
+	return r.retryable(r.Code(), nil, fmt.Sprintf(format, args...), wait)
+}
+
+func (r Reason) plain(code connect.Code, metadata map[string]string, message string) *connect.Error {
+	return withDetail(connect.NewError(code, message), &errdetails.ErrorInfo{
+		Reason: string(r), Domain: Domain, Metadata: metadata,
+	})
+}
+
+func (r Reason) retryable(code connect.Code, metadata map[string]string, message string, wait time.Duration) *connect.Error {
+	return withDetail(r.plain(code, metadata, message), &errdetails.RetryInfo{RetryDelay: durationpb.New(wait)})
+}
+
+func withDetail(err *connect.Error, message proto.Message) *connect.Error {
+	detail, marshalErr := connectproto.NewErrorDetail(message)
+	if marshalErr != nil {
+		return err.WithCause(marshalErr)
+	}
+	return err.WithDetail(detail)
+}
+
+// RetryDelay returns how long to wait before the call that failed with err is made again, or 0 if err does not say.
+func RetryDelay(err error) time.Duration {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return 0
+	}
+	for _, detail := range e.Details() {
+		message, err := connectproto.UnmarshalErrorDetail(detail)
+		if info, ok := message.(*errdetails.RetryInfo); ok && err == nil {
+			return info.GetRetryDelay().AsDuration()
+		}
+	}
+	return 0
+}
+
+// Info returns the reason of err and its metadata, or false if err carries none of this domain.
+func Info(err error) (Reason, map[string]string, bool) {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return "", nil, false
+	}
+	for _, detail := range e.Details() {
+		if info, ok := errorInfo(detail); ok {
+			return Reason(info.GetReason()), info.GetMetadata(), true
+		}
+	}
+	return "", nil, false
+}
+
+// Of returns the reason of err, or "" if it has none.
+func Of(err error) Reason {
+	r, _, _ := Info(err)
+	return r
+}
+
+func errorInfo(detail *connect.ErrorDetail) (*errdetails.ErrorInfo, bool) {
+	message, err := connectproto.UnmarshalErrorDetail(detail)
+	if err != nil {
+		return nil, false
+	}
+	info, ok := message.(*errdetails.ErrorInfo)
+	return info, ok && info.GetDomain() == Domain
+}

@@ -1,0 +1,259 @@
+package batching_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectinprocess"
+	"google.golang.org/protobuf/proto"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/contract"
+	"key-value/internal/hop/batching"
+	"key-value/internal/server/rpc"
+	"key-value/internal/testkit/wiretest"
+	"key-value/kvservice"
+	"key-value/kvservice/store/memory"
+)
+
+func TestACallAloneIsNotBatched(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *service, kv client) {
+		for range 3 {
+			if _, err := kv.Set(t.Context(), text("a", "1")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := s.seen(); got != "Set, Set, Set" {
+			t.Errorf("the service saw %s, want three calls", got)
+		}
+	})
+}
+
+func TestCallsThatWaitShareARequest(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *service, kv client) {
+		release := s.stop()
+		var calls sync.WaitGroup
+		for i := range 10 {
+			calls.Go(func() {
+				if _, err := kv.Set(t.Context(), text(fmt.Sprint(i), "1")); err != nil {
+					t.Errorf("Set = %v", err)
+				}
+			})
+			synctest.Wait()
+		}
+		if got := s.seen(); got != "Set, Set" {
+			t.Errorf("while two requests are under way, the service saw %s", got)
+		}
+		release()
+		calls.Wait()
+		if got := s.seen(); got != "Set, Set, Batch of 8" {
+			t.Errorf("the service saw %s, want the eight that waited in one batch", got)
+		}
+	})
+}
+
+func TestEachCallHasItsOwnAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *service, kv client) {
+		if _, err := kv.Set(t.Context(), text("there", "1")); err != nil {
+			t.Fatal(err)
+		}
+		release, done := behind(t, s, kv,
+			func() {
+				res, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "there"})
+				if err != nil || res.GetEntry().GetValue() != "1" {
+					t.Errorf("Get = %v, %v", res, err)
+				}
+			},
+			func() {
+				_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "nope"})
+				e, ok := errors.AsType[*connect.Error](err)
+				if !ok || contract.Of(err) != contract.KeyNotFound || e.Code() != connect.CodeNotFound || !e.IsRemote() {
+					t.Errorf("Get of a key that is not there = %v, want the service's KEY_NOT_FOUND", err)
+				}
+			},
+			func() {
+				_, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: ".."})
+				if contract.Of(err) != contract.KeyInvalid {
+					t.Errorf("Delete of no key = %v, want KEY_INVALID", err)
+				}
+			},
+			func() {
+				res, err := kv.Increment(t.Context(), &keyvaluev1.IncrementRequest{Key: "n", Delta: 3})
+				if err != nil || res.GetValue() != 3 {
+					t.Errorf("Increment = %v, %v", res, err)
+				}
+			},
+			func() {
+				res, err := kv.Touch(t.Context(), &keyvaluev1.TouchRequest{Key: "there"})
+				if err != nil || res.GetEntry().GetKey() != "there" {
+					t.Errorf("Touch = %v, %v", res, err)
+				}
+			},
+		)
+		release()
+		done.Wait()
+		if got := s.seen(); !strings.HasSuffix(got, "Batch of 5") {
+			t.Errorf("the service saw %s, want a batch at the end", got)
+		}
+	})
+}
+
+func TestLargeValuesTravelByThemselves(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *service, kv client) {
+		large := strings.Repeat("x", contract.ValueBytes)
+		if _, err := kv.Set(t.Context(), text("large", large)); err != nil {
+			t.Fatal(err)
+		}
+		get := func() {
+			res, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "large"})
+			if err != nil || res.GetEntry().GetValue() != large {
+				t.Errorf("Get = %d bytes, %v", len(res.GetEntry().GetValue()), err)
+			}
+		}
+		small := func() {
+			if _, err := kv.Set(t.Context(), text("small", "x")); err != nil {
+				t.Errorf("Set = %v", err)
+			}
+		}
+		release, done := behind(t, s, kv, get, small, func() {
+			if _, err := kv.Set(t.Context(), text("large", large)); err != nil {
+				t.Errorf("Set = %v", err)
+			}
+		})
+		if got := s.seen(); got != "Set, Set, Set, Set" {
+			t.Errorf("the service saw %s, want the large Set not to wait for the two under way", got)
+		}
+		release()
+		done.Wait()
+		if got := s.seen(); got != "Set, Set, Set, Set, Batch of 2, Get" {
+			t.Errorf("the service saw %s, want the large value fetched by itself", got)
+		}
+	})
+}
+
+func TestABatchIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *service, kv client) {
+		var calls []func()
+		for i := range 600 {
+			calls = append(calls, func() {
+				if _, err := kv.Set(t.Context(), text(fmt.Sprint(i), "x")); err != nil {
+					t.Errorf("Set = %v", err)
+				}
+			})
+		}
+		for i := range 40 {
+			calls = append(calls, func() {
+				if _, err := kv.Set(t.Context(), text(fmt.Sprint("heavy-", i), strings.Repeat("x", 15<<10))); err != nil {
+					t.Errorf("Set = %v", err)
+				}
+			})
+		}
+		release, done := behind(t, s, kv, calls...)
+		release()
+		done.Wait()
+		operations := 0
+		for _, request := range strings.Split(s.seen(), ", ") {
+			n := 1
+			_, _ = fmt.Sscanf(request, "Batch of %d", &n)
+			if n > 256 {
+				t.Errorf("a batch has %d operations", n)
+			}
+			operations += n
+		}
+		if operations != 642 {
+			t.Errorf("%d operations arrived, want 642", operations)
+		}
+	})
+}
+
+func TestCallsWithHeadersOfTheirOwnKeepThem(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *service, kv client) {
+		release, done := behind(t, s, kv, func() {
+			ctx, info := connect.NewClientContext(t.Context())
+			info.RequestHeader().Set("X-Own", "1")
+			if _, err := kv.Set(ctx, text("a", "x")); err != nil {
+				t.Errorf("Set = %v", err)
+			}
+		})
+		if got := s.seen(); got != "Set, Set, Set" {
+			t.Errorf("the service saw %s, want the call with headers by itself", got)
+		}
+		release()
+		done.Wait()
+	})
+}
+
+func TestManyCallersOverARealConnection(t *testing.T) {
+	engine := memory.New(memory.Options{})
+	t.Cleanup(func() { _ = engine.Close() })
+	server := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
+		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
+	})
+	url := wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
+	transport := batching.New(wiretest.Wires()[0].Transport(t, url))
+	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))
+	var callers sync.WaitGroup
+	for caller := range 64 {
+		callers.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(caller)))
+			for i := range 50 {
+				key, value := fmt.Sprint(caller), fmt.Sprint(i, strings.Repeat("x", random.IntN(40<<10)*random.IntN(2)))
+				if random.IntN(10) == 0 {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(500))*time.Microsecond)
+					_, _ = kv.Get(ctx, &keyvaluev1.GetRequest{Key: key})
+					cancel()
+				}
+				set, err := kv.Set(t.Context(), text(key, value))
+				if err != nil {
+					t.Errorf("Set = %v", err)
+					return
+				}
+				got, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: key})
+				if err != nil || got.GetEntry().GetValue() != value || got.GetEntry().GetEtag() != set.GetEntry().GetEtag() {
+					t.Errorf("caller %d wrote %d bytes and read %d, %v", caller, len(value), len(got.GetEntry().GetValue()), err)
+					return
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// A call through a batch is answered like the same call by itself, failures included.
+func TestABatchedCallIsAnsweredLikeOneByItself(t *testing.T) {
+	requests := []*keyvaluev1.SetRequest{
+		text("a", "1"), text("", "1"), text("a", strings.Repeat("x", 1000)), {Key: "a"},
+		{Key: "a", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xff}}},
+		{Key: "a", Content: &keyvaluev1.SetRequest_Value{Value: "1"}, Precondition: &keyvaluev1.Precondition{}},
+		{Key: "b", Content: &keyvaluev1.SetRequest_Value{Value: "1"},
+			Precondition: &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: true}}},
+	}
+	for _, req := range requests {
+		inBubble(t, func(t *testing.T, s *service, kv client) {
+			direct := &service{}
+			alone := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(direct.server(t))))
+			wantRes, wantErr := alone.Set(t.Context(), req)
+			var res *keyvaluev1.SetResponse
+			var err error
+			release, done := behind(t, s, kv,
+				func() { res, err = kv.Set(t.Context(), proto.CloneOf(req)) },
+				func() { _, _ = kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "z"}) })
+			release()
+			done.Wait()
+			if fmt.Sprint(err) != fmt.Sprint(wantErr) || contract.Of(err) != contract.Of(wantErr) || res.GetCreated() != wantRes.GetCreated() {
+				t.Errorf("Set(%v) in a batch = %v, %v; by itself %v, %v", req, res, err, wantRes, wantErr)
+			}
+		})
+	}
+}

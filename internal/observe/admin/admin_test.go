@@ -1,0 +1,59 @@
+package admin_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"testing"
+
+	"key-value/internal/observe/admin"
+)
+
+// metrics are what somebody else measured.
+var metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "kv_keys 1\n") })
+
+// start serves an admin address until the test ends, and returns its URL.
+func start(t *testing.T) string {
+	t.Helper()
+	var lines bytes.Buffer
+	s, err := admin.Listen(context.Background(), "127.0.0.1:0", metrics, slog.New(slog.NewTextHandler(&lines, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	addr := regexp.MustCompile(`addr=(\S+)`).FindStringSubmatch(lines.String())
+	if addr == nil {
+		t.Fatalf("the log does not say where the admin address is: %s", lines.String())
+	}
+	return "http://" + addr[1]
+}
+
+func TestMetricsAndProfilesAreServed(t *testing.T) {
+	url := start(t)
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
+		res, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK || len(body) == 0 {
+			t.Errorf("GET %s: %s, %d bytes, %v", path, res.Status, len(body), err)
+		}
+	}
+}
+
+func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
+	url := start(t)
+	if s, err := admin.Listen(context.Background(), url[len("http://"):], metrics, slog.New(slog.DiscardHandler)); err == nil {
+		s.Close()
+		t.Error("two admin servers share an address")
+	}
+}

@@ -1,0 +1,84 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect/v2"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+)
+
+// Hop returns a transport that carries the requests of a gateway over next, and measures them. It belongs below the
+// transport that gathers calls, where each request is one on the wire.
+func (m *Metrics) Hop(next connect.Transport) connect.Transport { return hop{m, next} }
+
+type hop struct {
+	metrics *Metrics
+	next    connect.Transport
+}
+
+func (h hop) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	start := time.Now()
+	end := func(err error) {
+		info, _ := connect.CallInfoForClientContext(ctx)
+		h.metrics.made.observe(call{info.Protocol, spec.Procedure, codeOf(err)}, time.Since(start))
+	}
+	return begin(ctx, h.next, spec, h.sent, end)
+}
+
+func (h hop) sent(message any) {
+	if batch, ok := message.(*keyvaluev1.BatchRequest); ok {
+		h.metrics.hopBatches.Observe(float64(len(batch.GetOperations())))
+	}
+}
+
+// hopStream is a request over the hop whose end somebody wants to know.
+type hopStream struct {
+	connect.ClientStream
+	sent func(message any)
+	once sync.Once
+	end  func(err error)
+}
+
+// begin opens a stream of next. It calls sent with each message that is sent, and end once, when the stream fails,
+// is read to its end or is closed.
+func begin(
+	ctx context.Context, next connect.Transport, spec connect.Spec, sent func(any), end func(error),
+) (connect.ClientStream, error) {
+	stream, err := next.NewClientStream(ctx, spec)
+	if err != nil {
+		end(err)
+		return nil, err
+	}
+	return &hopStream{ClientStream: stream, sent: sent, end: end}, nil
+}
+
+func (s *hopStream) Send(message any) error {
+	s.sent(message)
+	return s.ended(s.ClientStream.Send(message))
+}
+
+func (s *hopStream) Receive(message any) error { return s.ended(s.ClientStream.Receive(message)) }
+
+func (s *hopStream) Close() error {
+	s.once.Do(func() { s.end(nil) })
+	return s.ClientStream.Close()
+}
+
+// ended returns err, which is the end of the stream if it is one.
+func (s *hopStream) ended(err error) error {
+	if err != nil {
+		s.once.Do(func() {
+			if errors.Is(err, io.EOF) {
+				s.end(nil)
+				return
+			}
+			s.end(err)
+		})
+	}
+	return err
+}

@@ -1,0 +1,118 @@
+package requestid_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"key-value/internal/observe/requestid"
+)
+
+func TestAnIDIsTakenIfItIsSafe(t *testing.T) {
+	for name, test := range map[string]struct {
+		values []string
+		taken  bool
+	}{
+		"letters, digits and marks":   {[]string{"Req-1_a.b:c"}, true},
+		"one as long as allowed":      {[]string{strings.Repeat("a", 128)}, true},
+		"none":                        {nil, false},
+		"an empty one":                {[]string{""}, false},
+		"one that is too long":        {[]string{strings.Repeat("a", 129)}, false},
+		"two":                         {[]string{"a", "b"}, false},
+		"one with a line break":       {[]string{"a\nlevel=ERROR"}, false},
+		"one with a space":            {[]string{"a b"}, false},
+		"one with quotes":             {[]string{`a"b`}, false},
+		"one with a comma":            {[]string{"a,b"}, false},
+		"one that is not ASCII":       {[]string{"ä"}, false},
+		"one with a control sequence": {[]string{"\x1b[31m"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer := http.Header{}
+			ctx := requestid.Accept(t.Context(), http.Header{requestid.Header: test.values}, answer)
+			got := requestid.FromContext(ctx)
+			if taken := len(test.values) == 1 && got == test.values[0]; taken != test.taken {
+				t.Errorf("the id is %q, want it taken %v", got, test.taken)
+			}
+			if got == "" || answer.Get(requestid.Header) != got {
+				t.Errorf("the id is %q, but the answer has %q", got, answer)
+			}
+		})
+	}
+}
+
+func TestIDsThatAreMadeDiffer(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		id := requestid.FromContext(requestid.Accept(t.Context(), http.Header{}, http.Header{}))
+		if len(id) != 16 || seen[id] {
+			t.Fatalf("id %q is short, or was made before", id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestAnIDCostsTwoAllocations(t *testing.T) {
+	answer := http.Header{}
+	if n := testing.AllocsPerRun(100, func() { requestid.Accept(t.Context(), nil, answer) }); n > 2 {
+		t.Errorf("an id takes %v allocations, want the text and its context", n)
+	}
+}
+
+func TestAContextWithAnIDIsStillTheCallers(t *testing.T) {
+	type key struct{}
+	parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	ctx, done := context.WithCancel(requestid.Accept(parent, nil, http.Header{}))
+	defer done()
+	if ctx.Value(key{}) != "value" || requestid.FromContext(ctx) == "" {
+		t.Error("a context with an id does not have the values of its parent")
+	}
+	cancel()
+	<-ctx.Done()
+}
+
+// chosen returns a context with an id that a caller chose.
+func chosen(t *testing.T, id string) context.Context {
+	return requestid.Accept(t.Context(), http.Header{requestid.Header: {id}}, http.Header{})
+}
+
+func TestABatchTravelsWithTheIDsOfItsCalls(t *testing.T) {
+	made := requestid.Accept(t.Context(), nil, http.Header{})
+	calls := []context.Context{chosen(t, "a"), t.Context(), made, chosen(t, "b")}
+	if got := requestid.FromContext(requestid.Gather(t.Context(), calls, false)); got != "a,b" {
+		t.Errorf("the ids that were chosen are %q, want a,b", got)
+	}
+	want := "a," + requestid.FromContext(made) + ",b"
+	if got := requestid.FromContext(requestid.Gather(t.Context(), calls, true)); got != want {
+		t.Errorf("all ids are %q, want %s", got, want)
+	}
+	if got := requestid.FromContext(requestid.Gather(t.Context(), calls[1:3], false)); got != "" {
+		t.Errorf("of calls whose callers chose none, a batch has %q", got)
+	}
+}
+
+func TestTheIDsOfABatchAreBounded(t *testing.T) {
+	calls := make([]context.Context, 1000)
+	for i := range calls {
+		calls[i] = chosen(t, strings.Repeat("a", 128))
+	}
+	got := requestid.FromContext(requestid.Gather(t.Context(), calls, false))
+	if len(got) > 8<<10 || !strings.HasSuffix(got, ",+937") {
+		t.Errorf("%d bytes of ids, which end with %s", len(got), got[len(got)-10:])
+	}
+}
+
+func TestLogLinesHaveTheID(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(requestid.LogHandler(slog.NewTextHandler(&out, nil)))
+	log.InfoContext(chosen(t, "abc"), "one")
+	log.With("a", 1).InfoContext(chosen(t, "def"), "two")
+	log.Info("three")
+	for i, want := range []string{"msg=one request=abc", "msg=two a=1 request=def", "msg=three"} {
+		if line := strings.Split(out.String(), "\n")[i]; !strings.HasSuffix(line, want) {
+			t.Errorf("line %d is %q, want it to end with %s", i+1, line, want)
+		}
+	}
+}

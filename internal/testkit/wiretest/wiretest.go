@@ -1,0 +1,136 @@
+// Package wiretest lets a test call a real server over every wire that a client of this project can use.
+package wiretest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"testing"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/contract"
+	"key-value/internal/server"
+)
+
+// Wire is one way to speak RPC.
+type Wire struct {
+	Name      string
+	transport func(t testing.TB, url string) connect.Transport
+}
+
+// Wires are all ways to speak RPC.
+func Wires() []Wire {
+	return []Wire{
+		{"Connect", overHTTP()},
+		{"Connect with JSON", overHTTP(connecthttp.WithSendCodec(connect.CodecNameJSON))},
+		{"Connect by HTTP GET", overHTTP(connecthttp.WithHTTPGet())},
+		{"gRPC", overHTTP(connecthttp.WithGRPC())},
+		{"gRPC with JSON", overHTTP(connecthttp.WithGRPC(), connecthttp.WithSendCodec(connect.CodecNameJSON))},
+		{"gRPC beside other traffic", besideOthers(connecthttp.WithGRPC())},
+		{"gRPC by grpc-go", dialGRPC},
+		{"gRPC-Web", overHTTP(connecthttp.WithGRPCWeb())},
+	}
+}
+
+// Serve serves handler as the commands do until the test ends, and returns its URL.
+func Serve(t testing.TB, handler http.Handler) string {
+	t.Helper()
+	return "http://" + serveOn(t, handler, server.Config{})
+}
+
+// ServeTLS does so over TLS. The clients of this package trust it.
+func ServeTLS(t testing.TB, handler http.Handler) string {
+	t.Helper()
+	return "https://" + serveOn(t, handler, server.Config{TLS: ServerTLS(t)})
+}
+
+func serveOn(t testing.TB, handler http.Handler, cfg server.Config) (addr string) {
+	t.Helper()
+	cfg.Listen, cfg.Handler, cfg.State, cfg.Log = "127.0.0.1:0", handler, server.NewState(), slog.New(slog.DiscardHandler)
+	if h, ok := handler.(server.Handler); ok {
+		cfg.RPC = h.RPC
+	}
+	started, done := make(chan string, 1), make(chan error, 1)
+	cfg.Started = func(addr string) { started <- addr }
+	ctx, stop := context.WithCancel(context.Background())
+	go func() { done <- server.Run(ctx, cfg) }()
+	select {
+	case addr := <-started:
+		t.Cleanup(func() { stop(); <-done })
+		return addr
+	case err := <-done:
+		stop()
+		t.Fatalf("serve: %v", err)
+		return ""
+	}
+}
+
+// HTTPClient returns a client that speaks HTTP/2, with TLS where the URL says so.
+func HTTPClient(t testing.TB) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	protocols.SetHTTP2(true)
+	transport := &http.Transport{Protocols: protocols, TLSClientConfig: ClientTLS(t)}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// Transport returns a transport that calls url over w. Every call carries header, as name and value in turn.
+func (w Wire) Transport(t testing.TB, url string, header ...string) connect.Transport {
+	t.Helper()
+	return WithHeader(w.transport(t, url), header...)
+}
+
+// WithHeader returns a transport whose every call carries header, as name and value in turn.
+func WithHeader(transport connect.Transport, header ...string) connect.Transport {
+	return headers{transport, header}
+}
+
+// Dial returns a client that calls the service at url over w. Every call carries header.
+func (w Wire) Dial(t testing.TB, url string, header ...string) keyvaluev1connect.KeyValueServiceClient {
+	t.Helper()
+	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(w.Transport(t, url, header...)))
+}
+
+func overHTTP(options ...connecthttp.Option) func(testing.TB, string) connect.Transport {
+	return func(t testing.TB, url string) connect.Transport {
+		return newTransport(HTTPClient(t), url, options)
+	}
+}
+
+// besideOthers calls on a connection that another kind of request opened, so that net/http serves it.
+func besideOthers(options ...connecthttp.Option) func(testing.TB, string) connect.Transport {
+	return func(t testing.TB, url string) connect.Transport {
+		client := HTTPClient(t)
+		res, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return newTransport(client, url, options)
+	}
+}
+
+func newTransport(client *http.Client, url string, options []connecthttp.Option) connect.Transport {
+	limited := connecthttp.WithReadMaxBytes(contract.ResponseBytes(contract.ValueBytes))
+	return connecthttp.NewTransport(client, url, append([]connecthttp.Option{limited}, options...)...)
+}
+
+type headers struct {
+	connect.Transport
+	header []string
+}
+
+func (h headers) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	info, ok := connect.CallInfoForClientContext(ctx)
+	if !ok {
+		ctx, info = connect.NewClientContext(ctx)
+	}
+	for i := 0; i+1 < len(h.header); i += 2 {
+		info.RequestHeader().Set(h.header[i], h.header[i+1])
+	}
+	return h.Transport.NewClientStream(ctx, spec)
+}
