@@ -1,0 +1,21 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestTheStoreCanBeBuiltUnbatched(t *testing.T) {
+	source, err := os.ReadFile("../../internal/cli/hop.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed, err := withoutBatching(string(source))
+	if err != nil || !strings.Contains(changed, "client.WithoutBatching()") {
+		t.Errorf("it cannot: %v", err)
+	}
+	if _, err := withoutBatching("package main"); err == nil {
+		t.Error("another source is changed too")
+	}
+}

@@ -1,0 +1,111 @@
+package fanout
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"key-value/test/bench/load"
+)
+
+// window is how much a server may have sent that is not acknowledged yet: so much that it never has to wait.
+const window = 1 << 30
+
+// conn is an HTTP/2 connection with many watches on it. It does as little as it can with what arrives, because it
+// shares the machine with the server.
+type conn struct {
+	net     net.Conn
+	framer  *http2.Framer
+	streams map[uint32]*frames // :: stream → what is half received; used by read alone
+	message func([]byte)       // is called with each message
+	end     bool               // whether the requests are one message each
+	block   bytes.Buffer       // a block of headers; used by watch alone
+	encoder *hpack.Encoder     // writes to block
+	next    uint32             // the next stream; used by watch alone
+}
+
+func dial(addr string, end bool, message func([]byte)) (*conn, error) {
+	tcp, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{net: tcp, streams: map[uint32]*frames{}, message: message, end: end, next: 1}
+	c.encoder = hpack.NewEncoder(&c.block)
+	c.framer = http2.NewFramer(tcp, tcp)
+	c.framer.SetReuseFrames()
+	if _, err := io.WriteString(tcp, http2.ClientPreface); err != nil {
+		return nil, err
+	}
+	if err := c.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}); err != nil {
+		return nil, err
+	}
+	return c, c.framer.WriteWindowUpdate(0, window)
+}
+
+// watch opens a stream that sends one message. All streams are opened before read is called.
+func (c *conn) watch(procedure string, message []byte) error {
+	id := c.next
+	c.next += 2
+	c.streams[id] = &frames{}
+	c.block.Reset()
+	for _, field := range [][2]string{
+		{":method", "POST"},
+		{":scheme", "http"},
+		{":path", procedure},
+		{":authority", c.net.RemoteAddr().String()},
+		{"content-type", "application/grpc"},
+		{"te", "trailers"},
+	} {
+		if err := c.encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}); err != nil {
+			return err
+		}
+	}
+	err := c.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: id, BlockFragment: c.block.Bytes(), EndHeaders: true,
+	})
+	if err != nil {
+		return err
+	}
+	return c.framer.WriteData(id, c.end, load.Frame(message))
+}
+
+// read receives until the connection is closed or a stream ends, which none should.
+func (c *conn) read() error {
+	for received := uint32(0); ; {
+		frame, err := c.framer.ReadFrame()
+		if err != nil {
+			return err
+		}
+		switch f := frame.(type) {
+		case *http2.DataFrame:
+			c.streams[f.StreamID].add(f.Data(), c.message)
+			if received += f.Length; received > window/4 {
+				if err := c.framer.WriteWindowUpdate(0, received); err != nil {
+					return err
+				}
+				received = 0
+			}
+		case *http2.SettingsFrame:
+			if !f.IsAck() {
+				err = c.framer.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			if !f.IsAck() {
+				err = c.framer.WritePing(true, f.Data)
+			}
+		case *http2.RSTStreamFrame, *http2.GoAwayFrame:
+			return fmt.Errorf("the server sent %v", f)
+		case *http2.HeadersFrame:
+			if f.StreamEnded() {
+				return fmt.Errorf("the server ended watch %d", f.StreamID)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package load
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"time"
+
+	"key-value/test/bench/process"
+)
+
+// Frame returns message as gRPC sends it: uncompressed, with its length in front.
+func Frame(message []byte) []byte {
+	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
+}
+
+// Call is a gRPC call for [H2Load]. It is made with the same bytes each time.
+type Call struct {
+	Procedure string
+	Message   []byte
+	Headers   []string // such as "x-api-key: secret"
+	Contains  string   // what a good answer contains
+}
+
+// H2Load makes calls to addr for d, so many at a time on each of so many connections. It returns how many were
+// answered in a second.
+//
+// It sees HTTP statuses and not those of gRPC, which are in the trailers: see [Call.Check].
+func H2Load(ctx context.Context, addr string, call Call, connections, streams int, d time.Duration) (float64, error) {
+	ctx, cancel := bounded(ctx, d)
+	defer cancel()
+	file, err := call.write()
+	if err != nil {
+		return 0, err
+	}
+	defer os.Remove(file)
+	args := []string{
+		"--threads", "1",
+		"--clients", strconv.Itoa(connections), "--max-concurrent-streams", strconv.Itoa(streams),
+		"--duration", fmt.Sprintf("%dms", d.Milliseconds()), "--data", file,
+		"--header", "content-type: application/grpc", "--header", "te: trailers",
+	}
+	for _, header := range call.Headers {
+		args = append(args, "--header", header)
+	}
+	out, err := process.Output(ctx, "h2load", append(args, "http://"+addr+call.Procedure)...)
+	if err != nil {
+		return 0, err
+	}
+	return parseH2Load(out)
+}
+
+// write writes the body of the call to a temporary file.
+func (c Call) write() (string, error) {
+	file, err := os.CreateTemp("", "call")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(Frame(c.Message))
+	return file.Name(), errors.Join(err, file.Close())
+}
+
+var (
+	h2loadRate = regexp.MustCompile(`(?m)^finished in .*, ([0-9.]+) req/s`)
+	h2loadGood = regexp.MustCompile(`(?m)^requests: .* 0 failed, 0 errored, 0 timeout$`)
+	h2loadCode = regexp.MustCompile(`(?m)^status codes: \d+ 2xx, 0 3xx, 0 4xx, 0 5xx$`)
+)
+
+func parseH2Load(out string) (float64, error) {
+	if !h2loadGood.MatchString(out) || !h2loadCode.MatchString(out) {
+		return 0, errors.New("h2load saw calls fail: " + out)
+	}
+	return rate(h2loadRate, "h2load", out)
+}

@@ -1,0 +1,103 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"key-value/test/bench/process"
+)
+
+// script has wrk send requests from a file, one after the other.
+//
+//go:embed requests.lua
+var script []byte
+
+// Requests is a file of HTTP/1.1 requests for [Wrk].
+type Requests struct{ script, file string }
+
+// NewRequests returns a file of dir that is still to be written.
+func NewRequests(dir, name string) Requests {
+	return Requests{script: filepath.Join(dir, "requests.lua"), file: filepath.Join(dir, name)}
+}
+
+// Write writes requests, each a whole one with its headers.
+func (r Requests) Write(requests []string) error {
+	var text bytes.Buffer
+	for _, request := range requests {
+		fmt.Fprintf(&text, "%d\n%s", len(request), request)
+	}
+	return errors.Join(os.WriteFile(r.script, script, 0o600), os.WriteFile(r.file, text.Bytes(), 0o600))
+}
+
+// Wrk sends requests to addr for d, in a closed loop on each of so many connections, beginning with request number
+// first. It returns how many were answered in a second.
+func Wrk(ctx context.Context, addr string, requests Requests, first, connections int, d time.Duration) (float64, error) {
+	ctx, cancel := bounded(ctx, d)
+	defer cancel()
+	out := &startedWriter{}
+	cmd := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(connections),
+		"--duration", "600s", "--timeout", "10s", "--script", requests.script, "http://"+addr,
+		"--", requests.file, strconv.Itoa(first))
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = process.Attributes()
+	// wrk's own clock counts whole seconds only. At an interrupt it reports what it has done until then.
+	out.started = func() {
+		time.AfterFunc(d, func() { _ = cmd.Process.Signal(syscall.SIGINT) })
+	}
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("wrk: %w\n%s", errors.Join(context.Cause(ctx), err), out.text.String())
+	}
+	return parseWrk(out.text.String())
+}
+
+// startedWriter calls started when the script says that it is done preparing.
+type startedWriter struct {
+	text    bytes.Buffer // not embedded: its ReadFrom would be called in place of Write
+	started func()
+}
+
+func (w *startedWriter) Write(p []byte) (int, error) {
+	if w.text.Len() == 0 {
+		w.started()
+	}
+	return w.text.Write(p)
+}
+
+var (
+	wrkRate   = regexp.MustCompile(`(?m)^Requests/sec:\s+([0-9.]+)$`)
+	wrkStatus = regexp.MustCompile(`(?m)^\s*Non-2xx or 3xx responses: .*$`)
+	wrkSocket = regexp.MustCompile(`(?m)^\s*Socket errors: .*$`)
+)
+
+func parseWrk(out string) (float64, error) {
+	for _, failure := range []*regexp.Regexp{wrkStatus, wrkSocket} {
+		if line := failure.FindString(out); line != "" {
+			return 0, fmt.Errorf("wrk: %s", strings.TrimSpace(line))
+		}
+	}
+	return rate(wrkRate, "wrk", out)
+}
+
+// rate reads what the group of pattern matches, which must be more than zero.
+func rate(pattern *regexp.Regexp, program, out string) (float64, error) {
+	match := pattern.FindStringSubmatch(out)
+	if match == nil {
+		return 0, fmt.Errorf("%s printed no rate: %s", program, out)
+	}
+	value, err := strconv.ParseFloat(match[1], 64)
+	if err != nil || value <= 0 {
+		return 0, fmt.Errorf("%s did nothing: %s", program, out)
+	}
+	return value, nil
+}

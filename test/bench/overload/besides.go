@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+
+	"key-value/test/bench/process"
+)
+
+const (
+	// goodRate is how many gets a second are measured, on goodConnections.
+	goodRate        = 1000
+	goodConnections = 32
+	// settle is how long the hostile peers are at work before anything is measured.
+	settle = 2 * time.Second
+)
+
+// besides measures what hostile peers do to the p99 of good ones, in turns with what the good ones have without them.
+func besides(ctx context.Context, addr string, rounds int, d time.Duration) error {
+	fmt.Printf("\n%-24s %10s %12s %8s %12s %8s\n", "hostile peers", "idle p99", "p99 besides", "ratio", "low-high", "failed")
+	for _, h := range nuisances() {
+		var idles, busies, ratios, failures sample
+		for range rounds {
+			idle, _, err := good(ctx, addr, d)
+			if err != nil {
+				return err
+			}
+			end, err := h.loose(ctx, addr)
+			if err != nil {
+				return err
+			}
+			time.Sleep(settle)
+			busy, failed, err := good(ctx, addr, d)
+			if err := errors.Join(err, end()); err != nil {
+				return err
+			}
+			idles.addTime(idle)
+			busies.addTime(busy)
+			ratios.add(busy.Seconds() / idle.Seconds())
+			failures.add(float64(failed))
+			time.Sleep(settle) // the server is rid of them
+		}
+		fmt.Printf("%-24s %10v %12v %8.2f %7.2f-%.2f %8.0f\n", h.name, idles.time(), busies.time(), ratios.median(),
+			slices.Min(ratios), slices.Max(ratios), failures.median())
+	}
+	return nil
+}
+
+// good returns the p99 of gets, and how many were not answered well.
+func good(ctx context.Context, addr string, d time.Duration) (time.Duration, int, error) {
+	o, err := open(ctx, addr, request("GET", "/v1/values/overload/0042", ""), goodConnections, goodRate, d)
+	if err != nil {
+		return 0, 0, err
+	}
+	return p99(o.good), o.failed + len(o.refused) + int(o.unsent.Load()), nil
+}
+
+// loose starts the peers as a process of their own, and returns what ends it. It runs on the processor of this one, but
+// after it: how long the good ones wait for their own processor must not count.
+func (h hostile) loose(ctx context.Context, addr string) (end func() error, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "chrt", "--other", "0", "nice", "-n", "19", self, "--be", h.name, addr)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = process.Attributes()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() error {
+		_ = cmd.Process.Signal(os.Interrupt)
+		return cmd.Wait()
+	}, nil
+}
+
+// be is what the process of hostile peers does until ctx ends.
+func be(ctx context.Context, name, addr string) error {
+	for _, h := range nuisances() {
+		if h.name == name {
+			h.begin(ctx, addr)
+			return nil
+		}
+	}
+	return fmt.Errorf("there are no hostile peers called %q", name)
+}

@@ -1,0 +1,108 @@
+// Command overload measures what the store does when it is asked for more than it can do, and while hostile peers are
+// at work. It builds the store, starts it on loopback with a processor for itself, and ends it. All load, good and
+// hostile, is made on another processor. It needs Linux, with taskset.
+//
+//	go run -C test ./bench/overload
+//
+// First it finds the peak in a closed loop. Then requests come in an open loop, at their times whether or not earlier
+// ones were answered, two, five and ten times as many as that. The requests are pages of a listing, which cost much more
+// to answer than to refuse. A request for which all connections are busy is not sent, and counted as such. All of that is
+// done in rounds, and the medians are told.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"key-value/test/bench/process"
+)
+
+const apiKey = "overload-key"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "overload:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	duration := flag.Duration("duration", 5*time.Second, "how long to measure each load")
+	connections := flag.Int("connections", 256, "connections of the open loop")
+	only := flag.String("only", "", "measure load or peers alone")
+	valueBytes := flag.Int("value-bytes", 64, "how long the values are of which a page has 1,000")
+	rounds := flag.Int("rounds", 3, "how often to measure everything")
+	two := flag.Bool("two", false, "run gateway and kvservice as two processes")
+	hostile := flag.String("be", "", "be these hostile peers, of the server at the address in the argument; this program says so to itself")
+	flag.Parse()
+	if *hostile != "" {
+		return be(ctx, *hostile, flag.Arg(0))
+	}
+	if err := canPin(); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "overload")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var servers process.Group
+	defer servers.Stop()
+	addr, err := start(ctx, &servers, dir, *two)
+	if err != nil {
+		return err
+	}
+	if err := pinSelf(); err != nil {
+		return err
+	}
+	if err := fill(addr, *valueBytes); err != nil {
+		return err
+	}
+	if *only != "peers" {
+		err = overload(ctx, addr, *connections, *rounds, *duration)
+	}
+	if *only != "load" {
+		err = errors.Join(err, besides(ctx, addr, *rounds, *duration))
+	}
+	return err
+}
+
+// start builds the store and starts it.
+func start(ctx context.Context, servers *process.Group, dir string, two bool) (addr string, err error) {
+	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "key-value").Output()
+	if err != nil {
+		return "", fmt.Errorf("run it with go run -C test ./bench/overload: %w", err)
+	}
+	binary := filepath.Join(dir, "kv")
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/kv")
+	build.Dir = strings.TrimSpace(string(root))
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the store: %w: %s", err, out)
+	}
+	run := func(args ...string) (string, error) {
+		name, args := pinned(binary, append(args, "--listen", "127.0.0.1:0")...)
+		server, err := servers.Start(ctx, []string{"KV_API_KEY=" + apiKey}, name, args...)
+		if err != nil {
+			return "", err
+		}
+		return server.Addr, nil
+	}
+	if !two {
+		return run("serve")
+	}
+	service, err := run("kvservice")
+	if err != nil {
+		return "", err
+	}
+	return run("gateway", "--service", "http://"+service)
+}

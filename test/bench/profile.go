@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"key-value/test/bench/dataset"
+	"key-value/test/bench/load"
+	"key-value/test/bench/process"
+)
+
+// profiler records what the store's processes do under each kind of load, for a profile-guided build: the compiler
+// then inlines what is called most, and turns calls through interfaces into direct ones.
+// (https://go.dev/doc/pgo)
+type profiler struct {
+	*bench
+	files []string // the profiles so far
+}
+
+// subject is a process of the store that is profiled.
+type subject struct {
+	*process.Server
+	admin string
+}
+
+// profile loads the store in one process and in two, and writes what they did to s.profile.
+func (b *bench) profile(ctx context.Context) error {
+	if err := errors.Join(load.Installed("wrk"), load.Installed("h2load")); err != nil {
+		return err
+	}
+	p := &profiler{bench: b}
+	if err := errors.Join(p.oneProcess(ctx), p.twoProcesses(ctx)); err != nil {
+		return err
+	}
+	args := append([]string{"tool", "pprof", "-proto", "-output", b.profileFile}, p.files...)
+	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("merge the profiles: %w: %s", err, out)
+	}
+	return nil
+}
+
+// launch starts a process of the store with an admin address.
+func (p *profiler) launch(ctx context.Context, args ...string) (subject, error) {
+	admin, err := process.FreeAddr()
+	if err != nil {
+		return subject{}, err
+	}
+	server, err := p.stage.startProgram(ctx, store, append(args, "--listen", "127.0.0.1:0", "--admin-listen", admin)...)
+	return subject{server, admin}, err
+}
+
+func (p *profiler) oneProcess(ctx context.Context) error {
+	server, err := p.launch(ctx, "serve")
+	if err != nil {
+		return err
+	}
+	defer server.Stop()
+	if err := fillStore(ctx, server.Addr, dataset.Entries); err != nil {
+		return err
+	}
+	return errors.Join(
+		p.rest(ctx, restGet, server.Addr, server), p.rest(ctx, restSet, server.Addr, server),
+		p.calls(ctx, getCall("x-api-key: "+apiKey), server.Addr, server),
+	)
+}
+
+func (p *profiler) twoProcesses(ctx context.Context) error {
+	service, err := p.launch(ctx, "kvservice")
+	if err != nil {
+		return err
+	}
+	defer service.Stop()
+	if err := fillStore(ctx, service.Addr, dataset.Entries); err != nil {
+		return err
+	}
+	gateway, err := p.launch(ctx, "gateway", "--service", "http://"+service.Addr)
+	if err != nil {
+		return err
+	}
+	defer gateway.Stop()
+	return errors.Join(
+		p.rest(ctx, restGet, gateway.Addr, gateway, service), p.rest(ctx, restSet, gateway.Addr, gateway, service),
+		p.calls(ctx, getCall(), service.Addr, service),
+		p.calls(ctx, batchCall(getOperation, ""), service.Addr, service), p.calls(ctx, batchCall(setOperation, ""), service.Addr, service),
+	)
+}
+
+// rest has the subjects profiled while addr answers REST.
+func (p *profiler) rest(ctx context.Context, scenario, addr string, subjects ...subject) error {
+	requests, err := p.stage.requests(ours, scenario, dataset.Entries)
+	if err != nil {
+		return err
+	}
+	return p.during(ctx, func(ctx context.Context) error {
+		_, err := load.Wrk(ctx, addr, requests, 0, 64, p.duration)
+		return err
+	}, subjects)
+}
+
+// calls has the subjects profiled while addr answers calls over gRPC.
+func (p *profiler) calls(ctx context.Context, call load.Call, addr string, subjects ...subject) error {
+	return p.during(ctx, func(ctx context.Context) error {
+		_, err := load.H2Load(ctx, addr, call, 8, 8, p.duration)
+		return err
+	}, subjects)
+}
+
+// during profiles the subjects for as long as work takes, about.
+func (p *profiler) during(ctx context.Context, work func(context.Context) error, subjects []subject) error {
+	ended := make(chan error, len(subjects))
+	for _, s := range subjects {
+		file := filepath.Join(p.stage.dir, fmt.Sprintf("%d.pprof", len(p.files)))
+		p.files = append(p.files, file)
+		go func() { ended <- s.record(ctx, p.duration.Seconds(), file) }()
+	}
+	err := work(ctx)
+	for range subjects {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// record writes the subject's processor profile of so many seconds to file.
+func (s subject) record(ctx context.Context, seconds float64, file string) error {
+	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", s.admin, seconds)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return errors.Join(fmt.Errorf("GET %s: %s", url, res.Status), err)
+	}
+	return os.WriteFile(file, data, 0o600)
+}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"key-value/test/bench/dataset"
+	"key-value/test/bench/load"
+)
+
+// The scenarios.
+const (
+	redisGets   = "redis-benchmark -P 32, GET"
+	redisSets   = "redis-benchmark -P 32, the call of a set"
+	redisPolls  = "redis-benchmark -P 32, the call that follows a shard"
+	batchedGets = "gets in batches of 256"
+	batchedSets = "sets in batches of 256"
+	singleGets  = "gets, 64 callers"
+	singleSets  = "sets, 64 callers"
+	listPages   = "pages of 100, 8 callers"
+	aloneGet    = "one get alone"
+	aloneSet    = "one set alone"
+)
+
+// scenario is what is measured at a site.
+type scenario struct {
+	name    string
+	redis   bool // only nodes can be asked for it
+	measure measurement
+}
+
+// measurement loads a site for d.
+type measurement func(ctx context.Context, b *bench, s *site, round int, d time.Duration) (sample, error)
+
+// sample is what came out once.
+type sample struct {
+	rate       float64       // operations in a second
+	operations float64       // how many there were
+	p50, p99   time.Duration // of one; 0: not asked for
+	cpu        processorTime // what all took of the processors
+}
+
+// scenarios are in an order in which what is compared follows each other at once.
+func scenarios() []scenario {
+	return []scenario{
+		{redisGets, true, askRedis(plainGet)},
+		{batchedGets, false, askService(batchedGets, 8, batchSize)},
+		{redisSets, true, askRedis(functionSet)},
+		{batchedSets, false, askService(batchedSets, 8, batchSize)},
+		{redisPolls, true, askRedis(functionPoll)},
+		{singleGets, false, askService(singleGets, 64, 1)},
+		{singleSets, false, askService(singleSets, 64, 1)},
+		{listPages, false, askService(listPages, 8, 1)},
+		{aloneGet, false, alone(func(ctx context.Context, s *site, i int) error {
+			_, err := s.client.Get(ctx, dataset.Key(i))
+			return err
+		})},
+		{aloneSet, false, alone(func(ctx context.Context, s *site, i int) error {
+			_, _, err := s.client.Set(ctx, dataset.Key(i), []byte(dataset.Value(i)))
+			return err
+		})},
+	}
+}
+
+// askService has wrk send requests to the service, so many operations in each.
+func askService(name string, connections, operations int) measurement {
+	return func(ctx context.Context, b *bench, s *site, round int, d time.Duration) (sample, error) {
+		r := b.requests[name]
+		first := round * r.count / (b.rounds + 1)
+		return s.metered(func() (sample, error) {
+			rate, err := load.Wrk(ctx, s.service.Addr, r.file, first, connections, d)
+			rate *= float64(operations)
+			return sample{rate: rate, operations: rate * d.Seconds()}, err
+		})
+	}
+}
+
+// alone makes one call after the other.
+func alone(call func(ctx context.Context, s *site, i int) error) measurement {
+	return func(ctx context.Context, b *bench, s *site, _ int, d time.Duration) (sample, error) {
+		return s.metered(func() (sample, error) {
+			var took []time.Duration
+			start := time.Now()
+			for _, i := range dataset.Sample(b.entries/2, b.entries) {
+				begun := time.Now()
+				if begun.Sub(start) > d {
+					break
+				}
+				if err := call(ctx, s, i); err != nil {
+					return sample{}, err
+				}
+				took = append(took, time.Since(begun))
+			}
+			n := len(took)
+			slices.Sort(took)
+			return sample{
+				rate: float64(n) / time.Since(start).Seconds(), operations: float64(n), p50: took[n/2], p99: took[n*99/100],
+			}, nil
+		})
+	}
+}

@@ -1,0 +1,109 @@
+// Command conformance is the server that connectrpc.com's conformance suite tests: the suite's service, served
+// by the code that serves this project's own.
+//
+// The suite starts it, says on its standard input what to serve, and reads from its standard output where. The
+// flag -stack says by what: by both servers of one port, as the commands do, or by net/http alone.
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"google.golang.org/protobuf/proto"
+
+	conformancev1 "key-value/test/conformance/gen/connectrpc/conformance/v1"
+	"key-value/test/conformance/gen/connectrpc/conformance/v1/conformancev1connect"
+	"key-value/internal/server"
+)
+
+// messageBytes is the longest message if the suite does not say.
+const messageBytes = 64 << 20
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	stack := flag.String("stack", "both", "what serves gRPC: both, or net/http alone")
+	flag.Parse()
+	if err := run(ctx, *stack, os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, stack string, in io.Reader, out io.Writer) error {
+	var request conformancev1.ServerCompatRequest
+	if err := read(in, &request); err != nil {
+		return err
+	}
+	handler, rpc := newHandler(int(request.GetMessageReceiveLimit()))
+	if stack == "net/http" {
+		rpc = nil
+	}
+	failed := make(chan error, 1)
+	err := server.Run(ctx, server.Config{
+		Listen: "127.0.0.1:0", Handler: handler, RPC: rpc, State: server.NewState(), Drain: 5 * time.Second,
+		Log: slog.New(slog.DiscardHandler), Started: func(addr string) { failed <- announce(out, addr) },
+	})
+	if announced := <-failed; announced != nil {
+		return announced
+	}
+	return err
+}
+
+func newHandler(limit int) (http.Handler, *server.RPC) {
+	if limit == 0 {
+		limit = messageBytes
+	}
+	rpc := connect.NewServer()
+	conformancev1connect.RegisterConformanceServiceHandler(rpc, service{})
+	mux := http.NewServeMux()
+	connecthttp.Mount(mux, rpc, connecthttp.WithReadMaxBytes(limit), connecthttp.WithCompressors())
+	return mux, &server.RPC{Server: rpc, RequestBytes: limit}
+}
+
+func announce(out io.Writer, addr string) error {
+	host, portText, err := net.SplitHostPort(addr)
+	if err != nil {
+		return err
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return err
+	}
+	return write(out, &conformancev1.ServerCompatResponse{Host: host, Port: uint32(port)})
+}
+
+// read reads a message that its length stands before, in four bytes.
+func read(in io.Reader, message proto.Message) error {
+	var length uint32
+	if err := binary.Read(in, binary.BigEndian, &length); err != nil {
+		return err
+	}
+	data := make([]byte, length)
+	if _, err := io.ReadFull(in, data); err != nil {
+		return err
+	}
+	return proto.Unmarshal(data, message)
+}
+
+func write(out io.Writer, message proto.Message) error {
+	data, err := proto.Marshal(message)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), data...))
+	return err
+}

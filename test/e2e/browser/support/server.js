@@ -1,0 +1,118 @@
+// Real servers for the tests.
+
+import { execFileSync, spawn } from 'node:child_process';
+import net from 'node:net';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+export const apiKey = 'my-secret-key';
+export const root = fileURLToPath(new URL('../../../..', import.meta.url));
+
+/** binary is the store. Go builds it anew only if it has changed. */
+export const binary = join(root, 'e2e/browser/node_modules/.cache/kv');
+execFileSync('go', ['build', '-o', binary, './cmd/kv'], { cwd: root, stdio: 'inherit' });
+
+/** shared stands for all tests of a file, where one of them is asked for. */
+export const shared = { ends: [], after(end) { this.ends.push(end); } };
+after(() => Promise.all(shared.ends.map((end) => end())));
+
+/** serve starts kv serve on a free port and stops it when the test is over. It returns its URL. */
+export async function serve(t, ...args) { return (await start(t, args)).url; }
+
+/** start is serve for a test that wants another API key, or to stop the server itself. */
+export async function start(t, args, key = apiKey) {
+  const child = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--drain', '0s', ...args], {
+    env: { ...process.env, KV_API_KEY: key }, stdio: ['ignore', 'inherit', 'pipe'],
+  });
+  const exited = new Promise((resolve) => { child.once('exit', resolve); });
+  const stop = () => {
+    child.kill();
+    return exited;
+  };
+  t.after(stop);
+  return { url: `http://${await address(child)}`, stop };
+}
+
+// address reads from the log where a server listens.
+function address(child) {
+  return new Promise((resolve, reject) => {
+    let log = '';
+    child.stderr.setEncoding('utf8').on('data', (piece) => {
+      log += piece;
+      const [, found] = /msg=listening addr=(\S+)/.exec(log) ?? [];
+      if (found) resolve(found);
+    });
+    child.once('exit', () => reject(new Error(`kv serve ended: ${log}`)));
+  });
+}
+
+/** Proxy stands before a server, so that a test can cut what goes through it. */
+export class Proxy {
+  #pairs = new Set();
+  #open = true;
+  #target;
+
+  static async before(t, url) {
+    const proxy = new Proxy();
+    proxy.to(url);
+    const listener = net.createServer((inner) => proxy.#connect(inner));
+    await new Promise((resolve) => { listener.listen(0, '127.0.0.1', resolve); });
+    t.after(() => {
+      proxy.down();
+      return new Promise((resolve) => { listener.close(resolve); });
+    });
+    proxy.url = `http://127.0.0.1:${listener.address().port}`;
+    return proxy;
+  }
+
+  /** to sends new connections to another server. */
+  to(url) { this.#target = new URL(url); }
+
+  /** cut ends all connections. New ones are taken. */
+  cut() {
+    for (const sockets of this.#pairs) for (const socket of sockets) socket.destroy();
+  }
+
+  /** down refuses connections until up. */
+  down() {
+    this.#open = false;
+    this.cut();
+  }
+
+  up() { this.#open = true; }
+
+  #connect(inner) {
+    const outer = net.connect(this.#target.port, this.#target.hostname);
+    const pair = [inner, outer];
+    const end = () => {
+      this.#pairs.delete(pair);
+      for (const socket of pair) socket.destroy();
+    };
+    for (const socket of pair) socket.on('error', end).on('close', end);
+    if (!this.#open) return end();
+    this.#pairs.add(pair);
+    inner.pipe(outer);
+    outer.pipe(inner);
+  }
+}
+
+/** rest calls a REST route with the API key, and throws if that is not a success. */
+export async function rest(url, method, path, body, headers = {}) {
+  const response = await fetch(url + path, { method, body, headers: { 'x-api-key': apiKey, ...headers } });
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  return response;
+}
+
+/** put writes text or bytes. */
+export function put(url, key, content, parameters = '') {
+  return rest(url, 'PUT', `/v1/values/${encodeURIComponent(key)}${parameters}`, content, { 'content-type': 'application/octet-stream' });
+}
+
+/** fill writes many keys by batches. */
+export async function fill(url, keys, value = 'x') {
+  for (let at = 0; at < keys.length; at += 1000) {
+    const operations = keys.slice(at, at + 1000).map((key) => ({ set: { key, value } }));
+    await rest(url, 'POST', '/v1/values:batch', JSON.stringify({ operations }), { 'content-type': 'application/json' });
+  }
+}

@@ -1,0 +1,63 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// repository is the root of the project, from where go test runs a package's tests.
+const repository = "../.."
+
+// kv is the path of the binary under test.
+var kv string
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(code)
+}
+
+// run builds what the tests call, puts it first on the PATH and runs them.
+func run(m *testing.M) (int, error) {
+	dir, err := os.MkdirTemp("", "kv-e2e-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	kv = filepath.Join(dir, "kv")
+	buf, err := filepath.Abs(filepath.Join(repository, "tools", "node_modules", ".bin"))
+	if err != nil {
+		return 0, err
+	}
+	path := strings.Join([]string{dir, buf, os.Getenv("PATH")}, string(os.PathListSeparator))
+	if err := errors.Join(
+		command("go", "build", "-o", kv, "./cmd/kv"),
+		command("go", "build", "-modfile=tools/go.mod", "-o", dir, "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
+		os.Setenv("PATH", path),
+		os.Setenv("GOBIN", dir), // for the README's go install
+	); err != nil {
+		return 0, err
+	}
+	if _, err := exec.LookPath("buf"); err != nil {
+		return 0, fmt.Errorf("buf is not installed: run npm ci --prefix tools: %w", err)
+	}
+	return m.Run(), nil
+}
+
+// command runs a command in the repository's root.
+func command(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = repository
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"key-value/client"
+	"key-value/test/faults/process"
+	"key-value/internal/testkit/rediscluster"
+)
+
+const (
+	primaries = 3
+	// nodeTimeout is after how long the cluster takes a silent node for dead.
+	nodeTimeout = time.Second
+)
+
+// stage is the processes that are under test: two kvservices before a cluster of primaries with a replica each.
+type stage struct {
+	dir      string
+	kv       string // the program
+	commit   string // what it was built from
+	cluster  *rediscluster.Cluster
+	services [2]*process.Process
+	clients  [2]*client.Client // of the services; they make no call twice
+}
+
+func newStage(ctx context.Context) (s *stage, err error) {
+	s = &stage{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "kv-failover-"); err != nil {
+		return nil, err
+	}
+	if s.kv, s.commit, err = process.Build(ctx, s.dir); err != nil {
+		return nil, err
+	}
+	s.cluster, err = rediscluster.Start(ctx, rediscluster.Config{
+		Primaries: primaries, Replicas: 1, NodeTimeout: nodeTimeout,
+		// So that the others go on while one has no primary.
+		Lines: []string{"cluster-require-full-coverage no"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.services {
+		if err := s.startService(ctx, i, "127.0.0.1:0"); err != nil {
+			return nil, err
+		}
+		if s.clients[i], err = client.New("http://"+s.services[i].Addr, client.WithoutRetries()); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *stage) startService(ctx context.Context, i int, listen string) error {
+	p, err := process.Start(ctx, s.kv, nil, "kvservice", "--listen", listen, "--store", s.cluster.URL())
+	if err == nil {
+		s.services[i] = p
+	}
+	return err
+}
+
+// shard returns the i-th part of the cluster, as it is now.
+func (s *stage) shard(ctx context.Context, i int) (rediscluster.Shard, error) {
+	shards, err := s.cluster.Shards(ctx)
+	if err != nil {
+		return rediscluster.Shard{}, err
+	}
+	return shards[i%len(shards)], nil
+}
+
+// elections returns how many the cluster has had, at least.
+func (s *stage) elections(ctx context.Context) (int, error) {
+	var errs []error
+	for _, node := range s.cluster.Nodes() {
+		answer, err := node.Do(ctx, "CLUSTER", "INFO")
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		text, _ := answer.ToString()
+		_, rest, _ := strings.Cut(text, "cluster_current_epoch:")
+		number, _, _ := strings.Cut(rest, "\r\n")
+		return strconv.Atoi(number)
+	}
+	return 0, errors.Join(errs...)
+}
+
+// describe says what the nodes think of each other, for when they do not agree.
+func (s *stage) describe(ctx context.Context) string {
+	var all strings.Builder
+	for _, node := range s.cluster.Nodes() {
+		if !node.Running() {
+			fmt.Fprintf(&all, "%s does not run\n", node.Addr())
+			continue
+		}
+		answer, err := node.Do(ctx, "CLUSTER", "NODES")
+		text, _ := answer.ToString()
+		fmt.Fprintf(&all, "%s says: %v\n%s", node.Addr(), err, text)
+	}
+	return all.String()
+}
+
+// stop asks the services to end in an orderly way.
+func (s *stage) stop() error { return errors.Join(s.services[0].Stop(), s.services[1].Stop()) }
+
+// close ends all that was started.
+func (s *stage) close() {
+	for i, p := range s.services {
+		if s.clients[i] != nil {
+			s.clients[i].Close()
+		}
+		if p != nil {
+			p.End()
+		}
+	}
+	if s.cluster != nil {
+		_ = s.cluster.Close() // its nodes hold nothing
+	}
+	_ = os.RemoveAll(s.dir)
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"key-value/test/faults/process"
+	"key-value/internal/testkit/balancer"
+)
+
+const (
+	apiKey       = "a-key-for-the-fault-suite"
+	serviceToken = "a-token-for-the-fault-suite"
+	// maxMemory is what the entries may take: enough for the workloads, and little enough to be used up quickly.
+	maxMemory = "48MiB"
+	// drainDelay is how long a gateway that stops goes on taking connections: the balancer must notice meanwhile.
+	drainDelay = "1s"
+)
+
+// stage is the processes that are under test and the ways between them:
+//
+//	clients → balancer → fronts → gateways → hops → service
+type stage struct {
+	kv       string // the program
+	commit   string // what it was built from, as git describes it
+	dir      string // holds it
+	service  *process.Process
+	gateways [2]*process.Process
+	fronts   [2]*proxy
+	hops     [2]*proxy
+	balancer *balancer.Balancer
+	backends []*balancer.Backend
+
+	mu     sync.Mutex
+	deaths []span             // when the service died; guarded by mu
+	life   context.Context    //nolint:containedctx // ends when the service dies; guarded by mu
+	die    context.CancelFunc // ends life; guarded by mu
+}
+
+// span is from when to when the service may have died.
+type span struct{ from, to time.Time }
+
+// newStage builds the program and starts everything.
+func newStage(ctx context.Context) (*stage, error) {
+	dir, err := os.MkdirTemp("", "kv-faults-")
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{dir: dir}
+	s.life, s.die = context.WithCancel(context.Background())
+	if s.kv, s.commit, err = process.Build(ctx, dir); err != nil {
+		s.close()
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stage) open(ctx context.Context) error {
+	var err error
+	if s.service, err = s.startService(ctx, "127.0.0.2:0"); err != nil {
+		return err
+	}
+	for i := range s.gateways {
+		if s.hops[i], err = newProxy(fmt.Sprint("hop ", i), fmt.Sprint("127.0.0.", 3+i), s.service.Addr); err != nil {
+			return err
+		}
+		if s.gateways[i], err = s.startGateway(ctx, i, fmt.Sprintf("127.0.0.%d:0", 5+i)); err != nil {
+			return err
+		}
+		if s.fronts[i], err = newProxy(fmt.Sprint("front ", i), fmt.Sprint("127.0.0.", 7+i), s.gateways[i].Addr); err != nil {
+			return err
+		}
+		s.backends = append(s.backends, &balancer.Backend{
+			Addr: s.fronts[i].Listen, Probe: "http://" + s.gateways[i].Addr + "/readyz",
+		})
+	}
+	s.balancer, err = balancer.New("127.0.0.1:0", s.backends...)
+	return err
+}
+
+// url is where clients go.
+func (s *stage) url() string { return "http://" + s.balancer.Addr() }
+
+func (s *stage) startService(ctx context.Context, listen string) (*process.Process, error) {
+	return process.Start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory,
+		"--watch-history", "128MiB") // so that large values of others do not end a watch
+}
+
+func (s *stage) startGateway(ctx context.Context, i int, listen string) (*process.Process, error) {
+	return process.Start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken, "KV_API_KEY=" + apiKey},
+		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen, "--drain-delay", drainDelay)
+}
+
+// restartGateway starts gateway i again, where it was.
+func (s *stage) restartGateway(ctx context.Context, i int) error {
+	p, err := s.startGateway(ctx, i, s.gateways[i].Addr)
+	if err == nil {
+		s.gateways[i] = p
+	}
+	return err
+}
+
+// killService ends the service with what it holds, and starts it again empty.
+func (s *stage) killService(ctx context.Context) error {
+	died := span{from: time.Now()}
+	if err := s.service.Kill(); err != nil {
+		return err
+	}
+	died.to = time.Now()
+	s.mu.Lock()
+	s.die()
+	s.deaths = append(s.deaths, died)
+	s.life, s.die = context.WithCancel(context.Background())
+	s.mu.Unlock()
+	if pause(ctx, 300*time.Millisecond); ctx.Err() != nil {
+		return ctx.Err()
+	}
+	p, err := s.startService(ctx, s.service.Addr)
+	if err == nil {
+		s.service = p
+	}
+	return err
+}
+
+// lifetime returns a context that ends when the service that runs now dies.
+func (s *stage) lifetime() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.life
+}
+
+// deathsSince returns when the service died after t.
+func (s *stage) deathsSince(t time.Time) []span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var since []span
+	for _, d := range s.deaths {
+		if d.to.After(t) {
+			since = append(since, d)
+		}
+	}
+	return since
+}
+
+// stop asks all processes to end in an orderly way, gateways first.
+func (s *stage) stop() error {
+	var errs []error
+	for _, p := range []*process.Process{s.gateways[0], s.gateways[1], s.service} {
+		errs = append(errs, p.Stop())
+	}
+	return errors.Join(errs...)
+}
+
+// close ends all that was started.
+func (s *stage) close() {
+	if s.balancer != nil {
+		s.balancer.Close()
+	}
+	for _, p := range []*process.Process{s.gateways[0], s.gateways[1], s.service} {
+		if p != nil {
+			p.End()
+		}
+	}
+	for _, p := range []*proxy{s.fronts[0], s.fronts[1], s.hops[0], s.hops[1]} {
+		if p != nil {
+			p.heal()
+			p.Stop()
+		}
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+// freeze stops p as SIGSTOP does, for d.
+func freeze(ctx context.Context, p *process.Process, d time.Duration) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	pause(ctx, d)
+	return p.Signal(syscall.SIGCONT)
+}
+
+// dial opens a connection, which is for the caller to close.
+func dial(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, time.Second) }
