@@ -4,10 +4,10 @@ import (
 	"context"
 	"time"
 
-	"key-value/test/bench/dataset"
-	"key-value/test/bench/load"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/test/bench/dataset"
+	"key-value/test/bench/load"
 )
 
 const (

@@ -9,8 +9,8 @@ import (
 	"net"
 	"sync"
 
-	"key-value/test/bench/dataset"
 	"key-value/client"
+	"key-value/test/bench/dataset"
 )
 
 const (

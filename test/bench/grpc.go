@@ -7,10 +7,10 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
 
-	"key-value/test/bench/dataset"
-	"key-value/test/bench/load"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/test/bench/dataset"
+	"key-value/test/bench/load"
 )
 
 // read is the entry that calls over gRPC read: h2load sends the same bytes each time.

@@ -7,11 +7,11 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/test/bench/dataset"
 	"key-value/test/bench/fanout"
 	"key-value/test/bench/load"
-	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 )
 
 // etcdWatches is the most watches that etcd is measured with. Its clients put them on one stream; here each has one.

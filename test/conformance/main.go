@@ -24,9 +24,9 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"google.golang.org/protobuf/proto"
 
+	"key-value/internal/server"
 	conformancev1 "key-value/test/conformance/gen/connectrpc/conformance/v1"
 	"key-value/test/conformance/gen/connectrpc/conformance/v1/conformancev1connect"
-	"key-value/internal/server"
 )
 
 // messageBytes is the longest message if the suite does not say.

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"key-value/test/faults/process"
 	"key-value/internal/testkit/balancer"
+	"key-value/test/faults/process"
 )
 
 const (

@@ -7,8 +7,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"key-value/test/bench/dataset"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/test/bench/dataset"
 )
 
 // service holds the data. It has no versions, TTLs, order or watches.

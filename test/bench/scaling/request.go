@@ -5,10 +5,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"key-value/test/bench/dataset"
-	"key-value/test/bench/load"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/test/bench/dataset"
+	"key-value/test/bench/load"
 )
 
 const (

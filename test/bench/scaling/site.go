@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"key-value/test/bench/dataset"
-	"key-value/test/bench/process"
 	"key-value/client"
 	"key-value/internal/testkit/rediscluster"
+	"key-value/test/bench/dataset"
+	"key-value/test/bench/process"
 )
 
 // site is a kvservice, and the nodes that keep its entries.

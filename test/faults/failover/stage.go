@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"key-value/client"
-	"key-value/test/faults/process"
 	"key-value/internal/testkit/rediscluster"
+	"key-value/test/faults/process"
 )
 
 const (
