@@ -34,7 +34,7 @@ func TestWhatCutsAWatchAndWhatEndsIt(t *testing.T) {
 		{connect.NewError(connect.CodeUnauthenticated, "x"), client.ErrUnauthenticated},
 		{connect.NewError(connect.CodeInvalidArgument, "x"), client.ErrInvalid},
 	} {
-		t.Run(test.why.Error()+string(contract.Of(test.why)), func(t *testing.T) {
+		t.Run(test.why.Error()+string(contract.ReasonOf(test.why)), func(t *testing.T) {
 			kv, _ := script(t, part{messages(synced("1")), test.why}, part{messages(put("a", "2")), nil})
 			r := watch(t, kv.Watch(bounded(t), ""))
 			r.want(t, "sync")

@@ -27,7 +27,7 @@ type breaker struct {
 	probed    atomic.Int64 // when the latest call was let through that might find nobody, in nanoseconds
 }
 
-var errSilent = contract.ServiceUnavailable.After(time.Second, "the service has not answered anybody for a while; the call was not sent")
+var errSilent = contract.ServiceUnavailable.RetryAfter(time.Second, "the service has not answered anybody for a while; the call was not sent")
 
 // enter lets a call through, or returns why not. Whoever was let through calls leave in the end.
 func (b *breaker) enter() error {

@@ -22,7 +22,7 @@ func TestValuesComeBackByteForByte(t *testing.T) {
 		"nothing":           {},
 		"bytes":             {0, 0xff, 0xfe, '\n'},
 		"a NUL":             {0},
-		"the longest value": bytes.Repeat([]byte{0xff}, contract.ValueBytes),
+		"the longest value": bytes.Repeat([]byte{0xff}, contract.DefaultValueBytes),
 	} {
 		t.Run(name, func(t *testing.T) {
 			written, created, err := kv.Set(t.Context(), name, value)
@@ -149,7 +149,7 @@ func TestTTL(t *testing.T) {
 	if forever := mustSet(t, kv, "a", "1"); !forever.ExpireTime.IsZero() {
 		t.Errorf("Set without TTL = %+v, want no expiry", forever)
 	}
-	for _, ttl := range []time.Duration{0, -time.Second, contract.TTL + 1, math.MaxInt64} {
+	for _, ttl := range []time.Duration{0, -time.Second, contract.MaxTTL + 1, math.MaxInt64} {
 		_, _, err := kv.Set(t.Context(), "a", []byte("2"), client.TTL(ttl))
 		wantError(t, "Set with TTL "+ttl.String(), err, client.ErrInvalid)
 	}
@@ -201,7 +201,7 @@ func TestBadRequestsAreInvalid(t *testing.T) {
 	kv := start(t)
 	for name, key := range map[string]string{
 		"an empty key": "", "a control character": "a\nb", "a dot segment": "a/../b", "no UTF-8": "\xff",
-		"too long": string(bytes.Repeat([]byte("k"), contract.KeyBytes+1)),
+		"too long": string(bytes.Repeat([]byte("k"), contract.MaxKeyBytes+1)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := kv.Get(t.Context(), key)
@@ -210,7 +210,7 @@ func TestBadRequestsAreInvalid(t *testing.T) {
 			wantError(t, "Set", err, client.ErrInvalid)
 		})
 	}
-	_, _, err := kv.Set(t.Context(), "a", make([]byte, contract.ValueBytes+1))
+	_, _, err := kv.Set(t.Context(), "a", make([]byte, contract.DefaultValueBytes+1))
 	wantError(t, "Set of a value over the limit", err, client.ErrTooLarge)
 }
 

@@ -121,7 +121,7 @@ func newError(ctx context.Context, req proto.Message, err error) *Error {
 	if ok {
 		e.Message = connectErr.Message()
 	}
-	why, metadata, _ := contract.Info(err)
+	why, metadata, _ := contract.ErrorInfo(err)
 	e.Reason, e.metadata, e.kind = string(why), metadata, sentinels[why]
 	switch {
 	case e.kind != nil:

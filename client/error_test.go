@@ -200,7 +200,7 @@ func TestAWrongAddressIsNotUnavailable(t *testing.T) {
 func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 	url := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/proto")
-		_, _ = w.Write(make([]byte, contract.ResponseBytes(0)+1))
+		_, _ = w.Write(make([]byte, contract.MaxResponseBytes(0)+1))
 	}))
 	_, err := dial(t, url, client.WithMaxValueBytes(0)).Get(t.Context(), "a")
 	wantError(t, "Get", err, client.ErrTooLarge)

@@ -44,7 +44,7 @@ func handle(service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) h
 	server := rpc.NewServer(service, rpc.Config{
 		Keys: keys, Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	return rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler())
+	return rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler())
 }
 
 // serveEngine returns the URL of a service of engine.

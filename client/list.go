@@ -71,7 +71,7 @@ func (c *Client) skip(ctx context.Context, l *listing) error {
 	if l.after == "" {
 		return nil
 	}
-	req := &keyvaluev1.ListRequest{Prefix: l.request.GetPrefix(), PageSize: contract.PageSize, KeysOnly: true}
+	req := &keyvaluev1.ListRequest{Prefix: l.request.GetPrefix(), PageSize: contract.MaxPageSize, KeysOnly: true}
 	for {
 		page, err := call(ctx, req, c.rpc.List)
 		if err != nil {

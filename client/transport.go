@@ -104,7 +104,7 @@ func NewTransport(baseURL string, opts ...Option) (connect.Transport, error) {
 }
 
 func newOptions(opts []Option) options {
-	o := options{maxValueBytes: contract.ValueBytes}
+	o := options{maxValueBytes: contract.DefaultValueBytes}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -125,7 +125,7 @@ func dial(baseURL string, o options) (connect.Transport, *http.Client, error) {
 		httpClient = withoutRedirects(o.httpClient)
 	}
 	transport := connecthttp.NewTransport(httpClient, baseURL,
-		connecthttp.WithReadMaxBytes(contract.ResponseBytes(o.maxValueBytes)),
+		connecthttp.WithReadMaxBytes(contract.MaxResponseBytes(o.maxValueBytes)),
 		connecthttp.WithCompressors(), // values are small or do not compress
 	)
 	if o.credential != "" {

@@ -87,7 +87,7 @@ func TestNoMethodIsOpenWithoutAKey(t *testing.T) {
 		for who, header := range wrongKeys {
 			kv := wire.Dial(t, url, header...)
 			for name, call := range calls {
-				if err := call(t.Context(), kv, "a"); contract.Of(err) != contract.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
+				if err := call(t.Context(), kv, "a"); contract.ReasonOf(err) != contract.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
 					t.Errorf("%s over %s with %s = %v, want API_KEY_INVALID", name, wire.Name, who, err)
 				}
 			}

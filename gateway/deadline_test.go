@@ -42,7 +42,7 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 	for name, dial := range map[string]func(*testing.T, *connect.Server) connect.Transport{
 		"one process": func(_ *testing.T, service *connect.Server) connect.Transport { return rpc.InProcess(service) },
 		"two processes": func(t *testing.T, service *connect.Server) connect.Transport {
-			hop := wiretest.ServeHTTP2InBubble(t, rpc.Mount(service, contract.ValueBytes, http.NotFoundHandler()))
+			hop := wiretest.ServeHTTP2InBubble(t, rpc.Mount(service, contract.DefaultValueBytes, http.NotFoundHandler()))
 			return dial(t, "http://service", kvclient.WithHTTPClient(hop))
 		},
 	} {

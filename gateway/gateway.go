@@ -55,7 +55,7 @@ type Config struct {
 // made.
 func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) server.Handler {
 	if cfg.MaxValueBytes == 0 {
-		cfg.MaxValueBytes = contract.ValueBytes
+		cfg.MaxValueBytes = contract.DefaultValueBytes
 	}
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
 	procedures := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{

@@ -44,7 +44,7 @@ var arrangements = []struct {
 // serveService serves a kvservice that asks for token, and returns its URL.
 func serveService(t *testing.T, engine store.Engine) string {
 	server := service(engine, auth.Single("gateway", token))
-	return wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
+	return wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
 }
 
 func service(engine store.Engine, keys *auth.Keys) *connect.Server {

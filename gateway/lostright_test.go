@@ -99,7 +99,7 @@ func TestALostRightEndsWhatIsOpen(t *testing.T) {
 				events := watchedOverREST(t, url+"/v1/values:watch?prefix=in/", k.header("lost")...)
 				k.edit(func(f *auth.File) { test.change(f.Find("lost")) })
 				for wire, end := range ends {
-					if err := <-end; contract.Of(err) != test.want || connect.CodeOf(err) != test.want.Code() {
+					if err := <-end; contract.ReasonOf(err) != test.want || connect.CodeOf(err) != test.want.Code() {
 						t.Errorf("the watch over %s ended with %v, want %s", wire, err, test.want)
 					}
 				}
@@ -128,7 +128,7 @@ func TestAnExpiryEndsWhatIsOpen(t *testing.T) {
 	if poll.status != http.StatusUnauthorized {
 		t.Errorf("the long poll ended with %d %s, want 401", poll.status, poll.body)
 	}
-	if err := <-end; contract.Of(err) != contract.APIKeyInvalid {
+	if err := <-end; contract.ReasonOf(err) != contract.APIKeyInvalid {
 		t.Errorf("the watch ended with %v, want API_KEY_INVALID", err)
 	}
 }

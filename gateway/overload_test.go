@@ -48,7 +48,7 @@ var bounded = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 		return start(t, rpc.InProcess(limitedService(engine, limiter)))
 	},
 	"at the service": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
-		url := wiretest.Serve(t, rpc.Mount(limitedService(engine, limiter), contract.ValueBytes, http.NotFoundHandler()))
+		url := wiretest.Serve(t, rpc.Mount(limitedService(engine, limiter), contract.DefaultValueBytes, http.NotFoundHandler()))
 		return start(t, dial(t, url, kvclient.WithOverloadPassedOn()))
 	},
 	"at the gateway": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
@@ -108,12 +108,12 @@ func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
 			for name, call := range calls {
 				err := call(t.Context(), kv, "a")
 				if slices.Contains([]string{"GetStats", "Watch"}, name) {
-					if contract.Of(err) == contract.Overloaded {
+					if contract.ReasonOf(err) == contract.Overloaded {
 						t.Errorf("%s over %s = %v, want it not to be counted", name, wire.Name, err)
 					}
 					continue
 				}
-				if contract.Of(err) != contract.Overloaded || connect.CodeOf(err) != connect.CodeUnavailable || retryDelay(err) != time.Second {
+				if contract.ReasonOf(err) != contract.Overloaded || connect.CodeOf(err) != connect.CodeUnavailable || retryDelay(err) != time.Second {
 					t.Errorf("%s over %s = %v, want OVERLOADED, and to be told to retry after a second and not %v",
 						name, wire.Name, err, retryDelay(err))
 				}
@@ -157,13 +157,13 @@ func TestTooManyWatchesAreRefused(t *testing.T) {
 	}
 	for _, wire := range wiretest.Wires() {
 		err := calls["Watch"](t.Context(), wire.Dial(t, url, "x-api-key", apiKey), "")
-		if contract.Of(err) != contract.Overloaded {
+		if contract.ReasonOf(err) != contract.Overloaded {
 			t.Errorf("over %s: %v, want OVERLOADED", wire.Name, err)
 		}
 	}
 	_ = stream.Close()
 	await(t, "a watch when the other is over", func() bool {
-		return contract.Of(calls["Watch"](t.Context(), wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey), "")) != contract.Overloaded
+		return contract.ReasonOf(calls["Watch"](t.Context(), wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey), "")) != contract.Overloaded
 	})
 }
 
@@ -182,7 +182,7 @@ func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
 		t.Run(where, func(t *testing.T) {
 			engine, limiter := newEngine(t), admission.New(admission.Config{Turns: 1})
 			for i := range 12 { // more than the buffers of a connection take
-				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), contract.ValueBytes)}
+				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), contract.DefaultValueBytes)}
 				if _, err := engine.Do(t.Context(), op); err != nil {
 					t.Fatal(err)
 				}

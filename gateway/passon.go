@@ -67,7 +67,7 @@ func (h hopErrors) translate(ctx context.Context, err error) error {
 		return h.verdict(ctx, e)
 	case coded && e.Code() == connect.CodeDeadlineExceeded:
 		return h.gaveUp(context.DeadlineExceeded)
-	case coded && contract.Of(e) != "":
+	case coded && contract.ReasonOf(e) != "":
 		return e
 	}
 	// The hop itself failed. Whatever it says, such as that the bytes of a broken answer are no message, it
@@ -85,13 +85,13 @@ func (h hopErrors) gaveUp(err error) error {
 
 // verdict makes what the service said of the call what the gateway says of it.
 func (h hopErrors) verdict(ctx context.Context, e *connect.Error) error {
-	why, metadata, ok := contract.Info(e)
+	why, metadata, ok := contract.ErrorInfo(e)
 	switch {
 	case e.Code() == connect.CodeUnauthenticated:
 		h.log.ErrorContext(ctx, "the service refuses this gateway: check KV_SERVICE_TOKEN on both sides", "error", e)
 		return contract.ServiceUnavailable.Errorf("the gateway is not let in by its service")
 	case ok:
-		return why.With(e.Code(), metadata, e.Message())
+		return why.NewError(e.Code(), metadata, e.Message())
 	case e.Code() == connect.CodeUnavailable:
 		return contract.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(e)
 	case e.Code() == connect.CodeDeadlineExceeded:

@@ -110,17 +110,17 @@ func rows() []row {
 		{contract.RequestInvalid, 400, nil, restRequest{"PUT", "/v1/values", `{"key":`, json},
 			doSet(guarded("there", &keyvaluev1.Precondition{}))},
 		{contract.ValueTooLarge, 413, nil,
-			restRequest{"PUT", "/v1/values/there", strings.Repeat("x", contract.ValueBytes+1), plain},
-			doSet(set("there", strings.Repeat("x", contract.ValueBytes+1)))},
+			restRequest{"PUT", "/v1/values/there", strings.Repeat("x", contract.DefaultValueBytes+1), plain},
+			doSet(set("there", strings.Repeat("x", contract.DefaultValueBytes+1)))},
 		{contract.PageTokenInvalid, 400, nil, restRequest{"GET", "/v1/values?pageToken=x", "", nil},
 			func(ctx context.Context, kv client) error {
 				_, err := kv.List(ctx, &keyvaluev1.ListRequest{PageToken: "x"})
 				return err
 			}},
 		{contract.BatchTooLarge, 413, nil,
-			restRequest{"POST", "/v1/values:batch", `{"operations":[` + strings.Repeat("{},", contract.Operations) + `{}]}`, json},
+			restRequest{"POST", "/v1/values:batch", `{"operations":[` + strings.Repeat("{},", contract.MaxOperations) + `{}]}`, json},
 			func(ctx context.Context, kv client) error {
-				operations := slices.Repeat([]*keyvaluev1.Operation{{}}, contract.Operations+1)
+				operations := slices.Repeat([]*keyvaluev1.Operation{{}}, contract.MaxOperations+1)
 				_, err := kv.Batch(ctx, &keyvaluev1.BatchRequest{Operations: operations})
 				return err
 			}},
@@ -170,8 +170,8 @@ func TestEachReasonIsTheSameOnEveryWire(t *testing.T) {
 				}
 				for _, wire := range wiretest.Wires() {
 					err := row.rpc(t.Context(), wire.Dial(t, url, "x-api-key", apiKey))
-					if contract.Of(err) != row.reason || connect.CodeOf(err) != row.reason.Code() {
-						t.Errorf("over %s: %v with reason %q, want %s", wire.Name, err, contract.Of(err), row.reason)
+					if contract.ReasonOf(err) != row.reason || connect.CodeOf(err) != row.reason.Code() {
+						t.Errorf("over %s: %v with reason %q, want %s", wire.Name, err, contract.ReasonOf(err), row.reason)
 					}
 					if coded, ok := err.(*connect.Error); ok && got.field("detail") != coded.Message() && row.rest.method == http.MethodGet {
 						t.Errorf("over %s it says %q, over REST %q", wire.Name, coded.Message(), got.field("detail"))
@@ -236,7 +236,7 @@ func wantUnavailable(t *testing.T, url string) {
 	}
 	for _, wire := range wiretest.Wires() {
 		_, err := wire.Dial(t, url, "x-api-key", apiKey).Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
-		if contract.Of(err) != contract.ServiceUnavailable || connect.CodeOf(err) != connect.CodeUnavailable {
+		if contract.ReasonOf(err) != contract.ServiceUnavailable || connect.CodeOf(err) != connect.CodeUnavailable {
 			t.Errorf("over %s: %v, want unavailable with reason SERVICE_UNAVAILABLE", wire.Name, err)
 		}
 		if strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(got.body, "127.0.0.1") {

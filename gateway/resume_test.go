@@ -106,7 +106,7 @@ func (d doors) refuse(t *testing.T, token string, status int, why contract.Reaso
 		t.Errorf("the token %q got %s over REST, want %d and a problem", token, res.Status, status)
 	}
 	for wire, kv := range d.rpc {
-		if err := watchFrom(token)(ctx, kv); contract.Of(err) != why {
+		if err := watchFrom(token)(ctx, kv); contract.ReasonOf(err) != why {
 			t.Errorf("the token %q got %v over %s, want %s", token, err, wire, why)
 		}
 	}

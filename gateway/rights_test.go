@@ -89,7 +89,7 @@ func TestEveryMethodAsksForItsRights(t *testing.T) {
 				}
 				for _, id := range invalid {
 					before := sent.Load()
-					if err := call(t.Context(), wire.Dial(t, url, k.header(id)...), "in/a"); contract.Of(err) != contract.APIKeyInvalid ||
+					if err := call(t.Context(), wire.Dial(t, url, k.header(id)...), "in/a"); contract.ReasonOf(err) != contract.APIKeyInvalid ||
 						connect.CodeOf(err) != connect.CodeUnauthenticated || sent.Load() != before {
 						t.Errorf("%s over %s with a key that is %s = %v, want API_KEY_INVALID and nothing asked", name, wire.Name, id, err)
 					}
@@ -99,7 +99,7 @@ func TestEveryMethodAsksForItsRights(t *testing.T) {
 					for _, key := range []string{"i", "in/a"} {
 						before := sent.Load()
 						err := call(t.Context(), kv, key)
-						denied := contract.Of(err) == contract.PermissionDenied && connect.CodeOf(err) == connect.CodePermissionDenied
+						denied := contract.ReasonOf(err) == contract.PermissionDenied && connect.CodeOf(err) == connect.CodePermissionDenied
 						if allowed := n.allowed(id, key); denied == allowed || denied && sent.Load() != before {
 							t.Errorf("%s of %s over %s as %s = %v, want it allowed: %v, and nothing asked if not", name, key, wire.Name, id, err, allowed)
 						}
@@ -222,7 +222,7 @@ func TestABatchIsRefusedAsAWhole(t *testing.T) {
 						{Operation: &keyvaluev1.Operation_Set{Set: set("in/a", "1")}}, {},
 					},
 				})
-				why, metadata, _ := contract.Info(err)
+				why, metadata, _ := contract.ErrorInfo(err)
 				if why != contract.PermissionDenied || metadata["operation"] != "1" {
 					t.Errorf("atomic %v over %s: %v %v, want PERMISSION_DENIED and the operation", atomically, wire.Name, err, metadata)
 				}
@@ -264,7 +264,7 @@ func TestOneKeyOverItsRateHoldsUpNoOther(t *testing.T) {
 	for _, wire := range wiretest.Wires() {
 		for name, call := range calls {
 			err := call(t.Context(), wire.Dial(t, url, k.header("slow")...), "a")
-			if contract.Of(err) != contract.RateLimited || connect.CodeOf(err) != connect.CodeResourceExhausted || contract.RetryDelay(err) < 50*time.Second {
+			if contract.ReasonOf(err) != contract.RateLimited || connect.CodeOf(err) != connect.CodeResourceExhausted || contract.RetryDelay(err) < 50*time.Second {
 				t.Errorf("%s over %s = %v, want RATE_LIMITED, and when to try again", name, wire.Name, err)
 			}
 		}

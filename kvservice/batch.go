@@ -17,8 +17,8 @@ func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*key
 	switch n := len(req.GetOperations()); {
 	case n == 0:
 		return nil, contract.RequestInvalid.Errorf("a batch has at least one operation")
-	case n > contract.Operations:
-		return nil, contract.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", contract.Operations, n)
+	case n > contract.MaxOperations:
+		return nil, contract.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", contract.MaxOperations, n)
 	}
 	if err := s.limiter.EnterLarge(ctx); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func atOperation(index int, err error) error {
 	if !ok {
 		return err
 	}
-	return contract.Of(err).With(e.Code(), map[string]string{"operation": strconv.Itoa(index)},
+	return contract.ReasonOf(err).NewError(e.Code(), map[string]string{"operation": strconv.Itoa(index)},
 		"operation "+strconv.Itoa(index)+": "+e.Message())
 }
 
@@ -124,7 +124,7 @@ func respond(
 	req *keyvaluev1.BatchRequest, ops []store.Operation, results []store.Result,
 ) *keyvaluev1.BatchResponse {
 	response := &keyvaluev1.BatchResponse{Results: make([]*keyvaluev1.OperationResult, len(results))}
-	room := contract.AnswerBytes
+	room := contract.MaxContentBytes
 	if n := int(req.GetMaxContentBytes()); n > 0 {
 		room = min(room, n)
 	}

@@ -46,7 +46,7 @@ func TestEachOperationOfABatchHasItsOwnResult(t *testing.T) {
 			opDelete("there"),
 			opGet("there"),
 			opIncrement("n", 3),
-			opSet(text("large", strings.Repeat("x", contract.ValueBytes+1))),
+			opSet(text("large", strings.Repeat("x", contract.DefaultValueBytes+1))),
 		}})
 		if err != nil {
 			t.Fatalf("Batch = %v", err)
@@ -98,12 +98,12 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 			_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Atomic: true, Operations: []*keyvaluev1.Operation{
 				opSet(text("new", "1")), opSet(text("word", "x")), bad,
 			}})
-			why, metadata, _ := contract.Info(err)
+			why, metadata, _ := contract.ErrorInfo(err)
 			if string(why) != name || metadata["operation"] != "2" || !strings.Contains(err.Error(), "operation 2: ") {
 				t.Errorf("Batch = %v with %v, want %s of operation 2", err, metadata, name)
 			}
 			wantReason(t, "the code", err, contract.Reason(name))
-			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "new"}); contract.Of(err) != contract.KeyNotFound {
+			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "new"}); contract.ReasonOf(err) != contract.KeyNotFound {
 				t.Errorf("a failed atomic batch left its first write behind: %v", err)
 			}
 		}
@@ -120,7 +120,7 @@ func TestTheSizeOfABatchIsBounded(t *testing.T) {
 	overEveryWire(t, func(t *testing.T, kv client) {
 		_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{})
 		wantReason(t, "an empty batch", err, contract.RequestInvalid)
-		operations := make([]*keyvaluev1.Operation, contract.Operations+1)
+		operations := make([]*keyvaluev1.Operation, contract.MaxOperations+1)
 		for i := range operations {
 			operations[i] = opGet("a")
 		}
@@ -135,7 +135,7 @@ func TestTheSizeOfABatchIsBounded(t *testing.T) {
 
 func TestTheContentThatABatchReturnsIsBounded(t *testing.T) {
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
-	mustSet(t, kv, text("large", strings.Repeat("x", contract.ValueBytes)))
+	mustSet(t, kv, text("large", strings.Repeat("x", contract.DefaultValueBytes)))
 	operations := make([]*keyvaluev1.Operation, 9)
 	for i := range operations {
 		operations[i] = opGet("large")

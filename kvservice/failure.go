@@ -52,7 +52,7 @@ func operationError(err error) *keyvaluev1.OperationResult {
 	if coded, ok := errors.AsType[*connect.Error](err); ok {
 		e.Code, e.Message = coded.Code().String(), coded.Message()
 	}
-	if why, metadata, ok := contract.Info(err); ok {
+	if why, metadata, ok := contract.ErrorInfo(err); ok {
 		e.Reason, e.Metadata = string(why), metadata
 	}
 	return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Error{Error: e}}

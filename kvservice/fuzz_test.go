@@ -51,7 +51,7 @@ func FuzzTTL(f *testing.F) {
 	f.Add(int64(315_576_000_000), int32(999_999_999))
 	f.Fuzz(func(t *testing.T, seconds int64, nanos int32) {
 		d, err := kvservice.ReadTTL(&durationpb.Duration{Seconds: seconds, Nanos: nanos})
-		if err == nil && (d <= 0 || d > contract.TTL || d != time.Duration(seconds)*time.Second+time.Duration(nanos)) {
+		if err == nil && (d <= 0 || d > contract.MaxTTL || d != time.Duration(seconds)*time.Second+time.Duration(nanos)) {
 			t.Errorf("a TTL of %d s and %d ns was read as %v", seconds, nanos, d)
 		}
 	})
@@ -81,7 +81,7 @@ func FuzzBatch(f *testing.F) {
 		switch {
 		case err == nil && len(res.GetResults()) != len(req.GetOperations()):
 			t.Errorf("%d operations had %d results", len(req.GetOperations()), len(res.GetResults()))
-		case err != nil && contract.Of(err) == "":
+		case err != nil && contract.ReasonOf(err) == "":
 			t.Errorf("the batch failed without a reason: %v", err)
 		case err != nil && req.GetAtomic():
 			if page, listErr := engine.List(context.Background(), store.ListRequest{Limit: 1, MaxBytes: 1}); listErr != nil || len(page.Entries) != 0 {

@@ -41,7 +41,7 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 
 func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	list := store.ListRequest{
-		Prefix: req.GetPrefix(), Limit: int(req.GetPageSize()), MaxBytes: contract.AnswerBytes, KeysOnly: req.GetKeysOnly(),
+		Prefix: req.GetPrefix(), Limit: int(req.GetPageSize()), MaxBytes: contract.MaxContentBytes, KeysOnly: req.GetKeysOnly(),
 	}
 	if err := checkPrefix(list.Prefix); err != nil {
 		return list, err
@@ -49,11 +49,11 @@ func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	switch {
 	case list.Limit < 0:
 		return list, contract.RequestInvalid.Errorf("page_size is negative; it is 1 to %d, or 0 for %d",
-			contract.PageSize, contract.DefaultPageSize)
+			contract.MaxPageSize, contract.DefaultPageSize)
 	case list.Limit == 0:
 		list.Limit = contract.DefaultPageSize
-	case list.Limit > contract.PageSize:
-		list.Limit = contract.PageSize
+	case list.Limit > contract.MaxPageSize:
+		list.Limit = contract.MaxPageSize
 	}
 	var ok bool
 	if list.After, ok = parsePageToken(list.Prefix, req.GetPageToken()); !ok {

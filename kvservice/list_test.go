@@ -62,7 +62,7 @@ func TestPagesMakeUpTheListing(t *testing.T) {
 func TestAPageIsBoundedInBytes(t *testing.T) {
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
 	for i := range 12 {
-		mustSet(t, kv, text(fmt.Sprint(i), strings.Repeat("x", contract.ValueBytes)))
+		mustSet(t, kv, text(fmt.Sprint(i), strings.Repeat("x", contract.DefaultValueBytes)))
 	}
 	res, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
 	if err != nil || len(res.GetEntries()) > 9 || res.GetNextPageToken() == "" {

@@ -37,7 +37,7 @@ var _ keyvaluev1connect.KeyValueServiceHandler = (*Service)(nil)
 func New(engine store.Engine, cfg Config) *Service {
 	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping, limiter: cfg.Limiter}
 	if s.maxValueBytes == 0 {
-		s.maxValueBytes = contract.ValueBytes
+		s.maxValueBytes = contract.DefaultValueBytes
 	}
 	if s.stopping == nil {
 		s.stopping = context.Background()

@@ -31,7 +31,7 @@ func serveEngine(t *testing.T, engine store.Engine, cfg kvservice.Config) string
 	server := rpc.NewServer(kvservice.New(engine, cfg), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	return wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
+	return wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
 }
 
 func newEngine(t *testing.T) store.Engine {
@@ -73,7 +73,7 @@ func mustGet(t *testing.T, kv client, key string) *keyvaluev1.Entry {
 
 func wantReason(t *testing.T, what string, err error, want contract.Reason) {
 	t.Helper()
-	if got := contract.Of(err); got != want {
+	if got := contract.ReasonOf(err); got != want {
 		t.Errorf("%s = %v with reason %q, want %s", what, err, got, want)
 	}
 	if got := connect.CodeOf(err); err != nil && got != want.Code() {
@@ -89,7 +89,7 @@ func TestAValueComesBackAsItWas(t *testing.T) {
 			"text as bytes":  {Key: "ascii", Content: &keyvaluev1.SetRequest_Data{Data: []byte("world")}},
 			"bytes":          {Key: "bytes", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xff, 0, 0xfe}}},
 			"odd keys":       text("a//b/%2F ?#ü/", "x"),
-			"a megabyte":     text("large", strings.Repeat("x", contract.ValueBytes)),
+			"a megabyte":     text("large", strings.Repeat("x", contract.DefaultValueBytes)),
 		} {
 			t.Run(name, func(t *testing.T) {
 				set := mustSet(t, kv, req)
@@ -227,10 +227,10 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 			{"a dot segment", text("a/./b", "x"), contract.KeyInvalid},
 			{"two dots at the end", text("a/..", "x"), contract.KeyInvalid},
 			{"no content", &keyvaluev1.SetRequest{Key: "a"}, contract.ValueInvalid},
-			{"a byte too many", text("a", strings.Repeat("x", contract.ValueBytes+1)), contract.ValueTooLarge},
+			{"a byte too many", text("a", strings.Repeat("x", contract.DefaultValueBytes+1)), contract.ValueTooLarge},
 			{"a TTL of zero", ttl(durationpb.New(0)), contract.TTLInvalid},
 			{"a negative TTL", ttl(durationpb.New(-time.Second)), contract.TTLInvalid},
-			{"a TTL of over 10 years", ttl(durationpb.New(contract.TTL + 1)), contract.TTLInvalid},
+			{"a TTL of over 10 years", ttl(durationpb.New(contract.MaxTTL + 1)), contract.TTLInvalid},
 			{"a TTL that overflows", ttl(&durationpb.Duration{Seconds: 315_576_000_000}), contract.TTLInvalid},
 		} {
 			t.Run(test.name, func(t *testing.T) {
@@ -256,9 +256,9 @@ func TestKeysAtTheEdgeOfTheRules(t *testing.T) {
 
 func TestAMessageTooLargeToReadIsRefused(t *testing.T) {
 	overEveryWire(t, func(t *testing.T, kv client) {
-		_, err := kv.Set(t.Context(), text("a", strings.Repeat("x", contract.RequestBytes(contract.ValueBytes)+1)))
-		if contract.Of(err) != contract.ValueTooLarge || connect.CodeOf(err) != connect.CodeResourceExhausted {
-			t.Errorf("Set = %v with reason %q, want resource_exhausted with VALUE_TOO_LARGE", err, contract.Of(err))
+		_, err := kv.Set(t.Context(), text("a", strings.Repeat("x", contract.MaxRequestBytes(contract.DefaultValueBytes)+1)))
+		if contract.ReasonOf(err) != contract.ValueTooLarge || connect.CodeOf(err) != connect.CodeResourceExhausted {
+			t.Errorf("Set = %v with reason %q, want resource_exhausted with VALUE_TOO_LARGE", err, contract.ReasonOf(err))
 		}
 	})
 }

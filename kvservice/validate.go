@@ -17,9 +17,9 @@ import (
 func checkKey(key string) error {
 	switch {
 	case key == "":
-		return contract.KeyInvalid.Errorf("the key is empty; a key has 1 to %d bytes", contract.KeyBytes)
-	case len(key) > contract.KeyBytes:
-		return contract.KeyInvalid.Errorf("the key has %d bytes; a key has 1 to %d", len(key), contract.KeyBytes)
+		return contract.KeyInvalid.Errorf("the key is empty; a key has 1 to %d bytes", contract.MaxKeyBytes)
+	case len(key) > contract.MaxKeyBytes:
+		return contract.KeyInvalid.Errorf("the key has %d bytes; a key has 1 to %d", len(key), contract.MaxKeyBytes)
 	case !utf8.ValidString(key):
 		return contract.KeyInvalid.Errorf("the key is not valid UTF-8")
 	case strings.ContainsFunc(key, unicode.IsControl):
@@ -48,8 +48,8 @@ func checkPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
 	}
-	if len(prefix) > contract.KeyBytes {
-		return contract.KeyInvalid.Errorf("the prefix has %d bytes; a key has at most %d", len(prefix), contract.KeyBytes)
+	if len(prefix) > contract.MaxKeyBytes {
+		return contract.KeyInvalid.Errorf("the prefix has %d bytes; a key has at most %d", len(prefix), contract.MaxKeyBytes)
 	}
 	if !utf8.ValidString(prefix) || strings.ContainsFunc(prefix, unicode.IsControl) {
 		return contract.KeyInvalid.Errorf("no key begins with this prefix: keys are UTF-8 without control characters")
@@ -63,9 +63,9 @@ func readTTL(ttl *durationpb.Duration) (time.Duration, error) {
 		return 0, nil
 	}
 	d := ttl.AsDuration() // saturates, so that what overflows is too long
-	if ttl.CheckValid() != nil || d <= 0 || d > contract.TTL {
+	if ttl.CheckValid() != nil || d <= 0 || d > contract.MaxTTL {
 		return 0, contract.TTLInvalid.Errorf("a TTL is more than 0 and at most 10 years (%.0f hours); leave it out for none",
-			contract.TTL.Hours())
+			contract.MaxTTL.Hours())
 	}
 	return d, nil
 }

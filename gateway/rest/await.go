@@ -45,5 +45,5 @@ func (a *api) awaitValue(w http.ResponseWriter, r request, c condition, wait tim
 // mayEnd reports whether a watch that ended with err has only ended the wait: the time is up, the server stops,
 // or there were more events than the service keeps.
 func (a *api) mayEnd(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || a.stopping.Err() != nil || contract.Of(err) == contract.ResumeTooOld
+	return ctx.Err() != nil || a.stopping.Err() != nil || contract.ReasonOf(err) == contract.ResumeTooOld
 }

@@ -30,8 +30,8 @@ func (o *operationBodies) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return err
 	}
 	for dec.PeekKind() != ']' {
-		if len(*o) == contract.Operations {
-			return contract.BatchTooLarge.Errorf("a batch has at most %d operations", contract.Operations)
+		if len(*o) == contract.MaxOperations {
+			return contract.BatchTooLarge.Errorf("a batch has at most %d operations", contract.MaxOperations)
 		}
 		var operation operationBody
 		if err := json.UnmarshalDecode(dec, &operation); err != nil {
@@ -96,7 +96,7 @@ func atOperation(index int, err error) error {
 		return err
 	}
 	i := strconv.Itoa(index)
-	return contract.Of(err).With(e.Code(), map[string]string{"operation": i}, "operation "+i+": "+e.Message())
+	return contract.ReasonOf(err).NewError(e.Code(), map[string]string{"operation": i}, "operation "+i+": "+e.Message())
 }
 
 // operation returns an empty operation for an empty body.

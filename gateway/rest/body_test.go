@@ -113,7 +113,7 @@ func TestBodySize(t *testing.T) {
 		},
 		{
 			name: "JSON too long", request: "PUT /v1/values", header: js,
-			body: strings.Repeat(" ", contract.RequestBytes(1000)+1), status: 413, reason: "VALUE_TOO_LARGE",
+			body: strings.Repeat(" ", contract.MaxRequestBytes(1000)+1), status: 413, reason: "VALUE_TOO_LARGE",
 		},
 		{
 			name: "chunks that are malformed", request: "PUT /v1/values/new", header: chunked, body: "zz\r\n",

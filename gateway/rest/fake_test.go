@@ -150,7 +150,7 @@ func (f *fake) check(key string) error {
 	switch {
 	case f.fail != nil:
 		return f.fail
-	case key == "" || len(key) > contract.KeyBytes || strings.ContainsAny(key, "\x00\n"):
+	case key == "" || len(key) > contract.MaxKeyBytes || strings.ContainsAny(key, "\x00\n"):
 		return contract.KeyInvalid.Errorf("the key is empty, too long or has a control character")
 	}
 	for segment := range strings.SplitSeq(key, "/") {
@@ -164,9 +164,9 @@ func (f *fake) check(key string) error {
 func (f *fake) checkSet(req *keyvaluev1.SetRequest) error {
 	ttl := req.GetTtl()
 	switch {
-	case len(req.GetValue()) > contract.ValueBytes:
+	case len(req.GetValue()) > contract.DefaultValueBytes:
 		return contract.ValueTooLarge.Errorf("the value is too long")
-	case ttl != nil && (!ttl.IsValid() || ttl.AsDuration() <= 0 || ttl.AsDuration() > contract.TTL):
+	case ttl != nil && (!ttl.IsValid() || ttl.AsDuration() <= 0 || ttl.AsDuration() > contract.MaxTTL):
 		return contract.TTLInvalid.Errorf("the TTL is not between 0 and 10 years")
 	}
 	return f.check(req.GetKey())

@@ -105,7 +105,7 @@ func FuzzTTL(f *testing.F) {
 
 func wantReason(t *testing.T, err error, want ...contract.Reason) {
 	t.Helper()
-	if got := contract.Of(err); !slices.Contains(want, got) {
+	if got := contract.ReasonOf(err); !slices.Contains(want, got) {
 		t.Errorf("it fails with reason %q (%v), want %q", got, err, want)
 	}
 }

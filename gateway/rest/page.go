@@ -54,9 +54,9 @@ func parsePageSize(s string) (int32, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, contract.RequestInvalid.Errorf("pageSize %q is not a number from 1 to %d, or 0 for %d",
-			s, contract.PageSize, contract.DefaultPageSize)
+			s, contract.MaxPageSize, contract.DefaultPageSize)
 	}
-	return int32(min(n, contract.PageSize)), nil
+	return int32(min(n, contract.MaxPageSize)), nil
 }
 
 // parseView reports whether values are to be left out.

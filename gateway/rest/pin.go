@@ -47,7 +47,7 @@ func (a *api) state(ctx context.Context, key string) (state, error) {
 	switch {
 	case err == nil:
 		return state{exists: true, etag: res.GetEntry().GetEtag()}, nil
-	case contract.Of(err) == contract.KeyNotFound:
+	case contract.ReasonOf(err) == contract.KeyNotFound:
 		return state{}, nil
 	}
 	return state{}, err
@@ -62,7 +62,7 @@ func (s state) pin() *keyvaluev1.Precondition {
 }
 
 func preconditionFailed(err error) bool {
-	switch contract.Of(err) {
+	switch contract.ReasonOf(err) {
 	case contract.ETagMismatch, contract.KeyExists, contract.KeyAbsent:
 		return true
 	}

@@ -68,7 +68,7 @@ func TestErrorWithoutReason(t *testing.T) {
 		{"no status at all", errors.New("dial 10.0.0.1"), 500, "INTERNAL"},
 		{"a context that ran out", context.DeadlineExceeded, 504, "DEADLINE_EXCEEDED"},
 		{"a context that was canceled", context.Canceled, 499, "CANCELED"},
-		{"a reason nobody knows", contract.Reason("NEW").With(connect.CodeUnavailable, nil, "new"), 503, "SERVICE_UNAVAILABLE"},
+		{"a reason nobody knows", contract.Reason("NEW").NewError(connect.CodeUnavailable, nil, "new"), 503, "SERVICE_UNAVAILABLE"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestWriteError(t *testing.T) {
 		},
 		{
 			name: "metadata in the order of its names",
-			err:  contract.KeyNotFound.With(connect.CodeNotFound, map[string]string{"operation": "3", "key": "a\"b"}, "gone"),
+			err:  contract.KeyNotFound.NewError(connect.CodeNotFound, map[string]string{"operation": "3", "key": "a\"b"}, "gone"),
 			want: `{"type":"urn:keyvalue:reason:KEY_NOT_FOUND","title":"Key not found","status":404,` +
 				`"detail":"gone","reason":"KEY_NOT_FOUND","metadata":{"key":"a\"b","operation":"3"}}` + "\n",
 		},

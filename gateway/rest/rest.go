@@ -60,7 +60,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	a := &api{
 		client:    client,
 		letIn:     cfg.Authenticate,
-		maxValue:  cmp.Or(cfg.MaxValueBytes, contract.ValueBytes),
+		maxValue:  cmp.Or(cfg.MaxValueBytes, contract.DefaultValueBytes),
 		timeout:   cmp.Or(cfg.Timeout, 10*time.Second),
 		heartbeat: cmp.Or(cfg.Heartbeat, 15*time.Second),
 		stopping:  cmp.Or(cfg.Stopping, context.Background()),
@@ -71,7 +71,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	if a.letIn == nil {
 		a.letIn = func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil }
 	}
-	a.maxBody = contract.RequestBytes(a.maxValue)
+	a.maxBody = contract.MaxRequestBytes(a.maxValue)
 	a.buffers.New = func() any { return new([]byte) }
 	a.recorders.New = func() any { return new(recorder) }
 	return a

@@ -70,7 +70,7 @@ var kinds = map[contract.Reason]kind{
 
 // reasonOf returns the reason of err, which kinds has, its metadata, and whether err said a reason itself.
 func reasonOf(err error) (r contract.Reason, metadata map[string]string, said bool) {
-	r, metadata, _ = contract.Info(err)
+	r, metadata, _ = contract.ErrorInfo(err)
 	if _, ok := kinds[r]; ok {
 		return r, metadata, true
 	}

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func wantOverloaded(t *testing.T, what string, err error) {
 	t.Helper()
-	if contract.Of(err) != contract.Overloaded {
+	if contract.ReasonOf(err) != contract.Overloaded {
 		t.Errorf("%s = %v, want OVERLOADED", what, err)
 	}
 }

@@ -19,7 +19,7 @@ func TestWhoGuessesIsKeptWaitingAndNobodyElse(t *testing.T) {
 		took := func(ctx context.Context, key, peer string) (time.Duration, contract.Reason) {
 			start := time.Now()
 			_, err := keys.Admit(ctx, bearing(key), peer)
-			return time.Since(start), contract.Of(err)
+			return time.Since(start), contract.ReasonOf(err)
 		}
 		for range 10 {
 			if waited, why := took(t.Context(), "wrong", "192.0.2.1:1"); waited != 0 || why != contract.APIKeyInvalid {

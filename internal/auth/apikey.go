@@ -104,7 +104,7 @@ func (k *Keys) Authenticate(h Headers, peer string) (*Principal, error) {
 	}
 	if p.rate != nil {
 		if wait, ok := p.rate.take(now); !ok {
-			return nil, contract.RateLimited.After(wait, "the API key %q may make %g requests a second", p.ID, p.rate.perSecond)
+			return nil, contract.RateLimited.RetryAfter(wait, "the API key %q may make %g requests a second", p.ID, p.rate.perSecond)
 		}
 	}
 	return p, nil
@@ -148,7 +148,7 @@ func tooManyFailures(wait time.Duration) error {
 }
 
 func tooMany(wait time.Duration) error {
-	return contract.RateLimited.After(wait, "too many API keys that are not valid came from this address").WithCause(errGuessing)
+	return contract.RateLimited.RetryAfter(wait, "too many API keys that are not valid came from this address").WithCause(errGuessing)
 }
 
 // secretOf prefers x-api-key, so that an Authorization meant for a proxy on the way does no harm.

@@ -46,8 +46,8 @@ func TestAuthenticate(t *testing.T) {
 			if test.want && principal.ID != "default" {
 				t.Errorf("principal = %q, want the key's id", principal.ID)
 			}
-			if !test.want && contract.Of(err) != contract.APIKeyInvalid {
-				t.Errorf("reason = %q, want API_KEY_INVALID", contract.Of(err))
+			if !test.want && contract.ReasonOf(err) != contract.APIKeyInvalid {
+				t.Errorf("reason = %q, want API_KEY_INVALID", contract.ReasonOf(err))
 			}
 		})
 	}
@@ -80,7 +80,7 @@ func TestEveryRefusalReadsTheSame(t *testing.T) {
 		"a key whose grace is over":     previous,
 		"a very long key":               "kv_good_" + strings.Repeat("x", 10_000),
 	} {
-		if _, err := keys.Authenticate(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.Of(err) != contract.APIKeyInvalid {
+		if _, err := keys.Authenticate(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.ReasonOf(err) != contract.APIKeyInvalid {
 			t.Errorf("%s is answered %v; no key: %v; want no difference", name, err, none)
 		}
 	}
@@ -106,7 +106,7 @@ func TestAuthorizeLetsNobodyOutOnBehalfOfNobody(t *testing.T) {
 		called = true
 		return nil, nil
 	})
-	if _, err := call(t.Context(), connect.Spec{}); contract.Of(err) != contract.APIKeyInvalid || called {
+	if _, err := call(t.Context(), connect.Spec{}); contract.ReasonOf(err) != contract.APIKeyInvalid || called {
 		t.Errorf("without a principal: err = %v, called = %v; want API_KEY_INVALID and no call", err, called)
 	}
 	if _, err := call(auth.NewContext(t.Context(), auth.Internal("a")), connect.Spec{}); err != nil || !called {

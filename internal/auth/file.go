@@ -181,8 +181,8 @@ func (r *Record) check() error {
 		return errors.New("requestsPerSecond is 0.001 to 1000000000, or 0 for no limit")
 	}
 	for i, grant := range r.Grants {
-		if len(grant.Prefix) > contract.KeyBytes {
-			return fmt.Errorf("a prefix has at most %d bytes, like a key", contract.KeyBytes)
+		if len(grant.Prefix) > contract.MaxKeyBytes {
+			return fmt.Errorf("a prefix has at most %d bytes, like a key", contract.MaxKeyBytes)
 		}
 		if slices.ContainsFunc(r.Grants[:i], func(g Grant) bool { return g.Prefix == grant.Prefix }) {
 			return fmt.Errorf("two grants have the prefix %q", grant.Prefix)

@@ -67,7 +67,7 @@ func (p *Principal) denial(metadata map[string]string, lacks string) error {
 	if index, ok := metadata["operation"]; ok {
 		message = "operation " + index + ": " + message
 	}
-	return contract.PermissionDenied.With(contract.PermissionDenied.Code(), metadata, message)
+	return contract.PermissionDenied.NewError(contract.PermissionDenied.Code(), metadata, message)
 }
 
 // needs returns what p may not do of that which a request asks for, and "" if it may do all of it. A request that is not

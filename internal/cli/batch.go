@@ -94,8 +94,8 @@ func (b *batcher) once(call execute) error {
 		if err != nil {
 			return err
 		}
-		if ops = append(ops, op); len(ops) > contract.Operations {
-			return fmt.Errorf("an atomic batch has at most %d operations, and line %d is one more: nothing was done", contract.Operations, op.line)
+		if ops = append(ops, op); len(ops) > contract.MaxOperations {
+			return fmt.Errorf("an atomic batch has at most %d operations, and line %d is one more: nothing was done", contract.MaxOperations, op.line)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func (b *batcher) all(call execute) error {
 		op, err := b.next()
 		for size := 0; err == nil; op, err = b.next() {
 			ops, size = append(ops, op), size+op.size
-			if len(ops) == contract.Operations || size >= batchBytes || !b.more() {
+			if len(ops) == contract.MaxOperations || size >= batchBytes || !b.more() {
 				break
 			}
 		}

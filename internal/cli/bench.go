@@ -61,8 +61,8 @@ func (f *benchFlags) check() error {
 		return usageError{fmt.Errorf("--read-ratio %v: use 0 to 1", f.readRatio)}
 	case f.keys < 1:
 		return usageError{fmt.Errorf("--keys %d: use 1 or more", f.keys)}
-	case f.valueBytes < 0 || f.valueBytes > contract.ValueBytes:
-		return usageError{fmt.Errorf("--value-bytes %d: use 0 to %d", f.valueBytes, contract.ValueBytes)}
+	case f.valueBytes < 0 || f.valueBytes > contract.DefaultValueBytes:
+		return usageError{fmt.Errorf("--value-bytes %d: use 0 to %d", f.valueBytes, contract.DefaultValueBytes)}
 	}
 	return nil
 }

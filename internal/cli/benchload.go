@@ -20,7 +20,7 @@ const benchGrace = 10 * time.Minute
 
 func newBencher(kv *client.Client, f *benchFlags, timeout time.Duration) *bencher {
 	return &bencher{
-		kv: kv, flags: f, timeout: timeout, ttl: client.TTL(min(f.duration+benchGrace, contract.TTL)),
+		kv: kv, flags: f, timeout: timeout, ttl: client.TTL(min(f.duration+benchGrace, contract.MaxTTL)),
 		prefix: "kv-bench/" + strings.ToLower(rand.Text()[:8]) + "/",
 		value:  []byte(strings.Repeat("x", f.valueBytes)),
 	}
@@ -30,7 +30,7 @@ func (b *bencher) key(i int) string { return fmt.Sprintf("%s%08d", b.prefix, i) 
 
 // chunk is how many keys to write by one call: a megabyte or so.
 func (b *bencher) chunk() int {
-	return max(1, min(contract.Operations, (1<<20)/(b.flags.valueBytes+64)))
+	return max(1, min(contract.MaxOperations, (1<<20)/(b.flags.valueBytes+64)))
 }
 
 // fill writes all keys.
@@ -49,9 +49,9 @@ func (b *bencher) fill(ctx context.Context) error {
 
 // clean deletes all keys.
 func (b *bencher) clean(ctx context.Context) error {
-	for begin := 0; begin < b.flags.keys; begin += contract.Operations {
+	for begin := 0; begin < b.flags.keys; begin += contract.MaxOperations {
 		var ops []client.Operation
-		for i := begin; i < min(begin+contract.Operations, b.flags.keys); i++ {
+		for i := begin; i < min(begin+contract.MaxOperations, b.flags.keys); i++ {
 			ops = append(ops, client.OpDelete(b.key(i)))
 		}
 		if err := b.batch(ctx, ops); err != nil {

@@ -20,7 +20,7 @@ func newDel(getenv func(string) string) *cobra.Command {
   kv ls --keys tmp/ | xargs -d '\n' kv del`,
 		Args:              cobra.MinimumNArgs(1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.del(cmd, f, o, args) },
-		ValidArgsFunction: c.completeKey(contract.Operations),
+		ValidArgsFunction: c.completeKey(contract.MaxOperations),
 	}
 	c.flags(cmd)
 	f.matchFlag(cmd)
@@ -46,7 +46,7 @@ func (c *connection) del(cmd *cobra.Command, f *conditionFlags, o *output, keys 
 	}
 	defer kv.Close()
 	var failed failures
-	for some := range slices.Chunk(keys, contract.Operations) {
+	for some := range slices.Chunk(keys, contract.MaxOperations) {
 		results, err := c.deleteSome(cmd.Context(), kv, some, conditions)
 		if err != nil {
 			return err

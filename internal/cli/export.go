@@ -85,7 +85,7 @@ func (c *connection) export(cmd *cobra.Command, f *exportFlags, prefix string) e
 
 func (c *connection) entries(ctx context.Context, kv *client.Client, x *exporter) iter.Seq2[client.Entry, error] {
 	return c.patient(ctx, func(ctx context.Context) iter.Seq2[client.Entry, error] {
-		return kv.List(ctx, x.prefix, client.StartAfter(x.last), client.PageSize(contract.PageSize))
+		return kv.List(ctx, x.prefix, client.StartAfter(x.last), client.PageSize(contract.MaxPageSize))
 	})
 }
 

@@ -31,7 +31,7 @@ type importLines struct {
 
 func newImportLines(in io.Reader) *importLines {
 	l := &importLines{in: bufio.NewScanner(in)}
-	l.in.Buffer(make([]byte, 1<<16), contract.RequestBytes(maxValueBytes))
+	l.in.Buffer(make([]byte, 1<<16), contract.MaxRequestBytes(maxValueBytes))
 	return l
 }
 

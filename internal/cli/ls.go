@@ -61,7 +61,7 @@ func (c *connection) ls(cmd *cobra.Command, f *lsFlags, prefix string) error {
 }
 
 func (f *lsFlags) options() []client.ListOption {
-	options := []client.ListOption{client.PageSize(contract.PageSize)}
+	options := []client.ListOption{client.PageSize(contract.MaxPageSize)}
 	if f.limit != 0 {
 		options[0] = client.PageSize(f.limit)
 	}

@@ -58,7 +58,7 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
 	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /metrics, /debug/pprof and no key; empty: none")
-	f.IntVar(&s.valueSize, "max-value-bytes", contract.ValueBytes, "longest value, in bytes; the same on gateway and kvservice")
+	f.IntVar(&s.valueSize, "max-value-bytes", contract.DefaultValueBytes, "longest value, in bytes; the same on gateway and kvservice")
 	f.IntVar(&s.calls, "max-concurrent", 2048, "calls that may be under way; further ones are refused as OVERLOADED; 0: no limit")
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long to say on /readyz that the server is not ready before it stops: until load balancers have noticed")
 	f.IntVar(&s.conns, "max-connections", 16_384, "connections that may be open; further ones wait to be accepted; 0: no limit")

@@ -17,8 +17,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// Domain is the ErrorInfo.domain of every reason here.
-const Domain = "keyvalue.v1"
+// domain is the ErrorInfo.domain of every reason here.
+const domain = "keyvalue.v1"
 
 // retryAfter is how long a caller who came too often, or with too many others, should stay away.
 const retryAfter = time.Second
@@ -82,26 +82,26 @@ func (r Reason) Code() connect.Code {
 
 // Errorf returns an error with reason r, its code, and a message that the caller will see.
 func (r Reason) Errorf(format string, args ...any) *connect.Error {
-	return r.With(r.Code(), nil, fmt.Sprintf(format, args...))
+	return r.NewError(r.Code(), nil, fmt.Sprintf(format, args...))
 }
 
-// With returns an error with reason r whose code and metadata are given, as when an error is passed on. One that goes
+// NewError returns an error with reason r whose code and metadata are given, as when an error is passed on. One that goes
 // away by itself says when to try again.
-func (r Reason) With(code connect.Code, metadata map[string]string, message string) *connect.Error {
+func (r Reason) NewError(code connect.Code, metadata map[string]string, message string) *connect.Error {
 	if r == Overloaded || r == RateLimited {
 		return r.retryable(code, metadata, message, retryAfter)
 	}
 	return r.plain(code, metadata, message)
 }
 
-// After is Errorf for a call that may succeed when wait has passed.
-func (r Reason) After(wait time.Duration, format string, args ...any) *connect.Error {
+// RetryAfter is Errorf for a call that may succeed when wait has passed.
+func (r Reason) RetryAfter(wait time.Duration, format string, args ...any) *connect.Error {
 	return r.retryable(r.Code(), nil, fmt.Sprintf(format, args...), wait)
 }
 
 func (r Reason) plain(code connect.Code, metadata map[string]string, message string) *connect.Error {
 	return withDetail(connect.NewError(code, message), &errdetails.ErrorInfo{
-		Reason: string(r), Domain: Domain, Metadata: metadata,
+		Reason: string(r), Domain: domain, Metadata: metadata,
 	})
 }
 
@@ -132,8 +132,8 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
-// Info returns the reason of err and its metadata, or false if err carries none of this domain.
-func Info(err error) (Reason, map[string]string, bool) {
+// ErrorInfo returns the reason of err and its metadata, or false if err carries none of this domain.
+func ErrorInfo(err error) (Reason, map[string]string, bool) {
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok {
 		return "", nil, false
@@ -146,9 +146,9 @@ func Info(err error) (Reason, map[string]string, bool) {
 	return "", nil, false
 }
 
-// Of returns the reason of err, or "" if it has none.
-func Of(err error) Reason {
-	r, _, _ := Info(err)
+// ReasonOf returns the reason of err, or "" if it has none.
+func ReasonOf(err error) Reason {
+	r, _, _ := ErrorInfo(err)
 	return r
 }
 
@@ -158,5 +158,5 @@ func errorInfo(detail *connect.ErrorDetail) (*errdetails.ErrorInfo, bool) {
 		return nil, false
 	}
 	info, ok := message.(*errdetails.ErrorInfo)
-	return info, ok && info.GetDomain() == Domain
+	return info, ok && info.GetDomain() == domain
 }

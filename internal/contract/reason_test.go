@@ -12,8 +12,8 @@ import (
 
 func TestAReasonTravelsWithItsError(t *testing.T) {
 	err := fmt.Errorf("wrapped: %w", contract.KeyNotFound.Errorf("there is no %s", "key"))
-	if got := contract.Of(err); got != contract.KeyNotFound {
-		t.Errorf("Of = %q, want KEY_NOT_FOUND", got)
+	if got := contract.ReasonOf(err); got != contract.KeyNotFound {
+		t.Errorf("ReasonOf = %q, want KEY_NOT_FOUND", got)
 	}
 	if got := connect.CodeOf(err); got != connect.CodeNotFound {
 		t.Errorf("code = %v, want not_found", got)
@@ -21,17 +21,17 @@ func TestAReasonTravelsWithItsError(t *testing.T) {
 }
 
 func TestMetadataTravelsWithItsError(t *testing.T) {
-	err := contract.ETagMismatch.With(connect.CodeAborted, map[string]string{"operation": "3"}, "no")
-	why, metadata, ok := contract.Info(err)
+	err := contract.ETagMismatch.NewError(connect.CodeAborted, map[string]string{"operation": "3"}, "no")
+	why, metadata, ok := contract.ErrorInfo(err)
 	if !ok || why != contract.ETagMismatch || metadata["operation"] != "3" {
-		t.Errorf("Info = %q, %v, %v; want what was put in", why, metadata, ok)
+		t.Errorf("ErrorInfo = %q, %v, %v; want what was put in", why, metadata, ok)
 	}
 }
 
 func TestOtherErrorsHaveNoReason(t *testing.T) {
 	for _, err := range []error{nil, errors.New("plain"), connect.NewError(connect.CodeInternal, "coded")} {
-		if got := contract.Of(err); got != "" {
-			t.Errorf("Of(%v) = %q, want none", err, got)
+		if got := contract.ReasonOf(err); got != "" {
+			t.Errorf("ReasonOf(%v) = %q, want none", err, got)
 		}
 	}
 }

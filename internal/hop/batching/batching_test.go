@@ -78,13 +78,13 @@ func TestEachCallHasItsOwnAnswer(t *testing.T) {
 			func() {
 				_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "nope"})
 				e, ok := errors.AsType[*connect.Error](err)
-				if !ok || contract.Of(err) != contract.KeyNotFound || e.Code() != connect.CodeNotFound || !e.IsRemote() {
+				if !ok || contract.ReasonOf(err) != contract.KeyNotFound || e.Code() != connect.CodeNotFound || !e.IsRemote() {
 					t.Errorf("Get of a key that is not there = %v, want the service's KEY_NOT_FOUND", err)
 				}
 			},
 			func() {
 				_, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: ".."})
-				if contract.Of(err) != contract.KeyInvalid {
+				if contract.ReasonOf(err) != contract.KeyInvalid {
 					t.Errorf("Delete of no key = %v, want KEY_INVALID", err)
 				}
 			},
@@ -111,7 +111,7 @@ func TestEachCallHasItsOwnAnswer(t *testing.T) {
 
 func TestLargeValuesTravelByThemselves(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *service, kv client) {
-		large := strings.Repeat("x", contract.ValueBytes)
+		large := strings.Repeat("x", contract.DefaultValueBytes)
 		if _, err := kv.Set(t.Context(), text("large", large)); err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func TestManyCallersOverARealConnection(t *testing.T) {
 	server := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	url := wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
+	url := wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
 	transport := batching.New(wiretest.Wires()[0].Transport(t, url))
 	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))
 	var callers sync.WaitGroup
@@ -251,7 +251,7 @@ func TestABatchedCallIsAnsweredLikeOneByItself(t *testing.T) {
 				func() { _, _ = kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "z"}) })
 			release()
 			done.Wait()
-			if fmt.Sprint(err) != fmt.Sprint(wantErr) || contract.Of(err) != contract.Of(wantErr) || res.GetCreated() != wantRes.GetCreated() {
+			if fmt.Sprint(err) != fmt.Sprint(wantErr) || contract.ReasonOf(err) != contract.ReasonOf(wantErr) || res.GetCreated() != wantRes.GetCreated() {
 				t.Errorf("Set(%v) in a batch = %v, %v; by itself %v, %v", req, res, err, wantRes, wantErr)
 			}
 		})

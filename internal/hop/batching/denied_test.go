@@ -52,7 +52,7 @@ func TestACallWithoutTheRightTouchesNoOther(t *testing.T) {
 		release()
 		done.Wait()
 		for i, want := range []contract.Reason{contract.KeyNotFound, contract.PermissionDenied, contract.KeyNotFound} {
-			if contract.Of(errs[i]) != want {
+			if contract.ReasonOf(errs[i]) != want {
 				t.Errorf("Get(%s) = %v, want %s", keys[i], errs[i], want)
 			}
 		}

@@ -44,7 +44,7 @@ func TestACallerWhoLeavesTouchesNoOther(t *testing.T) {
 		release()
 		done.Wait()
 		for key, want := range map[string]contract.Reason{"stayed": "", "left": contract.KeyNotFound, "short": contract.KeyNotFound} {
-			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: key}); contract.Of(err) != want {
+			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: key}); contract.ReasonOf(err) != want {
 				t.Errorf("Get(%s) = %v; a call that was given up before it was sent must not be sent", key, err)
 			}
 		}

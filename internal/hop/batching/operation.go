@@ -100,7 +100,7 @@ func isBeyond(r *keyvaluev1.OperationResult) bool {
 
 // isDenied reports whether a batch was refused because of rights, which one of its calls lacks and others may have.
 // Nothing of it was carried out.
-func isDenied(err error) bool { return contract.Of(err) == contract.PermissionDenied }
+func isDenied(err error) bool { return contract.ReasonOf(err) == contract.PermissionDenied }
 
 // callError is what the call would have failed with by itself: the service's verdict.
 func callError(e *keyvaluev1.OperationError) error {
@@ -111,5 +111,5 @@ func callError(e *keyvaluev1.OperationError) error {
 	if e.GetReason() == "" {
 		return connect.NewError(code, e.GetMessage()).WithRemote()
 	}
-	return contract.Reason(e.GetReason()).With(code, e.GetMetadata(), e.GetMessage()).WithRemote()
+	return contract.Reason(e.GetReason()).NewError(code, e.GetMetadata(), e.GetMessage()).WithRemote()
 }

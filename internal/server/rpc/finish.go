@@ -59,7 +59,7 @@ func logCall(ctx context.Context, log *slog.Logger, spec connect.Spec, err error
 	}
 	info, _ := connect.CallInfoForServerContext(ctx)
 	log.DebugContext(ctx, "call", "procedure", spec.Procedure, "protocol", info.Protocol, "peer", info.PeerAddr,
-		"code", code, "reason", string(contract.Of(err)), "took", took)
+		"code", code, "reason", string(contract.ReasonOf(err)), "took", took)
 }
 
 // explain gives a reason to the errors of messages that could not be read.
@@ -81,7 +81,7 @@ func (s explaining) Receive(message any) error {
 	case connect.CodeInvalidArgument:
 		return contract.RequestInvalid.Errorf("%s", e.Message())
 	case connect.CodeResourceExhausted:
-		return contract.ValueTooLarge.With(e.Code(), nil, e.Message())
+		return contract.ValueTooLarge.NewError(e.Code(), nil, e.Message())
 	}
 	return err
 }

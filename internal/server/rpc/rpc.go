@@ -59,7 +59,7 @@ func Public(procedure string) bool { return strings.HasPrefix(procedure, "/"+hea
 // Mount returns a handler that serves procedures over Connect, gRPC and gRPC-Web, where a stored value may have
 // valueBytes. Anything that is not an RPC goes to next.
 func Mount(procedures *connect.Server, valueBytes int, next http.Handler) server.Handler {
-	requestBytes := contract.RequestBytes(valueBytes)
+	requestBytes := contract.MaxRequestBytes(valueBytes)
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, procedures,
 		connecthttp.WithReadMaxBytes(requestBytes),

@@ -43,7 +43,7 @@ func serve(t *testing.T, ready bool) string {
 		Ready: func(context.Context) bool { return ready },
 		Log:   slog.New(slog.DiscardHandler),
 	})
-	return wiretest.Serve(t, rpc.Mount(server, contract.ValueBytes, http.NotFoundHandler()))
+	return wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
 }
 
 // Get over Connect can be an HTTP GET, which caches understand.
@@ -144,14 +144,14 @@ func TestEveryMethodNeedsAKeyBeforeItsMessageIsRead(t *testing.T) {
 		}
 		err := server.Call(t.Context(), spec.Procedure, nil, unread{t})
 		methods++
-		if contract.Of(err) != contract.APIKeyInvalid {
+		if contract.ReasonOf(err) != contract.APIKeyInvalid {
 			t.Errorf("%s without a key = %v, want API_KEY_INVALID", spec.Procedure, err)
 		}
 	}
 	if methods != 11 { // nine of the contract, and reflection in two versions
 		t.Errorf("%d methods need a key, want 11", methods)
 	}
-	if err := server.Call(t.Context(), "/keyvalue.v1.KeyValueService/Nope", nil, unread{t}); contract.Of(err) != contract.APIKeyInvalid {
+	if err := server.Call(t.Context(), "/keyvalue.v1.KeyValueService/Nope", nil, unread{t}); contract.ReasonOf(err) != contract.APIKeyInvalid {
 		t.Errorf("a method that does not exist, without a key = %v, want API_KEY_INVALID", err)
 	}
 }

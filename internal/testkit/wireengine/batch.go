@@ -43,7 +43,7 @@ func (r *Remote) batch(
 		if err == nil {
 			return res, nil, nil
 		}
-		_, metadata, _ := contract.Info(err)
+		_, metadata, _ := contract.ErrorInfo(err)
 		return nil, metadata, outcome(err)
 	}
 	status, _, answer, err := r.send(ctx, http.MethodPost, "/v1/values:batch", batchBody(req), "Content-Type", "application/json")

@@ -84,7 +84,7 @@ func unknown(err error) error { return fmt.Errorf("%w: %v", store.ErrUnknownOutc
 
 // outcome returns the error of an RPC as an engine would have put it.
 func outcome(err error) error {
-	if why := contract.Of(err); sentinels[why] != nil {
+	if why := contract.ReasonOf(err); sentinels[why] != nil {
 		return sentinel(why, err)
 	}
 	if !answered(err) {

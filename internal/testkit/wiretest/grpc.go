@@ -28,7 +28,7 @@ func GRPC(t testing.TB, url string) *grpc.ClientConn {
 	}
 	conn, err := grpc.NewClient("passthrough:///"+strings.TrimPrefix(addr, "http://"),
 		grpc.WithTransportCredentials(trust),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(contract.ResponseBytes(contract.ValueBytes))))
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(contract.MaxResponseBytes(contract.DefaultValueBytes))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func besideOthers(options ...connecthttp.Option) func(testing.TB, string) connec
 }
 
 func newTransport(client *http.Client, url string, options []connecthttp.Option) connect.Transport {
-	limited := connecthttp.WithReadMaxBytes(contract.ResponseBytes(contract.ValueBytes))
+	limited := connecthttp.WithReadMaxBytes(contract.MaxResponseBytes(contract.DefaultValueBytes))
 	return connecthttp.NewTransport(client, url, append([]connecthttp.Option{limited}, options...)...)
 }
 
