@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -57,21 +56,6 @@ const (
 	Active  Status = "active"
 	Revoked Status = "revoked"
 )
-
-// Hash is the SHA-256 of a whole key, as it is sent. In the file it is hexadecimal.
-type Hash [32]byte
-
-// MarshalText implements [encoding.TextMarshaler].
-func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (h *Hash) UnmarshalText(text []byte) error {
-	if len(text) != hex.EncodedLen(len(h)) {
-		return errors.New("a SHA-256 has 64 hexadecimal digits")
-	}
-	_, err := hex.Decode(h[:], text)
-	return err
-}
 
 // Find returns the record of id, or nil.
 func (f *File) Find(id string) *Record {

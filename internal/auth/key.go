@@ -2,6 +2,9 @@ package auth
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"hash/crc32"
 	"strings"
 )
@@ -85,4 +88,28 @@ func checksum(text string) [checksumLength]byte {
 		crc /= uint32(len(digits))
 	}
 	return sum
+}
+
+// Hash is the SHA-256 of a whole key, as it is sent. In the file it is hexadecimal.
+type Hash [32]byte
+
+// MarshalText implements [encoding.TextMarshaler].
+func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (h *Hash) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(h)) {
+		return errors.New("a SHA-256 has 64 hexadecimal digits")
+	}
+	_, err := hex.Decode(h[:], text)
+	return err
+}
+
+// HashOf returns the hash of a key.
+func HashOf(key string) Hash {
+	var room [128]byte // for all but the longest, so that they need no memory
+	if len(key) > len(room) {
+		return sha256.Sum256([]byte(key))
+	}
+	return sha256.Sum256(room[:copy(room[:], key)])
 }
