@@ -67,7 +67,7 @@ func whenFull(t *testing.T, test func(t *testing.T, url string)) {
 	for where, serve := range bounded {
 		t.Run(where, func(t *testing.T) {
 			engine := busy{newEngine(t), make(chan struct{}, 1)}
-			url := serve(t, engine, admission.New(admission.Config{Calls: 1, Turns: 1}))
+			url := serve(t, engine, admission.New(admission.Config{Calls: 1, Large: 1}))
 			kv := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey)
 			ctx, cancel := context.WithCancel(t.Context())
 			over := make(chan error, 1)
@@ -180,7 +180,7 @@ var limited = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
 	for where, transport := range limited {
 		t.Run(where, func(t *testing.T) {
-			engine, limiter := newEngine(t), admission.New(admission.Config{Turns: 1})
+			engine, limiter := newEngine(t), admission.New(admission.Config{Large: 1})
 			for i := range 12 { // more than the buffers of a connection take
 				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), contract.DefaultValueBytes)}
 				if _, err := engine.Do(t.Context(), op); err != nil {

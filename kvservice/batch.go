@@ -20,10 +20,10 @@ func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*key
 	case n > contract.MaxOperations:
 		return nil, contract.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", contract.MaxOperations, n)
 	}
-	if err := s.limiter.EnterLarge(ctx); err != nil {
+	if err := s.limiter.AcquireLarge(ctx); err != nil {
 		return nil, err
 	}
-	defer s.limiter.LeaveLarge(ctx)
+	defer s.limiter.ReleaseLarge(ctx)
 	if req.GetAtomic() {
 		return s.atomicBatch(ctx, req)
 	}

@@ -17,10 +17,10 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 	if err != nil {
 		return nil, err
 	}
-	if err := s.limiter.EnterLarge(ctx); err != nil {
+	if err := s.limiter.AcquireLarge(ctx); err != nil {
 		return nil, err
 	}
-	defer s.limiter.LeaveLarge(ctx)
+	defer s.limiter.ReleaseLarge(ctx)
 	page, err := s.engine.List(ctx, list)
 	if err != nil {
 		return nil, failure("", err)

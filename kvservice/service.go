@@ -77,10 +77,10 @@ func call[Request, Response any](
 	ctx context.Context, s *Service, req *Request,
 	read func(*Request) (store.Operation, error), write func(store.Result) *Response,
 ) (*Response, error) {
-	if err := s.limiter.Enter(); err != nil {
+	if err := s.limiter.Acquire(); err != nil {
 		return nil, err
 	}
-	defer s.limiter.Leave()
+	defer s.limiter.Release()
 	op, err := read(req)
 	if err != nil {
 		return nil, err

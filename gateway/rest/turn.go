@@ -33,11 +33,11 @@ func (a *api) inTurn(
 ) ([]byte, error) {
 	ctx, cancel := a.deadline(r)
 	defer cancel()
-	if err := a.limiter.EnterLarge(ctx); err != nil {
+	if err := a.limiter.AcquireLarge(ctx); err != nil {
 		return nil, err
 	}
-	defer a.limiter.LeaveLarge(ctx)
-	return compose(a.limiter.Hold(ctx), b)
+	defer a.limiter.ReleaseLarge(ctx)
+	return compose(a.limiter.WithAcquired(ctx), b)
 }
 
 // pieces has others looked at between the pieces of a document that is being made.
@@ -51,7 +51,7 @@ func (a *api) inPieces(b []byte) pieces { return pieces{a.limiter, len(b)} }
 // next is told what the document has become.
 func (p *pieces) next(b []byte) {
 	if len(b)-p.begin >= pieceBytes {
-		p.limiter.Pause()
+		p.limiter.Yield()
 		p.begin = len(b)
 	}
 }

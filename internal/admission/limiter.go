@@ -27,8 +27,8 @@ type Config struct {
 	Calls int
 	// Watches is how many watches may be open.
 	Watches int
-	// Turns is how many large calls may be at work at a time; others wait.
-	Turns int
+	// Large is how many large calls may be at work at a time; others wait.
+	Large int
 }
 
 // Limiter decides who is let in. A nil one lets everybody in.
@@ -45,15 +45,15 @@ type Limiter struct {
 
 // New returns a limiter.
 func New(cfg Config) *Limiter {
-	l := &Limiter{cfg: cfg, glances: make(chan *glance, min(cfg.Turns, runtime.GOMAXPROCS(0)))}
+	l := &Limiter{cfg: cfg, glances: make(chan *glance, min(cfg.Large, runtime.GOMAXPROCS(0)))}
 	for range cap(l.glances) {
 		l.glances <- newGlance()
 	}
 	return l
 }
 
-// Enter lets a unary call in, or returns why not. Whoever was let in calls Leave in the end.
-func (l *Limiter) Enter() error {
+// Acquire lets a unary call in, or returns why not. Whoever was let in calls Release in the end.
+func (l *Limiter) Acquire() error {
 	if l == nil || l.cfg.Calls == 0 {
 		return nil
 	}
@@ -64,15 +64,15 @@ func (l *Limiter) Enter() error {
 	return nil
 }
 
-// Leave is told that a call which Enter let in is over.
-func (l *Limiter) Leave() {
+// Release is told that a call which Acquire let in is over.
+func (l *Limiter) Release() {
 	if l != nil && l.cfg.Calls != 0 {
 		l.calls.Add(-1)
 	}
 }
 
-// EnterWatch lets a watch in, or returns why not. Whoever was let in calls LeaveWatch in the end.
-func (l *Limiter) EnterWatch() error {
+// AcquireWatch lets a watch in, or returns why not. Whoever was let in calls ReleaseWatch in the end.
+func (l *Limiter) AcquireWatch() error {
 	if l == nil || l.cfg.Watches == 0 {
 		return nil
 	}
@@ -83,8 +83,8 @@ func (l *Limiter) EnterWatch() error {
 	return nil
 }
 
-// LeaveWatch is told that a watch which EnterWatch let in is over.
-func (l *Limiter) LeaveWatch() {
+// ReleaseWatch is told that a watch which AcquireWatch let in is over.
+func (l *Limiter) ReleaseWatch() {
 	if l != nil && l.cfg.Watches != 0 {
 		l.watches.Add(-1)
 	}
@@ -99,12 +99,12 @@ func (l *Limiter) Full(large bool) bool {
 	if l.cfg.Calls != 0 && l.calls.Load() >= int64(l.cfg.Calls) {
 		return true
 	}
-	if !large || l.cfg.Turns == 0 {
+	if !large || l.cfg.Large == 0 {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.busy >= l.cfg.Turns && l.line.full()
+	return l.busy >= l.cfg.Large && l.line.full()
 }
 
 func overloaded() error {

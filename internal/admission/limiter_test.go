@@ -26,19 +26,19 @@ func wantOverloaded(t *testing.T, what string, err error) {
 
 func TestCallsBeyondTheBoundAreRefused(t *testing.T) {
 	l := admission.New(admission.Config{Calls: 2})
-	if err := errors.Join(l.Enter(), l.Enter()); err != nil {
+	if err := errors.Join(l.Acquire(), l.Acquire()); err != nil {
 		t.Fatalf("two calls = %v", err)
 	}
-	wantOverloaded(t, "a third call", l.Enter())
-	wantOverloaded(t, "a large call", l.EnterLarge(t.Context()))
-	if err := l.EnterWatch(); err != nil {
+	wantOverloaded(t, "a third call", l.Acquire())
+	wantOverloaded(t, "a large call", l.AcquireLarge(t.Context()))
+	if err := l.AcquireWatch(); err != nil {
 		t.Errorf("a watch = %v, want it not to be counted as a call", err)
 	}
-	l.Leave()
-	if err := l.EnterLarge(t.Context()); err != nil {
+	l.Release()
+	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Errorf("a call when another is over = %v", err)
 	}
-	l.LeaveLarge(t.Context())
+	l.ReleaseLarge(t.Context())
 }
 
 func TestWhatWouldBeRefusedIsKnownBefore(t *testing.T) {
@@ -46,7 +46,7 @@ func TestWhatWouldBeRefusedIsKnownBefore(t *testing.T) {
 	if l.Full(false) || l.Full(true) {
 		t.Error("a limiter that has let nobody in is full")
 	}
-	if err := l.Enter(); err != nil || !l.Full(false) || !l.Full(true) {
+	if err := l.Acquire(); err != nil || !l.Full(false) || !l.Full(true) {
 		t.Errorf("with all the calls that there may be (%v), it is not full", err)
 	}
 	if (*admission.Limiter)(nil).Full(true) {
@@ -56,15 +56,15 @@ func TestWhatWouldBeRefusedIsKnownBefore(t *testing.T) {
 
 func TestWatchesBeyondTheBoundAreRefused(t *testing.T) {
 	l := admission.New(admission.Config{Watches: 1})
-	if err := l.EnterWatch(); err != nil {
+	if err := l.AcquireWatch(); err != nil {
 		t.Fatal(err)
 	}
-	wantOverloaded(t, "a second watch", l.EnterWatch())
-	if err := l.Enter(); err != nil {
+	wantOverloaded(t, "a second watch", l.AcquireWatch())
+	if err := l.Acquire(); err != nil {
 		t.Errorf("a call = %v, want it not to be counted as a watch", err)
 	}
-	l.LeaveWatch()
-	if err := l.EnterWatch(); err != nil {
+	l.ReleaseWatch()
+	if err := l.AcquireWatch(); err != nil {
 		t.Errorf("a watch when the other is over = %v", err)
 	}
 }
@@ -72,40 +72,40 @@ func TestWatchesBeyondTheBoundAreRefused(t *testing.T) {
 func TestWhatIsNotBoundedIsLetIn(t *testing.T) {
 	for name, l := range map[string]*admission.Limiter{"nil": nil, "zero": admission.New(admission.Config{})} {
 		for range 10_000 {
-			if err := errors.Join(l.Enter(), l.EnterWatch(), l.EnterLarge(t.Context())); err != nil {
+			if err := errors.Join(l.Acquire(), l.AcquireWatch(), l.AcquireLarge(t.Context())); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		l.Leave()
-		l.LeaveWatch()
-		l.LeaveLarge(t.Context())
+		l.Release()
+		l.ReleaseWatch()
+		l.ReleaseLarge(t.Context())
 	}
 }
 
 func TestACallCostsNothingToCount(t *testing.T) {
-	l := admission.New(admission.Config{Calls: 1, Turns: 1})
-	if n := testing.AllocsPerRun(100, func() { _ = l.Enter(); l.Leave() }); n != 0 {
+	l := admission.New(admission.Config{Calls: 1, Large: 1})
+	if n := testing.AllocsPerRun(100, func() { _ = l.Acquire(); l.Release() }); n != 0 {
 		t.Errorf("a call allocates %v times, want never", n)
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = l.EnterLarge(t.Context()); l.LeaveLarge(t.Context()) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = l.AcquireLarge(t.Context()); l.ReleaseLarge(t.Context()) }); n != 0 {
 		t.Errorf("a large call that need not wait allocates %v times, want never", n)
 	}
 }
 
 // large takes a turn for the given time and counts how it went.
 func large(ctx context.Context, l *admission.Limiter, takes time.Duration, done, refused *atomic.Int64) {
-	if l.EnterLarge(ctx) != nil {
+	if l.AcquireLarge(ctx) != nil {
 		refused.Add(1)
 		return
 	}
 	time.Sleep(takes)
 	done.Add(1)
-	l.LeaveLarge(ctx)
+	l.ReleaseLarge(ctx)
 }
 
 func TestLargeCallsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := admission.New(admission.Config{Turns: 2})
+		l := admission.New(admission.Config{Large: 2})
 		var done, refused atomic.Int64
 		start := time.Now()
 		var calls sync.WaitGroup
@@ -121,26 +121,26 @@ func TestLargeCallsTakeTurns(t *testing.T) {
 
 func TestWhoLeavesTheLineGivesItsPlaceToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := admission.New(admission.Config{Calls: 3, Turns: 1})
-		if err := l.EnterLarge(t.Context()); err != nil {
+		l := admission.New(admission.Config{Calls: 3, Large: 1})
+		if err := l.AcquireLarge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		first, second := make(chan error, 1), make(chan error, 1)
-		go func() { first <- l.EnterLarge(ctx) }()
+		go func() { first <- l.AcquireLarge(ctx) }()
 		synctest.Wait()
-		go func() { second <- l.EnterLarge(t.Context()) }()
+		go func() { second <- l.AcquireLarge(t.Context()) }()
 		synctest.Wait()
 		cancel()
 		if err := <-first; !errors.Is(err, context.Canceled) {
 			t.Errorf("waiting = %v, want context.Canceled", err)
 		}
-		l.LeaveLarge(t.Context())
+		l.ReleaseLarge(t.Context())
 		if err := <-second; err != nil {
 			t.Errorf("the next in line = %v", err)
 		}
-		l.LeaveLarge(t.Context())
-		if err := errors.Join(l.Enter(), l.Enter(), l.Enter()); err != nil {
+		l.ReleaseLarge(t.Context())
+		if err := errors.Join(l.Acquire(), l.Acquire(), l.Acquire()); err != nil {
 			t.Errorf("with nobody left there is no room for three calls: %v", err)
 		}
 	})
@@ -149,21 +149,21 @@ func TestWhoLeavesTheLineGivesItsPlaceToTheNext(t *testing.T) {
 // A turn that comes at the instant at which its caller gives up must not be lost.
 func TestATurnThatNobodyTakesIsPassedOn(t *testing.T) {
 	for range 200 {
-		l := admission.New(admission.Config{Turns: 1})
-		if err := l.EnterLarge(t.Context()); err != nil {
+		l := admission.New(admission.Config{Large: 1})
+		if err := l.AcquireLarge(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var both sync.WaitGroup
 		both.Go(func() {
-			if l.EnterLarge(ctx) == nil {
-				l.LeaveLarge(t.Context())
+			if l.AcquireLarge(ctx) == nil {
+				l.ReleaseLarge(t.Context())
 			}
 		})
 		both.Go(cancel)
-		l.LeaveLarge(t.Context())
+		l.ReleaseLarge(t.Context())
 		both.Wait()
-		if err := l.EnterLarge(t.Context()); err != nil {
+		if err := l.AcquireLarge(t.Context()); err != nil {
 			t.Fatalf("there is no turn any more: %v", err)
 		}
 	}
@@ -174,14 +174,14 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 	for name, takes := range map[string]time.Duration{"a millisecond": time.Millisecond, "5 ms": 5 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := admission.New(admission.Config{Turns: 2})
+				l := admission.New(admission.Config{Large: 2})
 				var done, refused, slow atomic.Int64
 				var calls sync.WaitGroup
 				begin := time.Now()
 				for time.Since(begin) < 3*time.Second {
 					calls.Go(func() {
 						start, full := time.Now(), l.Full(true)
-						if l.EnterLarge(t.Context()) != nil {
+						if l.AcquireLarge(t.Context()) != nil {
 							refused.Add(1)
 							if time.Since(start) != 0 || !full {
 								t.Error("a refusal took time, or was not foreseen")
@@ -193,7 +193,7 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 						}
 						time.Sleep(takes)
 						done.Add(1)
-						l.LeaveLarge(t.Context())
+						l.ReleaseLarge(t.Context())
 					})
 					time.Sleep(takes / 20)
 				}
@@ -210,22 +210,22 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 }
 
 func TestCallsWithinATurnNeedNoneOfTheirOwn(t *testing.T) {
-	l, other := admission.New(admission.Config{Calls: 1, Turns: 1}), admission.New(admission.Config{Calls: 1})
-	if err := l.EnterLarge(t.Context()); err != nil {
+	l, other := admission.New(admission.Config{Calls: 1, Large: 1}), admission.New(admission.Config{Calls: 1})
+	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	ctx := l.Hold(t.Context())
-	if err := l.EnterLarge(ctx); err != nil {
+	ctx := l.WithAcquired(t.Context())
+	if err := l.AcquireLarge(ctx); err != nil {
 		t.Errorf("a call within a turn = %v", err)
 	}
-	l.LeaveLarge(ctx)
-	wantOverloaded(t, "another call behind it", l.EnterLarge(t.Context()))
-	if err := other.EnterLarge(ctx); err != nil {
+	l.ReleaseLarge(ctx)
+	wantOverloaded(t, "another call behind it", l.AcquireLarge(t.Context()))
+	if err := other.AcquireLarge(ctx); err != nil {
 		t.Fatalf("a call at another limiter = %v", err)
 	}
-	wantOverloaded(t, "another call there", other.EnterLarge(ctx))
-	l.LeaveLarge(t.Context())
-	if err := l.EnterLarge(t.Context()); err != nil {
+	wantOverloaded(t, "another call there", other.AcquireLarge(ctx))
+	l.ReleaseLarge(t.Context())
+	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Errorf("a call when the turn is over = %v", err)
 	}
 }

@@ -15,21 +15,21 @@ const (
 	longest  = 1024
 )
 
-// EnterLarge lets a unary call in that is much work, when its turn has come, or returns why not. Whoever was let in
-// calls LeaveLarge with the same context in the end.
-func (l *Limiter) EnterLarge(ctx context.Context) error {
+// AcquireLarge lets a unary call in that is much work, when its turn has come, or returns why not. Whoever was let in
+// calls ReleaseLarge with the same context in the end.
+func (l *Limiter) AcquireLarge(ctx context.Context) error {
 	if l.held(ctx) {
 		return nil
 	}
-	if err := l.Enter(); err != nil {
+	if err := l.Acquire(); err != nil {
 		return err
 	}
-	if l == nil || l.cfg.Turns == 0 {
+	if l == nil || l.cfg.Large == 0 {
 		return nil
 	}
 	waited, err := l.turn(ctx)
 	if err != nil {
-		l.Leave()
+		l.Release()
 		return err
 	}
 	// Those who came in the meantime are looked at first: most take no time, and who must be refused is refused now.
@@ -39,22 +39,22 @@ func (l *Limiter) EnterLarge(ctx context.Context) error {
 		runtime.Gosched() // who could run has not been looked at either, and is not yet in the line
 	}
 	if err := ctx.Err(); err != nil { // a caller who left did so while we waited
-		l.LeaveLarge(ctx)
+		l.ReleaseLarge(ctx)
 		return err
 	}
 	return nil
 }
 
-// LeaveLarge is told that a call which EnterLarge let in is over.
-func (l *Limiter) LeaveLarge(ctx context.Context) {
+// ReleaseLarge is told that a call which AcquireLarge let in is over.
+func (l *Limiter) ReleaseLarge(ctx context.Context) {
 	if l.held(ctx) {
 		return
 	}
-	l.Leave()
-	if l == nil || l.cfg.Turns == 0 {
+	l.Release()
+	if l == nil || l.cfg.Large == 0 {
 		return
 	}
-	l.Pause() // what is left to do, such as to write the answer, can be as much work again
+	l.Yield() // what is left to do, such as to write the answer, can be as much work again
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nextLocked()
@@ -63,16 +63,16 @@ func (l *Limiter) LeaveLarge(ctx context.Context) {
 // heldKey is the key of the limiter at which the caller of a context has a turn.
 type heldKey struct{}
 
-// Hold returns ctx for calls that are part of the turn of whoever EnterLarge let in: they need none of their own.
-func (l *Limiter) Hold(ctx context.Context) context.Context {
+// WithAcquired returns ctx for calls that are part of the turn of whoever AcquireLarge let in: they need none of their own.
+func (l *Limiter) WithAcquired(ctx context.Context) context.Context {
 	return context.WithValue(ctx, heldKey{}, l)
 }
 
 func (l *Limiter) held(ctx context.Context) bool { return ctx.Value(heldKey{}) == l }
 
-// Pause has whoever came meanwhile looked at, if anybody waits for a turn. Who is about to do more than a millisecond of
+// Yield has whoever came meanwhile looked at, if anybody waits for a turn. Who is about to do more than a millisecond of
 // work calls it in between.
-func (l *Limiter) Pause() {
+func (l *Limiter) Yield() {
 	if l != nil && l.someWait() {
 		l.glance()
 	}
@@ -98,7 +98,7 @@ func (l *Limiter) someWait() bool {
 // turn waits until ctx ends or the caller has its turn, and reports whether it had to wait.
 func (l *Limiter) turn(ctx context.Context) (waited bool, err error) {
 	l.mu.Lock()
-	if l.busy < l.cfg.Turns {
+	if l.busy < l.cfg.Large {
 		l.busy++
 		l.mu.Unlock()
 		return false, nil

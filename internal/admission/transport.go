@@ -20,13 +20,13 @@ func (t transport) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 	if !counted(spec.Procedure) {
 		return t.next.NewClientStream(ctx, spec)
 	}
-	leave := t.limiter.Leave
+	leave := t.limiter.Release
 	if large(spec.Procedure) {
-		if err := t.limiter.EnterLarge(ctx); err != nil {
+		if err := t.limiter.AcquireLarge(ctx); err != nil {
 			return nil, err
 		}
-		leave = func() { t.limiter.LeaveLarge(ctx) }
-	} else if err := t.limiter.Enter(); err != nil {
+		leave = func() { t.limiter.ReleaseLarge(ctx) }
+	} else if err := t.limiter.Acquire(); err != nil {
 		return nil, err
 	}
 	stream, err := t.next.NewClientStream(ctx, spec)

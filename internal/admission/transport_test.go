@@ -30,7 +30,7 @@ var (
 
 func TestLargeCallsOfATransportTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		transport := admission.New(admission.Config{Turns: 1}).Transport(stub{})
+		transport := admission.New(admission.Config{Large: 1}).Transport(stub{})
 		first, err := transport.NewClientStream(t.Context(), list)
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestLargeCallsOfATransportTakeTurns(t *testing.T) {
 }
 
 func TestACallThatCannotBeMadeGivesItsPlaceBack(t *testing.T) {
-	limiter := admission.New(admission.Config{Calls: 1, Turns: 1})
+	limiter := admission.New(admission.Config{Calls: 1, Large: 1})
 	broken := errors.New("no service")
 	for _, spec := range []connect.Spec{list, get, list, get} {
 		if _, err := limiter.Transport(stub{broken}).NewClientStream(t.Context(), spec); !errors.Is(err, broken) {

@@ -33,7 +33,7 @@ func TestWhoeverComesIsLookedAtFirst(t *testing.T) {
 // beforeTheFirst reports whether most of those who come at once have been looked at when the first begins its work.
 // Otherwise each would find nobody at work when it is looked at, and none would be refused.
 func beforeTheFirst(t *testing.T) bool {
-	l := admission.New(admission.Config{Turns: 1})
+	l := admission.New(admission.Config{Large: 1})
 	const callers = 10
 	var began atomic.Int64
 	seen := make(chan int64, callers)
@@ -41,9 +41,9 @@ func beforeTheFirst(t *testing.T) bool {
 	for range callers {
 		calls.Go(func() {
 			began.Add(1)
-			if l.EnterLarge(t.Context()) == nil {
+			if l.AcquireLarge(t.Context()) == nil {
 				seen <- began.Load()
-				l.LeaveLarge(t.Context())
+				l.ReleaseLarge(t.Context())
 			}
 		})
 	}
@@ -53,7 +53,7 @@ func beforeTheFirst(t *testing.T) bool {
 
 // beforeTheNext reports whether somebody whose request comes while others take turns has seen it when the next begins.
 func beforeTheNext(t *testing.T) bool {
-	l := admission.New(admission.Config{Turns: 1})
+	l := admission.New(admission.Config{Large: 1})
 	read, write, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func beforeTheNext(t *testing.T) bool {
 	defer write.Close()
 	var seen atomic.Bool
 	waiting, looked, next := make(chan struct{}), make(chan error, 1), make(chan bool, 1)
-	if err := l.EnterLarge(t.Context()); err != nil {
+	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -72,16 +72,16 @@ func beforeTheNext(t *testing.T) bool {
 	}()
 	go func() {
 		close(waiting)
-		err := l.EnterLarge(t.Context())
+		err := l.AcquireLarge(t.Context())
 		next <- err == nil && seen.Load()
-		l.LeaveLarge(t.Context())
+		l.ReleaseLarge(t.Context())
 	}()
 	<-waiting
 	runtime.Gosched() // with one processor, both wait now
 	if _, err := write.Write([]byte{0}); err != nil {
 		t.Fatal(err)
 	}
-	l.LeaveLarge(t.Context())
+	l.ReleaseLarge(t.Context())
 	saw := <-next
 	if err := <-looked; err != nil {
 		t.Fatal(err)

@@ -103,7 +103,7 @@ func (e *engineFlags) limiter(calls int) *admission.Limiter {
 	if e.store != "memory" {
 		turns *= remoteTurns
 	}
-	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Turns: turns})
+	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Large: turns})
 }
 
 // closing closes engine when serving is over, and returns both their errors.

@@ -68,6 +68,6 @@ func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 	if err != nil {
 		return err
 	}
-	limiter := admission.New(admission.Config{Calls: s.calls, Turns: largePerProcessor * runtime.GOMAXPROCS(0)})
+	limiter := admission.New(admission.Config{Calls: s.calls, Large: largePerProcessor * runtime.GOMAXPROCS(0)})
 	return s.run(cmd.Context(), gateway.New(gateway.NewClient(limiter.Transport(transport), s.log), g.config(s, keys, limiter)), nil)
 }
