@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"connectrpc.com/connect/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"key-value/internal/contract"
 )
 
@@ -26,45 +29,6 @@ const (
 	mediaForm      = "application/x-www-form-urlencoded"
 	mediaMultipart = "multipart/form-data"
 )
-
-// entryOf reads the body of a PUT that names its key: always JSON.
-func (a *api) entryOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
-	var body entryBody
-	if err := a.jsonOf(w, r, &body, contract.ValueTooLarge); err != nil {
-		return nil, err
-	}
-	return body.setRequest(r, body.Key)
-}
-
-// valueOf reads the body of a PUT of a key: the value itself, or JSON.
-func (a *api) valueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
-	media, err := mediaType(w, r.Header, mediaText, mediaBytes, mediaJSON)
-	if err != nil {
-		return nil, err
-	}
-	if media != mediaJSON {
-		return a.rawValueOf(w, r)
-	}
-	var body valueBody
-	if err := a.readJSON(w, r, &body, contract.ValueTooLarge); err != nil {
-		return nil, err
-	}
-	return body.setRequest(r, r.key)
-}
-
-func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
-	ttl, err := r.ttl(nil)
-	if err != nil {
-		return nil, err
-	}
-	data, err := readBody(w, r, a.maxValue, contract.ValueTooLarge)
-	if err != nil {
-		return nil, err
-	}
-	set := &keyvaluev1.SetRequest{Key: r.key, Ttl: ttl}
-	setContent(set, data)
-	return set, nil
-}
 
 // jsonOf reads the body of a request that has nothing but JSON.
 func (a *api) jsonOf(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
@@ -142,4 +106,48 @@ func checkWhole(w http.ResponseWriter, h http.Header) error {
 	}
 	w.Header().Set("Accept-Encoding", "identity")
 	return mediaTypeUnsupported.Errorf("Content-Encoding %q: send the body as it is", encoding)
+}
+
+// decodeJSON reads one JSON value that fills into exactly: no unknown or repeated member, no other type,
+// nothing behind it, and only Unicode. An error that a part of into has coded itself stays as it is.
+func decodeJSON(body []byte, into any) error {
+	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
+	if err == nil {
+		return nil
+	}
+	if refused, ok := errors.AsType[*connect.Error](err); ok {
+		return refused
+	}
+	offset, pointer, what := describe(err)
+	if pointer == "" {
+		return contract.RequestInvalid.Errorf("the JSON body is wrong at byte %d: %s", offset, what)
+	}
+	return contract.RequestInvalid.Errorf("the JSON body is wrong at byte %d, field %s: %s", offset, pointer, what)
+}
+
+// describe says where in the JSON text and why err came about, without the names of Go types.
+func describe(err error) (offset int64, pointer jsontext.Pointer, what string) {
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return e.ByteOffset, e.JSONPointer, e.Err.Error()
+	}
+	e, ok := errors.AsType[*json.SemanticError](err)
+	switch {
+	case !ok:
+		return 0, "", "it cannot be read"
+	case e.Err != nil:
+		return e.ByteOffset, e.JSONPointer, e.Err.Error()
+	}
+	return e.ByteOffset, e.JSONPointer, "unexpected " + typeName(e.JSONKind)
+}
+
+func typeName(k jsontext.Kind) string {
+	switch k {
+	case '{', '}':
+		return "object"
+	case '[', ']':
+		return "array"
+	case 't', 'f':
+		return "boolean"
+	}
+	return k.String()
 }

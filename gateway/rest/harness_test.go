@@ -10,8 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"go.uber.org/goleak"
 
 	"key-value/gateway/rest"
+	"key-value/internal/testkit/wiretest"
 )
 
 // exchange is a request, byte for byte as it goes over the wire, and the answer that is wanted. The zero
@@ -149,3 +153,23 @@ func parseProblem(t *testing.T, body string) problem {
 	}
 	return p
 }
+
+// inBubble runs a test in fake time, with a real server and a real client and no network between them. What
+// setUp makes belongs to the bubble. The end of the test waits for every goroutine.
+func inBubble(t *testing.T, setUp func(testing.TB) (client, rest.Config), test func(*testing.T, *http.Client, client)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		client, cfg := setUp(t)
+		test(t, wiretest.ServeInBubble(t, rest.New(client, cfg)), client)
+	})
+}
+
+// with returns a setUp of a fresh service.
+func with(cfg rest.Config) func(testing.TB) (client, rest.Config) {
+	return func(t testing.TB) (client, rest.Config) { return newService(t), cfg }
+}
+
+const bubbleURL = "http://gateway/v1/values"
+
+// No goroutine outlives its request.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

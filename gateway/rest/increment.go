@@ -1,8 +1,11 @@
 package rest
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
@@ -53,5 +56,28 @@ func (a *api) increment(w http.ResponseWriter, r request) error {
 	entry := res.GetEntry()
 	entry.Content = &keyvaluev1.Entry_Value{Value: strconv.FormatInt(res.GetValue(), 10)}
 	a.writeEntry(w, r, http.StatusOK, entry, formatJSON)
+	return nil
+}
+
+var errInteger = errors.New("it takes an integer of 64 bits, as a number or as a string")
+
+// integer is a signed 64-bit integer, as a JSON number or as its decimal text in a string: most languages
+// read JSON numbers as floats, which hold 53 bits.
+type integer int64
+
+// UnmarshalJSONFrom takes no fraction and no exponent, not even where they leave an integer.
+func (i *integer) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	token, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	if k := token.Kind(); k != '0' && k != '"' {
+		return errInteger
+	}
+	n, err := strconv.ParseInt(token.String(), 10, 64)
+	if err != nil {
+		return errInteger
+	}
+	*i = integer(n)
 	return nil
 }

@@ -131,7 +131,7 @@ func TestEveryReasonIsDescribedAndNothingElse(t *testing.T) {
 // contractReasons reads which reasons there are from where they are declared.
 func contractReasons(t *testing.T) (all []string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/reason/reason.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/contract/reason.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

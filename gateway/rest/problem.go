@@ -69,6 +69,19 @@ func problemOf(err error) problem {
 	return p
 }
 
+// overloaded is the problem of a request that came while there was too much to do.
+var overloaded = append(problemOf(contract.Overloaded.Errorf(
+	"there is more to do than can be done; nothing was changed, try again later")).appendJSON(nil), '\n')
+
+// writeOverloaded answers r with what was written down before: to refuse must cost next to nothing.
+func writeOverloaded(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	setCommonHeaders(h)
+	h["Content-Type"] = problemType
+	h["Retry-After"] = soon
+	writeBody(w, r, http.StatusServiceUnavailable, overloaded)
+}
+
 func (p problem) setHeaders(h http.Header) {
 	h["Content-Type"] = problemType
 	switch p.status {

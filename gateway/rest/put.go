@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/contract"
 )
 
 // putEntry answers PUT of a body that names its key. It is 200 also when the key is new.
@@ -38,6 +39,87 @@ func (a *api) putValue(w http.ResponseWriter, r request) error {
 		w.Header()["Location"] = []string{keyPath(r.key)}
 	}
 	a.writeEntry(w, r, status, written(set, res), formatJSON)
+	return nil
+}
+
+// entryOf reads the body of a PUT that names its key: always JSON.
+func (a *api) entryOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+	var body entryBody
+	if err := a.jsonOf(w, r, &body, contract.ValueTooLarge); err != nil {
+		return nil, err
+	}
+	return body.setRequest(r, body.Key)
+}
+
+// valueOf reads the body of a PUT of a key: the value itself, or JSON.
+func (a *api) valueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+	media, err := mediaType(w, r.Header, mediaText, mediaBytes, mediaJSON)
+	if err != nil {
+		return nil, err
+	}
+	if media != mediaJSON {
+		return a.rawValueOf(w, r)
+	}
+	var body valueBody
+	if err := a.readJSON(w, r, &body, contract.ValueTooLarge); err != nil {
+		return nil, err
+	}
+	return body.setRequest(r, r.key)
+}
+
+func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+	ttl, err := r.ttl(nil)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readBody(w, r, a.maxValue, contract.ValueTooLarge)
+	if err != nil {
+		return nil, err
+	}
+	set := &keyvaluev1.SetRequest{Key: r.key, Ttl: ttl}
+	setContent(set, data)
+	return set, nil
+}
+
+// valueBody is the JSON body of a PUT of a key. A member that is null is as good as absent.
+type valueBody struct {
+	Value *string `json:"value"`
+	Data  []byte  `json:"data"` // in base64
+	TTL   *string `json:"ttl"`
+}
+
+// entryBody is the JSON body of a PUT that names its key.
+type entryBody struct {
+	Key string `json:"key"`
+	valueBody
+}
+
+// setRequest returns the request to write b under key.
+func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, error) {
+	ttl, err := r.ttl(b.TTL)
+	if err != nil {
+		return nil, err
+	}
+	set := &keyvaluev1.SetRequest{Key: key, Ttl: ttl}
+	if err := b.addContent(set); err != nil {
+		return nil, err
+	}
+	if set.Content == nil {
+		return nil, contract.ValueInvalid.Errorf(`the body has neither value nor data; for an empty value, send "value":""`)
+	}
+	return set, nil
+}
+
+// addContent leaves the content of set unset if b has none.
+func (b valueBody) addContent(set *keyvaluev1.SetRequest) error {
+	switch {
+	case b.Value != nil && b.Data != nil:
+		return contract.RequestInvalid.Errorf("there is both a value and data")
+	case b.Value != nil:
+		set.Content = &keyvaluev1.SetRequest_Value{Value: *b.Value}
+	case b.Data != nil:
+		setContent(set, b.Data)
+	}
 	return nil
 }
 

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"cmp"
+	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -49,3 +51,34 @@ func checkParameter(name string, values, known []string) error {
 	}
 	return nil
 }
+
+// decodeKey returns the key that an escaped path names behind keyPrefix. Percent-encoding is undone
+// exactly once and nothing else is changed: no slash is merged, no segment is resolved. All other rules
+// for keys are the service's.
+func decodeKey(escaped string) (string, error) {
+	key, err := url.PathUnescape(escaped)
+	if err != nil {
+		return "", contract.KeyInvalid.Errorf("the key is not percent-encoded as it must be: %v", err)
+	}
+	if !utf8.ValidString(key) {
+		return "", contract.KeyInvalid.Errorf("the key is not UTF-8: %q", key)
+	}
+	return key, nil
+}
+
+// keyPath returns the path of a key's own route. decodeKey undoes it.
+func keyPath(key string) string {
+	return keyPrefix + (&url.URL{Path: key}).EscapedPath()
+}
+
+// request is an HTTP request that was routed.
+type request struct {
+	*http.Request
+	ctx   context.Context //nolint:containedctx // of the request, on behalf of its caller
+	key   string          // the key that the path names; empty on a route without one
+	query url.Values      // parameters that the method knows, each once
+}
+
+// Context returns the context of the request, on behalf of its caller. Setting it on the request itself would mean
+// to copy that.
+func (r request) Context() context.Context { return r.ctx }

@@ -8,6 +8,7 @@ package rest
 import (
 	"cmp"
 	"context"
+	_ "embed"
 	"net/http"
 	"sync"
 	"time"
@@ -80,4 +81,58 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 // deadline returns the context for the calls that answer r.
 func (a *api) deadline(r request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), a.timeout)
+}
+
+// Observer is told of every request that this package answers.
+type Observer interface {
+	// Begin is called before anything is done about r, and returns the context to do it in, made from ctx.
+	Begin(ctx context.Context, r *http.Request) context.Context
+	// End is called when r was answered. Route is the path of its route, with {key} for a key, or empty if it has
+	// none. Ctx is what Begin returned.
+	End(ctx context.Context, r *http.Request, route string, status int, took time.Duration)
+}
+
+// observed answers r before the eyes of the observer.
+func (a *api) observed(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	ctx = a.observer.Begin(ctx, r)
+	rec := a.recorders.Get().(*recorder)
+	*rec = recorder{ResponseWriter: w, status: http.StatusInternalServerError} // what a panic is answered with
+	path := ""
+	defer func() {
+		a.observer.End(ctx, r, path, rec.status, time.Since(start))
+		*rec = recorder{}
+		a.recorders.Put(rec)
+	}()
+	if route := a.serve(ctx, rec, r); route != nil {
+		path = route.template
+	}
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets [http.ResponseController] reach the methods that are not here.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// openAPI describes the routes of this package, and the probes beside them, in OpenAPI 3.1. A test holds it to
+// what is served.
+//
+//go:embed openapi.json
+var openAPI []byte
+
+// getOpenAPI answers whoever asks, so that tools can read it without a key.
+func (a *api) getOpenAPI(w http.ResponseWriter, r request) error {
+	setCommonHeaders(w.Header())
+	w.Header()["Content-Type"] = jsonType
+	writeBody(w, r.Request, http.StatusOK, openAPI)
+	return nil
 }

@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"key-value/internal/observe/requestid"
@@ -50,18 +49,6 @@ const (
 	small
 	large
 )
-
-// request is an HTTP request that was routed.
-type request struct {
-	*http.Request
-	ctx   context.Context //nolint:containedctx // of the request, on behalf of its caller
-	key   string          // the key that the path names; empty on a route without one
-	query url.Values      // parameters that the method knows, each once
-}
-
-// Context returns the context of the request, on behalf of its caller. Setting it on the request itself would mean
-// to copy that.
-func (r request) Context() context.Context { return r.ctx }
 
 func routeTable() []route {
 	listParameters := []string{"prefix", "pageSize", "pageToken", "view"}
