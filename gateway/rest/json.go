@@ -1,10 +1,17 @@
 package rest
 
 import (
+	"encoding/base64"
 	"encoding/binary"
+	"maps"
+	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
 // appendString appends s as a JSON string. Bytes that are not UTF-8, which only text quoted from a bad
@@ -45,4 +52,69 @@ const (
 func anyEscaped(word uint64) bool {
 	quote, backslash := word^'"'*ones, word^'\\'*ones
 	return ((word-' '*ones)&^word|(quote-ones)&^quote|(backslash-ones)&^backslash)&highs != 0
+}
+
+// members says which members an entry has in JSON beside those that it always has. An answer about one entry
+// has its etag in a header.
+type members uint8
+
+// appendEntry appends an entry as a JSON object.
+func appendEntry(b []byte, entry *keyvaluev1.Entry, extra members) []byte {
+	b = append(b, `{"key":`...)
+	b = appendString(b, entry.GetKey())
+	switch content := entry.GetContent().(type) {
+	case *keyvaluev1.Entry_Value:
+		b = append(b, `,"value":`...)
+		b = appendString(b, content.Value)
+	case *keyvaluev1.Entry_Data:
+		b = append(b, `,"data":"`...)
+		b = base64.StdEncoding.AppendEncode(b, content.Data)
+		b = append(b, '"')
+	}
+	if extra&withETag != 0 {
+		b = append(b, `,"etag":`...)
+		b = appendString(b, entry.GetEtag())
+	}
+	if extra&withUpdateTime != 0 {
+		b = appendTime(b, `,"updateTime":`, entry.GetUpdateTime())
+	}
+	return append(appendTime(b, `,"expireTime":`, entry.GetExpireTime()), '}')
+}
+
+// appendTime appends a member of an object, unless it is not set.
+func appendTime(b []byte, name string, t *timestamppb.Timestamp) []byte {
+	if t == nil {
+		return b
+	}
+	b = append(append(b, name...), '"')
+	return append(t.AsTime().AppendFormat(b, time.RFC3339Nano), '"')
+}
+
+// content returns what is stored, as bytes.
+func content(entry *keyvaluev1.Entry) []byte {
+	if data, ok := entry.GetContent().(*keyvaluev1.Entry_Data); ok {
+		return data.Data
+	}
+	return []byte(entry.GetValue())
+}
+
+// isText reports whether what is stored is text.
+func isText(entry *keyvaluev1.Entry) bool {
+	_, ok := entry.GetContent().(*keyvaluev1.Entry_Value)
+	return ok
+}
+
+// appendMetadata appends a member of an object, unless there is nothing to say.
+func appendMetadata(b []byte, metadata map[string]string) []byte {
+	if len(metadata) == 0 {
+		return b
+	}
+	b = append(b, `,"metadata":`...)
+	before := byte('{')
+	for _, name := range slices.Sorted(maps.Keys(metadata)) {
+		b = appendString(append(b, before), name)
+		b = appendString(append(b, ':'), metadata[name])
+		before = ','
+	}
+	return append(b, '}')
 }

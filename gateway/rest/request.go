@@ -12,6 +12,18 @@ import (
 	"key-value/internal/contract"
 )
 
+// request is an HTTP request that was routed.
+type request struct {
+	*http.Request
+	ctx   context.Context //nolint:containedctx // of the request, on behalf of its caller
+	key   string          // the key that the path names; empty on a route without one
+	query url.Values      // parameters that the method knows, each once
+}
+
+// Context returns the context of the request, on behalf of its caller. Setting it on the request itself would mean
+// to copy that.
+func (r request) Context() context.Context { return r.ctx }
+
 // parseQuery reads a query in which every parameter must be one of known and appear once.
 func parseQuery(raw string, known []string) (url.Values, error) {
 	if raw == "" {
@@ -70,15 +82,3 @@ func decodeKey(escaped string) (string, error) {
 func keyPath(key string) string {
 	return keyPrefix + (&url.URL{Path: key}).EscapedPath()
 }
-
-// request is an HTTP request that was routed.
-type request struct {
-	*http.Request
-	ctx   context.Context //nolint:containedctx // of the request, on behalf of its caller
-	key   string          // the key that the path names; empty on a route without one
-	query url.Values      // parameters that the method knows, each once
-}
-
-// Context returns the context of the request, on behalf of its caller. Setting it on the request itself would mean
-// to copy that.
-func (r request) Context() context.Context { return r.ctx }

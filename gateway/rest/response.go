@@ -1,15 +1,13 @@
 package rest
 
 import (
-	"encoding/base64"
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission"
 	"key-value/internal/contract/etag"
 )
 
@@ -89,57 +87,56 @@ func (a *api) keep(buffer *[]byte) {
 	}
 }
 
-// members says which members an entry has in JSON beside those that it always has. An answer about one entry
-// has its etag in a header.
-type members uint8
-
 const (
 	withETag members = 1 << iota
 	withUpdateTime
 )
 
-// appendEntry appends an entry as a JSON object.
-func appendEntry(b []byte, entry *keyvaluev1.Entry, extra members) []byte {
-	b = append(b, `{"key":`...)
-	b = appendString(b, entry.GetKey())
-	switch content := entry.GetContent().(type) {
-	case *keyvaluev1.Entry_Value:
-		b = append(b, `,"value":`...)
-		b = appendString(b, content.Value)
-	case *keyvaluev1.Entry_Data:
-		b = append(b, `,"data":"`...)
-		b = base64.StdEncoding.AppendEncode(b, content.Data)
-		b = append(b, '"')
+// pieceBytes is how much of an answer is made in one go, which takes less than a millisecond.
+const pieceBytes = 256 << 10
+
+// answerInTurn answers r with the document that compose appends, made in one turn of the limiter: calls of compose with
+// its ctx belong to it. It is written behind the turn, because the caller may read slowly.
+func (a *api) answerInTurn(
+	w http.ResponseWriter, r request, compose func(ctx context.Context, b []byte) ([]byte, error),
+) error {
+	buffer := a.buffers.Get().(*[]byte)
+	defer a.keep(buffer)
+	document, err := a.inTurn(r, (*buffer)[:0], compose)
+	if err != nil {
+		return err
 	}
-	if extra&withETag != 0 {
-		b = append(b, `,"etag":`...)
-		b = appendString(b, entry.GetEtag())
-	}
-	if extra&withUpdateTime != 0 {
-		b = appendTime(b, `,"updateTime":`, entry.GetUpdateTime())
-	}
-	return append(appendTime(b, `,"expireTime":`, entry.GetExpireTime()), '}')
+	*buffer = append(document, '\n')
+	setCommonHeaders(w.Header())
+	w.Header()["Content-Type"] = jsonType
+	writeBody(w, r.Request, http.StatusOK, *buffer)
+	return nil
 }
 
-// appendTime appends a member of an object, unless it is not set.
-func appendTime(b []byte, name string, t *timestamppb.Timestamp) []byte {
-	if t == nil {
-		return b
+func (a *api) inTurn(
+	r request, b []byte, compose func(ctx context.Context, b []byte) ([]byte, error),
+) ([]byte, error) {
+	ctx, cancel := a.deadline(r)
+	defer cancel()
+	if err := a.limiter.AcquireLarge(ctx); err != nil {
+		return nil, err
 	}
-	b = append(append(b, name...), '"')
-	return append(t.AsTime().AppendFormat(b, time.RFC3339Nano), '"')
+	defer a.limiter.ReleaseLarge(ctx)
+	return compose(a.limiter.WithAcquired(ctx), b)
 }
 
-// content returns what is stored, as bytes.
-func content(entry *keyvaluev1.Entry) []byte {
-	if data, ok := entry.GetContent().(*keyvaluev1.Entry_Data); ok {
-		return data.Data
-	}
-	return []byte(entry.GetValue())
+// pieces has others looked at between the pieces of a document that is being made.
+type pieces struct {
+	limiter *admission.Limiter
+	begin   int // of the current piece
 }
 
-// isText reports whether what is stored is text.
-func isText(entry *keyvaluev1.Entry) bool {
-	_, ok := entry.GetContent().(*keyvaluev1.Entry_Value)
-	return ok
+func (a *api) inPieces(b []byte) pieces { return pieces{a.limiter, len(b)} }
+
+// next is told what the document has become.
+func (p *pieces) next(b []byte) {
+	if len(b)-p.begin >= pieceBytes {
+		p.limiter.Yield()
+		p.begin = len(b)
+	}
 }
