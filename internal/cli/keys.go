@@ -4,8 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,47 +81,6 @@ func badID(id string) error {
 	return usageError{fmt.Errorf("--id %q: use 1 to 32 of a-z, 0-9 and -, and do not begin with -", id)}
 }
 
-// period is a flag that holds a time span; besides what Go writes, it takes days, such as 90d.
-type period time.Duration
-
-// Set implements [pflag.Value].
-func (p *period) Set(text string) error {
-	const day, most = 24 * time.Hour, 36500
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.Atoi(days)
-		if err != nil || n < 0 || n > most {
-			return errors.New("use a number of days such as 90d")
-		}
-		*p = period(time.Duration(n) * day)
-		return nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return errors.New("use days or hours, such as 90d or 12h")
-	}
-	*p = period(d)
-	return nil
-}
-
-// String implements [pflag.Value].
-func (p *period) String() string {
-	if *p == 0 {
-		return ""
-	}
-	return time.Duration(*p).String()
-}
-
-// Type implements [pflag.Value].
-func (p *period) Type() string { return "period" }
-
-// after returns when the period that begins now is over, in whole seconds, and zero for none.
-func (p *period) after(now time.Time) time.Time {
-	if *p == 0 {
-		return time.Time{}
-	}
-	return now.Add(time.Duration(*p)).UTC().Truncate(time.Second)
-}
-
 // show prints a key that was made: it alone on standard output, so that a script can take it from there.
 func show(cmd *cobra.Command, key string, about ...string) error {
 	if _, err := io.WriteString(cmd.OutOrStdout(), key+"\n"); err != nil {
@@ -132,4 +90,137 @@ func show(cmd *cobra.Command, key string, about ...string) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "kv: %s\n", line)
 	}
 	return nil
+}
+
+// createFlags say what a new key may do.
+type createFlags struct {
+	id       string
+	prefixes []string
+	ops      []string
+	expires  period
+	rps      float64
+}
+
+func newKeysCreate(getenv func(string) string) *cobra.Command {
+	k, f := &keysFile{getenv: getenv}, &createFlags{}
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Make a key and print it, once",
+		Long: `Make a key and print it: the key alone on standard output, what it is good for on standard error. It cannot be
+shown again. A file that does not exist is made.`,
+		Example: `  kv keys create --file keys.json --id admin
+  kv keys create --file keys.json --id reports --prefix reports/ --prefix public/ --ops read --expires 90d --rps 50`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return k.create(cmd, f) },
+	}
+	k.flags(cmd)
+	idFlag(cmd, &f.id)
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.prefixes, "prefix", nil,
+		"what the keys of the store begin with that it may use, such as reports/; more than once for more; none: all keys")
+	flags.StringSliceVar(&f.ops, "ops", []string{"read", "write"}, "what it may do there")
+	flags.Var(&f.expires, "expires", "how long it is valid, such as 90d or 12h; 0: for ever")
+	flags.Float64Var(&f.rps, "rps", 0, "how many requests it may make in a second; 0: any number")
+	_ = cmd.RegisterFlagCompletionFunc("ops", cobra.FixedCompletions([]string{"read", "write", "read,write"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (k *keysFile) create(cmd *cobra.Command, f *createFlags) error {
+	key := auth.Generate(f.id)
+	r, err := f.record(key, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := auth.EditFile(k.path, func(file *auth.File) error {
+		if file.Find(f.id) != nil {
+			return fmt.Errorf("there is a key %q in %s already: rotate or revoke it, or choose another id", f.id, k.path)
+		}
+		file.Keys = append(file.Keys, r)
+		return nil
+	}); err != nil {
+		return err
+	}
+	return show(cmd, key, fmt.Sprintf("the key %q %s", f.id, describe(r)))
+}
+
+func (f *createFlags) record(key string, now time.Time) (auth.Record, error) {
+	ops, err := auth.ParseOps(f.ops)
+	switch {
+	case !auth.ValidID(f.id):
+		return auth.Record{}, badID(f.id)
+	case err != nil:
+		return auth.Record{}, usageError{fmt.Errorf("--ops: %w", err)}
+	case ops == 0:
+		return auth.Record{}, usageError{errors.New("--ops is empty: use read, write or read,write")}
+	case f.rps < 0:
+		return auth.Record{}, usageError{fmt.Errorf("--rps %v: use more than 0, or 0 for any number", f.rps)}
+	}
+	r := auth.Record{
+		ID: f.id, SHA256: auth.HashOf(key), Status: auth.Active, Created: now.UTC().Truncate(time.Second),
+		Expires: f.expires.after(now), RequestsPerSecond: f.rps,
+	}
+	if len(f.prefixes) == 0 {
+		f.prefixes = []string{""}
+	}
+	slices.Sort(f.prefixes)
+	for _, prefix := range slices.Compact(f.prefixes) {
+		r.Grants = append(r.Grants, auth.Grant{Prefix: prefix, Ops: ops})
+	}
+	return r, nil
+}
+
+func newKeysRotate(getenv func(string) string) *cobra.Command {
+	k, id, grace := &keysFile{getenv: getenv}, "", period(0)
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Make a new key in the place of one, and print it, once",
+		Long: `Make a new key in the place of one, with the same id and rights, and print it. The one before is refused from
+then on, or when --grace is over, so that its users have time to change. Of two rotations within that time, the
+second ends the first one's.`,
+		Example: "  kv keys rotate --file keys.json --id reports --grace 1d",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return k.rotate(cmd, id, grace) },
+	}
+	k.flags(cmd)
+	idFlag(cmd, &id)
+	cmd.Flags().Var(&grace, "grace", "how long the key before stays valid, such as 1d or 12h; 0: not at all")
+	return cmd
+}
+
+func (k *keysFile) rotate(cmd *cobra.Command, id string, grace period) error {
+	key, now := auth.Generate(id), time.Now()
+	about := fmt.Sprintf("the key that %q had before is refused now", id)
+	if err := k.edit(id, func(r *auth.Record) error {
+		if r.Status == auth.Revoked {
+			return fmt.Errorf("the key %q is revoked: make another one", id)
+		}
+		r.Previous = nil
+		if grace > 0 {
+			r.Previous = &auth.Previous{SHA256: r.SHA256, Expires: grace.after(now)}
+			about = fmt.Sprintf("the key that %q had before is valid until %s", id, r.Previous.Expires.Format(time.RFC3339))
+		}
+		r.SHA256 = auth.HashOf(key)
+		return nil
+	}); err != nil {
+		return err
+	}
+	return show(cmd, key, about)
+}
+
+func newKeysRevoke(getenv func(string) string) *cobra.Command {
+	k, id := &keysFile{getenv: getenv}, ""
+	cmd := &cobra.Command{
+		Use:   "revoke",
+		Short: "Have a key refused from now on",
+		Long: `Have a key refused from now on, for good, also the one before it was rotated. What it has open ends. It stays in
+the list.`,
+		Example: "  kv keys revoke --file keys.json --id reports",
+		RunE: func(*cobra.Command, []string) error {
+			return k.edit(id, func(r *auth.Record) error {
+				r.Status, r.Previous = auth.Revoked, nil
+				return nil
+			})
+		},
+	}
+	k.flags(cmd)
+	idFlag(cmd, &id)
+	return cmd
 }

@@ -3,7 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -120,5 +122,68 @@ func ttlLeft(then time.Time) string {
 		return left.Round(time.Second).String()
 	default:
 		return fmt.Sprintf("%dd%dh", left/day, left%day/time.Hour)
+	}
+}
+
+// readable writes n with a comma before each three digits.
+func readable(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// readableBytes writes n in the largest unit of which there is one.
+func readableBytes(n int64) string {
+	for i := len(byteUnits) - 1; i >= 0; i-- {
+		if unit := byteUnits[i]; n >= 1<<unit.shift {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(int64(1)<<unit.shift), unit.suffix)
+		}
+	}
+	return strconv.FormatInt(n, 10) + " B"
+}
+
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// shellWord writes text so that a shell reads it as one word, for command lines to paste.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// failures are what failed of many operations. The zero value is none.
+type failures struct {
+	all, failed int
+	first       error
+}
+
+// add counts an operation, which failed unless err is nil.
+func (f *failures) add(err error) {
+	f.all++
+	if err == nil {
+		return
+	}
+	f.failed++
+	if f.first == nil {
+		f.first = err
+	}
+}
+
+// err is the error of all of them; the exit code is the first one's.
+func (f *failures) err() error {
+	if f.failed == 0 || f.all == 1 {
+		return f.first
+	}
+	return fmt.Errorf("%d of %d operations failed; the first: %w", f.failed, f.all, f.first)
+}
+
+func (f *failures) merge(other failures) {
+	f.all += other.all
+	f.failed += other.failed
+	if f.first == nil {
+		f.first = other.first
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // byteSize is a flag that takes a number of bytes, such as 1048576, 1MiB or 2GiB.
@@ -50,3 +51,44 @@ func (s *byteSize) Set(text string) error {
 
 // Type implements [pflag.Value].
 func (s *byteSize) Type() string { return "bytes" }
+
+// period is a flag that holds a time span; besides what Go writes, it takes days, such as 90d.
+type period time.Duration
+
+// Set implements [pflag.Value].
+func (p *period) Set(text string) error {
+	const day, most = 24 * time.Hour, 36500
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 0 || n > most {
+			return errors.New("use a number of days such as 90d")
+		}
+		*p = period(time.Duration(n) * day)
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return errors.New("use days or hours, such as 90d or 12h")
+	}
+	*p = period(d)
+	return nil
+}
+
+// String implements [pflag.Value].
+func (p *period) String() string {
+	if *p == 0 {
+		return ""
+	}
+	return time.Duration(*p).String()
+}
+
+// Type implements [pflag.Value].
+func (p *period) Type() string { return "period" }
+
+// after returns when the period that begins now is over, in whole seconds, and zero for none.
+func (p *period) after(now time.Time) time.Time {
+	if *p == 0 {
+		return time.Time{}
+	}
+	return now.Add(time.Duration(*p)).UTC().Truncate(time.Second)
+}
