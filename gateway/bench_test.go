@@ -11,10 +11,14 @@ import (
 
 	"connectrpc.com/connect/v2"
 
+	kvclient "key-value/client"
 	"key-value/gateway"
 	"key-value/gateway/rest"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/observe"
+	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
 	"key-value/kvservice"
@@ -85,4 +89,39 @@ func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.Se
 		clear(w.header)
 		handler.ServeHTTP(w, req)
 	}
+}
+
+// BenchmarkHop reads one entry through every layer between a gateway and a service in another process, over loopback:
+// with one caller, and with many whose calls share requests.
+func BenchmarkHop(b *testing.B) {
+	engine := newEngine(b)
+	if _, err := engine.Do(b.Context(), store.Operation{Kind: store.Set, Key: "key", Value: make([]byte, 64)}); err != nil {
+		b.Fatal(err)
+	}
+	metrics := observe.NewMetrics("test", "test")
+	limiter := admission.New(admission.Config{Calls: 2048, Turns: 16})
+	transport := dial(b, serveService(b, engine), kvclient.WithBearer(token), kvclient.WithBreaker(), kvclient.WithOverloadPassedOn(),
+		kvclient.WithRequests(func(next connect.Transport) connect.Transport { return metrics.Hop(requestid.Pass(next)) }))
+	client := gateway.NewClient(limiter.Transport(transport), silent)
+	ctx := auth.NewContext(b.Context(), auth.Internal("test"))
+	get := func(b *testing.B) {
+		if _, err := client.Get(ctx, &keyvaluev1.GetRequest{Key: "key"}); err != nil {
+			b.Error(err)
+		}
+	}
+	b.Run("one caller", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			get(b)
+		}
+	})
+	b.Run("64 callers a processor", func(b *testing.B) {
+		b.ReportAllocs()
+		b.SetParallelism(64)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				get(b)
+			}
+		})
+	})
 }

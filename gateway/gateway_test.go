@@ -42,7 +42,7 @@ var arrangements = []struct {
 }
 
 // serveService serves a kvservice that asks for token, and returns its URL.
-func serveService(t *testing.T, engine store.Engine) string {
+func serveService(t testing.TB, engine store.Engine) string {
 	server := service(engine, auth.Single("gateway", token))
 	return wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
 }
@@ -55,7 +55,7 @@ func service(engine store.Engine, keys *auth.Keys) *connect.Server {
 
 var silent = slog.New(slog.DiscardHandler)
 
-func dial(t *testing.T, url string, options ...kvclient.Option) connect.Transport {
+func dial(t testing.TB, url string, options ...kvclient.Option) connect.Transport {
 	t.Helper()
 	transport, err := kvclient.NewTransport(url, options...)
 	if err != nil {
@@ -74,7 +74,7 @@ func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Co
 	return wiretest.Serve(t, gateway.New(gateway.NewClient(transport, silent), cfg))
 }
 
-func newEngine(t *testing.T) store.Engine {
+func newEngine(t testing.TB) store.Engine {
 	engine := memory.New(memory.Options{})
 	t.Cleanup(func() { _ = engine.Close() })
 	return engine
