@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 )
 
 // What a call can fail with. Compare with errors.Is.
@@ -68,16 +69,6 @@ var sentinels = map[contract.Reason]error{
 	contract.DeadlineExceeded:   ErrUnavailable,
 }
 
-// coded are the meanings of the codes that say enough without a reason, as when a proxy on the way answered.
-var coded = map[connect.Code]error{
-	connect.CodeInvalidArgument:  ErrInvalid,
-	connect.CodeUnauthenticated:  ErrUnauthenticated,
-	connect.CodePermissionDenied: ErrPermissionDenied,
-	connect.CodeUnavailable:      ErrUnavailable,
-	connect.CodeDeadlineExceeded: ErrUnavailable,
-	connect.CodeCanceled:         ErrUnavailable, // by somebody else: the caller's own doing is told before
-}
-
 // Error is a failed call, or a failed operation of a batch.
 type Error struct {
 	// Code is the status code of the RPC.
@@ -128,9 +119,9 @@ func newError(ctx context.Context, req proto.Message, err error) *Error {
 	case ctx.Err() != nil:
 		e.gaveUp(ctx.Err())
 	case ok && connectErr.IsRemote():
-		e.kind = coded[e.Code]
+		e.kind = sentinels[hop.ReasonOf(req, err)]
 	default:
-		e.explainHop(req)
+		e.explainHop(hop.ReasonOf(req, err))
 	}
 	return e
 }
@@ -144,30 +135,15 @@ func (e *Error) gaveUp(err error) {
 	}
 }
 
-// explainHop finds the meaning of an error that the service did not send. Where connect lays one to something
-// underneath, that is its cause, and then its code says little: it is Internal or Unknown for a stream that was cut
-// between its bytes or within a message, and Canceled for a connection that was reset. Without a cause, connect
-// itself did not like what it got, such as an HTTP status, and its code says what that means.
-func (e *Error) explainHop(req proto.Message) {
-	connectErr, ok := errors.AsType[*connect.Error](e.cause)
+// explainHop makes e, which the service did not send, an error with reason why.
+func (e *Error) explainHop(why contract.Reason) {
+	e.kind = sentinels[why]
 	switch {
-	case errors.Is(e.cause, errRedirect):
-		e.Code, e.Message = connect.CodeUnknown, errRedirect.Error()
-	case e.Code == connect.CodeInternal && unsendable(req):
-		e.Code, e.kind = connect.CodeInvalidArgument, ErrInvalid
-	case e.Code == connect.CodeDeadlineExceeded:
-		e.Message, e.kind = "the service did not answer in time", ErrUnavailable
-	case !ok || connectErr.Unwrap() != nil:
-		e.Code, e.kind = connect.CodeUnavailable, ErrUnavailable
-	case e.Code == connect.CodeResourceExhausted:
-		e.kind = ErrTooLarge
-	default:
-		e.kind = coded[e.Code]
+	case errors.Is(e.cause, hop.ErrRedirect):
+		e.Code, e.Message = connect.CodeUnknown, hop.ErrRedirect.Error()
+	case why == contract.RequestInvalid, why == contract.ServiceUnavailable:
+		e.Code = why.Code()
+	case why == contract.DeadlineExceeded:
+		e.Message = "the service did not answer in time"
 	}
-}
-
-// unsendable reports whether req cannot be a message at all: its strings must be valid UTF-8.
-func unsendable(req proto.Message) bool {
-	_, err := proto.Marshal(req)
-	return err != nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -32,27 +33,34 @@ func (f failing) Get(context.Context, *keyvaluev1.GetRequest) (*keyvaluev1.GetRe
 	return nil, f.err
 }
 
-// reasons reads the reasons of the contract where they are written, so that a new one cannot be forgotten here.
+// reasons returns the reasons that package contract declares, read from its source, so that a new one cannot be forgotten
+// here.
 func reasons(t *testing.T) []contract.Reason {
-	file, err := parser.ParseFile(token.NewFileSet(), "../internal/reason/reason.go", nil, 0)
+	files, err := filepath.Glob("../internal/contract/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []contract.Reason
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Reason" {
-			word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			if err != nil {
-				t.Fatal(err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok {
+				return true
 			}
-			all = append(all, contract.Reason(word))
-		}
-		return true
-	})
+			if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Reason" {
+				word, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, contract.Reason(word))
+			}
+			return true
+		})
+	}
 	return all
 }
 

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"google.golang.org/protobuf/proto"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 )
 
 // mostAttempts is how often a call is made in all. The waits between them take 0.35 s at most.
@@ -109,16 +109,14 @@ func (c *retriedCall) again(err error) bool {
 	if c.ctx.Err() != nil || errors.Is(err, errSilent) {
 		return false
 	}
-	request, _ := c.request.(proto.Message)
-	failure := newError(c.ctx, request, err)
 	safe := false
-	switch {
-	case failure.Reason == string(contract.Overloaded):
+	switch hop.ReasonOf(c.request, err) {
+	case contract.Overloaded:
 		safe = !c.passOverload // it did nothing
-	case failure.kind != ErrUnavailable, failure.Code == connect.CodeDeadlineExceeded:
-		return false // will not be better, or has used up the time there was
-	default:
+	case contract.ServiceUnavailable:
 		safe = reads(c.spec, c.request) || unsent(err)
+	default:
+		return false // will not be better, or has used up the time there was
 	}
 	return c.budget.spend() && safe
 }

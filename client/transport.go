@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -15,6 +14,7 @@ import (
 
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 	"key-value/internal/hop/batching"
 )
 
@@ -166,8 +166,6 @@ func newHTTPClient(scheme string, config *tls.Config) *http.Client {
 	})
 }
 
-var errRedirect = errors.New("the service answered with a redirect, which is not followed")
-
 // withoutRedirects returns a client that follows no redirect, unless c says itself what to do with one: it would
 // carry the credential to somebody else.
 func withoutRedirects(c *http.Client) *http.Client {
@@ -175,7 +173,7 @@ func withoutRedirects(c *http.Client) *http.Client {
 		return c
 	}
 	guarded := *c
-	guarded.CheckRedirect = func(*http.Request, []*http.Request) error { return errRedirect }
+	guarded.CheckRedirect = func(*http.Request, []*http.Request) error { return hop.ErrRedirect }
 	return &guarded
 }
 
