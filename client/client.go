@@ -10,6 +10,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/hop"
 )
 
 // Client reads, writes and watches entries.
@@ -21,12 +22,12 @@ type Client struct {
 // New returns a client of the service at baseURL, such as http://127.0.0.1:8888. It does not connect yet.
 func New(baseURL string, opts ...Option) (*Client, error) {
 	o := newOptions(opts)
-	transport, httpClient, err := dial(baseURL, o)
+	transport, httpClient, err := hop.Dial(baseURL, o)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))}
-	if o.httpClient == nil {
+	if o.HTTPClient == nil {
 		c.http = httpClient
 	}
 	return c, nil

@@ -10,6 +10,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/hop"
 )
 
 // watcher is one watch over as many streams as it takes.
@@ -20,7 +21,7 @@ type watcher struct {
 	request *keyvaluev1.WatchRequest
 	yield   func(Event, error) bool
 
-	backoff backoff
+	backoff hop.Backoff
 	cut     error // why the latest stream ended, if nothing was heard since
 	partial bool  // whether a part of a snapshot was told, and not yet its end
 	reset   bool  // whether the next thing to tell is that what was told counts no more
@@ -59,13 +60,13 @@ func (w *watcher) run(ctx context.Context) error {
 		if w.cut = newError(ctx, w.request, err); !w.prepare(w.cut) {
 			return w.cut
 		}
-		if time.Since(opened) > longestWait {
-			w.backoff = backoff{}
+		if time.Since(opened) > hop.LongestWait {
+			w.backoff = hop.Backoff{}
 		}
 		if w.onCut != nil {
 			w.onCut(w.cut)
 		}
-		pause(ctx, w.backoff.next())
+		hop.Pause(ctx, w.backoff.Next())
 	}
 	return w.ended(ctx)
 }
@@ -104,7 +105,7 @@ func (w *watcher) tell(event Event) bool {
 	}
 	w.cut, w.partial = nil, event.ResumeToken == ""
 	if !w.partial {
-		w.token, w.backoff = event.ResumeToken, backoff{}
+		w.token, w.backoff = event.ResumeToken, hop.Backoff{}
 	}
 	return w.yield(event, nil)
 }

@@ -99,7 +99,7 @@ func BenchmarkHop(b *testing.B) {
 		b.Fatal(err)
 	}
 	metrics := observe.NewMetrics("test", "test")
-	limiter := admission.New(admission.Config{Calls: 2048, Turns: 16})
+	limiter := admission.New(admission.Config{Calls: 2048, Large: 16})
 	transport := dial(b, serveService(b, engine), kvclient.WithBearer(token), kvclient.WithBreaker(), kvclient.WithOverloadPassedOn(),
 		kvclient.WithRequests(func(next connect.Transport) connect.Transport { return metrics.Hop(requestid.Pass(next)) }))
 	client := gateway.NewClient(limiter.Transport(transport), silent)

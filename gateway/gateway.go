@@ -17,6 +17,7 @@ import (
 	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
@@ -76,7 +77,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) server.Hand
 // NewClient returns the client that New takes: it calls the service over transport, only on behalf of
 // callers who were authenticated, and its errors are fit for them to see.
 func NewClient(transport connect.Transport, log *slog.Logger) keyvaluev1connect.KeyValueServiceClient {
-	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, auth.Authorize, passOn(log)))
+	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, auth.Authorize, hop.PassOn(log)))
 }
 
 // answers asks the service for a sign of life.

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/client"
+	"key-value/internal/hop"
 )
 
 // hopFlags are how a gateway reaches its kvservice.
@@ -37,10 +38,10 @@ func (s *daemon) dial(h *hopFlags) (connect.Transport, error) {
 		return nil, err
 	}
 	s.follow(h.trust.followed...)
-	explainer := newExplainer(s, u, config)
+	explainer := hop.NewExplainer(s.log, &s.background, u, config)
 	options := []client.Option{
 		client.WithMaxValueBytes(s.valueSize),
-		client.WithRequests(func(next connect.Transport) connect.Transport { return s.hop(explainer.over(next)) }),
+		client.WithRequests(func(next connect.Transport) connect.Transport { return s.hop(explainer.Over(next)) }),
 		client.WithGather(s.gather),
 		client.WithBreaker(),
 		client.WithOverloadPassedOn(), // whoever calls the gateway can wait, and is told for how long

@@ -1,4 +1,4 @@
-package client
+package hop
 
 import "sync/atomic"
 

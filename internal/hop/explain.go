@@ -1,4 +1,4 @@
-package cli
+package hop
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/url"
 	"sync"
@@ -19,41 +20,42 @@ import (
 // explainEvery is how often it is looked into why the service does not answer.
 const explainEvery = 10 * time.Second
 
-// explainer logs what is wrong on the way to the service when calls fail, which may not know it themselves.
-type explainer struct {
-	daemon *daemon
-	addr   string      // of the service, as host:port
-	config *tls.Config // nil: without TLS
+// Explainer logs what is wrong on the way to the service when calls fail, which may not know it themselves.
+type Explainer struct {
+	log        *slog.Logger
+	background *sync.WaitGroup // what may outlast the call that it is for
+	addr       string          // of the service, as host:port
+	config     *tls.Config     // nil: without TLS
 
 	mu   sync.Mutex
 	next time.Time // when to look again at the earliest; guarded by mu
 }
 
-// newExplainer returns an explainer of the way to u.
-func newExplainer(s *daemon, u *url.URL, config *tls.Config) *explainer {
+// NewExplainer returns an explainer of the way to u.
+func NewExplainer(log *slog.Logger, background *sync.WaitGroup, u *url.URL, config *tls.Config) *Explainer {
 	port := "80"
 	if u.Scheme == "https" {
 		port = "443"
 	} else {
 		config = nil
 	}
-	return &explainer{daemon: s, addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), config: config}
+	return &Explainer{log: log, background: background, addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), config: config}
 }
 
 // look finds out, beside the call that failed, why.
-func (e *explainer) look(err error) {
+func (e *Explainer) look(err error) {
 	failed, ok := errors.AsType[*connect.Error](err)
 	if err == nil || errors.Is(err, io.EOF) || ok && failed.IsRemote() || !e.due() {
 		return
 	}
-	e.daemon.background.Go(func() {
+	e.background.Go(func() {
 		if err := tlsfiles.Explain(context.Background(), e.addr, e.config); err != nil {
-			e.daemon.log.Warn("the service is out of reach", "addr", e.addr, "error", err)
+			e.log.Warn("the service is out of reach", "addr", e.addr, "error", err)
 		}
 	})
 }
 
-func (e *explainer) due() bool {
+func (e *Explainer) due() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
@@ -64,12 +66,12 @@ func (e *explainer) due() bool {
 	return true
 }
 
-// over returns a transport that tells e of failures.
-func (e *explainer) over(next connect.Transport) connect.Transport { return explained{next, e} }
+// Over returns a transport that tells e of failures.
+func (e *Explainer) Over(next connect.Transport) connect.Transport { return explained{next, e} }
 
 type explained struct {
 	connect.Transport
-	explainer *explainer
+	explainer *Explainer
 }
 
 func (t explained) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
@@ -83,7 +85,7 @@ func (t explained) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 
 type explainedStream struct {
 	connect.ClientStream
-	explainer *explainer
+	explainer *Explainer
 }
 
 func (s explainedStream) Receive(message any) error {

@@ -1,4 +1,4 @@
-package client
+package hop
 
 import (
 	"context"
@@ -12,13 +12,12 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
-	"key-value/internal/hop"
 )
 
 // mostAttempts is how often a call is made in all. The waits between them take 0.35 s at most.
 const mostAttempts = 4
 
-// retrying makes unary calls again that failed for want of a service, where that is safe: [WithoutRetries] says when.
+// retrying makes unary calls again that failed for want of a service, where that is safe: client.WithoutRetries says when.
 //
 // It lies above the batches, so that it is the calls that are made again, each within its own deadline, and never a
 // batch: of a batch that got no answer, the reads travel again and the writes fail.
@@ -30,9 +29,9 @@ type retrying struct {
 	breaker      *breaker
 }
 
-func newRetrying(next connect.Transport, o options) *retrying {
-	r := &retrying{next: next, client: connect.NewClient(next), passOverload: o.passOverload}
-	if o.breaker {
+func newRetrying(next connect.Transport, o Options) *retrying {
+	r := &retrying{next: next, client: connect.NewClient(next), passOverload: o.PassOverload}
+	if o.Breaker {
 		r.breaker = &breaker{}
 	}
 	return r
@@ -69,17 +68,17 @@ func (c *retriedCall) Receive(message any) error {
 		return io.EOF
 	}
 	c.received = true
-	var waits backoff
+	var waits Backoff
 	for attempt := 1; ; attempt++ {
 		err := c.attempt(message)
 		if !c.again(err) || attempt == mostAttempts {
 			return err
 		}
-		wait := waits.next()
+		wait := waits.Next()
 		if deadline, ok := c.ctx.Deadline(); ok && time.Until(deadline) <= wait {
 			return err // says more than that the time is up
 		}
-		if pause(c.ctx, wait); c.ctx.Err() != nil {
+		if Pause(c.ctx, wait); c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
 	}
@@ -110,7 +109,7 @@ func (c *retriedCall) again(err error) bool {
 		return false
 	}
 	safe := false
-	switch hop.ReasonOf(c.request, err) {
+	switch ReasonOf(c.request, err) {
 	case contract.Overloaded:
 		safe = !c.passOverload // it did nothing
 	case contract.ServiceUnavailable:

@@ -1,4 +1,4 @@
-package gateway
+package hop
 
 import (
 	"context"
@@ -11,9 +11,9 @@ import (
 	"key-value/internal/contract"
 )
 
-// passOn is a client interceptor that makes every error of the hop to the service one that the gateway's own
+// PassOn is a client interceptor that makes every error of the hop to the service one that the gateway's own
 // caller may see. Connect does not pass a peer's verdict on by itself: the gateway has to make it its own.
-func passOn(log *slog.Logger) connect.ClientInterceptor {
+func PassOn(log *slog.Logger) connect.ClientInterceptor {
 	return func(next connect.ClientFunc) connect.ClientFunc {
 		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 			hop := hopErrors{log: log}
