@@ -28,22 +28,35 @@ func TestABenchThatMakesNoSense(t *testing.T) {
 	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "bench", wants{5, "", `.*\nkv: .*connection refused.*\n`})
 }
 
-// A quantile is never less than the true one, and at most a bucket more.
+// A quantile differs from the true one by less than 1/64.
 func TestQuantiles(t *testing.T) {
-	var h histogram
-	if got := h.quantile(0.5); got != 0 {
-		t.Errorf("the median of nothing = %v", got)
+	l := newLatencies()
+	if got := l.stats(); got != (latencyStats{}) {
+		t.Errorf("the latencies of no calls = %+v", got)
 	}
 	times := make([]time.Duration, 10_000)
 	for i := range times {
-		times[i] = time.Duration(rand.Int64N(1 << rand.IntN(62)))
-		h.add(times[i])
+		times[i] = time.Millisecond + time.Duration(rand.Int64N(1<<rand.IntN(41)))
+		l.add(times[i])
 	}
 	slices.Sort(times)
-	for _, q := range []float64{0, 0.001, 0.1, 0.5, 0.9, 0.99, 0.999, 1} {
-		want := times[min(int(q*float64(len(times))), len(times)-1)]
-		if got := h.quantile(q); got < want || got > want+want/64 {
-			t.Errorf("quantile(%v) = %v, want %v", q, got, want)
+	got := l.stats()
+	if got.Count != int64(len(times)) {
+		t.Errorf("%d latencies are counted, want %d", got.Count, len(times))
+	}
+	for q, got := range map[float64]float64{0.5: got.P50, 0.9: got.P90, 0.99: got.P99, 1: got.Max} {
+		want := float64(times[max(0, int(q*float64(len(times)))-1)].Microseconds()) / 1000
+		if got < want-want/64 || got > want+want/64 {
+			t.Errorf("quantile %v = %v ms, want %v ms", q, got, want)
 		}
+	}
+}
+
+// A call that takes longer than a histogram holds is counted all the same.
+func TestALatencyBeyondTheLongestIsCounted(t *testing.T) {
+	l := newLatencies()
+	l.add(2 * longestLatency)
+	if got := l.stats(); got.Count != 1 || got.Max < float64(longestLatency.Milliseconds()) {
+		t.Errorf("the latencies of one call of two hours = %+v", got)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"key-value/client"
 	"key-value/internal/contract"
 )
@@ -76,9 +78,9 @@ func (b *bencher) batch(ctx context.Context, ops []client.Operation) error {
 	return nil
 }
 
-// worker is one of the clients.
+// worker is one of the concurrent clients.
 type worker struct {
-	reads, writes histogram
+	reads, writes latencies
 	failed        failures
 }
 
@@ -87,6 +89,9 @@ func (b *bencher) measure(ctx context.Context) benchReport {
 	ctx, cancel := context.WithTimeout(ctx, b.flags.duration)
 	defer cancel()
 	workers := make([]worker, b.flags.clients)
+	for i := range workers {
+		workers[i].reads, workers[i].writes = newLatencies(), newLatencies()
+	}
 	var group sync.WaitGroup
 	started := time.Now()
 	for i := range workers {
@@ -130,7 +135,33 @@ func (b *bencher) call(ctx context.Context, key string, read bool) error {
 	return err
 }
 
-// benchReport is the result.
+// longestLatency bounds what a histogram records, and so its size. Longer calls count as this long.
+const longestLatency = time.Hour
+
+// latencies is a histogram of durations in nanoseconds, to two significant digits.
+type latencies struct{ *hdrhistogram.Histogram }
+
+func newLatencies() latencies { return latencies{hdrhistogram.New(1, int64(longestLatency), 2)} }
+
+func (l latencies) add(d time.Duration) { _ = l.RecordValue(int64(min(d, longestLatency))) }
+
+// latencyStats summarizes latencies, in milliseconds. It is zero if there are none.
+type latencyStats struct {
+	Count int64   `json:"count"`
+	P50   float64 `json:"p50Milliseconds"`
+	P90   float64 `json:"p90Milliseconds"`
+	P99   float64 `json:"p99Milliseconds"`
+	Max   float64 `json:"maxMilliseconds"`
+}
+
+func (l latencies) stats() latencyStats {
+	ms := func(ns int64) float64 { return float64(time.Duration(ns).Microseconds()) / 1000 }
+	return latencyStats{
+		l.TotalCount(), ms(l.ValueAtPercentile(50)), ms(l.ValueAtPercentile(90)), ms(l.ValueAtPercentile(99)), ms(l.Max()),
+	}
+}
+
+// benchReport is the result of a run.
 type benchReport struct {
 	Seconds             float64      `json:"seconds"`
 	Clients             int          `json:"clients"`
@@ -142,13 +173,13 @@ type benchReport struct {
 }
 
 func (b *bencher) report(workers []worker, took time.Duration) benchReport {
-	var reads, writes histogram
-	for i := range workers {
-		reads.merge(&workers[i].reads)
-		writes.merge(&workers[i].writes)
-		b.failed.merge(workers[i].failed)
+	reads, writes := newLatencies(), newLatencies()
+	for _, w := range workers {
+		reads.Merge(w.reads.Histogram)
+		writes.Merge(w.writes.Histogram)
+		b.failed.merge(w.failed)
 	}
-	n := reads.count + writes.count
+	n := reads.TotalCount() + writes.TotalCount()
 	return benchReport{
 		Seconds: took.Seconds(), Clients: len(workers), Operations: n, OperationsPerSecond: float64(n) / took.Seconds(),
 		Failed: b.failed.failed, Gets: reads.stats(), Sets: writes.stats(),

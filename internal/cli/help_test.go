@@ -71,7 +71,7 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 func describes(t *testing.T, cmd *cobra.Command, page string) {
 	t.Helper()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if !strings.Contains(page, escaped("--"+f.Name)) {
+		if !strings.Contains(page, `\fB--`+f.Name+`\fP`) {
 			t.Errorf("the page of %s does not have --%s", cmd.CommandPath(), f.Name)
 		}
 	})
@@ -80,7 +80,7 @@ func describes(t *testing.T, cmd *cobra.Command, page string) {
 			t.Errorf("the page of %s has a line that is a request: %s", cmd.CommandPath(), line)
 		}
 	}
-	if !strings.Contains(page, escaped(strings.TrimSpace(cmd.Example))) {
+	if !strings.Contains(strings.ReplaceAll(page, `\\`, `\`), strings.TrimSpace(cmd.Example)) {
 		t.Errorf("the page of %s does not have the examples", cmd.CommandPath())
 	}
 }
