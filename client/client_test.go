@@ -216,7 +216,7 @@ func TestBadRequestsAreInvalid(t *testing.T) {
 
 func TestKeysOpenDoors(t *testing.T) {
 	service := kvservice.New(newEngine(t), kvservice.Config{})
-	url := wiretest.Serve(t, handle(service, auth.Single("default", "secret")))
+	url := serve(t, service, auth.Single("default", "secret"))
 	for name, opts := range map[string][]client.Option{
 		"as API key": {client.WithAPIKey("secret")}, "as bearer": {client.WithBearer("secret")},
 		"with a client of the caller's own": {client.WithAPIKey("secret"), client.WithHTTPClient(wiretest.HTTPClient(t))},

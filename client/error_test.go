@@ -94,7 +94,7 @@ func TestEveryReasonHasItsSentinel(t *testing.T) {
 	}
 	for _, why := range all {
 		t.Run(string(why), func(t *testing.T) {
-			url := wiretest.Serve(t, handle(failing{err: why.Errorf("what happened")}, nil))
+			url := serve(t, failing{err: why.Errorf("what happened")}, nil)
 			_, err := dial(t, url).Get(t.Context(), "a")
 			e := wantError(t, "Get", err, want[why])
 			if e.Code != why.Code() || e.Reason != string(why) || e.Error() != "what happened" {
@@ -122,7 +122,7 @@ func TestACodeWithoutReasonSaysEnough(t *testing.T) {
 		connect.CodeInvalidArgument:  client.ErrInvalid,
 	} {
 		t.Run(code.String(), func(t *testing.T) {
-			url := wiretest.Serve(t, handle(failing{err: connect.NewError(code, "what happened")}, nil))
+			url := serve(t, failing{err: connect.NewError(code, "what happened")}, nil)
 			_, err := dial(t, url).Get(t.Context(), "a")
 			wantError(t, "Get", err, want)
 		})

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect/v2"
 	"go.uber.org/goleak"
 
 	"key-value/client"
@@ -41,15 +42,28 @@ func newEngine(t testing.TB) store.Engine {
 
 // handle returns what serves service, to everyone if keys is nil.
 func handle(service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) http.Handler {
-	server := rpc.NewServer(service, rpc.Config{
+	return mount(procedures(service, keys))
+}
+
+func procedures(service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) *connect.Server {
+	return rpc.NewServer(service, rpc.Config{
 		Keys: keys, Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
+}
+
+func mount(server *connect.Server) http.Handler {
 	return rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler())
+}
+
+// serve serves service as the commands do, to everyone if keys is nil, and returns its URL.
+func serve(t testing.TB, service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) string {
+	server := procedures(service, keys)
+	return wiretest.ServeRPC(t, mount(server), server)
 }
 
 // serveEngine returns the URL of a service of engine.
 func serveEngine(t testing.TB, engine store.Engine) string {
-	return wiretest.Serve(t, handle(kvservice.New(engine, kvservice.Config{}), nil))
+	return serve(t, kvservice.New(engine, kvservice.Config{}), nil)
 }
 
 func dial(t testing.TB, url string, opts ...client.Option) *client.Client {

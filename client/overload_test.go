@@ -10,7 +10,6 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
-	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
 
@@ -45,7 +44,7 @@ func (s *shedding) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*ke
 // A batch that was refused did nothing, so its writes are made again as its reads are, each by itself.
 func TestOfABatchThatIsRefusedEverythingIsMadeAgain(t *testing.T) {
 	service := &shedding{KeyValueServiceHandler: kvservice.New(newEngine(t), kvservice.Config{})}
-	url := wiretest.Serve(t, handle(service, nil))
+	url := serve(t, service, nil)
 	kv := dial(t, url)
 	const n = 200
 	errs := make(chan error, n)
@@ -66,7 +65,7 @@ func TestOfABatchThatIsRefusedEverythingIsMadeAgain(t *testing.T) {
 // Of what shared a refused batch, each call gets the refusal as its own.
 func TestEachCallOfARefusedBatchIsTold(t *testing.T) {
 	service := &shedding{KeyValueServiceHandler: kvservice.New(newEngine(t), kvservice.Config{})}
-	kv := dial(t, wiretest.Serve(t, handle(service, nil)), client.WithOverloadPassedOn())
+	kv := dial(t, serve(t, service, nil), client.WithOverloadPassedOn())
 	const n = 200
 	errs := make(chan error, n)
 	for range n {

@@ -161,7 +161,7 @@ func TestWhatCouldNotBeSentIsMadeAgain(t *testing.T) {
 func TestOfABatchThatIsLostOnlyTheReadsAreMadeAgain(t *testing.T) {
 	engine := newEngine(t)
 	service := &losing{KeyValueServiceHandler: kvservice.New(engine, kvservice.Config{})}
-	kv := dial(t, wiretest.Serve(t, handle(service, nil)))
+	kv := dial(t, serve(t, service, nil))
 	const n = 200
 	errs := make(chan error, 2*n)
 	for range n {

@@ -12,7 +12,6 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
-	"key-value/internal/testkit/wiretest"
 )
 
 // reader reads the events of a watch one by one.
@@ -212,7 +211,7 @@ func script(t *testing.T, parts ...part) (*client.Client, *scripted) {
 		s.parts <- p
 	}
 	close(s.parts)
-	return dial(t, wiretest.Serve(t, handle(s, nil))), s
+	return dial(t, serve(t, s, nil)), s
 }
 
 func put(key, token string) *keyvaluev1.WatchResponse {

@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -52,9 +53,16 @@ type Config struct {
 	Observer rest.Observer
 }
 
-// New returns a handler that serves REST, Connect, gRPC and gRPC-Web callers from client, which NewClient
-// made.
-func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) server.Handler {
+// Gateway serves REST, Connect, gRPC and gRPC-Web callers.
+type Gateway struct {
+	// Handler answers every request.
+	http.Handler
+	// RPC has the procedures alone, for a server that calls them without going through HTTP.
+	RPC *connect.Server
+}
+
+// New returns a gateway that calls client, which NewClient made.
+func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) *Gateway {
 	if cfg.MaxValueBytes == 0 {
 		cfg.MaxValueBytes = contract.DefaultValueBytes
 	}
@@ -69,9 +77,9 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) server.Hand
 		Stopping: cfg.State.Stopping(), Observer: cfg.Observer, Limiter: cfg.Limiter,
 	})))
 	handler = server.Probes(cfg.State, ready, handler)
-	mounted := rpc.Mount(procedures, cfg.MaxValueBytes, handler)
-	mounted.Handler = allowOrigins(cfg.Origins, mounted.Handler) // for browsers, which cannot speak gRPC
-	return mounted
+	handler = rpc.Mount(procedures, cfg.MaxValueBytes, handler)
+	handler = allowOrigins(cfg.Origins, handler) // for browsers, which cannot speak gRPC
+	return &Gateway{Handler: handler, RPC: procedures}
 }
 
 // NewClient returns the client that New takes: it calls the service over transport, only on behalf of

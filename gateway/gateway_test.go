@@ -44,7 +44,7 @@ var arrangements = []struct {
 // serveService serves a kvservice that asks for token, and returns its URL.
 func serveService(t testing.TB, engine store.Engine) string {
 	server := service(engine, auth.Single("gateway", token))
-	return wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
+	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 }
 
 func service(engine store.Engine, keys *auth.Keys) *connect.Server {
@@ -71,7 +71,8 @@ func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Co
 	for _, c := range change {
 		c(&cfg)
 	}
-	return wiretest.Serve(t, gateway.New(gateway.NewClient(transport, silent), cfg))
+	g := gateway.New(gateway.NewClient(transport, silent), cfg)
+	return wiretest.ServeRPC(t, g, g.RPC)
 }
 
 func newEngine(t testing.TB) store.Engine {

@@ -48,7 +48,8 @@ var bounded = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 		return start(t, rpc.InProcess(limitedService(engine, limiter)))
 	},
 	"at the service": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
-		url := wiretest.Serve(t, rpc.Mount(limitedService(engine, limiter), contract.DefaultValueBytes, http.NotFoundHandler()))
+		service := limitedService(engine, limiter)
+		url := wiretest.ServeRPC(t, rpc.Mount(service, contract.DefaultValueBytes, http.NotFoundHandler()), service)
 		return start(t, dial(t, url, kvclient.WithOverloadPassedOn()))
 	},
 	"at the gateway": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {

@@ -30,9 +30,10 @@ func (p panicking) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyval
 func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
 	var log strings.Builder // of calls that are made one after the other
 	client := gateway.NewClient(rpc.InProcess(service(newEngine(t), nil)), silent)
-	url := wiretest.Serve(t, gateway.New(panicking{client}, gateway.Config{
+	g := gateway.New(panicking{client}, gateway.Config{
 		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
-	}))
+	})
+	url := wiretest.ServeRPC(t, g, g.RPC)
 	got := ask(t, http.MethodGet, url+"/v1/values/panic", "")
 	if got.status != http.StatusInternalServerError || got.header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("REST: %d %s, want 500 and a problem", got.status, got.body)

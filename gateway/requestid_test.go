@@ -116,7 +116,7 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 		Ready: func(context.Context) bool { return true }, Log: serviceLog,
 		Interceptors: []connect.ServerInterceptor{requestid.Take},
 	})
-	hop := requestid.Pass(dial(t, wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler())), kvclient.WithoutBatching()))
+	hop := requestid.Pass(dial(t, wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server), kvclient.WithoutBatching()))
 	var gathered atomic.Int64
 	transport := batching.New(hop, batching.WithGather(func(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
 		gathered.Add(int64(len(calls)))

@@ -31,7 +31,7 @@ func serveEngine(t *testing.T, engine store.Engine, cfg kvservice.Config) string
 	server := rpc.NewServer(kvservice.New(engine, cfg), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	return wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
+	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 }
 
 func newEngine(t *testing.T) store.Engine {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
+	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
 
 	"key-value/internal/contract"
@@ -107,8 +109,8 @@ func (s *daemon) check(cmd *cobra.Command) error {
 	return s.observe(cmd)
 }
 
-// run serves handler until ctx is done. Started, if not nil, is told the address.
-func (s *daemon) run(ctx context.Context, handler server.Handler, started func(addr string)) error {
+// run serves handler, and procedures where that is faster, until ctx is done. Started, if not nil, is told the address.
+func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *connect.Server, started func(addr string)) error {
 	if s.admin != "" {
 		operators, err := admin.Listen(ctx, s.admin, s.metrics.Handler(), s.log)
 		if err != nil {
@@ -117,13 +119,13 @@ func (s *daemon) run(ctx context.Context, handler server.Handler, started func(a
 		defer operators.Close()
 	}
 	if !s.fastGRPC {
-		handler.RPC = nil
+		procedures = nil
 	}
 	defer s.background.Wait()
 	defer tlsfiles.Follow(s.log, s.followed...)()
 	gctune.Default.Follow()
 	return s.flush(server.Run(ctx, server.Config{
-		Listen: s.listen, Handler: handler, RPC: handler.RPC, TLS: s.tls, State: s.state,
+		Listen: s.listen, Handler: handler, RPC: procedures, MessageBytes: contract.MaxRequestBytes(s.valueSize), TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log, Started: started,
 	}))
 }

@@ -69,5 +69,6 @@ func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 		return err
 	}
 	limiter := admission.New(admission.Config{Calls: s.calls, Large: largePerProcessor * runtime.GOMAXPROCS(0)})
-	return s.run(cmd.Context(), gateway.New(gateway.NewClient(limiter.Transport(transport), s.log), g.config(s, keys, limiter)), nil)
+	served := gateway.New(gateway.NewClient(limiter.Transport(transport), s.log), g.config(s, keys, limiter))
+	return s.run(cmd.Context(), served, served.RPC, nil)
 }

@@ -55,8 +55,9 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	}
 	cfg.Interceptors = slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine))
 	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: e.limiter(s.calls)})
-	handler := rpc.Mount(rpc.NewServer(service, cfg), s.valueSize, server.Probes(s.state, s.ready, http.NotFoundHandler()))
-	return closing(engine, s.run(cmd.Context(), handler, nil))
+	procedures := rpc.NewServer(service, cfg)
+	handler := rpc.Mount(procedures, s.valueSize, server.Probes(s.state, s.ready, http.NotFoundHandler()))
+	return closing(engine, s.run(cmd.Context(), handler, procedures, nil))
 }
 
 // ready reports whether the service should be sent work.

@@ -56,8 +56,8 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter}),
 		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
 	)
-	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, keys, limiter))
-	return closing(engine, s.run(cmd.Context(), handler, started))
+	served := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, keys, limiter))
+	return closing(engine, s.run(cmd.Context(), served, served.RPC, started))
 }
 
 // url returns where a server that listens on addr is reached from this machine.

@@ -25,9 +25,9 @@ func newGRPC(cfg Config) *grpc.Server {
 		return nil
 	}
 	bounds := grpclane.Config{
-		ReadMaxBytes: cfg.RPC.RequestBytes, ReceiveTimeout: bodyTimeout, SendTimeout: writeTimeout,
+		ReadMaxBytes: cfg.MessageBytes, ReceiveTimeout: bodyTimeout, SendTimeout: writeTimeout,
 	}
-	return grpclane.NewServer(cfg.RPC.Server, bounds,
+	return grpclane.NewServer(cfg.RPC, bounds,
 		grpc.ConnectionTimeout(headerTimeout),
 		grpc.MaxHeaderListSize(headerBytes),
 		grpc.MaxConcurrentStreams(streams),

@@ -29,30 +29,17 @@ const (
 	pingTimeout = 15 * time.Second
 )
 
-// Handler is what one port serves. It answers every request, gRPC as well.
-type Handler struct {
-	http.Handler
-	// RPC are the same procedures as an RPC server. Nil: there are none.
-	RPC *RPC
-}
-
-// RPC are procedures that grpc-go can serve.
-type RPC struct {
-	// Server has the procedures.
-	Server *connect.Server
-	// RequestBytes is the longest message of a request, in bytes.
-	RequestBytes int
-}
-
 // Config says what to serve.
 type Config struct {
 	// Listen is the address to listen on, as host:port. Port 0 takes any free one.
 	Listen string
-	// Handler answers the requests. It must be set.
+	// Handler answers every request, RPCs included. It must be set.
 	Handler http.Handler
-	// RPC are procedures that connections which begin with gRPC reach by grpc-go, which is several times
-	// faster. Nil: Handler serves those connections too.
-	RPC *RPC
+	// RPC has the procedures that Handler serves, for connections that begin with gRPC: grpc-go calls it
+	// directly, which is several times faster. Nil: Handler serves those connections too.
+	RPC *connect.Server
+	// MessageBytes is the longest request message that RPC reads, in bytes. It must be set if RPC is.
+	MessageBytes int
 	// TLS is how to speak TLS. It must offer h2 and http/1.1. Nil: it is not spoken.
 	TLS *tls.Config
 	// State is told when the server begins to stop. It must be set.

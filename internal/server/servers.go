@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
 
 	"key-value/internal/server/split"
@@ -41,12 +42,12 @@ func newServers(listener net.Listener, cfg Config) *servers {
 }
 
 // procedures returns the paths of rpc, and nil if that is nil.
-func procedures(rpc *RPC) map[string]bool {
+func procedures(rpc *connect.Server) map[string]bool {
 	if rpc == nil {
 		return nil
 	}
 	paths := map[string]bool{}
-	for spec := range rpc.Server.Specs() {
+	for spec := range rpc.Specs() {
 		paths[spec.Procedure] = true
 	}
 	return paths

@@ -30,7 +30,7 @@ func peerInFakeTime(t *testing.T, handler connect.ServerFunc, test func(t *testi
 		connecthttp.Mount(mux, rpc)
 		client, peer := net.Pipe()
 		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{
-			Handler: mux, RPC: &server.RPC{Server: rpc, RequestBytes: 1 << 20},
+			Handler: mux, RPC: rpc, MessageBytes: 1 << 20,
 		})
 		test(t, wiretest.NewPeer(t, client))
 		_ = client.Close()

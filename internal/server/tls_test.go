@@ -47,7 +47,7 @@ func serveTLS(t *testing.T) (addr string) {
 		if r.TLS != nil {
 			_, _ = io.WriteString(w, " over "+tls.VersionName(r.TLS.Version)+" "+r.TLS.NegotiatedProtocol)
 		}
-	}))
+	}), nil)
 	return strings.TrimPrefix(url, "https://")
 }
 

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"flag"
@@ -48,13 +49,14 @@ func run(ctx context.Context, stack string, in io.Reader, out io.Writer) error {
 	if err := read(in, &request); err != nil {
 		return err
 	}
-	handler, rpc := newHandler(int(request.GetMessageReceiveLimit()))
+	limit := cmp.Or(int(request.GetMessageReceiveLimit()), messageBytes)
+	handler, rpc := newHandler(limit)
 	if stack == "net/http" {
 		rpc = nil
 	}
 	failed := make(chan error, 1)
 	err := server.Run(ctx, server.Config{
-		Listen: "127.0.0.1:0", Handler: handler, RPC: rpc, State: server.NewState(), Drain: 5 * time.Second,
+		Listen: "127.0.0.1:0", Handler: handler, RPC: rpc, MessageBytes: limit, State: server.NewState(), Drain: 5 * time.Second,
 		Log: slog.New(slog.DiscardHandler), Started: func(addr string) { failed <- announce(out, addr) },
 	})
 	if announced := <-failed; announced != nil {
@@ -63,15 +65,12 @@ func run(ctx context.Context, stack string, in io.Reader, out io.Writer) error {
 	return err
 }
 
-func newHandler(limit int) (http.Handler, *server.RPC) {
-	if limit == 0 {
-		limit = messageBytes
-	}
+func newHandler(limit int) (http.Handler, *connect.Server) {
 	rpc := connect.NewServer()
 	conformancev1connect.RegisterConformanceServiceHandler(rpc, service{})
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, rpc, connecthttp.WithReadMaxBytes(limit), connecthttp.WithCompressors())
-	return mux, &server.RPC{Server: rpc, RequestBytes: limit}
+	return mux, rpc
 }
 
 func announce(out io.Writer, addr string) error {

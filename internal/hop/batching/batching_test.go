@@ -200,7 +200,7 @@ func TestManyCallersOverARealConnection(t *testing.T) {
 	server := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	url := wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
+	url := wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 	transport := batching.New(wiretest.Wires()[0].Transport(t, url))
 	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))
 	var callers sync.WaitGroup

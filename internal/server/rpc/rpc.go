@@ -17,7 +17,6 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
-	"key-value/internal/server"
 	"key-value/internal/server/grpclane"
 )
 
@@ -58,11 +57,10 @@ func Public(procedure string) bool { return strings.HasPrefix(procedure, "/"+hea
 
 // Mount returns a handler that serves procedures over Connect, gRPC and gRPC-Web, where a stored value may have
 // valueBytes. Anything that is not an RPC goes to next.
-func Mount(procedures *connect.Server, valueBytes int, next http.Handler) server.Handler {
-	requestBytes := contract.MaxRequestBytes(valueBytes)
+func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, procedures,
-		connecthttp.WithReadMaxBytes(requestBytes),
+		connecthttp.WithReadMaxBytes(contract.MaxRequestBytes(valueBytes)),
 		connecthttp.WithCodecs(connectproto.NewBinaryCodec(), grpclane.StrictJSON()),
 		// A compressed request could cost far more than it weighs; answers are small or do not compress.
 		connecthttp.WithCompressors(),
@@ -71,14 +69,13 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) server
 	for spec := range procedures.Specs() {
 		services[serviceOf(spec.Procedure)] = true
 	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if services[serviceOf(r.URL.Path)] {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-	return server.Handler{Handler: handler, RPC: &server.RPC{Server: procedures, RequestBytes: requestBytes}}
 }
 
 // serviceOf returns "/package.Service" of "/package.Service/Method", and "" of anything else.

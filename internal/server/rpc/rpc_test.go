@@ -43,7 +43,7 @@ func serve(t *testing.T, ready bool) string {
 		Ready: func(context.Context) bool { return ready },
 		Log:   slog.New(slog.DiscardHandler),
 	})
-	return wiretest.Serve(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
+	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 }
 
 // Get over Connect can be an HTTP GET, which caches understand.

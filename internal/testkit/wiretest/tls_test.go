@@ -20,7 +20,7 @@ func TestEveryWireCarriesCallsAndStreamsOverTLS(t *testing.T) {
 	server := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	url := wiretest.ServeTLS(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()))
+	url := wiretest.ServeTLS(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 	for _, wire := range wiretest.Wires() {
 		t.Run(wire.Name, func(t *testing.T) {
 			kv, key := wire.Dial(t, url), wire.Name

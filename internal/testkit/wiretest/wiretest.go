@@ -38,21 +38,26 @@ func Wires() []Wire {
 // Serve serves handler as the commands do until the test ends, and returns its URL.
 func Serve(t testing.TB, handler http.Handler) string {
 	t.Helper()
-	return "http://" + serveOn(t, handler, server.Config{})
+	return "http://" + serveOn(t, server.Config{Handler: handler})
 }
 
-// ServeTLS does so over TLS. The clients of this package trust it.
-func ServeTLS(t testing.TB, handler http.Handler) string {
+// ServeRPC is Serve for a handler that serves procedures among other things: connections that begin with gRPC
+// reach the procedures by grpc-go, as they do in the commands.
+func ServeRPC(t testing.TB, handler http.Handler, procedures *connect.Server) string {
 	t.Helper()
-	return "https://" + serveOn(t, handler, server.Config{TLS: ServerTLS(t)})
+	return "http://" + serveOn(t, server.Config{Handler: handler, RPC: procedures})
 }
 
-func serveOn(t testing.TB, handler http.Handler, cfg server.Config) (addr string) {
+// ServeTLS is ServeRPC over TLS, which the clients of this package trust. Procedures may be nil.
+func ServeTLS(t testing.TB, handler http.Handler, procedures *connect.Server) string {
 	t.Helper()
-	cfg.Listen, cfg.Handler, cfg.State, cfg.Log = "127.0.0.1:0", handler, server.NewState(), slog.New(slog.DiscardHandler)
-	if h, ok := handler.(server.Handler); ok {
-		cfg.RPC = h.RPC
-	}
+	return "https://" + serveOn(t, server.Config{Handler: handler, RPC: procedures, TLS: ServerTLS(t)})
+}
+
+func serveOn(t testing.TB, cfg server.Config) (addr string) {
+	t.Helper()
+	cfg.Listen, cfg.State, cfg.Log = "127.0.0.1:0", server.NewState(), slog.New(slog.DiscardHandler)
+	cfg.MessageBytes = contract.MaxRequestBytes(contract.DefaultValueBytes)
 	started, done := make(chan string, 1), make(chan error, 1)
 	cfg.Started = func(addr string) { started <- addr }
 	ctx, stop := context.WithCancel(context.Background())
