@@ -4,6 +4,7 @@ import (
 	"context"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/contract"
 )
 
 // Operation is one operation of a batch: what the method of the same name does by itself.
@@ -14,37 +15,27 @@ type Operation struct {
 
 // OpGet reads an entry, as [Client.Get] does.
 func OpGet(key string) Operation {
-	return Operation{message: &keyvaluev1.Operation{
-		Operation: &keyvaluev1.Operation_Get{Get: &keyvaluev1.GetRequest{Key: key}},
-	}}
+	return Operation{message: contract.Get.Wrap(&keyvaluev1.GetRequest{Key: key})}
 }
 
 // OpSet writes an entry, as [Client.Set] does.
 func OpSet(key string, value []byte, opts ...WriteOption) Operation {
-	return Operation{value: value, message: &keyvaluev1.Operation{
-		Operation: &keyvaluev1.Operation_Set{Set: newSet(key, value, opts)},
-	}}
+	return Operation{value: value, message: contract.Set.Wrap(newSet(key, value, opts))}
 }
 
 // OpDelete removes an entry, as [Client.Delete] does.
 func OpDelete(key string, opts ...Condition) Operation {
-	return Operation{message: &keyvaluev1.Operation{
-		Operation: &keyvaluev1.Operation_Delete{Delete: newDelete(key, opts)},
-	}}
+	return Operation{message: contract.Delete.Wrap(newDelete(key, opts))}
 }
 
 // OpTouch changes when an entry expires, as [Client.Touch] does.
 func OpTouch(key string, opts ...WriteOption) Operation {
-	return Operation{message: &keyvaluev1.Operation{
-		Operation: &keyvaluev1.Operation_Touch{Touch: newTouch(key, opts)},
-	}}
+	return Operation{message: contract.Touch.Wrap(newTouch(key, opts))}
 }
 
 // OpIncrement adds to an integer, as [Client.Increment] does.
 func OpIncrement(key string, delta int64, opts ...IncrementOption) Operation {
-	return Operation{message: &keyvaluev1.Operation{
-		Operation: &keyvaluev1.Operation_Increment{Increment: newIncrement(key, delta, opts)},
-	}}
+	return Operation{message: contract.Increment.Wrap(newIncrement(key, delta, opts))}
 }
 
 // Batch carries out 1 to 1,000 operations in order, each on its own: what became of one is in the result with its

@@ -27,21 +27,29 @@ type Result struct {
 	Err error
 }
 
+// newResult gathers what the response to an operation has of the fields of a Result.
 func newResult(op Operation, r *keyvaluev1.OperationResult) Result {
-	switch done := r.GetResult().(type) {
-	case *keyvaluev1.OperationResult_Get:
-		return Result{Entry: newEntry(done.Get.GetEntry())}
-	case *keyvaluev1.OperationResult_Set:
-		return Result{Entry: written(done.Set.GetEntry(), op.value), Created: done.Set.GetCreated()}
-	case *keyvaluev1.OperationResult_Delete:
-		return Result{Deleted: done.Delete.GetDeleted()}
-	case *keyvaluev1.OperationResult_Touch:
-		return Result{Entry: newEntry(done.Touch.GetEntry())}
-	case *keyvaluev1.OperationResult_Increment:
-		return Result{Entry: newEntry(done.Increment.GetEntry()), Sum: done.Increment.GetValue()}
-	default:
+	method, response := contract.UnwrapResult(r)
+	if method == nil {
 		return Result{Err: operationError(r.GetError())}
 	}
+	var result Result
+	if r, ok := response.(interface{ GetEntry() *keyvaluev1.Entry }); ok {
+		result.Entry = newEntry(r.GetEntry())
+	}
+	if op.value != nil {
+		result.Entry.Value = op.value // the service does not send it back
+	}
+	if r, ok := response.(interface{ GetCreated() bool }); ok {
+		result.Created = r.GetCreated()
+	}
+	if r, ok := response.(interface{ GetDeleted() bool }); ok {
+		result.Deleted = r.GetDeleted()
+	}
+	if r, ok := response.(interface{ GetValue() int64 }); ok {
+		result.Sum = r.GetValue()
+	}
+	return result
 }
 
 // operationError returns the error of one operation of a batch.

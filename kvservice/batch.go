@@ -102,21 +102,43 @@ func atOperation(index int, err error) error {
 		"operation "+strconv.Itoa(index)+": "+e.Message())
 }
 
-func (s *Service) readOperation(operation *keyvaluev1.Operation) (store.Operation, error) {
-	switch o := operation.GetOperation().(type) {
-	case *keyvaluev1.Operation_Get:
-		return readGet(o.Get)
-	case *keyvaluev1.Operation_Set:
-		return s.readSet(o.Set)
-	case *keyvaluev1.Operation_Delete:
-		return readDelete(o.Delete)
-	case *keyvaluev1.Operation_Touch:
-		return readTouch(o.Touch)
-	case *keyvaluev1.Operation_Increment:
-		return readIncrement(o.Increment)
+// operation is what a batch does with one kind of operation.
+type operation struct {
+	method *contract.Method
+	read   func(s *Service, request any) (store.Operation, error)
+	write  func(store.Result) *keyvaluev1.OperationResult
+}
+
+// operations has an entry for each operation of the contract, at the index of its kind.
+var operations = [...]operation{
+	store.Get:       batched(contract.Get, (*Service).readGet, writeGet),
+	store.Set:       batched(contract.Set, (*Service).readSet, writeSet),
+	store.Delete:    batched(contract.Delete, (*Service).readDelete, writeDelete),
+	store.Touch:     batched(contract.Touch, (*Service).readTouch, writeTouch),
+	store.Increment: batched(contract.Increment, (*Service).readIncrement, writeIncrement),
+}
+
+func batched[Request, Response contract.Message](
+	op *contract.Operation[Request, Response],
+	read func(*Service, Request) (store.Operation, error), write func(store.Result) Response,
+) operation {
+	return operation{
+		method: op.Method,
+		read:   func(s *Service, request any) (store.Operation, error) { return read(s, request.(Request)) },
+		write:  func(r store.Result) *keyvaluev1.OperationResult { return op.WrapResult(write(r)) },
+	}
+}
+
+func (s *Service) readOperation(message *keyvaluev1.Operation) (store.Operation, error) {
+	if method, request := contract.Unwrap(message); method != nil {
+		for i := range operations {
+			if operations[i].method == method {
+				return operations[i].read(s, request)
+			}
+		}
 	}
 	return store.Operation{}, contract.RequestInvalid.Errorf(
-		"the operation is empty: set get, set, delete, touch or increment")
+		"an operation must set exactly one of %s; got none", contract.OperationNames)
 }
 
 // respond writes results into a message and bounds the content that gets bring back.
@@ -143,16 +165,5 @@ func writeResult(op store.Operation, r store.Result) *keyvaluev1.OperationResult
 	if r.Err != nil {
 		return operationError(failure(op.Key, r.Err))
 	}
-	switch op.Kind {
-	case store.Get:
-		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Get{Get: writeGet(r)}}
-	case store.Set:
-		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Set{Set: writeSet(r)}}
-	case store.Delete:
-		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Delete{Delete: writeDelete(r)}}
-	case store.Touch:
-		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Touch{Touch: writeTouch(r)}}
-	default:
-		return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Increment{Increment: writeIncrement(r)}}
-	}
+	return operations[op.Kind].write(r)
 }

@@ -13,7 +13,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-func readGet(req *keyvaluev1.GetRequest) (store.Operation, error) {
+func (s *Service) readGet(req *keyvaluev1.GetRequest) (store.Operation, error) {
 	return store.Operation{Kind: store.Get, Key: req.GetKey()}, checkKey(req.GetKey())
 }
 
@@ -37,7 +37,7 @@ func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
 	return conditionally(op, req)
 }
 
-func readDelete(req *keyvaluev1.DeleteRequest) (store.Operation, error) {
+func (s *Service) readDelete(req *keyvaluev1.DeleteRequest) (store.Operation, error) {
 	op := store.Operation{Kind: store.Delete, Key: req.GetKey()}
 	if err := checkKey(op.Key); err != nil {
 		return op, err
@@ -47,7 +47,7 @@ func readDelete(req *keyvaluev1.DeleteRequest) (store.Operation, error) {
 	return op, err
 }
 
-func readTouch(req *keyvaluev1.TouchRequest) (store.Operation, error) {
+func (s *Service) readTouch(req *keyvaluev1.TouchRequest) (store.Operation, error) {
 	op := store.Operation{Kind: store.Touch, Key: req.GetKey()}
 	if err := checkKey(op.Key); err != nil {
 		return op, err
@@ -55,7 +55,7 @@ func readTouch(req *keyvaluev1.TouchRequest) (store.Operation, error) {
 	return conditionally(op, req)
 }
 
-func readIncrement(req *keyvaluev1.IncrementRequest) (store.Operation, error) {
+func (s *Service) readIncrement(req *keyvaluev1.IncrementRequest) (store.Operation, error) {
 	op := store.Operation{
 		Kind: store.Increment, Key: req.GetKey(), Delta: req.GetDelta(), Initial: req.GetInitial(),
 	}

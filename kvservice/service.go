@@ -47,41 +47,41 @@ func New(engine store.Engine, cfg Config) *Service {
 
 // Get implements the RPC.
 func (s *Service) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
-	return call(ctx, s, req, readGet, writeGet)
+	return call(ctx, s, req, (*Service).readGet, writeGet)
 }
 
 // Set implements the RPC.
 func (s *Service) Set(ctx context.Context, req *keyvaluev1.SetRequest) (*keyvaluev1.SetResponse, error) {
-	return call(ctx, s, req, s.readSet, writeSet)
+	return call(ctx, s, req, (*Service).readSet, writeSet)
 }
 
 // Delete implements the RPC.
 func (s *Service) Delete(ctx context.Context, req *keyvaluev1.DeleteRequest) (*keyvaluev1.DeleteResponse, error) {
-	return call(ctx, s, req, readDelete, writeDelete)
+	return call(ctx, s, req, (*Service).readDelete, writeDelete)
 }
 
 // Touch implements the RPC.
 func (s *Service) Touch(ctx context.Context, req *keyvaluev1.TouchRequest) (*keyvaluev1.TouchResponse, error) {
-	return call(ctx, s, req, readTouch, writeTouch)
+	return call(ctx, s, req, (*Service).readTouch, writeTouch)
 }
 
 // Increment implements the RPC.
 func (s *Service) Increment(
 	ctx context.Context, req *keyvaluev1.IncrementRequest,
 ) (*keyvaluev1.IncrementResponse, error) {
-	return call(ctx, s, req, readIncrement, writeIncrement)
+	return call(ctx, s, req, (*Service).readIncrement, writeIncrement)
 }
 
 // call carries out one operation: read it from its message, do it, write its result into a message.
 func call[Request, Response any](
 	ctx context.Context, s *Service, req *Request,
-	read func(*Request) (store.Operation, error), write func(store.Result) *Response,
+	read func(*Service, *Request) (store.Operation, error), write func(store.Result) *Response,
 ) (*Response, error) {
 	if err := s.limiter.Acquire(); err != nil {
 		return nil, err
 	}
 	defer s.limiter.Release()
-	op, err := read(req)
+	op, err := read(s, req)
 	if err != nil {
 		return nil, err
 	}

@@ -45,30 +45,40 @@ func (a *api) appendResults(b []byte, results []*keyvaluev1.OperationResult) []b
 	return append(b, "]}"...)
 }
 
+// appendResult appends the member that result is. A response has some of four fields.
 func appendResult(b []byte, result *keyvaluev1.OperationResult) []byte {
-	switch r := result.GetResult().(type) {
-	case *keyvaluev1.OperationResult_Get:
-		b = appendVersion(append(b, `"get":{`...), r.Get.GetEntry())
-	case *keyvaluev1.OperationResult_Set:
-		b = appendVersion(append(b, `"set":{`...), r.Set.GetEntry())
-		b = strconv.AppendBool(append(b, `,"created":`...), r.Set.GetCreated())
-	case *keyvaluev1.OperationResult_Delete:
-		b = strconv.AppendBool(append(b, `"delete":{"deleted":`...), r.Delete.GetDeleted())
-	case *keyvaluev1.OperationResult_Touch:
-		b = appendVersion(append(b, `"touch":{`...), r.Touch.GetEntry())
-	case *keyvaluev1.OperationResult_Increment:
-		b = strconv.AppendInt(append(b, `"increment":{"value":"`...), r.Increment.GetValue(), 10)
-		b = appendVersion(append(b, `",`...), r.Increment.GetEntry())
-	case *keyvaluev1.OperationResult_Error:
-		b = appendOperationError(append(b, `"error":{`...), r.Error)
-	default:
+	if e := result.GetError(); e != nil {
+		return append(appendOperationError(append(b, `"error":{`...), e), '}')
+	}
+	method, response := contract.UnwrapResult(result)
+	if method == nil {
 		return b
 	}
+	b = append(append(append(b, '"'), method.Name...), `":{`...)
+	start := len(b)
+	next := func(name string) {
+		if len(b) != start {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), name...), `":`...)
+	}
+	if r, ok := response.(interface{ GetValue() int64 }); ok {
+		next("value")
+		b = append(strconv.AppendInt(append(b, '"'), r.GetValue(), 10), '"')
+	}
+	if r, ok := response.(interface{ GetEntry() *keyvaluev1.Entry }); ok {
+		next("entry")
+		b = appendEntry(b, r.GetEntry(), withETag|withUpdateTime)
+	}
+	if r, ok := response.(interface{ GetCreated() bool }); ok {
+		next("created")
+		b = strconv.AppendBool(b, r.GetCreated())
+	}
+	if r, ok := response.(interface{ GetDeleted() bool }); ok {
+		next("deleted")
+		b = strconv.AppendBool(b, r.GetDeleted())
+	}
 	return append(b, '}')
-}
-
-func appendVersion(b []byte, entry *keyvaluev1.Entry) []byte {
-	return appendEntry(append(b, `"entry":`...), entry, withETag|withUpdateTime)
 }
 
 func appendOperationError(b []byte, e *keyvaluev1.OperationError) []byte {

@@ -124,7 +124,7 @@ func TestBatchThatCannotBeRead(t *testing.T) {
 		{"an unknown operation", `[{"put":{}}]`, "REQUEST_INVALID", "field /operations/0/put: unknown"},
 		{"an unknown member", `[{"get":{"key":"a","x":1}}]`, "REQUEST_INVALID", "field /operations/0/get/x: unknown"},
 		{"a member twice", `[{"get":{"key":"a"}},{"get":{"key":"a","key":"b"}}]`, "REQUEST_INVALID", "/operations/1/get/key: duplicate"},
-		{"two operations in one", `[{"get":{"key":"a"},"delete":{"key":"a"}}]`, "REQUEST_INVALID", "operation 0: it is 2 operations"},
+		{"two operations in one", `[{"get":{"key":"a"},"delete":{"key":"a"}}]`, "REQUEST_INVALID", "operation 0: an operation must set exactly one of get, set, delete, touch, increment; got 2"},
 		{"value and data", `[{"set":{"key":"a","value":"v","data":"dg=="}}]`, "REQUEST_INVALID", "operation 0: there is both"},
 		{"a TTL that is none", `[{"get":{"key":"a"}},{"set":{"key":"a","value":"v","ttl":"x"}}]`, "TTL_INVALID", `operation 1: ttl "x"`},
 		{"touch without ttl", `[{"touch":{"key":"a"}}]`, "REQUEST_INVALID", "operation 0: ttl is missing"},

@@ -101,36 +101,36 @@ func atOperation(index int, err error) error {
 
 // operation returns an empty operation for an empty body.
 func (b operationBody) operation() (*keyvaluev1.Operation, error) {
-	var parts []interface {
+	var given []interface {
 		operation() (*keyvaluev1.Operation, error)
 	}
 	if b.Get != nil {
-		parts = append(parts, b.Get)
+		given = append(given, b.Get)
 	}
 	if b.Set != nil {
-		parts = append(parts, b.Set)
+		given = append(given, b.Set)
 	}
 	if b.Delete != nil {
-		parts = append(parts, b.Delete)
+		given = append(given, b.Delete)
 	}
 	if b.Touch != nil {
-		parts = append(parts, b.Touch)
+		given = append(given, b.Touch)
 	}
 	if b.Increment != nil {
-		parts = append(parts, b.Increment)
+		given = append(given, b.Increment)
 	}
-	switch len(parts) {
+	switch len(given) {
 	case 0:
 		return &keyvaluev1.Operation{}, nil
 	case 1:
-		return parts[0].operation()
+		return given[0].operation()
 	}
-	return nil, contract.RequestInvalid.Errorf("it is %d operations at once", len(parts))
+	return nil, contract.RequestInvalid.Errorf("an operation must set exactly one of %s; got %d", contract.OperationNames, len(given))
 }
 
 func (b *getBody) operation() (*keyvaluev1.Operation, error) {
 	get := &keyvaluev1.GetRequest{Key: b.Key}
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Get{Get: get}}, nil
+	return contract.Get.Wrap(get), nil
 }
 
 func (b *setBody) operation() (*keyvaluev1.Operation, error) {
@@ -143,13 +143,13 @@ func (b *setBody) operation() (*keyvaluev1.Operation, error) {
 		return nil, err
 	}
 	set.Precondition, err = b.Precondition.precondition()
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Set{Set: set}}, err
+	return contract.Set.Wrap(set), err
 }
 
 func (b *deleteBody) operation() (*keyvaluev1.Operation, error) {
 	p, err := b.Precondition.precondition()
 	del := &keyvaluev1.DeleteRequest{Key: b.Key, Precondition: p}
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Delete{Delete: del}}, err
+	return contract.Delete.Wrap(del), err
 }
 
 func (b *touchKeyBody) operation() (*keyvaluev1.Operation, error) {
@@ -159,12 +159,12 @@ func (b *touchKeyBody) operation() (*keyvaluev1.Operation, error) {
 	}
 	p, err := b.Precondition.precondition()
 	touch := &keyvaluev1.TouchRequest{Key: b.Key, Ttl: ttl, Precondition: p}
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Touch{Touch: touch}}, err
+	return contract.Touch.Wrap(touch), err
 }
 
 func (b *incrementBody) operation() (*keyvaluev1.Operation, error) {
 	increment, err := b.request()
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Increment{Increment: increment}}, err
+	return contract.Increment.Wrap(increment), err
 }
 
 // precondition returns nil for nil, and an empty precondition for an empty body.

@@ -5,7 +5,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/contract"
 )
 
 // Door is a server interceptor that refuses calls which l would refuse, before their message is read.
@@ -22,19 +22,12 @@ func (l *Limiter) Door(next connect.ServerFunc) connect.ServerFunc {
 // counted reports whether calls of procedure are bounded as calls. GetStats says whether the service is there, and
 // watches are bounded as such.
 func counted(procedure string) bool {
-	switch procedure {
-	case keyvaluev1connect.KeyValueServiceGetProcedure,
-		keyvaluev1connect.KeyValueServiceSetProcedure,
-		keyvaluev1connect.KeyValueServiceDeleteProcedure,
-		keyvaluev1connect.KeyValueServiceTouchProcedure,
-		keyvaluev1connect.KeyValueServiceIncrementProcedure:
-		return true
-	}
-	return large(procedure)
+	m := contract.MethodOf(procedure)
+	return m != nil && (m.Size == contract.OneEntry || m.Size == contract.ManyEntries)
 }
 
 // large reports whether calls of procedure can be much work.
 func large(procedure string) bool {
-	return procedure == keyvaluev1connect.KeyValueServiceListProcedure ||
-		procedure == keyvaluev1connect.KeyValueServiceBatchProcedure
+	m := contract.MethodOf(procedure)
+	return m != nil && m.Size == contract.ManyEntries
 }

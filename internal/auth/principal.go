@@ -48,13 +48,13 @@ func (p *Principal) MayWrite(key string) error { return p.denial(nil, p.needsKey
 func (p *Principal) may(message any) error {
 	batch, ok := message.(*keyvaluev1.BatchRequest)
 	if !ok {
-		return p.denial(nil, p.needs(message))
+		return p.denial(nil, p.lacks(contract.MethodFor(message), message))
 	}
 	if p.all {
 		return nil
 	}
 	for i, operation := range batch.GetOperations() {
-		if lacks := p.needs(requestOf(operation)); lacks != "" {
+		if lacks := p.lacks(contract.Unwrap(operation)); lacks != "" {
 			index := strconv.Itoa(i)
 			return p.denial(map[string]string{"operation": index}, lacks)
 		}
@@ -74,34 +74,20 @@ func (p *Principal) denial(metadata map[string]string, lacks string) error {
 	return contract.PermissionDenied.NewError(contract.PermissionDenied.Code(), metadata, message)
 }
 
-// needs returns what p may not do of that which a request asks for, and "" if it may do all of it. A request that is not
-// known here needs all rights.
-func (p *Principal) needs(request any) string {
-	switch r := request.(type) {
-	case *keyvaluev1.GetRequest:
-		return p.needsKey(Read, r.GetKey())
-	case *keyvaluev1.SetRequest:
-		return p.needsKey(Write, r.GetKey())
-	case *keyvaluev1.DeleteRequest:
-		return p.needsKey(Write, r.GetKey())
-	case *keyvaluev1.TouchRequest:
-		return p.needsKey(Write, r.GetKey())
-	case *keyvaluev1.IncrementRequest:
-		return p.needsKey(Read|Write, r.GetKey())
-	case *keyvaluev1.ListRequest:
-		return p.needsRange(Read, r.GetPrefix())
-	case *keyvaluev1.WatchRequest:
-		if key, ok := r.GetTarget().(*keyvaluev1.WatchRequest_Key); ok {
-			return p.needsKey(Read, key.Key)
+// lacks returns what p may not do of that which a request of m asks for, and "" if it may do all of it. A method that is
+// not in the contract, and one whose rights are not its own, needs all rights.
+func (p *Principal) lacks(m *contract.Method, request any) string {
+	if m == nil || m.Rights == 0 {
+		if p.all {
+			return ""
 		}
-		return p.needsRange(Read, r.GetPrefix())
-	case *keyvaluev1.GetStatsRequest:
-		return p.needsRange(Read, "")
+		return "make this call"
 	}
-	if p.all {
-		return ""
+	keys := m.Keys(request)
+	if keys.Prefix {
+		return p.needsRange(Ops(m.Rights), keys.Key)
 	}
-	return "make this call"
+	return p.needsKey(Ops(m.Rights), keys.Key)
 }
 
 func (p *Principal) needsKey(ops Ops, key string) string {
@@ -121,30 +107,13 @@ func (p *Principal) needsRange(ops Ops, prefix string) string {
 	return fmt.Sprintf("%s all keys that begin with %q", ops, prefix)
 }
 
-// requestOf returns the request of an operation, or nil if it has none that is known here.
-func requestOf(operation *keyvaluev1.Operation) any {
-	switch o := operation.GetOperation().(type) {
-	case *keyvaluev1.Operation_Get:
-		return o.Get
-	case *keyvaluev1.Operation_Set:
-		return o.Set
-	case *keyvaluev1.Operation_Delete:
-		return o.Delete
-	case *keyvaluev1.Operation_Touch:
-		return o.Touch
-	case *keyvaluev1.Operation_Increment:
-		return o.Increment
-	}
-	return nil
-}
-
 // Ops are kinds of operations.
 type Ops uint8
 
 // The kinds. Get, List and Watch read; Set, Delete and Touch write; Increment, which answers with the value, does both.
 const (
-	Read Ops = 1 << iota
-	Write
+	Read  = Ops(contract.Read)
+	Write = Ops(contract.Write)
 )
 
 // ParseOps returns the kinds that words name, each "read" or "write".

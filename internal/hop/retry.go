@@ -10,7 +10,6 @@ import (
 	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
 )
 
@@ -128,14 +127,16 @@ func answered(err error) bool {
 
 // reads reports whether a call changes nothing, so that it may be made twice.
 func reads(spec connect.Spec, request any) bool {
-	if spec.Procedure != keyvaluev1connect.KeyValueServiceBatchProcedure {
+	batch, ok := request.(*keyvaluev1.BatchRequest)
+	if !ok {
 		return spec.IdempotencyLevel == connect.IdempotencyNoSideEffects
 	}
-	batch, ok := request.(*keyvaluev1.BatchRequest)
-	for _, op := range batch.GetOperations() {
-		ok = ok && op.GetGet() != nil
+	for _, operation := range batch.GetOperations() {
+		if m, _ := contract.Unwrap(operation); !m.ReadOnly() {
+			return false
+		}
 	}
-	return ok
+	return true
 }
 
 // unsent reports whether a call certainly did not get to a service: there was no connection to send it on.

@@ -101,7 +101,7 @@ func (t *transport) send(b *batch) {
 		Operations: make([]*keyvaluev1.Operation, len(b.calls)), MaxContentBytes: batchBytes,
 	}
 	for i, c := range b.calls {
-		req.Operations[i] = operation(c.request)
+		req.Operations[i] = c.method.Wrap(c.request)
 	}
 	res, err := t.call(b, req)
 	if err == nil && len(res.GetResults()) != len(b.calls) {

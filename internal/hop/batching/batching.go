@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect/v2"
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/contract"
 )
 
 const (
@@ -63,13 +64,14 @@ type transport struct {
 // NewClientStream implements [connect.Transport]. Streams, calls that no batch knows, and calls with headers of
 // their own, for which a batch has no room, go to next.
 func (t *transport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-	if !batchable(spec.Procedure) {
+	method := contract.MethodOf(spec.Procedure)
+	if !method.Batchable() {
 		return t.next.NewClientStream(ctx, spec)
 	}
 	if info, ok := connect.CallInfoForClientContext(ctx); ok && info.RequestHeader().Len() != 0 {
 		return t.next.NewClientStream(ctx, spec)
 	}
-	return &stream{transport: t, call: call{ctx: ctx, spec: spec}}, nil
+	return &stream{transport: t, call: call{ctx: ctx, spec: spec, method: method}}, nil
 }
 
 // do makes one call, whichever way is best.

@@ -9,12 +9,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/contract"
 )
 
 // call is one unary call on its way through a batch.
 type call struct {
 	ctx      context.Context //nolint:containedctx // the caller's own
 	spec     connect.Spec
+	method   *contract.Method
 	request  any
 	response any // where the caller wants the answer; written by the caller's goroutine alone
 	weight   int // about how many bytes the request takes

@@ -6,25 +6,11 @@ import (
 	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
 )
 
 // errIncomplete stands for an answer that is not one to the batch that was sent.
 var errIncomplete = contract.ServiceUnavailable.Errorf("the service answered another batch than was sent")
-
-// batchable reports whether a batch can carry calls of procedure.
-func batchable(procedure string) bool {
-	switch procedure {
-	case keyvaluev1connect.KeyValueServiceGetProcedure,
-		keyvaluev1connect.KeyValueServiceSetProcedure,
-		keyvaluev1connect.KeyValueServiceDeleteProcedure,
-		keyvaluev1connect.KeyValueServiceTouchProcedure,
-		keyvaluev1connect.KeyValueServiceIncrementProcedure:
-		return true
-	}
-	return false
-}
 
 // encodable reports whether all text in a request is UTF-8. What is not cannot be sent, and would take a whole
 // batch with it.
@@ -41,53 +27,12 @@ func encodable(request any) bool {
 	return !ok || utf8.ValidString(r.GetPrecondition().GetEtag())
 }
 
-// operation returns the request of a call as an operation of a batch. An unknown one becomes an operation
-// that the service refuses.
-func operation(request any) *keyvaluev1.Operation {
-	switch r := request.(type) {
-	case *keyvaluev1.GetRequest:
-		return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Get{Get: r}}
-	case *keyvaluev1.SetRequest:
-		return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Set{Set: r}}
-	case *keyvaluev1.DeleteRequest:
-		return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Delete{Delete: r}}
-	case *keyvaluev1.TouchRequest:
-		return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Touch{Touch: r}}
-	case *keyvaluev1.IncrementRequest:
-		return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Increment{Increment: r}}
-	}
-	return &keyvaluev1.Operation{}
-}
-
 // receive moves the answer to where the caller wants it. Nobody else has it, so that it need not be copied.
 func (c *call) receive() error {
 	if e := c.result.GetError(); e != nil {
 		return callError(e)
 	}
-	ok := false
-	switch response := c.response.(type) {
-	case *keyvaluev1.GetResponse:
-		if r := c.result.GetGet(); r != nil {
-			response.Entry, ok = r.GetEntry(), true
-		}
-	case *keyvaluev1.SetResponse:
-		if r := c.result.GetSet(); r != nil {
-			response.Entry, response.Created, ok = r.GetEntry(), r.GetCreated(), true
-		}
-	case *keyvaluev1.DeleteResponse:
-		if r := c.result.GetDelete(); r != nil {
-			response.Deleted, ok = r.GetDeleted(), true
-		}
-	case *keyvaluev1.TouchResponse:
-		if r := c.result.GetTouch(); r != nil {
-			response.Entry, ok = r.GetEntry(), true
-		}
-	case *keyvaluev1.IncrementResponse:
-		if r := c.result.GetIncrement(); r != nil {
-			response.Value, response.Entry, ok = r.GetValue(), r.GetEntry(), true
-		}
-	}
-	if !ok {
+	if !c.method.Deliver(c.result, c.response) {
 		return errIncomplete
 	}
 	return nil

@@ -18,7 +18,7 @@ import (
 func (r *Remote) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
 	req := &keyvaluev1.BatchRequest{Atomic: atomic}
 	for _, op := range ops {
-		req.Operations = append(req.Operations, operationOf(op))
+		req.Operations = append(req.Operations, operations[op.Kind].message(op))
 	}
 	res, metadata, err := r.batch(ctx, req)
 	if index, parseErr := strconv.Atoi(metadata["operation"]); err != nil && parseErr == nil {

@@ -49,7 +49,7 @@ func (r *Remote) rpc() keyvaluev1connect.KeyValueServiceClient {
 func (r *Remote) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	kv := r.next()
 	if kv != nil || op.Kind == store.Delete { // which over REST does not say whether there was an entry
-		return doRPC(ctx, r.rpc(), op)
+		return operations[op.Kind].call(ctx, r.rpc(), op)
 	}
 	return r.doREST(ctx, op)
 }

@@ -3,39 +3,74 @@ package wireengine
 import (
 	"context"
 
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
 
-// doRPC makes the call that op stands for.
-func doRPC(ctx context.Context, kv keyvaluev1connect.KeyValueServiceClient, op store.Operation) (store.Result, error) {
-	var result *keyvaluev1.OperationResult
-	var err error
-	switch o := operationOf(op).GetOperation().(type) {
-	case *keyvaluev1.Operation_Get:
-		var res *keyvaluev1.GetResponse
-		res, err = kv.Get(ctx, o.Get)
-		result = &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Get{Get: res}}
-	case *keyvaluev1.Operation_Set:
-		var res *keyvaluev1.SetResponse
-		res, err = kv.Set(ctx, o.Set)
-		result = &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Set{Set: res}}
-	case *keyvaluev1.Operation_Delete:
-		var res *keyvaluev1.DeleteResponse
-		res, err = kv.Delete(ctx, o.Delete)
-		result = &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Delete{Delete: res}}
-	case *keyvaluev1.Operation_Touch:
-		var res *keyvaluev1.TouchResponse
-		res, err = kv.Touch(ctx, o.Touch)
-		result = &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Touch{Touch: res}}
-	case *keyvaluev1.Operation_Increment:
-		var res *keyvaluev1.IncrementResponse
-		res, err = kv.Increment(ctx, o.Increment)
-		result = &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Increment{Increment: res}}
+// operation is how one kind of operation travels, in a batch or by an RPC of its own.
+type operation struct {
+	message func(store.Operation) *keyvaluev1.Operation
+	call    func(context.Context, keyvaluev1connect.KeyValueServiceClient, store.Operation) (store.Result, error)
+}
+
+var operations = map[store.Kind]operation{
+	store.Get: of(contract.Get, keyvaluev1connect.KeyValueServiceClient.Get,
+		func(op store.Operation) *keyvaluev1.GetRequest { return &keyvaluev1.GetRequest{Key: op.Key} }),
+	store.Set: of(contract.Set, keyvaluev1connect.KeyValueServiceClient.Set,
+		func(op store.Operation) *keyvaluev1.SetRequest {
+			return &keyvaluev1.SetRequest{
+				Key: op.Key, Content: &keyvaluev1.SetRequest_Data{Data: op.Value},
+				Ttl: ttlOf(op), Precondition: preconditionOf(op.Precondition),
+			}
+		}),
+	store.Delete: of(contract.Delete, keyvaluev1connect.KeyValueServiceClient.Delete,
+		func(op store.Operation) *keyvaluev1.DeleteRequest {
+			return &keyvaluev1.DeleteRequest{Key: op.Key, Precondition: preconditionOf(op.Precondition)}
+		}),
+	store.Touch: of(contract.Touch, keyvaluev1connect.KeyValueServiceClient.Touch,
+		func(op store.Operation) *keyvaluev1.TouchRequest {
+			return &keyvaluev1.TouchRequest{Key: op.Key, Ttl: ttlOf(op), Precondition: preconditionOf(op.Precondition)}
+		}),
+	store.Increment: of(contract.Increment, keyvaluev1connect.KeyValueServiceClient.Increment,
+		func(op store.Operation) *keyvaluev1.IncrementRequest {
+			return &keyvaluev1.IncrementRequest{Key: op.Key, Delta: op.Delta, Initial: op.Initial, Ttl: ttlOf(op)}
+		}),
+}
+
+func of[Request, Response contract.Message](
+	row *contract.Operation[Request, Response],
+	call func(keyvaluev1connect.KeyValueServiceClient, context.Context, Request) (Response, error),
+	request func(store.Operation) Request,
+) operation {
+	return operation{
+		message: func(op store.Operation) *keyvaluev1.Operation { return row.Wrap(request(op)) },
+		call: func(ctx context.Context, kv keyvaluev1connect.KeyValueServiceClient, op store.Operation) (store.Result, error) {
+			response, err := call(kv, ctx, request(op))
+			if err != nil {
+				return store.Result{}, outcome(err)
+			}
+			return resultOf(row.WrapResult(response)), nil
+		},
 	}
-	if err != nil {
-		return store.Result{}, outcome(err)
+}
+
+func ttlOf(op store.Operation) *durationpb.Duration {
+	if op.TTL <= 0 {
+		return nil
 	}
-	return resultOf(result), nil
+	return durationpb.New(op.TTL)
+}
+
+func preconditionOf(p store.Precondition) *keyvaluev1.Precondition {
+	if v, ok := p.Version(); ok {
+		return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: v.String()}}
+	}
+	if exists, ok := p.Existence(); ok {
+		return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: exists}}
+	}
+	return nil
 }
