@@ -13,6 +13,7 @@ import (
 
 	"key-value/client"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
 	"key-value/internal/server/rpc"
@@ -47,7 +48,7 @@ func handle(service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) h
 
 func procedures(service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) *connect.Server {
 	return rpc.NewServer(service, rpc.Config{
-		Keys: keys, Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
+		Checks: admission.NewChecks(keys, nil), Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
 }
 

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -19,14 +18,6 @@ import (
 
 // preflightAge is how long a browser may remember that it was allowed to call.
 const preflightAge = 2 * time.Hour
-
-// authenticate returns a check that lets a REST request through on behalf of its key's owner. RPCs pass the same
-// check as an interceptor.
-func authenticate(keys *auth.Keys) func(context.Context, *http.Request) (context.Context, error) {
-	return func(ctx context.Context, r *http.Request) (context.Context, error) {
-		return keys.Admit(ctx, r.Header, r.RemoteAddr)
-	}
-}
 
 // allowOrigins lets the pages of other origins call, over REST as over RPC. A preflight carries no key, so
 // this stands before the check of it.

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"connectrpc.com/connect/v2"
+	"google.golang.org/protobuf/proto"
 
 	kvclient "key-value/client"
 	"key-value/gateway"
@@ -64,20 +66,7 @@ func newTracing(b *testing.B, sampler string) *observe.Tracing {
 }
 
 func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.ServerInterceptor) {
-	engine := memory.New(memory.Options{})
-	defer engine.Close()
-	value := []byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
-	for i := range 1000 {
-		if _, err := engine.Do(b.Context(), store.Operation{Kind: store.Set, Key: fmt.Sprint("key-", i), Value: value}); err != nil {
-			b.Fatal(err)
-		}
-	}
-	service := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
-		Ready: func(context.Context) bool { return true }, Log: silent, Interceptors: inside,
-	})
-	handler := gateway.New(gateway.NewClient(rpc.InProcess(service), silent), gateway.Config{
-		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent, Observer: observer,
-	})
+	handler := newBenchHandler(b, observer, inside...)
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/values/key-7", http.NoBody)
 	if err != nil {
 		b.Fatal(err)
@@ -89,6 +78,46 @@ func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.Se
 		clear(w.header)
 		handler.ServeHTTP(w, req)
 	}
+}
+
+// BenchmarkConnectGet is the same read over Connect.
+func BenchmarkConnectGet(b *testing.B) {
+	handler := newBenchHandler(b, nil)
+	message, err := proto.Marshal(&keyvaluev1.GetRequest{Key: "key-7"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := bytes.NewReader(message)
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "/keyvalue.v1.KeyValueService/Get", io.NopCloser(body))
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header = http.Header{"X-Api-Key": {apiKey}, "Content-Type": {"application/proto"}}
+	w := &sink{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		body.Reset(message)
+		handler.ServeHTTP(w, req)
+	}
+}
+
+// newBenchHandler returns a gateway in one process with its service, which holds a thousand entries.
+func newBenchHandler(b *testing.B, observer rest.Observer, inside ...connect.ServerInterceptor) http.Handler {
+	engine := memory.New(memory.Options{})
+	b.Cleanup(func() { _ = engine.Close() })
+	value := []byte("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
+	for i := range 1000 {
+		if _, err := engine.Do(b.Context(), store.Operation{Kind: store.Set, Key: fmt.Sprint("key-", i), Value: value}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	service := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
+		Ready: func(context.Context) bool { return true }, Log: silent, Interceptors: inside,
+	})
+	return gateway.New(gateway.NewClient(rpc.InProcess(service), silent), gateway.Config{
+		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent, Observer: observer,
+	})
 }
 
 // BenchmarkHop reads one entry through every layer between a gateway and a service in another process, over loopback:

@@ -67,13 +67,14 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) *Gateway {
 		cfg.MaxValueBytes = contract.DefaultValueBytes
 	}
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
+	checks := admission.NewChecks(cfg.Keys, cfg.Limiter)
 	procedures := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
-		Keys: cfg.Keys, Ready: ready, Log: cfg.Log,
-		Interceptors: append(append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...), cfg.Limiter.Door),
+		Checks: checks, Ready: ready, Log: cfg.Log,
+		Interceptors: append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...),
 	})
 
 	handler := recovering(cfg.Log, console.New(rest.New(client, rest.Config{
-		Authenticate: authenticate(cfg.Keys), MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
+		Checks: checks, MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
 		Stopping: cfg.State.Stopping(), Observer: cfg.Observer, Limiter: cfg.Limiter,
 	})))
 	handler = server.Probes(cfg.State, ready, handler)

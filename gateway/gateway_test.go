@@ -13,6 +13,7 @@ import (
 
 	kvclient "key-value/client"
 	"key-value/gateway"
+	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
 	"key-value/internal/server"
@@ -49,7 +50,7 @@ func serveService(t testing.TB, engine store.Engine) string {
 
 func service(engine store.Engine, keys *auth.Keys) *connect.Server {
 	return rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
-		Keys: keys, Ready: func(context.Context) bool { return true }, Log: silent,
+		Checks: admission.NewChecks(keys, nil), Ready: func(context.Context) bool { return true }, Log: silent,
 	})
 }
 

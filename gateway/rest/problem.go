@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 )
 
@@ -32,6 +33,10 @@ var (
 // WriteError answers r with err in application/problem+json. The status follows from the reason of err, or
 // else from its code; what an internal error says is not shown.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	if err == admission.ErrOverloaded {
+		writeOverloaded(w, r)
+		return
+	}
 	p := problemOf(err)
 	h := w.Header()
 	setCommonHeaders(h)
@@ -68,11 +73,10 @@ func problemOf(err error) problem {
 	return p
 }
 
-// overloaded is the problem of a request that came while there was too much to do.
-var overloaded = append(problemOf(contract.Overloaded.Errorf(
-	"there is more to do than can be done; nothing was changed, try again later")).appendJSON(nil), '\n')
+// overloaded is the body of the answer to [admission.ErrOverloaded].
+var overloaded = append(problemOf(admission.ErrOverloaded).appendJSON(nil), '\n')
 
-// writeOverloaded answers r with what was written down before: to refuse must cost next to nothing.
+// writeOverloaded answers r with the body made before: a refusal must cost next to nothing.
 func writeOverloaded(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	setCommonHeaders(h)

@@ -1,7 +1,7 @@
 // Package rest maps the REST routes onto the generated client of keyvalue.v1.KeyValueService.
 //
-// Who may call is for [Config.Authenticate] to say, before anything of a request is read, and what they may do for the
-// client, before it calls the service. Keys, values and TTLs are judged by the service; this package refuses only what
+// [Config.Checks] decide which requests are served, before a body is read, and the client which calls their callers may
+// make, before it calls the service. Keys, values and TTLs are judged by the service; this package refuses only what
 // it cannot pass on, and what it must not read. Every failure is answered by [WriteError].
 package rest
 
@@ -20,9 +20,9 @@ import (
 
 // Config is how the handler is set up. The zero value is ready to use, by everyone.
 type Config struct {
-	// Authenticate returns ctx on behalf of the caller who sent r, or why it is not let in. It is asked before every
-	// request below /v1, those for routes that do not exist included. Nil: everyone is let in.
-	Authenticate func(ctx context.Context, r *http.Request) (context.Context, error)
+	// Checks must admit every request below /v1, including those for routes that do not exist. Nil: all requests are
+	// admitted.
+	Checks admission.Checks
 	// MaxValueBytes is how long a value may be, in bytes. Zero: limit.ValueBytes.
 	MaxValueBytes int
 	// Timeout is how long the service may take over one request, with all the calls that it needs.
@@ -32,8 +32,7 @@ type Config struct {
 	Heartbeat time.Duration
 	// Stopping is done when the server stops: then watches and waits end. Nil: they end with their callers.
 	Stopping context.Context //nolint:containedctx // it outlives every request
-	// Limiter bounds what is done at a time: requests that it would refuse are not read, and those for many entries take
-	// turns. Nil: everyone is let in.
+	// Limiter bounds how many requests for many entries run at a time. Nil: there is no bound.
 	Limiter *admission.Limiter
 	// Observer is told of every request. Nil: nobody is, and nothing is measured.
 	Observer Observer
@@ -42,7 +41,7 @@ type Config struct {
 // api is the handler: what the routes share.
 type api struct {
 	client keyvaluev1connect.KeyValueServiceClient
-	letIn  func(context.Context, *http.Request) (context.Context, error)
+	checks admission.Checks
 
 	maxValue  int // the longest value, in bytes
 	maxBody   int // the longest JSON body, in bytes
@@ -60,7 +59,7 @@ type api struct {
 func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handler {
 	a := &api{
 		client:    client,
-		letIn:     cfg.Authenticate,
+		checks:    cfg.Checks,
 		maxValue:  cmp.Or(cfg.MaxValueBytes, contract.DefaultValueBytes),
 		timeout:   cmp.Or(cfg.Timeout, 10*time.Second),
 		heartbeat: cmp.Or(cfg.Heartbeat, 15*time.Second),
@@ -68,9 +67,6 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 		routes:    routeTable(),
 		observer:  cfg.Observer,
 		limiter:   cfg.Limiter,
-	}
-	if a.letIn == nil {
-		a.letIn = func(ctx context.Context, _ *http.Request) (context.Context, error) { return ctx, nil }
 	}
 	a.maxBody = contract.MaxRequestBytes(a.maxValue)
 	a.buffers.New = func() any { return new([]byte) }
@@ -88,8 +84,8 @@ type Observer interface {
 	// Begin is called before anything is done about r, and returns the context to do it in, made from ctx.
 	Begin(ctx context.Context, r *http.Request) context.Context
 	// End is called when r was answered. Route is the path of its route, with {key} for a key, or empty if it has
-	// none. Ctx is what Begin returned.
-	End(ctx context.Context, r *http.Request, route string, status int, took time.Duration)
+	// none. Err is the failure that was answered, or nil. Ctx is what Begin returned.
+	End(ctx context.Context, r *http.Request, route string, status int, err error, took time.Duration)
 }
 
 // observed answers r before the eyes of the observer.
@@ -98,13 +94,14 @@ func (a *api) observed(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	ctx = a.observer.Begin(ctx, r)
 	rec := a.recorders.Get().(*recorder)
 	*rec = recorder{ResponseWriter: w, status: http.StatusInternalServerError} // what a panic is answered with
-	path := ""
+	path, err := "", error(nil)
 	defer func() {
-		a.observer.End(ctx, r, path, rec.status, time.Since(start))
+		a.observer.End(ctx, r, path, rec.status, err, time.Since(start))
 		*rec = recorder{}
 		a.recorders.Put(rec)
 	}()
-	if route := a.serve(ctx, rec, r); route != nil {
+	var route *route
+	if route, err = a.serve(ctx, rec, r); route != nil {
 		path = route.template
 	}
 }

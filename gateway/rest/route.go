@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/observe/requestid"
 )
 
@@ -38,45 +40,37 @@ type method struct {
 	name  string
 	serve func(*api, http.ResponseWriter, request) error
 	query []string // the query parameters that it knows
-	work  work
+
+	procedure string // the procedure whose calls it counts as, for the checks
 }
-
-// work is how much there is to do for a request.
-type work uint8
-
-const (
-	unbounded work = iota // nothing, or nothing that ends: it is not counted as a call
-	small
-	large
-)
 
 func routeTable() []route {
 	listParameters := []string{"prefix", "pageSize", "pageToken", "view"}
 	routes := []route{
 		{path: keyPrefix, methods: []method{
-			{name: http.MethodGet, serve: (*api).getValue, work: small},
-			{name: http.MethodHead, serve: (*api).getValue, work: small},
-			{name: http.MethodPut, serve: (*api).putValue, work: small, query: []string{"ttl"}},
-			{name: http.MethodPatch, serve: (*api).patchValue, work: small},
-			{name: http.MethodDelete, serve: (*api).deleteValue, work: small},
+			{name: http.MethodGet, serve: (*api).getValue, procedure: keyvaluev1connect.KeyValueServiceGetProcedure},
+			{name: http.MethodHead, serve: (*api).getValue, procedure: keyvaluev1connect.KeyValueServiceGetProcedure},
+			{name: http.MethodPut, serve: (*api).putValue, procedure: keyvaluev1connect.KeyValueServiceSetProcedure, query: []string{"ttl"}},
+			{name: http.MethodPatch, serve: (*api).patchValue, procedure: keyvaluev1connect.KeyValueServiceTouchProcedure},
+			{name: http.MethodDelete, serve: (*api).deleteValue, procedure: keyvaluev1connect.KeyValueServiceDeleteProcedure},
 		}},
 		{path: "/v1/values", methods: []method{
-			{name: http.MethodGet, serve: (*api).listValues, work: large, query: listParameters},
-			{name: http.MethodHead, serve: (*api).listValues, work: large, query: listParameters},
-			{name: http.MethodPut, serve: (*api).putEntry, work: small},
+			{name: http.MethodGet, serve: (*api).listValues, procedure: keyvaluev1connect.KeyValueServiceListProcedure, query: listParameters},
+			{name: http.MethodHead, serve: (*api).listValues, procedure: keyvaluev1connect.KeyValueServiceListProcedure, query: listParameters},
+			{name: http.MethodPut, serve: (*api).putEntry, procedure: keyvaluev1connect.KeyValueServiceSetProcedure},
 		}},
 		{path: "/v1/values:batch", methods: []method{
-			{name: http.MethodPost, serve: (*api).batch, work: large},
+			{name: http.MethodPost, serve: (*api).batch, procedure: keyvaluev1connect.KeyValueServiceBatchProcedure},
 		}},
 		{path: "/v1/values:increment", methods: []method{
-			{name: http.MethodPost, serve: (*api).increment, work: small},
+			{name: http.MethodPost, serve: (*api).increment, procedure: keyvaluev1connect.KeyValueServiceIncrementProcedure},
 		}},
 		{path: "/v1/values:watch", methods: []method{
-			{name: http.MethodGet, serve: (*api).watchValues, query: []string{"key", "prefix", "resumeToken", "snapshot"}},
+			{name: http.MethodGet, serve: (*api).watchValues, procedure: keyvaluev1connect.KeyValueServiceWatchProcedure, query: []string{"key", "prefix", "resumeToken", "snapshot"}},
 		}},
 		{path: "/v1/stats", methods: []method{
-			{name: http.MethodGet, serve: (*api).getStats},
-			{name: http.MethodHead, serve: (*api).getStats},
+			{name: http.MethodGet, serve: (*api).getStats, procedure: keyvaluev1connect.KeyValueServiceGetStatsProcedure},
+			{name: http.MethodHead, serve: (*api).getStats, procedure: keyvaluev1connect.KeyValueServiceGetStatsProcedure},
 		}},
 		{path: "/openapi.json", methods: []method{
 			{name: http.MethodGet, serve: (*api).getOpenAPI},
@@ -109,45 +103,46 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.observed(ctx, w, r)
 		return
 	}
-	a.serve(ctx, w, r)
+	_, _ = a.serve(ctx, w, r) // the failure was answered
 }
 
-// serve answers r and returns its route, nil if it has none.
-func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) *route {
+// serve answers r and returns its route, nil if it has none, and the failure that was answered, nil if there was none.
+func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
 	route, err := a.dispatch(ctx, w, r)
 	if err != nil {
 		WriteError(w, r, err)
 	}
-	return route
+	return route, err
 }
 
 func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
-	if !public(r.URL.Path) {
-		var err error
-		if ctx, err = a.letIn(ctx, r); err != nil {
-			return nil, err
-		}
-	}
 	route, key, err := a.find(r.URL.EscapedPath())
-	if err != nil {
-		return route, err
-	}
-	if r.Method == http.MethodOptions {
-		return route, options(w, route)
-	}
 	m, ok := route.method(r.Method)
-	if !ok {
+	ctx, refusal := a.admit(ctx, r, m.procedure)
+	switch {
+	case refusal != nil:
+		return route, refusal
+	case err != nil:
+		return route, err
+	case r.Method == http.MethodOptions:
+		return route, options(w, route)
+	case !ok:
 		return route, route.refuse(w, r)
-	}
-	if m.work != unbounded && a.limiter.Full(m.work == large) {
-		writeOverloaded(w, r)
-		return route, nil
 	}
 	query, err := parseQuery(r.URL.RawQuery, m.query)
 	if err != nil {
 		return route, err
 	}
 	return route, m.serve(a, w, request{Request: r, ctx: ctx, key: key, query: query})
+}
+
+// admit makes the checks, unless r is public. It does so whether or not there is a route, so that callers without a key
+// do not learn which there are.
+func (a *api) admit(ctx context.Context, r *http.Request, procedure string) (context.Context, error) {
+	if public(r.URL.Path) {
+		return ctx, nil
+	}
+	return a.checks.Admit(ctx, admission.Request{Procedure: procedure, Header: r.Header, Peer: r.RemoteAddr})
 }
 
 // find returns the route for an escaped path, and the key in it if the route has one.
@@ -165,7 +160,11 @@ func (a *api) find(path string) (*route, string, error) {
 	return nil, "", routeNotFound.Errorf("there is nothing at %s", path)
 }
 
+// method returns the method of the given name. A nil route has none.
 func (r *route) method(name string) (method, bool) {
+	if r == nil {
+		return method{}, false
+	}
 	for _, m := range r.methods {
 		if m.name == name {
 			return m, true

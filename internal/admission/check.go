@@ -3,31 +3,82 @@ package admission
 import (
 	"context"
 
-	"connectrpc.com/connect/v2"
-
+	"key-value/internal/auth"
 	"key-value/internal/contract"
 )
 
-// Door is a server interceptor that refuses calls which l would refuse, before their message is read.
-func (l *Limiter) Door(next connect.ServerFunc) connect.ServerFunc {
-	refusal := overloaded()
-	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		if counted(spec.Procedure) && l.Full(large(spec.Procedure)) {
-			return refusal
+// Request is what checks see of a request. It holds nothing that has to be read from a body or a message, so a
+// request that is refused costs no more than its headers.
+type Request struct {
+	// Procedure is the procedure called. For REST it is the one that the route leads to, and empty if there is none.
+	Procedure string
+	// Header has the caller's credentials.
+	Header auth.Headers
+	// Peer is the caller's address, as host:port.
+	Peer string
+}
+
+// Check admits a request and returns the context to serve it with, or returns the error to refuse it with.
+type Check func(ctx context.Context, r Request) (context.Context, error)
+
+// Checks are made in order. The first that fails decides the answer.
+type Checks []Check
+
+// NewChecks returns the checks of every request that is not public. REST and RPC run the same list, before they read
+// a body or a message:
+//
+//  1. The caller must have a valid API key: API_KEY_INVALID. An address that sent too many invalid ones must wait:
+//     RATE_LIMITED.
+//  2. The key must be within its rate: RATE_LIMITED.
+//  3. The server must have capacity: OVERLOADED.
+//
+// What the key allows depends on the message, so [auth.Authorize] checks it when the gateway calls its service.
+//
+// Nil keys authenticate every caller; a nil limiter has capacity for all requests.
+func NewChecks(keys *auth.Keys, limiter *Limiter) Checks {
+	var checks Checks
+	if keys != nil {
+		checks = append(checks, authenticate(keys), limitRate)
+	}
+	if limiter != nil {
+		checks = append(checks, limiter.shed)
+	}
+	return checks
+}
+
+// Admit makes all checks and returns the context to serve r with, or the error to refuse it with.
+func (c Checks) Admit(ctx context.Context, r Request) (context.Context, error) {
+	for _, check := range c {
+		var err error
+		if ctx, err = check(ctx, r); err != nil {
+			return nil, err
 		}
-		return next(ctx, spec, stream)
+	}
+	return ctx, nil
+}
+
+func authenticate(keys *auth.Keys) Check {
+	return func(ctx context.Context, r Request) (context.Context, error) {
+		return keys.Authenticate(ctx, r.Header, r.Peer)
 	}
 }
 
-// counted reports whether calls of procedure are bounded as calls. GetStats says whether the service is there, and
-// watches are bounded as such.
-func counted(procedure string) bool {
-	m := contract.MethodOf(procedure)
-	return m != nil && (m.Size == contract.OneEntry || m.Size == contract.ManyEntries)
+func limitRate(ctx context.Context, _ Request) (context.Context, error) {
+	return ctx, auth.FromContext(ctx).TakeToken()
 }
 
-// large reports whether calls of procedure can be much work.
-func large(procedure string) bool {
-	m := contract.MethodOf(procedure)
-	return m != nil && m.Size == contract.ManyEntries
+// shed refuses calls that the limiter would refuse once their message was read.
+func (l *Limiter) shed(ctx context.Context, r Request) (context.Context, error) {
+	if l.Full(sizeOf(r.Procedure)) {
+		return nil, ErrOverloaded
+	}
+	return ctx, nil
+}
+
+// sizeOf returns the size of calls of procedure. Procedures that the contract does not have are not bounded.
+func sizeOf(procedure string) contract.Size {
+	if m := contract.MethodOf(procedure); m != nil {
+		return m.Size
+	}
+	return contract.Exempt
 }

@@ -21,6 +21,9 @@ import (
 	"key-value/internal/contract"
 )
 
+// ErrOverloaded is the answer to calls over a bound. It is made once: a refusal must cost next to nothing.
+var ErrOverloaded error = contract.Overloaded.Errorf("server overloaded; nothing was changed, retry later")
+
 // Config holds the bounds. What is zero is not bounded.
 type Config struct {
 	// Calls is how many unary calls may be under way.
@@ -59,7 +62,7 @@ func (l *Limiter) Acquire() error {
 	}
 	if l.calls.Add(1) > int64(l.cfg.Calls) {
 		l.calls.Add(-1)
-		return overloaded()
+		return ErrOverloaded
 	}
 	return nil
 }
@@ -78,7 +81,7 @@ func (l *Limiter) AcquireWatch() error {
 	}
 	if l.watches.Add(1) > int64(l.cfg.Watches) {
 		l.watches.Add(-1)
-		return contract.Overloaded.Errorf("as many watches are open as there may be, which is %d", l.cfg.Watches)
+		return contract.Overloaded.Errorf("too many open watches (limit %d)", l.cfg.Watches)
 	}
 	return nil
 }
@@ -90,23 +93,19 @@ func (l *Limiter) ReleaseWatch() {
 	}
 }
 
-// Full reports whether a call would be refused now, for whoever can find out before it is read. It need not ask, and
-// whom it lets pass may still be refused.
-func (l *Limiter) Full(large bool) bool {
-	if l == nil {
+// Full reports whether a call of this size would be refused now. It is for callers that can find out before they read a
+// message. They need not ask, and a call that it lets pass may still be refused.
+func (l *Limiter) Full(size contract.Size) bool {
+	if l == nil || size != contract.OneEntry && size != contract.ManyEntries {
 		return false
 	}
 	if l.cfg.Calls != 0 && l.calls.Load() >= int64(l.cfg.Calls) {
 		return true
 	}
-	if !large || l.cfg.Large == 0 {
+	if size == contract.OneEntry || l.cfg.Large == 0 {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.busy >= l.cfg.Large && l.line.full()
-}
-
-func overloaded() error {
-	return contract.Overloaded.Errorf("there is more to do than can be done; nothing was changed, try again later")
 }

@@ -43,13 +43,13 @@ func TestCallsBeyondTheBoundAreRefused(t *testing.T) {
 
 func TestWhatWouldBeRefusedIsKnownBefore(t *testing.T) {
 	l := admission.New(admission.Config{Calls: 1})
-	if l.Full(false) || l.Full(true) {
+	if l.Full(contract.OneEntry) || l.Full(contract.ManyEntries) {
 		t.Error("a limiter that has let nobody in is full")
 	}
-	if err := l.Acquire(); err != nil || !l.Full(false) || !l.Full(true) {
+	if err := l.Acquire(); err != nil || !l.Full(contract.OneEntry) || !l.Full(contract.ManyEntries) {
 		t.Errorf("with all the calls that there may be (%v), it is not full", err)
 	}
-	if (*admission.Limiter)(nil).Full(true) {
+	if (*admission.Limiter)(nil).Full(contract.ManyEntries) {
 		t.Error("a nil limiter is full")
 	}
 }
@@ -180,7 +180,7 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 				begin := time.Now()
 				for time.Since(begin) < 3*time.Second {
 					calls.Go(func() {
-						start, full := time.Now(), l.Full(true)
+						start, full := time.Now(), l.Full(contract.ManyEntries)
 						if l.AcquireLarge(t.Context()) != nil {
 							refused.Add(1)
 							if time.Since(start) != 0 || !full {

@@ -105,7 +105,7 @@ func (l *Limiter) turn(ctx context.Context) (waited bool, err error) {
 	}
 	if l.line.full() {
 		l.mu.Unlock()
-		return false, overloaded()
+		return false, ErrOverloaded
 	}
 	w := l.line.join()
 	l.mu.Unlock()

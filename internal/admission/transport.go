@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"connectrpc.com/connect/v2"
+
+	"key-value/internal/contract"
 )
 
 // Transport returns a transport that carries calls over next as long as l lets them in, and large ones when it is their
@@ -17,34 +19,41 @@ type transport struct {
 }
 
 func (t transport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-	if !counted(spec.Procedure) {
-		return t.next.NewClientStream(ctx, spec)
-	}
-	leave := t.limiter.Release
-	if large(spec.Procedure) {
-		if err := t.limiter.AcquireLarge(ctx); err != nil {
-			return nil, err
-		}
-		leave = func() { t.limiter.ReleaseLarge(ctx) }
-	} else if err := t.limiter.Acquire(); err != nil {
+	release, err := t.limiter.acquire(ctx, sizeOf(spec.Procedure))
+	switch {
+	case err != nil:
 		return nil, err
+	case release == nil:
+		return t.next.NewClientStream(ctx, spec)
 	}
 	stream, err := t.next.NewClientStream(ctx, spec)
 	if err != nil {
-		leave()
+		release()
 		return nil, err
 	}
-	return &call{ClientStream: stream, leave: leave}, nil
+	return &call{ClientStream: stream, release: release}, nil
 }
 
-// call is a unary call that was let in. It is over when it is closed.
+// acquire acquires what a call of this size needs, and returns a function that releases it, nil if calls of
+// this size are not bounded.
+func (l *Limiter) acquire(ctx context.Context, size contract.Size) (release func(), err error) {
+	switch size {
+	case contract.OneEntry:
+		return l.Release, l.Acquire()
+	case contract.ManyEntries:
+		return func() { l.ReleaseLarge(ctx) }, l.AcquireLarge(ctx)
+	}
+	return nil, nil
+}
+
+// call is a stream that releases what it acquired when it is closed.
 type call struct {
 	connect.ClientStream
-	leave func()
-	over  sync.Once
+	release func()
+	closed  sync.Once
 }
 
 func (c *call) Close() error {
-	c.over.Do(c.leave)
+	c.closed.Do(c.release)
 	return c.ClientStream.Close()
 }

@@ -16,10 +16,14 @@ const guessDelay = 100 * time.Millisecond
 // errGuessing is the cause of refusals for too many wrong keys.
 var errGuessing = errors.New("too many wrong keys")
 
-// Admit returns ctx on behalf of whose key h carries, or why not, as Authenticate does. Who guesses is kept waiting for
-// the answer, and with it what comes behind on its connection: ten thousand guesses a second would take the time of others.
-func (k *Keys) Admit(ctx context.Context, h Headers, peer string) (context.Context, error) {
-	principal, err := k.Authenticate(h, peer)
+// Authenticate authenticates the caller from h and returns ctx with its principal. Peer is the caller's address, as
+// host:port. The error has reason API_KEY_INVALID if h has no key, more than one, or one that is not valid, and
+// RATE_LIMITED if peer has sent too many that are not valid.
+//
+// An address that guesses waits for each answer, and so does everything after it on its connection. Answering ten
+// thousand guesses a second would take the processor from others.
+func (k *Keys) Authenticate(ctx context.Context, h Headers, peer string) (context.Context, error) {
+	principal, err := k.identify(h, peer)
 	if err == nil {
 		return NewContext(ctx, principal), nil
 	}
@@ -44,10 +48,8 @@ type Headers interface {
 	Values(name string) []string
 }
 
-// Authenticate returns whose key h carries, which came from peer, an address with a port. If it carries none, more than
-// one, or one that is not valid, the error has reason API_KEY_INVALID. It has RATE_LIMITED if the key was used too often,
-// or if peer has shown too many that are not valid.
-func (k *Keys) Authenticate(h Headers, peer string) (*Principal, error) {
+// identify returns the principal whose key is in h.
+func (k *Keys) identify(h Headers, peer string) (*Principal, error) {
 	secret, ok := secretOf(h)
 	now := time.Now()
 	p := k.find(secret, now)
@@ -59,11 +61,6 @@ func (k *Keys) Authenticate(h Headers, peer string) (*Principal, error) {
 	if p == k.single {
 		if wait := k.failures.blocked(now, peer); wait > 0 {
 			return nil, tooManyFailures(wait)
-		}
-	}
-	if p.rate != nil {
-		if wait, ok := p.rate.take(now); !ok {
-			return nil, contract.RateLimited.RetryAfter(wait, "the API key %q may make %g requests a second", p.ID, p.rate.perSecond)
 		}
 	}
 	return p, nil

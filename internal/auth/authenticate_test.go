@@ -40,9 +40,9 @@ func TestAuthenticate(t *testing.T) {
 		{"a token without scheme", http.Header{"Authorization": {"my-secret-key"}}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			principal, err := keys.Authenticate(test.header, peer)
+			principal, err := keys.Identify(test.header, peer)
 			if test.want != (err == nil) {
-				t.Fatalf("Authenticate(%v) = %v, want success %v", test.header, err, test.want)
+				t.Fatalf("Identify(%v) = %v, want success %v", test.header, err, test.want)
 			}
 			if test.want && principal.ID != "default" {
 				t.Errorf("principal = %q, want the key's id", principal.ID)
@@ -67,7 +67,7 @@ func TestEveryRefusalReadsTheSame(t *testing.T) {
 			r.Previous = &auth.Previous{SHA256: auth.HashOf(previous), Expires: now.Add(-time.Second)}
 		}),
 	)
-	_, none := keys.Authenticate(http.Header{}, peer)
+	_, none := keys.Identify(http.Header{}, peer)
 	for name, key := range map[string]string{
 		"an empty key":                  "",
 		"a wrong key":                   "my-secret-kez",
@@ -81,12 +81,12 @@ func TestEveryRefusalReadsTheSame(t *testing.T) {
 		"a key whose grace is over":     previous,
 		"a very long key":               "kv_good_" + strings.Repeat("x", 10_000),
 	} {
-		if _, err := keys.Authenticate(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.ReasonOf(err) != contract.APIKeyInvalid {
+		if _, err := keys.Identify(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.ReasonOf(err) != contract.APIKeyInvalid {
 			t.Errorf("%s is answered %v; no key: %v; want no difference", name, err, none)
 		}
 	}
 	for name, key := range map[string]string{"good": good, "default": "my-secret-key"} {
-		if p, err := keys.Authenticate(bearing(key), peer); err != nil || p.ID != name {
+		if p, err := keys.Identify(bearing(key), peer); err != nil || p.ID != name {
 			t.Errorf("the key of %s = %v, %v; want it let in", name, p, err)
 		}
 	}
@@ -128,7 +128,8 @@ func TestAKeyIsCheckedWithoutMemory(t *testing.T) {
 		record("ci", key, func(r *auth.Record) { r.RequestsPerSecond = 1e9 }))
 	for name, header := range map[string]http.Header{"of the file": bearing(key), "with all rights": bearing("my-secret-key")} {
 		if n := testing.AllocsPerRun(1000, func() {
-			if _, err := keys.Authenticate(header, peer); err != nil {
+			p, err := keys.Identify(header, peer)
+			if err != nil || p.TakeToken() != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
@@ -143,7 +144,8 @@ func BenchmarkAuthenticate(b *testing.B) {
 	header := bearing(key)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := keys.Authenticate(header, peer); err != nil {
+		p, err := keys.Identify(header, peer)
+		if err != nil || p.TakeToken() != nil {
 			b.Fatal(err)
 		}
 	}
@@ -157,7 +159,7 @@ func TestWhoGuessesIsKeptWaitingAndNobodyElse(t *testing.T) {
 		}
 		took := func(ctx context.Context, key, peer string) (time.Duration, contract.Reason) {
 			start := time.Now()
-			_, err := keys.Admit(ctx, bearing(key), peer)
+			_, err := keys.Authenticate(ctx, bearing(key), peer)
 			return time.Since(start), contract.ReasonOf(err)
 		}
 		for range 10 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -26,6 +27,18 @@ type Principal struct {
 
 // Internal returns a principal that has all rights and no key, for what the program does by itself.
 func Internal(id string) *Principal { return &Principal{ID: id, grants: everything, all: true} }
+
+// TakeToken counts a request against the rate of the principal's key. Over the rate it returns an error with reason
+// RATE_LIMITED.
+func (p *Principal) TakeToken() error {
+	if p.rate == nil {
+		return nil
+	}
+	if wait, ok := p.rate.take(time.Now()); !ok {
+		return contract.RateLimited.RetryAfter(wait, "the rate limit of API key %q is %g requests a second", p.ID, p.rate.perSecond)
+	}
+	return nil
+}
 
 type contextKey struct{}
 

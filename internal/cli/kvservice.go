@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
 
+	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
@@ -41,10 +42,10 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	if err := s.check(cmd); err != nil {
 		return err
 	}
-	cfg := rpc.Config{Ready: s.ready, Log: s.log}
+	var keys *auth.Keys // nil: gateways need no token
 	switch token := s.getenv("KV_SERVICE_TOKEN"); {
 	case token != "":
-		cfg.Keys = auth.Single("gateway", token)
+		keys = auth.Single("gateway", token)
 	case s.clientCA == "" && s.beyondLoopback() && !insecure:
 		return usageError{errors.New("set KV_SERVICE_TOKEN, or --tls-client-ca, to listen on " + s.listen +
 			", where others can reach the data, or say --insecure")}
@@ -53,9 +54,12 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	if err != nil {
 		return err
 	}
-	cfg.Interceptors = slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine))
-	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: e.limiter(s.calls)})
-	procedures := rpc.NewServer(service, cfg)
+	limiter := e.limiter(s.calls)
+	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter})
+	procedures := rpc.NewServer(service, rpc.Config{
+		Checks: admission.NewChecks(keys, limiter), Ready: s.ready, Log: s.log,
+		Interceptors: slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine)),
+	})
 	handler := rpc.Mount(procedures, s.valueSize, server.Probes(s.state, s.ready, http.NotFoundHandler()))
 	return closing(engine, s.run(cmd.Context(), handler, procedures, nil))
 }

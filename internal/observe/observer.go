@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"key-value/internal/contract"
 )
 
 // Observer watches REST requests: it logs each of them at level debug, measures and records them.
@@ -28,7 +30,7 @@ func (o Observer) Begin(ctx context.Context, r *http.Request) context.Context {
 }
 
 // End is called when a request was answered. The path is not logged, because it names the key.
-func (o Observer) End(ctx context.Context, r *http.Request, route string, status int, took time.Duration) {
+func (o Observer) End(ctx context.Context, r *http.Request, route string, status int, err error, took time.Duration) {
 	if o.Metrics != nil {
 		o.Metrics.Request(r, route, status, took)
 	}
@@ -36,6 +38,7 @@ func (o Observer) End(ctx context.Context, r *http.Request, route string, status
 		endRequest(ctx, r, route, status)
 	}
 	if o.Log.Enabled(ctx, slog.LevelDebug) {
-		o.Log.DebugContext(ctx, "request", "method", r.Method, "route", route, "peer", r.RemoteAddr, "status", status, "took", took)
+		o.Log.DebugContext(ctx, "request", "method", r.Method, "route", route, "peer", r.RemoteAddr, "status", status,
+			"reason", string(contract.ReasonOf(err)), "took", took)
 	}
 }

@@ -15,15 +15,15 @@ import (
 	"connectrpc.com/grpcreflect/v2"
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
-	"key-value/internal/auth"
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 	"key-value/internal/server/grpclane"
 )
 
 // Config says how to serve.
 type Config struct {
-	// Keys are what callers must show. Nil: anyone may call.
-	Keys *auth.Keys
+	// Checks must admit every call but those of public procedures. Nil: all calls are admitted.
+	Checks admission.Checks
 	// Ready says whether the service can do its work now, for gRPC health checks. It must be set.
 	Ready func(ctx context.Context) bool
 	// Log receives failures that are nobody's fault but ours. It must be set.
@@ -36,15 +36,34 @@ type Config struct {
 // reflection. Health needs no key; everything else does.
 func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *connect.Server {
 	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log))
-	if cfg.Keys != nil {
-		interceptors = append(interceptors, cfg.Keys.ServerInterceptor(Public))
-	}
-	server := connect.NewServer(append(interceptors, explain, cacheable)...)
+	server := connect.NewServer(append(interceptors, admit(cfg.Checks), explain, cacheable)...)
 	keyvaluev1connect.RegisterKeyValueServiceHandler(server, handler)
 	server.Register(healthMethods(cfg.Ready)...)
 	grpcreflect.Register(server)
 	server.SetUnknownHandler(unknown)
 	return server
+}
+
+// admit is a server interceptor that makes checks before a message is decoded.
+func admit(checks admission.Checks) connect.ServerInterceptor {
+	return func(next connect.ServerFunc) connect.ServerFunc {
+		if len(checks) == 0 {
+			return next
+		}
+		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+			if Public(spec.Procedure) {
+				return next(ctx, spec, stream)
+			}
+			info, _ := connect.CallInfoForServerContext(ctx)
+			ctx, err := checks.Admit(ctx, admission.Request{
+				Procedure: spec.Procedure, Header: info.RequestHeader(), Peer: info.PeerAddr,
+			})
+			if err != nil {
+				return err
+			}
+			return next(ctx, spec, stream)
+		}
+	}
 }
 
 // unknown answers calls of methods that do not exist, behind the interceptors like any other.

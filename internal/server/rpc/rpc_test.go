@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -16,6 +17,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
 	"key-value/internal/server/rpc"
@@ -39,9 +41,9 @@ func (one) Get(_ context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetRe
 func serve(t *testing.T, ready bool) string {
 	t.Helper()
 	server := rpc.NewServer(one{}, rpc.Config{
-		Keys:  auth.Single("default", "secret"),
-		Ready: func(context.Context) bool { return ready },
-		Log:   slog.New(slog.DiscardHandler),
+		Checks: admission.NewChecks(auth.Single("default", "secret"), nil),
+		Ready:  func(context.Context) bool { return ready },
+		Log:    slog.New(slog.DiscardHandler),
 	})
 	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 }
@@ -134,7 +136,7 @@ func TestReflectionDescribesTheServices(t *testing.T) {
 
 func TestEveryMethodNeedsAKeyBeforeItsMessageIsRead(t *testing.T) {
 	server := rpc.NewServer(one{}, rpc.Config{
-		Keys: auth.Single("default", "secret"), Ready: func(context.Context) bool { return true },
+		Checks: admission.NewChecks(auth.Single("default", "secret"), nil), Ready: func(context.Context) bool { return true },
 		Log: slog.New(slog.DiscardHandler),
 	})
 	methods := 0
@@ -153,6 +155,32 @@ func TestEveryMethodNeedsAKeyBeforeItsMessageIsRead(t *testing.T) {
 	}
 	if err := server.Call(t.Context(), "/keyvalue.v1.KeyValueService/Nope", nil, unread{t}); contract.ReasonOf(err) != contract.APIKeyInvalid {
 		t.Errorf("a method that does not exist, without a key = %v, want API_KEY_INVALID", err)
+	}
+}
+
+// A service makes the same checks in the same order as a gateway: a caller without the token is told so although the
+// service is full, and no message is read.
+func TestAFullServiceAuthenticatesFirst(t *testing.T) {
+	limiter := admission.New(admission.Config{Calls: 1})
+	if err := limiter.Acquire(); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	server := rpc.NewServer(one{}, rpc.Config{
+		Checks: admission.NewChecks(auth.Single("gateway", "secret"), limiter),
+		Ready:  func(context.Context) bool { return true },
+		Log:    slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	for token, want := range map[string]contract.Reason{"": contract.APIKeyInvalid, "wrong": contract.APIKeyInvalid, "secret": contract.Overloaded} {
+		for _, procedure := range []string{keyvaluev1connect.KeyValueServiceGetProcedure, keyvaluev1connect.KeyValueServiceBatchProcedure} {
+			log.Reset()
+			info := &connect.CallInfo{PeerAddr: "192.0.2.1:1"}
+			info.RequestHeader().Set("Authorization", "Bearer "+token)
+			err := server.Call(t.Context(), procedure, info, unread{t})
+			if contract.ReasonOf(err) != want || !strings.Contains(log.String(), "reason="+string(want)) {
+				t.Errorf("%s with the token %q = %v, logged as %s; want %s", procedure, token, err, log.String(), want)
+			}
+		}
 	}
 }
 
