@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +28,8 @@ Or open %[1]s in a browser. These are its processes:
 
 `, url, d.key)
 	for i, gateway := range d.gateways {
-		d.list(gateway.name, gateway.addr, gateway.pid(), "")
-		d.list(d.services[i].name, d.services[i].addr, d.services[i].pid(), "")
+		d.list(gateway.name, gateway.Addr, gateway.Pid(), "")
+		d.list(d.services[i].name, d.services[i].Addr, d.services[i].Pid(), "")
 	}
 	nodes := d.nodes.Nodes()
 	primaries := len(nodes) / 2
@@ -52,11 +53,11 @@ func (d *deployment) list(name, addr string, pid int, more string) {
 // care says what dies and starts nodes again, until ctx is done.
 func (d *deployment) care(ctx context.Context) {
 	var all sync.WaitGroup
-	for _, p := range append(d.gateways, d.services...) {
+	for _, p := range slices.Concat(d.gateways, d.services) {
 		all.Go(func() {
 			select {
-			case <-p.exited:
-				fmt.Fprintf(d.out, "%s has ended: %v\n", p.name, p.cmd.ProcessState)
+			case <-p.Exited():
+				fmt.Fprintf(d.out, "%s has ended: %v\n", p.name, p.State())
 			case <-ctx.Done():
 			}
 		})

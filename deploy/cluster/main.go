@@ -15,14 +15,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
 	"key-value/internal/auth"
 	"key-value/internal/testkit/balancer"
+	"key-value/internal/testkit/proc"
 	"key-value/internal/testkit/rediscluster"
 )
 
@@ -57,6 +57,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, lo
 	return err
 }
 
+// stopPatience is how long a program may take to stop.
+const stopPatience = 30 * time.Second
+
 // deployment is all that runs.
 type deployment struct {
 	kv       string // the program
@@ -65,8 +68,9 @@ type deployment struct {
 
 	dir      string // for what is built
 	nodes    *rediscluster.Cluster
-	services []*program
-	gateways []*program
+	programs proc.Group
+	services []program
+	gateways []program
 	balancer *balancer.Balancer
 }
 
@@ -87,19 +91,19 @@ func (d *deployment) start(ctx context.Context, listen string) error {
 	token := "KV_SERVICE_TOKEN=" + auth.Generate("cluster")
 	var backends []*balancer.Backend
 	for i := range 2 {
-		service, err := startProgram(ctx, d.log, fmt.Sprint("kvservice ", i+1), d.kv, []string{token},
+		service, err := d.startProgram(ctx, fmt.Sprint("kvservice ", i+1), []string{token},
 			"kvservice", "--listen", "127.0.0.1:0", "--store", d.nodes.URL())
 		if err != nil {
 			return err
 		}
 		d.services = append(d.services, service)
-		gateway, err := startProgram(ctx, d.log, fmt.Sprint("gateway ", i+1), d.kv, []string{token, "KV_API_KEY=" + d.key},
-			"gateway", "--listen", "127.0.0.1:0", "--service", "http://"+service.addr)
+		gateway, err := d.startProgram(ctx, fmt.Sprint("gateway ", i+1), []string{token, "KV_API_KEY=" + d.key},
+			"gateway", "--listen", "127.0.0.1:0", "--service", "http://"+service.Addr)
 		if err != nil {
 			return err
 		}
 		d.gateways = append(d.gateways, gateway)
-		backends = append(backends, &balancer.Backend{Addr: gateway.addr, Probe: "http://" + gateway.addr + "/readyz"})
+		backends = append(backends, &balancer.Backend{Addr: gateway.Addr, Probe: "http://" + gateway.Addr + "/readyz"})
 	}
 	d.balancer, err = balancer.New(listen, backends...)
 	return err
@@ -114,19 +118,16 @@ func (d *deployment) build(ctx context.Context) error {
 	if d.dir, err = os.MkdirTemp("", "kv-cluster-"); err != nil {
 		return err
 	}
-	d.kv = filepath.Join(d.dir, "kv")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", d.kv, "./cmd/kv").CombinedOutput(); err != nil {
-		return fmt.Errorf("go build ./cmd/kv: %w\n%s", err, out)
-	}
-	return nil
+	d.kv, err = proc.BuildKV(ctx, d.dir)
+	return err
 }
 
 // stop has gateways and kvservices end cleanly, from the front to the back.
 func (d *deployment) stop() error {
 	var errs []error
-	for _, programs := range [][]*program{d.gateways, d.services} {
-		for _, p := range programs {
-			errs = append(errs, p.stop())
+	for _, p := range slices.Concat(d.gateways, d.services) {
+		if err := p.Stop(stopPatience); !errors.Is(err, os.ErrProcessDone) { // those that died are no error
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
@@ -137,9 +138,7 @@ func (d *deployment) end() {
 	if d.balancer != nil {
 		d.balancer.Close()
 	}
-	for _, p := range append(d.gateways, d.services...) {
-		p.kill()
-	}
+	d.programs.Kill()
 	var errs []error
 	if d.nodes != nil {
 		errs = append(errs, d.nodes.Close())

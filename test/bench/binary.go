@@ -6,19 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"key-value/internal/testkit/proc"
 )
 
-// findRoots asks Go where the modules are, which works only within test/.
+// findRoots returns where the modules are.
 func findRoots() (roots, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "key-value", "key-value/test").Output()
-	dirs := strings.Fields(string(out))
-	if err != nil || len(dirs) != 2 {
-		return roots{}, errors.Join(errors.New("run it with go run -C test ./bench"), err)
+	store, err := proc.Root(context.Background(), proc.Module)
+	if err != nil {
+		return roots{}, err
 	}
-	return roots{store: dirs[0], bench: dirs[1]}, nil
+	bench, err := proc.Root(context.Background(), proc.Module+"/test")
+	return roots{store, bench}, err
 }
 
 // The programs that are of the project itself. All others are packages of this module.
@@ -41,25 +42,16 @@ func (s *stage) binary(ctx context.Context, name string) (string, error) {
 		file := filepath.Join(s.dir, name+".binary")
 		switch name {
 		case store:
-			return file, build(ctx, r.store, file, "./cmd/kv")
+			return proc.Build(ctx, r.store, file, "./cmd/kv", "-trimpath")
 		case storeUnbatched:
 			overlay, err := s.overlay(r.store)
 			if err != nil {
 				return "", err
 			}
-			return file, build(ctx, r.store, file, "./cmd/kv", "-overlay", overlay)
+			return proc.Build(ctx, r.store, file, "./cmd/kv", "-trimpath", "-overlay", overlay)
 		}
-		return file, build(ctx, r.bench, file, "./bench/"+name)
+		return proc.Build(ctx, r.bench, file, "./bench/"+name, "-trimpath")
 	})
-}
-
-func build(ctx context.Context, dir, file, pkg string, flags ...string) error {
-	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-trimpath", "-o", file}, flags...), pkg)...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w: %s", pkg, err, out)
-	}
-	return nil
 }
 
 // overlay writes what has Go build the store unbatched, and returns its file. Nothing in the working tree is changed.

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"key-value/internal/testkit/proc"
 	"key-value/test/bench/load"
-	"key-value/test/bench/process"
 )
 
 // growth measures whole servers as they are filled: what they take in memory for each entry, and how fast ours then
@@ -49,7 +49,7 @@ func (b *bench) growStore(ctx context.Context, n int) (bytes, rates []float64, e
 	if err != nil {
 		return nil, nil, err
 	}
-	defer server.Stop()
+	defer stop(server)
 	perEntry, err := grown(server, n, func() error { return fillStore(ctx, server.Addr, n) })
 	if err != nil {
 		return nil, nil, err
@@ -76,7 +76,7 @@ func (b *bench) growRedis(ctx context.Context, n int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer server.Stop()
+	defer stop(server)
 	perEntry, err := grown(server, n, func() error { return fillRedis(ctx, server.Addr, n) })
 	return []float64{perEntry}, err
 }
@@ -85,8 +85,8 @@ func (b *bench) growRedis(ctx context.Context, n int) ([]float64, error) {
 const settling = time.Second
 
 // grown returns how many bytes the server's memory grows for each of the n entries that fill writes.
-func grown(server *process.Server, n int, fill func() error) (float64, error) {
-	before, err := server.Resident()
+func grown(server *proc.Process, n int, fill func() error) (float64, error) {
+	before, err := proc.Memory(server.Pid(), "VmRSS")
 	if err != nil {
 		return 0, err
 	}
@@ -94,6 +94,6 @@ func grown(server *process.Server, n int, fill func() error) (float64, error) {
 		return 0, err
 	}
 	time.Sleep(settling)
-	after, err := server.Resident()
+	after, err := proc.Memory(server.Pid(), "VmRSS")
 	return float64(after-before) / float64(n), err
 }

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"key-value/test/record"
 )
 
 // machine is what was measured on.
@@ -24,7 +26,7 @@ func newMachine(ctx context.Context) machine {
 	m := machine{
 		CPU: after("/proc/cpuinfo", "model name\t: "), CPUs: runtime.NumCPU(), Go: runtime.Version(),
 		Kernel: runtime.GOOS + "/" + runtime.GOARCH + " " + after("/proc/sys/kernel/osrelease", ""),
-		Commit: firstLine(ctx, "git", "describe", "--always", "--dirty"), Programs: map[string]string{},
+		Commit: record.Commit(ctx), Programs: map[string]string{},
 	}
 	kib, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(after("/proc/meminfo", "MemTotal:")), " kB"))
 	m.MemoryGiB = (kib + 1<<19) >> 20

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"key-value/internal/testkit/proc"
 	"key-value/test/bench/load"
-	"key-value/test/bench/process"
 )
 
 // memory runs package memory, which measures the engine alone.
@@ -45,7 +45,7 @@ func (b *bench) memoryTable(ctx context.Context, n int) (map[string]map[string]s
 	if err != nil {
 		return nil, err
 	}
-	out, err := process.Output(ctx, binary, "-entries", strconv.Itoa(n))
+	out, err := proc.Command{Path: binary, Args: []string{"-entries", strconv.Itoa(n)}}.Output(ctx)
 	if err != nil {
 		return nil, err
 	}

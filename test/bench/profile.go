@@ -7,12 +7,11 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 
+	"key-value/internal/testkit/proc"
 	"key-value/test/bench/dataset"
 	"key-value/test/bench/load"
-	"key-value/test/bench/process"
 )
 
 // profiler records what the store's processes do under each kind of load, for a profile-guided build: the compiler
@@ -25,7 +24,7 @@ type profiler struct {
 
 // subject is a process of the store that is profiled.
 type subject struct {
-	*process.Server
+	*proc.Process
 	admin string
 }
 
@@ -39,18 +38,15 @@ func (b *bench) profile(ctx context.Context) error {
 		return err
 	}
 	args := append([]string{"tool", "pprof", "-proto", "-output", b.profileFile}, p.files...)
-	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("merge the profiles: %w: %s", err, out)
+	if _, err := (proc.Command{Path: "go", Args: args}).Output(ctx); err != nil {
+		return fmt.Errorf("merge the profiles: %w", err)
 	}
 	return nil
 }
 
 // launch starts a process of the store with an admin address.
 func (p *profiler) launch(ctx context.Context, args ...string) (subject, error) {
-	admin, err := process.FreeAddr()
-	if err != nil {
-		return subject{}, err
-	}
+	admin := proc.FreeAddr()
 	server, err := p.stage.startProgram(ctx, store, append(args, "--listen", "127.0.0.1:0", "--admin-listen", admin)...)
 	return subject{server, admin}, err
 }
@@ -60,7 +56,7 @@ func (p *profiler) oneProcess(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer server.Stop()
+	defer stop(server.Process)
 	if err := fillStore(ctx, server.Addr, dataset.Entries); err != nil {
 		return err
 	}
@@ -75,7 +71,7 @@ func (p *profiler) twoProcesses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer service.Stop()
+	defer stop(service.Process)
 	if err := fillStore(ctx, service.Addr, dataset.Entries); err != nil {
 		return err
 	}
@@ -83,7 +79,7 @@ func (p *profiler) twoProcesses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer gateway.Stop()
+	defer stop(gateway.Process)
 	return errors.Join(
 		p.rest(ctx, restGet, gateway.Addr, gateway, service), p.rest(ctx, restSet, gateway.Addr, gateway, service),
 		p.calls(ctx, getCall(), service.Addr, service),

@@ -8,20 +8,27 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
+	"key-value/internal/testkit/proc"
 	"key-value/test/bench/dataset"
 	"key-value/test/bench/load"
-	"key-value/test/bench/process"
 )
 
 // apiKey is what callers show to those who ask for a key.
 const apiKey = "a-key-to-measure-with"
 
+// stopGrace is how long a server may take to stop before it is killed.
+const stopGrace = 3 * time.Second
+
+// stop ends a server before all others.
+func stop(server *proc.Process) { _ = server.Stop(stopGrace) } // how it ends does not matter
+
 // stage is where the servers run. Each is built and started when it is needed first.
 type stage struct {
 	dir      string // temporary
 	progress io.Writer
-	servers  process.Group
+	servers  proc.Group
 	roots    func() (roots, error)
 
 	once map[string]func() (string, error) // :: what is made once → how
@@ -41,7 +48,7 @@ func newStage(progress io.Writer) (*stage, error) {
 }
 
 func (s *stage) close() {
-	s.servers.Stop()
+	s.servers.Stop(stopGrace)
 	_ = os.RemoveAll(s.dir) // it is a temporary directory
 }
 
@@ -65,7 +72,7 @@ func (s *stage) server(ctx context.Context, name string) (string, error) {
 	})
 }
 
-func (s *stage) start(ctx context.Context, name string) (*process.Server, error) {
+func (s *stage) start(ctx context.Context, name string) (*proc.Process, error) {
 	switch name {
 	case oneProcess:
 		return s.startStore(ctx, dataset.Entries, "serve")
@@ -94,16 +101,16 @@ func (s *stage) start(ctx context.Context, name string) (*process.Server, error)
 }
 
 // startProgram starts a program that finds a port by itself.
-func (s *stage) startProgram(ctx context.Context, program string, args ...string) (*process.Server, error) {
+func (s *stage) startProgram(ctx context.Context, program string, args ...string) (*proc.Process, error) {
 	binary, err := s.binary(ctx, program)
 	if err != nil {
 		return nil, err
 	}
-	return s.servers.Start(ctx, []string{"KV_API_KEY=" + apiKey}, binary, args...)
+	return s.servers.Serve(ctx, proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, args...))
 }
 
 // startGateway starts a gateway of ours before the kvservice.
-func (s *stage) startGateway(ctx context.Context, program string) (*process.Server, error) {
+func (s *stage) startGateway(ctx context.Context, program string) (*proc.Process, error) {
 	service, err := s.server(ctx, kvservice)
 	if err != nil {
 		return nil, err
@@ -112,7 +119,7 @@ func (s *stage) startGateway(ctx context.Context, program string) (*process.Serv
 }
 
 // startStore starts a server of ours and fills it.
-func (s *stage) startStore(ctx context.Context, entries int, command string) (*process.Server, error) {
+func (s *stage) startStore(ctx context.Context, entries int, command string) (*proc.Process, error) {
 	server, err := s.startProgram(ctx, store, command, "--listen", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -120,7 +127,7 @@ func (s *stage) startStore(ctx context.Context, entries int, command string) (*p
 	return server, fillStore(ctx, server.Addr, entries)
 }
 
-func (s *stage) startEtcd(ctx context.Context) (*process.Server, error) {
+func (s *stage) startEtcd(ctx context.Context) (*proc.Process, error) {
 	binary, err := s.binary(ctx, "etcd")
 	if err != nil {
 		return nil, err
@@ -129,19 +136,18 @@ func (s *stage) startEtcd(ctx context.Context) (*process.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := process.FreeAddr()
-	if err != nil {
-		return nil, err
-	}
-	return s.servers.Start(ctx, nil, binary, addr, dir)
+	return s.servers.Serve(ctx, proc.Command{Path: binary, Args: []string{proc.FreeAddr(), dir}})
 }
 
-func (s *stage) startRedis(ctx context.Context, entries int) (*process.Server, error) {
+func (s *stage) startRedis(ctx context.Context, entries int) (*proc.Process, error) {
 	if err := load.Installed("redis-server"); err != nil {
 		return nil, err
 	}
-	server, err := s.servers.StartAt(ctx, "redis-server", func(port string) ([]string, error) {
-		return []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir}, nil
+	server, err := s.servers.ServeAt(ctx, func(addr string) (proc.Command, error) {
+		_, port, _ := strings.Cut(addr, ":")
+		return proc.Command{Path: "redis-server", Args: []string{
+			"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir,
+		}}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -154,7 +160,7 @@ const webdisConfig = `{"redis_host": "127.0.0.1", "redis_port": REDIS, "http_hos
 "threads": 2, "daemonize": false, "database": 0, "acl": [{"disabled": ["DEBUG"]}], "verbosity": 0,
 "logfile": "/dev/null"}`
 
-func (s *stage) startWebdis(ctx context.Context) (*process.Server, error) {
+func (s *stage) startWebdis(ctx context.Context) (*proc.Process, error) {
 	if err := load.Installed("webdis"); err != nil {
 		return nil, err
 	}
@@ -163,9 +169,10 @@ func (s *stage) startWebdis(ctx context.Context) (*process.Server, error) {
 		return nil, err
 	}
 	_, redisPort, _ := strings.Cut(addr, ":")
-	return s.servers.StartAt(ctx, "webdis", func(port string) ([]string, error) {
+	return s.servers.ServeAt(ctx, func(addr string) (proc.Command, error) {
+		_, port, _ := strings.Cut(addr, ":")
 		file := filepath.Join(s.dir, "webdis.json")
 		config := strings.NewReplacer("REDIS", redisPort, "HTTP", port).Replace(webdisConfig)
-		return []string{file}, os.WriteFile(file, []byte(config), 0o600)
+		return proc.Command{Path: "webdis", Args: []string{file}}, os.WriteFile(file, []byte(config), 0o600)
 	})
 }

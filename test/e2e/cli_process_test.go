@@ -2,64 +2,40 @@ package e2e_test
 
 import (
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"key-value/internal/testkit/proc"
 )
 
 // piped is a client command at both of whose ends the test is.
 type piped struct {
-	cmd    *exec.Cmd
-	stdin  io.WriteCloser
-	stdout io.ReadCloser
-	err    *output
+	*process
+	stdout *os.File
 }
 
 func startPiped(t *testing.T, env []string, args ...string) *piped {
 	t.Helper()
-	p := &piped{cmd: exec.CommandContext(beforeDeadline(t), kv, args...), err: newOutput()}
-	p.cmd.Env, p.cmd.Stderr = environment(env), p.err
-	var err error
-	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+	r, w, err := os.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if p.stdout, err = p.cmd.StdoutPipe(); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
-	return p
+	defer w.Close()
+	t.Cleanup(func() { r.Close() })
+	c := proc.KV(kv, env, args...)
+	c.Stdout = w
+	return &piped{launchCommand(t, c), r}
 }
 
 func (p *piped) write(t *testing.T, text string) {
 	t.Helper()
-	if _, err := io.WriteString(p.stdin, text); err != nil {
-		t.Fatalf("%v\n%s", err, p.err)
+	if _, err := io.WriteString(p.Stdin, text); err != nil {
+		t.Fatalf("%v\n%s", err, p.Log)
 	}
-}
-
-// end sends a signal, and returns the exit code when the process has ended.
-func (p *piped) end(t *testing.T, signal syscall.Signal) int {
-	t.Helper()
-	if err := p.cmd.Process.Signal(signal); err != nil {
-		t.Fatal(err)
-	}
-	return p.wait(t)
-}
-
-func (p *piped) wait(t *testing.T) int {
-	t.Helper()
-	stop := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
-	_ = p.cmd.Wait() // its verdict stays in ProcessState
-	if !stop.Stop() {
-		t.Errorf("%s did not end within %v", p.cmd, patience)
-	}
-	return p.cmd.ProcessState.ExitCode()
 }
 
 func (p *piped) readLine(t *testing.T) string {
@@ -67,7 +43,7 @@ func (p *piped) readLine(t *testing.T) string {
 	var line strings.Builder
 	for b := make([]byte, 1); b[0] != '\n'; {
 		if _, err := p.stdout.Read(b); err != nil {
-			t.Fatalf("%q, and then %v\n%s", line.String(), err, p.err)
+			t.Fatalf("%q, and then %v\n%s", line.String(), err, p.Log)
 		}
 		line.Write(b)
 	}
@@ -90,9 +66,9 @@ func TestAWatchEndsCleanlyAndGoesOn(t *testing.T) {
 				if code := w.end(t, signal); code != 0 {
 					t.Errorf("after %v the watch ended with code %d, want 0", signal, code)
 				}
-				token := regexp.MustCompile(`kv watch a --resume (\S+)\n`).FindStringSubmatch(w.err.String())
+				token := regexp.MustCompile(`kv watch a --resume (\S+)\n`).FindStringSubmatch(w.Log.String())
 				if token == nil {
-					t.Fatalf("the watch said %q", w.err)
+					t.Fatalf("the watch said %q", w.Log)
 				}
 				client(t, env, "", "set", "a", "2")
 				w = startPiped(t, env, "watch", "a", "--resume", token[1])
@@ -118,10 +94,10 @@ func TestAWaitingCommandIsInterrupted(t *testing.T) {
 			p.write(t, strings.Repeat("\n", 1<<18))
 		}
 		if code := p.end(t, syscall.SIGINT); code != 130 {
-			t.Errorf("kv %v ended with code %d after ^C, want 130\n%s", args, code, p.err)
+			t.Errorf("kv %v ended with code %d after ^C, want 130\n%s", args, code, p.Log)
 		}
 	}
-	if got := client(t, env, "", "get", "a"); got.code != 3 {
+	if got := client(t, env, "", "get", "a"); got.Code != 3 {
 		t.Errorf("an interrupted set left %+v", got)
 	}
 }
@@ -129,14 +105,14 @@ func TestAWaitingCommandIsInterrupted(t *testing.T) {
 func TestAReaderThatHasSeenEnoughEndsAListing(t *testing.T) {
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
-	if got := client(t, env, strings.Join(transferLines(), ""), "import"); got.code != 0 {
+	if got := client(t, env, strings.Join(transferLines(), ""), "import"); got.Code != 0 {
 		t.Fatalf("kv import = %+v", got)
 	}
 	p := startPiped(t, env, "ls")
 	p.readLine(t)
 	p.stdout.Close()
-	if p.wait(t); p.err.String() != "" {
-		t.Errorf("kv ls whose reader left said %s", p.err)
+	if p.wait(t); p.Log.String() != "" {
+		t.Errorf("kv ls whose reader left said %s", p.Log)
 	}
 }
 
@@ -147,10 +123,10 @@ func script(t *testing.T, env []string, command string) string {
 	if err != nil {
 		t.Skip("script, which makes a terminal, is not installed")
 	}
-	cmd := exec.CommandContext(beforeDeadline(t), path, "--quiet", "--return", "--command", command, "/dev/null")
-	cmd.Env = environment(append(env, "SHELL=/bin/sh"))
-	out, _ := cmd.Output() // the exit code is the command's
-	return strings.ReplaceAll(string(out), "\r\n", "\n")
+	got := ran(t, proc.Command{
+		Path: path, Args: []string{"--quiet", "--return", "--command", command, "/dev/null"}, Env: append(env, "SHELL=/bin/sh"),
+	})
+	return strings.ReplaceAll(got.Out, "\r\n", "\n")
 }
 
 func TestATerminalGetsNoBytes(t *testing.T) {
@@ -174,7 +150,7 @@ func TestATerminalGetsNoBytes(t *testing.T) {
 func TestATerminalShowsProgress(t *testing.T) {
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
-	if got := client(t, env, strings.Join(transferLines(), ""), "import"); got.code != 0 || strings.Contains(got.err, "\r") {
+	if got := client(t, env, strings.Join(transferLines(), ""), "import"); got.Code != 0 || strings.Contains(got.Err, "\r") {
 		t.Fatalf("kv import without a terminal = %+v", got)
 	}
 	if got := script(t, env, "kv export > /dev/null"); !regexp.MustCompile(`\r[\d,]+ entries exported, [\d,]+/s`).MatchString(got) {

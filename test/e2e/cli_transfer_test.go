@@ -76,11 +76,11 @@ func importCut(t *testing.T, env []string, url string, lines []string) {
 	if code := interrupted.end(t, syscall.SIGINT); code != 130 {
 		t.Errorf("an interrupted import ends with code %d, want 130", code)
 	}
-	done := regexp.MustCompile(`go on from there: kv import - --skip (\d+)\n`).FindStringSubmatch(interrupted.err.String())
+	done := regexp.MustCompile(`go on from there: kv import - --skip (\d+)\n`).FindStringSubmatch(interrupted.Log.String())
 	if done == nil {
-		t.Fatalf("the interrupted import said %s", interrupted.err)
+		t.Fatalf("the interrupted import said %s", interrupted.Log)
 	}
-	if got := client(t, env, all, "import", "--skip", done[1]); got.code != 0 || !strings.Contains(got.err, "entries written") {
+	if got := client(t, env, all, "import", "--skip", done[1]); got.Code != 0 || !strings.Contains(got.Err, "entries written") {
 		t.Fatalf("kv import --skip %s = %+v", done[1], got)
 	}
 }
@@ -101,7 +101,7 @@ func exportCut(t *testing.T, env []string) string {
 	if err := os.WriteFile(file, part, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := client(t, env, "", "export", "--file", file, "--resume"); got.code != 0 || got.out != "" {
+	if got := client(t, env, "", "export", "--file", file, "--resume"); got.Code != 0 || got.Out != "" {
 		t.Fatalf("kv export --resume = %+v", got)
 	}
 	text, err := os.ReadFile(file)
@@ -134,12 +134,12 @@ func TestAnImportNoticesThatTheStoreWasRestarted(t *testing.T) {
 	p.write(t, strings.Join(lines[:half], ""))
 	waitForKeys(t, d.url, half)
 	d.service.stop(t)
-	startService(t, d.service.addr)
+	startService(t, d.service.Addr)
 	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
 	p.write(t, strings.Join(lines[half:], ""))
-	p.stdin.Close()
-	if code := p.wait(t); code != 1 || !strings.Contains(p.err.String(), "restarted meanwhile") {
-		t.Errorf("an import into a store that was restarted ended with code %d and said %s", code, p.err)
+	p.Stdin.Close()
+	if code := p.wait(t); code != 1 || !strings.Contains(p.Log.String(), "restarted meanwhile") {
+		t.Errorf("an import into a store that was restarted ended with code %d and said %s", code, p.Log)
 	}
 }
 

@@ -27,16 +27,16 @@ func startCluster(t *testing.T, name string, args ...string) cluster {
 	t.Helper()
 	c := cluster{process: launch(t, []string{"KV_API_KEY=" + apiKey}, name, args...)}
 	t.Cleanup(func() { // it has files to remove
-		_ = c.signal(syscall.SIGINT)
+		_ = c.Signal(syscall.SIGINT)
 		c.wait(t)
 	})
-	if _, err := c.out.waitFor("Ctrl-C ends everything", c.exited); err != nil {
-		if why, ok := c.log.find("there is neither "); ok && os.Getenv("KV_REQUIRE_REDIS") != "1" {
-			skipLoudly(t, "the store on a Redis cluster", "there is neither "+why)
+	if _, err := c.WaitFor(t.Context(), c.Out, "Ctrl-C ends everything"); err != nil {
+		if why := regexp.MustCompile("there is neither .*").FindString(c.Log.String()); why != "" && os.Getenv("KV_REQUIRE_REDIS") != "1" {
+			skipLoudly(t, "the store on a Redis cluster", why)
 		}
 		t.Fatal(err)
 	}
-	said := c.out.String()
+	said := c.Out.String()
 	c.url = regexp.MustCompile(`http://[0-9.:]+`).FindString(said)
 	for _, line := range regexp.MustCompile(`(\w+) \d +([0-9.:]+) +pid (\d+)`).FindAllStringSubmatch(said, -1) {
 		pid, err := strconv.Atoi(line[3])
@@ -102,16 +102,14 @@ func TestTheClusterServesAgainWhenAPrimaryHasDied(t *testing.T) {
 	if err := syscall.Kill(c.primary, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.out.waitFor("is back", c.exited); err != nil {
-		t.Error(err)
-	}
+	c.prints(t, "is back")
 	eventually(t, "all is written again", func() bool { return calls(t, http.MethodPut, c.url) == 100 })
 	for _, gateway := range c.gateways {
 		if got := calls(t, http.MethodGet, gateway); got != 100 {
 			t.Errorf("%d of 100 values were read through %s after the failover", got, gateway)
 		}
 	}
-	if err := c.signal(syscall.SIGINT); err != nil {
+	if err := c.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	if code := c.wait(t); code != 0 {

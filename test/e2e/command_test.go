@@ -1,32 +1,9 @@
 package e2e_test
 
 import (
-	"bytes"
-	"errors"
-	"os/exec"
 	"strings"
 	"testing"
 )
-
-// ran is what became of a command.
-type ran struct {
-	code     int
-	out, err string
-}
-
-// client runs a client command to its end.
-func client(t *testing.T, env []string, stdin string, args ...string) ran {
-	t.Helper()
-	var out, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), kv, args...)
-	cmd.Env = environment(env)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &stderr
-	var failed *exec.ExitError
-	if err := cmd.Run(); err != nil && !errors.As(err, &failed) {
-		t.Fatal(err)
-	}
-	return ran{cmd.ProcessState.ExitCode(), out.String(), stderr.String()}
-}
 
 func TestClientCommands(t *testing.T) {
 	for _, d := range deployments {
@@ -74,11 +51,11 @@ func TestClientCommands(t *testing.T) {
 						step.env = env
 					}
 					got := client(t, step.env, step.stdin, strings.Fields(step.args)...)
-					if got.code != step.code || got.out != step.out {
+					if got.Code != step.code || got.Out != step.out {
 						t.Errorf("kv %s = %+v, want code %d and %q", step.args, got, step.code, step.out)
 					}
-					if said := got.err != ""; said != (step.code != 0) {
-						t.Errorf("kv %s wrote %q to standard error", step.args, got.err)
+					if said := got.Err != ""; said != (step.code != 0) {
+						t.Errorf("kv %s wrote %q to standard error", step.args, got.Err)
 					}
 				})
 			}
@@ -88,17 +65,17 @@ func TestClientCommands(t *testing.T) {
 
 func TestHealthcheckOfAKVService(t *testing.T) {
 	service := startService(t, "127.0.0.1:0")
-	if got := client(t, nil, "", "healthcheck", "http://"+service.addr); got.code != 0 {
+	if got := client(t, nil, "", "healthcheck", "http://"+service.Addr); got.Code != 0 {
 		t.Errorf("kv healthcheck = %+v, want code 0", got)
 	}
 	gateway := startGateway(t, "127.0.0.1:1", serviceToken)
-	if got := client(t, nil, "", "healthcheck", "http://"+gateway.addr); got.code != 1 {
+	if got := client(t, nil, "", "healthcheck", "http://"+gateway.Addr); got.Code != 1 {
 		t.Errorf("kv healthcheck of a gateway without a service = %+v, want code 1", got)
 	}
 }
 
 func TestVersion(t *testing.T) {
-	if got := client(t, nil, "", "version"); got.code != 0 || !strings.HasPrefix(got.out, "kv ") {
+	if got := client(t, nil, "", "version"); got.Code != 0 || !strings.HasPrefix(got.Out, "kv ") {
 		t.Errorf("kv version = %+v", got)
 	}
 }

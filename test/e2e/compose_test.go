@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"key-value/internal/testkit/proc"
 )
 
 // buildPatience is how long the image may take to be built, modules downloaded and all.
@@ -92,7 +95,7 @@ func (c compose) up(t *testing.T) composition {
 		}
 		select {
 		case <-tick.C:
-		case <-server.exited:
+		case <-server.Exited():
 			t.Fatalf("%s has ended", line)
 		case <-deadline:
 			t.Fatalf("%s: not ready within %v", line, buildPatience)
@@ -101,11 +104,9 @@ func (c compose) up(t *testing.T) composition {
 }
 
 func (c compose) run(args ...string) (string, error) {
-	cmd := exec.Command(c.command[0], append(c.command[1:], args...)...)
-	cmd.Dir = repository
-	cmd.Env = environment(c.env)
-	out, err := cmd.Output()
-	return strings.TrimSpace(string(out)), err
+	command := proc.Command{Path: c.command[0], Args: append(c.command[1:], args...), Env: c.env, Dir: repository}
+	out, err := command.Output(context.Background())
+	return strings.TrimSpace(out), err
 }
 
 // container is what docker inspect says of one.

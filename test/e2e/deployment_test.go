@@ -35,7 +35,7 @@ func oneProcess(t *testing.T, env ...string) deployment {
 func twoProcesses(t *testing.T, env ...string) deployment {
 	t.Helper()
 	service := startService(t, "127.0.0.1:0", env...)
-	return ready(t, deployment{gateway: startGateway(t, service.addr, serviceToken), service: service})
+	return ready(t, deployment{gateway: startGateway(t, service.Addr, serviceToken), service: service})
 }
 
 func startService(t *testing.T, addr string, env ...string) *process {
@@ -52,7 +52,7 @@ func startGateway(t *testing.T, service, token string) *process {
 // ready fills in the rest of d. A server that listens is ready to serve: nothing is waited for.
 func ready(t *testing.T, d deployment) deployment {
 	t.Helper()
-	d.url = "http://" + d.gateway.addr
+	d.url = "http://" + d.gateway.Addr
 	if got := status(t, d.url+"/readyz"); got != http.StatusOK {
 		t.Fatalf("GET /readyz right after the start = %d, want 200", got)
 	}

@@ -96,9 +96,9 @@ func unindented(code string) string {
 
 func TestDocumentsNameVariablesThatExist(t *testing.T) {
 	commands := regexp.MustCompile(`(?m)^  ([a-z]+) {2,}`)
-	help := client(t, nil, "", "help").out
+	help := client(t, nil, "", "help").Out
 	for _, command := range commands.FindAllStringSubmatch(help, -1) {
-		help += client(t, nil, "", "help", command[1]).out
+		help += client(t, nil, "", "help", command[1]).Out
 	}
 	variable := regexp.MustCompile(`\bKV_[A-Z_]+\b`)
 	for _, path := range append(documents(t, "docs/guides"), "README.md", scaling) {

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,10 +26,10 @@ func TestASignalStopsAServerCleanly(t *testing.T) {
 			t.Run(server.name+" on "+signal.String(), func(t *testing.T) {
 				p := start(t, append(server.env, "KV_LISTEN=127.0.0.1:0"), server.args...)
 				// The connection stays open behind this, and must not hold the server up.
-				if got := status(t, "http://"+p.addr+"/health"); got != http.StatusOK {
+				if got := status(t, "http://"+p.Addr+"/health"); got != http.StatusOK {
 					t.Errorf("GET /health = %d, want 200", got)
 				}
-				if err := p.signal(signal); err != nil {
+				if err := p.Signal(signal); err != nil {
 					t.Fatal(err)
 				}
 				if code := p.wait(t); code != 0 {
@@ -47,7 +46,7 @@ func TestAStoppingServerFinishesItsCalls(t *testing.T) {
 			d := d.start(t)
 			put := beginPut(t, d.gateway)
 			stopping(t, d.gateway)
-			if _, err := net.Dial("tcp", d.gateway.addr); err == nil {
+			if _, err := net.Dial("tcp", d.gateway.Addr); err == nil {
 				t.Error("a stopping server takes new connections")
 			}
 			if _, err := io.WriteString(put, "end"); err != nil {
@@ -71,10 +70,10 @@ func TestASecondSignalEndsAServerAtOnce(t *testing.T) {
 	// It takes the server a moment to let go of the signal: the next one may come too early, as a person's may.
 	eventually(t, "another signal ends the server", func() bool {
 		select {
-		case <-server.exited:
+		case <-server.Exited():
 			return true
 		default:
-			return server.signal(syscall.SIGTERM) != nil
+			return server.Signal(syscall.SIGTERM) != nil
 		}
 	})
 	if code := server.wait(t); code != -1 {
@@ -88,7 +87,7 @@ func TestCallsThatOutlastTheDrainAreCutOff(t *testing.T) {
 	if code := server.stop(t); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	if log := server.log.String(); !strings.Contains(log, "cut off") {
+	if log := server.Log.String(); !strings.Contains(log, "cut off") {
 		t.Errorf("the log does not say that a call was cut off:\n%s", log)
 	}
 }
@@ -96,7 +95,7 @@ func TestCallsThatOutlastTheDrainAreCutOff(t *testing.T) {
 // beginPut sends a request whose body lacks its last three bytes, and returns once the server waits for them.
 func beginPut(t *testing.T, p *process) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", p.addr)
+	conn, err := net.Dial("tcp", p.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,14 +119,12 @@ func beginPut(t *testing.T, p *process) net.Conn {
 // stopping sends SIGTERM and returns once the server has begun to stop.
 func stopping(t *testing.T, p *process) {
 	t.Helper()
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.log.waitFor("msg=stopping", p.exited); err != nil {
-		t.Fatal(err)
-	}
+	p.logs(t, "msg=stopping")
 	eventually(t, "the listener is closed", func() bool {
-		conn, err := net.Dial("tcp", p.addr)
+		conn, err := net.Dial("tcp", p.Addr)
 		if err != nil {
 			return true
 		}
@@ -164,8 +161,8 @@ func TestAServerRefusesToStart(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := launch(t, test.env, kv, strings.Fields(test.args)...)
-			if code := p.wait(t); code != test.code || !strings.Contains(p.log.String(), test.says) {
-				t.Errorf("exit code %d, want %d and a message with %q:\n%s", code, test.code, test.says, p.log)
+			if code := p.wait(t); code != test.code || !strings.Contains(p.Log.String(), test.says) {
+				t.Errorf("exit code %d, want %d and a message with %q:\n%s", code, test.code, test.says, p.Log)
 			}
 		})
 	}
@@ -177,24 +174,19 @@ func TestAnInsecureServiceListensForEveryone(t *testing.T) {
 
 func TestServeMakesAKeyAndShowsHowToUseIt(t *testing.T) {
 	server := start(t, nil, "serve", "--listen", "127.0.0.1:0")
-	rest, err := server.out.waitFor("    curl -X PUT ", server.exited)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.CommandContext(t.Context(), "bash", "-c", "curl -sS --fail -X PUT "+rest).Output()
-	if want := `{"key":"hello","value":"world"}` + "\n"; err != nil || string(out) != want {
-		t.Errorf("the printed line answers %q, %v; want %q", out, err, want)
+	rest := server.prints(t, "    curl -X PUT (.*)\n")
+	got := shell(t, "curl -sS --fail -X PUT "+rest)
+	if want := `{"key":"hello","value":"world"}` + "\n"; got.Code != 0 || got.Out != want {
+		t.Errorf("the printed line answers %+v, want %q", got, want)
 	}
 	_, key, _ := strings.Cut(rest, "x-api-key: ")
 	key, _, _ = strings.Cut(key, `"`)
-	if len(key) < 20 || strings.Contains(server.log.String(), key) {
-		t.Errorf("the key %q is short, or in the log:\n%s", key, server.log)
+	if len(key) < 20 || strings.Contains(server.Log.String(), key) {
+		t.Errorf("the key %q is short, or in the log:\n%s", key, server.Log)
 	}
 	other := start(t, nil, "serve", "--listen", "127.0.0.1:0")
-	if _, err := other.out.waitFor("    curl -X PUT ", other.exited); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(other.out.String(), key) {
+	other.prints(t, "    curl -X PUT .*\n")
+	if strings.Contains(other.Out.String(), key) {
 		t.Errorf("two servers made the same key %q", key)
 	}
 }

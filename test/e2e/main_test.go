@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"key-value/internal/testkit/proc"
 )
 
 // repository is the root of the project, from where go test runs a package's tests.
@@ -32,14 +35,15 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(dir)
-	kv = filepath.Join(dir, "kv")
 	buf, err := filepath.Abs(filepath.Join(repository, "tools", "node_modules", ".bin"))
 	if err != nil {
 		return 0, err
 	}
 	path := strings.Join([]string{dir, buf, os.Getenv("PATH")}, string(os.PathListSeparator))
+	if kv, err = proc.BuildKV(context.Background(), dir); err != nil {
+		return 0, err
+	}
 	if err := errors.Join(
-		command("go", "build", "-o", kv, "./cmd/kv"),
 		command("go", "build", "-modfile=tools/go.mod", "-o", dir, "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
 		os.Setenv("PATH", path),
 		os.Setenv("GOBIN", dir), // for the README's go install
@@ -54,10 +58,6 @@ func run(m *testing.M) (int, error) {
 
 // command runs a command in the repository's root.
 func command(name string, args ...string) error {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = repository
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", cmd, err, out)
-	}
-	return nil
+	_, err := proc.Command{Path: name, Args: args, Dir: repository}.Output(context.Background())
+	return err
 }

@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"net/http"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -36,7 +35,7 @@ func TestAGatewaySaysThatItsServiceIsGone(t *testing.T) {
 		t.Errorf("GET /health = %d, want 200: the gateway itself is well", got)
 	}
 
-	startService(t, d.service.addr)
+	startService(t, d.service.Addr)
 	back := time.Now()
 	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
 	if took := time.Since(back); took > recovery {
@@ -51,9 +50,9 @@ func TestAGatewaySaysThatItsServiceIsGone(t *testing.T) {
 
 func TestAGatewayWithTheWrongTokenIsNotReady(t *testing.T) {
 	service := startService(t, "127.0.0.1:0")
-	gateway := startGateway(t, service.addr, "wrong")
-	expectUnavailable(t, "http://"+gateway.addr)
-	if log := gateway.log.String(); !strings.Contains(log, "KV_SERVICE_TOKEN") {
+	gateway := startGateway(t, service.Addr, "wrong")
+	expectUnavailable(t, "http://"+gateway.Addr)
+	if log := gateway.Log.String(); !strings.Contains(log, "KV_SERVICE_TOKEN") {
 		t.Errorf("the log does not say what to look at:\n%s", log)
 	}
 }
@@ -78,7 +77,7 @@ func expectUnavailable(t *testing.T, base string) {
 
 func TestAGatewayGivesUpOnAServiceThatHangs(t *testing.T) {
 	d := twoProcesses(t)
-	if err := d.service.signal(syscall.SIGSTOP); err != nil {
+	if err := d.service.Pause(); err != nil {
 		t.Fatal(err)
 	}
 	c := &conversation{base: d.url}
@@ -88,7 +87,7 @@ func TestAGatewayGivesUpOnAServiceThatHangs(t *testing.T) {
 	default:
 		t.Errorf("GET = %s, want 504 DEADLINE_EXCEEDED or 503 SERVICE_UNAVAILABLE", got)
 	}
-	if err := d.service.signal(syscall.SIGCONT); err != nil {
+	if err := d.service.Continue(); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
@@ -96,7 +95,7 @@ func TestAGatewayGivesUpOnAServiceThatHangs(t *testing.T) {
 
 func TestAServiceServesOnlyWhoShowsItsToken(t *testing.T) {
 	service := startService(t, "127.0.0.1:0")
-	base := "http://" + service.addr
+	base := "http://" + service.Addr
 	for _, w := range wires {
 		for _, method := range []string{"Get", "Set", "Delete", "Touch", "Increment", "List", "Batch", "GetStats"} {
 			for _, key := range []string{"", "wrong", apiKey} {

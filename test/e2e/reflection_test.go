@@ -1,25 +1,9 @@
 package e2e_test
 
 import (
-	"bytes"
-	"os/exec"
 	"strings"
 	"testing"
 )
-
-// shell runs a line of bash in the repository's root.
-func shell(t *testing.T, line string) ran {
-	t.Helper()
-	var out, stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
-	cmd.Dir = repository
-	cmd.Env = environment(nil)
-	cmd.Stdout, cmd.Stderr = &out, &stderr
-	if err := cmd.Run(); cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return ran{cmd.ProcessState.ExitCode(), out.String(), stderr.String()}
-}
 
 func TestReflection(t *testing.T) {
 	const name = "keyvalue.v1.KeyValueService"
@@ -27,7 +11,7 @@ func TestReflection(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			d := d.start(t)
 			grpcurl := "grpcurl -plaintext -H 'x-api-key: my-secret-key' "
-			address := d.gateway.addr + " "
+			address := d.gateway.Addr + " "
 			expect(t, grpcurl+address+"list", name, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection")
 			expect(t, grpcurl+address+"list "+name, name+".Get", name+".Watch")
 			expect(t, grpcurl+address+"describe "+name, "rpc Set ( .keyvalue.v1.SetRequest )", "NO_SIDE_EFFECTS")
@@ -56,20 +40,20 @@ func TestReflection(t *testing.T) {
 func expect(t *testing.T, line string, wants ...string) {
 	t.Helper()
 	got := shell(t, line)
-	if got.code != 0 {
-		t.Errorf("%s\nexit code %d\n%s", line, got.code, got.err)
+	if got.Code != 0 {
+		t.Errorf("%s\nexit code %d\n%s", line, got.Code, got.Err)
 	}
-	contains(t, line, got.out, wants)
+	contains(t, line, got.Out, wants)
 }
 
 // expectFailure wants a line of bash to fail and to say each of wants.
 func expectFailure(t *testing.T, line string, wants ...string) {
 	t.Helper()
 	got := shell(t, line)
-	if got.code == 0 {
-		t.Errorf("%s\nsucceeded\n%s", line, got.out)
+	if got.Code == 0 {
+		t.Errorf("%s\nsucceeded\n%s", line, got.Out)
 	}
-	contains(t, line, got.out+got.err, wants)
+	contains(t, line, got.Out+got.Err, wants)
 }
 
 func contains(t *testing.T, line, text string, wants []string) {

@@ -17,7 +17,7 @@ func TestABodyIsNeverTakenForARequest(t *testing.T) {
 	for _, server := range []struct {
 		name string
 		addr string
-	}{{"gateway", d.gateway.addr}, {"kvservice", d.service.addr}} {
+	}{{"gateway", d.gateway.Addr}, {"kvservice", d.service.Addr}} {
 		for _, test := range []struct {
 			name, request, headers string
 		}{

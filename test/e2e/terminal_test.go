@@ -2,14 +2,11 @@ package e2e_test
 
 import (
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -22,37 +19,15 @@ const endMark = "--- exit code: "
 
 // terminal is a shell in which commands are typed one by one. What they write to standard error is seen there too.
 type terminal struct {
-	stdin io.Writer
-	out   *output
-	gone  chan struct{}
-	seen  int // how much of out belongs to commands that are done
-	code  int // the exit code of the latest
+	*process
+	seen int // how much of Out belongs to commands that are done
+	code int // the exit code of the latest
 }
 
 func openTerminal(t *testing.T) *terminal {
 	t.Helper()
-	cmd := exec.CommandContext(beforeDeadline(t), "bash")
-	cmd.Dir, cmd.Env = repository, environment(quiet(t))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	term := &terminal{out: newOutput(), gone: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = term.out, term.out
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	term.stdin = stdin
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = cmd.Wait()
-		close(term.gone)
-	}()
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		<-term.gone
-	})
-	fmt.Fprintln(stdin, "shopt -s expand_aliases") // as a shell that somebody types into has it
+	term := &terminal{process: launch(t, quiet(t), "bash")}
+	fmt.Fprintln(term.Stdin, "exec 2>&1; shopt -s expand_aliases") // as a shell that somebody types into has it
 	return term
 }
 
@@ -69,26 +44,27 @@ func quiet(t *testing.T) []string {
 func (term *terminal) run(t *testing.T, command string) string {
 	t.Helper()
 	// The command is not to read what is typed after it, and finds the exit code of the one before in $?.
-	fmt.Fprintf(term.stdin, "(exit %d)\n{ %s\n} </dev/null\nprintf '\\n%s%%d\\n' $?\n", term.code, command, endMark)
+	fmt.Fprintf(term.Stdin, "(exit %d)\n{ %s\n} </dev/null\nprintf '\\n%s%%d\\n' $?\n", term.code, command, endMark)
 	timeout := time.After(commandPatience)
 	for {
+		changed := term.Out.Changed()
 		if printed, code, ok := term.ended(); ok {
 			term.code = code
 			return printed
 		}
 		select {
-		case <-term.out.wrote:
-		case <-term.gone:
-			t.Fatalf("%s: the shell has ended\n%s", command, term.out.String()[term.seen:])
+		case <-changed:
+		case <-term.Exited():
+			t.Fatalf("%s: the shell has ended\n%s", command, term.Out.String()[term.seen:])
 		case <-timeout:
-			t.Fatalf("%s: not done within %v\n%s", command, commandPatience, term.out.String()[term.seen:])
+			t.Fatalf("%s: not done within %v\n%s", command, commandPatience, term.Out.String()[term.seen:])
 		}
 	}
 }
 
 // ended returns what the command has printed and its exit code, if it is done.
 func (term *terminal) ended() (printed string, code int, ok bool) {
-	printed, rest, _ := strings.Cut(term.out.String()[term.seen:], "\n"+endMark)
+	printed, rest, _ := strings.Cut(term.Out.String()[term.seen:], "\n"+endMark)
 	word, _, ok := strings.Cut(rest, "\n")
 	if !ok {
 		return "", 0, false
@@ -142,7 +118,7 @@ func leave(t *testing.T, l line) leftRunning {
 	left := leftRunning{l, launch(t, quiet(t), "bash", "-c", "exec 2>&1\n"+l.command)}
 	lines := strings.Split(l.output, "\n")
 	said := slices.IndexFunc(lines, func(text string) bool { return text != "…" })
-	left.waitFor(t, strings.Join(lines[:said+1], "\n"))
+	left.awaits(t, strings.Join(lines[:said+1], "\n"))
 	return left
 }
 
@@ -150,20 +126,24 @@ func leave(t *testing.T, l line) leftRunning {
 func (l leftRunning) want(t *testing.T) {
 	t.Helper()
 	if l.output != "" {
-		l.waitFor(t, l.output)
+		l.awaits(t, l.output)
 	}
 }
 
-func (l leftRunning) waitFor(t *testing.T, want string) {
+func (l leftRunning) awaits(t *testing.T, want string) {
 	t.Helper()
 	timeout := time.After(commandPatience)
-	for !beginsAlike(want, l.out.String()) {
+	for {
+		changed := l.Out.Changed()
+		if beginsAlike(want, l.Out.String()) {
+			return
+		}
 		select {
-		case <-l.out.wrote:
-		case <-l.exited:
+		case <-changed:
+		case <-l.Exited():
 			t.Fatalf("%s: %s\nhas ended", l.place, l.command)
 		case <-timeout:
-			t.Fatalf("%s: %s\ngot:\n%s\nwant:\n%s", l.place, l.command, l.out, want)
+			t.Fatalf("%s: %s\ngot:\n%s\nwant:\n%s", l.place, l.command, l.Out, want)
 		}
 	}
 }

@@ -10,12 +10,13 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"key-value/internal/testkit/proc"
 )
 
 // certificates is a directory with an authority, ca.pem, and what it has signed.
@@ -32,12 +33,12 @@ func (c certificates) file(name string) string { return filepath.Join(string(c),
 
 func (c certificates) openssl(t *testing.T, name string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "openssl", append([]string{
+	openssl := proc.Command{Path: "openssl", Args: append([]string{
 		"req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=" + name,
 		"-out", c.file(name + ".pem"), "-keyout", c.file(name + ".key"),
-	}, args...)...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v\n%s", cmd, err, out)
+	}, args...)}
+	if _, err := openssl.Output(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -84,15 +85,15 @@ func secured(t *testing.T) (certificates, deployment) {
 	service := start(t, nil, "kvservice", "--listen", "127.0.0.1:0",
 		"--tls-cert", c.file("service.pem"), "--tls-key", c.file("service.key"), "--tls-client-ca", c.file("ca.pem"))
 	gateway := start(t, []string{"KV_API_KEY=" + apiKey}, "gateway", "--listen", "127.0.0.1:0",
-		"--tls-cert", c.file("front.pem"), "--tls-key", c.file("front.key"), "--service", "https://"+service.addr,
+		"--tls-cert", c.file("front.pem"), "--tls-key", c.file("front.key"), "--service", "https://"+service.Addr,
 		"--service-ca", c.file("ca.pem"), "--service-cert", c.file("gateway.pem"), "--service-key", c.file("gateway.key"))
-	return c, deployment{url: "https://" + gateway.addr, gateway: gateway, service: service}
+	return c, deployment{url: "https://" + gateway.Addr, gateway: gateway, service: service}
 }
 
 // serial connects and returns the number of the certificate that is shown.
 func serial(t *testing.T, p *process, config *tls.Config) *big.Int {
 	t.Helper()
-	conn, err := tls.Dial("tcp", p.addr, config)
+	conn, err := tls.Dial("tcp", p.Addr, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,16 +178,14 @@ func TestAGatewayShowsItsServiceTheNewCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := d.gateway.log.waitFor("read anew", d.gateway.exited); err != nil {
-		t.Fatal(err)
-	}
+	d.gateway.logs(t, "read anew")
 	if err := put(client, d.url+"/v1/values/a"); err != nil {
 		t.Errorf("on the connection that is open: %v", err)
 	}
 	if code := d.service.stop(t); code != 0 {
 		t.Errorf("the service's exit code is %d, want 0", code)
 	}
-	start(t, nil, "kvservice", "--listen", d.service.addr,
+	start(t, nil, "kvservice", "--listen", d.service.Addr,
 		"--tls-cert", c.file("service.pem"), "--tls-key", c.file("service.key"), "--tls-client-ca", others.file("ca.pem"))
 	eventually(t, "the gateway is let in with the new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
 }
@@ -212,16 +211,14 @@ func TestAGatewayTrustsTheNewAuthorityOfItsService(t *testing.T) {
 		t.Fatal(err)
 	}
 	others := c.changeAuthority(t, "service")
-	if _, err := d.gateway.log.waitFor("read anew", d.gateway.exited); err != nil {
-		t.Fatal(err)
-	}
+	d.gateway.logs(t, "read anew")
 	if err := put(client, d.url+"/v1/values/a"); err != nil {
 		t.Errorf("on the connection that is open: %v", err)
 	}
 	if code := d.service.stop(t); code != 0 {
 		t.Errorf("the service's exit code is %d, want 0", code)
 	}
-	start(t, nil, "kvservice", "--listen", d.service.addr,
+	start(t, nil, "kvservice", "--listen", d.service.Addr,
 		"--tls-cert", others.file("service.pem"), "--tls-key", others.file("service.key"), "--tls-client-ca", c.file("old.pem"))
 	eventually(t, "the gateway takes the service's new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
 }
@@ -231,25 +228,19 @@ func TestAWatchTrustsTheNewAuthorityOfItsGateway(t *testing.T) {
 	c.sign(t, "front")
 	service := start(t, nil, "kvservice", "--listen", "127.0.0.1:0")
 	gateway := func(c certificates, listen string) *process {
-		return start(t, []string{"KV_API_KEY=" + apiKey}, "gateway", "--listen", listen, "--service", "http://"+service.addr,
+		return start(t, []string{"KV_API_KEY=" + apiKey}, "gateway", "--listen", listen, "--service", "http://"+service.Addr,
 			"--tls-cert", c.file("front.pem"), "--tls-key", c.file("front.key"))
 	}
 	first := gateway(c, "127.0.0.1:0")
-	watch := launch(t, []string{"KV_API_KEY=" + apiKey}, kv, "watch", "a", "--url", "https://"+first.addr, "--ca", c.file("ca.pem"))
-	if _, err := watch.out.waitFor("sync", watch.exited); err != nil {
-		t.Fatal(err)
-	}
+	watch := launch(t, []string{"KV_API_KEY=" + apiKey}, kv, "watch", "a", "--url", "https://"+first.Addr, "--ca", c.file("ca.pem"))
+	watch.prints(t, "sync")
 	others := c.changeAuthority(t, "front")
-	if _, err := watch.log.waitFor("read anew", watch.exited); err != nil {
-		t.Fatal(err)
-	}
+	watch.logs(t, "read anew")
 	first.stop(t)
-	if err := put(c.client(t, true), "https://"+gateway(others, first.addr).addr+"/v1/values/a"); err != nil {
+	if err := put(c.client(t, true), "https://"+gateway(others, first.Addr).Addr+"/v1/values/a"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := watch.out.waitFor("put", watch.exited); err != nil {
-		t.Fatal(err)
-	}
+	watch.prints(t, "put")
 }
 
 func TestAServiceLetsInNobodyWithoutACertificateOfItsOwn(t *testing.T) {
@@ -261,7 +252,7 @@ func TestAServiceLetsInNobodyWithoutACertificateOfItsOwn(t *testing.T) {
 	for name, config := range map[string]*tls.Config{"no certificate": c.trusting(t, ""), "a stranger's": unknown} {
 		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 		for _, path := range []string{"/readyz", "/keyvalue.v1.KeyValueService/Get"} {
-			res, err := (&http.Client{Transport: transport}).Get("https://" + d.service.addr + path)
+			res, err := (&http.Client{Transport: transport}).Get("https://" + d.service.Addr + path)
 			if err == nil {
 				res.Body.Close()
 				t.Errorf("with %s, GET %s = %s, want no answer", name, path, res.Status)

@@ -54,7 +54,7 @@ func killGateway(ctx context.Context, s *stage, turn int) error {
 // rollGateways restarts one gateway after the other, the next once the balancer has the first one back.
 func rollGateways(ctx context.Context, s *stage, _ int) error {
 	for i, p := range s.gateways {
-		if err := p.Stop(); err != nil {
+		if err := p.Stop(stopPatience); err != nil {
 			return wrong(err)
 		}
 		if err := s.restartGateway(ctx, i); err != nil {

@@ -7,16 +7,18 @@ import (
 	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"key-value/internal/testkit/balancer"
-	"key-value/test/faults/process"
+	"key-value/internal/testkit/proc"
+	"key-value/test/record"
 )
 
 const (
 	apiKey       = "a-key-for-the-fault-suite"
 	serviceToken = "a-token-for-the-fault-suite"
+	// stopPatience is how long a process may take to stop.
+	stopPatience = 30 * time.Second
 	// maxMemory is what the entries may take: enough for the workloads, and little enough to be used up quickly.
 	maxMemory = "48MiB"
 	// drainDelay is how long a gateway that stops goes on taking connections: the balancer must notice meanwhile.
@@ -27,15 +29,16 @@ const (
 //
 //	clients → balancer → fronts → gateways → hops → service
 type stage struct {
-	kv       string // the program
-	commit   string // what it was built from, as git describes it
-	dir      string // holds it
-	service  *process.Process
-	gateways [2]*process.Process
-	fronts   [2]*proxy
-	hops     [2]*proxy
-	balancer *balancer.Balancer
-	backends []*balancer.Backend
+	kv        string // the program
+	commit    string // what it was built from, as git describes it
+	dir       string // holds it
+	processes proc.Group
+	service   *proc.Process
+	gateways  [2]*proc.Process
+	fronts    [2]*proxy
+	hops      [2]*proxy
+	balancer  *balancer.Balancer
+	backends  []*balancer.Backend
 
 	mu     sync.Mutex
 	deaths []span             // when the service died; guarded by mu
@@ -54,7 +57,8 @@ func newStage(ctx context.Context) (*stage, error) {
 	}
 	s := &stage{dir: dir}
 	s.life, s.die = context.WithCancel(context.Background())
-	if s.kv, s.commit, err = process.Build(ctx, dir); err != nil {
+	s.commit = record.Commit(ctx)
+	if s.kv, err = proc.BuildKV(ctx, dir); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -91,14 +95,15 @@ func (s *stage) open(ctx context.Context) error {
 // url is where clients go.
 func (s *stage) url() string { return "http://" + s.balancer.Addr() }
 
-func (s *stage) startService(ctx context.Context, listen string) (*process.Process, error) {
-	return process.Start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice", "--listen", listen, "--max-memory", maxMemory,
-		"--watch-history", "128MiB") // so that large values of others do not end a watch
+func (s *stage) startService(ctx context.Context, listen string) (*proc.Process, error) {
+	return s.processes.Serve(ctx, proc.KV(s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken}, "kvservice",
+		"--listen", listen, "--max-memory", maxMemory,
+		"--watch-history", "128MiB")) // so that large values of others do not end a watch
 }
 
-func (s *stage) startGateway(ctx context.Context, i int, listen string) (*process.Process, error) {
-	return process.Start(ctx, s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken, "KV_API_KEY=" + apiKey},
-		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen, "--drain-delay", drainDelay)
+func (s *stage) startGateway(ctx context.Context, i int, listen string) (*proc.Process, error) {
+	return s.processes.Serve(ctx, proc.KV(s.kv, []string{"KV_SERVICE_TOKEN=" + serviceToken, "KV_API_KEY=" + apiKey},
+		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen, "--drain-delay", drainDelay))
 }
 
 // restartGateway starts gateway i again, where it was.
@@ -155,8 +160,8 @@ func (s *stage) deathsSince(t time.Time) []span {
 // stop asks all processes to end in an orderly way, gateways first.
 func (s *stage) stop() error {
 	var errs []error
-	for _, p := range []*process.Process{s.gateways[0], s.gateways[1], s.service} {
-		errs = append(errs, p.Stop())
+	for _, p := range []*proc.Process{s.gateways[0], s.gateways[1], s.service} {
+		errs = append(errs, p.Stop(stopPatience))
 	}
 	return errors.Join(errs...)
 }
@@ -166,11 +171,7 @@ func (s *stage) close() {
 	if s.balancer != nil {
 		s.balancer.Close()
 	}
-	for _, p := range []*process.Process{s.gateways[0], s.gateways[1], s.service} {
-		if p != nil {
-			p.End()
-		}
-	}
+	s.processes.Kill()
 	for _, p := range []*proxy{s.fronts[0], s.fronts[1], s.hops[0], s.hops[1]} {
 		if p != nil {
 			p.heal()
@@ -181,12 +182,12 @@ func (s *stage) close() {
 }
 
 // freeze stops p as SIGSTOP does, for d.
-func freeze(ctx context.Context, p *process.Process, d time.Duration) error {
-	if err := p.Signal(syscall.SIGSTOP); err != nil {
+func freeze(ctx context.Context, p *proc.Process, d time.Duration) error {
+	if err := p.Pause(); err != nil {
 		return err
 	}
 	pause(ctx, d)
-	return p.Signal(syscall.SIGCONT)
+	return p.Continue()
 }
 
 // dial opens a connection, which is for the caller to close.

@@ -3,11 +3,14 @@ package record
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Write writes results to NAME.json and what print prints to NAME.txt, in dir, which is made if it is not there. If dir is
@@ -27,4 +30,11 @@ func Write(dir, name string, results any, print func(io.Writer) error) error {
 		os.WriteFile(filepath.Join(dir, name+".txt"), tables.Bytes(), 0o644),
 		os.WriteFile(filepath.Join(dir, name+".json"), append(text, '\n'), 0o644),
 	)
+}
+
+// Commit returns the commit of the working tree as git describes it, with "-dirty" if it was changed since. It returns
+// nothing outside a clone.
+func Commit(ctx context.Context) string {
+	out, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output() // no clone, no commit
+	return strings.TrimSpace(string(out))
 }

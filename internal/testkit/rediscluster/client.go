@@ -16,9 +16,6 @@ import (
 // answerPatience is how long a node may take to answer a command.
 const answerPatience = 2 * time.Second
 
-// errEnded says that a process is gone that should run.
-var errEnded = errors.New("it has ended")
-
 // client says how to speak to nodes.
 type client struct{ options rueidis.ClientOption }
 
@@ -58,15 +55,14 @@ func (c client) do(ctx context.Context, addr string, args ...string) (rueidis.Re
 	return conn.Do(ctx, conn.B().Arbitrary(args...).Build()).ToMessage()
 }
 
-// until tries again and again until it succeeds, ctx is done, or a process that it needs has ended. It returns the last
-// error.
+// until calls try every so often until it succeeds or ctx is done. It then returns the last error.
 func until(ctx context.Context, every time.Duration, try func(context.Context) error) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		err := try(ctx)
-		if err == nil || errors.Is(err, errEnded) {
-			return err
+		if err == nil {
+			return nil
 		}
 		select {
 		case <-tick.C:

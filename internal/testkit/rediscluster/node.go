@@ -4,19 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/redis/rueidis"
 
-	"key-value/internal/testkit/child"
+	"key-value/internal/testkit/proc"
 )
 
 // startTries is how often other ports are tried when somebody else was quicker to take those that were free.
@@ -31,10 +28,9 @@ type Node struct {
 	port, bus int
 	id        string // what the cluster calls it; empty on a plain node
 
-	mu     sync.Mutex
-	cmd    *exec.Cmd     // guarded by mu
-	exited chan struct{} // closed when cmd has ended; guarded by mu
-	paused bool          // guarded by mu
+	mu      sync.Mutex
+	process *proc.Process // the last one; guarded by mu
+	paused  bool          // guarded by mu
 }
 
 // Addr returns where clients reach the node. It stays the same when the node restarts.
@@ -47,14 +43,14 @@ func (n *Node) ID() string { return n.id }
 func (n *Node) Pid() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.cmd.Process.Pid
+	return n.process.Pid()
 }
 
 // Exited is closed when the node's process has ended.
 func (n *Node) Exited() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.exited
+	return n.process.Exited()
 }
 
 // Running reports whether the node has a process that is not paused.
@@ -64,46 +60,35 @@ func (n *Node) Running() bool {
 	return n.aliveLocked() && !n.paused
 }
 
-func (n *Node) aliveLocked() bool {
-	if n.cmd == nil {
-		return false
-	}
-	select {
-	case <-n.exited:
-		return false
-	default:
-		return true
-	}
-}
+func (n *Node) aliveLocked() bool { return n.process != nil && n.process.Running() }
 
-// Kill ends the node at once, as a crash would, and waits for its end. It does nothing if it does not run.
+// Kill ends the node at once, as a crash would, and waits for its end. It does nothing if the node is not running.
 func (n *Node) Kill() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.aliveLocked() {
 		return nil
 	}
-	if err := n.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := n.process.Kill(); !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-n.exited
 	return nil
 }
 
-// Pause stops the node where it is: its connections stay open, and nothing is answered.
-func (n *Node) Pause() error { return n.pause(true, child.Pause) }
+// Pause stops the node where it is: its connections stay open, and it answers nothing.
+func (n *Node) Pause() error { return n.pause(true, (*proc.Process).Pause) }
 
-// Continue has a paused node go on.
-func (n *Node) Continue() error { return n.pause(false, child.Continue) }
+// Continue lets a paused node continue.
+func (n *Node) Continue() error { return n.pause(false, (*proc.Process).Continue) }
 
-func (n *Node) pause(paused bool, act func(*os.Process) error) error {
+func (n *Node) pause(paused bool, act func(*proc.Process) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if !n.aliveLocked() {
-		return fmt.Errorf("node %s does not run", n.Addr())
+		return fmt.Errorf("node %s is not running", n.Addr())
 	}
 	n.paused = paused
-	return act(n.cmd.Process)
+	return act(n.process)
 }
 
 // Restart starts a killed node again, with the same address and id and no data, and waits until it answers. A primary that
@@ -112,7 +97,7 @@ func (n *Node) Restart(ctx context.Context) error {
 	if err := n.launch(); err != nil {
 		return err
 	}
-	return n.answers(ctx)
+	return n.ready(ctx)
 }
 
 // Do sends the node one command, and returns its answer. It is for looking into a node, on a connection of its own each time.
@@ -130,15 +115,15 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	for tries := 1; ; tries++ {
-		n.port, n.bus = freePort(), freePort()
+		n.port, n.bus = proc.FreePort(), proc.FreePort()
 		if err := n.configure(); err != nil {
 			return err
 		}
 		if err := n.launch(); err != nil {
 			return err
 		}
-		err := n.answers(ctx)
-		if err == nil || tries == startTries || !strings.Contains(n.log(), "Address already in use") {
+		err := n.ready(ctx)
+		if err == nil || tries == startTries || !strings.Contains(err.Error(), "Address already in use") {
 			return err
 		}
 	}
@@ -177,60 +162,25 @@ func (n *Node) launch() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.aliveLocked() {
-		return fmt.Errorf("node %s runs", n.Addr())
+		return fmt.Errorf("node %s is running", n.Addr())
 	}
-	log, err := os.Create(n.file("log"))
+	p, err := proc.Command{Path: n.server, Args: []string{n.file("redis.conf")}}.Start()
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	cmd, exited := exec.Command(n.server, n.file("redis.conf")), make(chan struct{})
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, child.Attributes()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go func() {
-		_ = cmd.Wait() // nodes end by being killed
-		close(exited)
-	}()
-	n.cmd, n.exited, n.paused = cmd, exited, false
+	n.process, n.paused = p, false
 	return nil
 }
 
-// answers waits until the node answers.
-func (n *Node) answers(ctx context.Context) error {
-	err := until(ctx, 5*time.Millisecond, func(ctx context.Context) error {
-		if !n.Running() {
-			return errEnded
-		}
+// ready waits until the node answers.
+func (n *Node) ready(ctx context.Context) error {
+	n.mu.Lock()
+	p := n.process
+	n.mu.Unlock()
+	return p.WaitReady(ctx, func(ctx context.Context) error {
 		_, err := n.Do(ctx, "PING")
 		return err
 	})
-	if errors.Is(err, errEnded) {
-		return fmt.Errorf("node %s: %w:\n%s", n.Addr(), err, n.log())
-	}
-	return err
 }
 
 func (n *Node) file(name string) string { return filepath.Join(n.dir, name) }
-
-// log returns what the node's last process wrote.
-func (n *Node) log() string {
-	text, err := os.ReadFile(n.file("log"))
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
-}
-
-// freePort returns a port that nobody listens on. It is none of those from which systems give connections theirs, because
-// one of them could be gone when a node that was killed is to have it again.
-func freePort() int {
-	for {
-		port := 20000 + rand.IntN(12000)
-		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			listener.Close()
-			return port
-		}
-	}
-}

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"key-value/test/bench/process"
+	"key-value/internal/testkit/proc"
 )
 
 // Frame returns message as gRPC sends it: uncompressed, with its length in front.
@@ -47,7 +47,7 @@ func H2Load(ctx context.Context, addr string, call Call, connections, streams in
 	for _, header := range call.Headers {
 		args = append(args, "--header", header)
 	}
-	out, err := process.Output(ctx, "h2load", append(args, "http://"+addr+call.Procedure)...)
+	out, err := proc.Command{Path: "h2load", Args: append(args, "http://"+addr+call.Procedure)}.Output(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"key-value/internal/testkit/proc"
 	"key-value/test/bench/dataset"
-	"key-value/test/bench/process"
 )
 
 // RedisTest is what redis-benchmark does.
@@ -58,7 +58,7 @@ func (t RedisTest) Run(ctx context.Context, addr string, commands int) (float64,
 	} else {
 		args = append(args, "-t", t.Command)
 	}
-	out, err := process.Output(ctx, "redis-benchmark", args...)
+	out, err := proc.Command{Path: "redis-benchmark", Args: args}.Output(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -15,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"key-value/test/bench/process"
+	"key-value/internal/testkit/proc"
 )
 
 // script has wrk send requests from a file, one after the other.
@@ -45,33 +44,29 @@ func (r Requests) Write(requests []string) error {
 func Wrk(ctx context.Context, addr string, requests Requests, first, connections int, d time.Duration) (float64, error) {
 	ctx, cancel := bounded(ctx, d)
 	defer cancel()
-	out := &startedWriter{}
-	cmd := exec.CommandContext(ctx, "wrk", "--threads", "1", "--connections", strconv.Itoa(connections),
-		"--duration", "600s", "--timeout", "10s", "--script", requests.script, "http://"+addr,
-		"--", requests.file, strconv.Itoa(first))
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = process.Attributes()
-	// wrk's own clock counts whole seconds only. At an interrupt it reports what it has done until then.
-	out.started = func() {
-		time.AfterFunc(d, func() { _ = cmd.Process.Signal(syscall.SIGINT) })
+	wrk, err := proc.Command{Path: "wrk", Args: []string{
+		"--threads", "1", "--connections", strconv.Itoa(connections),
+		"--duration", "600s", "--timeout", "10s", "--script", requests.script, "http://" + addr,
+		"--", requests.file, strconv.Itoa(first),
+	}}.Start()
+	if err != nil {
+		return 0, err
 	}
-	if err := cmd.Run(); err != nil {
-		return 0, fmt.Errorf("wrk: %w\n%s", errors.Join(context.Cause(ctx), err), out.text.String())
+	defer func() { _ = wrk.Kill() }() // it ends earlier unless it is stuck
+	if _, err := wrk.WaitFor(ctx, wrk.Out, "prepared\n"); err != nil {
+		return 0, err
 	}
-	return parseWrk(out.text.String())
-}
-
-// startedWriter calls started when the script says that it is done preparing.
-type startedWriter struct {
-	text    bytes.Buffer // not embedded: its ReadFrom would be called in place of Write
-	started func()
-}
-
-func (w *startedWriter) Write(p []byte) (int, error) {
-	if w.text.Len() == 0 {
-		w.started()
+	// wrk's own clock counts only whole seconds. At an interrupt it reports what it has done so far.
+	time.AfterFunc(d, func() { _ = wrk.Signal(syscall.SIGINT) }) // it may have ended
+	select {
+	case <-wrk.Exited():
+	case <-ctx.Done():
+		return 0, fmt.Errorf("%s: %w", wrk, context.Cause(ctx))
 	}
-	return w.text.Write(p)
+	if wrk.ExitCode() != 0 {
+		return 0, fmt.Errorf("%s: %v\n%s%s", wrk, wrk.State(), wrk.Out, wrk.Log)
+	}
+	return parseWrk(wrk.Out.String())
 }
 
 var (

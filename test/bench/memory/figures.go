@@ -1,14 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strconv"
-	"strings"
 	"time"
+
+	"key-value/internal/testkit/proc"
 )
 
 // figures is what one side took.
@@ -29,40 +28,20 @@ func (f figures) print(w io.Writer, n int, who string) {
 
 // process is a process whose memory is measured.
 type process struct {
-	dir   string // under /proc
-	empty int64  // bytes
+	pid   int
+	empty int64 // bytes
 }
 
-func newProcess(pid string) (*process, error) {
-	p := &process{dir: "/proc/" + pid + "/"}
-	var err error
-	p.empty, err = p.status("VmRSS")
-	return p, err
-}
-
-// status reads a line of the process's status, in bytes.
-func (p *process) status(name string) (int64, error) {
-	text, err := os.ReadFile(p.dir + "status")
-	if err != nil {
-		return 0, err
-	}
-	for line := range bytes.Lines(text) {
-		if value, ok := strings.CutPrefix(string(line), name+":"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			return kib << 10, err
-		}
-	}
-	return 0, fmt.Errorf("%sstatus has no %s", p.dir, name)
+func newProcess(pid int) (*process, error) {
+	empty, err := proc.Memory(pid, "VmRSS")
+	return &process{pid, empty}, err
 }
 
 // grown is how much more the process takes, or took at most, than when it was empty, for each of n entries.
 func (p *process) grown(name string, n int) (float64, error) {
-	now, err := p.status(name)
+	now, err := proc.Memory(p.pid, name)
 	return float64(now-p.empty) / float64(n), err
 }
-
-// forgetPeak has the peak counted from now on.
-func (p *process) forgetPeak() error { return os.WriteFile(p.dir+"clear_refs", []byte("5"), 0) }
 
 // store is either side.
 type store interface {
@@ -85,7 +64,7 @@ func (p *process) measure(s store, n int) (figures, error) {
 	if f.rest, err = p.grown("VmRSS", n); err != nil {
 		return f, err
 	}
-	if err := p.forgetPeak(); err != nil {
+	if err := proc.ForgetPeak(p.pid); err != nil {
 		return f, err
 	}
 	for round := range uint64(2) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"key-value/internal/server/gctune"
+	"key-value/internal/testkit/proc"
 	kv "key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 )
@@ -23,14 +23,12 @@ func measureOurs(n int) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	child := exec.Command(self, "-child", "-entries", strconv.Itoa(n))
-	child.Stderr = os.Stderr
-	text, err := child.Output()
+	text, err := proc.Command{Path: self, Args: []string{"-child", "-entries", strconv.Itoa(n)}}.Output(context.Background())
 	if err != nil {
 		return figures{}, fmt.Errorf("measure ours: %w", err)
 	}
 	var f figures
-	_, err = fmt.Sscan(string(text), &f.empty, &f.loaded, &f.rest, &f.peak, &f.counted, &f.pause, &f.cycles)
+	_, err = fmt.Sscan(text, &f.empty, &f.loaded, &f.rest, &f.peak, &f.counted, &f.pause, &f.cycles)
 	return f, err
 }
 
@@ -38,7 +36,7 @@ func printOurs(stdout io.Writer, n int) error {
 	e := memory.New(memory.Options{})
 	defer e.Close()
 	gctune.Default.Follow()
-	p, err := newProcess("self")
+	p, err := newProcess(os.Getpid())
 	if err != nil {
 		return err
 	}

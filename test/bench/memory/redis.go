@@ -8,8 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"time"
+
+	"key-value/internal/testkit/proc"
 )
 
 // measureRedis measures a redis-server that it starts and ends. It returns nothing if there is none.
@@ -24,20 +25,19 @@ func measureRedis(n int) (f figures, err error) {
 	}
 	defer os.RemoveAll(dir)
 	socket := filepath.Join(dir, "socket")
-	server := exec.Command(program, "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
-	if err := server.Start(); err != nil {
+	server, err := proc.Command{
+		Path: program, Args: []string{"--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir},
+	}.Start()
+	if err != nil {
 		return f, err
 	}
-	defer func() {
-		err = errors.Join(err, server.Process.Kill())
-		_ = server.Wait() // says that it was killed
-	}()
+	defer func() { err = errors.Join(err, server.Kill()) }()
 	r, err := dialRedis(socket)
 	if err != nil {
 		return f, err
 	}
 	defer r.conn.Close()
-	p, err := newProcess(strconv.Itoa(server.Process.Pid))
+	p, err := newProcess(server.Pid())
 	if err != nil {
 		return f, err
 	}

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"time"
 
-	"key-value/test/bench/process"
+	"key-value/internal/testkit/proc"
 )
 
 const (
@@ -67,15 +66,15 @@ func (h hostile) loose(ctx context.Context, addr string) (end func() error, err 
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "chrt", "--other", "0", "nice", "-n", "19", self, "--be", h.name, addr)
-	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = process.Attributes()
-	if err := cmd.Start(); err != nil {
+	c := proc.Command{Path: "chrt", Args: []string{"--other", "0", "nice", "-n", "19", self, "--be", h.name, addr}, Log: os.Stderr}
+	peers, err := c.Start()
+	if err != nil {
 		return nil, err
 	}
+	stop := context.AfterFunc(ctx, func() { _ = peers.Kill() }) // they may have ended
 	return func() error {
-		_ = cmd.Process.Signal(os.Interrupt)
-		return cmd.Wait()
+		defer stop()
+		return peers.Stop(stopGrace)
 	}, nil
 }
 

@@ -16,19 +16,20 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"strings"
+	"syscall"
 	"time"
 
-	"key-value/test/bench/process"
+	"key-value/internal/testkit/proc"
 )
+
+// stopGrace is how long a server may take to stop before it is killed.
+const stopGrace = 3 * time.Second
 
 const apiKey = "overload-key"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "overload:", err)
@@ -56,8 +57,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	var servers process.Group
-	defer servers.Stop()
+	var servers proc.Group
+	defer servers.Stop(stopGrace)
 	addr, err := start(ctx, &servers, dir, *two)
 	if err != nil {
 		return err
@@ -78,20 +79,13 @@ func run(ctx context.Context) error {
 }
 
 // start builds the store and starts it.
-func start(ctx context.Context, servers *process.Group, dir string, two bool) (addr string, err error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "key-value").Output()
+func start(ctx context.Context, servers *proc.Group, dir string, two bool) (addr string, err error) {
+	binary, err := proc.BuildKV(ctx, dir)
 	if err != nil {
-		return "", fmt.Errorf("run it with go run -C test ./bench/overload: %w", err)
-	}
-	binary := filepath.Join(dir, "kv")
-	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/kv")
-	build.Dir = strings.TrimSpace(string(root))
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the store: %w: %s", err, out)
+		return "", err
 	}
 	run := func(args ...string) (string, error) {
-		name, args := pinned(binary, append(args, "--listen", "127.0.0.1:0")...)
-		server, err := servers.Start(ctx, []string{"KV_API_KEY=" + apiKey}, name, args...)
+		server, err := servers.Serve(ctx, pinned(proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, append(args, "--listen", "127.0.0.1:0")...)))
 		if err != nil {
 			return "", err
 		}

@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+
+	"key-value/internal/testkit/proc"
 )
 
 // serverCPU is the processor that the servers have for themselves, and peerCPU the one on which all their load is made:
@@ -25,8 +27,9 @@ func canPin() error {
 }
 
 // pinned returns the command that runs another one on the processor of the servers.
-func pinned(name string, args ...string) (string, []string) {
-	return "taskset", append([]string{"-c", serverCPU, name}, args...)
+func pinned(c proc.Command) proc.Command {
+	c.Path, c.Args = "taskset", append([]string{"-c", serverCPU, c.Path}, c.Args...)
+	return c
 }
 
 // pinSelf keeps this process, with all its threads, to the processor of the load.

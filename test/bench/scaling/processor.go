@@ -1,11 +1,9 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
+
+	"key-value/internal/testkit/proc"
 )
 
 // processorTime is how long nodes and service have run.
@@ -15,11 +13,11 @@ type processorTime struct{ nodes, service time.Duration }
 func (s *site) processor() (processorTime, error) {
 	var p processorTime
 	var err error
-	if p.service, err = processTime(s.service.PID()); err != nil || s.memory {
+	if p.service, err = proc.CPUTime(s.service.Pid()); err != nil || s.memory {
 		return p, err
 	}
 	for _, node := range s.nodes.Nodes() {
-		t, err := processTime(node.Pid())
+		t, err := proc.CPUTime(node.Pid())
 		if err != nil {
 			return p, err
 		}
@@ -41,29 +39,4 @@ func (s *site) metered(load func() (sample, error)) (sample, error) {
 	after, err := s.processor()
 	measured.cpu = processorTime{after.nodes - before.nodes, after.service - before.service}
 	return measured, err
-}
-
-// tick is the unit of /proc, which is the same on all of Linux's architectures that Go runs on.
-const tick = 10 * time.Millisecond
-
-// processTime returns how long a process has run, in its own code and in the kernel.
-func processTime(pid int) (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	// The name of the program, in parentheses, may have spaces; utime and stime are the 12th and 13th behind it.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("/proc/%d/stat has %q", pid, text)
-	}
-	var all time.Duration
-	for _, field := range fields[11:13] {
-		ticks, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		all += time.Duration(ticks) * tick
-	}
-	return all, nil
 }

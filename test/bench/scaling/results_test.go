@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"key-value/internal/testkit/proc"
 )
 
 func TestRatiosAreTakenWithinRounds(t *testing.T) {
@@ -21,12 +23,12 @@ func TestRatiosAreTakenWithinRounds(t *testing.T) {
 }
 
 func TestProcessorTimeIsCounted(t *testing.T) {
-	before, err := processTime(os.Getpid())
+	before, err := proc.CPUTime(os.Getpid())
 	if err != nil {
 		t.Skip(err) // there is no /proc
 	}
 	for begun := time.Now(); time.Since(begun) < 10*time.Second; {
-		if now, err := processTime(os.Getpid()); err != nil || now > before {
+		if now, err := proc.CPUTime(os.Getpid()); err != nil || now > before {
 			return
 		}
 	}

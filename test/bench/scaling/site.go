@@ -6,15 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"key-value/client"
+	"key-value/internal/testkit/proc"
 	"key-value/internal/testkit/rediscluster"
 	"key-value/test/bench/dataset"
-	"key-value/test/bench/process"
 )
 
 // site is a kvservice, and the nodes that keep its entries.
@@ -23,7 +20,7 @@ type site struct {
 	config  rediscluster.Config
 	memory  bool                  // it keeps them itself
 	nodes   *rediscluster.Cluster // nil: they are in memory
-	service *process.Server
+	service *proc.Process
 	client  *client.Client
 	library string // what the functions are called at the nodes
 	memoryFigures
@@ -51,13 +48,16 @@ type bench struct {
 	settings
 	progress io.Writer
 	dir      string // temporary
-	servers  process.Group
+	servers  proc.Group
 	sites    []*site
 	requests map[string]requests // :: scenario → what wrk sends
 }
 
+// stopGrace is how long a kvservice may take to stop before it is killed.
+const stopGrace = 3 * time.Second
+
 func (b *bench) close() {
-	b.servers.Stop()
+	b.servers.Stop(stopGrace)
 	for _, s := range b.sites {
 		if s.client != nil {
 			s.client.Close()
@@ -75,7 +75,7 @@ func (b *bench) start(ctx context.Context) error {
 	if b.dir, err = os.MkdirTemp("", "key-value-scaling"); err != nil {
 		return err
 	}
-	binary, err := b.build(ctx)
+	binary, err := proc.BuildKV(ctx, b.dir, "-trimpath")
 	if err != nil {
 		return err
 	}
@@ -98,20 +98,6 @@ func (b *bench) start(ctx context.Context) error {
 	return nil
 }
 
-func (b *bench) build(ctx context.Context) (string, error) {
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "key-value").Output()
-	if err != nil {
-		return "", fmt.Errorf("run it with go run -C test ./bench/scaling: %w", err)
-	}
-	binary := filepath.Join(b.dir, "kv")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/kv")
-	build.Dir = strings.TrimSpace(string(root))
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the store: %w: %s", err, out)
-	}
-	return binary, nil
-}
-
 func (b *bench) startSite(ctx context.Context, s *site, binary string) error {
 	url := "memory"
 	if !s.memory {
@@ -122,7 +108,7 @@ func (b *bench) startSite(ctx context.Context, s *site, binary string) error {
 		s.nodes, url = nodes, nodes.URL()
 	}
 	var err error
-	if s.service, err = b.servers.Start(ctx, nil, binary, "kvservice", "--listen", "127.0.0.1:0", "--store", url); err != nil {
+	if s.service, err = b.servers.Serve(ctx, proc.KV(binary, nil, "kvservice", "--listen", "127.0.0.1:0", "--store", url)); err != nil {
 		return err
 	}
 	if s.client, err = client.New("http://" + s.service.Addr); err != nil {

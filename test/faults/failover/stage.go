@@ -10,24 +10,28 @@ import (
 	"time"
 
 	"key-value/client"
+	"key-value/internal/testkit/proc"
 	"key-value/internal/testkit/rediscluster"
-	"key-value/test/faults/process"
+	"key-value/test/record"
 )
 
 const (
 	primaries = 3
 	// nodeTimeout is after how long the cluster takes a silent node for dead.
 	nodeTimeout = time.Second
+	// stopPatience is how long a kvservice may take to stop.
+	stopPatience = 30 * time.Second
 )
 
 // stage is the processes that are under test: two kvservices before a cluster of primaries with a replica each.
 type stage struct {
-	dir      string
-	kv       string // the program
-	commit   string // what it was built from
-	cluster  *rediscluster.Cluster
-	services [2]*process.Process
-	clients  [2]*client.Client // of the services; they make no call twice
+	dir       string
+	kv        string // the program
+	commit    string // what it was built from
+	cluster   *rediscluster.Cluster
+	processes proc.Group
+	services  [2]*proc.Process
+	clients   [2]*client.Client // of the services; they make no call twice
 }
 
 func newStage(ctx context.Context) (s *stage, err error) {
@@ -40,7 +44,8 @@ func newStage(ctx context.Context) (s *stage, err error) {
 	if s.dir, err = os.MkdirTemp("", "kv-failover-"); err != nil {
 		return nil, err
 	}
-	if s.kv, s.commit, err = process.Build(ctx, s.dir); err != nil {
+	s.commit = record.Commit(ctx)
+	if s.kv, err = proc.BuildKV(ctx, s.dir); err != nil {
 		return nil, err
 	}
 	s.cluster, err = rediscluster.Start(ctx, rediscluster.Config{
@@ -63,7 +68,7 @@ func newStage(ctx context.Context) (s *stage, err error) {
 }
 
 func (s *stage) startService(ctx context.Context, i int, listen string) error {
-	p, err := process.Start(ctx, s.kv, nil, "kvservice", "--listen", listen, "--store", s.cluster.URL())
+	p, err := s.processes.Serve(ctx, proc.KV(s.kv, nil, "kvservice", "--listen", listen, "--store", s.cluster.URL()))
 	if err == nil {
 		s.services[i] = p
 	}
@@ -112,18 +117,18 @@ func (s *stage) describe(ctx context.Context) string {
 }
 
 // stop asks the services to end in an orderly way.
-func (s *stage) stop() error { return errors.Join(s.services[0].Stop(), s.services[1].Stop()) }
+func (s *stage) stop() error {
+	return errors.Join(s.services[0].Stop(stopPatience), s.services[1].Stop(stopPatience))
+}
 
 // close ends all that was started.
 func (s *stage) close() {
-	for i, p := range s.services {
-		if s.clients[i] != nil {
-			s.clients[i].Close()
-		}
-		if p != nil {
-			p.End()
+	for _, c := range s.clients {
+		if c != nil {
+			c.Close()
 		}
 	}
+	s.processes.Kill()
 	if s.cluster != nil {
 		_ = s.cluster.Close() // its nodes hold nothing
 	}
