@@ -66,3 +66,8 @@ func DecodeBatch(body []byte) (*keyvaluev1.BatchRequest, error) {
 	}
 	return b.request()
 }
+
+// AppendResult appends the result of one operation of a batch.
+func AppendResult(b []byte, result *keyvaluev1.OperationResult) []byte {
+	return append(appendResult(append(b, '{'), result), '}')
+}

@@ -40,8 +40,8 @@ func TestABatchAnswersEachLine(t *testing.T) {
 func TestABrokenLineEndsABatchBehindWhatWasDone(t *testing.T) {
 	env := serving(t)
 	for line, why := range map[string]string{
-		`{"get":`:             `this is no operation.*`,
-		`{}`:                  `the operation is empty: .*`,
+		`{"get":`:             `not an operation such as .*`,
+		`{}`:                  `an operation must set exactly one of get, set, delete, touch, increment; got none`,
 		`{"set":{"key":"a"}}`: `the set has neither value nor data`,
 		`{"set":{"kye":"a"}}`: `.*unknown field "kye"`,
 		`[1]`:                 `.*`,

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -9,45 +11,91 @@ import (
 
 	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/contract"
 )
 
-// operation is a line of the input of kv batch.
+// operation is one line of the input of kv batch.
 type operation struct {
 	call client.Operation
-	kind string // the name of its result
-	line int    // from 1
-	size int    // of the line, in bytes
+	kind *contract.Method
+	line int // from 1
+	size int // of the line, in bytes
+}
+
+// form is how kv batch reads one kind of operation and prints its result: as the fields of the contract's messages
+// Operation and OperationResult.
+type form struct {
+	read  func(request any) (client.Operation, error)
+	write func(client.Result) any
+}
+
+// forms has an entry for each operation of the contract.
+var forms = map[*contract.Method]form{
+	contract.Get.Method:       {reading(readGet), func(r client.Result) any { return getJSON{newEntryJSON(r.Entry)} }},
+	contract.Set.Method:       {reading(readSet), func(r client.Result) any { return setJSON{withoutValue(r.Entry), r.Created} }},
+	contract.Delete.Method:    {reading(readDelete), func(r client.Result) any { return deletedJSON{r.Deleted} }},
+	contract.Touch.Method:     {reading(readTouch), func(r client.Result) any { return touchJSON{withoutValue(r.Entry)} }},
+	contract.Increment.Method: {reading(readIncrement), func(r client.Result) any { return incrementJSON{strconv.FormatInt(r.Sum, 10), withoutValue(r.Entry)} }},
+}
+
+type getJSON struct {
+	Entry entryJSON `json:"entry"`
+}
+
+type deletedJSON struct {
+	Deleted bool `json:"deleted"`
+}
+
+type errorJSON struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Reason  string `json:"reason,omitzero"`
 }
 
 // parseOperation reads the contract's message Operation.
 func parseOperation(text []byte) (operation, error) {
 	var message keyvaluev1.Operation
 	if err := protojson.Unmarshal(text, &message); err != nil {
-		return operation{}, errors.New("this is no operation, such as {\"get\":{\"key\":\"a\"}}: " + plain(err))
+		return operation{}, errors.New(`not an operation such as {"get":{"key":"a"}}: ` + plain(err))
 	}
-	switch op := message.GetOperation().(type) {
-	case *keyvaluev1.Operation_Get:
-		return operation{call: client.OpGet(op.Get.GetKey()), kind: "get"}, nil
-	case *keyvaluev1.Operation_Set:
-		return parseSet(op.Set)
-	case *keyvaluev1.Operation_Delete:
-		conditions, err := parseCondition(op.Delete.GetPrecondition())
-		return operation{call: client.OpDelete(op.Delete.GetKey(), conditions...), kind: "delete"}, err
-	case *keyvaluev1.Operation_Touch:
-		options, err := writeOptions(op.Touch.GetTtl(), op.Touch.GetPrecondition())
-		return operation{call: client.OpTouch(op.Touch.GetKey(), options...), kind: "touch"}, err
-	case *keyvaluev1.Operation_Increment:
-		return parseIncrement(op.Increment), nil
+	kind, request := contract.Unwrap(&message)
+	if kind == nil {
+		return operation{}, fmt.Errorf("an operation must set exactly one of %s; got none", contract.OperationNames)
 	}
-	return operation{}, errors.New("the operation is empty: use get, set, delete, touch or increment")
+	call, err := forms[kind].read(request)
+	return operation{call: call, kind: kind}, err
 }
 
-// plain takes the package's name off the error of protojson, with the odd space that it has behind it.
+// plain removes the package name from an error of protojson, and the space after it, which may be a non-breaking one.
 func plain(err error) string {
 	return strings.TrimLeft(strings.TrimPrefix(err.Error(), "proto:"), " \u00a0")
 }
 
-func parseSet(set *keyvaluev1.SetRequest) (operation, error) {
+// newResultJSON returns the result of an operation as the contract's message OperationResult.
+func newResultJSON(kind *contract.Method, r client.Result) map[string]any {
+	if r.Err != nil {
+		return map[string]any{"error": newErrorJSON(r.Err)}
+	}
+	return map[string]any{kind.Name: forms[kind].write(r)}
+}
+
+func newErrorJSON(err error) errorJSON {
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		return errorJSON{Code: "unknown", Message: err.Error()}
+	}
+	return errorJSON{Code: e.Code.String(), Message: e.Message, Reason: e.Reason}
+}
+
+func reading[Request any](read func(Request) (client.Operation, error)) func(any) (client.Operation, error) {
+	return func(request any) (client.Operation, error) { return read(request.(Request)) }
+}
+
+func readGet(get *keyvaluev1.GetRequest) (client.Operation, error) {
+	return client.OpGet(get.GetKey()), nil
+}
+
+func readSet(set *keyvaluev1.SetRequest) (client.Operation, error) {
 	var value []byte
 	switch content := set.GetContent().(type) {
 	case *keyvaluev1.SetRequest_Value:
@@ -55,18 +103,28 @@ func parseSet(set *keyvaluev1.SetRequest) (operation, error) {
 	case *keyvaluev1.SetRequest_Data:
 		value = content.Data
 	default:
-		return operation{}, errors.New("the set has neither value nor data")
+		return client.Operation{}, errors.New("the set has neither value nor data")
 	}
 	options, err := writeOptions(set.GetTtl(), set.GetPrecondition())
-	return operation{call: client.OpSet(set.GetKey(), value, options...), kind: "set"}, err
+	return client.OpSet(set.GetKey(), value, options...), err
 }
 
-func parseIncrement(increment *keyvaluev1.IncrementRequest) operation {
+func readDelete(del *keyvaluev1.DeleteRequest) (client.Operation, error) {
+	conditions, err := parseCondition(del.GetPrecondition())
+	return client.OpDelete(del.GetKey(), conditions...), err
+}
+
+func readTouch(touch *keyvaluev1.TouchRequest) (client.Operation, error) {
+	options, err := writeOptions(touch.GetTtl(), touch.GetPrecondition())
+	return client.OpTouch(touch.GetKey(), options...), err
+}
+
+func readIncrement(increment *keyvaluev1.IncrementRequest) (client.Operation, error) {
 	options := []client.IncrementOption{client.Initial(increment.GetInitial())}
 	if ttl := increment.GetTtl(); ttl != nil {
 		options = append(options, client.TTL(ttl.AsDuration()))
 	}
-	return operation{call: client.OpIncrement(increment.GetKey(), increment.GetDelta(), options...), kind: "increment"}
+	return client.OpIncrement(increment.GetKey(), increment.GetDelta(), options...), nil
 }
 
 func writeOptions(ttl *durationpb.Duration, p *keyvaluev1.Precondition) ([]client.WriteOption, error) {
@@ -94,5 +152,5 @@ func parseCondition(p *keyvaluev1.Precondition) ([]client.Condition, error) {
 		}
 		return []client.Condition{client.IfAbsent()}, nil
 	}
-	return nil, errors.New("the precondition is empty: use etag or exists")
+	return nil, errors.New("the precondition is empty: set etag or exists")
 }
