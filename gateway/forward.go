@@ -77,7 +77,7 @@ func (f forwarder) Watch(
 		message, err := in.Receive()
 		switch {
 		case err != nil && f.stopping.Err() != nil:
-			return contract.ServiceUnavailable.Errorf("the gateway is stopping; resume from the last resume_token")
+			return contract.ServiceUnavailable.Errorf("the gateway is shutting down; resume from the last resume_token")
 		case errors.Is(err, io.EOF):
 			return contract.ServiceUnavailable.Errorf("the service ended the watch; resume from the last resume_token")
 		case err != nil:

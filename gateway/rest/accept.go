@@ -62,9 +62,9 @@ func negotiate(lines []string, text bool) (format, error) {
 
 func notAcceptableError(text bool) error {
 	if text {
-		return notAcceptable.Errorf("the value can be had as application/json, text/plain or application/octet-stream")
+		return notAcceptable.Errorf("the value is available as application/json, text/plain or application/octet-stream")
 	}
-	return notAcceptable.Errorf("the value is not text; it can be had as application/json or application/octet-stream")
+	return notAcceptable.Errorf("the value is not text; it is available as application/json or application/octet-stream")
 }
 
 // acceptable returns an error if lines exclude the one media type that there is.
@@ -74,7 +74,7 @@ func acceptable(lines []string, o offer) error {
 		return nil
 	}
 	if q, _ := o.weight(parseAccept(header)); q == 0 {
-		return notAcceptable.Errorf("this can be had as %s/%s", o.typ, o.subtype)
+		return notAcceptable.Errorf("this resource is available as %s/%s", o.typ, o.subtype)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
+	"key-value/internal/contract/problem"
 )
 
 // batch answers with the result of each operation, as the RPC has it in JSON: integers of 64 bits are strings.
@@ -87,5 +88,5 @@ func appendOperationError(b []byte, e *keyvaluev1.OperationError) []byte {
 		b = appendString(append(b, `,"reason":`...), e.GetReason())
 	}
 	b = appendString(append(b, `,"message":`...), e.GetMessage())
-	return appendMetadata(b, e.GetMetadata())
+	return problem.AppendMetadata(b, e.GetMetadata())
 }

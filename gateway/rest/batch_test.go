@@ -99,7 +99,7 @@ func TestBatchWithAFailure(t *testing.T) {
 			addr = startReal(t)
 			e := exchange{
 				request: postBatch, body: operations + `,"atomic":true}`,
-				status: row.status, reason: row.reason, detail: "operation 1: ",
+				status: row.status, reason: row.reason, detail: "Operation 1: ",
 			}
 			atomic := send(t, addr, e)
 			e.check(t, atomic)
@@ -124,16 +124,16 @@ func TestBatchThatCannotBeRead(t *testing.T) {
 		{"an unknown operation", `[{"put":{}}]`, "REQUEST_INVALID", "field /operations/0/put: unknown"},
 		{"an unknown member", `[{"get":{"key":"a","x":1}}]`, "REQUEST_INVALID", "field /operations/0/get/x: unknown"},
 		{"a member twice", `[{"get":{"key":"a"}},{"get":{"key":"a","key":"b"}}]`, "REQUEST_INVALID", "/operations/1/get/key: duplicate"},
-		{"two operations in one", `[{"get":{"key":"a"},"delete":{"key":"a"}}]`, "REQUEST_INVALID", "operation 0: an operation must set exactly one of get, set, delete, touch, increment; got 2"},
-		{"value and data", `[{"set":{"key":"a","value":"v","data":"dg=="}}]`, "REQUEST_INVALID", "operation 0: there is both"},
-		{"a TTL that is none", `[{"get":{"key":"a"}},{"set":{"key":"a","value":"v","ttl":"x"}}]`, "TTL_INVALID", `operation 1: ttl "x"`},
-		{"touch without ttl", `[{"touch":{"key":"a"}}]`, "REQUEST_INVALID", "operation 0: ttl is missing"},
+		{"two operations in one", `[{"get":{"key":"a"},"delete":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: an operation must set exactly one of get, set, delete, touch, increment; got 2"},
+		{"value and data", `[{"set":{"key":"a","value":"v","data":"dg=="}}]`, "REQUEST_INVALID", "Operation 0: both value and data"},
+		{"a TTL that is none", `[{"get":{"key":"a"}},{"set":{"key":"a","value":"v","ttl":"x"}}]`, "TTL_INVALID", `Operation 1: invalid ttl "x"`},
+		{"touch without ttl", `[{"touch":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: missing ttl"},
 		{"touch with a TTL that is none", `[{"touch":{"key":"a","ttl":"1d"}}]`, "TTL_INVALID", `"1d"`},
-		{"increment without delta", `[{"increment":{"key":"a"}}]`, "REQUEST_INVALID", "operation 0: delta is missing"},
+		{"increment without delta", `[{"increment":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: missing delta"},
 		{"a fraction as delta", `[{"increment":{"key":"a","delta":1.5}}]`, "REQUEST_INVALID", "field /operations/0/increment/delta"},
 		{
 			"two preconditions", `[{"delete":{"key":"a","precondition":{"etag":"x","exists":true}}}]`,
-			"REQUEST_INVALID", "operation 0: the precondition has both",
+			"REQUEST_INVALID", "Operation 0: a precondition must set exactly one of",
 		},
 		{"broken off", `[{"get":{"key":"a"}},`, "REQUEST_INVALID", "field /operations: unexpected EOF"},
 		{"broken off early", `[`, "REQUEST_INVALID", "byte 15"},

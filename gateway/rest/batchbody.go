@@ -31,7 +31,7 @@ func (o *operationBodies) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	}
 	for dec.PeekKind() != ']' {
 		if len(*o) == contract.MaxOperations {
-			return contract.BatchTooLarge.Errorf("a batch has at most %d operations", contract.MaxOperations)
+			return contract.BatchTooLarge.Errorf("too many operations in the batch: want at most %d", contract.MaxOperations)
 		}
 		var operation operationBody
 		if err := json.UnmarshalDecode(dec, &operation); err != nil {
@@ -173,7 +173,7 @@ func (b *preconditionBody) precondition() (*keyvaluev1.Precondition, error) {
 	case b == nil:
 		return nil, nil
 	case b.ETag != nil && b.Exists != nil:
-		return nil, contract.RequestInvalid.Errorf("the precondition has both etag and exists")
+		return nil, contract.RequestInvalid.Errorf("a precondition must set exactly one of etag and exists; got both")
 	case b.ETag != nil:
 		return mustBe(*b.ETag), nil
 	case b.Exists != nil:

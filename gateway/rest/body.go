@@ -18,7 +18,7 @@ import (
 // maxGrown is how much room a body gets, in bytes, before any of it has arrived.
 const maxGrown = 64 << 10
 
-const longBody = "the body is longer than %d bytes"
+const longBody = "the body exceeds %d bytes"
 
 // Media types of bodies.
 const (
@@ -62,7 +62,7 @@ func readBody(w http.ResponseWriter, r request, bound int, tooLarge contract.Rea
 		return nil, tooLarge.Errorf(longBody, bound)
 	}
 	if err != nil {
-		return nil, contract.RequestInvalid.Errorf("the body ended early, after %d bytes", body.Len())
+		return nil, contract.RequestInvalid.Errorf("incomplete body: it ended after %d bytes", body.Len())
 	}
 	return body.Bytes(), nil
 }
@@ -76,10 +76,10 @@ func mediaType(w http.ResponseWriter, h http.Header, supported ...string) (strin
 	known := strings.Join(supported, ", ")
 	w.Header().Set("Accept", known)
 	if media == mediaForm || media == mediaMultipart {
-		return "", mediaTypeUnsupported.Errorf("a form is not a value; curl -d and -F send one unless told "+
-			"otherwise: add -H 'Content-Type: %s'", supported[0])
+		return "", mediaTypeUnsupported.Errorf("a form is not a value: curl -d and -F send forms by default; "+
+			"add -H 'Content-Type: %s'", supported[0])
 	}
-	return "", mediaTypeUnsupported.Errorf("Content-Type %q is not one of: %s; in UTF-8",
+	return "", mediaTypeUnsupported.Errorf("unsupported Content-Type %q: want %s, in UTF-8",
 		strings.Join(h["Content-Type"], ", "), known)
 }
 
@@ -98,14 +98,14 @@ func parseContentType(lines []string) (string, bool) {
 // a value, as curl -C sends them.
 func checkWhole(w http.ResponseWriter, h http.Header) error {
 	if len(h["Content-Range"]) > 0 {
-		return contract.RequestInvalid.Errorf("Content-Range: a value cannot be written in parts")
+		return contract.RequestInvalid.Errorf("Content-Range is not supported: write the whole value")
 	}
 	encoding := strings.Join(h["Content-Encoding"], ", ")
 	if encoding == "" || strings.EqualFold(encoding, "identity") {
 		return nil
 	}
 	w.Header().Set("Accept-Encoding", "identity")
-	return mediaTypeUnsupported.Errorf("Content-Encoding %q: send the body as it is", encoding)
+	return mediaTypeUnsupported.Errorf("unsupported Content-Encoding %q: send the body uncompressed", encoding)
 }
 
 // decodeJSON reads one JSON value that fills into exactly: no unknown or repeated member, no other type,
@@ -120,9 +120,9 @@ func decodeJSON(body []byte, into any) error {
 	}
 	offset, pointer, what := describe(err)
 	if pointer == "" {
-		return contract.RequestInvalid.Errorf("the JSON body is wrong at byte %d: %s", offset, what)
+		return contract.RequestInvalid.Errorf("invalid JSON body at byte %d: %s", offset, what)
 	}
-	return contract.RequestInvalid.Errorf("the JSON body is wrong at byte %d, field %s: %s", offset, pointer, what)
+	return contract.RequestInvalid.Errorf("invalid JSON body at byte %d, field %s: %s", offset, pointer, what)
 }
 
 // describe says where in the JSON text and why err came about, without the names of Go types.
@@ -133,7 +133,7 @@ func describe(err error) (offset int64, pointer jsontext.Pointer, what string) {
 	e, ok := errors.AsType[*json.SemanticError](err)
 	switch {
 	case !ok:
-		return 0, "", "it cannot be read"
+		return 0, "", "unreadable"
 	case e.Err != nil:
 		return e.ByteOffset, e.JSONPointer, e.Err.Error()
 	}

@@ -33,7 +33,7 @@ func TestJSONBody(t *testing.T) {
 		{"bytes that are not UTF-8", "{\"value\":\"\xff\"}", "REQUEST_INVALID", "field /value: invalid UTF-8"},
 		{"a lone surrogate", `{"value":"\ud800"}`, "REQUEST_INVALID", "field /value: invalid surrogate"},
 		{"a raw control character", "{\"value\":\"\x01\"}", "REQUEST_INVALID", "field /value"},
-		{"value and data", `{"value":"v","data":"dg=="}`, "REQUEST_INVALID", "both"},
+		{"value and data", `{"value":"v","data":"dg=="}`, "REQUEST_INVALID", "Both value and data"},
 		{"neither value nor data", `{"ttl":"5m"}`, "VALUE_INVALID", "neither"},
 		{"a value that is null", `{"value":null}`, "VALUE_INVALID", "neither"},
 		{"null as a whole", `null`, "VALUE_INVALID", "neither"},

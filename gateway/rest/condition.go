@@ -41,7 +41,7 @@ func (c condition) checkMatch(now state) error {
 	case c.match.Any():
 		return contract.KeyAbsent.Errorf("If-Match: the key does not exist")
 	}
-	return contract.ETagMismatch.Errorf("If-Match: the entry is not in a version that is listed")
+	return contract.ETagMismatch.Errorf("If-Match: no listed entity tag matches the entry")
 }
 
 // checkWrite returns why a write must not happen, or nil.
@@ -53,9 +53,9 @@ func (c condition) checkWrite(now state) error {
 	case !now.exists || !c.noneMatch.MatchesWeakly(now.etag):
 		return nil
 	case c.noneMatch.Any():
-		return contract.KeyExists.Errorf("If-None-Match: the key exists")
+		return contract.KeyExists.Errorf("If-None-Match: the key already exists")
 	}
-	return contract.ETagMismatch.Errorf("If-None-Match: the entry is in a version that is listed")
+	return contract.ETagMismatch.Errorf("If-None-Match: a listed entity tag matches the entry")
 }
 
 // precondition returns c as the service knows it, nil for none, or false if the service has no such thing.
@@ -88,7 +88,7 @@ func mustBe(tag string) *keyvaluev1.Precondition {
 func refuseConditions(h http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if len(h.Values(name)) > 0 {
-			return contract.RequestInvalid.Errorf("%s has no meaning here; in a batch, an operation may have a precondition", name)
+			return contract.RequestInvalid.Errorf("%s is not supported on this route; in a batch, set precondition on the operation", name)
 		}
 	}
 	return nil
@@ -125,7 +125,7 @@ func (a *api) conditionally(
 			return err
 		}
 	}
-	return contract.Overloaded.Errorf("the key changes too often to check the condition; nothing was written")
+	return contract.Overloaded.Errorf("the key changes too often to check the condition; nothing was written, retry later")
 }
 
 func (a *api) state(ctx context.Context, key string) (state, error) {

@@ -113,7 +113,7 @@ func appendEvent(b []byte, event *keyvaluev1.Event) []byte {
 // addError adds err as the problem that an answer would have been.
 func (s *eventStream) addError(err error) {
 	b := append(s.buffer, "event: error\ndata: "...)
-	s.buffer = append(problemOf(err).appendJSON(b), "\n\n"...)
+	s.buffer = append(failureOf(err).Append(b), "\n\n"...)
 }
 
 // flush sends what was added, past all buffers.

@@ -33,17 +33,17 @@ func DecodeEntry(body []byte) (key string, value *string, data []byte, err error
 	return e.Key, e.Value, e.Data, err
 }
 
-// Kind is how a reason is answered.
-type Kind struct {
-	Status int
-	Title  string
+// Status is the status code of a reason, and the title of its problem.
+type Status struct {
+	Code  int
+	Title string
 }
 
-// Kinds returns every reason that can be answered, :: reason → how.
-func Kinds() map[string]Kind {
-	all := map[string]Kind{}
-	for r, k := range kinds {
-		all[string(r)] = Kind{k.status, k.title}
+// Statuses returns every reason that a response can have, :: reason → status.
+func Statuses() map[string]Status {
+	all := map[string]Status{}
+	for r, s := range statuses {
+		all[string(r)] = Status{s.code, s.title}
 	}
 	return all
 }

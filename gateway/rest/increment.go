@@ -21,7 +21,7 @@ type incrementBody struct {
 
 func (b incrementBody) request() (*keyvaluev1.IncrementRequest, error) {
 	if b.Delta == nil {
-		return nil, contract.RequestInvalid.Errorf(`delta is missing; send "delta":1 to add one`)
+		return nil, contract.RequestInvalid.Errorf(`missing delta: send "delta":1 to add one`)
 	}
 	ttl, err := parseTTLIfAny(b.TTL)
 	if err != nil {
@@ -59,7 +59,7 @@ func (a *api) increment(w http.ResponseWriter, r request) error {
 	return nil
 }
 
-var errInteger = errors.New("it takes an integer of 64 bits, as a number or as a string")
+var errInteger = errors.New("want a 64-bit integer, as a number or a string")
 
 // integer is a signed 64-bit integer, as a JSON number or as its decimal text in a string: most languages
 // read JSON numbers as floats, which hold 53 bits.

@@ -3,8 +3,6 @@ package rest
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"maps"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -102,19 +100,4 @@ func content(entry *keyvaluev1.Entry) []byte {
 func isText(entry *keyvaluev1.Entry) bool {
 	_, ok := entry.GetContent().(*keyvaluev1.Entry_Value)
 	return ok
-}
-
-// appendMetadata appends a member of an object, unless there is nothing to say.
-func appendMetadata(b []byte, metadata map[string]string) []byte {
-	if len(metadata) == 0 {
-		return b
-	}
-	b = append(b, `,"metadata":`...)
-	before := byte('{')
-	for _, name := range slices.Sorted(maps.Keys(metadata)) {
-		b = appendString(append(b, before), name)
-		b = appendString(append(b, ':'), metadata[name])
-		before = ','
-	}
-	return append(b, '}')
 }

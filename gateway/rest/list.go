@@ -53,7 +53,7 @@ func listRequest(query url.Values) (*keyvaluev1.ListRequest, error) {
 func parsePageSize(s string) (int32, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, contract.RequestInvalid.Errorf("pageSize %q is not a number from 1 to %d, or 0 for %d",
+		return 0, contract.RequestInvalid.Errorf("invalid pageSize %q: want a number from 1 to %d, or 0 for the default of %d",
 			s, contract.MaxPageSize, contract.DefaultPageSize)
 	}
 	return int32(min(n, contract.MaxPageSize)), nil
@@ -67,7 +67,7 @@ func parseView(s string) (keysOnly bool, err error) {
 	case "full":
 		return false, nil
 	}
-	return false, contract.RequestInvalid.Errorf(`view %q is neither "full" nor "keys"`, s)
+	return false, contract.RequestInvalid.Errorf(`invalid view %q: want "full" or "keys"`, s)
 }
 
 // nextLink is the same request for the next page (RFC 8288). Escaping leaves nothing that could end the

@@ -102,10 +102,10 @@ func TestEveryQueryParameterIsDescribedAndNothingElse(t *testing.T) {
 
 func TestEveryReasonIsDescribedAndNothingElse(t *testing.T) {
 	t.Parallel()
-	kinds := rest.Kinds()
-	delete(kinds, "CANCELED") // is for the log: there is nobody to be told
+	statuses := rest.Statuses()
+	delete(statuses, "CANCELED") // is for the log: there is nobody to be told
 	for _, name := range contractReasons(t) {
-		if _, ok := kinds[name]; !ok {
+		if _, ok := statuses[name]; !ok {
 			t.Errorf("%s is not answered in a way of its own", name)
 		}
 	}
@@ -115,15 +115,15 @@ func TestEveryReasonIsDescribedAndNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range enum["enum"].([]any) {
-		if _, ok := kinds[name.(string)]; !ok {
+		if _, ok := statuses[name.(string)]; !ok {
 			t.Errorf("%s is described, and is no reason", name)
 		}
 	}
 	examples := d.problems(t)
-	for name, kind := range kinds {
+	for name, status := range statuses {
 		p, ok := examples[name]
-		if !ok || p.Status != kind.Status || p.Title != kind.Title || !slices.Contains(enum["enum"].([]any), any(name)) {
-			t.Errorf("the example of %s is %+v, want %+v", name, p, kind)
+		if !ok || p.Status != status.Code || p.Title != status.Title || !slices.Contains(enum["enum"].([]any), any(name)) {
+			t.Errorf("the example of %s is %+v, want %+v", name, p, status)
 		}
 	}
 }

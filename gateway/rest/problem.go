@@ -6,45 +6,45 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"connectrpc.com/connect/v2"
 
 	"key-value/internal/admission"
 	"key-value/internal/contract"
+	"key-value/internal/contract/problem"
 )
 
-// problem is an answer as RFC 9457 has it, in application/problem+json.
-type problem struct {
-	kind
-	reason   contract.Reason
-	detail   string
-	metadata map[string]string // ErrorInfo.metadata
-	retry    time.Duration     // when to ask again, if the status is one that says so; zero: soon
+// failure is the response to a request that failed.
+type failure struct {
+	problem.Problem
+	retryAfter time.Duration // for 429 and 503; less than a second counts as one
 }
 
-// Values of headers that are the same for every problem.
+// Values of headers, shared by all responses and never written to.
 var (
-	problemType  = []string{"application/problem+json"}
-	authenticate = []string{`Bearer realm="keyvalue"`}
-	soon         = []string{"1"} // seconds
+	challenge = []string{`Bearer realm="keyvalue"`}
+	oneSecond = []string{"1"}
 )
 
-// WriteError answers r with err in application/problem+json. The status follows from the reason of err, or
-// else from its code; what an internal error says is not shown.
+// WriteError answers r with err as application/problem+json. The status follows from the reason of err, or from its
+// code if it has no reason. The message of an internal error is not shown.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	if err == admission.ErrOverloaded {
 		writeOverloaded(w, r)
 		return
 	}
-	p := problemOf(err)
+	f := failureOf(err)
 	h := w.Header()
 	setCommonHeaders(h)
-	p.setHeaders(h)
-	writeBody(w, r, p.status, append(p.appendJSON(nil), '\n'))
+	f.setHeaders(h)
+	f.Write(w, r)
 }
 
-// WriteWrongMethod answers r, whose path has only the methods that are allowed, and OPTIONS, which it answers too.
+// WriteWrongMethod answers r, a request for a path that has only the allowed methods. It answers OPTIONS too.
 func WriteWrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string) {
 	route := &route{}
 	for _, name := range allowed {
@@ -58,63 +58,64 @@ func WriteWrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string)
 	WriteError(w, r, route.refuse(w, r))
 }
 
-// problemOf describes err. Only a message that comes with a reason was written for the caller; others are a
-// transport's and may tell what is behind the gateway.
-func problemOf(err error) problem {
-	r, metadata, said := reasonOf(err)
-	p := problem{kind: kinds[r], reason: r, metadata: metadata}
-	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
-		p.retry = contract.RetryDelay(err)
+// failureOf describes err. Only a message with a reason was written for the caller: any other comes from a transport and
+// may name what the gateway connects to.
+func failureOf(err error) failure {
+	reason, metadata, given := reasonOf(err)
+	s := statuses[reason]
+	f := failure{Problem: problem.Problem{Status: s.code, Title: s.title, Reason: string(reason), Metadata: metadata}}
+	if s.code == http.StatusTooManyRequests || s.code == http.StatusServiceUnavailable {
+		f.retryAfter = contract.RetryDelay(err)
 	}
-	p.detail = p.title
-	if e, ok := errors.AsType[*connect.Error](err); ok && said && r != internal {
-		p.detail = cmp.Or(e.Message(), p.title)
+	message := s.title
+	if e, ok := errors.AsType[*connect.Error](err); ok && given && reason != internal {
+		message = cmp.Or(e.Message(), s.title)
 	}
-	return p
+	f.Detail = sentence(message)
+	return f
 }
 
-// overloaded is the body of the answer to [admission.ErrOverloaded].
-var overloaded = append(problemOf(admission.ErrOverloaded).appendJSON(nil), '\n')
+// sentence makes an error message a sentence: it begins with a capital letter, unless it begins with the name of a field
+// such as page_token, and ends with a full stop.
+func sentence(message string) string {
+	word, _, _ := strings.Cut(message, " ")
+	first, size := utf8.DecodeRuneInString(word)
+	if strings.IndexFunc(strings.TrimRight(word, ",:;"), notLower) < 0 {
+		message = string(unicode.ToUpper(first)) + message[size:]
+	}
+	if strings.HasSuffix(message, ".") {
+		return message
+	}
+	return message + "."
+}
 
-// writeOverloaded answers r with the body made before: a refusal must cost next to nothing.
+func notLower(r rune) bool { return !unicode.IsLower(r) }
+
+// overloaded is the body of the response to [admission.ErrOverloaded]. Encoding it once keeps a rejection cheap.
+var overloaded = append(failureOf(admission.ErrOverloaded).Append(nil), '\n')
+
 func writeOverloaded(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	setCommonHeaders(h)
-	h["Content-Type"] = problemType
-	h["Retry-After"] = soon
-	writeBody(w, r, http.StatusServiceUnavailable, overloaded)
+	h["Retry-After"] = oneSecond
+	problem.Write(w, r, http.StatusServiceUnavailable, overloaded)
 }
 
-func (p problem) setHeaders(h http.Header) {
-	h["Content-Type"] = problemType
-	switch p.status {
+func (f failure) setHeaders(h http.Header) {
+	switch f.Status {
 	case http.StatusUnauthorized:
-		h["Www-Authenticate"] = authenticate
+		h["Www-Authenticate"] = challenge
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		h["Retry-After"] = retryAfter(p.retry)
+		h["Retry-After"] = retryAfter(f.retryAfter)
 	}
 }
 
-// retryAfter returns whole seconds, at least one.
+// retryAfter returns wait in whole seconds, rounded up and at least one.
 func retryAfter(wait time.Duration) []string {
 	if wait <= time.Second {
-		return soon
+		return oneSecond
 	}
 	return []string{strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)}
-}
-
-func (p problem) appendJSON(b []byte) []byte {
-	b = append(b, `{"type":`...)
-	b = appendString(b, "urn:keyvalue:reason:"+string(p.reason))
-	b = append(b, `,"title":`...)
-	b = appendString(b, p.title)
-	b = append(b, `,"status":`...)
-	b = strconv.AppendInt(b, int64(p.status), 10)
-	b = append(b, `,"detail":`...)
-	b = appendString(b, p.detail)
-	b = append(b, `,"reason":`...)
-	b = appendString(b, string(p.reason))
-	return append(appendMetadata(b, p.metadata), '}')
 }
 
 // Reasons that only REST has.
@@ -132,17 +133,17 @@ const (
 	internal      contract.Reason = "INTERNAL"
 )
 
-// statusClientClosedRequest is what proxies log for a request whose caller has gone away.
+// statusClientClosedRequest is the status that proxies log for a request whose caller has disconnected.
 const statusClientClosedRequest = 499
 
-// kind is how a reason is answered.
-type kind struct {
-	status int
-	title  string
+// status is the status code of a reason, and the title of its problem.
+type status struct {
+	code  int
+	title string
 }
 
-// kinds has every reason that can be answered.
-var kinds = map[contract.Reason]kind{
+// statuses holds every reason that a response can have.
+var statuses = map[contract.Reason]status{
 	contract.KeyNotFound:        {http.StatusNotFound, "Key not found"},
 	contract.ETagMismatch:       {http.StatusPreconditionFailed, "Version does not match"},
 	contract.KeyExists:          {http.StatusPreconditionFailed, "Key exists"},
@@ -175,16 +176,16 @@ var kinds = map[contract.Reason]kind{
 	internal:      {http.StatusInternalServerError, "Internal error"},
 }
 
-// reasonOf returns the reason of err, which kinds has, its metadata, and whether err said a reason itself.
-func reasonOf(err error) (r contract.Reason, metadata map[string]string, said bool) {
+// reasonOf returns a reason of statuses for err, the metadata of err, and whether err has a reason itself.
+func reasonOf(err error) (r contract.Reason, metadata map[string]string, given bool) {
 	r, metadata, _ = contract.ErrorInfo(err)
-	if _, ok := kinds[r]; ok {
+	if _, ok := statuses[r]; ok {
 		return r, metadata, true
 	}
 	return fallback(err), metadata, r != ""
 }
 
-// fallback chooses a reason for an error that has none which is known here.
+// fallback chooses a reason for an error whose reason is missing or unknown.
 func fallback(err error) contract.Reason {
 	switch connect.CodeOf(err) {
 	case connect.CodeCanceled:
@@ -199,7 +200,7 @@ func fallback(err error) contract.Reason {
 		return contract.APIKeyInvalid
 	case connect.CodePermissionDenied:
 		return contract.PermissionDenied
-	case connect.CodeResourceExhausted: // a transport's: the message is longer than it takes
+	case connect.CodeResourceExhausted: // from a transport: the message is longer than its bound
 		return contract.ValueTooLarge
 	case connect.CodeUnimplemented:
 		return unimplemented
@@ -209,7 +210,7 @@ func fallback(err error) contract.Reason {
 	return ofContext(err)
 }
 
-// ofContext chooses a reason for an error that did not come from the service at all.
+// ofContext chooses a reason for an error that did not come from the service.
 func ofContext(err error) contract.Reason {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

@@ -37,7 +37,7 @@ func TestReason(t *testing.T) {
 			for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE"} {
 				e := exchange{
 					request: method + " /v1/values/hello", body: bodyOf(method),
-					status: status, reason: string(why), detail: "what the service says",
+					status: status, reason: string(why), detail: "What the service says.",
 				}
 				e.check(t, send(t, addr, e))
 			}
@@ -95,14 +95,27 @@ func TestWriteError(t *testing.T) {
 		{
 			name: "every field of a problem", err: contract.APIKeyInvalid.Errorf("no valid key"),
 			want: `{"type":"urn:keyvalue:reason:API_KEY_INVALID","title":"Invalid API key","status":401,` +
-				`"detail":"no valid key","reason":"API_KEY_INVALID"}` + "\n",
+				`"detail":"No valid key.","reason":"API_KEY_INVALID"}` + "\n",
 		},
 		{
 			name: "metadata in the order of its names",
 			err:  contract.KeyNotFound.NewError(connect.CodeNotFound, map[string]string{"operation": "3", "key": "a\"b"}, "gone"),
 			want: `{"type":"urn:keyvalue:reason:KEY_NOT_FOUND","title":"Key not found","status":404,` +
-				`"detail":"gone","reason":"KEY_NOT_FOUND","metadata":{"key":"a\"b","operation":"3"}}` + "\n",
+				`"detail":"Gone.","reason":"KEY_NOT_FOUND","metadata":{"key":"a\"b","operation":"3"}}` + "\n",
 		},
+	}
+	for message, want := range map[string]string{
+		"resume_token is too old": "resume_token is too old.", // the name of a field stays as it is
+		"pageToken is too old":    "pageToken is too old.",
+		"Already a sentence.":     "Already a sentence.",
+		"overloaded: retry":       "Overloaded: retry.",
+	} {
+		rows = append(rows, struct {
+			name string
+			err  error
+			want string
+		}{"the detail of " + message, contract.RequestInvalid.Errorf("%s", message), `{"type":"urn:keyvalue:reason:REQUEST_INVALID",` +
+			`"title":"Invalid request","status":400,"detail":"` + want + `","reason":"REQUEST_INVALID"}` + "\n"})
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

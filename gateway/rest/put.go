@@ -105,7 +105,7 @@ func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, er
 		return nil, err
 	}
 	if set.Content == nil {
-		return nil, contract.ValueInvalid.Errorf(`the body has neither value nor data; for an empty value, send "value":""`)
+		return nil, contract.ValueInvalid.Errorf(`the body has neither value nor data: for an empty value, send "value":""`)
 	}
 	return set, nil
 }
@@ -114,7 +114,7 @@ func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, er
 func (b valueBody) addContent(set *keyvaluev1.SetRequest) error {
 	switch {
 	case b.Value != nil && b.Data != nil:
-		return contract.RequestInvalid.Errorf("there is both a value and data")
+		return contract.RequestInvalid.Errorf("both value and data are set: set one of them")
 	case b.Value != nil:
 		set.Content = &keyvaluev1.SetRequest_Value{Value: *b.Value}
 	case b.Data != nil:

@@ -144,7 +144,7 @@ func TestTTL(t *testing.T) {
 		{
 			name: "given in the query and in the body", request: put + "1s",
 			header: []string{"Content-Type: application/json"}, body: `{"value":"v","ttl":"1s"}`,
-			status: 400, reason: "REQUEST_INVALID", detail: "both",
+			status: 400, reason: "REQUEST_INVALID", detail: "Both the query and the body",
 		},
 		{
 			name: "malformed in the body", request: "PUT /v1/values/new", header: []string{"Content-Type: application/json"},

@@ -31,7 +31,7 @@ func parseQuery(raw string, known []string) (url.Values, error) {
 	}
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, contract.RequestInvalid.Errorf("the query is malformed: %v", err)
+		return nil, contract.RequestInvalid.Errorf("malformed query: %v", err)
 	}
 	for name, values := range query {
 		if err := checkParameter(name, values, known); err != nil {
@@ -52,14 +52,14 @@ var malformed = map[string]contract.Reason{
 func checkParameter(name string, values, known []string) error {
 	switch times := len(values); {
 	case !slices.Contains(known, name) && len(known) == 0:
-		return contract.RequestInvalid.Errorf("the query parameter %q is unknown; none is known here", name)
+		return contract.RequestInvalid.Errorf("unknown query parameter %q: this route has none", name)
 	case !slices.Contains(known, name):
-		return contract.RequestInvalid.Errorf("the query parameter %q is unknown; known here: %s",
+		return contract.RequestInvalid.Errorf("unknown query parameter %q: want one of %s",
 			name, strings.Join(known, ", "))
 	case times > 1:
-		return contract.RequestInvalid.Errorf("the query parameter %q is given %d times", name, times)
+		return contract.RequestInvalid.Errorf("query parameter %q is given %d times: give it once", name, times)
 	case !utf8.ValidString(values[0]):
-		return cmp.Or(malformed[name], contract.RequestInvalid).Errorf("the query parameter %q is not UTF-8", name)
+		return cmp.Or(malformed[name], contract.RequestInvalid).Errorf("query parameter %q is not UTF-8", name)
 	}
 	return nil
 }
@@ -70,10 +70,10 @@ func checkParameter(name string, values, known []string) error {
 func decodeKey(escaped string) (string, error) {
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
-		return "", contract.KeyInvalid.Errorf("the key is not percent-encoded as it must be: %v", err)
+		return "", contract.KeyInvalid.Errorf("invalid percent-encoding of the key: %v", err)
 	}
 	if !utf8.ValidString(key) {
-		return "", contract.KeyInvalid.Errorf("the key is not UTF-8: %q", key)
+		return "", contract.KeyInvalid.Errorf("invalid key %q: want UTF-8", key)
 	}
 	return key, nil
 }

@@ -157,7 +157,7 @@ func (a *api) find(path string) (*route, string, error) {
 			return &a.routes[i], key, err
 		}
 	}
-	return nil, "", routeNotFound.Errorf("there is nothing at %s", path)
+	return nil, "", routeNotFound.Errorf("no route for %q", path)
 }
 
 // method returns the method of the given name. A nil route has none.
@@ -184,7 +184,7 @@ func (r *route) allowed() string {
 // refuse returns why r's method is not answered, and says which are.
 func (r *route) refuse(w http.ResponseWriter, req *http.Request) error {
 	w.Header()["Allow"] = r.allow
-	return methodNotAllowed.Errorf("%q is not one of %s", req.Method, r.allow[0])
+	return methodNotAllowed.Errorf("method %q is not allowed: use %s", req.Method, r.allow[0])
 }
 
 // options answers OPTIONS.

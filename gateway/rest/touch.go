@@ -35,7 +35,7 @@ func (t *givenTTL) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 func (t givenTTL) parse() (*durationpb.Duration, error) {
 	if !t.given {
-		return nil, contract.RequestInvalid.Errorf(`ttl is missing; send "ttl":"5m" to set it, or "ttl":null to remove it`)
+		return nil, contract.RequestInvalid.Errorf(`missing ttl: send "ttl":"5m" to set a TTL, or "ttl":null to remove it`)
 	}
 	return parseTTLIfAny(t.text)
 }
@@ -82,7 +82,7 @@ func (r request) ttl(inBody *string) (*durationpb.Duration, error) {
 	inQuery := r.query.Has("ttl")
 	switch {
 	case inQuery && inBody != nil:
-		return nil, contract.RequestInvalid.Errorf("ttl is given both in the query and in the body")
+		return nil, contract.RequestInvalid.Errorf("both the query and the body set ttl: set it once")
 	case inQuery:
 		return parseTTL(r.query.Get("ttl"))
 	}
@@ -103,7 +103,7 @@ func parseTTL(s string) (*durationpb.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {
 		return nil, contract.TTLInvalid.Errorf(
-			`ttl %q is not a duration such as "90s", "5m" or "1h30m", more than 0 and at most "87600h"`, s)
+			`invalid ttl %q: want a duration such as "90s", "5m" or "1h30m", more than 0 and at most "87600h"`, s)
 	}
 	return durationpb.New(d), nil
 }

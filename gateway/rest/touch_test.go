@@ -40,7 +40,7 @@ func TestTouch(t *testing.T) {
 		},
 		{
 			name: "null as a whole", request: patch + "hello", header: js, body: `null`,
-			status: 400, reason: "REQUEST_INVALID", detail: "ttl is missing",
+			status: 400, reason: "REQUEST_INVALID", detail: "Missing ttl",
 		},
 		{
 			name: "a number of seconds", request: patch + "hello", header: js, body: `{"ttl":300}`,

@@ -72,7 +72,7 @@ func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
 		req.ResumeToken, req.Snapshot = id, false
 	}
 	if !utf8.ValidString(req.ResumeToken) {
-		return nil, contract.RequestInvalid.Errorf("Last-Event-ID is not the id of an event")
+		return nil, contract.RequestInvalid.Errorf("invalid Last-Event-ID: want the id of an event")
 	}
 	return req, setTarget(req, r.query)
 }
@@ -80,13 +80,13 @@ func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
 func setTarget(req *keyvaluev1.WatchRequest, query url.Values) error {
 	switch key, prefix := query.Has("key"), query.Has("prefix"); {
 	case key && prefix:
-		return contract.RequestInvalid.Errorf("key and prefix are both given; a watch has one of them")
+		return contract.RequestInvalid.Errorf("both key and prefix are set: a watch has one of them")
 	case key:
 		req.Target = &keyvaluev1.WatchRequest_Key{Key: query.Get("key")}
 	case prefix:
 		req.Target = &keyvaluev1.WatchRequest_Prefix{Prefix: query.Get("prefix")}
 	default:
-		return contract.RequestInvalid.Errorf("nothing to watch: give key, or prefix, which may be empty for all keys")
+		return contract.RequestInvalid.Errorf("nothing to watch: set key, or set prefix, which may be empty for all keys")
 	}
 	return nil
 }
@@ -98,7 +98,7 @@ func parseBool(query url.Values, name string) (bool, error) {
 	case "false":
 		return false, nil
 	default:
-		return false, contract.RequestInvalid.Errorf("%s %q is neither true nor false", name, s)
+		return false, contract.RequestInvalid.Errorf("invalid %s %q: want true or false", name, s)
 	}
 }
 
@@ -152,7 +152,7 @@ func (f *feed) receive(ctx context.Context, watch watchFunc, req *keyvaluev1.Wat
 func (a *api) ended(err error) error {
 	switch {
 	case a.stopping.Err() != nil:
-		return contract.ServiceUnavailable.Errorf("the gateway is stopping; resume from the id of the last event")
+		return contract.ServiceUnavailable.Errorf("the gateway is shutting down; resume from the id of the last event")
 	case errors.Is(err, io.EOF):
 		return contract.ServiceUnavailable.Errorf("the service ended the watch; resume from the id of the last event")
 	}

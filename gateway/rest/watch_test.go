@@ -145,8 +145,8 @@ func TestWatchThatIsRefused(t *testing.T) {
 		reason      string
 		detail      string
 	}{
-		{"nothing to watch", "", nil, 400, "REQUEST_INVALID", "give key, or prefix"},
-		{"a key and a prefix", "?key=a&prefix=a", nil, 400, "REQUEST_INVALID", "both"},
+		{"nothing to watch", "", nil, 400, "REQUEST_INVALID", "set key, or set prefix"},
+		{"a key and a prefix", "?key=a&prefix=a", nil, 400, "REQUEST_INVALID", "Both key and prefix"},
 		{"an empty key", "?key=", nil, 400, "KEY_INVALID", "empty"},
 		{"a key that is not UTF-8", "?key=%FF", nil, 400, "KEY_INVALID", "key"},
 		{"a prefix that no key has", "?prefix=%00", nil, 400, "KEY_INVALID", "prefix"},

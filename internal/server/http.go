@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 
+	"key-value/internal/contract/problem"
 	"key-value/internal/server/split"
 )
 
@@ -75,7 +76,8 @@ func boundHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor == 1 && headerSize(r) > headerBytes {
 			w.Header().Set("Connection", "close")
-			problem(w, http.StatusRequestHeaderFieldsTooLarge, "the headers have more than 16 KiB")
+			tooLong := problem.Problem{Status: http.StatusRequestHeaderFieldsTooLarge, Detail: "The headers exceed 16 KiB."}
+			tooLong.Write(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -2,9 +2,10 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
+
+	"key-value/internal/contract/problem"
 )
 
 // Probes answers /health, /livez and /readyz without a key, as plain HTTP, and hands the rest to next.
@@ -32,19 +33,11 @@ func answer(w http.ResponseWriter, r *http.Request, ok bool) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
-		problem(w, http.StatusMethodNotAllowed, "probes are read with GET")
+		problem.Problem{Status: http.StatusMethodNotAllowed, Detail: "Probes answer GET and HEAD only."}.Write(w, r)
 	case !ok:
-		problem(w, http.StatusServiceUnavailable, "not ready for traffic")
+		problem.Problem{Status: http.StatusServiceUnavailable, Detail: "The server is not ready for traffic."}.Write(w, r)
 	default:
 		header.Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"status":"ok"}`+"\n")
 	}
-}
-
-// problem writes problem+json (RFC 9457) of the kind that has no reason beyond its status.
-func problem(w http.ResponseWriter, status int, detail string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_, _ = fmt.Fprintf(w, `{"type":"about:blank","title":%q,"status":%d,"detail":%q}`+"\n",
-		http.StatusText(status), status, detail)
 }

@@ -7,8 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"time"
+
+	"key-value/internal/contract/problem"
 )
 
 // lingerTime is how long somebody who does not speak TLS has to read that this is what is spoken.
@@ -52,8 +55,9 @@ func isHTTP(begin [5]byte) bool {
 // that looks, and say so.
 func askForTLS(conn net.Conn) {
 	_ = conn.SetDeadline(time.Now().Add(lingerTime))
-	_, _ = io.WriteString(conn, "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n"+
-		`{"type":"about:blank","title":"Bad Request","status":400,"detail":"this port speaks TLS: use https"}`+"\n")
+	response := []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: " + problem.ContentType + "\r\nConnection: close\r\n\r\n")
+	p := problem.Problem{Status: http.StatusBadRequest, Detail: "This port requires TLS: use https://."}
+	_, _ = conn.Write(append(p.Append(response), '\n'))
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
