@@ -3,9 +3,6 @@ package kvservice
 import (
 	"context"
 	"errors"
-	"strconv"
-
-	"connectrpc.com/connect/v2"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
@@ -38,12 +35,12 @@ func (s *Service) atomicBatch(
 	for i, operation := range req.GetOperations() {
 		var err error
 		if ops[i], err = s.readOperation(operation); err != nil {
-			return nil, atOperation(i, err)
+			return nil, contract.AtOperation(i, err)
 		}
 	}
 	results, err := s.engine.Batch(ctx, ops, true)
 	if failed, ok := errors.AsType[*store.BatchError](err); ok {
-		return nil, atOperation(failed.Index, failure(ops[failed.Index].Key, failed.Err))
+		return nil, contract.AtOperation(failed.Index, failure(ops[failed.Index].Key, failed.Err))
 	}
 	if err != nil {
 		return nil, failure("", err)
@@ -90,16 +87,6 @@ func interleave(
 		results[i], done = done[0], done[1:]
 	}
 	return results
-}
-
-// atOperation adds to err which operation of the batch it belongs to.
-func atOperation(index int, err error) error {
-	e, ok := errors.AsType[*connect.Error](err)
-	if !ok {
-		return err
-	}
-	return contract.ReasonOf(err).NewError(e.Code(), map[string]string{"operation": strconv.Itoa(index)},
-		"operation "+strconv.Itoa(index)+": "+e.Message())
 }
 
 // operation is what a batch does with one kind of operation.

@@ -1,10 +1,6 @@
 package rest
 
 import (
-	"errors"
-	"strconv"
-
-	"connectrpc.com/connect/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -83,20 +79,10 @@ func (b batchBody) request() (*keyvaluev1.BatchRequest, error) {
 	for i, body := range b.Operations {
 		var err error
 		if req.Operations[i], err = body.operation(); err != nil {
-			return nil, atOperation(i, err)
+			return nil, contract.AtOperation(i, err)
 		}
 	}
 	return req, nil
-}
-
-// atOperation says which operation err is about, in the way in which the service does.
-func atOperation(index int, err error) error {
-	e, ok := errors.AsType[*connect.Error](err)
-	if !ok {
-		return err
-	}
-	i := strconv.Itoa(index)
-	return contract.ReasonOf(err).NewError(e.Code(), map[string]string{"operation": i}, "operation "+i+": "+e.Message())
 }
 
 // operation returns an empty operation for an empty body.

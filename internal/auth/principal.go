@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -54,37 +53,32 @@ func FromContext(ctx context.Context) *Principal {
 }
 
 // MayWrite returns an error with reason PERMISSION_DENIED if p may not write key.
-func (p *Principal) MayWrite(key string) error { return p.denial(nil, p.needsKey(Write, key)) }
+func (p *Principal) MayWrite(key string) error { return p.denial(p.needsKey(Write, key)) }
 
 // may returns an error with reason PERMISSION_DENIED if p may not make the call whose request is message. Of a batch it
 // may make all, or none.
 func (p *Principal) may(message any) error {
 	batch, ok := message.(*keyvaluev1.BatchRequest)
 	if !ok {
-		return p.denial(nil, p.lacks(contract.MethodFor(message), message))
+		return p.denial(p.lacks(contract.MethodFor(message), message))
 	}
 	if p.all {
 		return nil
 	}
 	for i, operation := range batch.GetOperations() {
-		if lacks := p.lacks(contract.Unwrap(operation)); lacks != "" {
-			index := strconv.Itoa(i)
-			return p.denial(map[string]string{"operation": index}, lacks)
+		if err := p.denial(p.lacks(contract.Unwrap(operation))); err != nil {
+			return contract.AtOperation(i, err)
 		}
 	}
 	return nil
 }
 
 // denial returns why p is refused what it lacks, and nil if that is nothing.
-func (p *Principal) denial(metadata map[string]string, lacks string) error {
+func (p *Principal) denial(lacks string) error {
 	if lacks == "" {
 		return nil
 	}
-	message := fmt.Sprintf("the API key %q may not %s", p.ID, lacks)
-	if index, ok := metadata["operation"]; ok {
-		message = "operation " + index + ": " + message
-	}
-	return contract.PermissionDenied.NewError(contract.PermissionDenied.Code(), metadata, message)
+	return contract.PermissionDenied.Errorf("the API key %q may not %s", p.ID, lacks)
 }
 
 // lacks returns what p may not do of that which a request of m asks for, and "" if it may do all of it. A method that is

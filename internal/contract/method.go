@@ -1,3 +1,13 @@
+// Package contract is what the programs and layers of the store must agree on: the methods of keyvalue.v1.KeyValueService,
+// the reasons for which a call can fail, and the limits.
+//
+// [Methods] is the table of methods. A layer that treats methods differently reads the table instead of naming them, so
+// a new operation is a row there, its handler, its engine method, its REST route and its command.
+//
+// A failed call crosses the wire as a status code with a google.rpc.ErrorInfo, so clients can tell failures apart by
+// their [Reason] without parsing messages.
+//
+// The package imports nothing of this module but the generated code.
 package contract
 
 import (
@@ -9,91 +19,91 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// A Method is a row of the table: one RPC of the contract and what each layer must know about it.
+// A Method is one RPC of the contract and what the layers must know about it.
 type Method struct {
-	// Name is what a batch calls the operation, such as "get": the field of Operation and of OperationResult. It is empty
-	// for a method whose calls a batch cannot carry.
+	// Name is the field of Operation and OperationResult, such as "get". It is empty for a method that a batch cannot
+	// carry.
 	Name string
 	// Procedure is the path of the RPC, such as "/keyvalue.v1.KeyValueService/Get".
 	Procedure string
-	// Rights are what the caller needs on the keys of the request. Zero means those that the operations in the request
-	// need, each on its own key.
+	// Rights are what the caller needs on the keys of the request. Zero means that each operation in the request needs
+	// its own rights.
 	Rights Rights
 	// Size is how much work a call can be.
 	Size Size
-	// Idempotency says what it means to make a call twice.
+	// Idempotency is the level that the proto file declares.
 	Idempotency connect.IdempotencyLevel
 
 	request reflect.Type // of the request message
 	keys    func(request any) Keys
 
-	// Set for methods with a Name.
+	// Set only for methods with a Name.
 	wrap         func(request any) *keyvaluev1.Operation
 	unwrap       func(*keyvaluev1.Operation) proto.Message // nil: another operation
 	unwrapResult func(*keyvaluev1.OperationResult) proto.Message
 	deliver      func(result *keyvaluev1.OperationResult, response any) bool
 }
 
-// Rights are a set of permissions.
+// Rights is a set of permissions on keys.
 type Rights uint8
 
-// The permissions. An answer that reveals what is stored under a key needs Read.
+// The permissions. A response that reveals the content of an entry requires Read.
 const (
 	Read Rights = 1 << iota
 	Write
 )
 
-// Size is how much work a call can be. Limiters count calls by it.
+// Size is how much work a call can be. The limiter treats calls by their size.
 type Size uint8
 
 const (
-	// Exempt calls say how the service is doing. They are never rejected because of load.
+	// Exempt calls report the state of the service and are never rejected because of load.
 	Exempt Size = iota
-	// OneEntry calls touch one entry.
+	// OneEntry calls read or write one entry.
 	OneEntry
-	// ManyEntries calls can touch many entries, so only as many run at a time as there are processors to run them.
+	// ManyEntries calls can read or write many entries, so only a few run at a time.
 	ManyEntries
-	// OpenEnded calls are streams that last until the caller ends them.
+	// OpenEnded calls are streams that last until the caller closes them. They are limited in number.
 	OpenEnded
 )
 
-// Keys are the keys that a call concerns.
+// Keys are the keys that a call accesses.
 type Keys struct {
-	Key    string // the key, or the prefix that all keys have in common
-	Prefix bool   // whether it is a prefix; an empty prefix means every key
+	Key    string // the one key, or the prefix of all of them
+	Prefix bool   // whether Key is a prefix; an empty prefix means every key
 }
 
-// Keys returns the keys that a request of m concerns. For Batch they are unknown: ask for those of each operation.
+// Keys returns the keys that request accesses. For Batch, call Keys for each operation instead.
 func (m *Method) Keys(request any) Keys { return m.keys(request) }
 
-// Batchable reports whether a batch can carry calls of m. It is false for nil.
+// Batchable reports whether a batch can carry calls of m. It is false if m is nil.
 func (m *Method) Batchable() bool { return m != nil && m.Name != "" }
 
-// ReadOnly reports whether calls of m change nothing, so that one can safely be made twice. It is false for nil.
+// ReadOnly reports whether calls of m change nothing, so that they can be retried safely. It is false if m is nil.
 func (m *Method) ReadOnly() bool {
 	return m != nil && m.Idempotency == connect.IdempotencyNoSideEffects
 }
 
-// Wrap returns request as an operation of a batch. A request of another method becomes an empty operation, which the
-// service rejects.
+// Wrap returns request as an operation of a batch. If request belongs to another method, the operation is empty and the
+// service rejects it.
 func (m *Method) Wrap(request any) *keyvaluev1.Operation { return m.wrap(request) }
 
-// Deliver moves the fields of the response in result to response, and reports whether result holds one of m. The
+// Deliver moves the fields of the response in result to response. It reports whether result holds a response of m. The
 // message in result must not be used afterwards.
 func (m *Method) Deliver(result *keyvaluev1.OperationResult, response any) bool {
 	return m.deliver(result, response)
 }
 
-// Methods returns the table. The caller must not change it.
+// Methods returns all methods of the contract. Callers must not modify the slice.
 func Methods() []*Method { return methods }
 
-// MethodOf returns the method with a procedure, or nil if the contract has none.
+// MethodOf returns the method with this procedure, or nil if there is none.
 func MethodOf(procedure string) *Method { return byProcedure[procedure] }
 
-// MethodFor returns the method with this request message, or nil if the contract has none.
+// MethodFor returns the method that takes this request message, or nil if there is none.
 func MethodFor(request any) *Method { return byRequest[reflect.TypeOf(request)] }
 
-// Unwrap returns the method of an operation in a batch and its request, or nil if the operation is empty or unknown.
+// Unwrap returns the method and the request of an operation in a batch, or nil if the operation is empty.
 func Unwrap(operation *keyvaluev1.Operation) (*Method, proto.Message) {
 	for _, m := range batchable {
 		if request := m.unwrap(operation); request != nil {
@@ -103,8 +113,8 @@ func Unwrap(operation *keyvaluev1.Operation) (*Method, proto.Message) {
 	return nil, nil
 }
 
-// UnwrapResult returns the method of the result of an operation and its response, or nil if the result is an error,
-// empty or unknown.
+// UnwrapResult returns the method and the response in the result of an operation, or nil if the result is an error or
+// empty.
 func UnwrapResult(result *keyvaluev1.OperationResult) (*Method, proto.Message) {
 	for _, m := range batchable {
 		if response := m.unwrapResult(result); response != nil {
@@ -114,19 +124,19 @@ func UnwrapResult(result *keyvaluev1.OperationResult) (*Method, proto.Message) {
 	return nil, nil
 }
 
-// An Operation is a method whose calls a batch can carry, with the types of its messages.
+// An Operation is a method that a batch can carry, with the types of its messages.
 type Operation[Request, Response Message] struct {
 	*Method
 
-	// Wrap and WrapResult make the messages that a batch consists of.
+	// Wrap and WrapResult return a request or response as a message of a batch.
 	Wrap       func(Request) *keyvaluev1.Operation
 	WrapResult func(Response) *keyvaluev1.OperationResult
 
-	// Unwrap and UnwrapResult undo them. They return nil for a message of another operation.
+	// Unwrap and UnwrapResult are their inverses. They return nil for a message of another operation.
 	Unwrap       func(*keyvaluev1.Operation) Request
 	UnwrapResult func(*keyvaluev1.OperationResult) Response
 
-	// Move sets each field of to as it is in from.
+	// Move sets each field of to from the same field of from, without copying what it points to.
 	Move func(to, from Response)
 }
 

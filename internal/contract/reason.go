@@ -1,13 +1,9 @@
-// Package contract holds the ways in which a call can fail: for each a stable word, and the status code that
-// goes with it.
-//
-// A failure crosses the wire as a status code with a google.rpc.ErrorInfo detail (AIP-193), so that every
-// client can tell failures apart without reading their message.
 package contract
 
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -17,13 +13,13 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// domain is the ErrorInfo.domain of every reason here.
+// domain is the ErrorInfo.domain of every reason.
 const domain = "keyvalue.v1"
 
-// retryAfter is how long a caller who came too often, or with too many others, should stay away.
-const retryAfter = time.Second
+// defaultRetryDelay is the RetryInfo of an OVERLOADED or RATE_LIMITED error without a better estimate.
+const defaultRetryDelay = time.Second
 
-// Reason is why a call failed.
+// A Reason is the stable, machine-readable cause of a failed call: the reason of its google.rpc.ErrorInfo (AIP-193).
 type Reason string
 
 // The reasons of the contract.
@@ -51,7 +47,7 @@ const (
 	DeadlineExceeded   Reason = "DEADLINE_EXCEEDED"
 )
 
-// Code returns the status code that goes with r, or CodeInternal for a word that is not a reason.
+// Code returns the status code of r, or CodeInternal if r is not a reason of the contract.
 func (r Reason) Code() connect.Code {
 	switch r {
 	case KeyNotFound:
@@ -80,23 +76,34 @@ func (r Reason) Code() connect.Code {
 	return connect.CodeInternal
 }
 
-// Errorf returns an error with reason r, its code, and a message that the caller will see.
+// Errorf returns an error with reason r and its status code. Callers see the message.
 func (r Reason) Errorf(format string, args ...any) *connect.Error {
 	return r.NewError(r.Code(), nil, fmt.Sprintf(format, args...))
 }
 
-// NewError returns an error with reason r whose code and metadata are given, as when an error is passed on. One that goes
-// away by itself says when to try again.
+// NewError returns an error with reason r and the given status code and metadata, for code that passes on an error.
+// Overloaded and RateLimited errors get a retry delay of one second.
 func (r Reason) NewError(code connect.Code, metadata map[string]string, message string) *connect.Error {
 	if r == Overloaded || r == RateLimited {
-		return r.retryable(code, metadata, message, retryAfter)
+		return r.retryable(code, metadata, message, defaultRetryDelay)
 	}
 	return r.plain(code, metadata, message)
 }
 
-// RetryAfter is Errorf for a call that may succeed when wait has passed.
+// RetryAfter is like Errorf, and tells the caller that the call may succeed after wait.
 func (r Reason) RetryAfter(wait time.Duration, format string, args ...any) *connect.Error {
 	return r.retryable(r.Code(), nil, fmt.Sprintf(format, args...), wait)
+}
+
+// AtOperation returns err as the error of the operation with this index in a batch: the index is in its metadata and
+// begins its message. An err that is not a [*connect.Error] is returned unchanged.
+func AtOperation(index int, err error) error {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok {
+		return err
+	}
+	i := strconv.Itoa(index)
+	return ReasonOf(err).NewError(e.Code(), map[string]string{"operation": i}, "operation "+i+": "+e.Message())
 }
 
 func (r Reason) plain(code connect.Code, metadata map[string]string, message string) *connect.Error {
@@ -117,7 +124,8 @@ func withDetail(err *connect.Error, message proto.Message) *connect.Error {
 	return err.WithDetail(detail)
 }
 
-// RetryDelay returns how long to wait before the call that failed with err is made again, or 0 if err does not say.
+// RetryDelay returns how long the caller should wait before it retries the call that failed with err, or 0 if err does
+// not say.
 func RetryDelay(err error) time.Duration {
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok {
@@ -132,7 +140,7 @@ func RetryDelay(err error) time.Duration {
 	return 0
 }
 
-// ErrorInfo returns the reason of err and its metadata, or false if err carries none of this domain.
+// ErrorInfo returns the reason of err and its metadata, or false if err has no reason of this contract.
 func ErrorInfo(err error) (Reason, map[string]string, bool) {
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok {

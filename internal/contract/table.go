@@ -10,7 +10,7 @@ import (
 	rpc "key-value/gen/keyvalue/v1/keyvaluev1connect"
 )
 
-// The operations that a batch can carry.
+// The methods that a batch can carry.
 var (
 	Get = operation(Method{
 		Name: "get", Procedure: rpc.KeyValueServiceGetProcedure,
@@ -74,7 +74,7 @@ var (
 		Move:         func(to, from *keyvaluev1.TouchResponse) { to.Entry = from.GetEntry() },
 	})
 
-	// The response of Increment is the sum, so it needs both rights.
+	// Increment requires Read too, because its response is the new value.
 	Increment = operation(Method{
 		Name: "increment", Procedure: rpc.KeyValueServiceIncrementProcedure,
 		Rights: Read | Write, Size: OneEntry,
@@ -93,7 +93,7 @@ var (
 	})
 )
 
-// The other methods.
+// The methods that a batch cannot carry.
 var (
 	List = method(Method{
 		Procedure: rpc.KeyValueServiceListProcedure,
@@ -102,7 +102,7 @@ var (
 
 	Batch = method(Method{
 		Procedure: rpc.KeyValueServiceBatchProcedure,
-		Size:      ManyEntries, // its rights are those of its operations
+		Size:      ManyEntries, // no rights of its own: each operation is checked
 	}, func(*keyvaluev1.BatchRequest) Keys { return Keys{Prefix: true} })
 
 	Watch = method(Method{
@@ -122,13 +122,13 @@ var (
 )
 
 var (
-	batchable   = []*Method{Get.Method, Set.Method, Delete.Method, Touch.Method, Increment.Method} // the most frequent first
+	batchable   = []*Method{Get.Method, Set.Method, Delete.Method, Touch.Method, Increment.Method} // most frequent first, for Unwrap
 	methods     = append(batchable[:len(batchable):len(batchable)], List, Batch, Watch, GetStats)
 	byProcedure = index(func(m *Method) string { return m.Procedure })
 	byRequest   = index(func(m *Method) reflect.Type { return m.request })
 )
 
-// OperationNames are the names of the operations that a batch can carry, for an error message.
+// OperationNames lists the names of the methods that a batch can carry, for error messages.
 var OperationNames = func() string {
 	names := make([]string, len(batchable))
 	for i, m := range batchable {

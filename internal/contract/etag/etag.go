@@ -1,4 +1,4 @@
-// Package etag reads and writes entity tags as HTTP has them (RFC 9110, section 8.8.3).
+// Package etag parses and formats entity tags in HTTP headers (RFC 9110, section 8.8.3).
 package etag
 
 import (
@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Quote returns the strong entity tag whose opaque part is tag.
+// Quote returns tag in double quotes, as a strong entity tag.
 func Quote(tag string) string { return `"` + tag + `"` }
 
-// Condition is what an If-Match or If-None-Match header lists. The zero value is that of a request without
-// the header.
+// Condition is the parsed value of an If-Match or If-None-Match header. The zero value means that the request does not
+// have the header.
 type Condition struct {
 	any  bool
 	tags []entityTag
@@ -22,13 +22,13 @@ type entityTag struct {
 }
 
 var (
-	errEmpty  = errors.New(`it is empty; it takes entity tags such as "2vxi4i7azeo1-3k", in double quotes, or *`)
-	errQuotes = errors.New(`an entity tag stands in double quotes, as in "2vxi4i7azeo1-3k"`)
-	errStar   = errors.New("* stands alone, not in a list")
-	errComma  = errors.New("entity tags are separated by commas")
+	errEmpty  = errors.New(`empty header: want entity tags in double quotes, such as "2vxi4i7azeo1-3k", or *`)
+	errQuotes = errors.New(`invalid entity tag: want double quotes, as in "2vxi4i7azeo1-3k"`)
+	errStar   = errors.New("* must be the only element, not part of a list")
+	errComma  = errors.New("entity tags must be separated by commas")
 )
 
-// Parse reads all lines of the header. A header that is there but malformed is an error.
+// Parse parses all values of the header. It fails if the header is present but malformed.
 func Parse(lines []string) (Condition, error) {
 	if len(lines) == 0 {
 		return Condition{}, nil
@@ -60,7 +60,7 @@ func Parse(lines []string) (Condition, error) {
 	return c, nil
 }
 
-// cut splits the first entity tag off s.
+// cut returns the first entity tag of s and the rest of s.
 func cut(s string) (entityTag, string, error) {
 	if s[0] == '*' {
 		return entityTag{}, "", errStar
@@ -79,10 +79,10 @@ func notInTag(r rune) bool { return r <= ' ' || r == 0x7f }
 // Present reports whether the request has the header.
 func (c Condition) Present() bool { return c.any || c.tags != nil }
 
-// Any reports whether the header is *, which matches whatever exists.
+// Any reports whether the header is *, which matches any existing version.
 func (c Condition) Any() bool { return c.any }
 
-// Single returns the one tag that c lists, if it lists one and that is strong.
+// Single returns the tag in c if it is the only one and strong.
 func (c Condition) Single() (string, bool) {
 	if len(c.tags) != 1 || c.tags[0].weak {
 		return "", false
@@ -90,13 +90,12 @@ func (c Condition) Single() (string, bool) {
 	return c.tags[0].opaque, true
 }
 
-// MatchesStrongly reports whether c matches something that exists with the strong tag, as If-Match
-// compares.
+// MatchesStrongly reports whether c matches an entry with this strong tag by the strong comparison that If-Match uses.
 func (c Condition) MatchesStrongly(tag string) bool {
 	return c.matches(tag, false)
 }
 
-// MatchesWeakly is MatchesStrongly as If-None-Match compares: a weak tag matches too.
+// MatchesWeakly is like MatchesStrongly with the weak comparison that If-None-Match uses: a weak tag matches too.
 func (c Condition) MatchesWeakly(tag string) bool {
 	return c.matches(tag, true)
 }
