@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"net/http"
 	"unicode/utf8"
 
 	"connectrpc.com/connect/v2"
@@ -16,30 +15,21 @@ import (
 // Client reads, writes and watches entries.
 type Client struct {
 	rpc  keyvaluev1connect.KeyValueServiceClient
-	http *http.Client // made by New; nil: the caller's own
+	http *hop.HTTPTransport
 }
 
 // New returns a client of the service at baseURL, such as http://127.0.0.1:8888. It does not connect yet.
 func New(baseURL string, opts ...Option) (*Client, error) {
-	o := newOptions(opts)
-	transport, httpClient, err := hop.Dial(baseURL, o)
+	transport, service, err := newTransport(baseURL, opts)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))}
-	if o.HTTPClient == nil {
-		c.http = httpClient
-	}
-	return c, nil
+	return &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport)), http: service}, nil
 }
 
 // Close gives up the connections on which nothing is under way. It waits for nobody, and the client can still be
 // used: it connects anew. Connections of a client that was given by [WithHTTPClient] are left alone.
-func (c *Client) Close() {
-	if c.http != nil {
-		c.http.CloseIdleConnections()
-	}
-}
+func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Get reads the entry of key. It fails with [ErrNotFound] if there is none.
 func (c *Client) Get(ctx context.Context, key string) (Entry, error) {

@@ -218,7 +218,7 @@ func TestKeysOpenDoors(t *testing.T) {
 	service := kvservice.New(newEngine(t), kvservice.Config{})
 	url := serve(t, service, auth.Single("default", "secret"))
 	for name, opts := range map[string][]client.Option{
-		"as API key": {client.WithAPIKey("secret")}, "as bearer": {client.WithBearer("secret")},
+		"as API key":                        {client.WithAPIKey("secret")},
 		"with a client of the caller's own": {client.WithAPIKey("secret"), client.WithHTTPClient(wiretest.HTTPClient(t))},
 	} {
 		t.Run(name, func(t *testing.T) { mustSet(t, dial(t, url, opts...), "a", "1") })
@@ -255,9 +255,9 @@ func TestStats(t *testing.T) {
 
 func TestAddressesAreChecked(t *testing.T) {
 	for _, url := range []string{"", "127.0.0.1:8888", "ftp://127.0.0.1", "http://", "http://%zz"} {
-		if kv, err := client.New(url); err == nil {
-			kv.Close()
-			t.Errorf("New(%q) succeeded", url)
+		_, err := client.New(url)
+		if want := `invalid service URL "` + url + `": want http://host:port`; err == nil || err.Error() != want {
+			t.Errorf("New(%q) = %v, want %s", url, err, want)
 		}
 	}
 }

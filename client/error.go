@@ -119,9 +119,9 @@ func newError(ctx context.Context, req proto.Message, err error) *Error {
 	case ctx.Err() != nil:
 		e.gaveUp(ctx.Err())
 	case ok && connectErr.IsRemote():
-		e.kind = sentinels[hop.ReasonOf(req, err)]
+		e.kind = sentinels[hop.Classify(req, err)]
 	default:
-		e.explainHop(hop.ReasonOf(req, err))
+		e.explainHop(hop.Classify(req, err))
 	}
 	return e
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,6 +184,23 @@ func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
 	}
 }
 
+// A read is retried by default; package hop tests what is retried, and when.
+func TestRetriesCanBeTurnedOff(t *testing.T) {
+	t.Parallel()
+	for want, opts := range map[int64][]client.Option{4: nil, 1: {client.WithoutRetries()}} {
+		var requests atomic.Int64
+		url := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests.Add(1)
+			w.WriteHeader(http.StatusBadGateway)
+		}))
+		_, err := dial(t, url, opts...).Get(t.Context(), "a")
+		wantError(t, "Get", err, client.ErrUnavailable)
+		if n := requests.Load(); n != want {
+			t.Errorf("Get was sent %d times, want %d", n, want)
+		}
+	}
+}
+
 // breakOff resets the stream in the middle of an answer.
 func breakOff(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/proto")
@@ -208,9 +226,9 @@ func TestAWrongAddressIsNotUnavailable(t *testing.T) {
 func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 	url := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/proto")
-		_, _ = w.Write(make([]byte, contract.MaxResponseBytes(0)+1))
+		_, _ = w.Write(make([]byte, contract.MaxResponseBytes(1)+1))
 	}))
-	_, err := dial(t, url, client.WithMaxValueBytes(0)).Get(t.Context(), "a")
+	_, err := dial(t, url, client.WithMaxValueBytes(1)).Get(t.Context(), "a")
 	wantError(t, "Get", err, client.ErrTooLarge)
 }
 

@@ -79,7 +79,7 @@ func ExampleNew() {
 
 	_, err = client.New("kv.example.com")
 	fmt.Println(err)
-	// Output: "kv.example.com" is no address of a service; one looks like http://127.0.0.1:8888
+	// Output: invalid service URL "kv.example.com": want http://host:port
 }
 
 // authorities are those that our own certificates come from.

@@ -60,7 +60,7 @@ func (w *watcher) run(ctx context.Context) error {
 		if w.cut = newError(ctx, w.request, err); !w.prepare(w.cut) {
 			return w.cut
 		}
-		if time.Since(opened) > hop.LongestWait {
+		if time.Since(opened) > hop.MaxWait {
 			w.backoff = hop.Backoff{}
 		}
 		if w.onCut != nil {

@@ -193,7 +193,7 @@ func TestWhatTheCallerSaysOfItselfGoesNoFurther(t *testing.T) {
 		seen <- r.Header.Clone()
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}))
-	url := start(t, dial(t, spy))
+	url := start(t, dial(t, spy, ""))
 	kv := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey, "x-principal", "root", "x-forwarded-user", "root")
 	_, _ = kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
 	ask(t, http.MethodGet, url+"/v1/values/a", "", "X-Principal", "root", "X-Forwarded-User", "root")

@@ -13,12 +13,12 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/proto"
 
-	kvclient "key-value/client"
 	"key-value/gateway"
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
 	"key-value/internal/auth"
+	"key-value/internal/hop"
 	"key-value/internal/observe"
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
@@ -115,7 +115,7 @@ func newBenchHandler(b *testing.B, observer rest.Observer, inside ...connect.Ser
 	service := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: silent, Interceptors: inside,
 	})
-	return gateway.New(gateway.NewClient(rpc.InProcess(service), silent), gateway.Config{
+	return gateway.New(hop.NewClient(rpc.InProcess(service), hop.Config{Log: silent}), gateway.Config{
 		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent, Observer: observer,
 	})
 }
@@ -128,10 +128,14 @@ func BenchmarkHop(b *testing.B) {
 		b.Fatal(err)
 	}
 	metrics := observe.NewMetrics("test", "test")
-	limiter := admission.New(admission.Config{Calls: 2048, Large: 16})
-	transport := dial(b, serveService(b, engine), kvclient.WithBearer(token), kvclient.WithBreaker(), kvclient.WithOverloadPassedOn(),
-		kvclient.WithRequests(func(next connect.Transport) connect.Transport { return metrics.Hop(requestid.Pass(next)) }))
-	client := gateway.NewClient(limiter.Transport(transport), silent)
+	transport, err := hop.HTTP(serveService(b, engine), hop.HTTPConfig{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := hop.NewClient(transport, hop.Config{
+		Log: silent, Limiter: admission.New(admission.Config{Calls: 2048, Large: 16}), Retry: true, Breaker: true, Batch: true,
+		Measure: metrics.Hop, RequestID: requestid.Pass, Credential: hop.Bearer(token),
+	})
 	ctx := auth.NewContext(b.Context(), auth.Internal("test"))
 	get := func(b *testing.B) {
 		if _, err := client.Get(ctx, &keyvaluev1.GetRequest{Key: "key"}); err != nil {

@@ -22,6 +22,7 @@ import (
 	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 	"key-value/internal/observe"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
@@ -242,7 +243,7 @@ func TestARefusalReadsNoBody(t *testing.T) {
 	if err := limiter.Acquire(); err != nil {
 		t.Fatal(err)
 	}
-	client := gateway.NewClient(rpc.InProcess(limitedService(newEngine(t), limiter)), silent)
+	client := hop.NewClient(rpc.InProcess(limitedService(newEngine(t), limiter)), hop.Config{Log: silent})
 	handler := gateway.New(client, gateway.Config{
 		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent, Limiter: limiter,
 	})

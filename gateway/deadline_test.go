@@ -11,10 +11,10 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	kvclient "key-value/client"
 	"key-value/gateway"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
 	"key-value/internal/testkit/wiretest"
@@ -42,15 +42,19 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 	for name, dial := range map[string]func(*testing.T, *connect.Server) connect.Transport{
 		"one process": func(_ *testing.T, service *connect.Server) connect.Transport { return rpc.InProcess(service) },
 		"two processes": func(t *testing.T, service *connect.Server) connect.Transport {
-			hop := wiretest.ServeHTTP2InBubble(t, rpc.Mount(service, contract.DefaultValueBytes, http.NotFoundHandler()))
-			return dial(t, "http://service", kvclient.WithHTTPClient(hop))
+			client := wiretest.ServeHTTP2InBubble(t, rpc.Mount(service, contract.DefaultValueBytes, http.NotFoundHandler()))
+			transport, err := hop.HTTP("http://service", hop.HTTPConfig{Client: client})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return hop.New(transport, hop.Config{Library: true, Retry: true, Breaker: true, Batch: true})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				engine := noting{memory.New(memory.Options{}), make(chan time.Time, 10)}
 				defer engine.Close()
-				client := gateway.NewClient(dial(t, service(engine, nil)), silent)
+				client := hop.NewClient(dial(t, service(engine, nil)), hop.Config{Log: silent})
 				test(t, wiretest.ServeHTTP2InBubble(t, gateway.New(client, gateway.Config{
 					Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent,
 				})), engine.stopped)

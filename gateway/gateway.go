@@ -18,7 +18,6 @@ import (
 	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
-	"key-value/internal/hop"
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
@@ -81,12 +80,6 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) *Gateway {
 	handler = rpc.Mount(procedures, cfg.MaxValueBytes, handler)
 	handler = allowOrigins(cfg.Origins, handler) // for browsers, which cannot speak gRPC
 	return &Gateway{Handler: handler, RPC: procedures}
-}
-
-// NewClient returns the client that New takes: it calls the service over transport, only on behalf of
-// callers who were authenticated, and its errors are fit for them to see.
-func NewClient(transport connect.Transport, log *slog.Logger) keyvaluev1connect.KeyValueServiceClient {
-	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport, auth.Authorize, hop.PassOn(log)))
 }
 
 // answers asks the service for a sign of life.

@@ -11,11 +11,11 @@ import (
 
 	"connectrpc.com/connect/v2"
 
-	kvclient "key-value/client"
 	"key-value/gateway"
 	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
 	"key-value/internal/testkit/wiretest"
@@ -38,7 +38,7 @@ var arrangements = []struct {
 		return rpc.InProcess(service(engine, nil))
 	}},
 	{"two processes", func(t *testing.T, engine store.Engine) connect.Transport {
-		return dial(t, serveService(t, engine), kvclient.WithBearer(token))
+		return dial(t, serveService(t, engine), token)
 	}},
 }
 
@@ -56,13 +56,16 @@ func service(engine store.Engine, keys *auth.Keys) *connect.Server {
 
 var silent = slog.New(slog.DiscardHandler)
 
-func dial(t testing.TB, url string, options ...kvclient.Option) connect.Transport {
+// dial returns the part of a hop that only two processes need, with a service at url that asks for token. The rest is
+// added by start.
+func dial(t testing.TB, url, token string) connect.Transport {
 	t.Helper()
-	transport, err := kvclient.NewTransport(url, options...)
+	service, err := hop.HTTP(url, hop.HTTPConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return transport
+	t.Cleanup(service.CloseIdleConnections)
+	return hop.New(service, hop.Config{Library: true, Retry: true, Breaker: true, Batch: true, Credential: hop.Bearer(token)})
 }
 
 // start serves a gateway over transport and returns its URL.
@@ -72,7 +75,7 @@ func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Co
 	for _, c := range change {
 		c(&cfg)
 	}
-	g := gateway.New(gateway.NewClient(transport, silent), cfg)
+	g := gateway.New(hop.NewClient(transport, hop.Config{Log: silent}), cfg)
 	return wiretest.ServeRPC(t, g, g.RPC)
 }
 

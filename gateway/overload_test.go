@@ -16,7 +16,6 @@ import (
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
-	kvclient "key-value/client"
 	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
@@ -50,10 +49,10 @@ var bounded = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 	"at the service": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
 		service := limitedService(engine, limiter)
 		url := wiretest.ServeRPC(t, rpc.Mount(service, contract.DefaultValueBytes, http.NotFoundHandler()), service)
-		return start(t, dial(t, url, kvclient.WithOverloadPassedOn()))
+		return start(t, dial(t, url, ""))
 	},
 	"at the gateway": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
-		return start(t, limiter.Transport(dial(t, serveService(t, engine), kvclient.WithBearer(token))))
+		return start(t, limiter.Transport(dial(t, serveService(t, engine), token)))
 	},
 }
 
@@ -174,7 +173,7 @@ var limited = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 		return rpc.InProcess(limitedService(engine, limiter))
 	},
 	"two processes": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) connect.Transport {
-		return limiter.Transport(dial(t, serveService(t, engine), kvclient.WithBearer(token)))
+		return limiter.Transport(dial(t, serveService(t, engine), token))
 	},
 }
 

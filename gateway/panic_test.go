@@ -12,6 +12,7 @@ import (
 	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/auth"
+	"key-value/internal/hop"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
 	"key-value/internal/testkit/wiretest"
@@ -29,7 +30,7 @@ func (p panicking) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyval
 
 func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
 	var log strings.Builder // of calls that are made one after the other
-	client := gateway.NewClient(rpc.InProcess(service(newEngine(t), nil)), silent)
+	client := hop.NewClient(rpc.InProcess(service(newEngine(t), nil)), hop.Config{Log: silent})
 	g := gateway.New(panicking{client}, gateway.Config{
 		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})

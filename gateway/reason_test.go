@@ -14,7 +14,6 @@ import (
 	"connectrpc.com/connect/v2"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	kvclient "key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
@@ -193,14 +192,14 @@ func TestAServiceThatIsGoneIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone.Close()
-	url := start(t, dial(t, "http://"+gone.Addr().String()))
+	url := start(t, dial(t, "http://"+gone.Addr().String(), ""))
 	wantUnavailable(t, url)
-	const doubt = "a write may have been made or not"
+	const doubt = "a write may or may not have been applied"
 	if got := ask(t, http.MethodGet, url+"/v1/values/a", ""); strings.Contains(got.body, doubt) {
 		t.Errorf("a read is told of writes: %s", got.body)
 	}
 	if got := ask(t, http.MethodDelete, url+"/v1/values/a", ""); !strings.Contains(got.body, doubt) {
-		t.Errorf("a write is not told that it may have been made: %s", got.body)
+		t.Errorf("a write is not told that it may have been applied: %s", got.body)
 	}
 	if got := askAs(t, http.MethodGet, url+"/readyz", ""); got.status != http.StatusServiceUnavailable {
 		t.Errorf("GET /readyz = %d, want 503", got.status)
@@ -217,14 +216,14 @@ func TestAServiceThatBreaksOffIsUnavailable(t *testing.T) {
 		_, _ = w.Write([]byte("half"))
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
-	}))))
+	})), ""))
 	wantUnavailable(t, url)
 }
 
 func TestAServiceThatRefusesTheGatewayIsUnavailable(t *testing.T) {
 	server := serveService(t, newEngine(t))
-	wantUnavailable(t, start(t, dial(t, server, kvclient.WithBearer("wrong"))))
-	wantUnavailable(t, start(t, dial(t, server)))
+	wantUnavailable(t, start(t, dial(t, server, "wrong")))
+	wantUnavailable(t, start(t, dial(t, server, "")))
 }
 
 // wantUnavailable expects 503 and SERVICE_UNAVAILABLE, and no word of addresses or causes.

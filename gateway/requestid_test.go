@@ -16,13 +16,11 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
-	kvclient "key-value/client"
-	"key-value/gateway"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
-	"key-value/internal/hop/batching"
+	"key-value/internal/hop"
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server/rpc"
 	"key-value/internal/testkit/wiretest"
@@ -116,14 +114,20 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 		Ready: func(context.Context) bool { return true }, Log: serviceLog,
 		Interceptors: []connect.ServerInterceptor{requestid.Take},
 	})
-	hop := requestid.Pass(dial(t, wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server), kvclient.WithoutBatching()))
+	target := wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
+	transport, err := hop.HTTP(target, hop.HTTPConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var gathered atomic.Int64
-	transport := batching.New(hop, batching.WithGather(func(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
-		gathered.Add(int64(len(calls)))
-		return requestid.Gather(ctx, calls, false), func(error) {}
-	}))
 	gatewayLog, outside := newLog(slog.LevelInfo)
-	client := gateway.NewClient(transport, gatewayLog)
+	client := hop.NewClient(transport, hop.Config{
+		Log: gatewayLog, Batch: true, RequestID: requestid.Pass,
+		Gather: func(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
+			gathered.Add(int64(len(calls)))
+			return requestid.Gather(ctx, calls, false), func(error) {}
+		},
+	})
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -48,8 +47,6 @@ type daemon struct {
 	metrics  *observe.Metrics    // nil without an admin address
 	tracing  *observe.Tracing    // nil if nobody asks for traces
 	getenv   func(string) string
-
-	background sync.WaitGroup // what may outlast the call that it is for
 }
 
 func newDaemon(getenv func(string) string) *daemon {
@@ -121,7 +118,6 @@ func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *conn
 	if !s.fastGRPC {
 		procedures = nil
 	}
-	defer s.background.Wait()
 	defer tlsfiles.Follow(s.log, s.followed...)()
 	gctune.Default.Follow()
 	return s.flush(server.Run(ctx, server.Config{

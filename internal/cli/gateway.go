@@ -64,11 +64,12 @@ func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 		return err
 	}
 	defer stop()
-	transport, err := s.dial(h)
+	limiter := admission.New(admission.Config{Calls: s.calls, Large: largePerProcessor * runtime.GOMAXPROCS(0)})
+	client, wait, err := s.dial(h, limiter)
 	if err != nil {
 		return err
 	}
-	limiter := admission.New(admission.Config{Calls: s.calls, Large: largePerProcessor * runtime.GOMAXPROCS(0)})
-	served := gateway.New(gateway.NewClient(limiter.Transport(transport), s.log), g.config(s, keys, limiter))
+	defer wait()
+	served := gateway.New(client, g.config(s, keys, limiter))
 	return s.run(cmd.Context(), served, served.RPC, nil)
 }

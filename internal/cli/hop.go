@@ -6,11 +6,12 @@ import (
 	"net/url"
 	"strings"
 
-	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
 
-	"key-value/client"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/hop"
+	"key-value/internal/observe/requestid"
 )
 
 // hopFlags are how a gateway reaches its kvservice.
@@ -24,35 +25,44 @@ func (h *hopFlags) flags(cmd *cobra.Command) {
 	h.trust.flags(cmd, "service-", "service-")
 }
 
-// dial returns a transport to the kvservice.
-func (s *daemon) dial(h *hopFlags) (connect.Transport, error) {
+// dial returns a client of the kvservice. Wait waits for what outlasts its calls.
+func (s *daemon) dial(
+	h *hopFlags, limiter *admission.Limiter,
+) (client keyvaluev1connect.KeyValueServiceClient, wait func(), err error) {
 	if h.trust.isSet() && !strings.HasPrefix(h.service, "https://") {
-		return nil, usageError{errors.New("--service-ca, --service-cert and --service-key are for a --service at https://…")}
+		return nil, nil, usageError{errors.New("--service-ca, --service-cert and --service-key are for a --service at https://…")}
 	}
 	u, err := url.Parse(h.service)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--service: %w", err)}
+		return nil, nil, usageError{fmt.Errorf("--service: %w", err)}
 	}
 	config, err := h.trust.open(u)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.follow(h.trust.followed...)
-	explainer := hop.NewExplainer(s.log, &s.background, u, config)
-	options := []client.Option{
-		client.WithMaxValueBytes(s.valueSize),
-		client.WithRequests(func(next connect.Transport) connect.Transport { return s.hop(explainer.Over(next)) }),
-		client.WithGather(s.gather),
-		client.WithBreaker(),
-		client.WithOverloadPassedOn(), // whoever calls the gateway can wait, and is told for how long
-		client.WithTLS(config),
-	}
-	if token := s.getenv("KV_SERVICE_TOKEN"); token != "" {
-		options = append(options, client.WithBearer(token))
-	}
-	transport, err := client.NewTransport(h.service, options...)
+	service, err := hop.HTTP(h.service, hop.HTTPConfig{TLS: config, MaxValueBytes: s.valueSize})
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--service: %w", err)}
+		return nil, nil, usageError{fmt.Errorf("--service: %w", err)}
 	}
-	return transport, nil
+	explainer := hop.NewExplainer(u, config, s.log)
+	cfg := hop.Config{
+		Log:        s.log,
+		Limiter:    limiter,
+		Retry:      true,
+		Breaker:    true,
+		Batch:      true,
+		Gather:     s.gather,
+		RequestID:  requestid.Pass,
+		Explain:    explainer.Layer,
+		Credential: hop.Bearer(s.getenv("KV_SERVICE_TOKEN")),
+	}
+	if s.metrics != nil {
+		s.metrics.ForHop()
+		cfg.Measure = s.metrics.Hop
+	}
+	if s.tracing != nil {
+		cfg.Trace = s.tracing.Hop
+	}
+	return hop.NewClient(service, cfg), explainer.Wait, nil
 }

@@ -79,19 +79,6 @@ func (s *daemon) observer() rest.Observer {
 	return o
 }
 
-// hop returns a transport over next, for a gateway whose service is another process.
-func (s *daemon) hop(next connect.Transport) connect.Transport {
-	next = requestid.Pass(next)
-	if s.tracing != nil {
-		next = s.tracing.Hop(next)
-	}
-	if s.metrics != nil {
-		s.metrics.ForHop()
-		next = s.metrics.Hop(next)
-	}
-	return next
-}
-
 // gather lets a batch travel with the request ids and the traces of its calls. Ids that nobody chose are of use only to
 // who reads every line of the log.
 func (s *daemon) gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {

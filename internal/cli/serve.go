@@ -9,6 +9,7 @@ import (
 
 	"key-value/gateway"
 	"key-value/internal/auth"
+	"key-value/internal/hop"
 	"key-value/internal/server/rpc"
 	"key-value/kvservice"
 )
@@ -56,7 +57,7 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter}),
 		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
 	)
-	served := gateway.New(gateway.NewClient(rpc.InProcess(service), s.log), g.config(s, keys, limiter))
+	served := gateway.New(hop.NewClient(rpc.InProcess(service), hop.Config{Log: s.log}), g.config(s, keys, limiter))
 	return closing(engine, s.run(cmd.Context(), served, served.RPC, started))
 }
 

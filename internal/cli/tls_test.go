@@ -116,7 +116,7 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 			}
 			bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
-			if gateway.log.find(bounded, "(service is out of reach.*"+test.says+")") == "" {
+			if gateway.log.find(bounded, "(service is unreachable.*"+test.says+")") == "" {
 				t.Errorf("the log does not say %q: %s", test.says, gateway.log.text)
 			}
 		})

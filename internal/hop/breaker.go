@@ -1,57 +1,104 @@
 package hop
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
+
+	"connectrpc.com/connect/v2"
 
 	"key-value/internal/contract"
 )
 
 const (
-	// silencePatience is how long a service may answer none of the calls that wait for it before others fail at once. It
-	// is longer than any call takes that the service deals with.
-	silencePatience = 3 * time.Second
-	// probeEvery is how often a call is let through to a service that is silent, to find out whether it answers again.
-	probeEvery = 100 * time.Millisecond
+	// silenceLimit is how long a service may leave every pending call unanswered before further calls are rejected. It is
+	// longer than any call takes that the service handles.
+	silenceLimit = 3 * time.Second
+	// probeInterval is how often a call is sent to a silent service to find out whether it answers again.
+	probeInterval = 100 * time.Millisecond
 )
 
-// breaker has calls fail at once while the service answers nobody, instead of waiting for their deadlines with all that
-// they hold (Nygard, "Release It!", "Circuit Breaker"). One that refuses calls, or cannot be reached, needs no breaker:
-// these calls fail soon enough. Any answer closes it, so it does not outlast what it is for.
-//
-// The zero value is closed. A nil one lets everything through.
-type breaker struct {
-	waiting   atomic.Int64
-	heard     atomic.Int64 // when the service answered, or a call began when none was waiting; in nanoseconds
-	suspected atomic.Int64 // when it was first noticed that the service may answer nobody, in nanoseconds
-	probed    atomic.Int64 // when the latest call was let through that might find nobody, in nanoseconds
+var errSilent = contract.ServiceUnavailable.RetryAfter(time.Second, "the service has stopped answering; the call was not sent")
+
+// breaker is a layer that rejects unary calls at once while the service answers none of them, instead of holding them
+// and all their resources until their deadlines (Nygard, "Release It!", "Circuit Breaker"). A service that rejects calls
+// or cannot be reached needs no breaker, because its calls fail soon. Any answer closes the breaker.
+func breaker(next connect.Transport) connect.Transport { return &breaking{next: next} }
+
+type breaking struct {
+	next    connect.Transport
+	pending atomic.Int64 // calls that were sent and have not ended
+
+	// Times in nanoseconds since 1970.
+	heard     atomic.Int64 // when the service last answered, or a call began while none was pending
+	suspected atomic.Int64 // when a call first found the service silent since heard
+	probed    atomic.Int64 // when the latest probe was sent
 }
 
-var errSilent = contract.ServiceUnavailable.RetryAfter(time.Second, "the service has not answered anybody for a while; the call was not sent")
-
-// enter lets a call through, or returns why not. Whoever was let through calls leave in the end.
-func (b *breaker) enter() error {
-	if b == nil {
-		return nil
+// NewClientStream implements [connect.Transport].
+func (b *breaking) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	if spec.StreamType != connect.StreamTypeUnary {
+		return b.next.NewClientStream(ctx, spec)
 	}
+	if !b.enter() {
+		return nil, errSilent
+	}
+	stream, err := b.next.NewClientStream(ctx, spec)
+	if err != nil {
+		b.leave(isRemote(err))
+		return nil, err
+	}
+	return &breakingCall{ClientStream: stream, breaker: b}, nil
+}
+
+// breakingCall is a pending call. It ends when it is closed.
+type breakingCall struct {
+	connect.ClientStream
+	breaker  *breaking
+	answered bool
+	closed   bool
+}
+
+func (c *breakingCall) Send(message any) error {
+	err := c.ClientStream.Send(message)
+	c.answered = c.answered || isRemote(err)
+	return err
+}
+
+func (c *breakingCall) Receive(message any) error {
+	err := c.ClientStream.Receive(message)
+	c.answered = c.answered || err == nil || isRemote(err)
+	return err
+}
+
+func (c *breakingCall) Close() error {
+	if !c.closed {
+		c.closed = true
+		c.breaker.leave(c.answered)
+	}
+	return c.ClientStream.Close()
+}
+
+// enter reports whether a call may be sent. If so, leave must be called when it ends.
+func (b *breaking) enter() bool {
 	now := time.Now().UnixNano()
-	if b.waiting.Add(1) == 1 {
+	if b.pending.Add(1) == 1 {
 		b.heard.Store(now)
-		return nil
+		return true
 	}
-	if now-b.heard.Load() < int64(silencePatience) || now-b.suspectedSince(now) < int64(probeEvery) {
-		return nil
+	if now-b.heard.Load() < int64(silenceLimit) || now-b.suspectedSince(now) < int64(probeInterval) {
+		return true
 	}
-	if probed := b.probed.Load(); now-probed >= int64(probeEvery) && b.probed.CompareAndSwap(probed, now) {
-		return nil
+	if probed := b.probed.Load(); now-probed >= int64(probeInterval) && b.probed.CompareAndSwap(probed, now) {
+		return true
 	}
-	b.waiting.Add(-1)
-	return errSilent
+	b.pending.Add(-1)
+	return false
 }
 
-// suspectedSince returns when a call first found the service silent after its latest answer, which may be now. Until that
-// call had time to be answered, the others may just have come beside one that takes long.
-func (b *breaker) suspectedSince(now int64) int64 {
+// suspectedSince returns when a call first found the service silent since its latest answer, which may be now. Until that
+// call has had time to be answered, the pending ones may all be slow.
+func (b *breaking) suspectedSince(now int64) int64 {
 	suspected := b.suspected.Load()
 	if suspected > b.heard.Load() {
 		return suspected
@@ -60,13 +107,10 @@ func (b *breaker) suspectedSince(now int64) int64 {
 	return now
 }
 
-// leave is told whether the service answered.
-func (b *breaker) leave(answered bool) {
-	if b == nil {
-		return
-	}
+// leave ends a call.
+func (b *breaking) leave(answered bool) {
 	if answered {
 		b.heard.Store(time.Now().UnixNano())
 	}
-	b.waiting.Add(-1)
+	b.pending.Add(-1)
 }

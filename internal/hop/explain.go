@@ -17,40 +17,69 @@ import (
 	"key-value/internal/follow/tlsfiles"
 )
 
-// explainEvery is how often it is looked into why the service does not answer.
-const explainEvery = 10 * time.Second
+// explainInterval is the shortest time between two diagnoses.
+const explainInterval = 10 * time.Second
 
-// Explainer logs what is wrong on the way to the service when calls fail, which may not know it themselves.
+// Explainer logs why a service cannot be reached. A request that fails may not know: its connection is closed while the
+// reason is still on its way. So the explainer opens a connection of its own when requests fail. Make it with
+// [NewExplainer].
 type Explainer struct {
+	addr       string      // of the service, as host:port
+	config     *tls.Config // nil: without TLS
 	log        *slog.Logger
-	background *sync.WaitGroup // what may outlast the call that it is for
-	addr       string          // of the service, as host:port
-	config     *tls.Config     // nil: without TLS
+	background sync.WaitGroup // diagnoses under way
 
 	mu   sync.Mutex
-	next time.Time // when to look again at the earliest; guarded by mu
+	next time.Time // when the next diagnosis may start; guarded by mu
 }
 
-// NewExplainer returns an explainer of the way to u.
-func NewExplainer(log *slog.Logger, background *sync.WaitGroup, u *url.URL, config *tls.Config) *Explainer {
+// NewExplainer returns an explainer of connections to target, whose TLS is configured by config.
+func NewExplainer(target *url.URL, config *tls.Config, log *slog.Logger) *Explainer {
 	port := "80"
-	if u.Scheme == "https" {
+	if target.Scheme == "https" {
 		port = "443"
 	} else {
 		config = nil
 	}
-	return &Explainer{log: log, background: background, addr: net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)), config: config}
+	return &Explainer{addr: net.JoinHostPort(target.Hostname(), cmp.Or(target.Port(), port)), config: config, log: log}
 }
 
-// look finds out, beside the call that failed, why.
-func (e *Explainer) look(err error) {
-	failed, ok := errors.AsType[*connect.Error](err)
-	if err == nil || errors.Is(err, io.EOF) || ok && failed.IsRemote() || !e.due() {
+// Wait waits for diagnoses under way, which take a few seconds at most.
+func (e *Explainer) Wait() { e.background.Wait() }
+
+// Layer reports failed requests of next to e.
+func (e *Explainer) Layer(next connect.Transport) connect.Transport {
+	return clientFunc(func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+		stream, err := next.NewClientStream(ctx, spec)
+		if err != nil {
+			e.failed(err)
+			return nil, err
+		}
+		return explained{stream, e}, nil
+	})
+}
+
+type explained struct {
+	connect.ClientStream
+	explainer *Explainer
+}
+
+func (s explained) Receive(message any) error {
+	err := s.ClientStream.Receive(message)
+	if err != nil {
+		s.explainer.failed(err)
+	}
+	return err
+}
+
+// failed starts a diagnosis if err was not sent by the service and none was started lately.
+func (e *Explainer) failed(err error) {
+	if errors.Is(err, io.EOF) || isRemote(err) || !e.due() {
 		return
 	}
 	e.background.Go(func() {
 		if err := tlsfiles.Explain(context.Background(), e.addr, e.config); err != nil {
-			e.log.Warn("the service is out of reach", "addr", e.addr, "error", err)
+			e.log.Warn("the service is unreachable", "addr", e.addr, "error", err)
 		}
 	})
 }
@@ -62,36 +91,6 @@ func (e *Explainer) due() bool {
 	if now.Before(e.next) {
 		return false
 	}
-	e.next = now.Add(explainEvery)
+	e.next = now.Add(explainInterval)
 	return true
-}
-
-// Over returns a transport that tells e of failures.
-func (e *Explainer) Over(next connect.Transport) connect.Transport { return explained{next, e} }
-
-type explained struct {
-	connect.Transport
-	explainer *Explainer
-}
-
-func (t explained) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-	stream, err := t.Transport.NewClientStream(ctx, spec)
-	if err != nil {
-		t.explainer.look(err)
-		return nil, err
-	}
-	return explainedStream{stream, t.explainer}, nil
-}
-
-type explainedStream struct {
-	connect.ClientStream
-	explainer *Explainer
-}
-
-func (s explainedStream) Receive(message any) error {
-	err := s.ClientStream.Receive(message)
-	if err != nil {
-		s.explainer.look(err)
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package hop
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,68 +13,70 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"key-value/internal/auth"
 	"key-value/internal/contract"
-	"key-value/internal/hop/batching"
 )
 
 const (
-	// dialTimeout bounds how long a connection may take to be made.
+	// dialTimeout bounds how long it takes to open a connection, and again how long the TLS handshake takes.
 	dialTimeout = 3 * time.Second
-	// idleTimeout closes a connection that nobody uses.
+	// idleTimeout is how long a connection without requests is kept open.
 	idleTimeout = 90 * time.Second
-	// pingAfter is how long a connection may be silent before it is asked for a sign of life, and pingTimeout
-	// how long that may take. A peer that vanished without a word is noticed after both.
+	// pingAfter is how long a connection may be silent before an HTTP/2 ping is sent, and pingTimeout how long its answer
+	// may take. A peer that vanished is noticed after the sum of both.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 3 * time.Second
-	// writeTimeout closes a connection that takes no more bytes.
+	// writeTimeout closes a connection that accepts no more bytes.
 	writeTimeout = 10 * time.Second
 )
 
-// Options says how to reach a service.
-type Options struct {
-	Header        string // the header that carries Credential
-	Credential    string
-	HTTPClient    *http.Client
-	TLS           *tls.Config
+// ErrRedirect is the cause of a failed call that was answered with a redirect.
+var ErrRedirect = errors.New("the service answered with a redirect, which is not followed")
+
+// HTTPConfig says how to reach a service over HTTP.
+type HTTPConfig struct {
+	// TLS configures connections to a service at https://. Nil: the system's authorities are trusted. It has no effect
+	// beside Client.
+	TLS *tls.Config
+	// Client replaces the HTTP client. Nil: one that speaks HTTP/2 to http:// and HTTP/2 or HTTP/1.1 to https://.
+	Client *http.Client
+	// MaxValueBytes is the longest value of the service, in bytes. Zero: 1 MiB.
 	MaxValueBytes int
-	Unbatched     bool
-	Once          bool // make no call twice
-	PassOverload  bool // make none twice that was refused as OVERLOADED
-	Breaker       bool
-	Wrap          func(connect.Transport) connect.Transport
-	Gather        batching.Gather // nil: batches carry nothing of their calls
 }
 
-// Dial returns a transport and the HTTP client under it.
-func Dial(baseURL string, o Options) (connect.Transport, *http.Client, error) {
-	u, err := url.Parse(baseURL)
-	if err != nil {
-		return nil, nil, err
+// HTTPTransport is a transport to a service in another process. Make it with [HTTP].
+type HTTPTransport struct {
+	connect.Transport
+
+	own *http.Client // nil if HTTPConfig.Client is used
+}
+
+// HTTP returns a transport to the gateway or kvservice at target, such as http://127.0.0.1:8888. It does not connect yet.
+func HTTP(target string, cfg HTTPConfig) (*HTTPTransport, error) {
+	u, err := url.Parse(target)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("invalid service URL %q: want http://host:port", target)
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, nil, fmt.Errorf("%q is no address of a service; one looks like http://127.0.0.1:8888", baseURL)
+	if cfg.MaxValueBytes == 0 {
+		cfg.MaxValueBytes = contract.DefaultValueBytes
 	}
-	httpClient := newHTTPClient(u.Scheme, o.TLS)
-	if o.HTTPClient != nil {
-		httpClient = withoutRedirects(o.HTTPClient)
+	t := &HTTPTransport{}
+	if cfg.Client == nil {
+		t.own = newHTTPClient(u.Scheme, cfg.TLS)
+		cfg.Client = t.own
 	}
-	transport := connecthttp.NewTransport(httpClient, baseURL,
-		connecthttp.WithReadMaxBytes(contract.MaxResponseBytes(o.MaxValueBytes)),
+	t.Transport = connecthttp.NewTransport(withoutRedirects(cfg.Client), target,
+		connecthttp.WithReadMaxBytes(contract.MaxResponseBytes(cfg.MaxValueBytes)),
 		connecthttp.WithCompressors(), // values are small or do not compress
 	)
-	if o.Credential != "" {
-		transport = credentialed{transport, o.Header, o.Credential}
+	return t, nil
+}
+
+// CloseIdleConnections closes connections without requests. Those of HTTPConfig.Client are left open.
+func (t *HTTPTransport) CloseIdleConnections() {
+	if t.own != nil {
+		t.own.CloseIdleConnections()
 	}
-	if o.Wrap != nil {
-		transport = o.Wrap(transport)
-	}
-	if !o.Unbatched {
-		transport = batching.New(transport, batching.WithGather(o.Gather))
-	}
-	if !o.Once {
-		transport = newRetrying(transport, o)
-	}
-	return transport, httpClient, nil
 }
 
 func newHTTPClient(scheme string, config *tls.Config) *http.Client {
@@ -81,7 +84,7 @@ func newHTTPClient(scheme string, config *tls.Config) *http.Client {
 	protocols.SetUnencryptedHTTP2(scheme == "http")
 	protocols.SetHTTP2(scheme == "https")
 	protocols.SetHTTP1(scheme == "https")
-	return withoutRedirects(&http.Client{
+	return &http.Client{
 		Transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -96,11 +99,11 @@ func newHTTPClient(scheme string, config *tls.Config) *http.Client {
 				WriteByteTimeout: writeTimeout,
 			},
 		},
-	})
+	}
 }
 
-// withoutRedirects returns a client that follows no redirect, unless c says itself what to do with one: it would
-// carry the credential to somebody else.
+// withoutRedirects returns a copy of c that follows no redirects, because they would carry the credential to another
+// server. A client with a CheckRedirect of its own is returned unchanged.
 func withoutRedirects(c *http.Client) *http.Client {
 	if c.CheckRedirect != nil {
 		return c
@@ -110,17 +113,46 @@ func withoutRedirects(c *http.Client) *http.Client {
 	return &guarded
 }
 
-// credentialed adds a header to every call.
-type credentialed struct {
-	next          connect.Transport
-	header, value string
+// Credential is a header that authenticates the sender of a request. The zero value is none.
+type Credential struct{ header, value string }
+
+// APIKey is an API key in the header that is made for it. An empty key is no credential.
+func APIKey(key string) Credential {
+	if key == "" {
+		return Credential{}
+	}
+	return Credential{auth.Header, key}
 }
 
-func (c credentialed) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-	info, ok := connect.CallInfoForClientContext(ctx)
-	if !ok {
-		ctx, info = connect.NewClientContext(ctx)
+// Bearer is a token as Authorization: Bearer. An empty token is no credential.
+func Bearer(token string) Credential {
+	if token == "" {
+		return Credential{}
 	}
-	info.RequestHeader().Set(c.header, c.value)
-	return c.next.NewClientStream(ctx, spec)
+	return Credential{"Authorization", "Bearer " + token}
+}
+
+// credential returns a layer that sends c with every request, or nil if c is none.
+func credential(c Credential) Layer {
+	if c == (Credential{}) {
+		return nil
+	}
+	return func(next connect.Transport) connect.Transport {
+		return clientFunc(func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+			info, ok := connect.CallInfoForClientContext(ctx)
+			if !ok {
+				ctx, info = connect.NewClientContext(ctx)
+			}
+			info.RequestHeader().Set(c.header, c.value)
+			return next.NewClientStream(ctx, spec)
+		})
+	}
+}
+
+// clientFunc is a function as a transport.
+type clientFunc connect.ClientFunc
+
+// NewClientStream implements [connect.Transport].
+func (f clientFunc) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	return f(ctx, spec)
 }

@@ -13,30 +13,29 @@ import (
 	"key-value/internal/contract"
 )
 
-// mostAttempts is how often a call is made in all. The waits between them take 0.35 s at most.
-const mostAttempts = 4
+// maxAttempts is how often a call is sent in all. The waits between the attempts take at most 0.35 s.
+const maxAttempts = 4
 
-// retrying makes unary calls again that failed for want of a service, where that is safe: client.WithoutRetries says when.
+// retry returns a layer that retries unary calls which failed for want of a service: reads, calls that were not sent,
+// and, if overloaded is set, calls that the service rejected with OVERLOADED. The number of retries is limited by a
+// budget.
 //
-// It lies above the batches, so that it is the calls that are made again, each within its own deadline, and never a
-// batch: of a batch that got no answer, the reads travel again and the writes fail.
-type retrying struct {
-	next         connect.Transport
-	client       *connect.Client
-	budget       budget
-	passOverload bool // make no call again that was refused as OVERLOADED
-	breaker      *breaker
-}
-
-func newRetrying(next connect.Transport, o Options) *retrying {
-	r := &retrying{next: next, client: connect.NewClient(next), passOverload: o.PassOverload}
-	if o.Breaker {
-		r.breaker = &breaker{}
+// The layer is above the batches, so calls are retried one by one, each within its own deadline, and never a batch: when
+// a batch gets no answer, its reads are sent again and its writes fail. Watches resume by themselves.
+func retry(overloaded bool) Layer {
+	return func(next connect.Transport) connect.Transport {
+		return &retrying{next: next, client: connect.NewClient(next), overloaded: overloaded}
 	}
-	return r
 }
 
-// NewClientStream implements [connect.Transport]. A watch resumes by itself, and needs no help.
+type retrying struct {
+	next       connect.Transport
+	client     *connect.Client // over next
+	overloaded bool            // retry calls that were rejected with OVERLOADED
+	budget     budget
+}
+
+// NewClientStream implements [connect.Transport].
 func (r *retrying) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 	if spec.StreamType != connect.StreamTypeUnary {
 		return r.next.NewClientStream(ctx, spec)
@@ -47,7 +46,7 @@ func (r *retrying) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 // retriedCall is a unary call as connect drives it: one Send, then one Receive.
 type retriedCall struct {
 	*retrying
-	ctx      context.Context //nolint:containedctx // the caller's own
+	ctx      context.Context //nolint:containedctx // the caller's
 	spec     connect.Spec
 	request  any
 	received bool
@@ -69,13 +68,13 @@ func (c *retriedCall) Receive(message any) error {
 	c.received = true
 	var waits Backoff
 	for attempt := 1; ; attempt++ {
-		err := c.attempt(message)
-		if !c.again(err) || attempt == mostAttempts {
+		err := c.client.CallUnary(c.ctx, c.spec, c.request, message)
+		if !c.again(err) || attempt == maxAttempts {
 			return err
 		}
 		wait := waits.Next()
 		if deadline, ok := c.ctx.Deadline(); ok && time.Until(deadline) <= wait {
-			return err // says more than that the time is up
+			return err // more informative than an expired deadline
 		}
 		if Pause(c.ctx, wait); c.ctx.Err() != nil {
 			return c.ctx.Err()
@@ -83,22 +82,7 @@ func (c *retriedCall) Receive(message any) error {
 	}
 }
 
-// attempt makes the call once, unless that would be in vain.
-func (c *retriedCall) attempt(message any) error {
-	if err := c.breaker.enter(); err != nil {
-		return err
-	}
-	err := c.client.CallUnary(c.ctx, c.spec, c.request, message)
-	c.breaker.leave(err == nil || isRemote(err))
-	return err
-}
-
-func isRemote(err error) bool {
-	e, ok := errors.AsType[*connect.Error](err)
-	return ok && e.IsRemote()
-}
-
-// again reports whether to make the call once more after err, and keeps count of how the service is doing.
+// again reports whether to retry the call after err, and accounts for err in the budget.
 func (c *retriedCall) again(err error) bool {
 	if answered(err) {
 		c.budget.earn()
@@ -108,25 +92,31 @@ func (c *retriedCall) again(err error) bool {
 		return false
 	}
 	safe := false
-	switch ReasonOf(c.request, err) {
+	switch Classify(c.request, err) {
 	case contract.Overloaded:
-		safe = !c.passOverload // it did nothing
+		safe = c.overloaded // the service did nothing
 	case contract.ServiceUnavailable:
-		safe = reads(c.spec, c.request) || unsent(err)
+		safe = readOnly(c.spec, c.request) || unsent(err)
 	default:
-		return false // will not be better, or has used up the time there was
+		return false // would fail again, or has used up its time
 	}
 	return c.budget.spend() && safe
 }
 
-// answered reports whether the service has dealt with the call, be it by refusing it.
+// answered reports whether the service has handled the call, even if by rejecting it.
 func answered(err error) bool {
 	return err == nil || isRemote(err) && connect.CodeOf(err) != connect.CodeUnavailable &&
 		connect.CodeOf(err) != connect.CodeDeadlineExceeded
 }
 
-// reads reports whether a call changes nothing, so that it may be made twice.
-func reads(spec connect.Spec, request any) bool {
+// isRemote reports whether the service sent err.
+func isRemote(err error) bool {
+	e, ok := errors.AsType[*connect.Error](err)
+	return ok && e.IsRemote()
+}
+
+// readOnly reports whether a call changes nothing, so that it may be sent twice.
+func readOnly(spec connect.Spec, request any) bool {
 	batch, ok := request.(*keyvaluev1.BatchRequest)
 	if !ok {
 		return spec.IdempotencyLevel == connect.IdempotencyNoSideEffects
@@ -139,7 +129,7 @@ func reads(spec connect.Spec, request any) bool {
 	return true
 }
 
-// unsent reports whether a call certainly did not get to a service: there was no connection to send it on.
+// unsent reports whether a call certainly did not reach a service, because no connection could be opened for it.
 func unsent(err error) bool {
 	e, ok := errors.AsType[*net.OpError](err)
 	return ok && e.Op == "dial"

@@ -11,93 +11,99 @@ import (
 	"key-value/internal/contract"
 )
 
-// PassOn is a client interceptor that makes every error of the hop to the service one that the gateway's own
-// caller may see. Connect does not pass a peer's verdict on by itself: the gateway has to make it its own.
-func PassOn(log *slog.Logger) connect.ClientInterceptor {
-	return func(next connect.ClientFunc) connect.ClientFunc {
-		return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-			hop := hopErrors{log: log}
+// translate returns a layer that turns every error of the hop into one that a gateway's caller may see. Connect does not
+// forward the error of a peer by itself: the gateway has to make it its own. Causes go to log.
+func translate(log *slog.Logger) Layer {
+	return func(next connect.Transport) connect.Transport {
+		return clientFunc(func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+			t := translator{log: log}
 			if spec.IdempotencyLevel != connect.IdempotencyNoSideEffects {
-				hop.doubt = "; a write may have been made or not"
+				t.doubt = "; a write may or may not have been applied"
 			}
-			stream, err := next(ctx, spec)
+			stream, err := next.NewClientStream(ctx, spec)
 			if err != nil {
-				return nil, hop.translate(ctx, err)
+				return nil, t.translate(ctx, err)
 			}
-			return translating{ClientStream: stream, ctx: ctx, hop: hop}, nil
-		}
+			return translated{ClientStream: stream, ctx: ctx, translator: t}, nil
+		})
 	}
 }
 
-type translating struct {
+// translated is a call whose errors are translated.
+type translated struct {
 	connect.ClientStream
-	ctx context.Context //nolint:containedctx // the call's own
-	hop hopErrors
+	ctx        context.Context //nolint:containedctx // the call's own
+	translator translator
 }
 
-func (t translating) Send(message any) error {
-	return t.hop.translate(t.ctx, t.ClientStream.Send(message))
+func (s translated) Send(message any) error {
+	return s.translator.translate(s.ctx, s.ClientStream.Send(message))
 }
 
-func (t translating) Receive(message any) error {
-	return t.hop.translate(t.ctx, t.ClientStream.Receive(message))
+func (s translated) Receive(message any) error {
+	return s.translator.translate(s.ctx, s.ClientStream.Receive(message))
 }
 
-// Close has nothing to say that Receive did not.
-func (t translating) Close() error {
-	_ = t.ClientStream.Close()
+// Close drops the error, which adds nothing to that of Receive.
+func (s translated) Close() error {
+	_ = s.ClientStream.Close()
 	return nil
 }
 
-// hopErrors makes the errors of one call of the service what the gateway says of it.
-type hopErrors struct {
+// translator translates the errors of one call.
+type translator struct {
 	log   *slog.Logger
-	doubt string // what is to be said of a call without an answer beyond that; empty for a read
+	doubt string // added to the message of a call without an answer; empty for a read
 }
 
 // translate returns what the gateway's caller is told of err.
-func (h hopErrors) translate(ctx context.Context, err error) error {
+func (t translator) translate(ctx context.Context, err error) error {
 	e, coded := errors.AsType[*connect.Error](err)
 	switch {
 	case err == nil, !coded && errors.Is(err, io.EOF):
 		return err
 	case ctx.Err() != nil:
-		return h.gaveUp(ctx.Err())
+		return t.expired(ctx.Err())
 	case coded && e.IsRemote():
-		return h.verdict(ctx, e)
+		return t.remote(ctx, e)
 	case coded && e.Code() == connect.CodeDeadlineExceeded:
-		return h.gaveUp(context.DeadlineExceeded)
+		return t.expired(context.DeadlineExceeded)
 	case coded && contract.ReasonOf(e) != "":
 		return e
 	}
-	// The hop itself failed. Whatever it says, such as that the bytes of a broken answer are no message, it
-	// is not the caller's fault.
-	h.log.WarnContext(ctx, "the service does not answer", "error", err)
-	return contract.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(err)
+	// The hop itself failed. Its code, such as that the bytes of a broken answer are no message, is not the caller's fault.
+	t.log.WarnContext(ctx, "no answer from the service", "error", err)
+	return t.unavailable(err)
 }
 
-func (h hopErrors) gaveUp(err error) error {
+// expired returns the error of a call whose context ended with err.
+func (t translator) expired(err error) error {
 	if errors.Is(err, context.Canceled) {
-		return connect.NewError(connect.CodeCanceled, "the caller went away")
+		return connect.NewError(connect.CodeCanceled, "canceled by the caller")
 	}
-	return contract.DeadlineExceeded.Errorf("the service did not answer in time%s", h.doubt)
+	return contract.DeadlineExceeded.Errorf("the service did not answer in time%s", t.doubt)
 }
 
-// verdict makes what the service said of the call what the gateway says of it.
-func (h hopErrors) verdict(ctx context.Context, e *connect.Error) error {
+// unavailable returns the error of a call that got no answer because of cause.
+func (t translator) unavailable(cause error) error {
+	return contract.ServiceUnavailable.Errorf("the service did not answer%s", t.doubt).WithCause(cause)
+}
+
+// remote returns the gateway's own form of an error that the service sent.
+func (t translator) remote(ctx context.Context, e *connect.Error) error {
 	why, metadata, ok := contract.ErrorInfo(e)
 	switch {
 	case e.Code() == connect.CodeUnauthenticated:
-		h.log.ErrorContext(ctx, "the service refuses this gateway: check KV_SERVICE_TOKEN on both sides", "error", e)
-		return contract.ServiceUnavailable.Errorf("the gateway is not let in by its service")
+		t.log.ErrorContext(ctx, "the service rejected the gateway's credential: check KV_SERVICE_TOKEN on both sides", "error", e)
+		return contract.ServiceUnavailable.Errorf("the service rejected the gateway's credential")
 	case ok:
 		return why.NewError(e.Code(), metadata, e.Message())
 	case e.Code() == connect.CodeUnavailable:
-		return contract.ServiceUnavailable.Errorf("the service does not answer%s", h.doubt).WithCause(e)
+		return t.unavailable(e)
 	case e.Code() == connect.CodeDeadlineExceeded:
-		return h.gaveUp(context.DeadlineExceeded)
+		return t.expired(context.DeadlineExceeded)
 	case e.Code() == connect.CodeInternal, e.Code() == connect.CodeUnknown:
-		h.log.WarnContext(ctx, "the service could not carry out a call; its own log says why", "error", e)
+		t.log.WarnContext(ctx, "internal error in the service; see its log for the cause", "error", e)
 		return connect.NewError(connect.CodeInternal, "internal error").WithCause(e)
 	}
 	return connect.NewError(e.Code(), e.Message())

@@ -70,12 +70,11 @@ func (s *stage) overlay(root string) (string, error) {
 	return file, errors.Join(err, os.WriteFile(replacement, []byte(changed), 0o600), os.WriteFile(file, text, 0o600))
 }
 
-// withoutBatching changes the one line of internal/cli/hop.go that makes the transport.
+// withoutBatching changes the one line of internal/cli/hop.go that selects batching.
 func withoutBatching(source string) (string, error) {
-	const batched, unbatched = "client.NewTransport(h.service, options...)",
-		"client.NewTransport(h.service, append(options, client.WithoutBatching())...)"
+	const batched, unbatched = "Batch:      true,", "Batch:      false,"
 	if strings.Count(source, batched) != 1 {
-		return "", fmt.Errorf("it does not call %s just once, so it cannot be built without batching", batched)
+		return "", fmt.Errorf("want %q in it exactly once, to build it without batching", batched)
 	}
 	return strings.Replace(source, batched, unbatched, 1), nil
 }

@@ -12,7 +12,7 @@ func TestTheStoreCanBeBuiltUnbatched(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed, err := withoutBatching(string(source))
-	if err != nil || !strings.Contains(changed, "client.WithoutBatching()") {
+	if err != nil || !strings.Contains(changed, "Batch:      false,") {
 		t.Errorf("it cannot: %v", err)
 	}
 	if _, err := withoutBatching("package main"); err == nil {

@@ -30,24 +30,15 @@ const (
 	largeBytes = 16 << 10
 )
 
-// Option says how to gather calls.
-type Option func(*transport)
-
 // Gather is told of a batch that is about to be sent, with the contexts of its calls, and returns the context to send it
 // with. That is made from ctx, which carries nothing of theirs. Ended is called with how the batch ended.
 type Gather func(ctx context.Context, calls []context.Context) (sent context.Context, ended func(error))
 
-// WithGather has gather called for each batch, so that it can carry what its calls have in their contexts.
-func WithGather(gather Gather) Option { return func(t *transport) { t.gather = gather } }
-
-// New returns a transport that carries calls over next, and gathers those that wait.
-func New(next connect.Transport, options ...Option) connect.Transport {
+// New returns a transport that carries calls over next, and gathers those that wait. Gather is called for each batch, so
+// that it can carry what its calls have in their contexts; nil: it carries nothing of theirs.
+func New(next connect.Transport, gather Gather) connect.Transport {
 	client := connect.NewClient(next)
-	t := &transport{next: next, client: client, service: keyvaluev1connect.NewKeyValueServiceClient(client)}
-	for _, option := range options {
-		option(t)
-	}
-	return t
+	return &transport{next: next, client: client, service: keyvaluev1connect.NewKeyValueServiceClient(client), gather: gather}
 }
 
 type transport struct {

@@ -201,7 +201,7 @@ func TestManyCallersOverARealConnection(t *testing.T) {
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
 	url := wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
-	transport := batching.New(wiretest.Wires()[0].Transport(t, url))
+	transport := batching.New(wiretest.Wires()[0].Transport(t, url), nil)
 	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport))
 	var callers sync.WaitGroup
 	for caller := range 64 {

@@ -22,7 +22,7 @@ func BenchmarkGet(b *testing.B) {
 	server := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
-	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(batching.New(rpc.InProcess(server))))
+	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(batching.New(rpc.InProcess(server), nil)))
 	if _, err := kv.Set(b.Context(), &keyvaluev1.SetRequest{Key: "a", Content: &keyvaluev1.SetRequest_Value{Value: "1"}}); err != nil {
 		b.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func TestACallWithoutTheRightTouchesNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{}
 		server := s.server(t, denying)
-		kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(batching.New(connectinprocess.New(server))))
+		kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(batching.New(connectinprocess.New(server), nil)))
 		keys := []string{"a", "forbidden", "b"}
 		errs := make([]error, len(keys))
 		var waiting []func()

@@ -73,7 +73,7 @@ func TestARequestThatNobodyWaitsForIsCanceled(t *testing.T) {
 }
 
 func TestAFailedRequestFailsItsCalls(t *testing.T) {
-	gone := batching.New(wiretest.Wires()[0].Transport(t, "http://127.0.0.1:1"))
+	gone := batching.New(wiretest.Wires()[0].Transport(t, "http://127.0.0.1:1"), nil)
 	kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(gone))
 	var calls sync.WaitGroup
 	for range 50 {

@@ -101,7 +101,7 @@ func (s *service) seen() string {
 func inBubble(t *testing.T, test func(t *testing.T, s *service, kv client)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{}
-		transport := batching.New(connectinprocess.New(s.server(t)))
+		transport := batching.New(connectinprocess.New(s.server(t)), nil)
 		test(t, s, keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport)))
 	})
 }

@@ -1,12 +1,10 @@
-package client_test
+package hop_test
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 
-	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
@@ -16,13 +14,13 @@ import (
 func TestAGatewayPassesOverloadOn(t *testing.T) {
 	for name, call := range calls {
 		url, requests := flaky(t, failWith(contract.Overloaded.Errorf("x")))
-		err := call(bounded(t), dial(t, url, client.WithOverloadPassedOn()))
-		if !errors.Is(err, client.ErrOverloaded) || requests.Load() != 1 {
+		err := call(bounded(t), dial(t, url, forwarding))
+		if contract.ReasonOf(err) != contract.Overloaded || requests.Load() != 1 {
 			t.Errorf("%s took %d requests and ended with %v, want one and OVERLOADED", name, requests.Load(), err)
 		}
 	}
 	url, requests := flaky(t, badGateway)
-	if err := calls["Get"](bounded(t), dial(t, url, client.WithOverloadPassedOn())); err != nil || requests.Load() != 2 {
+	if err := calls["Get"](bounded(t), dial(t, url, forwarding)); err != nil || requests.Load() != 2 {
 		t.Errorf("for want of a service, Get took %d requests and ended with %v, want two and success", requests.Load(), err)
 	}
 }
@@ -44,8 +42,7 @@ func (s *shedding) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*ke
 // A batch that was refused did nothing, so its writes are made again as its reads are, each by itself.
 func TestOfABatchThatIsRefusedEverythingIsMadeAgain(t *testing.T) {
 	service := &shedding{KeyValueServiceHandler: kvservice.New(newEngine(t), kvservice.Config{})}
-	url := serve(t, service, nil)
-	kv := dial(t, url)
+	kv := dial(t, serve(t, service), library)
 	const n = 200
 	errs := make(chan error, n)
 	for range n {
@@ -59,13 +56,13 @@ func TestOfABatchThatIsRefusedEverythingIsMadeAgain(t *testing.T) {
 	if service.shed.Load() == 0 {
 		t.Error("no call shared a request, so nothing was tested")
 	}
-	wantValue(t, kv, "n", "200") // none was made twice
+	wantCount(t, kv, "200") // none was made twice
 }
 
 // Of what shared a refused batch, each call gets the refusal as its own.
 func TestEachCallOfARefusedBatchIsTold(t *testing.T) {
 	service := &shedding{KeyValueServiceHandler: kvservice.New(newEngine(t), kvservice.Config{})}
-	kv := dial(t, serve(t, service, nil), client.WithOverloadPassedOn())
+	kv := dial(t, serve(t, service), forwarding)
 	const n = 200
 	errs := make(chan error, n)
 	for range n {
@@ -73,7 +70,7 @@ func TestEachCallOfARefusedBatchIsTold(t *testing.T) {
 	}
 	refused := int64(0)
 	for range n {
-		if err := <-errs; errors.Is(err, client.ErrOverloaded) {
+		if err := <-errs; contract.ReasonOf(err) == contract.Overloaded {
 			refused++
 		} else if err != nil {
 			t.Errorf("a call = %v", err)

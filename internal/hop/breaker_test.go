@@ -1,4 +1,4 @@
-package client_test
+package hop_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"key-value/client"
+	"key-value/internal/contract"
 	"key-value/kvservice"
 )
 
@@ -36,17 +36,17 @@ func (h *hanging) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // hangingClient returns a client of a service that does not hang yet.
-func hangingClient(t *testing.T) (*client.Client, *hanging) {
-	h := &hanging{handler: handle(kvservice.New(newEngine(t), kvservice.Config{}), nil)}
-	return dial(t, "http://service", client.WithHTTPClient(&http.Client{Transport: h}), client.WithBreaker()), h
+func hangingClient(t *testing.T) (client, *hanging) {
+	h := &hanging{handler: handle(kvservice.New(newEngine(t), kvservice.Config{}))}
+	return over(t, h, forwarding), h
 }
 
 // call writes within ten seconds, and returns how long it took.
-func call(t *testing.T, kv *client.Client) (time.Duration, error) {
+func call(t *testing.T, kv client) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	start := time.Now()
-	_, _, err := kv.Set(ctx, "k", []byte("v"))
+	_, err := kv.Set(ctx, setRequest("k", "v"))
 	return time.Since(start), err
 }
 
@@ -58,7 +58,7 @@ func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
 		defer waiting.Wait()
 		wait := func() {
 			waiting.Go(func() {
-				if took, err := call(t, kv); took != 10*time.Second || !errors.Is(err, client.ErrUnavailable) {
+				if took, err := call(t, kv); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("a call that was let through ended after %v with %v, want its deadline", took, err)
 				}
 			})
@@ -73,7 +73,7 @@ func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
 		synctest.Wait()
 		before := h.sent.Load()
 		took, err := call(t, kv)
-		if took > time.Second || !errors.Is(err, client.ErrUnavailable) {
+		if took > time.Second || contract.ReasonOf(err) != contract.ServiceUnavailable {
 			t.Errorf("a call to a silent service ended after %v with %v, want UNAVAILABLE at once", took, err)
 		}
 		if sent := h.sent.Load() - before; sent > 0 {
@@ -83,7 +83,7 @@ func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
 }
 
 // besideALongCall runs a test while one call waits that is never answered. The next ones are, after takes.
-func besideALongCall(t *testing.T, takes time.Duration, test func(t *testing.T, kv *client.Client)) {
+func besideALongCall(t *testing.T, takes time.Duration, test func(t *testing.T, kv client)) {
 	synctest.Test(t, func(t *testing.T) {
 		kv, h := hangingClient(t)
 		h.takes = takes
@@ -98,7 +98,7 @@ func besideALongCall(t *testing.T, takes time.Duration, test func(t *testing.T, 
 }
 
 func TestTheFirstAnswerLetsAllCallsThrough(t *testing.T) {
-	besideALongCall(t, 0, func(t *testing.T, kv *client.Client) {
+	besideALongCall(t, 0, func(t *testing.T, kv client) {
 		time.Sleep(5 * time.Second)
 		for range 10 {
 			if took, err := call(t, kv); took > 0 || err != nil {
@@ -109,7 +109,7 @@ func TestTheFirstAnswerLetsAllCallsThrough(t *testing.T) {
 }
 
 func TestCallsThatTakeLongAreNoSilence(t *testing.T) {
-	besideALongCall(t, 0, func(t *testing.T, kv *client.Client) {
+	besideALongCall(t, 0, func(t *testing.T, kv client) {
 		for range 9 {
 			if _, err := call(t, kv); err != nil {
 				t.Errorf("beside a call that takes long, another failed: %v", err)
@@ -120,7 +120,7 @@ func TestCallsThatTakeLongAreNoSilence(t *testing.T) {
 }
 
 func TestCallsThatComeTogetherBesideALongOneAreNoSilence(t *testing.T) {
-	besideALongCall(t, 50*time.Millisecond, func(t *testing.T, kv *client.Client) {
+	besideALongCall(t, 50*time.Millisecond, func(t *testing.T, kv client) {
 		time.Sleep(5 * time.Second)
 		var together sync.WaitGroup
 		defer together.Wait()

@@ -1,4 +1,4 @@
-package client_test
+package hop_test
 
 import (
 	"context"
@@ -13,62 +13,21 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"connectrpc.com/connect/v2/connecthttp"
 
-	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
+	"key-value/internal/hop"
 	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice"
 )
-
-// calls are what a client can ask for, by name. Each succeeds on a store that was just started.
-var calls = map[string]func(context.Context, *client.Client) error{
-	"Get": func(ctx context.Context, kv *client.Client) error {
-		if _, err := kv.Get(ctx, "a"); !errors.Is(err, client.ErrNotFound) {
-			return err
-		}
-		return nil
-	},
-	"List": func(ctx context.Context, kv *client.Client) error {
-		for _, err := range kv.List(ctx, "") {
-			return err
-		}
-		return nil
-	},
-	"Stats": func(ctx context.Context, kv *client.Client) error {
-		_, err := kv.Stats(ctx)
-		return err
-	},
-	"Batch of gets": func(ctx context.Context, kv *client.Client) error {
-		_, err := kv.Batch(ctx, client.OpGet("a"), client.OpGet("b"))
-		return err
-	},
-	"Batch with a set": func(ctx context.Context, kv *client.Client) error {
-		_, err := kv.Batch(ctx, client.OpGet("a"), client.OpSet("a", nil))
-		return err
-	},
-	"Set": func(ctx context.Context, kv *client.Client) error {
-		_, _, err := kv.Set(ctx, "a", nil)
-		return err
-	},
-	"Delete": func(ctx context.Context, kv *client.Client) error {
-		_, err := kv.Delete(ctx, "a")
-		return err
-	},
-	"Increment": func(ctx context.Context, kv *client.Client) error {
-		_, err := kv.Increment(ctx, "n", 1)
-		return err
-	},
-}
 
 var reading = []string{"Get", "List", "Stats", "Batch of gets"}
 
 // flaky serves a store, after each of ills has befallen one call.
 func flaky(t *testing.T, ills ...http.HandlerFunc) (url string, requests *atomic.Int64) {
 	requests = new(atomic.Int64)
-	good := handle(kvservice.New(newEngine(t), kvservice.Config{}), nil)
+	good := handle(kvservice.New(newEngine(t), kvservice.Config{}))
 	return wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n := int(requests.Add(1)); n <= len(ills) {
 			ills[n-1](w, r)
@@ -77,13 +36,6 @@ func flaky(t *testing.T, ills ...http.HandlerFunc) (url string, requests *atomic
 		good.ServeHTTP(w, r)
 	})), requests
 }
-
-// failWith is a service that answers every call with err.
-func failWith(err error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { _ = connecthttp.NewErrorWriter().Write(w, r, err) }
-}
-
-func badGateway(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 
 func TestWhatIsMadeAgain(t *testing.T) {
 	var (
@@ -109,7 +61,7 @@ func TestWhatIsMadeAgain(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for name, call := range calls {
 				url, requests := flaky(t, test.ill, test.ill)
-				err := call(bounded(t), dial(t, url))
+				err := call(bounded(t), dial(t, url, library))
 				if want := slices.Contains(test.again, name); (err == nil) != want || (requests.Load() == 3) != want {
 					t.Errorf("%s took %d requests and ended with %v; made again until it succeeds: want %v",
 						name, requests.Load(), err, want)
@@ -119,17 +71,13 @@ func TestWhatIsMadeAgain(t *testing.T) {
 	}
 }
 
-func TestACallIsMadeFourTimesAtMost(t *testing.T) {
+func TestACallIsSentAtMostFourTimes(t *testing.T) {
+	t.Parallel()
 	url, requests := flaky(t, slices.Repeat([]http.HandlerFunc{badGateway}, 100)...)
-	_, err := dial(t, url).Get(t.Context(), "a")
-	wantError(t, "Get", err, client.ErrUnavailable)
+	_, err := dial(t, url, library).Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
+	wantReason(t, "Get", err, contract.ServiceUnavailable)
 	if n := requests.Load(); n != 4 {
-		t.Errorf("Get was made %d times, want 4", n)
-	}
-	_, err = dial(t, url, client.WithoutRetries()).Get(t.Context(), "a")
-	wantError(t, "Get", err, client.ErrUnavailable)
-	if n := requests.Load(); n != 5 {
-		t.Errorf("without retries, Get was made %d times, want once", n-4)
+		t.Errorf("Get was sent %d times, want 4", n)
 	}
 }
 
@@ -144,13 +92,13 @@ func TestWhatCouldNotBeSentIsMadeAgain(t *testing.T) {
 			Protocols: protocols,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				if dials++; dials < 3 {
-					addr = closedPort(t)[len("http://"):]
+					addr = closedPort(t)
 				}
 				return dialer.DialContext(ctx, network, addr)
 			},
 		}
 		defer transport.CloseIdleConnections()
-		err := call(bounded(t), dial(t, url, client.WithHTTPClient(&http.Client{Transport: transport})))
+		err := call(bounded(t), target(t, url, transport))
 		if err != nil || dials != 3 || requests.Load() != 1 {
 			t.Errorf("%s = %v after %d attempts to connect and %d requests; want success after 3 and 1",
 				name, err, dials, requests.Load())
@@ -161,7 +109,7 @@ func TestWhatCouldNotBeSentIsMadeAgain(t *testing.T) {
 func TestOfABatchThatIsLostOnlyTheReadsAreMadeAgain(t *testing.T) {
 	engine := newEngine(t)
 	service := &losing{KeyValueServiceHandler: kvservice.New(engine, kvservice.Config{})}
-	kv := dial(t, serve(t, service, nil))
+	kv := dial(t, serve(t, service), library)
 	const n = 200
 	errs := make(chan error, 2*n)
 	for range n {
@@ -171,14 +119,14 @@ func TestOfABatchThatIsLostOnlyTheReadsAreMadeAgain(t *testing.T) {
 	failed := int64(0)
 	for range 2 * n {
 		if err := <-errs; err != nil {
-			wantError(t, "a call", err, client.ErrUnavailable)
+			wantReason(t, "a call", err, contract.ServiceUnavailable)
 			failed++
 		}
 	}
 	if lost := service.writes.Load(); lost == 0 || failed != lost {
 		t.Errorf("%d calls failed, want just the %d writes that got no answer", failed, lost)
 	}
-	wantValue(t, kv, "n", "200") // all were carried out, and none twice
+	wantCount(t, kv, "200") // all were carried out, and none twice
 }
 
 // losing carries out what it gets, but loses the answers to its first three batches.
@@ -200,14 +148,12 @@ func (l *losing) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyv
 	return nil, connect.NewError(connect.CodeUnavailable, "lost")
 }
 
-// refused is an HTTP transport to nowhere.
-func refused(attempts *[]time.Time) client.Option {
-	return client.WithHTTPClient(&http.Client{
-		Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-			*attempts = append(*attempts, time.Now())
-			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
-		}),
-	})
+// refused returns a client that cannot open a connection, and records each attempt.
+func refused(t *testing.T, attempts *[]time.Time) client {
+	return over(t, roundTripper(func(*http.Request) (*http.Response, error) {
+		*attempts = append(*attempts, time.Now())
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}), library)
 }
 
 func TestRetriesWaitLongerEachTimeButNotPastTheDeadline(t *testing.T) {
@@ -217,11 +163,11 @@ func TestRetriesWaitLongerEachTimeButNotPastTheDeadline(t *testing.T) {
 	}{{time.Second, 4}, {175 * time.Millisecond, 3}, {50 * time.Millisecond, 2}, {25 * time.Millisecond, 1}} {
 		synctest.Test(t, func(t *testing.T) {
 			var attempts []time.Time
-			kv := dial(t, "http://service", refused(&attempts))
+			kv := refused(t, &attempts)
 			ctx, cancel := context.WithTimeout(t.Context(), test.timeout)
 			defer cancel()
-			_, err := kv.Get(ctx, "a")
-			wantError(t, "Get", err, client.ErrUnavailable)
+			_, err := kv.Get(ctx, &keyvaluev1.GetRequest{Key: "a"})
+			wantReason(t, "Get", err, contract.ServiceUnavailable)
 			if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
 				t.Errorf("Get = %v, want it to say what is wrong before the time is up", err)
 			}
@@ -243,9 +189,8 @@ func TestACallThatIsCanceledIsNotMadeAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(20*time.Millisecond, cancel)
 		start := time.Now()
-		_, err := dial(t, "http://service", refused(&attempts)).Get(ctx, "a")
-		e := wantError(t, "Get", err, context.Canceled)
-		if len(attempts) != 1 || time.Since(start) != 20*time.Millisecond || e.Code != connect.CodeCanceled {
+		_, err := refused(t, &attempts).Get(ctx, &keyvaluev1.GetRequest{Key: "a"})
+		if len(attempts) != 1 || time.Since(start) != 20*time.Millisecond || !errors.Is(err, context.Canceled) {
 			t.Errorf("Get = %v after %d attempts and %v, want it canceled at once", err, len(attempts), time.Since(start))
 		}
 	})
@@ -255,22 +200,20 @@ func TestRetriesAreATenthOfWhatIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests, failures int
 		up := false
-		kv := dial(t, "http://service", client.WithHTTPClient(&http.Client{
-			Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-				if requests++; !up {
-					failures++
-					return nil, errors.New("reset")
-				}
-				return &http.Response{
-					StatusCode: http.StatusOK, Body: http.NoBody, ProtoMajor: 2,
-					Header: http.Header{"Content-Type": {"application/proto"}},
-				}, nil
-			}),
-		}))
+		kv := over(t, roundTripper(func(*http.Request) (*http.Response, error) {
+			if requests++; !up {
+				failures++
+				return nil, errors.New("reset")
+			}
+			return &http.Response{
+				StatusCode: http.StatusOK, Body: http.NoBody, ProtoMajor: 2,
+				Header: http.Header{"Content-Type": {"application/proto"}},
+			}, nil
+		}), library)
 		get := func(n int) (again int) {
 			requests = 0
 			for range n {
-				_, _ = kv.Get(t.Context(), "a")
+				_, _ = kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
 			}
 			return requests - n
 		}
@@ -291,4 +234,14 @@ func TestRetriesAreATenthOfWhatIsAnswered(t *testing.T) {
 			}
 		}
 	})
+}
+
+// target returns a client of the service at url whose connections are opened by transport.
+func target(t *testing.T, url string, transport http.RoundTripper) client {
+	t.Helper()
+	service, err := hop.HTTP(url, hop.HTTPConfig{Client: &http.Client{Transport: transport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hop.NewClient(service, library)
 }

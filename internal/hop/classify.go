@@ -9,9 +9,9 @@ import (
 	"key-value/internal/contract"
 )
 
-// ReasonOf returns why a call that sent req failed with err: the reason that the service gave or, if it gave none, the
+// Classify returns why a call that sent req failed with err: the reason that the service gave or, if it gave none, the
 // reason that describes what happened. It is "" if none does, such as for an internal error of the service.
-func ReasonOf(req any, err error) contract.Reason {
+func Classify(req any, err error) contract.Reason {
 	if why := contract.ReasonOf(err); why.Code() != connect.CodeInternal { // a reason that this program knows
 		return why
 	}
