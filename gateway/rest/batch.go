@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
 	"key-value/internal/contract/problem"
@@ -31,6 +34,86 @@ func (a *api) batch(w http.ResponseWriter, r request) error {
 		}
 		return a.appendResults(b, res.GetResults()), nil
 	})
+}
+
+// batchBody is the JSON body of a batch. What cannot be read in it refuses the batch as a whole; what can be
+// read is judged by the service, for each operation by itself.
+type batchBody struct {
+	Operations operationBodies `json:"operations"`
+	Atomic     bool            `json:"atomic"`
+}
+
+type operationBodies []operationBody
+
+// UnmarshalJSONFrom stops reading at the first operation that is one too many.
+func (o *operationBodies) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '[' {
+		return json.UnmarshalDecode(dec, (*[]operationBody)(o)) // which says what is wrong
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return err
+	}
+	for dec.PeekKind() != ']' {
+		if len(*o) == contract.MaxOperations {
+			return contract.BatchTooLarge.Errorf("too many operations in the batch: want at most %d", contract.MaxOperations)
+		}
+		var operation operationBody
+		if err := json.UnmarshalDecode(dec, &operation); err != nil {
+			return err
+		}
+		*o = append(*o, operation)
+	}
+	_, err := dec.ReadToken()
+	return err
+}
+
+// operationBody has one of its members.
+type operationBody struct {
+	Get       *getBody       `json:"get"`
+	Set       *setBody       `json:"set"`
+	Delete    *deleteBody    `json:"delete"`
+	Touch     *touchKeyBody  `json:"touch"`
+	Increment *incrementBody `json:"increment"`
+}
+
+func (b batchBody) request() (*keyvaluev1.BatchRequest, error) {
+	req := &keyvaluev1.BatchRequest{Atomic: b.Atomic, Operations: make([]*keyvaluev1.Operation, len(b.Operations))}
+	for i, body := range b.Operations {
+		var err error
+		if req.Operations[i], err = body.operation(); err != nil {
+			return nil, contract.AtOperation(i, err)
+		}
+	}
+	return req, nil
+}
+
+// operation returns an empty operation for an empty body.
+func (b operationBody) operation() (*keyvaluev1.Operation, error) {
+	var given []interface {
+		operation() (*keyvaluev1.Operation, error)
+	}
+	if b.Get != nil {
+		given = append(given, b.Get)
+	}
+	if b.Set != nil {
+		given = append(given, b.Set)
+	}
+	if b.Delete != nil {
+		given = append(given, b.Delete)
+	}
+	if b.Touch != nil {
+		given = append(given, b.Touch)
+	}
+	if b.Increment != nil {
+		given = append(given, b.Increment)
+	}
+	switch len(given) {
+	case 0:
+		return &keyvaluev1.Operation{}, nil
+	case 1:
+		return given[0].operation()
+	}
+	return nil, contract.RequestInvalid.Errorf("an operation must set exactly one of %s; got %d", contract.OperationNames, len(given))
 }
 
 func (a *api) appendResults(b []byte, results []*keyvaluev1.OperationResult) []byte {

@@ -83,6 +83,27 @@ func mustBe(tag string) *keyvaluev1.Precondition {
 	return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: tag}}
 }
 
+// preconditionBody has one of its members. The etag is without the quotes that it has in a header.
+type preconditionBody struct {
+	ETag   *string `json:"etag"`
+	Exists *bool   `json:"exists"`
+}
+
+// precondition returns nil for nil, and an empty precondition for an empty body.
+func (b *preconditionBody) precondition() (*keyvaluev1.Precondition, error) {
+	switch {
+	case b == nil:
+		return nil, nil
+	case b.ETag != nil && b.Exists != nil:
+		return nil, contract.RequestInvalid.Errorf("a precondition must set exactly one of etag and exists; got both")
+	case b.ETag != nil:
+		return mustBe(*b.ETag), nil
+	case b.Exists != nil:
+		return mustExist(*b.Exists), nil
+	}
+	return &keyvaluev1.Precondition{}, nil
+}
+
 // refuseConditions refuses If-Match and If-None-Match where they could only be ignored, and with them what
 // the caller wants to guard against.
 func refuseConditions(h http.Header) error {

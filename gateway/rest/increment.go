@@ -34,6 +34,11 @@ func (b incrementBody) request() (*keyvaluev1.IncrementRequest, error) {
 	return req, nil
 }
 
+func (b *incrementBody) operation() (*keyvaluev1.Operation, error) {
+	increment, err := b.request()
+	return contract.Increment.Wrap(increment), err
+}
+
 // increment answers with the entry as a GET would show it: the sum is the value, in decimal text.
 func (a *api) increment(w http.ResponseWriter, r request) error {
 	if err := refuseConditions(r.Header); err != nil {

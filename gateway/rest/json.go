@@ -56,6 +56,11 @@ func anyEscaped(word uint64) bool {
 // has its etag in a header.
 type members uint8
 
+const (
+	withETag members = 1 << iota
+	withUpdateTime
+)
+
 // appendEntry appends an entry as a JSON object.
 func appendEntry(b []byte, entry *keyvaluev1.Entry, extra members) []byte {
 	b = append(b, `{"key":`...)

@@ -160,3 +160,21 @@ func setContent(set *keyvaluev1.SetRequest, data []byte) {
 	}
 	set.Content = &keyvaluev1.SetRequest_Data{Data: data}
 }
+
+type setBody struct {
+	entryBody
+	Precondition *preconditionBody `json:"precondition"`
+}
+
+func (b *setBody) operation() (*keyvaluev1.Operation, error) {
+	set := &keyvaluev1.SetRequest{Key: b.Key}
+	if err := b.addContent(set); err != nil {
+		return nil, err
+	}
+	var err error
+	if set.Ttl, err = parseTTLIfAny(b.TTL); err != nil {
+		return nil, err
+	}
+	set.Precondition, err = b.Precondition.precondition()
+	return contract.Set.Wrap(set), err
+}

@@ -87,11 +87,6 @@ func (a *api) keep(buffer *[]byte) {
 	}
 }
 
-const (
-	withETag members = 1 << iota
-	withUpdateTime
-)
-
 // pieceBytes is how much of an answer is made in one go, which takes less than a millisecond.
 const pieceBytes = 256 << 10
 

@@ -76,6 +76,22 @@ func (a *api) patchOf(w http.ResponseWriter, r request) (*durationpb.Duration, e
 	return body.TTL.parse()
 }
 
+type touchKeyBody struct {
+	Key string `json:"key"`
+	touchBody
+	Precondition *preconditionBody `json:"precondition"`
+}
+
+func (b *touchKeyBody) operation() (*keyvaluev1.Operation, error) {
+	ttl, err := b.TTL.parse()
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.Precondition.precondition()
+	touch := &keyvaluev1.TouchRequest{Key: b.Key, Ttl: ttl, Precondition: p}
+	return contract.Touch.Wrap(touch), err
+}
+
 // ttl returns how long the entry is to live: what the query says, or else inBody, which is nil if the body
 // says nothing. It returns nil for ever.
 func (r request) ttl(inBody *string) (*durationpb.Duration, error) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/contract"
 )
 
 // getValue answers GET and HEAD of a key. A condition counts only if the answer would be 200 without it.
@@ -79,4 +80,24 @@ func (a *api) deleteValue(w http.ResponseWriter, r request) error {
 	setCommonHeaders(w.Header())
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+type getBody struct {
+	Key string `json:"key"`
+}
+
+func (b *getBody) operation() (*keyvaluev1.Operation, error) {
+	get := &keyvaluev1.GetRequest{Key: b.Key}
+	return contract.Get.Wrap(get), nil
+}
+
+type deleteBody struct {
+	Key          string            `json:"key"`
+	Precondition *preconditionBody `json:"precondition"`
+}
+
+func (b *deleteBody) operation() (*keyvaluev1.Operation, error) {
+	p, err := b.Precondition.precondition()
+	del := &keyvaluev1.DeleteRequest{Key: b.Key, Precondition: p}
+	return contract.Delete.Wrap(del), err
 }
