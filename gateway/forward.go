@@ -10,7 +10,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// forwarder serves the contract by calling the service.
+// forwarder implements the contract by calling the service.
 type forwarder struct {
 	client   keyvaluev1connect.KeyValueServiceClient
 	stopping context.Context //nolint:containedctx // done when the gateway stops
@@ -52,7 +52,7 @@ func (f forwarder) GetStats(
 	return forward(ctx, req, f.client.GetStats)
 }
 
-// forward makes one unary call, which the caller's going away or callTimeout ends.
+// forward makes one unary call, which ends after callTimeout or when the caller disconnects.
 func forward[Request, Response any](
 	ctx context.Context, req *Request, call func(context.Context, *Request) (*Response, error),
 ) (*Response, error) {
@@ -61,7 +61,7 @@ func forward[Request, Response any](
 	return call(ctx, req)
 }
 
-// Watch passes messages on until the service, the caller or the gateway ends the stream.
+// Watch forwards messages until the service, the caller or the gateway ends the stream.
 func (f forwarder) Watch(
 	ctx context.Context, req *keyvaluev1.WatchRequest, out keyvaluev1connect.KeyValueServiceWatchServerStream,
 ) error {

@@ -1,8 +1,7 @@
-// Package console is the web console: static files that a browser runs against the REST routes of the gateway which
-// served them.
+// Package console serves the web console: static files that call the REST routes of the same gateway from the browser.
 //
-// They hold nothing secret and so need no API key; the person who opens the console types one in. The files are
-// what a browser gets: nothing builds them, and they load nothing from anywhere else.
+// The files contain no secrets, so they are served without an API key; the user enters one in the console. There is no
+// build step, and the files load nothing from other origins.
 package console
 
 import (
@@ -20,7 +19,7 @@ import (
 	"key-value/gateway/rest"
 )
 
-// assetPrefix is what the paths of all files begin with but that of the page, which is "/".
+// assetPrefix is the prefix of the path of every file except the page, which is "/".
 const assetPrefix = "/console/"
 
 const page = "index.html"
@@ -28,7 +27,7 @@ const page = "index.html"
 //go:embed static
 var static embed.FS
 
-// contentTypes are those of the files there are. What an operating system thinks of an extension has no say.
+// contentTypes lists the media types of the files. Package mime would consult the operating system.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -36,32 +35,31 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// policy lets the console run its own files and call its own origin, and nothing else: no inline script or style, no
-// other origin, no frame around it. Trusted types turn off the ways to make markup of a string, so that a stored
-// value stays text even where the console has a mistake.
+// policy restricts the console to its own files and origin: no inline scripts or styles, and no embedding in frames.
+// Trusted types disable the APIs that turn a string into markup, so stored values stay text even if the console has a bug.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 
-// file is one file as it is sent.
+// file is a file of the console and its headers.
 type file struct {
 	contentType string
 	etag        string
 	body        []byte
 }
 
-// handler serves files, :: path of the URL → file.
+// handler serves the console.
 type handler struct {
-	files map[string]file
+	files map[string]file // :: URL path → file
 	next  http.Handler
 }
 
-// New returns a handler that serves the console at "/" with its files below "/console/", and hands every other path
-// to next.
+// New returns a handler that serves the console at "/" and its files below "/console/". It passes all other requests to
+// next.
 func New(next http.Handler) http.Handler {
 	h := handler{files: map[string]file{}, next: next}
 	entries, err := fs.ReadDir(static, "static")
 	if err != nil {
-		panic(err) // the files are part of the binary
+		panic(err) // cannot happen: the files are embedded
 	}
 	for _, entry := range entries {
 		name := entry.Name()
@@ -74,7 +72,7 @@ func New(next http.Handler) http.Handler {
 	return h
 }
 
-// Paths returns the paths that New's handler serves, in no order.
+// Paths returns the paths that the handler of New serves, in no particular order.
 func Paths() []string {
 	var all []string
 	for path := range New(nil).(handler).files {
@@ -93,7 +91,7 @@ func urlPath(name string) string {
 func newFile(name string, body []byte) file {
 	contentType, ok := contentTypes[path.Ext(name)]
 	if !ok {
-		panic(fmt.Sprintf("console: the type of %s is not known", name))
+		panic(fmt.Sprintf("console: unknown file type: %s", name))
 	}
 	sum := sha256.Sum256(body)
 	return file{contentType, strconv.Quote(base64.RawURLEncoding.EncodeToString(sum[:12])), body}
@@ -115,7 +113,7 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.contentType)
 	h.Set("Etag", f.etag)
-	// Asked for each time and sent only when it has changed: files of two versions are never mixed for long.
+	// Browsers revalidate each file on every load, so that they do not mix files of two versions.
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// format is how an entry can be put into an answer.
+// format is the form of an entry in a response.
 type format uint8
 
-// In the order in which they are chosen where the client does not care.
+// The formats, in the order of preference if the caller has none.
 const (
 	formatJSON  format = iota
-	formatText         // the value alone, if it is text
-	formatBytes        // the value alone
+	formatText         // only the value, if it is text
+	formatBytes        // only the value
 )
 
 // mediaRange is one element of an Accept header.
 type mediaRange struct {
 	typ, subtype string
-	charset      bool // whether it has a charset, which is UTF-8
+	charset      bool // whether it has a charset, which can only be UTF-8
 	q            int  // the weight, in thousandths
 }
 
-// offer is the media type of a format.
+// offer is a media type that a response can have.
 type offer struct{ typ, subtype string }
 
 func offerOf(f format) offer {
@@ -38,8 +38,8 @@ func offerOf(f format) offer {
 	}
 }
 
-// negotiate chooses the format that the lines of an Accept header like best (RFC 9110, section 12.5.1), for
-// an entry that is text or not. Between equals, the one that is named more exactly wins.
+// negotiate returns the format that the lines of an Accept header prefer (RFC 9110, section 12.5.1) for an entry that
+// is text or not. Of formats with the same weight, the one matched by the more specific range wins.
 func negotiate(lines []string, text bool) (format, error) {
 	if acceptsJSON(lines) {
 		return formatJSON, nil
@@ -67,7 +67,7 @@ func notAcceptableError(text bool) error {
 	return notAcceptable.Errorf("the value is not text; it is available as application/json or application/octet-stream")
 }
 
-// acceptable returns an error if lines exclude the one media type that there is.
+// acceptable returns an error if the lines of an Accept header exclude o, the only media type available.
 func acceptable(lines []string, o offer) error {
 	header := strings.Join(lines, ",")
 	if strings.Trim(header, " \t") == "" {
@@ -79,7 +79,8 @@ func acceptable(lines []string, o offer) error {
 	return nil
 }
 
-// acceptsJSON reports whether JSON is the answer without a closer look, as it nearly always is.
+// acceptsJSON reports whether the lines of an Accept header clearly select JSON, as nearly always. If not, they must be
+// parsed.
 func acceptsJSON(lines []string) bool {
 	switch len(lines) {
 	case 0:
@@ -90,8 +91,8 @@ func acceptsJSON(lines []string) bool {
 	return false
 }
 
-// weight returns the weight that the most specific of the ranges gives to o, and how specific it is.
-// Weight 0 means not acceptable; the rank is then 0 too.
+// weight returns the weight that the most specific of the ranges gives to o, and the rank of that range. Weight 0 means
+// not acceptable; the rank is then 0 too.
 func (o offer) weight(ranges []mediaRange) (q, rank int) {
 	for _, m := range ranges {
 		if r := o.rank(m); r > rank || r == rank && r > 0 && m.q > q {
@@ -104,7 +105,7 @@ func (o offer) weight(ranges []mediaRange) (q, rank int) {
 	return q, rank
 }
 
-// rank says how exactly m names o: 0 not at all, up to 4 with its charset.
+// rank returns how specifically m matches o: from 0, no match, to 4, a match that includes the charset.
 func (o offer) rank(m mediaRange) int {
 	switch {
 	case m.typ == "*":
@@ -121,8 +122,8 @@ func (o offer) rank(m mediaRange) int {
 	return 3
 }
 
-// parseAccept reads an Accept header. An element that is malformed, or that has a parameter which no answer
-// here has, matches nothing and is left out.
+// parseAccept parses an Accept header. It omits elements that match no response: those that are malformed or have a
+// parameter that no response has.
 func parseAccept(header string) []mediaRange {
 	var ranges []mediaRange
 	for element := range listElements(header) {
@@ -146,7 +147,7 @@ func parseMediaRange(s string) (mediaRange, bool) {
 	return m, m.setParameters(params)
 }
 
-// setParameters reports false if there is a parameter that no answer here has, or that is malformed.
+// setParameters returns false if a parameter is malformed or one that no response has.
 func (m *mediaRange) setParameters(params map[string]string) bool {
 	for name, value := range params {
 		ok := false
@@ -164,7 +165,7 @@ func (m *mediaRange) setParameters(params map[string]string) bool {
 	return true
 }
 
-// parseWeight reads a qvalue, which has three decimals at most, in thousandths.
+// parseWeight parses a qvalue, which has at most three decimals, and returns it in thousandths.
 func parseWeight(s string) (int, bool) {
 	whole, decimals, _ := strings.Cut(s, ".")
 	if len(whole) != 1 || len(decimals) > 3 {
@@ -174,8 +175,7 @@ func parseWeight(s string) (int, bool) {
 	return int(q), err == nil && q <= 1000
 }
 
-// listElements returns the elements of a comma-separated header that are not empty. A comma inside a quoted
-// string separates nothing.
+// listElements returns the non-empty elements of a comma-separated header. Commas in quoted strings do not separate.
 func listElements(header string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for header != "" {
@@ -188,7 +188,7 @@ func listElements(header string) iter.Seq[string] {
 	}
 }
 
-// endOf returns the index of the first separator that is not inside a quoted string, or len(s).
+// endOf returns the index of the first separator outside quoted strings, or len(s).
 func endOf(s string, separator byte) int {
 	quoted := false
 	for i := 0; i < len(s); i++ {

@@ -13,21 +13,21 @@ import (
 	"key-value/internal/contract/problem"
 )
 
-// batch answers with the result of each operation, as the RPC has it in JSON: integers of 64 bits are strings.
-// What the RPC leaves out because it is false is there.
+// batch serves POST of a batch with the result of each operation, in the JSON form of the RPC: 64-bit integers are
+// strings. Unlike in the RPC, members that are false are not omitted.
 func (a *api) batch(w http.ResponseWriter, r request) error {
-	if err := refuseConditions(r.Header); err != nil {
+	if err := rejectConditions(r.Header); err != nil {
 		return err
 	}
 	var body batchBody
-	if err := a.jsonOf(w, r, &body, contract.BatchTooLarge); err != nil {
+	if err := a.requireJSON(w, r, &body, contract.BatchTooLarge); err != nil {
 		return err
 	}
 	req, err := body.request()
 	if err != nil {
 		return err
 	}
-	return a.answerInTurn(w, r, func(ctx context.Context, b []byte) ([]byte, error) {
+	return a.writeLarge(w, r, func(ctx context.Context, b []byte) ([]byte, error) {
 		res, err := a.client.Batch(ctx, req)
 		if err != nil {
 			return nil, err
@@ -36,8 +36,8 @@ func (a *api) batch(w http.ResponseWriter, r request) error {
 	})
 }
 
-// batchBody is the JSON body of a batch. What cannot be read in it refuses the batch as a whole; what can be
-// read is judged by the service, for each operation by itself.
+// batchBody is the JSON body of a batch. A syntax error rejects the whole batch; the service validates each operation by
+// itself.
 type batchBody struct {
 	Operations operationBodies `json:"operations"`
 	Atomic     bool            `json:"atomic"`
@@ -45,10 +45,10 @@ type batchBody struct {
 
 type operationBodies []operationBody
 
-// UnmarshalJSONFrom stops reading at the first operation that is one too many.
+// UnmarshalJSONFrom stops at the first operation over the limit.
 func (o *operationBodies) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	if dec.PeekKind() != '[' {
-		return json.UnmarshalDecode(dec, (*[]operationBody)(o)) // which says what is wrong
+		return json.UnmarshalDecode(dec, (*[]operationBody)(o)) // returns the error
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (o *operationBodies) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-// operationBody has one of its members.
+// operationBody must have exactly one of its members.
 type operationBody struct {
 	Get       *getBody       `json:"get"`
 	Set       *setBody       `json:"set"`
@@ -87,7 +87,7 @@ func (b batchBody) request() (*keyvaluev1.BatchRequest, error) {
 	return req, nil
 }
 
-// operation returns an empty operation for an empty body.
+// operation returns the operation in b. For an empty body it is empty, which the service rejects.
 func (b operationBody) operation() (*keyvaluev1.Operation, error) {
 	var given []interface {
 		operation() (*keyvaluev1.Operation, error)
@@ -118,18 +118,18 @@ func (b operationBody) operation() (*keyvaluev1.Operation, error) {
 
 func (a *api) appendResults(b []byte, results []*keyvaluev1.OperationResult) []byte {
 	b = append(b, `{"results":[`...)
-	pieces := a.inPieces(b)
+	yielder := a.newYielder(b)
 	for i, result := range results {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(appendResult(append(b, '{'), result), '}')
-		pieces.next(b)
+		yielder.grown(b)
 	}
 	return append(b, "]}"...)
 }
 
-// appendResult appends the member that result is. A response has some of four fields.
+// appendResult appends the result of one operation as a member of an object. Each response has some of four fields.
 func appendResult(b []byte, result *keyvaluev1.OperationResult) []byte {
 	if e := result.GetError(); e != nil {
 		return append(appendOperationError(append(b, `"error":{`...), e), '}')

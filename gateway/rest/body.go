@@ -15,10 +15,10 @@ import (
 	"key-value/internal/contract"
 )
 
-// maxGrown is how much room a body gets, in bytes, before any of it has arrived.
-const maxGrown = 64 << 10
+// maxPreallocated bounds the buffer allocated for a body before any of it arrives, in bytes.
+const maxPreallocated = 64 << 10
 
-const longBody = "the body exceeds %d bytes"
+const bodyTooLong = "the body exceeds %d bytes"
 
 // Media types of bodies.
 const (
@@ -30,15 +30,16 @@ const (
 	mediaMultipart = "multipart/form-data"
 )
 
-// jsonOf reads the body of a request that has nothing but JSON.
-func (a *api) jsonOf(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
+// requireJSON decodes the body of a request on a route that accepts only JSON. TooLarge is the reason for a body that is
+// too long.
+func (a *api) requireJSON(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
 	if _, err := mediaType(w, r.Header, mediaJSON); err != nil {
 		return err
 	}
 	return a.readJSON(w, r, into, tooLarge)
 }
 
-// readJSON reads a body whose media type was checked. TooLarge is why one is refused that is too long.
+// readJSON decodes a JSON body whose media type was checked. TooLarge is the reason for a body that is too long.
 func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
 	body, err := readBody(w, r, a.maxBody, tooLarge)
 	if err != nil {
@@ -47,19 +48,19 @@ func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge cont
 	return decodeJSON(body, into)
 }
 
-// readBody reads a body of bound bytes at most. Of one that says it is longer, nothing is read.
+// readBody reads a body of at most bound bytes. It reads nothing if the Content-Length exceeds bound.
 func readBody(w http.ResponseWriter, r request, bound int, tooLarge contract.Reason) ([]byte, error) {
 	if err := checkWhole(w, r.Header); err != nil {
 		return nil, err
 	}
 	if r.ContentLength > int64(bound) {
-		return nil, tooLarge.Errorf(longBody, bound)
+		return nil, tooLarge.Errorf(bodyTooLong, bound)
 	}
 	var body bytes.Buffer
-	body.Grow(int(min(r.ContentLength+1, maxGrown)) + bytes.MinRead)
+	body.Grow(int(min(r.ContentLength+1, maxPreallocated)) + bytes.MinRead)
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(bound)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge.Errorf(longBody, bound)
+		return nil, tooLarge.Errorf(bodyTooLong, bound)
 	}
 	if err != nil {
 		return nil, contract.RequestInvalid.Errorf("incomplete body: it ended after %d bytes", body.Len())
@@ -67,7 +68,7 @@ func readBody(w http.ResponseWriter, r request, bound int, tooLarge contract.Rea
 	return body.Bytes(), nil
 }
 
-// mediaType returns the media type of a body, which is one of supported, or "" if nobody says what it is.
+// mediaType returns the media type of a body, which is one of supported, or "" without a Content-Type.
 func mediaType(w http.ResponseWriter, h http.Header, supported ...string) (string, error) {
 	media, ok := parseContentType(h["Content-Type"])
 	if ok && (media == "" || slices.Contains(supported, media)) {
@@ -83,8 +84,8 @@ func mediaType(w http.ResponseWriter, h http.Header, supported ...string) (strin
 		strings.Join(h["Content-Type"], ", "), known)
 }
 
-// parseContentType returns the media type that a Content-Type header names, "" if there is none, or false
-// if it cannot be told or has another charset than UTF-8.
+// parseContentType returns the media type of a Content-Type header, or "" if there is no header. It returns false if the
+// header is malformed or has a charset other than UTF-8.
 func parseContentType(lines []string) (string, bool) {
 	if len(lines) == 0 || len(lines) == 1 && lines[0] == "" {
 		return "", true
@@ -94,8 +95,7 @@ func parseContentType(lines []string) (string, bool) {
 	return media, err == nil && len(lines) == 1 && (!ok || strings.EqualFold(charset, "utf-8"))
 }
 
-// checkWhole refuses bodies that are compressed, because nothing here unpacks, and those that are a part of
-// a value, as curl -C sends them.
+// checkWhole rejects compressed bodies, which nothing here decompresses, and parts of a value, such as those of curl -C.
 func checkWhole(w http.ResponseWriter, h http.Header) error {
 	if len(h["Content-Range"]) > 0 {
 		return contract.RequestInvalid.Errorf("Content-Range is not supported: write the whole value")
@@ -108,15 +108,15 @@ func checkWhole(w http.ResponseWriter, h http.Header) error {
 	return mediaTypeUnsupported.Errorf("unsupported Content-Encoding %q: send the body uncompressed", encoding)
 }
 
-// decodeJSON reads one JSON value that fills into exactly: no unknown or repeated member, no other type,
-// nothing behind it, and only Unicode. An error that a part of into has coded itself stays as it is.
+// decodeJSON decodes body, exactly one JSON value, into the value that into points to. It rejects unknown and repeated
+// members, trailing data and invalid Unicode. It returns a *connect.Error of a method of into unchanged.
 func decodeJSON(body []byte, into any) error {
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
 	if err == nil {
 		return nil
 	}
-	if refused, ok := errors.AsType[*connect.Error](err); ok {
-		return refused
+	if coded, ok := errors.AsType[*connect.Error](err); ok {
+		return coded
 	}
 	offset, pointer, what := describe(err)
 	if pointer == "" {
@@ -125,7 +125,7 @@ func decodeJSON(body []byte, into any) error {
 	return contract.RequestInvalid.Errorf("invalid JSON body at byte %d, field %s: %s", offset, pointer, what)
 }
 
-// describe says where in the JSON text and why err came about, without the names of Go types.
+// describe returns the position of err in the JSON text and its cause, without the names of Go types.
 func describe(err error) (offset int64, pointer jsontext.Pointer, what string) {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return e.ByteOffset, e.JSONPointer, e.Err.Error()

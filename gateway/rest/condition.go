@@ -10,14 +10,14 @@ import (
 	"key-value/internal/contract/etag"
 )
 
-// condition is what a request's If-Match and If-None-Match demand, the first before the second (RFC 9110,
-// section 13.2.2). The zero value demands nothing.
+// condition holds the If-Match and If-None-Match headers of a request, which are evaluated in this order (RFC 9110, section
+// 13.2.2). The zero value always holds.
 type condition struct {
 	match     etag.Condition
 	noneMatch etag.Condition
 }
 
-// state is an entry as far as conditions care.
+// state is what conditions depend on in an entry.
 type state struct {
 	exists bool
 	etag   string // empty if the entry does not exist
@@ -33,7 +33,7 @@ func parseCondition(h http.Header) (c condition, err error) {
 	return c, nil
 }
 
-// checkMatch returns why If-Match does not hold, or nil.
+// checkMatch returns an error unless If-Match holds.
 func (c condition) checkMatch(now state) error {
 	switch {
 	case !c.match.Present(), now.exists && c.match.MatchesStrongly(now.etag):
@@ -44,7 +44,7 @@ func (c condition) checkMatch(now state) error {
 	return contract.ETagMismatch.Errorf("If-Match: no listed entity tag matches the entry")
 }
 
-// checkWrite returns why a write must not happen, or nil.
+// checkWrite returns an error unless c permits a write.
 func (c condition) checkWrite(now state) error {
 	if err := c.checkMatch(now); err != nil {
 		return err
@@ -58,7 +58,8 @@ func (c condition) checkWrite(now state) error {
 	return contract.ETagMismatch.Errorf("If-None-Match: a listed entity tag matches the entry")
 }
 
-// precondition returns c as the service knows it, nil for none, or false if the service has no such thing.
+// precondition returns the precondition of the service that is equivalent to c, or nil if c always holds. It returns
+// false if no precondition is equivalent.
 func (c condition) precondition() (*keyvaluev1.Precondition, bool) {
 	match, noneMatch := c.match.Present(), c.noneMatch.Present()
 	tag, single := c.match.Single()
@@ -83,13 +84,13 @@ func mustBe(tag string) *keyvaluev1.Precondition {
 	return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: tag}}
 }
 
-// preconditionBody has one of its members. The etag is without the quotes that it has in a header.
+// preconditionBody must have exactly one of its members. The etag lacks the quotes that it has in a header.
 type preconditionBody struct {
 	ETag   *string `json:"etag"`
 	Exists *bool   `json:"exists"`
 }
 
-// precondition returns nil for nil, and an empty precondition for an empty body.
+// precondition returns the precondition in b, or nil if b is nil. For an empty body it is empty, which the service rejects.
 func (b *preconditionBody) precondition() (*keyvaluev1.Precondition, error) {
 	switch {
 	case b == nil:
@@ -104,9 +105,9 @@ func (b *preconditionBody) precondition() (*keyvaluev1.Precondition, error) {
 	return &keyvaluev1.Precondition{}, nil
 }
 
-// refuseConditions refuses If-Match and If-None-Match where they could only be ignored, and with them what
-// the caller wants to guard against.
-func refuseConditions(h http.Header) error {
+// rejectConditions rejects If-Match and If-None-Match on a route that does not evaluate them. Ignoring them would allow
+// the write that the caller wants to prevent.
+func rejectConditions(h http.Header) error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if len(h.Values(name)) > 0 {
 			return contract.RequestInvalid.Errorf("%s is not supported on this route; in a batch, set precondition on the operation", name)
@@ -115,14 +116,14 @@ func refuseConditions(h http.Header) error {
 	return nil
 }
 
-// pinAttempts is how often a conditional write is tried whose condition the service cannot check itself.
-const pinAttempts = 8
+// maxAttempts bounds how often a conditional write is tried if the service has no precondition for its condition.
+const maxAttempts = 8
 
-// conditionally carries out write at an instant at which c holds.
+// conditionally makes write at an instant at which c holds.
 //
-// The service checks simple conditions itself. Of all others it is decided here whether they hold for the
-// entry as it is now, and the write is pinned to just that: if the entry has changed in between, the
-// service refuses the write and everything begins again.
+// The service checks a condition for which it has a precondition. Any other condition is evaluated here, for the current
+// version of the entry, and that version becomes the precondition of the write. If the entry changes in between, the
+// service rejects the write, and the condition is evaluated again.
 func (a *api) conditionally(
 	ctx context.Context, key string, c condition, write func(*keyvaluev1.Precondition) error,
 ) error {
@@ -131,10 +132,10 @@ func (a *api) conditionally(
 	}
 	if caller := auth.FromContext(ctx); caller != nil {
 		if err := caller.MayWrite(key); err != nil {
-			return err // and not whether the condition holds
+			return err // the caller must not learn whether the condition holds
 		}
 	}
-	for range pinAttempts {
+	for range maxAttempts {
 		now, err := a.state(ctx, key)
 		if err != nil {
 			return err
@@ -142,7 +143,7 @@ func (a *api) conditionally(
 		if err := c.checkWrite(now); err != nil {
 			return err
 		}
-		if err := write(now.pin()); !preconditionFailed(err) {
+		if err := write(now.unchanged()); !preconditionFailed(err) {
 			return err
 		}
 	}
@@ -160,8 +161,8 @@ func (a *api) state(ctx context.Context, key string) (state, error) {
 	return state{}, err
 }
 
-// pin returns the precondition that holds while the entry stays as it is.
-func (s state) pin() *keyvaluev1.Precondition {
+// unchanged returns the precondition that holds until the entry changes.
+func (s state) unchanged() *keyvaluev1.Precondition {
 	if !s.exists {
 		return mustExist(false)
 	}

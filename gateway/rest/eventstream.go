@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// flushBytes is how much of what is ready is gathered for one write, in bytes.
+	// flushBytes bounds how many bytes of pending events are gathered for one write. The last event may exceed it.
 	flushBytes = 64 << 10
-	// streamStart tells an EventSource to wait 2 s before it connects again.
+	// streamStart tells an EventSource to wait 2 s before it reconnects.
 	streamStart = "retry: 2000\n\n"
-	// heartbeat is a comment. It keeps what is in between from closing an idle connection, and finds out
-	// whether the caller is still there.
+	// heartbeat is a comment. It keeps proxies from closing an idle connection, and detects callers that have
+	// disconnected.
 	heartbeat = ":\n\n"
 )
 
@@ -32,7 +32,7 @@ var eventStreamType = []string{"text/event-stream"}
 type eventStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	buffer  []byte // what is not yet written
+	buffer  []byte // events not yet written
 }
 
 func newEventStream(w http.ResponseWriter) *eventStream {
@@ -44,9 +44,9 @@ func newEventStream(w http.ResponseWriter) *eventStream {
 	return &eventStream{w: w, control: http.NewResponseController(w), buffer: []byte(streamStart)}
 }
 
-// run writes first, if there is one, and then what f has until f ends or the caller is gone. Each time that
-// nothing was written for the time of idle, it writes a heartbeat.
-func (s *eventStream) run(f *feed, first *keyvaluev1.WatchResponse, idle time.Duration) {
+// run writes first, unless it is nil, and then the events of sub until sub ends or the caller disconnects. It writes a
+// heartbeat after each period of length idle without a write.
+func (s *eventStream) run(sub *subscription, first *keyvaluev1.WatchResponse, idle time.Duration) {
 	if first != nil {
 		s.add(first)
 	}
@@ -55,25 +55,25 @@ func (s *eventStream) run(f *feed, first *keyvaluev1.WatchResponse, idle time.Du
 	for s.flush() == nil {
 		timer.Reset(idle)
 		select {
-		case event, ok := <-f.events:
+		case event, ok := <-sub.events:
 			if !ok {
-				s.addError(f.err)
-				_ = s.flush() // nobody is left to be told
+				s.addError(sub.err)
+				_ = s.flush() // fails only if the caller has disconnected
 				return
 			}
 			s.add(event)
-			s.addReady(f)
+			s.addPending(sub)
 		case <-timer.C:
 			s.buffer = append(s.buffer, heartbeat...)
 		}
 	}
 }
 
-// addReady adds the events that are there already, so that one write takes them all.
-func (s *eventStream) addReady(f *feed) {
+// addPending adds the events that have already arrived, so that one write sends them together.
+func (s *eventStream) addPending(sub *subscription) {
 	for len(s.buffer) < flushBytes {
 		select {
-		case event, ok := <-f.events:
+		case event, ok := <-sub.events:
 			if !ok {
 				return
 			}
@@ -84,8 +84,7 @@ func (s *eventStream) addReady(f *feed) {
 	}
 }
 
-// add adds an event. Without a token it has no id: an EventSource that is cut off then begins again behind the
-// last event that had one.
+// add adds an event. An event without a token has no id: after it, an EventSource resumes from the last event that had one.
 func (s *eventStream) add(res *keyvaluev1.WatchResponse) {
 	name, ok := eventNames[res.GetEvent().GetType()]
 	if !ok {
@@ -99,7 +98,7 @@ func (s *eventStream) add(res *keyvaluev1.WatchResponse) {
 	s.buffer = append(appendEvent(b, res.GetEvent()), "\n\n"...)
 }
 
-// appendEvent appends what an event carries. It is JSON, and so has no line break.
+// appendEvent appends the data of an event. Its JSON has no line breaks.
 func appendEvent(b []byte, event *keyvaluev1.Event) []byte {
 	switch event.GetType() {
 	case keyvaluev1.Event_TYPE_SYNC:
@@ -110,17 +109,17 @@ func appendEvent(b []byte, event *keyvaluev1.Event) []byte {
 	return append(appendString(append(b, `{"key":`...), event.GetEntry().GetKey()), '}')
 }
 
-// addError adds err as the problem that an answer would have been.
+// addError adds err as an event, whose data is the problem that the response would have been.
 func (s *eventStream) addError(err error) {
 	b := append(s.buffer, "event: error\ndata: "...)
 	s.buffer = append(failureOf(err).Append(b), "\n\n"...)
 }
 
-// flush sends what was added, past all buffers.
+// flush sends the events that were added, through all buffers.
 func (s *eventStream) flush() error {
 	_, err := s.w.Write(s.buffer)
 	s.buffer = s.buffer[:0]
-	if cap(s.buffer) > maxKept {
+	if cap(s.buffer) > maxPooled {
 		s.buffer = nil
 	}
 	if err != nil {

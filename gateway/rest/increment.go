@@ -39,20 +39,20 @@ func (b *incrementBody) operation() (*keyvaluev1.Operation, error) {
 	return contract.Increment.Wrap(increment), err
 }
 
-// increment answers with the entry as a GET would show it: the sum is the value, in decimal text.
+// increment serves POST of an increment with the entry as GET would return it: its value is the sum, in decimal.
 func (a *api) increment(w http.ResponseWriter, r request) error {
-	if err := refuseConditions(r.Header); err != nil {
+	if err := rejectConditions(r.Header); err != nil {
 		return err
 	}
 	var body incrementBody
-	if err := a.jsonOf(w, r, &body, contract.ValueTooLarge); err != nil {
+	if err := a.requireJSON(w, r, &body, contract.ValueTooLarge); err != nil {
 		return err
 	}
 	req, err := body.request()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.deadline(r)
+	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	res, err := a.client.Increment(ctx, req)
 	if err != nil {
@@ -66,11 +66,11 @@ func (a *api) increment(w http.ResponseWriter, r request) error {
 
 var errInteger = errors.New("want a 64-bit integer, as a number or a string")
 
-// integer is a signed 64-bit integer, as a JSON number or as its decimal text in a string: most languages
-// read JSON numbers as floats, which hold 53 bits.
+// integer is a signed 64-bit integer, in JSON a number or a string of decimal digits: most languages decode JSON numbers
+// as floats, which hold 53 bits.
 type integer int64
 
-// UnmarshalJSONFrom takes no fraction and no exponent, not even where they leave an integer.
+// UnmarshalJSONFrom rejects fractions and exponents, even if the number is an integer.
 func (i *integer) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	token, err := dec.ReadToken()
 	if err != nil {

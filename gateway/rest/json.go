@@ -12,8 +12,8 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// appendString appends s as a JSON string. Bytes that are not UTF-8, which only text quoted from a bad
-// request can have, become U+FFFD.
+// appendString appends s as a JSON string. Bytes that are not UTF-8, which occur only in text quoted from an invalid
+// request, become U+FFFD.
 func appendString(b []byte, s string) []byte {
 	if isPlain(s) {
 		return append(append(append(b, '"'), s...), '"')
@@ -22,9 +22,8 @@ func appendString(b []byte, s string) []byte {
 	return b
 }
 
-// isPlain reports whether s stands for itself between quotes: it is UTF-8 and has nothing to escape (RFC 8259, section
-// 7). Most strings are. If they are long, that is found in a fifth of the time that AppendQuote takes, which looks at every
-// character.
+// isPlain reports whether s is UTF-8 and contains nothing to escape (RFC 8259, section 7), as most strings do. For long
+// strings this takes a fifth of the time of AppendQuote, which examines every character.
 func isPlain(s string) bool {
 	i := 0
 	for ; i <= len(s)-8; i += 8 {
@@ -42,18 +41,17 @@ func isPlain(s string) bool {
 
 const (
 	ones  = 0x0101010101010101 // each byte of a word is 1
-	highs = 0x80 * ones        // and has its high bit set alone
+	highs = 0x80 * ones        // each byte of a word has only its high bit set
 )
 
-// anyEscaped reports whether a byte of word has to be escaped. As in "Bit Twiddling Hacks" (Anderson), x-n sets the high
-// bit of a byte less than n, and x^n makes a byte zero that is n.
+// anyEscaped reports whether a byte of word must be escaped. As in "Bit Twiddling Hacks" (Anderson), x-n sets the high
+// bit of each byte less than n, and x^n clears each byte equal to n.
 func anyEscaped(word uint64) bool {
 	quote, backslash := word^'"'*ones, word^'\\'*ones
 	return ((word-' '*ones)&^word|(quote-ones)&^quote|(backslash-ones)&^backslash)&highs != 0
 }
 
-// members says which members an entry has in JSON beside those that it always has. An answer about one entry
-// has its etag in a header.
+// members are the optional members of an entry in JSON. A response about a single entry has its etag in a header instead.
 type members uint8
 
 const (
@@ -84,7 +82,7 @@ func appendEntry(b []byte, entry *keyvaluev1.Entry, extra members) []byte {
 	return append(appendTime(b, `,"expireTime":`, entry.GetExpireTime()), '}')
 }
 
-// appendTime appends a member of an object, unless it is not set.
+// appendTime appends t as a member of an object, unless t is nil.
 func appendTime(b []byte, name string, t *timestamppb.Timestamp) []byte {
 	if t == nil {
 		return b
@@ -93,7 +91,7 @@ func appendTime(b []byte, name string, t *timestamppb.Timestamp) []byte {
 	return append(t.AsTime().AppendFormat(b, time.RFC3339Nano), '"')
 }
 
-// content returns what is stored, as bytes.
+// content returns the content of an entry as bytes.
 func content(entry *keyvaluev1.Entry) []byte {
 	if data, ok := entry.GetContent().(*keyvaluev1.Entry_Data); ok {
 		return data.Data
@@ -101,7 +99,7 @@ func content(entry *keyvaluev1.Entry) []byte {
 	return []byte(entry.GetValue())
 }
 
-// isText reports whether what is stored is text.
+// isText reports whether the content of an entry is text.
 func isText(entry *keyvaluev1.Entry) bool {
 	_, ok := entry.GetContent().(*keyvaluev1.Entry_Value)
 	return ok

@@ -14,7 +14,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// listValues answers GET and HEAD of all values with a page of them.
+// listValues serves GET and HEAD of the list of values with one page of it.
 func (a *api) listValues(w http.ResponseWriter, r request) error {
 	if err := acceptable(r.Header["Accept"], offerOf(formatJSON)); err != nil {
 		return err
@@ -23,7 +23,7 @@ func (a *api) listValues(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	return a.answerInTurn(w, r, func(ctx context.Context, b []byte) ([]byte, error) {
+	return a.writeLarge(w, r, func(ctx context.Context, b []byte) ([]byte, error) {
 		page, err := a.client.List(ctx, req)
 		if err != nil {
 			return nil, err
@@ -49,7 +49,7 @@ func listRequest(query url.Values) (*keyvaluev1.ListRequest, error) {
 	return req, err
 }
 
-// parsePageSize takes a number that is too large for the most that a page may have.
+// parsePageSize parses s. It reduces a number that is too large to the largest page size.
 func parsePageSize(s string) (int32, error) {
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
@@ -59,7 +59,7 @@ func parsePageSize(s string) (int32, error) {
 	return int32(min(n, contract.MaxPageSize)), nil
 }
 
-// parseView reports whether values are to be left out.
+// parseView reports whether s asks for keys without values.
 func parseView(s string) (keysOnly bool, err error) {
 	switch s {
 	case "keys":
@@ -70,7 +70,7 @@ func parseView(s string) (keysOnly bool, err error) {
 	return false, contract.RequestInvalid.Errorf(`invalid view %q: want "full" or "keys"`, s)
 }
 
-// nextLink is the same request for the next page (RFC 8288). Escaping leaves nothing that could end the
+// nextLink returns a Link header for the next page (RFC 8288). Escaping removes every character that could end the
 // reference or the header.
 func nextLink(r request, token string) string {
 	query := maps.Clone(r.query)
@@ -82,14 +82,14 @@ func nextLink(r request, token string) string {
 }
 
 func (a *api) appendPage(b []byte, page *keyvaluev1.ListResponse) []byte {
-	b = append(slices.Grow(b, roomFor(page)), `{"values":[`...)
-	pieces := a.inPieces(b)
+	b = append(slices.Grow(b, pageBytes(page)), `{"values":[`...)
+	yielder := a.newYielder(b)
 	for i, entry := range page.GetEntries() {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendEntry(b, entry, withETag)
-		pieces.next(b)
+		yielder.grown(b)
 	}
 	b = append(b, ']')
 	if token := page.GetNextPageToken(); token != "" {
@@ -99,11 +99,11 @@ func (a *api) appendPage(b []byte, page *keyvaluev1.ListResponse) []byte {
 	return append(b, '}')
 }
 
-// entryBytes is about what an entry takes beside its key and its content: names, etag and expireTime.
+// entryBytes is roughly the size of an entry without its key and content: member names, etag and expireTime.
 const entryBytes = 120
 
-// roomFor returns about how long a page gets. One that grew would be copied a few times, and leave as much garbage.
-func roomFor(page *keyvaluev1.ListResponse) int {
+// pageBytes estimates the size of a page in JSON. Allocating it at once avoids copies while it grows.
+func pageBytes(page *keyvaluev1.ListResponse) int {
 	n := 0
 	for _, e := range page.GetEntries() {
 		n += entryBytes + len(e.GetKey()) + len(e.GetValue()) + base64.StdEncoding.EncodedLen(len(e.GetData()))

@@ -55,7 +55,7 @@ func WriteWrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string)
 		_ = options(w, route)
 		return
 	}
-	WriteError(w, r, route.refuse(w, r))
+	WriteError(w, r, route.wrongMethod(w, r))
 }
 
 // failureOf describes err. Only a message with a reason was written for the caller: any other comes from a transport and

@@ -9,9 +9,9 @@ import (
 	"key-value/internal/contract"
 )
 
-// putEntry answers PUT of a body that names its key. It is 200 also when the key is new.
+// putEntry serves PUT of a body that contains its key. The status is 200 even if the key is new.
 func (a *api) putEntry(w http.ResponseWriter, r request) error {
-	set, err := a.entryOf(w, r)
+	set, err := a.readEntry(w, r)
 	if err != nil {
 		return err
 	}
@@ -23,9 +23,9 @@ func (a *api) putEntry(w http.ResponseWriter, r request) error {
 	return nil
 }
 
-// putValue answers PUT of a key: 201 if it is new, otherwise 200, with the entry as a GET would show it.
+// putValue serves PUT of a key with the entry as GET would return it. The status is 201 if the key is new, otherwise 200.
 func (a *api) putValue(w http.ResponseWriter, r request) error {
-	set, err := a.valueOf(w, r)
+	set, err := a.readValue(w, r)
 	if err != nil {
 		return err
 	}
@@ -42,23 +42,23 @@ func (a *api) putValue(w http.ResponseWriter, r request) error {
 	return nil
 }
 
-// entryOf reads the body of a PUT that names its key: always JSON.
-func (a *api) entryOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+// readEntry reads the body of a PUT that contains its key. It is always JSON.
+func (a *api) readEntry(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
 	var body entryBody
-	if err := a.jsonOf(w, r, &body, contract.ValueTooLarge); err != nil {
+	if err := a.requireJSON(w, r, &body, contract.ValueTooLarge); err != nil {
 		return nil, err
 	}
 	return body.setRequest(r, body.Key)
 }
 
-// valueOf reads the body of a PUT of a key: the value itself, or JSON.
-func (a *api) valueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+// readValue reads the body of a PUT of a key: the value itself, or JSON.
+func (a *api) readValue(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
 	media, err := mediaType(w, r.Header, mediaText, mediaBytes, mediaJSON)
 	if err != nil {
 		return nil, err
 	}
 	if media != mediaJSON {
-		return a.rawValueOf(w, r)
+		return a.readRawValue(w, r)
 	}
 	var body valueBody
 	if err := a.readJSON(w, r, &body, contract.ValueTooLarge); err != nil {
@@ -67,7 +67,7 @@ func (a *api) valueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest,
 	return body.setRequest(r, r.key)
 }
 
-func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
+func (a *api) readRawValue(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
 	ttl, err := r.ttl(nil)
 	if err != nil {
 		return nil, err
@@ -81,20 +81,20 @@ func (a *api) rawValueOf(w http.ResponseWriter, r request) (*keyvaluev1.SetReque
 	return set, nil
 }
 
-// valueBody is the JSON body of a PUT of a key. A member that is null is as good as absent.
+// valueBody is the JSON body of a PUT of a key. Null means the same as an absent member.
 type valueBody struct {
 	Value *string `json:"value"`
 	Data  []byte  `json:"data"` // in base64
 	TTL   *string `json:"ttl"`
 }
 
-// entryBody is the JSON body of a PUT that names its key.
+// entryBody is the JSON body of a PUT that contains its key.
 type entryBody struct {
 	Key string `json:"key"`
 	valueBody
 }
 
-// setRequest returns the request to write b under key.
+// setRequest returns the request that stores b under key.
 func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, error) {
 	ttl, err := r.ttl(b.TTL)
 	if err != nil {
@@ -110,7 +110,7 @@ func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, er
 	return set, nil
 }
 
-// addContent leaves the content of set unset if b has none.
+// addContent sets the content of set, unless b has neither value nor data.
 func (b valueBody) addContent(set *keyvaluev1.SetRequest) error {
 	switch {
 	case b.Value != nil && b.Data != nil:
@@ -123,13 +123,13 @@ func (b valueBody) addContent(set *keyvaluev1.SetRequest) error {
 	return nil
 }
 
-// set writes under the conditions of r.
+// set stores an entry if the conditions of r hold.
 func (a *api) set(r request, set *keyvaluev1.SetRequest) (res *keyvaluev1.SetResponse, err error) {
 	c, err := parseCondition(r.Header)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := a.deadline(r)
+	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	err = a.conditionally(ctx, set.GetKey(), c, func(p *keyvaluev1.Precondition) (err error) {
 		set.Precondition = p
@@ -139,7 +139,7 @@ func (a *api) set(r request, set *keyvaluev1.SetRequest) (res *keyvaluev1.SetRes
 	return res, err
 }
 
-// written returns the entry that set has made. The service does not send the content back.
+// written returns the entry that set stored, with its content, which the service does not return.
 func written(set *keyvaluev1.SetRequest, res *keyvaluev1.SetResponse) *keyvaluev1.Entry {
 	entry := cmp.Or(res.GetEntry(), &keyvaluev1.Entry{})
 	entry.Key = set.GetKey()
@@ -152,7 +152,7 @@ func written(set *keyvaluev1.SetRequest, res *keyvaluev1.SetResponse) *keyvaluev
 	return entry
 }
 
-// setContent stores data in set, as text if it is text.
+// setContent makes data the content of set, as text if it is UTF-8.
 func setContent(set *keyvaluev1.SetRequest, data []byte) {
 	if utf8.Valid(data) {
 		set.Content = &keyvaluev1.SetRequest_Value{Value: string(data)}

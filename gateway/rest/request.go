@@ -12,16 +12,16 @@ import (
 	"key-value/internal/contract"
 )
 
-// request is an HTTP request that was routed.
+// request is an HTTP request with a route.
 type request struct {
 	*http.Request
-	ctx   context.Context //nolint:containedctx // of the request, on behalf of its caller
-	key   string          // the key that the path names; empty on a route without one
-	query url.Values      // parameters that the method knows, each once
+	ctx   context.Context //nolint:containedctx // the context of the request, with its principal
+	key   string          // the key in the path; empty on a route without one
+	query url.Values      // parameters that the method accepts, each once
 }
 
-// Context returns the context of the request, on behalf of its caller. Setting it on the request itself would mean
-// to copy that.
+// Context returns the context of the request, with its principal. It shadows the method of [http.Request], whose context
+// cannot be set without copying the request.
 func (r request) Context() context.Context { return r.ctx }
 
 // parseQuery reads a query in which every parameter must be one of known and appear once.
@@ -41,7 +41,7 @@ func parseQuery(raw string, known []string) (url.Values, error) {
 	return query, nil
 }
 
-// malformed has the reasons of parameters whose values are not UTF-8; those of all others are not valid requests.
+// malformed holds the reasons for values of parameters that are not UTF-8. The reason is REQUEST_INVALID for others.
 var malformed = map[string]contract.Reason{
 	"key":       contract.KeyInvalid,
 	"prefix":    contract.KeyInvalid,
@@ -64,9 +64,9 @@ func checkParameter(name string, values, known []string) error {
 	return nil
 }
 
-// decodeKey returns the key that an escaped path names behind keyPrefix. Percent-encoding is undone
-// exactly once and nothing else is changed: no slash is merged, no segment is resolved. All other rules
-// for keys are the service's.
+// decodeKey returns the key in the part of an escaped path after keyPrefix. It undoes percent-encoding exactly once
+// and changes nothing else: slashes are not merged and dot segments are not resolved. The service enforces all other
+// rules for keys.
 func decodeKey(escaped string) (string, error) {
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
@@ -78,7 +78,7 @@ func decodeKey(escaped string) (string, error) {
 	return key, nil
 }
 
-// keyPath returns the path of a key's own route. decodeKey undoes it.
+// keyPath returns the path of a key's own route. [decodeKey] is its inverse.
 func keyPath(key string) string {
 	return keyPrefix + (&url.URL{Path: key}).EscapedPath()
 }

@@ -11,10 +11,10 @@ import (
 	"key-value/internal/contract/etag"
 )
 
-// maxKept is how large a buffer may be, in bytes, to be used for another answer.
-const maxKept = 64 << 10
+// maxPooled bounds the buffers that are kept for another response, in bytes.
+const maxPooled = 64 << 10
 
-// Values of headers, shared by all answers and never written to.
+// Values of headers, shared by all responses and never written to.
 var (
 	noSniff      = []string{"nosniff"}
 	cacheControl = []string{"no-store"}
@@ -24,11 +24,10 @@ var (
 	bytesType    = []string{"application/octet-stream"}
 )
 
-// setCommonHeaders sets what every answer has. A Vary from outside is kept.
+// setCommonHeaders sets the headers that every response has. It adds to a Vary header that a middleware has set.
 //
-// Nothing is left to caches: an etag names a version of the entry, in whichever format it is sent, and a cache
-// that holds JSON and asks for text with its etag would be told that what it holds is good (RFC 9110, section
-// 8.8.1). Who sends If-None-Match on purpose knows what it has.
+// Caches must not store responses: an etag names a version of the entry whatever its format, so a cache holding the JSON
+// form that revalidates it for a request for text would get 304 (RFC 9110, section 8.8.1).
 func setCommonHeaders(h http.Header) {
 	h["X-Content-Type-Options"] = noSniff
 	h["Cache-Control"] = cacheControl
@@ -39,22 +38,22 @@ func setCommonHeaders(h http.Header) {
 	}
 }
 
-// setEntryHeaders sets what an answer about an entry has.
+// setEntryHeaders sets the headers that every response about an entry has.
 func setEntryHeaders(h http.Header, tag string) {
 	setCommonHeaders(h)
 	h["Etag"] = []string{etag.Quote(tag)}
 }
 
-// writeBody sends the header and a body. A HEAD request gets its length alone.
+// writeBody sends the header and the body. The response to a HEAD request has only its length.
 func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // it fails only if the caller is gone
+		_, _ = w.Write(body) // fails only if the caller has disconnected
 	}
 }
 
-// writeEntry answers with an entry in format f.
+// writeEntry sends an entry in format f.
 func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, f format) {
 	h := w.Header()
 	setEntryHeaders(h, entry.GetEtag())
@@ -70,34 +69,35 @@ func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *ke
 	}
 }
 
-// writeJSON answers with the document that add appends, and a newline for those who read it in a terminal.
-// The common headers are set before.
+// writeJSON sends the document that add appends, with a newline for readers in a terminal. The caller sets the common
+// headers.
 func (a *api) writeJSON(w http.ResponseWriter, r request, status int, add func([]byte) []byte) {
 	w.Header()["Content-Type"] = jsonType
 	buffer := a.buffers.Get().(*[]byte)
 	*buffer = append(add((*buffer)[:0]), '\n')
 	writeBody(w, r.Request, status, *buffer)
-	a.keep(buffer)
+	a.putBuffer(buffer)
 }
 
-// keep takes a buffer back that nobody reads any more.
-func (a *api) keep(buffer *[]byte) {
-	if cap(*buffer) <= maxKept {
+// putBuffer returns a buffer to the pool.
+func (a *api) putBuffer(buffer *[]byte) {
+	if cap(*buffer) <= maxPooled {
 		a.buffers.Put(buffer)
 	}
 }
 
-// pieceBytes is how much of an answer is made in one go, which takes less than a millisecond.
-const pieceBytes = 256 << 10
+// yieldBytes is how much of a document is encoded between yields to other requests. It takes less than a millisecond.
+const yieldBytes = 256 << 10
 
-// answerInTurn answers r with the document that compose appends, made in one turn of the limiter: calls of compose with
-// its ctx belong to it. It is written behind the turn, because the caller may read slowly.
-func (a *api) answerInTurn(
+// writeLarge sends the document that compose appends. While compose runs, the request holds one of the limiter's slots
+// for large calls, which the calls made with compose's context share. The slot is released before the document is sent,
+// because the caller may read slowly.
+func (a *api) writeLarge(
 	w http.ResponseWriter, r request, compose func(ctx context.Context, b []byte) ([]byte, error),
 ) error {
 	buffer := a.buffers.Get().(*[]byte)
-	defer a.keep(buffer)
-	document, err := a.inTurn(r, (*buffer)[:0], compose)
+	defer a.putBuffer(buffer)
+	document, err := a.composeLarge(r, (*buffer)[:0], compose)
 	if err != nil {
 		return err
 	}
@@ -108,10 +108,10 @@ func (a *api) answerInTurn(
 	return nil
 }
 
-func (a *api) inTurn(
+func (a *api) composeLarge(
 	r request, b []byte, compose func(ctx context.Context, b []byte) ([]byte, error),
 ) ([]byte, error) {
-	ctx, cancel := a.deadline(r)
+	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	if err := a.limiter.AcquireLarge(ctx); err != nil {
 		return nil, err
@@ -120,18 +120,18 @@ func (a *api) inTurn(
 	return compose(a.limiter.WithAcquired(ctx), b)
 }
 
-// pieces has others looked at between the pieces of a document that is being made.
-type pieces struct {
+// yielder lets other requests run while a large document is encoded.
+type yielder struct {
 	limiter *admission.Limiter
-	begin   int // of the current piece
+	last    int // the length of the document at the last yield
 }
 
-func (a *api) inPieces(b []byte) pieces { return pieces{a.limiter, len(b)} }
+func (a *api) newYielder(b []byte) yielder { return yielder{a.limiter, len(b)} }
 
-// next is told what the document has become.
-func (p *pieces) next(b []byte) {
-	if len(b)-p.begin >= pieceBytes {
-		p.limiter.Yield()
-		p.begin = len(b)
+// grown yields if the document, which is now b, has grown by yieldBytes since the last yield.
+func (y *yielder) grown(b []byte) {
+	if len(b)-y.last >= yieldBytes {
+		y.limiter.Yield()
+		y.last = len(b)
 	}
 }

@@ -1,8 +1,8 @@
-// Package rest maps the REST routes onto the generated client of keyvalue.v1.KeyValueService.
+// Package rest serves the REST routes by calling the generated client of keyvalue.v1.KeyValueService.
 //
-// [Config.Checks] decide which requests are served, before a body is read, and the client which calls their callers may
-// make, before it calls the service. Keys, values and TTLs are judged by the service; this package refuses only what
-// it cannot pass on, and what it must not read. Every failure is answered by [WriteError].
+// [Config.Checks] admit requests before their body is read; the client authorizes each call before it reaches the
+// service. The service validates keys, values and TTLs. This package rejects only what it cannot translate into a call
+// and bodies that exceed its bounds. [WriteError] writes every error response.
 package rest
 
 import (
@@ -18,27 +18,27 @@ import (
 	"key-value/internal/contract"
 )
 
-// Config is how the handler is set up. The zero value is ready to use, by everyone.
+// Config configures the handler. The zero value serves every caller.
 type Config struct {
 	// Checks must admit every request below /v1, including those for routes that do not exist. Nil: all requests are
 	// admitted.
 	Checks admission.Checks
-	// MaxValueBytes is how long a value may be, in bytes. Zero: limit.ValueBytes.
+	// MaxValueBytes bounds a value, in bytes. Zero: contract.DefaultValueBytes.
 	MaxValueBytes int
-	// Timeout is how long the service may take over one request, with all the calls that it needs.
-	// Zero: 10 s. It does not count for a watch, nor for the time that a caller prefers to wait for a change.
+	// Timeout bounds all calls of the service that one request needs. Zero: 10 s. It does not apply to watches, nor
+	// to the time that a caller waits for a change with Prefer: wait.
 	Timeout time.Duration
-	// Heartbeat is how long a watch may be silent before a comment shows that it is still there. Zero: 15 s.
+	// Heartbeat is how long a watch may be idle before a comment is sent to keep it alive. Zero: 15 s.
 	Heartbeat time.Duration
-	// Stopping is done when the server stops: then watches and waits end. Nil: they end with their callers.
-	Stopping context.Context //nolint:containedctx // it outlives every request
-	// Limiter bounds how many requests for many entries run at a time. Nil: there is no bound.
+	// Stopping ends watches and waits when it is done. Nil: only their callers end them.
+	Stopping context.Context //nolint:containedctx // outlives every request
+	// Limiter bounds how many requests for many entries run at a time. Nil: no bound.
 	Limiter *admission.Limiter
-	// Observer is told of every request. Nil: nobody is, and nothing is measured.
+	// Observer observes every request. Nil: requests are not measured.
 	Observer Observer
 }
 
-// api is the handler: what the routes share.
+// api is the handler. Its methods serve the routes.
 type api struct {
 	client keyvaluev1connect.KeyValueServiceClient
 	checks admission.Checks
@@ -49,13 +49,13 @@ type api struct {
 	heartbeat time.Duration
 	stopping  context.Context //nolint:containedctx // done when the server stops
 	routes    []route
-	buffers   sync.Pool // of *[]byte, for answers in JSON
+	buffers   sync.Pool // of *[]byte, for responses in JSON
 	limiter   *admission.Limiter
-	observer  Observer  // nil: nobody
+	observer  Observer  // may be nil
 	recorders sync.Pool // of *recorder, for the observer
 }
 
-// New returns a handler that answers every route of [Routes] from client, and everything else with 404.
+// New returns a handler that serves every route of [Routes] by calling client. Any other path is 404.
 func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handler {
 	a := &api{
 		client:    client,
@@ -74,26 +74,27 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	return a
 }
 
-// deadline returns the context for the calls that answer r.
-func (a *api) deadline(r request) (context.Context, context.CancelFunc) {
+// withTimeout returns the context for the calls of the service that r needs.
+func (a *api) withTimeout(r request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(r.Context(), a.timeout)
 }
 
-// Observer is told of every request that this package answers.
+// Observer observes the requests that this package serves.
 type Observer interface {
-	// Begin is called before anything is done about r, and returns the context to do it in, made from ctx.
+	// Begin is called before r is served. It returns the context to serve r with, derived from ctx.
 	Begin(ctx context.Context, r *http.Request) context.Context
-	// End is called when r was answered. Route is the path of its route, with {key} for a key, or empty if it has
-	// none. Err is the failure that was answered, or nil. Ctx is what Begin returned.
+	// End is called after the response was written, with the context that Begin returned. Route is the path of the
+	// route, with {key} in place of the key, or empty if no route matches. Err is the error that the response reports,
+	// or nil.
 	End(ctx context.Context, r *http.Request, route string, status int, err error, took time.Duration)
 }
 
-// observed answers r before the eyes of the observer.
-func (a *api) observed(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+// serveObserved serves r and reports it to the observer.
+func (a *api) serveObserved(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	ctx = a.observer.Begin(ctx, r)
 	rec := a.recorders.Get().(*recorder)
-	*rec = recorder{ResponseWriter: w, status: http.StatusInternalServerError} // what a panic is answered with
+	*rec = recorder{ResponseWriter: w, status: http.StatusInternalServerError} // the response if serve panics
 	path, err := "", error(nil)
 	defer func() {
 		a.observer.End(ctx, r, path, rec.status, err, time.Since(start))
@@ -106,7 +107,7 @@ func (a *api) observed(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 }
 
-// recorder remembers the status of an answer.
+// recorder records the status of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -117,16 +118,15 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap lets [http.ResponseController] reach the methods that are not here.
+// Unwrap lets [http.ResponseController] find the methods that recorder lacks.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// openAPI describes the routes of this package, and the probes beside them, in OpenAPI 3.1. A test holds it to
-// what is served.
+// openAPI describes the routes of this package and the probes, in OpenAPI 3.1. Tests compare it with what is served.
 //
 //go:embed openapi.json
 var openAPI []byte
 
-// getOpenAPI answers whoever asks, so that tools can read it without a key.
+// getOpenAPI serves the OpenAPI document. It is public so that tools can read it without an API key.
 func (a *api) getOpenAPI(w http.ResponseWriter, r request) error {
 	setCommonHeaders(w.Header())
 	w.Header()["Content-Type"] = jsonType

@@ -5,32 +5,32 @@ import (
 	"net/http"
 	"strings"
 
-	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/admission"
+	"key-value/internal/contract"
 	"key-value/internal/observe/requestid"
 )
 
-// keyPrefix is what the path of a key's own route begins with; all the rest is the key.
+// keyPrefix is the path of a key's own route up to the key. The rest of the path is the key.
 const keyPrefix = "/v1/values/"
 
-// Route is one thing that can be asked for.
+// Route is a method of a path.
 type Route struct {
 	Method string
-	Path   string // "{key}" stands for a key, which may hold slashes
+	Path   string // "{key}" stands for a key, which may contain slashes
 }
 
-// Public reports whether the route is for everyone. All others are for callers with an API key.
+// Public reports whether the route is served to callers without an API key.
 func (r Route) Public() bool { return public(r.Path) }
 
-// public reports whether a path is outside /v1.
+// public reports whether a path is outside /v1, and so needs no API key.
 func public(path string) bool {
 	rest, ok := strings.CutPrefix(path, "/v1")
 	return !ok || rest != "" && rest[0] != '/'
 }
 
-// route is a path and what can be done there.
+// route is a path and its methods.
 type route struct {
-	path     string // the escaped path; keyPrefix stands for every path that begins with it
+	path     string // the escaped path; keyPrefix matches every path that begins with it
 	template string // as in Route.Path
 	methods  []method
 	allow    []string // the Allow header
@@ -39,38 +39,38 @@ type route struct {
 type method struct {
 	name  string
 	serve func(*api, http.ResponseWriter, request) error
-	query []string // the query parameters that it knows
+	query []string // the query parameters it accepts
 
-	procedure string // the procedure whose calls it counts as, for the checks
+	procedure string // the procedure that it counts as in the checks; empty: none
 }
 
 func routeTable() []route {
 	listParameters := []string{"prefix", "pageSize", "pageToken", "view"}
 	routes := []route{
 		{path: keyPrefix, methods: []method{
-			{name: http.MethodGet, serve: (*api).getValue, procedure: keyvaluev1connect.KeyValueServiceGetProcedure},
-			{name: http.MethodHead, serve: (*api).getValue, procedure: keyvaluev1connect.KeyValueServiceGetProcedure},
-			{name: http.MethodPut, serve: (*api).putValue, procedure: keyvaluev1connect.KeyValueServiceSetProcedure, query: []string{"ttl"}},
-			{name: http.MethodPatch, serve: (*api).patchValue, procedure: keyvaluev1connect.KeyValueServiceTouchProcedure},
-			{name: http.MethodDelete, serve: (*api).deleteValue, procedure: keyvaluev1connect.KeyValueServiceDeleteProcedure},
+			{name: http.MethodGet, serve: (*api).getValue, procedure: contract.Get.Procedure},
+			{name: http.MethodHead, serve: (*api).getValue, procedure: contract.Get.Procedure},
+			{name: http.MethodPut, serve: (*api).putValue, procedure: contract.Set.Procedure, query: []string{"ttl"}},
+			{name: http.MethodPatch, serve: (*api).patchValue, procedure: contract.Touch.Procedure},
+			{name: http.MethodDelete, serve: (*api).deleteValue, procedure: contract.Delete.Procedure},
 		}},
 		{path: "/v1/values", methods: []method{
-			{name: http.MethodGet, serve: (*api).listValues, procedure: keyvaluev1connect.KeyValueServiceListProcedure, query: listParameters},
-			{name: http.MethodHead, serve: (*api).listValues, procedure: keyvaluev1connect.KeyValueServiceListProcedure, query: listParameters},
-			{name: http.MethodPut, serve: (*api).putEntry, procedure: keyvaluev1connect.KeyValueServiceSetProcedure},
+			{name: http.MethodGet, serve: (*api).listValues, procedure: contract.List.Procedure, query: listParameters},
+			{name: http.MethodHead, serve: (*api).listValues, procedure: contract.List.Procedure, query: listParameters},
+			{name: http.MethodPut, serve: (*api).putEntry, procedure: contract.Set.Procedure},
 		}},
 		{path: "/v1/values:batch", methods: []method{
-			{name: http.MethodPost, serve: (*api).batch, procedure: keyvaluev1connect.KeyValueServiceBatchProcedure},
+			{name: http.MethodPost, serve: (*api).batch, procedure: contract.Batch.Procedure},
 		}},
 		{path: "/v1/values:increment", methods: []method{
-			{name: http.MethodPost, serve: (*api).increment, procedure: keyvaluev1connect.KeyValueServiceIncrementProcedure},
+			{name: http.MethodPost, serve: (*api).increment, procedure: contract.Increment.Procedure},
 		}},
 		{path: "/v1/values:watch", methods: []method{
-			{name: http.MethodGet, serve: (*api).watchValues, procedure: keyvaluev1connect.KeyValueServiceWatchProcedure, query: []string{"key", "prefix", "resumeToken", "snapshot"}},
+			{name: http.MethodGet, serve: (*api).watchValues, procedure: contract.Watch.Procedure, query: []string{"key", "prefix", "resumeToken", "snapshot"}},
 		}},
 		{path: "/v1/stats", methods: []method{
-			{name: http.MethodGet, serve: (*api).getStats, procedure: keyvaluev1connect.KeyValueServiceGetStatsProcedure},
-			{name: http.MethodHead, serve: (*api).getStats, procedure: keyvaluev1connect.KeyValueServiceGetStatsProcedure},
+			{name: http.MethodGet, serve: (*api).getStats, procedure: contract.GetStats.Procedure},
+			{name: http.MethodHead, serve: (*api).getStats, procedure: contract.GetStats.Procedure},
 		}},
 		{path: "/openapi.json", methods: []method{
 			{name: http.MethodGet, serve: (*api).getOpenAPI},
@@ -86,7 +86,7 @@ func routeTable() []route {
 	return routes
 }
 
-// Routes returns every route with every method that it has, except OPTIONS, which all of them have.
+// Routes returns every route with each of its methods, except OPTIONS, which all routes have.
 func Routes() []Route {
 	var all []Route
 	for _, route := range routeTable() {
@@ -100,13 +100,14 @@ func Routes() []Route {
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx := requestid.Accept(r.Context(), r.Header, w.Header())
 	if a.observer != nil {
-		a.observed(ctx, w, r)
+		a.serveObserved(ctx, w, r)
 		return
 	}
-	_, _ = a.serve(ctx, w, r) // the failure was answered
+	_, _ = a.serve(ctx, w, r) // the response reports the error
 }
 
-// serve answers r and returns its route, nil if it has none, and the failure that was answered, nil if there was none.
+// serve writes the response to r. It returns the route, or nil if no route matches, and the error that the response
+// reports.
 func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
 	route, err := a.dispatch(ctx, w, r)
 	if err != nil {
@@ -118,16 +119,16 @@ func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request)
 func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
 	route, key, err := a.find(r.URL.EscapedPath())
 	m, ok := route.method(r.Method)
-	ctx, refusal := a.admit(ctx, r, m.procedure)
+	ctx, rejected := a.admit(ctx, r, m.procedure)
 	switch {
-	case refusal != nil:
-		return route, refusal
+	case rejected != nil:
+		return route, rejected
 	case err != nil:
 		return route, err
 	case r.Method == http.MethodOptions:
 		return route, options(w, route)
 	case !ok:
-		return route, route.refuse(w, r)
+		return route, route.wrongMethod(w, r)
 	}
 	query, err := parseQuery(r.URL.RawQuery, m.query)
 	if err != nil {
@@ -136,8 +137,8 @@ func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	return route, m.serve(a, w, request{Request: r, ctx: ctx, key: key, query: query})
 }
 
-// admit makes the checks, unless r is public. It does so whether or not there is a route, so that callers without a key
-// do not learn which there are.
+// admit makes the checks, unless r is public. It makes them even if no route matches, so that callers without an API key
+// do not learn which routes exist.
 func (a *api) admit(ctx context.Context, r *http.Request, procedure string) (context.Context, error) {
 	if public(r.URL.Path) {
 		return ctx, nil
@@ -145,7 +146,7 @@ func (a *api) admit(ctx context.Context, r *http.Request, procedure string) (con
 	return a.checks.Admit(ctx, admission.Request{Procedure: procedure, Header: r.Header, Peer: r.RemoteAddr})
 }
 
-// find returns the route for an escaped path, and the key in it if the route has one.
+// find returns the route of an escaped path, and the key in the path if the route has one.
 func (a *api) find(path string) (*route, string, error) {
 	key, err := "", error(nil)
 	if escaped, ok := strings.CutPrefix(path, keyPrefix); ok {
@@ -160,7 +161,7 @@ func (a *api) find(path string) (*route, string, error) {
 	return nil, "", routeNotFound.Errorf("no route for %q", path)
 }
 
-// method returns the method of the given name. A nil route has none.
+// method returns the method called name. A nil route has no methods.
 func (r *route) method(name string) (method, bool) {
 	if r == nil {
 		return method{}, false
@@ -181,13 +182,13 @@ func (r *route) allowed() string {
 	return strings.Join(append(names, http.MethodOptions), ", ")
 }
 
-// refuse returns why r's method is not answered, and says which are.
-func (r *route) refuse(w http.ResponseWriter, req *http.Request) error {
+// wrongMethod returns the error for a method that the route lacks, and sets the Allow header.
+func (r *route) wrongMethod(w http.ResponseWriter, req *http.Request) error {
 	w.Header()["Allow"] = r.allow
 	return methodNotAllowed.Errorf("method %q is not allowed: use %s", req.Method, r.allow[0])
 }
 
-// options answers OPTIONS.
+// options serves OPTIONS.
 func options(w http.ResponseWriter, route *route) error {
 	setCommonHeaders(w.Header())
 	w.Header()["Allow"] = route.allow

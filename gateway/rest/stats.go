@@ -9,7 +9,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// statsBody is GetStatsResponse with its counts as numbers.
+// statsBody is the JSON form of GetStatsResponse, with counts as numbers.
 type statsBody struct {
 	Keys           int64          `json:"keys"`
 	MemoryBytes    int64          `json:"memoryBytes"`
@@ -20,7 +20,7 @@ type statsBody struct {
 	Evictions      int64          `json:"evictions"`
 	Watchers       int64          `json:"watchers"`
 	StartTime      time.Time      `json:"startTime"`
-	Uptime         string         `json:"uptime"` // in Go's syntax, as TTLs are
+	Uptime         string         `json:"uptime"` // in the syntax of time.Duration, as TTLs are
 	Guarantees     guaranteesBody `json:"guarantees"`
 }
 
@@ -36,7 +36,7 @@ func (a *api) getStats(w http.ResponseWriter, r request) error {
 	if err := acceptable(r.Header["Accept"], offerOf(formatJSON)); err != nil {
 		return err
 	}
-	ctx, cancel := a.deadline(r)
+	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	res, err := a.client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 	if err != nil {

@@ -12,22 +12,22 @@ import (
 	"key-value/internal/contract"
 )
 
-// acceptPatch is what a PATCH may be sent as (RFC 5789, section 3.1).
+// acceptPatch is the Accept-Patch header, the media types of a PATCH (RFC 5789, section 3.1).
 var acceptPatch = []string{mediaJSON + ", " + mediaMerge}
 
-// touchBody is the JSON body of a PATCH, which is a JSON merge patch (RFC 7396) of the one thing about an
-// entry that can be changed by itself.
+// touchBody is the JSON body of a PATCH: a JSON merge patch (RFC 7396) of the TTL, the only part of an entry that can
+// change by itself.
 type touchBody struct {
 	TTL givenTTL `json:"ttl"`
 }
 
-// givenTTL is a TTL that must be given. It is null for ever, so null is not as good as absent.
+// givenTTL is a required TTL. Null means no TTL, so it differs from an absent member.
 type givenTTL struct {
 	given bool
-	text  *string // nil: for ever
+	text  *string // nil: no TTL
 }
 
-// UnmarshalJSONFrom is called only if the member is there.
+// UnmarshalJSONFrom is called only if the member is present.
 func (t *givenTTL) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	t.given = true
 	return json.UnmarshalDecode(dec, &t.text)
@@ -40,9 +40,9 @@ func (t givenTTL) parse() (*durationpb.Duration, error) {
 	return parseTTLIfAny(t.text)
 }
 
-// patchValue answers PATCH of a key with the entry as it is now, without its content.
+// patchValue serves PATCH of a key with the changed entry, without its content.
 func (a *api) patchValue(w http.ResponseWriter, r request) error {
-	ttl, err := a.patchOf(w, r)
+	ttl, err := a.readPatch(w, r)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (a *api) patchValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.deadline(r)
+	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	var res *keyvaluev1.TouchResponse
 	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) (err error) {
@@ -64,7 +64,7 @@ func (a *api) patchValue(w http.ResponseWriter, r request) error {
 	return nil
 }
 
-func (a *api) patchOf(w http.ResponseWriter, r request) (*durationpb.Duration, error) {
+func (a *api) readPatch(w http.ResponseWriter, r request) (*durationpb.Duration, error) {
 	if _, err := mediaType(w, r.Header, mediaJSON, mediaMerge); err != nil {
 		w.Header()["Accept-Patch"] = acceptPatch
 		return nil, err
@@ -92,8 +92,7 @@ func (b *touchKeyBody) operation() (*keyvaluev1.Operation, error) {
 	return contract.Touch.Wrap(touch), err
 }
 
-// ttl returns how long the entry is to live: what the query says, or else inBody, which is nil if the body
-// says nothing. It returns nil for ever.
+// ttl returns the TTL in the query or, if there is none, inBody, which is nil if the body has none. Nil means no TTL.
 func (r request) ttl(inBody *string) (*durationpb.Duration, error) {
 	inQuery := r.query.Has("ttl")
 	switch {
@@ -105,7 +104,7 @@ func (r request) ttl(inBody *string) (*durationpb.Duration, error) {
 	return parseTTLIfAny(inBody)
 }
 
-// parseTTLIfAny is parseTTL, and nil for nil.
+// parseTTLIfAny is [parseTTL], except that it returns nil for nil.
 func parseTTLIfAny(s *string) (*durationpb.Duration, error) {
 	if s == nil {
 		return nil, nil
@@ -113,8 +112,8 @@ func parseTTLIfAny(s *string) (*durationpb.Duration, error) {
 	return parseTTL(*s)
 }
 
-// parseTTL reads a duration in Go's syntax. Whether it is long or short enough is the service's to say;
-// a duration that no int64 of nanoseconds can hold is refused here.
+// parseTTL parses a duration in the syntax of [time.ParseDuration]. The service enforces the bounds of TTLs; only a duration
+// that overflows an int64 of nanoseconds is rejected here.
 func parseTTL(s string) (*durationpb.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// getValue answers GET and HEAD of a key. A condition counts only if the answer would be 200 without it.
+// getValue serves GET and HEAD of a key. Conditions are evaluated only if the status would be 200 without them.
 func (a *api) getValue(w http.ResponseWriter, r request) error {
 	c, err := parseCondition(r.Header)
 	if err != nil {
@@ -24,19 +24,19 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	a.answer(w, r, entry, v)
+	a.writeVerdict(w, r, entry, v)
 	return nil
 }
 
-// read returns the entry that the path names.
+// read returns the entry whose key is in the path.
 func (a *api) read(r request) (*keyvaluev1.Entry, error) {
-	ctx, cancel := a.deadline(r)
+	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: r.key})
 	return res.GetEntry(), err
 }
 
-// verdict is how a read of an entry that exists is answered.
+// verdict is the outcome of a read of an existing entry.
 type verdict struct {
 	notModified bool
 	format      format // unless notModified
@@ -53,7 +53,7 @@ func (c condition) verdict(r request, entry *keyvaluev1.Entry) (verdict, error) 
 	return verdict{notModified: c.noneMatch.MatchesWeakly(entry.GetEtag()), format: f}, nil
 }
 
-func (a *api) answer(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) {
+func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) {
 	if v.notModified {
 		setEntryHeaders(w.Header(), entry.GetEtag())
 		w.WriteHeader(http.StatusNotModified)
@@ -62,13 +62,13 @@ func (a *api) answer(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, 
 	a.writeEntry(w, r, http.StatusOK, entry, v.format)
 }
 
-// deleteValue answers DELETE of a key, whether or not there was one.
+// deleteValue serves DELETE of a key, whether or not the key exists.
 func (a *api) deleteValue(w http.ResponseWriter, r request) error {
 	c, err := parseCondition(r.Header)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.deadline(r)
+	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) error {
 		_, err := a.client.Delete(ctx, &keyvaluev1.DeleteRequest{Key: r.key, Precondition: p})

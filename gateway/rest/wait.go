@@ -11,23 +11,23 @@ import (
 	"key-value/internal/contract"
 )
 
-// awaitValue is getValue for a caller who would rather wait than be told that nothing has changed. It waits for
-// as long as the answer would be 304, and then answers as getValue would.
+// awaitValue is [api.getValue] with long polling: while the response would be 304, it waits for a change, for at most the
+// time wait.
 //
-// It reads when the watch has begun, and again after every event, so that no change is lost between a read and
-// the wait for the next change.
+// It reads once the watch is open and again after each event, so it misses no change between a read and the wait that
+// follows.
 func (a *api) awaitValue(w http.ResponseWriter, r request, c condition, wait time.Duration) error {
-	// The service is not told how long: its verdict that the time is up would be one more way to end.
+	// ctx has no deadline: the service would enforce it too and end the watch with an error of its own.
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer time.AfterFunc(wait, cancel).Stop()
-	f := a.follow(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Key{Key: r.key}})
-	defer f.close()
-	setWaited(w.Header(), wait)
+	sub := a.subscribe(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Key{Key: r.key}})
+	defer sub.close()
+	setApplied(w.Header(), wait)
 	for {
-		_, more := <-f.events
-		if !more && !a.mayEnd(ctx, f.err) {
-			return f.err
+		_, more := <-sub.events
+		if !more && !a.endsWait(ctx, sub.err) {
+			return sub.err
 		}
 		entry, err := a.read(r)
 		if err != nil {
@@ -38,24 +38,24 @@ func (a *api) awaitValue(w http.ResponseWriter, r request, c condition, wait tim
 			return err
 		}
 		if !more || !v.notModified {
-			a.answer(w, r, entry, v)
+			a.writeVerdict(w, r, entry, v)
 			return nil
 		}
 	}
 }
 
-// mayEnd reports whether a watch that ended with err has only ended the wait: the time is up, the server stops,
-// or there were more events than the service keeps.
-func (a *api) mayEnd(ctx context.Context, err error) bool {
+// endsWait reports whether a watch that ended with err only ends the wait, and does not fail the request: the time is up,
+// the server is shutting down, or the service dropped events that this watch had not received.
+func (a *api) endsWait(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || a.stopping.Err() != nil || contract.ReasonOf(err) == contract.ResumeTooOld
 }
 
-// maxWait is the longest that a request may wait for a change.
+// maxWait bounds how long a request can wait for a change.
 const maxWait = time.Minute
 
-// preferredWait returns how long a request prefers to wait for a change, in whole seconds and at most maxWait.
-// It is zero if it says nothing or nothing that can be understood: a preference is not a demand, so that a
-// malformed one is ignored, and of several the first one counts (RFC 7240, section 2).
+// preferredWait returns how long a request prefers to wait for a change, in whole seconds and at most maxWait. It returns
+// zero without a valid wait preference: malformed preferences are ignored, and the first of several counts (RFC 7240,
+// section 2).
 func preferredWait(h http.Header) time.Duration {
 	for preference := range listElements(strings.Join(h["Prefer"], ",")) {
 		name, value, _ := strings.Cut(preference[:endOf(preference, ';')], "=")
@@ -71,7 +71,8 @@ func preferredWait(h http.Header) time.Duration {
 	return 0
 }
 
-// seconds reads RFC 9110's delta-seconds, which has digits alone; too many of them are simply a long time.
+// seconds parses delta-seconds (RFC 9111, section 1.2.2), which consist of digits only. It reduces a number that is too
+// large to maxWait.
 func seconds(s string) time.Duration {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0
@@ -83,8 +84,8 @@ func seconds(s string) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
-// setWaited says that the preference was heeded, and to what extent.
-func setWaited(h http.Header, wait time.Duration) {
+// setApplied reports that the preference was applied, and with what wait.
+func setApplied(h http.Header, wait time.Duration) {
 	h["Preference-Applied"] = []string{"wait=" + strconv.Itoa(int(wait/time.Second))}
 	h.Add("Vary", "Prefer")
 }

@@ -16,16 +16,16 @@ import (
 	"key-value/internal/contract"
 )
 
-// resumeWait is how long a watch that resumes may take to be refused before it counts as open: it has nothing
-// to say until something changes. A refusal that comes later ends the stream.
+// resumeWait is how long a resumed watch is given to fail before it counts as open: it has no event until something
+// changes. A later error ends the stream.
 const resumeWait = time.Second
 
 type watchFunc = func(
 	context.Context, *keyvaluev1.WatchRequest,
 ) (keyvaluev1connect.KeyValueServiceWatchClientStream, error)
 
-// watchValues answers with the changes of a key or a prefix, as server-sent events. The stream ends only with an
-// event of type error.
+// watchValues serves the changes of a key or a prefix as server-sent events. The last event of a stream that the server
+// ends has type error.
 func (a *api) watchValues(w http.ResponseWriter, r request) error {
 	if err := acceptable(r.Header["Accept"], offer{"text", "event-stream"}); err != nil {
 		return err
@@ -37,23 +37,23 @@ func (a *api) watchValues(w http.ResponseWriter, r request) error {
 	if err := a.stopping.Err(); err != nil {
 		return a.ended(err)
 	}
-	f := a.follow(r.Context(), req)
-	defer f.close()
-	first, err := a.opened(f, req)
+	sub := a.subscribe(r.Context(), req)
+	defer sub.close()
+	first, err := a.awaitOpen(sub, req)
 	if err != nil {
 		return err
 	}
-	newEventStream(w).run(f, first, a.heartbeat)
+	newEventStream(w).run(sub, first, a.heartbeat)
 	return nil
 }
 
-// opened waits until the watch is known to be open, so that it can still be refused with a status of its own.
-// It returns the first event if there is one already.
-func (a *api) opened(f *feed, req *keyvaluev1.WatchRequest) (*keyvaluev1.WatchResponse, error) {
+// awaitOpen waits until the watch is known to be open, because after that no error can change the status of the response.
+// It returns the first event if it has already arrived, otherwise nil.
+func (a *api) awaitOpen(sub *subscription, req *keyvaluev1.WatchRequest) (*keyvaluev1.WatchResponse, error) {
 	if req.GetResumeToken() != "" {
-		return f.first(min(resumeWait, a.timeout))
+		return sub.first(min(resumeWait, a.timeout))
 	}
-	event, err := f.first(a.timeout)
+	event, err := sub.first(a.timeout)
 	if event == nil && err == nil {
 		return nil, contract.DeadlineExceeded.Errorf("the service did not open the watch in time")
 	}
@@ -66,8 +66,8 @@ func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
 		return nil, err
 	}
 	req := &keyvaluev1.WatchRequest{ResumeToken: r.query.Get("resumeToken"), Snapshot: snapshot}
-	// An EventSource repeats the request with the id of the last event that it saw, so the header says more than
-	// the query does.
+	// An EventSource reconnects with the same query and the id of the last event it received, so the header takes
+	// precedence.
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		req.ResumeToken, req.Snapshot = id, false
 	}
@@ -102,34 +102,34 @@ func parseBool(query url.Values, name string) (bool, error) {
 	}
 }
 
-// feedEvents is how many events a feed holds for a reader who is busy. A reader who is slower than that keeps
-// the service waiting, which ends the watch when it has to.
-const feedEvents = 8
+// bufferedEvents is the capacity of a subscription. If its reader is slower than that, the service has to wait, and ends
+// the watch once it no longer keeps the events.
+const bufferedEvents = 8
 
-// feed is a watch that a goroutine of its own receives, so that its reader can wait for other things as well.
-type feed struct {
-	events chan *keyvaluev1.WatchResponse // closed when the watch has ended
-	err    error                          // why it has; set before events is closed
+// subscription is a watch of the service. A goroutine receives its events, so that a reader can wait for a timer as well.
+type subscription struct {
+	events chan *keyvaluev1.WatchResponse // closed when the watch ends
+	err    error                          // why the watch ended; set before events is closed
 	cancel func()
 }
 
-// follow opens a watch, which ends with ctx or when the server stops. Whoever calls it closes the feed.
-func (a *api) follow(ctx context.Context, req *keyvaluev1.WatchRequest) *feed {
+// subscribe opens a watch, which ends when ctx is done or the server stops. The caller must close the subscription.
+func (a *api) subscribe(ctx context.Context, req *keyvaluev1.WatchRequest) *subscription {
 	ctx, cancel := context.WithCancel(ctx)
 	release := context.AfterFunc(a.stopping, cancel)
-	f := &feed{
-		events: make(chan *keyvaluev1.WatchResponse, feedEvents),
+	sub := &subscription{
+		events: make(chan *keyvaluev1.WatchResponse, bufferedEvents),
 		cancel: func() { release(); cancel() },
 	}
 	go func() {
-		defer close(f.events)
-		f.err = a.ended(f.receive(ctx, a.client.Watch, req))
+		defer close(sub.events)
+		sub.err = a.ended(sub.receive(ctx, a.client.Watch, req))
 	}()
-	return f
+	return sub
 }
 
-// receive never returns nil.
-func (f *feed) receive(ctx context.Context, watch watchFunc, req *keyvaluev1.WatchRequest) error {
+// receive receives events until the watch ends. It never returns nil.
+func (s *subscription) receive(ctx context.Context, watch watchFunc, req *keyvaluev1.WatchRequest) error {
 	stream, err := watch(ctx, req)
 	if err != nil {
 		return err
@@ -141,14 +141,14 @@ func (f *feed) receive(ctx context.Context, watch watchFunc, req *keyvaluev1.Wat
 			return err
 		}
 		select {
-		case f.events <- event:
+		case s.events <- event:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// ended returns what the caller is told of the end of a watch.
+// ended returns the error to report for a watch that ended with err.
 func (a *api) ended(err error) error {
 	switch {
 	case a.stopping.Err() != nil:
@@ -159,15 +159,14 @@ func (a *api) ended(err error) error {
 	return err
 }
 
-// first waits for the first event, or for the reason why there is none. It returns nil and no error when bound
-// has passed.
-func (f *feed) first(bound time.Duration) (*keyvaluev1.WatchResponse, error) {
-	timer := time.NewTimer(bound)
+// first waits for the first event or the end of the watch. It returns nil and no error after timeout.
+func (s *subscription) first(timeout time.Duration) (*keyvaluev1.WatchResponse, error) {
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
-	case event, ok := <-f.events:
+	case event, ok := <-s.events:
 		if !ok {
-			return nil, f.err
+			return nil, s.err
 		}
 		return event, nil
 	case <-timer.C:
@@ -175,9 +174,9 @@ func (f *feed) first(bound time.Duration) (*keyvaluev1.WatchResponse, error) {
 	}
 }
 
-// close ends the watch and waits until its goroutine is gone.
-func (f *feed) close() {
-	f.cancel()
-	for range f.events {
+// close ends the watch and waits for its goroutine to exit.
+func (s *subscription) close() {
+	s.cancel()
+	for range s.events {
 	}
 }
