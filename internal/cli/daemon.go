@@ -19,6 +19,7 @@ import (
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
 	"key-value/internal/server/gctune"
+	"key-value/internal/server/lane"
 )
 
 // maxValueBytes is the most that --max-value-bytes may be: values are held in memory several times while they
@@ -121,7 +122,7 @@ func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *conn
 	defer tlsfiles.Follow(s.log, s.followed...)()
 	gctune.Default.Follow()
 	return s.flush(server.Run(ctx, server.Config{
-		Listen: s.listen, Handler: handler, RPC: procedures, MessageBytes: contract.MaxRequestBytes(s.valueSize), TLS: s.tls, State: s.state,
+		Listen: s.listen, Handler: handler, RPC: procedures, Bounds: lane.Bounds{MessageBytes: contract.MaxRequestBytes(s.valueSize)}, TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log, Started: started,
 	}))
 }

@@ -40,16 +40,10 @@ func (p *pipe) Addr() net.Addr { return &net.TCPAddr{} }
 func inFakeTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, conn net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		client, peer := net.Pipe()
-		s := server.NewServer(handler)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = s.Serve(&pipe{server: peer, taken: make(chan struct{})})
-		}()
+		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{Handler: handler})
 		test(t, client)
 		_ = client.Close()
-		_ = s.Close()
-		<-done
+		stop()
 	})
 }
 

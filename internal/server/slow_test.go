@@ -15,6 +15,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/server"
+	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -30,7 +31,7 @@ func peerInFakeTime(t *testing.T, handler connect.ServerFunc, test func(t *testi
 		connecthttp.Mount(mux, rpc)
 		client, peer := net.Pipe()
 		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{
-			Handler: mux, RPC: rpc, MessageBytes: 1 << 20,
+			Handler: mux, RPC: rpc, Bounds: lane.Bounds{MessageBytes: 1 << 20},
 		})
 		test(t, wiretest.NewPeer(t, client))
 		_ = client.Close()

@@ -13,6 +13,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
+
+	"key-value/internal/server/lane"
 )
 
 // prefixBytes is how long the prefix of a message is: a byte of flags and four of length.
@@ -20,12 +22,12 @@ const prefixBytes = 5
 
 // stream is one call. It implements [connect.ServerStream].
 type stream struct {
-	ctx   context.Context //nolint:containedctx // the call's own
-	in    transportStream
-	out   grpc.ServerStream
-	cfg   *Config
-	codec codec
-	info  connect.CallInfo
+	ctx    context.Context //nolint:containedctx // the call's own
+	in     transportStream
+	out    grpc.ServerStream
+	bounds *lane.Bounds
+	codec  codec
+	info   connect.CallInfo
 
 	prefix     [prefixBytes]byte
 	received   bool  // whether a call of one request message has asked for it
@@ -38,8 +40,8 @@ type stream struct {
 // Receive implements [connect.ServerStream]. Where the procedure takes one message, it makes sure that there
 // is one and no more.
 func (s *stream) Receive(message any) error {
-	if s.cfg.ReceiveTimeout > 0 {
-		defer time.AfterFunc(s.cfg.ReceiveTimeout, s.giveUpReceiving).Stop()
+	if s.bounds.BodyTimeout > 0 {
+		defer time.AfterFunc(s.bounds.BodyTimeout, s.giveUpReceiving).Stop()
 	}
 	if s.info.Spec.StreamType&connect.StreamTypeClient != 0 {
 		return s.receive(message)
@@ -89,9 +91,9 @@ func (s *stream) read() (mem.BufferSlice, error) {
 	}
 	flags, size := s.prefix[0], binary.BigEndian.Uint32(s.prefix[1:])
 	switch {
-	case int64(size) > int64(s.cfg.ReadMaxBytes):
+	case int64(size) > int64(s.bounds.MessageBytes):
 		return nil, connect.Errorf(connect.CodeResourceExhausted,
-			"message size %d is larger than configured max %d", size, s.cfg.ReadMaxBytes)
+			"message size %d is larger than configured max %d", size, s.bounds.MessageBytes)
 	case flags == 1:
 		return nil, connect.Errorf(connect.CodeInternal,
 			"protocol error: sent compressed message without compression support")
@@ -129,7 +131,7 @@ func (s *stream) Send(message any) error {
 		return err
 	}
 	// The one message of a unary call never waits: there is room in an empty stream.
-	if s.cfg.SendTimeout > 0 && s.info.Spec.StreamType != connect.StreamTypeUnary {
+	if s.bounds.WriteTimeout > 0 && s.info.Spec.StreamType != connect.StreamTypeUnary {
 		s.startSendTimer()
 		defer s.sendTimer.Stop()
 	}
@@ -143,10 +145,10 @@ func (s *stream) Send(message any) error {
 
 func (s *stream) startSendTimer() {
 	if s.sendTimer == nil {
-		s.sendTimer = time.AfterFunc(s.cfg.SendTimeout, s.giveUpSending)
+		s.sendTimer = time.AfterFunc(s.bounds.WriteTimeout, s.giveUpSending)
 		return
 	}
-	s.sendTimer.Reset(s.cfg.SendTimeout)
+	s.sendTimer.Reset(s.bounds.WriteTimeout)
 }
 
 // setHeader makes the headers go out with what is sent next.

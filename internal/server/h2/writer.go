@@ -1,4 +1,4 @@
-package split
+package h2
 
 import (
 	"net"
@@ -7,14 +7,19 @@ import (
 )
 
 // writer writes whole buffers of frames, and lets a frame of our own in between two others.
-type writer struct {
+type Writer struct {
 	conn    net.Conn
 	timeout time.Duration
 
 	mu       sync.Mutex
 	deadline time.Time // of the connection; guarded by mu
-	boundary boundary  // guarded by mu
+	boundary Boundary  // guarded by mu
 	own      []byte    // what waits for the end of a frame; guarded by mu
+}
+
+// NewWriter returns a writer to conn that calls answered before the first HEADERS frame.
+func NewWriter(conn net.Conn, timeout time.Duration, answered func()) *Writer {
+	return &Writer{conn: conn, timeout: timeout, boundary: Boundary{Answered: answered}}
 }
 
 // deadlineSlack is the part of its timeout that a write may have less, so that not each sets a deadline.
@@ -22,12 +27,12 @@ const deadlineSlack = 8
 
 // Write implements [io.Writer]. An error closes the connection: grpc-go relies on its reader to see it too,
 // which one that does not read our bytes would not make it see.
-func (w *writer) Write(p []byte) (n int, err error) {
+func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.extendDeadline()
 	if len(w.own) == 0 {
-		w.boundary.step(p)
+		w.boundary.Step(p)
 		n, err = w.conn.Write(p)
 	} else {
 		n, err = w.writeAround(p)
@@ -39,9 +44,9 @@ func (w *writer) Write(p []byte) (n int, err error) {
 }
 
 // writeAround writes p, and our own frame at the first end of a frame in it.
-func (w *writer) writeAround(p []byte) (int, error) {
+func (w *Writer) writeAround(p []byte) (int, error) {
 	cut := w.boundary.next(p)
-	w.boundary.step(p[:cut])
+	w.boundary.Step(p[:cut])
 	n, err := w.conn.Write(p[:cut])
 	if err != nil || !w.boundary.here() {
 		return n, err
@@ -51,13 +56,13 @@ func (w *writer) writeAround(p []byte) (int, error) {
 	if _, err := w.conn.Write(own); err != nil {
 		return n, err
 	}
-	w.boundary.step(p[cut:])
+	w.boundary.Step(p[cut:])
 	rest, err := w.conn.Write(p[cut:])
 	return n + rest, err
 }
 
 // interject writes frames of our own, now or behind the frame that is being written.
-func (w *writer) interject(frames []byte) {
+func (w *Writer) Interject(frames []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.boundary.here() {
@@ -68,7 +73,7 @@ func (w *writer) interject(frames []byte) {
 	_, _ = w.conn.Write(frames) // a broken connection will say so to its server
 }
 
-func (w *writer) extendDeadline() {
+func (w *Writer) extendDeadline() {
 	now := time.Now()
 	if w.deadline.Sub(now) < w.timeout-w.timeout/deadlineSlack {
 		w.deadline = now.Add(w.timeout)

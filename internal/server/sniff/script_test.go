@@ -1,4 +1,4 @@
-package split_test
+package sniff_test
 
 import (
 	"bytes"

@@ -1,9 +1,11 @@
-package split
+package sniff
 
 import (
 	"errors"
 	"net"
 	"time"
+
+	"key-value/internal/server/h2"
 )
 
 // kind is who serves a connection.
@@ -16,13 +18,8 @@ const (
 	grpcRequest       // grpc-go
 )
 
-const (
-	// peekMax is how much is read of a connection before it goes to net/http undecided. It has room for a
-	// header block of the longest header list.
-	peekMax = 48 << 10
-	// pingMax is how many PINGs are answered before the first request.
-	pingMax = 100
-)
+// pingMax is how many PINGs are answered before the first request.
+const pingMax = 100
 
 var errIdle = errors.New("no request came")
 
@@ -39,18 +36,18 @@ type peeker struct {
 	settings bool      // whether the server's SETTINGS were sent, since the client may wait for them
 	acked    bool      // whether they were acknowledged
 	pings    int
-	request  *request // nil before the first
-	stream   uint32   // of the request
+	request  *h2.RequestDecoder // nil before the first
+	stream   uint32             // of the request
 }
 
 // peek returns who serves the connection. An error means that nobody does.
 func (p *peeker) peek() (kind, error) {
-	p.in = make([]byte, 0, bufferBytes)
+	p.in = make([]byte, 0, h2.BufferBytes)
 	for {
 		if kind, err := p.look(); kind != undecided || err != nil {
 			return kind, err
 		}
-		if len(p.in) >= peekMax {
+		if len(p.in) >= h2.MaxHeaderBlock {
 			return http2Request, nil
 		}
 		if err := p.fill(); err != nil {
@@ -77,50 +74,50 @@ func (p *peeker) fill() error {
 func (p *peeker) deadline() time.Time {
 	switch {
 	case !p.blockAt.IsZero():
-		return p.blockAt.Add(p.cfg.HeaderTimeout)
+		return p.blockAt.Add(p.cfg.Bounds.HeaderTimeout)
 	case p.settings:
-		return p.started.Add(p.cfg.IdleTimeout)
+		return p.started.Add(p.cfg.Bounds.IdleTimeout)
 	}
-	return p.started.Add(p.cfg.HeaderTimeout)
+	return p.started.Add(p.cfg.Bounds.HeaderTimeout)
 }
 
 // sayGoodbye tells a client that its request, should it be on its way, was not looked at.
 func (p *peeker) sayGoodbye() {
 	if p.settings && p.blockAt.IsZero() {
-		_ = p.write(goAway(0, errIdle.Error()))
+		_ = p.write(h2.GoAway(0, errIdle.Error()))
 	}
 }
 
 func (p *peeker) write(b []byte) error {
-	_ = p.conn.SetWriteDeadline(time.Now().Add(p.cfg.WriteTimeout))
+	_ = p.conn.SetWriteDeadline(time.Now().Add(p.cfg.Bounds.WriteTimeout))
 	_, err := p.conn.Write(b)
 	return err
 }
 
 // look decides by what has come so far.
 func (p *peeker) look() (kind, error) {
-	if p.looked < len(preface) {
-		n := min(len(p.in), len(preface))
-		if string(p.in[:n]) != preface[:n] {
+	if p.looked < len(h2.Preface) {
+		n := min(len(p.in), len(h2.Preface))
+		if string(p.in[:n]) != h2.Preface[:n] {
 			return http1Request, nil
 		}
-		if n < len(preface) {
+		if n < len(h2.Preface) {
 			return undecided, nil
 		}
 		p.looked = n
 	}
-	if p.cfg.Procedures == nil {
+	if !p.cfg.GRPC {
 		return http2Request, nil
 	}
-	for len(p.in)-p.looked >= frameHeaderBytes {
-		f := parseFrame(p.in[p.looked:])
-		if f.length > frameBytes || p.looked == len(preface) && (f.kind != typeSettings || f.has(flagAck)) {
+	for len(p.in)-p.looked >= h2.FrameHeaderBytes {
+		f := h2.ParseFrame(p.in[p.looked:])
+		if f.Length > h2.MaxPayload || p.looked == len(h2.Preface) && (f.Kind != h2.TypeSettings || f.Has(h2.FlagAck)) {
 			return http2Request, nil
 		}
-		if f.kind == typeHeaders {
+		if f.Kind == h2.TypeHeaders {
 			return p.lookAtRequest()
 		}
-		if len(p.in)-p.looked < f.size() {
+		if len(p.in)-p.looked < f.Size() {
 			break
 		}
 		if kind, err := p.lookAtFrame(f); kind != undecided || err != nil {
@@ -132,50 +129,50 @@ func (p *peeker) look() (kind, error) {
 
 // lookAtFrame steps over a frame that may come before the first request. Those that were an answer to us, or
 // that we answer, are taken out.
-func (p *peeker) lookAtFrame(f frame) (kind, error) {
-	switch f.kind {
-	case typeSettings:
-		if f.has(flagAck) {
-			if !p.settings || p.acked || f.length != 0 {
+func (p *peeker) lookAtFrame(f h2.Frame) (kind, error) {
+	switch f.Kind {
+	case h2.TypeSettings:
+		if f.Has(h2.FlagAck) {
+			if !p.settings || p.acked || f.Length != 0 {
 				return http2Request, nil
 			}
 			p.acked = true
 			p.cut(f)
 			return undecided, nil
 		}
-	case typePing:
-		if f.has(flagAck) || f.length != 8 || p.pings == pingMax {
+	case h2.TypePing:
+		if f.Has(h2.FlagAck) || f.Length != 8 || p.pings == pingMax {
 			return http2Request, nil
 		}
 		p.pings++
-		answer := appendFrame(nil, typePing, flagAck, 0, p.in[p.looked+frameHeaderBytes:p.looked+f.size()])
+		answer := h2.AppendFrame(nil, h2.TypePing, h2.FlagAck, 0, p.in[p.looked+h2.FrameHeaderBytes:p.looked+f.Size()])
 		p.cut(f)
 		return undecided, p.write(answer)
-	case typeData, typeRSTStream, typePushPromise, typeGoAway, typeContinuation:
+	case h2.TypeData, h2.TypeRSTStream, h2.TypePushPromise, h2.TypeGoAway, h2.TypeContinuation:
 		return http2Request, nil
 	}
-	p.looked += f.size()
+	p.looked += f.Size()
 	return undecided, nil
 }
 
 // cut removes the frame that is being looked at.
-func (p *peeker) cut(f frame) {
-	p.in = append(p.in[:p.looked], p.in[p.looked+f.size():]...)
+func (p *peeker) cut(f h2.Frame) {
+	p.in = append(p.in[:p.looked], p.in[p.looked+f.Size():]...)
 }
 
 func (p *peeker) lookAtRequest() (kind, error) {
-	fragments, size, complete := headerBlock(p.in[p.looked:])
+	fragments, size, complete := h2.HeaderBlock(p.in[p.looked:])
 	if !complete {
 		if p.blockAt.IsZero() {
 			p.blockAt = time.Now()
 		}
 		return undecided, p.sendSettings()
 	}
-	p.request = newRequest(p.cfg.MaxHeaderBytes)
-	if fragments == nil || p.request.read(fragments) != nil || !p.request.isGRPC() || p.request.proxied {
+	p.request = h2.NewRequestDecoder(uint32(p.cfg.Bounds.HeaderBytes))
+	if fragments == nil || p.request.Read(fragments) != nil || !p.request.IsGRPC() || p.request.Proxied {
 		return http2Request, nil
 	}
-	p.stream = parseFrame(p.in[p.looked:]).stream
+	p.stream = h2.ParseFrame(p.in[p.looked:]).Stream
 	p.looked += size
 	return grpcRequest, nil
 }
@@ -188,7 +185,18 @@ func (p *peeker) sendSettings() error {
 	}
 	p.settings = true
 	var payload []byte
-	payload = appendSetting(payload, settingMaxStreams, p.cfg.MaxStreams)
-	payload = appendSetting(payload, settingMaxHeaderBytes, p.cfg.MaxHeaderBytes)
-	return p.write(appendFrame(nil, typeSettings, 0, 0, payload))
+	payload = h2.AppendSetting(payload, h2.SettingMaxStreams, uint32(p.cfg.Bounds.Streams))
+	payload = h2.AppendSetting(payload, h2.SettingMaxHeaderBytes, uint32(p.cfg.Bounds.HeaderBytes))
+	return p.write(h2.AppendFrame(nil, h2.TypeSettings, 0, 0, payload))
+}
+
+// decided returns the connection for the server that gets it.
+func (p *peeker) decided(k kind, answered func()) *Conn {
+	c := &Conn{Conn: p.conn, answered: answered}
+	if k == http1Request {
+		c.replay = p.in
+		return c
+	}
+	c.HTTP2 = &HTTP2{Read: p.in, Looked: p.looked, AckPending: p.settings && !p.acked, Request: p.request, Stream: p.stream}
+	return c
 }

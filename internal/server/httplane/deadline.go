@@ -1,4 +1,4 @@
-package server
+package httplane
 
 import (
 	"errors"
@@ -7,17 +7,10 @@ import (
 	"time"
 )
 
-const (
-	// bodyTimeout is how long the body of one request may take to come.
-	bodyTimeout = 30 * time.Second
-	// writeTimeout is how long a peer may leave one write waiting, before it counts as gone.
-	writeTimeout = 30 * time.Second
-)
-
 // withDeadlines bounds what a slow peer can hold up: the reading of a body as a whole, and each write of an
 // answer by itself, so that a stream may go on for ever as long as its reader reads. [http.Server]'s own
 // ReadTimeout and WriteTimeout would end such streams.
-func withDeadlines(next http.Handler) http.Handler {
+func (l *Lane) withDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		if r.Body != nil && r.Body != http.NoBody {
@@ -26,9 +19,9 @@ func withDeadlines(next http.Handler) http.Handler {
 			inner := *r
 			inner.Body = &deadlineBody{ReadCloser: r.Body, control: control}
 			r = &inner
-			_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+			_ = control.SetReadDeadline(time.Now().Add(l.bounds.BodyTimeout))
 		}
-		dw := &deadlineWriter{ResponseWriter: w, control: control}
+		dw := &deadlineWriter{ResponseWriter: w, control: control, timeout: l.bounds.WriteTimeout}
 		defer dw.begin() // what net/http still has buffered when the handler returns
 		next.ServeHTTP(dw, r)
 	})
@@ -67,9 +60,10 @@ func (b *deadlineBody) lift() {
 type deadlineWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	timeout time.Duration
 }
 
-func (w *deadlineWriter) begin() { _ = w.control.SetWriteDeadline(time.Now().Add(writeTimeout)) }
+func (w *deadlineWriter) begin() { _ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) }
 func (w *deadlineWriter) end()   { _ = w.control.SetWriteDeadline(time.Time{}) }
 
 func (w *deadlineWriter) Write(p []byte) (int, error) {

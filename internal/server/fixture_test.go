@@ -15,6 +15,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/server"
+	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -60,7 +61,7 @@ func startBothWith(t *testing.T, drain time.Duration, config *tls.Config) *both 
 	started, ended := make(chan string, 1), make(chan struct{})
 	t.Cleanup(func() { stop(); <-ended })
 	cfg := server.Config{
-		Listen: "127.0.0.1:0", Handler: mux, RPC: rpc, MessageBytes: 1 << 20,
+		Listen: "127.0.0.1:0", Handler: mux, RPC: rpc, Bounds: lane.Bounds{MessageBytes: 1 << 20},
 		State: b.state, Drain: drain, Log: silent, TLS: config, Started: func(addr string) { started <- addr },
 	}
 	scheme := "http://"

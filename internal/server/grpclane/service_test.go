@@ -19,6 +19,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
 	"key-value/internal/server/grpclane"
+	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -49,10 +50,15 @@ func serve(t *testing.T, handler connect.ServerFunc) string {
 	for procedure, kind := range kinds {
 		s.Register(connect.Method{Spec: connect.Spec{Procedure: procedure, StreamType: kind}, Handler: handler})
 	}
-	grpcServer := grpclane.NewServer(s, grpclane.Config{ReadMaxBytes: limit})
+	grpcServer := grpclane.New(s, lane.Bounds{MessageBytes: limit}.WithDefaults())
 	done := make(chan error, 1)
 	go func() { done <- grpcServer.Serve(listener) }()
-	t.Cleanup(func() { grpcServer.Stop(); <-done })
+	t.Cleanup(func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = grpcServer.Stop(now)
+		<-done
+	})
 	return "http://" + listener.Addr().String()
 }
 

@@ -12,21 +12,8 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"golang.org/x/net/netutil"
-)
 
-const (
-	// headerTimeout bounds how long a request line and its headers may take to come, and a TLS handshake.
-	headerTimeout = 10 * time.Second
-	// idleTimeout closes a connection on which nothing happens.
-	idleTimeout = 2 * time.Minute
-	// headerBytes bounds a request line and its headers.
-	headerBytes = 16 << 10
-	// streams bounds the calls that one HTTP/2 connection may have open.
-	streams = 1000
-	// pingAfter is how long an HTTP/2 connection may be silent before it is asked for a sign of life, and
-	// pingTimeout how long that may take.
-	pingAfter   = 30 * time.Second
-	pingTimeout = 15 * time.Second
+	"key-value/internal/server/lane"
 )
 
 // Config says what to serve.
@@ -38,8 +25,8 @@ type Config struct {
 	// RPC has the procedures that Handler serves, for connections that begin with gRPC: grpc-go calls it
 	// directly, which is several times faster. Nil: Handler serves those connections too.
 	RPC *connect.Server
-	// MessageBytes is the longest request message that RPC reads, in bytes. It must be set if RPC is.
-	MessageBytes int
+	// Bounds limit what one peer can cost the server. Zero: the defaults.
+	Bounds lane.Bounds
 	// TLS is how to speak TLS. It must offer h2 and http/1.1. Nil: it is not spoken.
 	TLS *tls.Config
 	// State is told when the server begins to stop. It must be set.

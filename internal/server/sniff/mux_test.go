@@ -1,4 +1,4 @@
-package split_test
+package sniff_test
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"key-value/internal/server/split"
+	"key-value/internal/server/sniff"
 )
 
 // listener brings what its channel brings.
@@ -34,9 +34,9 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) Close() error   { close(l.closed); return nil }
 func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// run runs a splitter until the test ends.
-func run(t *testing.T, l *listener) *split.Splitter {
-	s := split.New(l, config)
+// run runs a mux until the test ends.
+func run(t *testing.T, l *listener) *sniff.Mux {
+	s := sniff.New(l, config)
 	done := make(chan error, 1)
 	go func() { done <- s.Run() }()
 	t.Cleanup(func() {
@@ -62,9 +62,11 @@ func TestAcceptingGoesOnAfterAPause(t *testing.T) {
 			l.conns <- tooManyFiles{errors.New("too many open files")}
 		}
 		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
-		if _, err := s.HTTP().Accept(); err != nil {
+		conn, err := s.Listener(sniff.HTTP).Accept()
+		if err != nil {
 			t.Fatal(err)
 		}
+		_ = conn.Close()
 		if took := time.Since(start); took < 5*time.Second || took > 20*time.Second {
 			t.Errorf("20 failures took %v, want pauses of up to a second", took)
 		}
@@ -81,13 +83,15 @@ func TestSilentConnectionsHoldUpNobody(t *testing.T) {
 			if i < 1024 {
 				continue
 			}
-			if _, err := s.HTTP().Accept(); err != nil { // unseen: net/http bounds them as well
+			if _, err := s.Listener(sniff.HTTP).Accept(); err != nil { // unseen: net/http bounds them as well
 				t.Fatal(err)
 			}
 		}
 		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
-		if _, err := s.HTTP().Accept(); err != nil {
+		conn, err := s.Listener(sniff.HTTP).Accept()
+		if err != nil {
 			t.Fatal(err)
 		}
+		_ = conn.Close()
 	})
 }

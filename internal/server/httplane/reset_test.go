@@ -1,8 +1,9 @@
-package split_test
+package httplane_test
 
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -10,7 +11,9 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"key-value/internal/server/split"
+	"key-value/internal/server/httplane"
+	"key-value/internal/server/lane"
+	"key-value/internal/server/sniff"
 )
 
 func TestWhoResetsItsRequestsIsReadSlowly(t *testing.T) {
@@ -29,7 +32,7 @@ func TestWhoResetsItsRequestsIsReadSlowly(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, server := net.Pipe()
-				conn := split.HTTPConn(server)
+				conn := newLane().Wrap(&sniff.Conn{Conn: server, HTTP2: &sniff.HTTP2{}})
 				start := time.Now()
 				go func() {
 					_, _ = client.Write(someGivenUp(t, test.requests, test.everyNth))
@@ -46,6 +49,10 @@ func TestWhoResetsItsRequestsIsReadSlowly(t *testing.T) {
 			})
 		})
 	}
+}
+
+func newLane() *httplane.Lane {
+	return httplane.New(httplane.Config{Bounds: lane.Bounds{}.WithDefaults(), Log: slog.New(slog.DiscardHandler)})
 }
 
 // someGivenUp returns the frames of requests of which every nth is reset.

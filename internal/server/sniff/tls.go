@@ -1,4 +1,4 @@
-package split
+package sniff
 
 import (
 	"context"
@@ -12,22 +12,23 @@ import (
 	"time"
 
 	"key-value/internal/contract/problem"
+	"key-value/internal/server/h2"
 )
 
 // lingerTime is how long somebody who does not speak TLS has to read that this is what is spoken.
 const lingerTime = 500 * time.Millisecond
 
 // handshake does the TLS handshake of a connection, if it has one.
-func (s *Splitter) handshake(conn net.Conn) error {
+func (m *Mux) handshake(conn net.Conn) error {
 	secure, ok := conn.(*tls.Conn)
 	if !ok {
 		return nil
 	}
-	deadline := time.Now().Add(s.cfg.HeaderTimeout)
-	s.setReadDeadline(conn, deadline)
+	deadline := time.Now().Add(m.cfg.Bounds.HeaderTimeout)
+	m.setReadDeadline(conn, deadline)
 	_ = conn.SetWriteDeadline(deadline)
 	if err := secure.HandshakeContext(context.Background()); err != nil {
-		s.cfg.Log.Log(context.Background(), s.level(err), "TLS handshake failed", "peer", conn.RemoteAddr().String(), "error", err)
+		m.cfg.Log.Log(context.Background(), m.level(err), "TLS handshake failed", "peer", conn.RemoteAddr().String(), "error", err)
 		if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && e.Conn != nil && isHTTP(e.RecordHeader) {
 			askForTLS(e.Conn)
 		}
@@ -38,9 +39,9 @@ func (s *Splitter) handshake(conn net.Conn) error {
 
 // level is how much it matters that a handshake failed: hardly, where anybody may call and many do by mistake, but
 // much where a certificate was asked for.
-func (s *Splitter) level(err error) slog.Level {
+func (m *Mux) level(err error) slog.Level {
 	_, gone := errors.AsType[net.Error](err)
-	if s.cfg.TLS.ClientAuth == tls.NoClientCert || gone || errors.Is(err, io.EOF) {
+	if m.cfg.TLS.ClientAuth == tls.NoClientCert || gone || errors.Is(err, io.EOF) {
 		return slog.LevelDebug
 	}
 	return slog.LevelWarn
@@ -48,7 +49,7 @@ func (s *Splitter) level(err error) slog.Level {
 
 // isHTTP reports whether what came in place of a handshake is the beginning of a request.
 func isHTTP(begin [5]byte) bool {
-	return slices.Contains([]string{"GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO", preface[:5]}, string(begin[:]))
+	return slices.Contains([]string{"GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO", h2.Preface[:5]}, string(begin[:]))
 }
 
 // askForTLS answers a request that came without TLS. It is in HTTP/1.1 also for who speaks HTTP/2: clients know how
@@ -62,21 +63,4 @@ func askForTLS(conn net.Conn) {
 		_ = half.CloseWrite()
 	}
 	_, _ = io.Copy(io.Discard, conn) // a connection that is closed with bytes unread takes the answer along
-}
-
-// TLS returns what TLS was agreed on for a connection that HTTP's server has, or nil if there is none. That server
-// cannot know it, because it is not given the [tls.Conn].
-func TLS(conn net.Conn) *tls.ConnectionState {
-	switch c := conn.(type) {
-	case *httpConn:
-		conn = c.Conn
-	case *replayConn:
-		conn = c.Conn
-	}
-	secure, ok := conn.(*tls.Conn)
-	if !ok {
-		return nil
-	}
-	state := secure.ConnectionState()
-	return &state
 }

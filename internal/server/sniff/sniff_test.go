@@ -1,4 +1,4 @@
-package split_test
+package sniff_test
 
 import (
 	"bytes"
@@ -11,20 +11,38 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect/v2"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"pgregory.net/rapid"
 
-	"key-value/internal/server/split"
+	"key-value/internal/server/grpclane"
+	"key-value/internal/server/httplane"
+	"key-value/internal/server/lane"
+	"key-value/internal/server/sniff"
 	"key-value/internal/testkit/wiretest"
 )
 
 const procedure = "/test.v1.Test/Call"
 
-var config = split.Config{
-	Procedures: map[string]bool{procedure: true}, HeaderTimeout: time.Minute, IdleTimeout: time.Minute,
-	WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10, MaxStreams: 100,
-	Log: slog.New(slog.DiscardHandler),
+var config = sniff.Config{GRPC: true, Bounds: bounds, Log: slog.New(slog.DiscardHandler)}
+
+var bounds = lane.Bounds{
+	HeaderTimeout: time.Minute, IdleTimeout: time.Minute, WriteTimeout: time.Minute, Streams: 100,
+}.WithDefaults()
+
+// decide reads conn until it is clear who serves it, and returns the connection that this server gets, and who it is.
+func decide(conn net.Conn) (net.Conn, sniff.Lane, error) {
+	c, to, err := sniff.Decide(conn, config)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case to == sniff.GRPC:
+		rpc := connect.NewServer()
+		rpc.Register(connect.Method{Spec: connect.Spec{Procedure: procedure}})
+		return grpclane.New(rpc, bounds).Wrap(c), to, nil
+	}
+	return httplane.New(httplane.Config{Bounds: bounds, Log: config.Log}).Wrap(c), to, nil
 }
 
 func TestAGRPCServerGetsWhatIsGRPC(t *testing.T) {
@@ -32,9 +50,9 @@ func TestAGRPCServerGetsWhatIsGRPC(t *testing.T) {
 		client := newRecorder(t)
 		grpc, others := requests(rt, client)
 		raw := &script{pieces: pieces(rt, client.sent.Bytes())}
-		conn, who, err := split.Decide(raw, config)
-		if err != nil || who != "grpc-go" {
-			rt.Fatalf("Decide = %s, %v; want grpc-go", who, err)
+		conn, who, err := decide(raw)
+		if err != nil || who != sniff.GRPC {
+			rt.Fatalf("Decide = %v, %v; want grpc-go", who, err)
 		}
 		sent := serverFrames(rt)
 		answers := pieces(rt, sent)
@@ -126,13 +144,13 @@ func TestAnHTTPServerGetsEveryByte(t *testing.T) {
 		if rapid.Bool().Draw(rt, "HTTP/1.1") {
 			want = append([]byte("PRI /x HTTP/1.1\r\n"), rapid.SliceOf(rapid.Byte()).Draw(rt, "rest")...)
 		}
-		conn, who, err := split.Decide(&script{pieces: pieces(rt, want)}, config)
-		if err != nil || who == "grpc-go" {
-			rt.Fatalf("Decide = %s, %v; want net/http", who, err)
+		conn, who, err := decide(&script{pieces: pieces(rt, want)})
+		if err != nil || who != sniff.HTTP {
+			rt.Fatalf("Decide = %v, %v; want net/http", who, err)
 		}
 		got, err := io.ReadAll(conn)
 		if err != nil || !bytes.Equal(got, want) {
-			rt.Errorf("%s got %d bytes, %v; want all %d", who, len(got), err, len(want))
+			rt.Errorf("lane %v got %d bytes, %v; want all %d", who, len(got), err, len(want))
 		}
 		_ = conn.Close()
 	})
@@ -154,7 +172,7 @@ func TestOneAcknowledgementIsOurs(t *testing.T) {
 			client.Must(client.WriteData(1, i == 3, make([]byte, rapid.IntRange(0, 9000).Draw(rt, "body"))))
 		}
 		client.Must(client.WriteSettingsAck())
-		conn, _, err := split.Decide(&script{pieces: bytewise(client.sent.Bytes(), 40, rt)}, config)
+		conn, _, err := decide(&script{pieces: bytewise(client.sent.Bytes(), 40, rt)})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -209,7 +227,7 @@ func FuzzDecide(f *testing.F) {
 		for chunk := range slices.Chunk(data, step) {
 			in = append(in, chunk)
 		}
-		conn, _, err := split.Decide(&script{pieces: in}, config)
+		conn, _, err := decide(&script{pieces: in})
 		if err != nil {
 			return
 		}

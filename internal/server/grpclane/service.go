@@ -1,13 +1,7 @@
-// Package grpclane drives a connect.Server from grpc-go's HTTP/2 stack, so that gRPC is as fast as grpc-go
-// makes it and meets the same handlers and interceptors as every other wire.
-//
-// What a caller sees is what connecthttp would have sent: the same codes, messages and details, the same
-// metadata, the same limits. It takes no compressed messages.
 package grpclane
 
 import (
 	"context"
-	"time"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
@@ -16,34 +10,13 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
+
+	"key-value/internal/server/lane"
 )
-
-// Config holds the bounds of each call.
-type Config struct {
-	// ReadMaxBytes is the longest request message, in bytes. It must be set.
-	ReadMaxBytes int
-	// ReceiveTimeout is how long a request message may take to come. Zero: for ever.
-	ReceiveTimeout time.Duration
-	// SendTimeout is how long a stream may wait for its reader to take what was sent before. Zero: for ever.
-	SendTimeout time.Duration
-}
-
-// NewServer returns a gRPC server of all that server has. The options may not name handlers or codecs.
-func NewServer(server *connect.Server, cfg Config, options ...grpc.ServerOption) *grpc.Server {
-	s := &service{server: server, cfg: cfg, specs: map[string]connect.Spec{}}
-	for spec := range server.Specs() {
-		s.specs[spec.Procedure] = spec
-	}
-	return grpc.NewServer(append(options,
-		grpc.UnknownServiceHandler(s.serve),
-		grpc.ForceServerCodecV2(outgoingCodec{}),
-		grpc.InTapHandle(keepHeader),
-	)...)
-}
 
 type service struct {
 	server *connect.Server
-	cfg    Config
+	bounds lane.Bounds
 	specs  map[string]connect.Spec // :: procedure → what it is
 }
 
@@ -96,7 +69,7 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 	if !ok {
 		return nil, connect.Errorf(connect.CodeUnimplemented, "unknown codec %q: use proto or json", in.ContentSubtype())
 	}
-	stream := &stream{ctx: ctx, in: in, out: out, cfg: &s.cfg, codec: codec, info: connect.CallInfo{
+	stream := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, info: connect.CallInfo{
 		Spec:             spec,
 		PeerAddr:         peerAddr(ctx),
 		Protocol:         connect.ProtocolNameGRPC,

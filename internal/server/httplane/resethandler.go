@@ -1,32 +1,31 @@
-package server
+package httplane
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"runtime"
 	"sync/atomic"
 )
 
-// resetsMax is how many more requests than it waits for a client may give up, on one HTTP/2 connection, before it is sent
-// away.
-const resetsMax = 1000
-
 // peerKey is where a connection's context has its *peer.
 type peerKey struct{}
 
 // peer is who is at the other end of a connection of net/http.
 type peer struct {
-	conn   net.Conn
-	resets atomic.Int64 // requests that were given up, less those that were not
+	conn      net.Conn
+	tls       *tls.ConnectionState // nil: there is no TLS, or net/http knows it
+	resetsMax int64
+	resets    atomic.Int64 // requests that were given up, less those that were not
 }
 
-func keepPeer(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(keepTLS(ctx, conn), peerKey{}, &peer{conn: conn})
+func (l *Lane) keepPeer(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, peerKey{}, &peer{conn: c, tls: tlsOf(c), resetsMax: int64(l.bounds.ResetsMax)})
 }
 
 // withoutResets closes connections whose clients open streams only to reset them ("rapid reset", CVE-2023-44487).
-// net/http bounds how many handlers run for such a client and leaves it at that; package split reads more slowly from it.
+// net/http bounds how many handlers run for such a client and leaves it at that; type conn reads more slowly from it.
 // To close the connection at once would be no use, since the client opens another. A request that was given up before its
 // turn came is not looked at.
 func withoutResets(next http.Handler) http.Handler {
@@ -54,7 +53,7 @@ func (p *peer) ended(reset bool) {
 		}
 		return
 	}
-	if p.resets.Add(1) >= resetsMax {
+	if p.resets.Add(1) >= p.resetsMax {
 		_ = p.conn.Close()
 	}
 }
