@@ -13,6 +13,8 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+
+	"key-value/internal/follow"
 )
 
 // Header is the name of the header that carries a key.
@@ -35,15 +37,10 @@ type Config struct {
 type Keys struct {
 	single     *Principal // nil: none
 	singleHash Hash
-	file       string // empty: none
+	files      *follow.Files[set] // nil: none
 	log        *slog.Logger
 	failures   *failures // nil: not counted
-	set        atomic.Pointer[set]
-
-	refused       atomic.Int64
-	failedReloads atomic.Int64
-
-	read fileState // what the set was made of; of the goroutine that follows the file
+	refused    atomic.Int64
 
 	mu     sync.Mutex
 	guards map[*guard]struct{} // calls that last; guarded by mu
@@ -54,22 +51,19 @@ func Single(id, secret string) *Keys {
 	if secret == "" {
 		panic("apikey: an empty secret would let everyone in")
 	}
-	k := &Keys{single: Internal(id), singleHash: HashOf(secret), guards: map[*guard]struct{}{}}
-	k.set.Store(newSet(k, &File{}, nil))
-	return k
+	return &Keys{single: Internal(id), singleHash: HashOf(secret), guards: map[*guard]struct{}{}}
 }
 
 // New returns the keys of cfg. The id of its secret is "default".
 func New(cfg Config) (*Keys, error) {
-	k := &Keys{file: cfg.File, log: cfg.Log, failures: newFailures(cfg.FailuresPerSecond), guards: map[*guard]struct{}{}}
+	k := &Keys{log: cfg.Log, failures: newFailures(cfg.FailuresPerSecond), guards: map[*guard]struct{}{}}
 	if cfg.Secret != "" {
 		k.single, k.singleHash = Internal("default"), HashOf(cfg.Secret)
 	}
-	k.set.Store(newSet(k, &File{}, nil))
 	if cfg.File == "" {
 		return k, nil
 	}
-	if err := k.load(); err != nil {
+	if err := k.openFile(cfg.File); err != nil {
 		return nil, fmt.Errorf("keys file: %w", err)
 	}
 	return k, nil
@@ -77,7 +71,7 @@ func New(cfg Config) (*Keys, error) {
 
 // Len returns how many keys there are, whether or not they are valid now.
 func (k *Keys) Len() int {
-	n := len(k.set.Load().keys)
+	n := len(k.current().keys)
 	if k.single != nil {
 		n++
 	}
@@ -87,5 +81,10 @@ func (k *Keys) Len() int {
 // Refused returns how many requests showed no key, or one that was not valid.
 func (k *Keys) Refused() int64 { return k.refused.Load() }
 
-// FailedReloads returns how often the keys file could not be read again.
-func (k *Keys) FailedReloads() int64 { return k.failedReloads.Load() }
+// FailedReloads returns how many changes of the keys file could not be used.
+func (k *Keys) FailedReloads() int64 {
+	if k.files == nil {
+		return 0
+	}
+	return k.files.Failures()
+}

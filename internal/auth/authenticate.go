@@ -70,7 +70,7 @@ func (k *Keys) identify(h Headers, peer string) (*Principal, error) {
 func (k *Keys) find(secret string, now time.Time) *Principal {
 	hash := HashOf(secret)
 	id, made := idOf(secret)
-	p := k.set.Load().find(id, hash, now)
+	p := k.current().find(id, hash, now)
 	switch {
 	case subtle.ConstantTimeCompare(hash[:], k.singleHash[:]) == 1:
 		return k.single // nil if there is none: then nothing hashes to singleHash, which is zero

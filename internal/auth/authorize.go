@@ -124,7 +124,7 @@ func (k *Keys) release(g *guard) {
 
 // review ends the calls that may not go on: their key is not valid any more, or allows less than they need.
 func (k *Keys) review(now time.Time) {
-	set := k.set.Load()
+	set := k.current()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for g := range k.guards {

@@ -67,8 +67,21 @@ func (f *File) Find(id string) *Record {
 	return nil
 }
 
-// ReadFile reads the keys file at path. Nobody but its owner may have access to it.
+// ReadFile reads the keys file at path. Only its owner may have access to it.
 func ReadFile(path string) (*File, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseFile(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// readFile returns the contents of the keys file at path.
+func readFile(path string) ([]byte, error) {
 	in, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w (kv keys create --file %s --id ID makes one)", err, path)
@@ -91,11 +104,7 @@ func ReadFile(path string) (*File, error) {
 	if len(data) > fileBytes {
 		return nil, fmt.Errorf("%s has more than %d bytes", path, fileBytes)
 	}
-	f, err := parseFile(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return f, nil
+	return data, nil
 }
 
 func checkMode(path string, info fs.FileInfo) error {

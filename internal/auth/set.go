@@ -2,9 +2,11 @@ package auth
 
 import (
 	"crypto/subtle"
-	"io/fs"
-	"os"
+	"fmt"
+	"log/slog"
 	"time"
+
+	"key-value/internal/follow"
 )
 
 // set is what a keys file said when it was read. It is never changed.
@@ -25,6 +27,9 @@ type holder struct {
 	rate              *bucket
 	principals        [2]Principal // of who shows the current key, and the previous one
 }
+
+// noKeys is the set of Keys without a file.
+var noKeys = newSet(nil, &File{}, nil)
 
 // newSet returns the set of f for keys. Limits that did not change go on from where they are in old, which may be nil.
 func newSet(keys *Keys, f *File, old *set) *set {
@@ -78,76 +83,39 @@ func (s *set) find(id string, hash Hash, now time.Time) *Principal {
 	return nil
 }
 
-// interval is how often the keys file is looked at, and with it the calls that last.
-const interval = time.Second
-
-// fileState is what tells one version of a file from another.
-type fileState struct {
-	info fs.FileInfo // nil: it could not be read
-	err  string      // why the last attempt to read it failed; empty: it did not
-}
-
-// same reports whether the file that info is about is the one of s.
-func (s fileState) same(info fs.FileInfo) bool {
-	return s.info != nil && os.SameFile(s.info, info) && s.info.Size() == info.Size() &&
-		s.info.ModTime().Equal(info.ModTime()) && s.info.Mode() == info.Mode()
-}
-
-// Follow reads the keys file again when it changes, and ends calls whose keys are not valid any more, until stop is
-// called. When the file cannot be read, the keys stay as they are.
-func (k *Keys) Follow() (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-quit:
-				return
-			case <-ticker.C:
-				k.reload()
-				k.review(time.Now())
+// openFile reads the keys file at path.
+func (k *Keys) openFile(path string) (err error) {
+	k.files, err = follow.Open(follow.Config[set]{
+		Paths: []string{path},
+		Read:  readFile,
+		Parse: func(contents [][]byte) (*set, error) {
+			f, err := parseFile(contents[0])
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
 			}
-		}
-	}()
-	return func() { close(quit); <-done }
+			return newSet(k, f, k.current()), nil
+		},
+		Label:    slog.String("file", path),
+		Describe: func(s *set) slog.Attr { return slog.Int("keys", len(s.keys)) },
+	})
+	return err
 }
 
-// reload reads the file again if it has changed, or if it could not be read the last time. It logs a failure once, and not
-// as long as it lasts.
-func (k *Keys) reload() {
-	if k.file == "" {
-		return
+// current returns the keys of the file in use.
+func (k *Keys) current() *set {
+	if k.files == nil {
+		return noKeys
 	}
-	info, err := os.Stat(k.file)
-	if err == nil {
-		if k.read.same(info) {
-			return
-		}
-		err = k.load()
-	}
-	switch {
-	case err == nil:
-		k.log.Info("the keys file was read again", "file", k.file, "keys", len(k.set.Load().keys))
-	case err.Error() != k.read.err:
-		k.failedReloads.Add(1)
-		k.log.Error("the keys file cannot be read again; the keys stay as they were", "file", k.file, "error", err)
-		k.read = fileState{err: err.Error()}
-	}
+	return k.files.Load()
 }
 
-// load reads the file. It looks at the file's state first, so that a change in between is seen the next time.
-func (k *Keys) load() error {
-	info, err := os.Stat(k.file)
-	if err != nil {
-		return err
+// Follow reloads the keys file when it changes, and ends streams whose key lost the right to them, until stop is called.
+func (k *Keys) Follow() (stop func()) { return follow.Start(k.log, k) }
+
+// Reload implements [follow.Reloader]. A key can expire without a change of the file, so streams are reviewed each time.
+func (k *Keys) Reload(log *slog.Logger) {
+	if k.files != nil {
+		k.files.Reload(log)
 	}
-	f, err := ReadFile(k.file)
-	if err != nil {
-		return err
-	}
-	k.set.Store(newSet(k, f, k.set.Load()))
-	k.read = fileState{info: info}
-	return nil
+	k.review(time.Now())
 }

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -46,6 +47,30 @@ func TestAChangeOfTheFileIsSeen(t *testing.T) {
 	})
 }
 
+// Whoever writes the file may keep its size and its time stamp, as rsync --times does.
+func TestAChangeThatKeepsTheTimeStampIsSeen(t *testing.T) {
+	followed(t, func(keys *auth.Keys, path, a string, _ *bytes.Buffer, wait func()) {
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := auth.Generate("b")
+		other := filepath.Join(t.TempDir(), "keys.json")
+		write(t, other, record("b", b))
+		text, err := os.ReadFile(other)
+		if err != nil || int64(len(text)) != before.Size() {
+			t.Fatalf("the other file has %d bytes (%v), want %d", len(text), err, before.Size())
+		}
+		if err := errors.Join(os.WriteFile(path, text, 0o600), os.Chtimes(path, time.Time{}, before.ModTime())); err != nil {
+			t.Fatal(err)
+		}
+		wait()
+		if opens(keys, a) || !opens(keys, b) {
+			t.Error("the change was missed")
+		}
+	})
+}
+
 func TestTheLastGoodKeysStay(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"cut":     func(path string) error { return os.Truncate(path, 20) },
@@ -68,7 +93,7 @@ func TestTheLastGoodKeysStay(t *testing.T) {
 				if !opens(keys, a) {
 					t.Error("the key is lost")
 				}
-				if n := strings.Count(log.String(), "the keys stay as they were"); n != 1 || keys.FailedReloads() != 1 {
+				if n := strings.Count(log.String(), "stays in use"); n != 1 || keys.FailedReloads() != 1 {
 					t.Errorf("it was logged %d times and counted %d times, want once: %s", n, keys.FailedReloads(), log)
 				}
 				_ = os.Remove(path)

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/internal/contract"
-	"key-value/internal/follow/tlsfiles"
+	"key-value/internal/follow"
 	"key-value/internal/observe"
 	"key-value/internal/observe/admin"
 	"key-value/internal/observe/requestid"
@@ -43,10 +43,10 @@ type daemon struct {
 
 	state    *server.State
 	log      *slog.Logger
-	tls      *tls.Config         // nil: none
-	followed []tlsfiles.Follower // files to look after
-	metrics  *observe.Metrics    // nil without an admin address
-	tracing  *observe.Tracing    // nil if nobody asks for traces
+	tls      *tls.Config       // nil: none
+	followed []follow.Reloader // files to look after
+	metrics  *observe.Metrics  // nil without an admin address
+	tracing  *observe.Tracing  // nil if nobody asks for traces
 	getenv   func(string) string
 }
 
@@ -119,7 +119,7 @@ func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *conn
 	if !s.fastGRPC {
 		procedures = nil
 	}
-	defer tlsfiles.Follow(s.log, s.followed...)()
+	defer follow.Start(s.log, s.followed...)()
 	gctune.Default.Follow()
 	return s.flush(server.Run(ctx, server.Config{
 		Listen: s.listen, Handler: handler, RPC: procedures, Bounds: lane.Bounds{MessageBytes: contract.MaxRequestBytes(s.valueSize)}, TLS: s.tls, State: s.state,

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"key-value/internal/follow"
 	"key-value/internal/follow/tlsfiles"
 )
 
@@ -66,7 +67,7 @@ func (s *daemon) openTLS() error {
 }
 
 // follow looks after files while the server runs.
-func (s *daemon) follow(followed ...tlsfiles.Follower) {
+func (s *daemon) follow(followed ...follow.Reloader) {
 	for _, f := range followed {
 		if pair, ok := f.(*tlsfiles.Pair); ok {
 			if err := pair.Check(); err != nil {
@@ -83,7 +84,7 @@ type trust struct {
 	ca     string // file of the authorities; empty: the system's
 	pair   pairFlags
 
-	followed []tlsfiles.Follower // what was opened
+	followed []follow.Reloader // what was opened
 }
 
 // flags adds flags, whose names begin with prefixes.
@@ -120,5 +121,5 @@ func (t *trust) open(url *url.URL) (*tls.Config, error) {
 // follow looks after the files that were opened until the function that it returns is called. A command that ends
 // with an answer does without: its connection outlasts it.
 func (t *trust) follow(log io.Writer) (stop func()) {
-	return tlsfiles.Follow(slog.New(slog.NewTextHandler(log, nil)), t.followed...)
+	return follow.Start(slog.New(slog.NewTextHandler(log, nil)), t.followed...)
 }

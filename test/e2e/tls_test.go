@@ -178,7 +178,7 @@ func TestAGatewayShowsItsServiceTheNewCertificate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	d.gateway.logs(t, "read anew")
+	d.gateway.logs(t, "reloaded files")
 	if err := put(client, d.url+"/v1/values/a"); err != nil {
 		t.Errorf("on the connection that is open: %v", err)
 	}
@@ -211,7 +211,7 @@ func TestAGatewayTrustsTheNewAuthorityOfItsService(t *testing.T) {
 		t.Fatal(err)
 	}
 	others := c.changeAuthority(t, "service")
-	d.gateway.logs(t, "read anew")
+	d.gateway.logs(t, "reloaded files")
 	if err := put(client, d.url+"/v1/values/a"); err != nil {
 		t.Errorf("on the connection that is open: %v", err)
 	}
@@ -235,7 +235,7 @@ func TestAWatchTrustsTheNewAuthorityOfItsGateway(t *testing.T) {
 	watch := launch(t, []string{"KV_API_KEY=" + apiKey}, kv, "watch", "a", "--url", "https://"+first.Addr, "--ca", c.file("ca.pem"))
 	watch.prints(t, "sync")
 	others := c.changeAuthority(t, "front")
-	watch.logs(t, "read anew")
+	watch.logs(t, "reloaded files")
 	first.stop(t)
 	if err := put(c.client(t, true), "https://"+gateway(others, first.Addr).Addr+"/v1/values/a"); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"key-value/internal/follow"
 	"key-value/internal/follow/tlsfiles"
 	"key-value/internal/testkit/tlstest"
 )
@@ -41,7 +42,7 @@ func TestTheAuthoritiesOfClientsMayChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tlsfiles.Follow(slog.New(slog.DiscardHandler), let)()
+		defer follow.Start(slog.New(slog.DiscardHandler), let)()
 		server := tlsfiles.Server(open(t, before, tlstest.Leaf{Name: "server"}), &let)
 		if _, err := shown(t, server, trusting(t, before, &client)); err == nil {
 			t.Error("a client of another authority is let in")
@@ -64,7 +65,7 @@ func TestTheAuthoritiesOfServersMayChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		var log journal
-		defer tlsfiles.Follow(slog.New(slog.NewTextHandler(&log, nil)), trusted)()
+		defer follow.Start(slog.New(slog.NewTextHandler(&log, nil)), trusted)()
 		pass := func() { time.Sleep(2 * time.Second); synctest.Wait() } // in the bubble
 		client := tlsfiles.Client("localhost", &trusted, nil)
 		old := tlsfiles.Server(open(t, before, tlstest.Leaf{Name: "old"}), nil)

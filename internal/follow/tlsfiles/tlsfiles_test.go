@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"key-value/internal/follow"
 	"key-value/internal/follow/tlsfiles"
 	"key-value/internal/testkit/tlstest"
 )
@@ -79,7 +80,7 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 			t.Fatal(err)
 		}
 		var log journal
-		stop := tlsfiles.Follow(slog.New(slog.NewTextHandler(&log, nil)), pair)
+		stop := follow.Start(slog.New(slog.NewTextHandler(&log, nil)), pair)
 		server, client := tlsfiles.Server(pair, nil), trusting(t, authority, nil)
 		pass := func() { time.Sleep(2 * time.Second); synctest.Wait() } // in the bubble
 		wantShown(t, server, client, "old")
@@ -134,7 +135,7 @@ func TestAPairMayBeReplacedByWayOfALink(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tlsfiles.Follow(slog.New(slog.DiscardHandler), pair)()
+		defer follow.Start(slog.New(slog.DiscardHandler), pair)()
 		point("new")
 		time.Sleep(2 * time.Second) // in the bubble
 		synctest.Wait()
