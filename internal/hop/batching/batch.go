@@ -9,35 +9,35 @@ import (
 
 // batch is a request with the operations of several calls.
 type batch struct {
-	calls  []*call
-	waited int                // callers that have not left; guarded by transport.mu
-	ctx    context.Context    //nolint:containedctx // it outlives any one of the calls
-	cancel context.CancelFunc // ends the request
+	calls   []*call
+	callers int                // callers that have not given up; guarded by transport.mu
+	ctx     context.Context    //nolint:containedctx // it outlives each single call
+	cancel  context.CancelFunc // ends the request
 }
 
-// run sends batch after batch from one place, until nothing waits or a single call takes the place over.
-func (t *transport) run() {
-	for b := t.take(); b != nil; b = t.take() {
+// sendBatches uses one slot to send batches until the queue is empty or a single call takes the slot over.
+func (t *transport) sendBatches() {
+	for b := t.nextBatch(); b != nil; b = t.nextBatch() {
 		t.send(b)
 		b.cancel()
 	}
 }
 
-// take returns the next batch, or nil if the place of its caller now belongs to somebody else or to nobody.
-func (t *transport) take() *batch {
+// nextBatch returns the next batch, or nil if the caller no longer has its slot: a single call took it over, or it was freed.
+func (t *transport) nextBatch() *batch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	calls := t.takeCallsLocked()
+	calls := t.dequeueLocked()
 	switch len(calls) {
 	case 0:
-		t.running--
+		t.taken--
 		return nil
 	case 1:
-		calls[0].place = true
+		calls[0].slot = true
 		close(calls[0].done)
 		return nil
 	}
-	b := &batch{calls: calls, waited: len(calls)}
+	b := &batch{calls: calls, callers: len(calls)}
 	b.ctx, b.cancel = contextOf(calls)
 	for _, c := range calls {
 		c.batch = b
@@ -45,27 +45,28 @@ func (t *transport) take() *batch {
 	return b
 }
 
-// takeCallsLocked removes as many calls from what waits as fit into a batch.
-func (t *transport) takeCallsLocked() []*call {
+// dequeueLocked removes calls from the queue, as many as fit into a batch.
+func (t *transport) dequeueLocked() []*call {
 	var calls []*call
-	n, weight := 0, 0
-	for ; n < len(t.waiting) && len(calls) < batchOperations; n++ {
-		c := t.waiting[n]
-		if c.left {
+	n, size := 0, 0
+	for ; n < len(t.queue) && len(calls) < maxOperations; n++ {
+		c := t.queue[n]
+		if c.abandoned {
 			continue
 		}
-		if weight += c.weight; weight > batchBytes {
-			break // never the first: it would have gone alone
+		if size += c.size; size > maxBatchBytes {
+			break // never at the first one, which is not large
 		}
 		calls = append(calls, c)
 	}
-	rest := copy(t.waiting, t.waiting[n:])
-	clear(t.waiting[rest:])
-	t.waiting = t.waiting[:rest]
+	rest := copy(t.queue, t.queue[n:])
+	clear(t.queue[rest:])
+	t.queue = t.queue[:rest]
 	return calls
 }
 
-// contextOf returns a context that ends when the last of calls would have, and carries nothing of theirs.
+// contextOf returns a context that ends at the latest deadline of calls, if they all have one, and carries none of their
+// values.
 func contextOf(calls []*call) (context.Context, context.CancelFunc) {
 	var latest time.Time
 	for _, c := range calls {
@@ -80,7 +81,28 @@ func contextOf(calls []*call) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(context.Background(), latest)
 }
 
-// call sends req, which is b, with what its calls have in their contexts.
+// send sends b and gives each of its calls an outcome.
+func (t *transport) send(b *batch) {
+	req := &keyvaluev1.BatchRequest{
+		Operations: make([]*keyvaluev1.Operation, len(b.calls)), MaxContentBytes: maxBatchBytes,
+	}
+	for i, c := range b.calls {
+		req.Operations[i] = c.method.Wrap(c.request)
+	}
+	res, err := t.call(b, req)
+	if err == nil && len(res.GetResults()) != len(b.calls) {
+		err = errMismatch
+	}
+	for i, c := range b.calls {
+		if err != nil {
+			c.finish(nil, err)
+			continue
+		}
+		c.finish(res.GetResults()[i], nil)
+	}
+}
+
+// call sends req, the request of b, with what the contexts of its calls have.
 func (t *transport) call(b *batch, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
 	if t.gather == nil {
 		return t.service.Batch(b.ctx, req)
@@ -93,25 +115,4 @@ func (t *transport) call(b *batch, req *keyvaluev1.BatchRequest) (*keyvaluev1.Ba
 	res, err := t.service.Batch(ctx, req)
 	ended(err)
 	return res, err
-}
-
-// send makes the calls of b.
-func (t *transport) send(b *batch) {
-	req := &keyvaluev1.BatchRequest{
-		Operations: make([]*keyvaluev1.Operation, len(b.calls)), MaxContentBytes: batchBytes,
-	}
-	for i, c := range b.calls {
-		req.Operations[i] = c.method.Wrap(c.request)
-	}
-	res, err := t.call(b, req)
-	if err == nil && len(res.GetResults()) != len(b.calls) {
-		err = errIncomplete
-	}
-	for i, c := range b.calls {
-		if err != nil {
-			c.finish(nil, err)
-			continue
-		}
-		c.finish(res.GetResults()[i], nil)
-	}
 }

@@ -1,9 +1,9 @@
-// Package batching is a transport that makes many small calls cheap: while one request is on its way to the
-// service, the calls that arrive meanwhile wait together, and then travel as one Batch.
+// Package batching is a transport that makes many small calls cheap: calls that arrive while earlier requests are under
+// way wait, and are then sent together as one Batch.
 //
-// No timer is involved. A call that finds nothing under way goes at once and by itself, exactly as it would
-// without this package; the more calls there are at a time, the more of them share a request. Each keeps its own
-// context, deadline and error: one caller going away, or one operation failing, is no matter to the others.
+// There is no timer. A call that finds nothing under way is sent at once and by itself, as it would be without this
+// package; the more concurrent calls there are, the more of them share a request. Each call keeps its own context,
+// deadline and error: a caller that gives up and an operation that fails do not affect the others.
 package batching
 
 import (
@@ -18,42 +18,44 @@ import (
 )
 
 const (
-	// inFlight is how many requests carry batched calls at a time. With one, the service would idle while an
-	// answer travels; with many, there would be little to share.
-	inFlight = 2
-	// batchOperations bounds the operations of one batch.
-	batchOperations = 256
-	// batchBytes bounds what the operations of one batch weigh, and likewise the content that they bring back.
-	// A value that does not fit is fetched by itself, so that small ones need not wait for it.
-	batchBytes = 256 << 10
-	// largeBytes is from when on a request travels by itself, for the same reason.
+	// maxRequests is how many requests may be under way at a time, not counting those of large calls. With one, the service
+	// would be idle while an answer travels; with many, few calls would wait and share a request.
+	maxRequests = 2
+	// maxOperations is how many operations a batch may have.
+	maxOperations = 256
+	// maxBatchBytes is how large the operations of a batch may be together, in bytes, and likewise the content that they
+	// return. A value that does not fit is fetched by a request of its own, so that small ones need not wait for it.
+	maxBatchBytes = 256 << 10
+	// largeBytes is the size from which a call is sent by itself, in bytes, for the same reason.
 	largeBytes = 16 << 10
 )
 
-// Gather is told of a batch that is about to be sent, with the contexts of its calls, and returns the context to send it
-// with. That is made from ctx, which carries nothing of theirs. Ended is called with how the batch ended.
+// Gather returns the context with which to send a batch, derived from ctx, so that it can carry what the contexts of its
+// calls have. Ended is called with the outcome of the batch.
 type Gather func(ctx context.Context, calls []context.Context) (sent context.Context, ended func(error))
 
-// New returns a transport that carries calls over next, and gathers those that wait. Gather is called for each batch, so
-// that it can carry what its calls have in their contexts; nil: it carries nothing of theirs.
+// New returns a transport that carries calls over next and batches those that wait. If gather is nil, batches carry
+// nothing of the contexts of their calls.
 func New(next connect.Transport, gather Gather) connect.Transport {
 	client := connect.NewClient(next)
 	return &transport{next: next, client: client, service: keyvaluev1connect.NewKeyValueServiceClient(client), gather: gather}
 }
 
+// transport lets calls pass in one of maxRequests slots. A call that finds a free slot takes it and is sent by itself.
+// If all are taken, it joins the queue; when a request ends, its slot goes to a batch of the calls in the queue.
 type transport struct {
 	next    connect.Transport
-	client  *connect.Client
-	service keyvaluev1connect.KeyValueServiceClient
-	gather  Gather // nil: batches carry nothing of their calls
+	client  *connect.Client                         // over next, for single calls
+	service keyvaluev1connect.KeyValueServiceClient // over next, for batches
+	gather  Gather                                  // nil: batches carry nothing of their calls
 
-	mu      sync.Mutex
-	waiting []*call // in order of arrival; guarded by mu
-	running int     // places that are taken, of inFlight; guarded by mu
+	mu    sync.Mutex
+	queue []*call // oldest first; guarded by mu
+	taken int     // slots in use, at most maxRequests; guarded by mu
 }
 
-// NewClientStream implements [connect.Transport]. Streams, calls that no batch knows, and calls with headers of
-// their own, for which a batch has no room, go to next.
+// NewClientStream implements [connect.Transport]. Streams, calls that are no operation of a batch, and calls with headers,
+// which a batch could not keep apart, go straight to next.
 func (t *transport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 	method := contract.MethodOf(spec.Procedure)
 	if !method.Batchable() {
@@ -65,86 +67,91 @@ func (t *transport) NewClientStream(ctx context.Context, spec connect.Spec) (con
 	return &stream{transport: t, call: call{ctx: ctx, spec: spec, method: method}}, nil
 }
 
-// do makes one call, whichever way is best.
+// do carries out one call, by itself or in a batch.
 func (t *transport) do(c *call) error {
-	if c.weight > largeBytes || !encodable(c.request) {
-		return t.alone(c)
+	if c.size > largeBytes || !encodable(c.request) {
+		return t.single(c)
 	}
 	t.mu.Lock()
-	if t.running == inFlight {
-		t.waiting = append(t.waiting, c)
+	if t.taken == maxRequests {
+		t.enqueueLocked(c)
 		t.mu.Unlock()
 		return t.await(c)
 	}
-	t.running++ // c takes a place, and keeps it if it goes alone
+	t.taken++ // for c, or for a batch that contains it
 	t.mu.Unlock()
-	// Others who are about to call, because one answer woke them all, get the chance to come along.
+	// One answer may have woken many callers. Let those that are about to call again join the queue, and share a request.
 	runtime.Gosched()
 	t.mu.Lock()
-	if len(t.waiting) == 0 {
+	if len(t.queue) == 0 {
 		t.mu.Unlock()
-		defer t.finished()
-		return t.alone(c)
+		defer t.release()
+		return t.single(c)
 	}
-	t.waiting = append(t.waiting, c)
+	t.enqueueLocked(c)
 	t.mu.Unlock()
-	go t.run()
+	go t.sendBatches()
 	return t.await(c)
 }
 
-// alone makes the call as if there were no batches.
-func (t *transport) alone(c *call) error {
+// single sends c by itself.
+func (t *transport) single(c *call) error {
 	return t.client.CallUnary(c.ctx, c.spec, c.request, c.response)
 }
 
-// finished gives the place of a request that is done to those that wait.
-func (t *transport) finished() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.finishedLocked()
+func (t *transport) enqueueLocked(c *call) {
+	c.done = make(chan struct{})
+	t.queue = append(t.queue, c)
 }
 
-func (t *transport) finishedLocked() {
-	if len(t.waiting) == 0 {
-		t.running--
-		return
-	}
-	go t.run()
-}
-
-// await waits until c is done or is told to go alone, or until its caller gives up.
+// await waits until c has an outcome or its caller gives up. It sends c by itself if a batch was not able to answer it.
 func (t *transport) await(c *call) error {
 	select {
 	case <-c.done:
 	case <-c.ctx.Done():
-		t.leave(c)
+		t.abandon(c)
 		return c.ctx.Err()
 	}
 	switch {
-	case c.place:
-		defer t.finished()
-		return t.alone(c)
+	case c.slot:
+		defer t.release()
+		return t.single(c)
 	case isDenied(c.err):
-		return t.alone(c)
+		return t.single(c)
 	case c.err != nil:
 		return c.err
-	case isBeyond(c.result):
-		return t.alone(c)
+	case isOmitted(c.result):
+		return t.single(c)
 	}
 	return c.receive()
 }
 
-// leave forgets c, whose caller has gone. It ends a request that nobody waits for any more.
-func (t *transport) leave(c *call) {
+// abandon drops c, whose caller gave up. It cancels a batch that has no other callers left.
+func (t *transport) abandon(c *call) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c.left = true
+	c.abandoned = true
 	switch {
-	case c.place:
-		t.finishedLocked()
+	case c.slot:
+		t.releaseLocked()
 	case c.batch != nil:
-		if c.batch.waited--; c.batch.waited == 0 {
+		if c.batch.callers--; c.batch.callers == 0 {
 			c.batch.cancel()
 		}
 	}
+}
+
+// release frees a slot, or passes it on to the calls in the queue.
+func (t *transport) release() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.releaseLocked()
+}
+
+func (t *transport) releaseLocked() {
+	if len(t.queue) == 0 {
+		t.taken--
+		return
+	}
+	go t.sendBatches()
 }
