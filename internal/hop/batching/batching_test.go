@@ -28,6 +28,7 @@ import (
 )
 
 func TestACallAloneIsNotBatched(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, s *service, kv client) {
 		for range 3 {
 			if _, err := kv.Set(t.Context(), text("a", "1")); err != nil {
@@ -41,6 +42,7 @@ func TestACallAloneIsNotBatched(t *testing.T) {
 }
 
 func TestCallsThatWaitShareARequest(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, s *service, kv client) {
 		release := s.stop()
 		var calls sync.WaitGroup
@@ -53,17 +55,18 @@ func TestCallsThatWaitShareARequest(t *testing.T) {
 			synctest.Wait()
 		}
 		if got := s.seen(); got != "Set, Set" {
-			t.Errorf("while two requests are under way, the service saw %s", got)
+			t.Errorf("while two requests were under way, the service saw %s", got)
 		}
 		release()
 		calls.Wait()
 		if got := s.seen(); got != "Set, Set, Batch of 8" {
-			t.Errorf("the service saw %s, want the eight that waited in one batch", got)
+			t.Errorf("the service saw %s, want one batch of the eight calls that waited", got)
 		}
 	})
 }
 
 func TestEachCallHasItsOwnAnswer(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, s *service, kv client) {
 		if _, err := kv.Set(t.Context(), text("there", "1")); err != nil {
 			t.Fatal(err)
@@ -79,13 +82,13 @@ func TestEachCallHasItsOwnAnswer(t *testing.T) {
 				_, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "nope"})
 				e, ok := errors.AsType[*connect.Error](err)
 				if !ok || contract.ReasonOf(err) != contract.KeyNotFound || e.Code() != connect.CodeNotFound || !e.IsRemote() {
-					t.Errorf("Get of a key that is not there = %v, want the service's KEY_NOT_FOUND", err)
+					t.Errorf("Get of a missing key = %v, want the service's KEY_NOT_FOUND", err)
 				}
 			},
 			func() {
 				_, err := kv.Delete(t.Context(), &keyvaluev1.DeleteRequest{Key: ".."})
 				if contract.ReasonOf(err) != contract.KeyInvalid {
-					t.Errorf("Delete of no key = %v, want KEY_INVALID", err)
+					t.Errorf("Delete of an invalid key = %v, want KEY_INVALID", err)
 				}
 			},
 			func() {
@@ -109,7 +112,8 @@ func TestEachCallHasItsOwnAnswer(t *testing.T) {
 	})
 }
 
-func TestLargeValuesTravelByThemselves(t *testing.T) {
+func TestLargeValuesAreSentByThemselves(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, s *service, kv client) {
 		large := strings.Repeat("x", contract.DefaultValueBytes)
 		if _, err := kv.Set(t.Context(), text("large", large)); err != nil {
@@ -132,17 +136,18 @@ func TestLargeValuesTravelByThemselves(t *testing.T) {
 			}
 		})
 		if got := s.seen(); got != "Set, Set, Set, Set" {
-			t.Errorf("the service saw %s, want the large Set not to wait for the two under way", got)
+			t.Errorf("the service saw %s, want the large Set to be sent without waiting", got)
 		}
 		release()
 		done.Wait()
 		if got := s.seen(); got != "Set, Set, Set, Set, Batch of 2, Get" {
-			t.Errorf("the service saw %s, want the large value fetched by itself", got)
+			t.Errorf("the service saw %s, want the large value to be fetched by itself", got)
 		}
 	})
 }
 
 func TestABatchIsBounded(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, s *service, kv client) {
 		var calls []func()
 		for i := range 600 {
@@ -177,7 +182,8 @@ func TestABatchIsBounded(t *testing.T) {
 	})
 }
 
-func TestCallsWithHeadersOfTheirOwnKeepThem(t *testing.T) {
+func TestCallsWithHeadersAreNotBatched(t *testing.T) {
+	t.Parallel()
 	inBubble(t, func(t *testing.T, s *service, kv client) {
 		release, done := behind(t, s, kv, func() {
 			ctx, info := connect.NewClientContext(t.Context())
@@ -187,14 +193,16 @@ func TestCallsWithHeadersOfTheirOwnKeepThem(t *testing.T) {
 			}
 		})
 		if got := s.seen(); got != "Set, Set, Set" {
-			t.Errorf("the service saw %s, want the call with headers by itself", got)
+			t.Errorf("the service saw %s, want the call with headers to be sent by itself", got)
 		}
 		release()
 		done.Wait()
 	})
 }
 
+// Many callers, some of which give up, over a real connection: each of the others reads what it wrote.
 func TestManyCallersOverARealConnection(t *testing.T) {
+	t.Parallel()
 	engine := memory.New(memory.Options{})
 	t.Cleanup(func() { _ = engine.Close() })
 	server := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
@@ -230,8 +238,9 @@ func TestManyCallersOverARealConnection(t *testing.T) {
 	callers.Wait()
 }
 
-// A call through a batch is answered like the same call by itself, failures included.
+// A call in a batch has the same outcome as the same call by itself, errors included.
 func TestABatchedCallIsAnsweredLikeOneByItself(t *testing.T) {
+	t.Parallel()
 	requests := []*keyvaluev1.SetRequest{
 		text("a", "1"), text("", "1"), text("a", strings.Repeat("x", 1000)), {Key: "a"},
 		{Key: "a", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xff}}},
@@ -242,8 +251,8 @@ func TestABatchedCallIsAnsweredLikeOneByItself(t *testing.T) {
 	for _, req := range requests {
 		inBubble(t, func(t *testing.T, s *service, kv client) {
 			direct := &service{}
-			alone := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(direct.server(t))))
-			wantRes, wantErr := alone.Set(t.Context(), req)
+			single := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(direct.server(t))))
+			wantRes, wantErr := single.Set(t.Context(), req)
 			var res *keyvaluev1.SetResponse
 			var err error
 			release, done := behind(t, s, kv,

@@ -20,12 +20,12 @@ import (
 
 type client = keyvaluev1connect.KeyValueServiceClient
 
-// service is a kvservice whose requests a test can watch and hold up.
+// service is a kvservice whose requests a test can observe and hold.
 type service struct {
 	mu       sync.Mutex
-	requests []string      // what arrived, as "Get" or "Batch of 3"; guarded by mu
+	requests []string      // requests that arrived, as "Get" or "Batch of 3"; guarded by mu
 	canceled int           // requests whose context ended before they did; guarded by mu
-	hold     chan struct{} // requests wait until it is closed; nil: they do not; guarded by mu
+	hold     chan struct{} // requests wait until it is closed; nil: requests are not held; guarded by mu
 }
 
 func (s *service) server(t *testing.T, interceptors ...connect.ServerInterceptor) *connect.Server {
@@ -75,7 +75,7 @@ func (o observed) Receive(message any) error {
 	return o.received(message)
 }
 
-// stop has requests wait from now on, until the function that it returns is called.
+// stop holds requests that arrive until release is called.
 func (s *service) stop() (release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *service) seen() string {
 	return strings.Join(s.requests, ", ")
 }
 
-// inBubble runs test in a bubble, where synctest.Wait tells when all calls wait for something.
+// inBubble runs test in a synctest bubble, where synctest.Wait returns when every call is blocked.
 func inBubble(t *testing.T, test func(t *testing.T, s *service, kv client)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{}
@@ -110,7 +110,7 @@ func text(key, value string) *keyvaluev1.SetRequest {
 	return &keyvaluev1.SetRequest{Key: key, Content: &keyvaluev1.SetRequest_Value{Value: value}}
 }
 
-// behind makes two calls that keep the transport busy, then those of waiting together, and returns when all wait.
+// behind makes two calls that occupy the transport, then the waiting ones, and returns when all are blocked.
 func behind(t *testing.T, s *service, kv client, waiting ...func()) (release func(), done *sync.WaitGroup) {
 	release, done = s.stop(), &sync.WaitGroup{}
 	for i := range 2 {
