@@ -15,12 +15,12 @@ import (
 	"key-value/kvservice"
 )
 
-// hanging is a way to a service that can be made to answer nothing.
+// hanging is an HTTP transport to a service that can be made to hang.
 type hanging struct {
 	handler http.Handler
 	hangs   atomic.Bool
 	sent    atomic.Int64
-	takes   time.Duration // for a call while it does not hang
+	takes   time.Duration // how long a call takes while it does not hang
 }
 
 func (h *hanging) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -41,7 +41,7 @@ func hangingClient(t *testing.T) (client, *hanging) {
 	return over(t, h, forwarding), h
 }
 
-// call writes within ten seconds, and returns how long it took.
+// call makes a write with a deadline of ten seconds and returns how long it took.
 func call(t *testing.T, kv client) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -50,7 +50,8 @@ func call(t *testing.T, kv client) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
+func TestCallsFailAtOnceWhileTheServiceIsSilent(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kv, h := hangingClient(t)
 		h.hangs.Store(true)
@@ -59,17 +60,17 @@ func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
 		wait := func() {
 			waiting.Go(func() {
 				if took, err := call(t, kv); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("a call that was let through ended after %v with %v, want its deadline", took, err)
+					t.Errorf("a call that was sent ended after %v with %v, want its deadline", took, err)
 				}
 			})
 		}
 		wait()
 		time.Sleep(2900 * time.Millisecond)
-		wait() // it is not silent for long enough yet
+		wait() // sent: the service has not been silent for long enough
 		time.Sleep(200 * time.Millisecond)
-		wait() // it finds out whether the service answers at all
+		wait() // sent: the first call to suspect the service
 		time.Sleep(200 * time.Millisecond)
-		wait() // it finds out whether the service answers again
+		wait() // sent: the probe
 		synctest.Wait()
 		before := h.sent.Load()
 		took, err := call(t, kv)
@@ -82,8 +83,8 @@ func TestCallsFailAtOnceWhileTheServiceAnswersNobody(t *testing.T) {
 	})
 }
 
-// besideALongCall runs a test while one call waits that is never answered. The next ones are, after takes.
-func besideALongCall(t *testing.T, takes time.Duration, test func(t *testing.T, kv client)) {
+// besideASlowCall runs test while one call is pending that gets no answer. Other calls get theirs after takes.
+func besideASlowCall(t *testing.T, takes time.Duration, test func(t *testing.T, kv client)) {
 	synctest.Test(t, func(t *testing.T) {
 		kv, h := hangingClient(t)
 		h.takes = takes
@@ -98,36 +99,39 @@ func besideALongCall(t *testing.T, takes time.Duration, test func(t *testing.T, 
 }
 
 func TestTheFirstAnswerLetsAllCallsThrough(t *testing.T) {
-	besideALongCall(t, 0, func(t *testing.T, kv client) {
+	t.Parallel()
+	besideASlowCall(t, 0, func(t *testing.T, kv client) {
 		time.Sleep(5 * time.Second)
 		for range 10 {
 			if took, err := call(t, kv); took > 0 || err != nil {
-				t.Errorf("a call when the service answers again ended after %v with %v", took, err)
+				t.Errorf("after the service recovered, a call ended after %v with %v", took, err)
 			}
 		}
 	})
 }
 
-func TestCallsThatTakeLongAreNoSilence(t *testing.T) {
-	besideALongCall(t, 0, func(t *testing.T, kv client) {
+func TestASlowCallIsNotSilence(t *testing.T) {
+	t.Parallel()
+	besideASlowCall(t, 0, func(t *testing.T, kv client) {
 		for range 9 {
 			if _, err := call(t, kv); err != nil {
-				t.Errorf("beside a call that takes long, another failed: %v", err)
+				t.Errorf("beside a slow call, another failed: %v", err)
 			}
 			time.Sleep(time.Second)
 		}
 	})
 }
 
-func TestCallsThatComeTogetherBesideALongOneAreNoSilence(t *testing.T) {
-	besideALongCall(t, 50*time.Millisecond, func(t *testing.T, kv client) {
+func TestConcurrentCallsBesideASlowOneAreNotSilence(t *testing.T) {
+	t.Parallel()
+	besideASlowCall(t, 50*time.Millisecond, func(t *testing.T, kv client) {
 		time.Sleep(5 * time.Second)
 		var together sync.WaitGroup
 		defer together.Wait()
 		for range 10 {
 			together.Go(func() {
 				if _, err := call(t, kv); err != nil {
-					t.Errorf("beside a call that takes long, one of ten that came together failed: %v", err)
+					t.Errorf("beside a slow call, one of ten concurrent calls failed: %v", err)
 				}
 			})
 		}

@@ -11,21 +11,22 @@ import (
 	"key-value/kvservice"
 )
 
-func TestAGatewayPassesOverloadOn(t *testing.T) {
+func TestAGatewayDoesNotRetryOverload(t *testing.T) {
+	t.Parallel()
 	for name, call := range calls {
 		url, requests := flaky(t, failWith(contract.Overloaded.Errorf("x")))
 		err := call(bounded(t), dial(t, url, forwarding))
 		if contract.ReasonOf(err) != contract.Overloaded || requests.Load() != 1 {
-			t.Errorf("%s took %d requests and ended with %v, want one and OVERLOADED", name, requests.Load(), err)
+			t.Errorf("%s took %d requests and ended with %v, want 1 and OVERLOADED", name, requests.Load(), err)
 		}
 	}
 	url, requests := flaky(t, badGateway)
 	if err := calls["Get"](bounded(t), dial(t, url, forwarding)); err != nil || requests.Load() != 2 {
-		t.Errorf("for want of a service, Get took %d requests and ended with %v, want two and success", requests.Load(), err)
+		t.Errorf("through a proxy without a service, Get took %d requests and ended with %v, want 2 and success", requests.Load(), err)
 	}
 }
 
-// shedding refuses its first three batches without a look at them.
+// shedding rejects its first three batches without carrying them out.
 type shedding struct {
 	keyvaluev1connect.KeyValueServiceHandler
 	batches, shed atomic.Int64
@@ -39,8 +40,9 @@ func (s *shedding) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*ke
 	return s.KeyValueServiceHandler.Batch(ctx, req)
 }
 
-// A batch that was refused did nothing, so its writes are made again as its reads are, each by itself.
-func TestOfABatchThatIsRefusedEverythingIsMadeAgain(t *testing.T) {
+// A rejected batch did nothing, so its writes are retried like its reads.
+func TestEveryCallOfARejectedBatchIsRetried(t *testing.T) {
+	t.Parallel()
 	service := &shedding{KeyValueServiceHandler: kvservice.New(newEngine(t), kvservice.Config{})}
 	kv := dial(t, serve(t, service), library)
 	const n = 200
@@ -56,11 +58,12 @@ func TestOfABatchThatIsRefusedEverythingIsMadeAgain(t *testing.T) {
 	if service.shed.Load() == 0 {
 		t.Error("no call shared a request, so nothing was tested")
 	}
-	wantCount(t, kv, "200") // none was made twice
+	wantCount(t, kv, "200") // every Increment was applied exactly once
 }
 
-// Of what shared a refused batch, each call gets the refusal as its own.
-func TestEachCallOfARefusedBatchIsTold(t *testing.T) {
+// Each call of a rejected batch fails as if it had been rejected by itself.
+func TestEachCallOfARejectedBatchFails(t *testing.T) {
+	t.Parallel()
 	service := &shedding{KeyValueServiceHandler: kvservice.New(newEngine(t), kvservice.Config{})}
 	kv := dial(t, serve(t, service), forwarding)
 	const n = 200
@@ -68,15 +71,15 @@ func TestEachCallOfARefusedBatchIsTold(t *testing.T) {
 	for range n {
 		go func() { errs <- calls["Increment"](bounded(t), kv) }()
 	}
-	refused := int64(0)
+	rejected := int64(0)
 	for range n {
 		if err := <-errs; contract.ReasonOf(err) == contract.Overloaded {
-			refused++
+			rejected++
 		} else if err != nil {
 			t.Errorf("a call = %v", err)
 		}
 	}
-	if refused == 0 || refused != service.shed.Load() {
-		t.Errorf("%d calls were refused, want the %d of the batches that were", refused, service.shed.Load())
+	if rejected == 0 || rejected != service.shed.Load() {
+		t.Errorf("%d calls were rejected, want the %d in rejected batches", rejected, service.shed.Load())
 	}
 }

@@ -22,48 +22,50 @@ import (
 	"key-value/kvservice"
 )
 
+// reading are the names of the calls that change nothing.
 var reading = []string{"Get", "List", "Stats", "Batch of gets"}
 
-// flaky serves a store, after each of ills has befallen one call.
-func flaky(t *testing.T, ills ...http.HandlerFunc) (url string, requests *atomic.Int64) {
+// flaky serves a store whose first calls are answered by failures instead, one each.
+func flaky(t *testing.T, failures ...http.HandlerFunc) (url string, requests *atomic.Int64) {
 	requests = new(atomic.Int64)
 	good := handle(kvservice.New(newEngine(t), kvservice.Config{}))
 	return wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if n := int(requests.Add(1)); n <= len(ills) {
-			ills[n-1](w, r)
+		if n := int(requests.Add(1)); n <= len(failures) {
+			failures[n-1](w, r)
 			return
 		}
 		good.ServeHTTP(w, r)
 	})), requests
 }
 
-func TestWhatIsMadeAgain(t *testing.T) {
+func TestWhatIsRetried(t *testing.T) {
+	t.Parallel()
 	var (
 		unavailable = failWith(contract.ServiceUnavailable.Errorf("x"))
 		overloaded  = failWith(contract.Overloaded.Errorf("x"))
 		everything  = []string{"Batch of gets", "Batch with a set", "Delete", "Get", "Increment", "List", "Set", "Stats"}
 	)
 	for _, test := range []struct {
-		name  string
-		ill   http.HandlerFunc
-		again []string // the calls that are made again
+		name    string
+		failure http.HandlerFunc
+		retried []string // names of calls
 	}{
 		{"a service that says it is unavailable", unavailable, reading},
-		{"a service with no capacity, which did nothing", overloaded, everything},
-		{"an answer that breaks off", breakOff, reading},
-		{"a proxy in trouble", badGateway, reading},
-		{"a limit on the rate, which more calls do not help", failWith(contract.RateLimited.Errorf("x")), nil},
+		{"a service that rejected the call without carrying it out", overloaded, everything},
+		{"an answer that is cut off", breakOff, reading},
+		{"a proxy without a service", badGateway, reading},
+		{"a rate limit, which more calls would exceed again", failWith(contract.RateLimited.Errorf("x")), nil},
 		{"a service that was too slow", failWith(contract.DeadlineExceeded.Errorf("x")), nil},
 		{"a full store", failWith(contract.StoreFull.Errorf("x")), nil},
-		{"a wrong key", failWith(contract.APIKeyInvalid.Errorf("x")), nil},
-		{"a fault of the service's", failWith(connect.NewError(connect.CodeInternal, "x")), nil},
+		{"a wrong API key", failWith(contract.APIKeyInvalid.Errorf("x")), nil},
+		{"an internal error of the service", failWith(connect.NewError(connect.CodeInternal, "x")), nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for name, call := range calls {
-				url, requests := flaky(t, test.ill, test.ill)
+				url, requests := flaky(t, test.failure, test.failure)
 				err := call(bounded(t), dial(t, url, library))
-				if want := slices.Contains(test.again, name); (err == nil) != want || (requests.Load() == 3) != want {
-					t.Errorf("%s took %d requests and ended with %v; made again until it succeeds: want %v",
+				if want := slices.Contains(test.retried, name); (err == nil) != want || (requests.Load() == 3) != want {
+					t.Errorf("%s took %d requests and ended with %v; want it retried until it succeeds: %v",
 						name, requests.Load(), err, want)
 				}
 			}
@@ -81,8 +83,9 @@ func TestACallIsSentAtMostFourTimes(t *testing.T) {
 	}
 }
 
-// A service that is started while it is called: whatever could not be sent is sent then, writes too.
-func TestWhatCouldNotBeSentIsMadeAgain(t *testing.T) {
+// The service starts while it is called. All calls that could not be sent are sent then, including writes.
+func TestCallsThatCouldNotBeSentAreRetried(t *testing.T) {
+	t.Parallel()
 	for name, call := range calls {
 		url, requests := flaky(t)
 		dialer, dials := net.Dialer{}, 0
@@ -106,7 +109,8 @@ func TestWhatCouldNotBeSentIsMadeAgain(t *testing.T) {
 	}
 }
 
-func TestOfABatchThatIsLostOnlyTheReadsAreMadeAgain(t *testing.T) {
+func TestOnlyTheReadsOfALostBatchAreRetried(t *testing.T) {
+	t.Parallel()
 	engine := newEngine(t)
 	service := &losing{KeyValueServiceHandler: kvservice.New(engine, kvservice.Config{})}
 	kv := dial(t, serve(t, service), library)
@@ -124,12 +128,12 @@ func TestOfABatchThatIsLostOnlyTheReadsAreMadeAgain(t *testing.T) {
 		}
 	}
 	if lost := service.writes.Load(); lost == 0 || failed != lost {
-		t.Errorf("%d calls failed, want just the %d writes that got no answer", failed, lost)
+		t.Errorf("%d calls failed, want exactly the %d writes that got no answer", failed, lost)
 	}
-	wantCount(t, kv, "200") // all were carried out, and none twice
+	wantCount(t, kv, "200") // every Increment was applied exactly once
 }
 
-// losing carries out what it gets, but loses the answers to its first three batches.
+// losing carries out all calls, but loses the answers to its first three batches.
 type losing struct {
 	keyvaluev1connect.KeyValueServiceHandler
 	batches, writes atomic.Int64
@@ -156,7 +160,8 @@ func refused(t *testing.T, attempts *[]time.Time) client {
 	}), library)
 }
 
-func TestRetriesWaitLongerEachTimeButNotPastTheDeadline(t *testing.T) {
+func TestRetriesBackOffWithinTheDeadline(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		timeout  time.Duration
 		attempts int
@@ -169,7 +174,7 @@ func TestRetriesWaitLongerEachTimeButNotPastTheDeadline(t *testing.T) {
 			_, err := kv.Get(ctx, &keyvaluev1.GetRequest{Key: "a"})
 			wantReason(t, "Get", err, contract.ServiceUnavailable)
 			if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-				t.Errorf("Get = %v, want it to say what is wrong before the time is up", err)
+				t.Errorf("Get = %v, want the cause of the failure, before the deadline", err)
 			}
 			for i, wait := 1, 50*time.Millisecond; i < len(attempts); i, wait = i+1, 2*wait {
 				if got := attempts[i].Sub(attempts[i-1]); got < wait/2 || got > wait {
@@ -183,7 +188,8 @@ func TestRetriesWaitLongerEachTimeButNotPastTheDeadline(t *testing.T) {
 	}
 }
 
-func TestACallThatIsCanceledIsNotMadeAgain(t *testing.T) {
+func TestACanceledCallIsNotRetried(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var attempts []time.Time
 		ctx, cancel := context.WithCancel(t.Context())
@@ -191,12 +197,13 @@ func TestACallThatIsCanceledIsNotMadeAgain(t *testing.T) {
 		start := time.Now()
 		_, err := refused(t, &attempts).Get(ctx, &keyvaluev1.GetRequest{Key: "a"})
 		if len(attempts) != 1 || time.Since(start) != 20*time.Millisecond || !errors.Is(err, context.Canceled) {
-			t.Errorf("Get = %v after %d attempts and %v, want it canceled at once", err, len(attempts), time.Since(start))
+			t.Errorf("Get = %v after %d attempts and %v, want it to end when it is canceled", err, len(attempts), time.Since(start))
 		}
 	})
 }
 
-func TestRetriesAreATenthOfWhatIsAnswered(t *testing.T) {
+func TestRetriesAreATenthOfAnsweredCalls(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var requests, failures int
 		up := false
@@ -210,27 +217,27 @@ func TestRetriesAreATenthOfWhatIsAnswered(t *testing.T) {
 				Header: http.Header{"Content-Type": {"application/proto"}},
 			}, nil
 		}), library)
-		get := func(n int) (again int) {
+		get := func(n int) (retries int) {
 			requests = 0
 			for range n {
 				_, _ = kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
 			}
 			return requests - n
 		}
-		if again := get(1000); again < 300 || again > 500 {
-			t.Errorf("1,000 reads of a dead service were made again %d times, want some hundreds", again)
+		if retries := get(1000); retries < 300 || retries > 500 {
+			t.Errorf("1,000 reads of a dead service were retried %d times, want 300 to 500", retries)
 		}
-		if again := get(1000); again != 0 {
-			t.Errorf("the next 1,000 were made again %d times, want not once", again)
+		if retries := get(1000); retries != 0 {
+			t.Errorf("the next 1,000 were retried %d times, want none", retries)
 		}
 		up = true
-		get(5000) // earn back what is needed to begin with
+		get(5000) // refills the budget
 		for range 10 {
 			up = true
 			get(100)
 			up = false
-			if again := get(20); again > 10 {
-				t.Errorf("after 100 answers, 20 reads were made again %d times, want 10 at most", again)
+			if retries := get(20); retries > 10 {
+				t.Errorf("after 100 answers, 20 reads were retried %d times, want at most 10", retries)
 			}
 		}
 	})
