@@ -157,7 +157,7 @@ func ExampleError() {
 	// Output:
 	// true
 	// invalid_argument KEY_INVALID
-	// the key has a path segment "." or "..", which many clients rewrite
+	// invalid key: a path segment must not be "." or "..", because many clients rewrite those
 }
 
 // Changes a value that others may be changing too, without losing anybody's change.

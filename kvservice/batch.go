@@ -13,9 +13,9 @@ import (
 func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
 	switch n := len(req.GetOperations()); {
 	case n == 0:
-		return nil, contract.RequestInvalid.Errorf("a batch has at least one operation")
+		return nil, contract.RequestInvalid.Errorf("empty batch: want at least one operation")
 	case n > contract.MaxOperations:
-		return nil, contract.BatchTooLarge.Errorf("a batch has at most %d operations, not %d", contract.MaxOperations, n)
+		return nil, contract.BatchTooLarge.Errorf("too many operations in the batch: got %d, want at most %d", n, contract.MaxOperations)
 	}
 	if err := s.limiter.AcquireLarge(ctx); err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*key
 	return s.plainBatch(ctx, req)
 }
 
-// atomicBatch does everything or fails with the error of one operation.
+// atomicBatch carries out all operations, or none and fails with the error of one.
 func (s *Service) atomicBatch(
 	ctx context.Context, req *keyvaluev1.BatchRequest,
 ) (*keyvaluev1.BatchResponse, error) {
@@ -48,17 +48,17 @@ func (s *Service) atomicBatch(
 	return respond(req, ops, results), nil
 }
 
-// plainBatch gives every operation a result of its own; those that cannot be read never reach the engine.
+// plainBatch carries out each operation on its own. Invalid operations never reach the engine; their results are errors.
 func (s *Service) plainBatch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
-	var unreadable map[int]error // :: index → why
+	var invalid map[int]error // :: index → why
 	ops := make([]store.Operation, 0, len(req.GetOperations()))
 	for i, operation := range req.GetOperations() {
 		op, err := s.readOperation(operation)
 		if err != nil {
-			if unreadable == nil {
-				unreadable = map[int]error{}
+			if invalid == nil {
+				invalid = map[int]error{}
 			}
-			unreadable[i] = err
+			invalid[i] = err
 			continue
 		}
 		ops = append(ops, op)
@@ -68,19 +68,19 @@ func (s *Service) plainBatch(ctx context.Context, req *keyvaluev1.BatchRequest) 
 		return nil, failure("", err)
 	}
 	done := respond(req, ops, results)
-	if len(unreadable) == 0 {
+	if len(invalid) == 0 {
 		return done, nil
 	}
-	return &keyvaluev1.BatchResponse{Results: interleave(len(req.GetOperations()), unreadable, done.GetResults())}, nil
+	return &keyvaluev1.BatchResponse{Results: interleave(len(req.GetOperations()), invalid, done.GetResults())}, nil
 }
 
-// interleave puts the errors of the operations that were not done back between those that were.
+// interleave returns n results: errors at the indexes of the invalid operations, and the results in done at the others.
 func interleave(
-	n int, unreadable map[int]error, done []*keyvaluev1.OperationResult,
+	n int, invalid map[int]error, done []*keyvaluev1.OperationResult,
 ) []*keyvaluev1.OperationResult {
 	results := make([]*keyvaluev1.OperationResult, n)
 	for i := range results {
-		if err, ok := unreadable[i]; ok {
+		if err, ok := invalid[i]; ok {
 			results[i] = operationError(err)
 			continue
 		}
@@ -89,46 +89,7 @@ func interleave(
 	return results
 }
 
-// operation is what a batch does with one kind of operation.
-type operation struct {
-	method *contract.Method
-	read   func(s *Service, request any) (store.Operation, error)
-	write  func(store.Result) *keyvaluev1.OperationResult
-}
-
-// operations has an entry for each operation of the contract, at the index of its kind.
-var operations = [...]operation{
-	store.Get:       batched(contract.Get, (*Service).readGet, writeGet),
-	store.Set:       batched(contract.Set, (*Service).readSet, writeSet),
-	store.Delete:    batched(contract.Delete, (*Service).readDelete, writeDelete),
-	store.Touch:     batched(contract.Touch, (*Service).readTouch, writeTouch),
-	store.Increment: batched(contract.Increment, (*Service).readIncrement, writeIncrement),
-}
-
-func batched[Request, Response contract.Message](
-	op *contract.Operation[Request, Response],
-	read func(*Service, Request) (store.Operation, error), write func(store.Result) Response,
-) operation {
-	return operation{
-		method: op.Method,
-		read:   func(s *Service, request any) (store.Operation, error) { return read(s, request.(Request)) },
-		write:  func(r store.Result) *keyvaluev1.OperationResult { return op.WrapResult(write(r)) },
-	}
-}
-
-func (s *Service) readOperation(message *keyvaluev1.Operation) (store.Operation, error) {
-	if method, request := contract.Unwrap(message); method != nil {
-		for i := range operations {
-			if operations[i].method == method {
-				return operations[i].read(s, request)
-			}
-		}
-	}
-	return store.Operation{}, contract.RequestInvalid.Errorf(
-		"an operation must set exactly one of %s; got none", contract.OperationNames)
-}
-
-// respond writes results into a message and bounds the content that gets bring back.
+// respond returns results as a message. It replaces the gets whose content exceeds the limit by errors.
 func respond(
 	req *keyvaluev1.BatchRequest, ops []store.Operation, results []store.Result,
 ) *keyvaluev1.BatchResponse {
@@ -141,7 +102,7 @@ func respond(
 		if size := len(result.Entry.Value); size <= room {
 			room -= size
 		} else {
-			result.Err = contract.BatchTooLarge.Errorf("the value of %q does not fit into the answer; read it by itself", ops[i].Key)
+			result.Err = contract.BatchTooLarge.Errorf("the value of %q does not fit into the response; read it separately", ops[i].Key)
 		}
 		response.Results[i] = writeResult(ops[i], result)
 	}

@@ -12,21 +12,19 @@ import (
 )
 
 func opGet(key string) *keyvaluev1.Operation {
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Get{Get: &keyvaluev1.GetRequest{Key: key}}}
+	return contract.Get.Wrap(&keyvaluev1.GetRequest{Key: key})
 }
 
 func opSet(req *keyvaluev1.SetRequest) *keyvaluev1.Operation {
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Set{Set: req}}
+	return contract.Set.Wrap(req)
 }
 
 func opDelete(key string) *keyvaluev1.Operation {
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Delete{Delete: &keyvaluev1.DeleteRequest{Key: key}}}
+	return contract.Delete.Wrap(&keyvaluev1.DeleteRequest{Key: key})
 }
 
 func opIncrement(key string, delta int64) *keyvaluev1.Operation {
-	return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Increment{
-		Increment: &keyvaluev1.IncrementRequest{Key: key, Delta: delta},
-	}}
+	return contract.Increment.Wrap(&keyvaluev1.IncrementRequest{Key: key, Delta: delta})
 }
 
 func onlyIfAbsent(req *keyvaluev1.SetRequest) *keyvaluev1.SetRequest {
@@ -35,6 +33,7 @@ func onlyIfAbsent(req *keyvaluev1.SetRequest) *keyvaluev1.SetRequest {
 }
 
 func TestEachOperationOfABatchHasItsOwnResult(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, text("there", "1"))
 		res, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{
@@ -73,7 +72,8 @@ func TestEachOperationOfABatchHasItsOwnResult(t *testing.T) {
 	})
 }
 
-func TestAnErrorInABatchReadsLikeThatOfACall(t *testing.T) {
+func TestAnErrorInABatchIsThatOfASeparateCall(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		res, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{opGet("a")}})
 		if err != nil {
@@ -82,12 +82,13 @@ func TestAnErrorInABatchReadsLikeThatOfACall(t *testing.T) {
 		_, alone := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a"})
 		e := res.GetResults()[0].GetError()
 		if got := e.GetCode() + ": " + e.GetMessage(); got != alone.Error() {
-			t.Errorf("in a batch: %q, alone: %q", got, alone)
+			t.Errorf("in a batch: %q, in a separate call: %q", got, alone)
 		}
 	})
 }
 
 func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, text("there", "1"))
 		for name, bad := range map[string]*keyvaluev1.Operation{
@@ -104,19 +105,20 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 			}
 			wantReason(t, "the code", err, contract.Reason(name))
 			if _, err := kv.Get(t.Context(), &keyvaluev1.GetRequest{Key: "new"}); contract.ReasonOf(err) != contract.KeyNotFound {
-				t.Errorf("a failed atomic batch left its first write behind: %v", err)
+				t.Errorf("a failed atomic batch kept its first write: %v", err)
 			}
 		}
 		res, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Atomic: true, Operations: []*keyvaluev1.Operation{
 			opSet(text("new", "1")), opGet("new"), opDelete("there"),
 		}})
 		if err != nil || len(res.GetResults()) != 3 || res.GetResults()[1].GetGet().GetEntry().GetValue() != "1" {
-			t.Errorf("Batch = %v, %v; want each operation to see those before it", res, err)
+			t.Errorf("Batch = %v, %v; want each operation to see the earlier ones", res, err)
 		}
 	})
 }
 
 func TestTheSizeOfABatchIsBounded(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		_, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{})
 		wantReason(t, "an empty batch", err, contract.RequestInvalid)
@@ -134,6 +136,7 @@ func TestTheSizeOfABatchIsBounded(t *testing.T) {
 }
 
 func TestTheContentThatABatchReturnsIsBounded(t *testing.T) {
+	t.Parallel()
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
 	mustSet(t, kv, text("large", strings.Repeat("x", contract.DefaultValueBytes)))
 	operations := make([]*keyvaluev1.Operation, 9)
@@ -153,6 +156,7 @@ func TestTheContentThatABatchReturnsIsBounded(t *testing.T) {
 }
 
 func TestABatchMayAskForLessContent(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, text("large", strings.Repeat("x", 1000)))
 		mustSet(t, kv, text("small", "x"))

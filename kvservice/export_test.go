@@ -1,6 +1,6 @@
 package kvservice
 
-// What the fuzz targets reach.
+// Exported for the fuzz targets.
 var (
 	PageToken        = pageToken
 	ParsePageToken   = parsePageToken

@@ -11,8 +11,8 @@ import (
 	"key-value/kvservice/store"
 )
 
-// failure gives an engine's error its reason. What it does not know stays as it is, and becomes an internal
-// error whose cause the caller does not see.
+// failure returns err, an engine's error about key, with its reason. An error that it does not know is returned
+// unchanged; the caller sees it as an internal error without its cause.
 func failure(key string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -20,33 +20,33 @@ func failure(key string, err error) error {
 	case errors.Is(err, store.ErrVersionMismatch):
 		return contract.ETagMismatch.Errorf("the key %q does not have the expected etag", key)
 	case errors.Is(err, store.ErrExists):
-		return contract.KeyExists.Errorf("the key %q exists already", key)
+		return contract.KeyExists.Errorf("the key %q already exists", key)
 	case errors.Is(err, store.ErrAbsent):
 		return contract.KeyAbsent.Errorf("the key %q does not exist", key)
 	case errors.Is(err, store.ErrNotInteger):
 		return contract.NotAnInteger.Errorf("the value of %q is not a signed 64-bit integer in decimal", key)
 	case errors.Is(err, store.ErrOverflow):
-		return contract.IntegerOverflow.Errorf("the sum at %q would not fit into a signed 64-bit integer", key)
+		return contract.IntegerOverflow.Errorf("the sum for key %q overflows a signed 64-bit integer", key)
 	case errors.Is(err, store.ErrFull):
 		return contract.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
 	case errors.Is(err, store.ErrAcrossShards):
 		return contract.RequestInvalid.Errorf(
-			"this store cannot change these keys together; an atomic batch has keys with the same {tag}, such as {42}/a and {42}/b")
+			"the keys of an atomic batch are not stored together: this store requires the same {tag} in each, such as {42}/a and {42}/b")
 	case errors.Is(err, store.ErrTokenInvalid):
-		return contract.RequestInvalid.Errorf("resume_token is not one of this service, or not all of it; take it from an event")
+		return contract.RequestInvalid.Errorf("invalid resume_token: want the complete token of an event from this service")
 	case errors.Is(err, store.ErrResumeTooOld):
 		return contract.ResumeTooOld.Errorf("the next changes are no longer kept; start again with a snapshot")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		return contract.ServiceUnavailable.Errorf("the store does not answer; nothing was changed")
 	case errors.Is(err, store.ErrUnknownOutcome):
-		return contract.ServiceUnavailable.Errorf("the store broke off; the change may have been made or not")
+		return contract.ServiceUnavailable.Errorf("the store failed before it answered; the change may or may not have been made")
 	case errors.Is(err, context.DeadlineExceeded):
-		return contract.DeadlineExceeded.Errorf("the deadline passed before the call was done")
+		return contract.DeadlineExceeded.Errorf("the deadline passed before the call completed")
 	}
 	return err
 }
 
-// operationError is err as the result of one operation in a batch.
+// operationError returns err as the result of one operation in a batch.
 func operationError(err error) *keyvaluev1.OperationResult {
 	e := &keyvaluev1.OperationError{Code: connect.CodeInternal.String(), Message: "internal error"}
 	if coded, ok := errors.AsType[*connect.Error](err); ok {

@@ -22,12 +22,12 @@ func FuzzPageToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, prefix, last, token string) {
 		if last != "" && strings.HasPrefix(last, prefix) {
 			if got, ok := kvservice.ParsePageToken(prefix, kvservice.PageToken(prefix, last)); !ok || got != last {
-				t.Errorf("the token behind %q reads as %q, %v", last, got, ok)
+				t.Errorf("the token of %q parses as %q, %v", last, got, ok)
 			}
 		}
 		got, ok := kvservice.ParsePageToken(prefix, token)
 		if ok && token != "" && kvservice.PageToken(prefix, got) != token {
-			t.Errorf("ParsePageToken(%q, %q) accepted a token that nobody made", prefix, token)
+			t.Errorf("ParsePageToken(%q, %q) accepted a forged token", prefix, token)
 		}
 	})
 }
@@ -37,10 +37,10 @@ func FuzzResumeToken(f *testing.F) {
 	f.Add("", "-00000000")
 	f.Fuzz(func(t *testing.T, made, token string) {
 		if got, ok := kvservice.ParseResumeToken(kvservice.ResumeToken(made)); !ok || got != made {
-			t.Errorf("the token for %q reads as %q, %v", made, got, ok)
+			t.Errorf("the token of %q parses as %q, %v", made, got, ok)
 		}
 		if got, ok := kvservice.ParseResumeToken(token); ok && (kvservice.ResumeToken(got) != token || (got == "") != (token == "")) {
-			t.Errorf("ParseResumeToken(%q) accepted a token that nobody made, as %q", token, got)
+			t.Errorf("ParseResumeToken(%q) accepted a forged token, as %q", token, got)
 		}
 	})
 }
@@ -52,12 +52,12 @@ func FuzzTTL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seconds int64, nanos int32) {
 		d, err := kvservice.ReadTTL(&durationpb.Duration{Seconds: seconds, Nanos: nanos})
 		if err == nil && (d <= 0 || d > contract.MaxTTL || d != time.Duration(seconds)*time.Second+time.Duration(nanos)) {
-			t.Errorf("a TTL of %d s and %d ns was read as %v", seconds, nanos, d)
+			t.Errorf("a TTL of %d s and %d ns parses as %v", seconds, nanos, d)
 		}
 	})
 }
 
-// FuzzBatch sends whatever parses as a batch and, if it was atomic and failed, wants nothing to have changed.
+// FuzzBatch sends anything that parses as a batch. If an atomic batch fails, nothing must have changed.
 func FuzzBatch(f *testing.F) {
 	for _, seed := range []*keyvaluev1.BatchRequest{
 		{},
@@ -73,7 +73,7 @@ func FuzzBatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message []byte) {
 		var req keyvaluev1.BatchRequest
 		if proto.Unmarshal(message, &req) != nil {
-			t.Skip("no message")
+			t.Skip("not a message")
 		}
 		engine := memory.New(memory.Options{})
 		defer engine.Close()
@@ -85,7 +85,7 @@ func FuzzBatch(f *testing.F) {
 			t.Errorf("the batch failed without a reason: %v", err)
 		case err != nil && req.GetAtomic():
 			if page, listErr := engine.List(context.Background(), store.ListRequest{Limit: 1, MaxBytes: 1}); listErr != nil || len(page.Entries) != 0 {
-				t.Errorf("the batch failed with %v and left %v behind", err, page.Entries)
+				t.Errorf("the batch failed with %v, but the store has %v", err, page.Entries)
 			}
 		}
 	})

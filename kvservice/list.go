@@ -48,8 +48,8 @@ func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	}
 	switch {
 	case list.Limit < 0:
-		return list, contract.RequestInvalid.Errorf("page_size is negative; it is 1 to %d, or 0 for %d",
-			contract.MaxPageSize, contract.DefaultPageSize)
+		return list, contract.RequestInvalid.Errorf("invalid page_size %d: want 1 to %d, or 0 for the default of %d",
+			list.Limit, contract.MaxPageSize, contract.DefaultPageSize)
 	case list.Limit == 0:
 		list.Limit = contract.DefaultPageSize
 	case list.Limit > contract.MaxPageSize:
@@ -58,21 +58,23 @@ func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	var ok bool
 	if list.After, ok = parsePageToken(list.Prefix, req.GetPageToken()); !ok {
 		return list, contract.PageTokenInvalid.Errorf(
-			"page_token was not made for this prefix; take it from the page before, or leave it out for the first page")
+			"invalid page_token: want next_page_token of the previous page with the same prefix, or none for the first page")
 	}
 	return list, nil
 }
 
-// checksumBytes is enough to tell a damaged token or one of another prefix; a token gives no rights, so
-// that there is nothing to gain from forging one.
+// checksumBytes is the length of a page token's checksum. It detects a damaged token and one of another prefix. It need
+// not resist forgery, because a token grants no rights.
 const checksumBytes = 6
 
-// pageToken names the page behind the key last, as a checksum of both and last itself, in base64.
+// pageToken returns the token of the page that starts after the key last: in base64, a checksum of prefix and last, then
+// last.
 func pageToken(prefix, last string) string {
 	return base64.RawURLEncoding.EncodeToString(append(pageChecksum(prefix, last), last...))
 }
 
-// parsePageToken returns the key behind which the page starts: "" for the first page.
+// parsePageToken returns the key after which the page of token starts, or "" for the first page. It reports false if
+// token is damaged or belongs to another prefix.
 func parsePageToken(prefix, token string) (string, bool) {
 	if token == "" {
 		return "", true
@@ -85,7 +87,7 @@ func parsePageToken(prefix, token string) (string, bool) {
 	return last, strings.HasPrefix(last, prefix) && string(b[:checksumBytes]) == string(pageChecksum(prefix, last))
 }
 
-// pageChecksum puts a byte that no key holds between the two, so that they cannot be shifted.
+// pageChecksum separates prefix and last by a byte that keys cannot contain, so the boundary between them is covered too.
 func pageChecksum(prefix, last string) []byte {
 	sum := sha256.Sum256([]byte("page\x00" + prefix + "\x00" + last))
 	return sum[:checksumBytes:checksumBytes]

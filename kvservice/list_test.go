@@ -12,7 +12,7 @@ import (
 	"key-value/kvservice"
 )
 
-// listAll reads every page and returns the keys.
+// listAll returns the keys of all pages.
 func listAll(t *testing.T, kv client, req *keyvaluev1.ListRequest) []string {
 	t.Helper()
 	var keys []string
@@ -30,7 +30,8 @@ func listAll(t *testing.T, kv client, req *keyvaluev1.ListRequest) []string {
 	}
 }
 
-func TestPagesMakeUpTheListing(t *testing.T) {
+func TestThePagesOfAListHaveEveryKeyOnce(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		for _, key := range []string{"b/2", "a", "b/1", "b", "c", "b/10", "é"} {
 			mustSet(t, kv, text(key, "value of "+key))
@@ -60,13 +61,14 @@ func TestPagesMakeUpTheListing(t *testing.T) {
 }
 
 func TestAPageIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
 	for i := range 12 {
 		mustSet(t, kv, text(fmt.Sprint(i), strings.Repeat("x", contract.DefaultValueBytes)))
 	}
 	res, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
 	if err != nil || len(res.GetEntries()) > 9 || res.GetNextPageToken() == "" {
-		t.Fatalf("List returned %d MiB and token %q, %v; want about 8 MiB and more to come",
+		t.Fatalf("List returned %d MiB and token %q, %v; want about 8 MiB and a token",
 			len(res.GetEntries()), res.GetNextPageToken(), err)
 	}
 	if got := listAll(t, kv, &keyvaluev1.ListRequest{}); len(got) != 12 {
@@ -74,7 +76,8 @@ func TestAPageIsBoundedInBytes(t *testing.T) {
 	}
 }
 
-func TestPageTokensOfOthersAreRefused(t *testing.T) {
+func TestInvalidPageTokensAreRejected(t *testing.T) {
+	t.Parallel()
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
 	for i := range 5 {
 		mustSet(t, kv, text(fmt.Sprint("a/", i), "x"))
@@ -86,7 +89,7 @@ func TestPageTokensOfOthersAreRefused(t *testing.T) {
 	token := res.GetNextPageToken()
 	for name, req := range map[string]*keyvaluev1.ListRequest{
 		"of another prefix": {Prefix: "a", PageToken: token},
-		"cut off":           {Prefix: "a/", PageToken: token[:len(token)-2]},
+		"truncated":         {Prefix: "a/", PageToken: token[:len(token)-2]},
 		"longer":            {Prefix: "a/", PageToken: token + "AA"},
 		"not base64":        {Prefix: "a/", PageToken: "?"},
 		"forged":            {Prefix: "a/", PageToken: base64.RawURLEncoding.EncodeToString([]byte("000000a/3"))},

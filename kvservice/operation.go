@@ -13,6 +13,45 @@ import (
 	"key-value/kvservice/store"
 )
 
+// operation is how a batch carries out one kind of operation.
+type operation struct {
+	method *contract.Method
+	read   func(s *Service, request any) (store.Operation, error)
+	write  func(store.Result) *keyvaluev1.OperationResult
+}
+
+// operations has an element for each operation of the contract, at the index of its kind.
+var operations = [...]operation{
+	store.Get:       batched(contract.Get, (*Service).readGet, writeGet),
+	store.Set:       batched(contract.Set, (*Service).readSet, writeSet),
+	store.Delete:    batched(contract.Delete, (*Service).readDelete, writeDelete),
+	store.Touch:     batched(contract.Touch, (*Service).readTouch, writeTouch),
+	store.Increment: batched(contract.Increment, (*Service).readIncrement, writeIncrement),
+}
+
+func batched[Request, Response contract.Message](
+	op *contract.Operation[Request, Response],
+	read func(*Service, Request) (store.Operation, error), write func(store.Result) Response,
+) operation {
+	return operation{
+		method: op.Method,
+		read:   func(s *Service, request any) (store.Operation, error) { return read(s, request.(Request)) },
+		write:  func(r store.Result) *keyvaluev1.OperationResult { return op.WrapResult(write(r)) },
+	}
+}
+
+func (s *Service) readOperation(message *keyvaluev1.Operation) (store.Operation, error) {
+	if method, request := contract.Unwrap(message); method != nil {
+		for i := range operations {
+			if operations[i].method == method {
+				return operations[i].read(s, request)
+			}
+		}
+	}
+	return store.Operation{}, contract.RequestInvalid.Errorf(
+		"an operation must set exactly one of %s; got none", contract.OperationNames)
+}
+
 func (s *Service) readGet(req *keyvaluev1.GetRequest) (store.Operation, error) {
 	return store.Operation{Kind: store.Get, Key: req.GetKey()}, checkKey(req.GetKey())
 }
@@ -28,10 +67,10 @@ func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
 	case *keyvaluev1.SetRequest_Data:
 		op.Value = content.Data
 	default:
-		return op, contract.ValueInvalid.Errorf("nothing to store: set value or data, to the empty string if that is meant")
+		return op, contract.ValueInvalid.Errorf(`no content: set value or data; for an empty value, set value to ""`)
 	}
 	if len(op.Value) > s.maxValueBytes {
-		return op, contract.ValueTooLarge.Errorf("the value has %d bytes; at most %d are allowed",
+		return op, contract.ValueTooLarge.Errorf("value too large: %d bytes, want at most %d",
 			len(op.Value), s.maxValueBytes)
 	}
 	return conditionally(op, req)
@@ -67,7 +106,7 @@ func (s *Service) readIncrement(req *keyvaluev1.IncrementRequest) (store.Operati
 	return op, err
 }
 
-// conditionally adds the TTL and the precondition of req to op.
+// conditionally returns op with the TTL and the precondition of req.
 func conditionally(op store.Operation, req interface {
 	GetTtl() *durationpb.Duration
 	GetPrecondition() *keyvaluev1.Precondition
@@ -100,8 +139,8 @@ func writeIncrement(r store.Result) *keyvaluev1.IncrementResponse {
 	return &keyvaluev1.IncrementResponse{Value: r.Sum, Entry: withoutContent(r.Entry)}
 }
 
-// withContent returns the entry's content as text if it is text, and as bytes if not. It is not copied: nobody
-// writes to the values of an engine.
+// withContent returns e with its content: as text if it is valid UTF-8, otherwise as bytes. The content is not copied,
+// because an engine never modifies a value.
 func withContent(e store.Entry) *keyvaluev1.Entry {
 	entry := withoutContent(e)
 	if utf8.Valid(e.Value) {
@@ -121,7 +160,7 @@ func withoutContent(e store.Entry) *keyvaluev1.Entry {
 	}
 }
 
-// timestamp leaves a time that is not set unset.
+// timestamp returns nil for the zero time.
 func timestamp(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil

@@ -1,5 +1,7 @@
-// Package kvservice serves the contract in proto/ from a storage engine: it checks what comes in against the
-// limits, translates between messages and operations, and gives every failure its reason.
+// Package kvservice implements keyvalue.v1.KeyValueService over a storage engine.
+//
+// It validates requests against the limits of the contract, translates between messages and engine operations, and gives
+// every failure its reason.
 package kvservice
 
 import (
@@ -12,18 +14,17 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Config holds what can be set about a service.
+// Config configures a Service.
 type Config struct {
-	// MaxValueBytes is the longest value, in bytes. Zero: 1 MiB.
+	// MaxValueBytes is the maximum length of a value, in bytes. Zero means 1 MiB.
 	MaxValueBytes int
-	// Stopping is done when the service stops: then it ends its watches. Nil: they end with their callers.
+	// Stopping is done when the service stops, which ends its watches. Nil means that only callers end them.
 	Stopping context.Context //nolint:containedctx // it outlives every call
-	// Limiter refuses calls when there are too many. GetStats is not among them: it says how the service is doing.
-	// Nil: none is refused.
+	// Limiter rejects calls under load, except GetStats, which reports the state of the service. Nil means no limit.
 	Limiter *admission.Limiter
 }
 
-// Service implements the contract.
+// Service implements [keyvaluev1connect.KeyValueServiceHandler].
 type Service struct {
 	engine        store.Engine
 	maxValueBytes int
@@ -33,7 +34,7 @@ type Service struct {
 
 var _ keyvaluev1connect.KeyValueServiceHandler = (*Service)(nil)
 
-// New returns a service that keeps its entries in engine.
+// New returns a service that stores its entries in engine.
 func New(engine store.Engine, cfg Config) *Service {
 	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping, limiter: cfg.Limiter}
 	if s.maxValueBytes == 0 {
@@ -72,7 +73,7 @@ func (s *Service) Increment(
 	return call(ctx, s, req, (*Service).readIncrement, writeIncrement)
 }
 
-// call carries out one operation: read it from its message, do it, write its result into a message.
+// call carries out one operation: it reads it from its request, has the engine do it, and writes its response.
 func call[Request, Response any](
 	ctx context.Context, s *Service, req *Request,
 	read func(*Service, *Request) (store.Operation, error), write func(store.Result) *Response,

@@ -25,7 +25,7 @@ import (
 
 type client = keyvaluev1connect.KeyValueServiceClient
 
-// serveEngine serves engine until the test ends and returns its URL.
+// serveEngine serves engine until the test ends and returns the URL.
 func serveEngine(t *testing.T, engine store.Engine, cfg kvservice.Config) string {
 	t.Helper()
 	server := rpc.NewServer(kvservice.New(engine, cfg), rpc.Config{
@@ -40,10 +40,11 @@ func newEngine(t *testing.T) store.Engine {
 	return engine
 }
 
-// overEveryWire runs test against a service of its own for each wire.
+// overEveryWire runs test in parallel over each wire, each against its own service.
 func overEveryWire(t *testing.T, test func(t *testing.T, kv client)) {
 	for _, wire := range wiretest.Wires() {
 		t.Run(wire.Name, func(t *testing.T) {
+			t.Parallel()
 			test(t, wire.Dial(t, serveEngine(t, newEngine(t), kvservice.Config{})))
 		})
 	}
@@ -81,15 +82,16 @@ func wantReason(t *testing.T, what string, err error, want contract.Reason) {
 	}
 }
 
-func TestAValueComesBackAsItWas(t *testing.T) {
+func TestAValueIsReturnedAsWritten(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		for name, req := range map[string]*keyvaluev1.SetRequest{
-			"text":           text("text", "world"),
-			"no text at all": text("empty", ""),
-			"text as bytes":  {Key: "ascii", Content: &keyvaluev1.SetRequest_Data{Data: []byte("world")}},
-			"bytes":          {Key: "bytes", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xff, 0, 0xfe}}},
-			"odd keys":       text("a//b/%2F ?#ü/", "x"),
-			"a megabyte":     text("large", strings.Repeat("x", contract.DefaultValueBytes)),
+			"text":          text("text", "world"),
+			"an empty text": text("empty", ""),
+			"text as bytes": {Key: "ascii", Content: &keyvaluev1.SetRequest_Data{Data: []byte("world")}},
+			"bytes":         {Key: "bytes", Content: &keyvaluev1.SetRequest_Data{Data: []byte{0xff, 0, 0xfe}}},
+			"odd keys":      text("a//b/%2F ?#ü/", "x"),
+			"a megabyte":    text("large", strings.Repeat("x", contract.DefaultValueBytes)),
 		} {
 			t.Run(name, func(t *testing.T) {
 				set := mustSet(t, kv, req)
@@ -104,7 +106,7 @@ func TestAValueComesBackAsItWas(t *testing.T) {
 					t.Errorf("etag = %q, but Set said %q", got.GetEtag(), set.GetEntry().GetEtag())
 				}
 				if again := mustSet(t, kv, req); again.GetCreated() {
-					t.Error("created = true for a key that was there")
+					t.Error("created = true for a key that existed")
 				}
 			})
 		}
@@ -114,6 +116,7 @@ func TestAValueComesBackAsItWas(t *testing.T) {
 func contentOf(e *keyvaluev1.Entry) []byte { return append([]byte(e.GetValue()), e.GetData()...) }
 
 func TestTextIsTextAndBytesAreBytes(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, &keyvaluev1.SetRequest{Key: "a", Content: &keyvaluev1.SetRequest_Data{Data: []byte("é")}})
 		if got, ok := mustGet(t, kv, "a").GetContent().(*keyvaluev1.Entry_Value); !ok || got.Value != "é" {
@@ -126,7 +129,8 @@ func TestTextIsTextAndBytesAreBytes(t *testing.T) {
 	})
 }
 
-func TestDeleteSaysWhetherThereWasAnEntry(t *testing.T) {
+func TestDeleteReportsWhetherTheKeyExisted(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, text("a", "1"))
 		for _, want := range []bool{true, false} {
@@ -141,6 +145,7 @@ func TestDeleteSaysWhetherThereWasAnEntry(t *testing.T) {
 }
 
 func TestTTL(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		req := text("a", "1")
 		req.Ttl = durationpb.New(time.Hour)
@@ -151,12 +156,13 @@ func TestTTL(t *testing.T) {
 		}
 		mustSet(t, kv, text("a", "2"))
 		if e := mustGet(t, kv, "a"); e.GetExpireTime() != nil {
-			t.Errorf("a Set without TTL left one: the entry expires at %v", e.GetExpireTime().AsTime())
+			t.Errorf("a Set without a TTL kept the old one: the entry expires at %v", e.GetExpireTime().AsTime())
 		}
 	})
 }
 
 func TestPreconditions(t *testing.T) {
+	t.Parallel()
 	exists := func(b bool) *keyvaluev1.Precondition {
 		return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: b}}
 	}
@@ -173,8 +179,8 @@ func TestPreconditions(t *testing.T) {
 			want contract.Reason
 		}{
 			{"an old etag", "there", etag(old), contract.ETagMismatch},
-			{"an etag of nobody", "there", etag("nonsense"), contract.ETagMismatch},
-			{"an etag for a key that is not there", "absent", etag(now), contract.ETagMismatch},
+			{"an etag that was never issued", "there", etag("nonsense"), contract.ETagMismatch},
+			{"an etag for a key that does not exist", "absent", etag(now), contract.ETagMismatch},
 			{"must not exist, but does", "there", exists(false), contract.KeyExists},
 			{"must exist, but does not", "absent", exists(true), contract.KeyAbsent},
 			{"no condition in the precondition", "there", &keyvaluev1.Precondition{}, contract.RequestInvalid},
@@ -191,7 +197,7 @@ func TestPreconditions(t *testing.T) {
 					wantReason(t, "Delete", err, test.want)
 				}
 				if got := mustGet(t, kv, "there"); got.GetValue() != "2" || got.GetEtag() != now {
-					t.Errorf("a refused write changed the entry to %v", got)
+					t.Errorf("a rejected write changed the entry to %v", got)
 				}
 			})
 		}
@@ -208,6 +214,7 @@ func TestPreconditions(t *testing.T) {
 }
 
 func TestBadRequestsChangeNothing(t *testing.T) {
+	t.Parallel()
 	ttl := func(d *durationpb.Duration) *keyvaluev1.SetRequest {
 		req := text("a", "changed")
 		req.Ttl = d
@@ -239,22 +246,24 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 			})
 		}
 		if got := mustGet(t, kv, "a"); got.GetValue() != "kept" {
-			t.Errorf("the entry is now %v, want it as it was", got)
+			t.Errorf("the entry is now %v, want it unchanged", got)
 		}
 	})
 }
 
 func TestKeysAtTheEdgeOfTheRules(t *testing.T) {
+	t.Parallel()
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
 	for _, key := range []string{strings.Repeat("k", 1024), "...", ".a", "a./b.", "a b", "/", "//", "é"} {
 		mustSet(t, kv, text(key, key))
 		if got := mustGet(t, kv, key); got.GetKey() != key || got.GetValue() != key {
-			t.Errorf("stored %q and got %v", key, got)
+			t.Errorf("stored %q, got %v", key, got)
 		}
 	}
 }
 
-func TestAMessageTooLargeToReadIsRefused(t *testing.T) {
+func TestAMessageThatIsTooLargeIsRejected(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		_, err := kv.Set(t.Context(), text("a", strings.Repeat("x", contract.MaxRequestBytes(contract.DefaultValueBytes)+1)))
 		if contract.ReasonOf(err) != contract.ValueTooLarge || connect.CodeOf(err) != connect.CodeResourceExhausted {
@@ -264,6 +273,7 @@ func TestAMessageTooLargeToReadIsRefused(t *testing.T) {
 }
 
 func TestBrokenJSONIsExplained(t *testing.T) {
+	t.Parallel()
 	url := serveEngine(t, newEngine(t), kvservice.Config{})
 	kv := wiretest.Wires()[0].Dial(t, url)
 	mustSet(t, kv, text("a", "old"))
@@ -271,11 +281,11 @@ func TestBrokenJSONIsExplained(t *testing.T) {
 		"broken":                    `{"key": "a" "value": "new"}`,
 		"an unknown field":          `{"key": "a", "value": "new", "x": 1}`,
 		"a precondition misspelled": `{"key": "a", "value": "new", "preconditions": {"exists": false}}`,
-		"one within it":             `{"key": "a", "value": "new", "precondition": {"exist": false}}`,
+		"a misspelled member of it": `{"key": "a", "value": "new", "precondition": {"exist": false}}`,
 		"a wrong type":              `{"key": 1, "value": "new"}`,
-		"a member twice":            `{"key": "a", "value": "new", "key": "a"}`,
+		"a duplicate member":        `{"key": "a", "value": "new", "key": "a"}`,
 		"invalid UTF-8":             "{\"key\": \"a\", \"value\": \"\xff\"}",
-		"garbage behind":            `{"key": "a", "value": "new"} x`,
+		"trailing garbage":          `{"key": "a", "value": "new"} x`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			res, err := http.Post(url+keyvaluev1connect.KeyValueServiceSetProcedure, "application/json", strings.NewReader(body))
@@ -289,17 +299,18 @@ func TestBrokenJSONIsExplained(t *testing.T) {
 			}
 			for _, want := range []string{"invalid_argument", "REQUEST_INVALID", "(line 1:"} {
 				if !strings.Contains(string(answer), want) {
-					t.Errorf("the answer is %s, want it to have %q", answer, want)
+					t.Errorf("the response is %s, want %q in it", answer, want)
 				}
 			}
 		})
 	}
 	if got := mustGet(t, kv, "a").GetValue(); got != "old" {
-		t.Errorf("afterwards the value is %q, want that of before", got)
+		t.Errorf("afterwards the value is %q, want it unchanged", got)
 	}
 }
 
-func TestADeadlineOfTheCallerIsKept(t *testing.T) {
+func TestTheDeadlineOfTheCallerIsRespected(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 		defer cancel()
@@ -310,7 +321,7 @@ func TestADeadlineOfTheCallerIsKept(t *testing.T) {
 	})
 }
 
-// faulty is an engine whose every operation ends as do says.
+// faulty is an engine whose every operation fails with the error of do.
 type faulty struct {
 	store.Engine
 	do func() error
@@ -320,11 +331,12 @@ func (f faulty) Do(context.Context, store.Operation) (store.Result, error) {
 	return store.Result{}, f.do()
 }
 
-func TestAnEngineThatPanicsOrFailsKeepsItsCauseToItself(t *testing.T) {
+func TestTheCauseOfAnInternalErrorIsHidden(t *testing.T) {
+	t.Parallel()
 	for name, do := range map[string]func() error{
 		"a panic": func() error { panic("secret cause") },
-		"an error that no one expected": func() error {
-			return &store.BatchError{Err: http.ErrBodyNotAllowed} // stands for anything unknown
+		"an unknown error": func() error {
+			return &store.BatchError{Err: http.ErrBodyNotAllowed} // any error that kvservice does not know
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -339,7 +351,8 @@ func TestAnEngineThatPanicsOrFailsKeepsItsCauseToItself(t *testing.T) {
 	}
 }
 
-func TestEnginesErrorsHaveReasons(t *testing.T) {
+func TestErrorsOfEnginesHaveReasons(t *testing.T) {
+	t.Parallel()
 	for err, want := range map[error]contract.Reason{
 		store.ErrFull:            contract.StoreFull,
 		store.ErrUnavailable:     contract.ServiceUnavailable,
@@ -351,6 +364,6 @@ func TestEnginesErrorsHaveReasons(t *testing.T) {
 	} {
 		url := serveEngine(t, faulty{newEngine(t), func() error { return err }}, kvservice.Config{})
 		_, got := wiretest.Wires()[0].Dial(t, url).Set(t.Context(), text("a", "1"))
-		wantReason(t, "Set on an engine that says "+err.Error(), got, want)
+		wantReason(t, "Set on an engine that fails with "+err.Error(), got, want)
 	}
 }

@@ -13,24 +13,24 @@ import (
 	"key-value/kvservice/store"
 )
 
-// checkKey returns an error with reason KEY_INVALID for anything that is not a key.
+// checkKey returns an error with reason KEY_INVALID if key is not a valid key.
 func checkKey(key string) error {
 	switch {
 	case key == "":
-		return contract.KeyInvalid.Errorf("the key is empty; a key has 1 to %d bytes", contract.MaxKeyBytes)
+		return contract.KeyInvalid.Errorf("empty key: want 1 to %d bytes", contract.MaxKeyBytes)
 	case len(key) > contract.MaxKeyBytes:
-		return contract.KeyInvalid.Errorf("the key has %d bytes; a key has 1 to %d", len(key), contract.MaxKeyBytes)
+		return contract.KeyInvalid.Errorf("key too long: %d bytes, want at most %d", len(key), contract.MaxKeyBytes)
 	case !utf8.ValidString(key):
-		return contract.KeyInvalid.Errorf("the key is not valid UTF-8")
+		return contract.KeyInvalid.Errorf("invalid key: want valid UTF-8")
 	case strings.ContainsFunc(key, unicode.IsControl):
-		return contract.KeyInvalid.Errorf("the key holds a control character, at byte %d", strings.IndexFunc(key, unicode.IsControl))
+		return contract.KeyInvalid.Errorf("invalid key: control character at byte %d", strings.IndexFunc(key, unicode.IsControl))
 	case hasDotSegment(key):
-		return contract.KeyInvalid.Errorf(`the key has a path segment "." or "..", which many clients rewrite`)
+		return contract.KeyInvalid.Errorf(`invalid key: a path segment must not be "." or "..", because many clients rewrite those`)
 	}
 	return nil
 }
 
-// hasDotSegment reports whether "." or ".." stands alone between slashes or at an end of key.
+// hasDotSegment reports whether one of the slash-separated segments of key is "." or "..".
 func hasDotSegment(key string) bool {
 	if strings.IndexByte(key, '.') < 0 {
 		return false
@@ -43,34 +43,34 @@ func hasDotSegment(key string) bool {
 	return false
 }
 
-// checkPrefix accepts what some key could begin with, and the empty prefix.
+// checkPrefix returns an error with reason KEY_INVALID if no key can begin with prefix.
 func checkPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
 	}
 	if len(prefix) > contract.MaxKeyBytes {
-		return contract.KeyInvalid.Errorf("the prefix has %d bytes; a key has at most %d", len(prefix), contract.MaxKeyBytes)
+		return contract.KeyInvalid.Errorf("prefix too long: %d bytes, want at most %d", len(prefix), contract.MaxKeyBytes)
 	}
 	if !utf8.ValidString(prefix) || strings.ContainsFunc(prefix, unicode.IsControl) {
-		return contract.KeyInvalid.Errorf("no key begins with this prefix: keys are UTF-8 without control characters")
+		return contract.KeyInvalid.Errorf("invalid prefix: want UTF-8 without control characters")
 	}
 	return nil
 }
 
-// readTTL returns the TTL, and zero for an entry that never expires.
+// readTTL returns the TTL, or zero for an entry that never expires.
 func readTTL(ttl *durationpb.Duration) (time.Duration, error) {
 	if ttl == nil {
 		return 0, nil
 	}
-	d := ttl.AsDuration() // saturates, so that what overflows is too long
+	d := ttl.AsDuration() // saturates, so an overflow exceeds the maximum
 	if ttl.CheckValid() != nil || d <= 0 || d > contract.MaxTTL {
-		return 0, contract.TTLInvalid.Errorf("a TTL is more than 0 and at most 10 years (%.0f hours); leave it out for none",
+		return 0, contract.TTLInvalid.Errorf("invalid TTL: want more than 0 and at most 10 years (%.0f hours), or no TTL for an entry that never expires",
 			contract.MaxTTL.Hours())
 	}
 	return d, nil
 }
 
-// readPrecondition turns an etag that this service never made into one that never matches.
+// readPrecondition returns the precondition in p. An etag that this service never made is valid and never matches.
 func readPrecondition(p *keyvaluev1.Precondition) (store.Precondition, error) {
 	if p == nil {
 		return store.Precondition{}, nil
@@ -84,10 +84,10 @@ func readPrecondition(p *keyvaluev1.Precondition) (store.Precondition, error) {
 	case *keyvaluev1.Precondition_Etag:
 		if kind.Etag == "" || strings.Contains(kind.Etag, `"`) {
 			return store.Precondition{}, contract.RequestInvalid.Errorf(
-				"precondition.etag takes an etag as a message carries it, without quotes, and not an empty one")
+				"invalid precondition.etag %q: want an etag without quotes, as in a response message", kind.Etag)
 		}
 		version, _ := store.ParseVersion(kind.Etag)
 		return store.IfVersion(version), nil
 	}
-	return store.Precondition{}, contract.RequestInvalid.Errorf("the precondition is empty: set etag or exists")
+	return store.Precondition{}, contract.RequestInvalid.Errorf("empty precondition: set etag or exists")
 }

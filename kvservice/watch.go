@@ -44,7 +44,7 @@ func (s *Service) Watch(
 	}
 }
 
-// watchEnded tells a watch that ended because the service stops from one whose caller went away.
+// watchEnded returns the error of a watch that ended with err, which differs if it ended because the service is stopping.
 func (s *Service) watchEnded(watch store.WatchRequest, err error) error {
 	if s.stopping.Err() != nil {
 		return contract.ServiceUnavailable.Errorf("the service is stopping; resume from the last resume_token")
@@ -55,7 +55,7 @@ func (s *Service) watchEnded(watch store.WatchRequest, err error) error {
 func readWatch(req *keyvaluev1.WatchRequest) (store.WatchRequest, error) {
 	watch := store.WatchRequest{Snapshot: req.GetSnapshot()}
 	if req.GetResumeToken() != "" && watch.Snapshot {
-		return watch, contract.RequestInvalid.Errorf("set resume_token to continue or snapshot to start over, not both")
+		return watch, contract.RequestInvalid.Errorf("resume_token and snapshot are mutually exclusive: set resume_token to continue, or snapshot to start over")
 	}
 	var ok bool
 	if watch.Resume, ok = parseResumeToken(req.GetResumeToken()); !ok {
@@ -69,7 +69,7 @@ func readWatch(req *keyvaluev1.WatchRequest) (store.WatchRequest, error) {
 		watch.Prefix = target.Prefix
 		return watch, checkPrefix(target.Prefix)
 	}
-	return watch, contract.RequestInvalid.Errorf("nothing to watch: set key, or prefix, which may be empty for all keys")
+	return watch, contract.RequestInvalid.Errorf("nothing to watch: set key or prefix; an empty prefix means all keys")
 }
 
 var eventTypes = map[store.EventType]keyvaluev1.Event_Type{
@@ -92,8 +92,8 @@ func writeEvent(e store.Event) *keyvaluev1.WatchResponse {
 	return &keyvaluev1.WatchResponse{Event: event, ResumeToken: resumeToken(e.Token)}
 }
 
-// resumeToken returns an engine's token with its CRC-32 behind it. A token that was cut short or changed on its way may
-// be one that the engine made for another event, from where a watch would miss or repeat changes.
+// resumeToken returns an engine's token followed by its CRC-32. Without the checksum, a truncated or altered token could
+// be a valid token of another event, and a watch resumed from it would miss or repeat changes.
 func resumeToken(token string) string {
 	if token == "" {
 		return ""
@@ -104,7 +104,7 @@ func resumeToken(token string) string {
 	return string(hex.AppendEncode(append(text, '-'), sum[:]))
 }
 
-// parseResumeToken returns the engine's token: "" if there is none.
+// parseResumeToken returns the engine's token in token, or "" if token is empty. It reports false if token is damaged.
 func parseResumeToken(token string) (string, bool) {
 	if token == "" {
 		return "", true

@@ -20,7 +20,7 @@ func key(k string) *keyvaluev1.WatchRequest {
 	return &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Key{Key: k}}
 }
 
-// watch opens a watch that the end of the test closes.
+// watch opens a watch and closes it when the test ends.
 func watch(t *testing.T, kv client, req *keyvaluev1.WatchRequest) keyvaluev1connect.KeyValueServiceWatchClientStream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -32,7 +32,7 @@ func watch(t *testing.T, kv client, req *keyvaluev1.WatchRequest) keyvaluev1conn
 	return stream
 }
 
-// next returns the next event as "TYPE key=value", and the token to resume behind it.
+// next returns the next event as "TYPE key=value", and its resume token.
 func next(t *testing.T, stream keyvaluev1connect.KeyValueServiceWatchClientStream) (string, string) {
 	t.Helper()
 	res, err := stream.Receive()
@@ -62,6 +62,7 @@ func wantEvents(t *testing.T, stream keyvaluev1connect.KeyValueServiceWatchClien
 }
 
 func TestAWatchDeliversChangesInOrderAndResumes(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, text("a/0", "before"))
 		w := watch(t, kv, prefix("a/"))
@@ -81,7 +82,8 @@ func TestAWatchDeliversChangesInOrderAndResumes(t *testing.T) {
 	})
 }
 
-func TestAWatchOfOneKeyHearsOfNoOther(t *testing.T) {
+func TestAWatchOfOneKeyIgnoresOthers(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		w := watch(t, kv, key("a"))
 		wantEvents(t, w, "SYNC")
@@ -92,6 +94,7 @@ func TestAWatchOfOneKeyHearsOfNoOther(t *testing.T) {
 }
 
 func TestASnapshotComesBeforeTheChanges(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		for i := range 3 {
 			mustSet(t, kv, text(fmt.Sprint("a/", i), "x"))
@@ -108,7 +111,8 @@ func TestASnapshotComesBeforeTheChanges(t *testing.T) {
 	})
 }
 
-func TestBadWatchesAreRefused(t *testing.T) {
+func TestInvalidWatchesAreRejected(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		both, forged := prefix(""), prefix("")
 		both.Snapshot, both.ResumeToken = true, "x"
@@ -121,7 +125,7 @@ func TestBadWatchesAreRefused(t *testing.T) {
 			"an empty key":             {key(""), contract.KeyInvalid},
 			"a prefix that no key has": {prefix("\x00"), contract.KeyInvalid},
 			"a snapshot and a token":   {both, contract.RequestInvalid},
-			"a token that nobody made": {forged, contract.RequestInvalid},
+			"a forged token":           {forged, contract.RequestInvalid},
 		} {
 			t.Run(name, func(t *testing.T) {
 				_, err := watch(t, kv, test.req).Receive()
@@ -132,8 +136,10 @@ func TestBadWatchesAreRefused(t *testing.T) {
 }
 
 func TestAWatchEndsWhenTheServiceStops(t *testing.T) {
+	t.Parallel()
 	for _, wire := range wiretest.Wires() {
 		t.Run(wire.Name, func(t *testing.T) {
+			t.Parallel()
 			stopping, stop := context.WithCancel(context.Background())
 			defer stop()
 			kv := wire.Dial(t, serveEngine(t, newEngine(t), kvservice.Config{Stopping: stopping}))
@@ -147,6 +153,7 @@ func TestAWatchEndsWhenTheServiceStops(t *testing.T) {
 }
 
 func TestStatsCountWhatHappened(t *testing.T) {
+	t.Parallel()
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, text("a", "1"))
 		mustGet(t, kv, "a")

@@ -52,7 +52,7 @@ func TestIncrementThatCannotBeDone(t *testing.T) {
 		{"one more than 64 bits as a string", `{"key":"n","delta":"9223372036854775808"}`, 400, "REQUEST_INVALID", "64-bit"},
 		{"an initial that is none", `{"key":"n","delta":1,"initial":"x"}`, 400, "REQUEST_INVALID", "/initial"},
 		{"a TTL that is none", `{"key":"n","delta":1,"ttl":"x"}`, 400, "TTL_INVALID", `"x"`},
-		{"no key", `{"delta":1}`, 400, "KEY_INVALID", "empty"},
+		{"no key", `{"delta":1}`, 400, "KEY_INVALID", "Empty key"},
 		{"an unknown member", `{"key":"n","delta":1,"by":1}`, 400, "REQUEST_INVALID", "/by"},
 		{"a value that is text", `{"key":"hello","delta":1}`, 409, "NOT_AN_INTEGER", "hello"},
 		{"a sum that does not fit", `{"key":"max","delta":1}`, 409, "INTEGER_OVERFLOW", "max"},

@@ -147,7 +147,7 @@ func TestWatchThatIsRefused(t *testing.T) {
 	}{
 		{"nothing to watch", "", nil, 400, "REQUEST_INVALID", "set key, or set prefix"},
 		{"a key and a prefix", "?key=a&prefix=a", nil, 400, "REQUEST_INVALID", "Both key and prefix"},
-		{"an empty key", "?key=", nil, 400, "KEY_INVALID", "empty"},
+		{"an empty key", "?key=", nil, 400, "KEY_INVALID", "Empty key"},
 		{"a key that is not UTF-8", "?key=%FF", nil, 400, "KEY_INVALID", "key"},
 		{"a prefix that no key has", "?prefix=%00", nil, 400, "KEY_INVALID", "prefix"},
 		{"a snapshot that may be", "?prefix=&snapshot=maybe", nil, 400, "REQUEST_INVALID", `"maybe"`},

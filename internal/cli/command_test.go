@@ -57,7 +57,7 @@ func TestClientCommandsOneAfterTheOther(t *testing.T) {
 		{"ls --timeout 1ns", "", wants{5, "", `kv: no answer within 1ns: .*unavailable\n`}},
 		{"ls --timeout 0s", "", wants{2, "", `kv: --timeout 0s: .*\n`}},
 
-		{"set a/1 two --create-only", "", wants{6, "", `kv: .*exists already\n`}},
+		{"set a/1 two --create-only", "", wants{6, "", `kv: .*already exists\n`}},
 		{"set c two --if-exists", "", wants{6, "", `kv: .*does not exist\n`}},
 		{"set a/1 two --if-match wrong", "", wants{6, "", `kv: .*expected etag\n`}},
 		{"set a/1 two --if-exists", "", wants{}},

@@ -100,7 +100,7 @@ func TestAWatchThatCannotBegin(t *testing.T) {
 	check(t, env, "", "watch", wants{2, "", `kv: say what to watch: .*\n`})
 	check(t, env, "", "watch a --prefix b", wants{2, "", `kv: say what to watch: .*\n`})
 	check(t, env, "", "watch a --snapshot --resume b", wants{2, "", `kv: --snapshot and --resume exclude .*\n`})
-	check(t, env, "", "watch a --resume forged", wants{1, "", `kv: resume_token .*\n`})
+	check(t, env, "", "watch a --resume forged", wants{1, "", `kv: invalid resume_token: .*\n`})
 	check(t, env, "", "watch a --resume 1y2p0ij32e8e7-1", wants{1, "", `kv: .*\n`})
 	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "watch a", wants{4, "", `kv: .*\n`})
 	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "watch a", wants{5, "", `kv: .*\n`})

@@ -35,7 +35,7 @@ func TestEveryRouteIsThere(t *testing.T) {
 }
 
 func TestEveryReasonIsThere(t *testing.T) {
-	source, err := os.ReadFile("../reason/reason.go")
+	source, err := os.ReadFile("../contract/reason.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,26 +22,26 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A key and what is stored under it.
+// A key and its content.
 type Entry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key: 1 to 1,024 bytes of UTF-8 without control characters, and without a path segment that
 	// is "." or "..".
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// What is stored. Content that is valid UTF-8 always comes back as value and anything else as data,
-	// however it was written. Unset where the content was not asked for or is not echoed.
+	// The content. Valid UTF-8 is always returned as value and anything else as data, however it was
+	// written. Unset in responses that do not include the content.
 	//
 	// Types that are valid to be assigned to Content:
 	//
 	//	*Entry_Value
 	//	*Entry_Data
 	Content isEntry_Content `protobuf_oneof:"content"`
-	// Names this version of the entry, without quotes. Opaque, and never used again: not for another
-	// write, not after the key was deleted, and not after the service was restarted.
+	// Identifies this version of the entry, without quotes. Opaque and never reused: not by a later write,
+	// not after the key is deleted, and not after the service restarts.
 	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	// When this version was written.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// When the entry expires. Unset: never.
+	// When the entry expires. Unset if it never expires.
 	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -148,11 +148,10 @@ func (*Entry_Value) isEntry_Content() {}
 
 func (*Entry_Data) isEntry_Content() {}
 
-// A condition that is checked together with the write it guards, in one step.
+// A condition on an entry that is checked atomically with the write it guards.
 type Precondition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The condition. A precondition in which none is set fails with INVALID_ARGUMENT and reason
-	// REQUEST_INVALID.
+	// The condition. Required; otherwise the call fails with INVALID_ARGUMENT and reason REQUEST_INVALID.
 	//
 	// Types that are valid to be assigned to Kind:
 	//
@@ -223,13 +222,14 @@ type isPrecondition_Kind interface {
 }
 
 type Precondition_Etag struct {
-	// The entry must exist in just this version. Otherwise ABORTED, reason ETAG_MISMATCH.
+	// The entry must exist in exactly this version. Otherwise the call fails with ABORTED and reason
+	// ETAG_MISMATCH.
 	Etag string `protobuf:"bytes,1,opt,name=etag,proto3,oneof"`
 }
 
 type Precondition_Exists struct {
-	// True: the key must exist, otherwise ABORTED with reason KEY_ABSENT. False: it must not exist,
-	// otherwise ALREADY_EXISTS with reason KEY_EXISTS.
+	// If true, the key must exist; otherwise the call fails with ABORTED and reason KEY_ABSENT. If false,
+	// the key must not exist; otherwise the call fails with ALREADY_EXISTS and reason KEY_EXISTS.
 	Exists bool `protobuf:"varint,2,opt,name=exists,proto3,oneof"`
 }
 

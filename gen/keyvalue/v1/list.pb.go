@@ -24,14 +24,14 @@ const (
 // The request of List.
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the keys must begin with. Empty: every key.
+	// The prefix of the keys to list. If empty, all keys.
 	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// The most entries to return. Zero means 100, and more than 1,000 means 1,000 (AIP-158). A page may have
-	// fewer and not be the last, because it is bounded in bytes too: 8 MiB, or one entry.
+	// The maximum number of entries to return. Zero means 100, and more than 1,000 means 1,000 (AIP-158). A
+	// page may have fewer without being the last, because its content is limited to about 8 MiB as well.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the page before, with the same prefix. Empty: the first page.
+	// The next_page_token of the previous page, with the same prefix. If empty, the first page.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Whether to leave the entries' content out.
+	// Whether to omit the content of the entries.
 	KeysOnly      bool `protobuf:"varint,4,opt,name=keys_only,json=keysOnly,proto3" json:"keys_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -100,7 +100,7 @@ type ListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entries, in byte order of their keys.
 	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// What to send as page_token for the next page. Empty: this was the last.
+	// The page_token of the next page. Empty if this is the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

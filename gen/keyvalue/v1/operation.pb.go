@@ -119,8 +119,8 @@ type SetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key to write.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// What to store. It must be set; for an empty string, set value to "". By default at most 1 MiB, and
-	// then the call fails with reason VALUE_TOO_LARGE.
+	// The content to store. Required; for an empty value, set value to "". Content over the limit of the
+	// server, by default 1 MiB, fails with reason VALUE_TOO_LARGE.
 	//
 	// Types that are valid to be assigned to Content:
 	//
@@ -128,9 +128,9 @@ type SetRequest struct {
 	//	*SetRequest_Data
 	Content isSetRequest_Content `protobuf_oneof:"content"`
 	// How long the entry lives, from now: more than zero and at most 10 years (87,600 hours).
-	// Unset: for ever, whatever TTL the entry had before.
+	// If unset, the entry never expires, whatever TTL it had before.
 	Ttl *durationpb.Duration `protobuf:"bytes,4,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	// What must hold for the write to happen. Unset: it always happens.
+	// What must hold for the write to happen. If unset, it always happens.
 	Precondition  *Precondition `protobuf:"bytes,5,opt,name=precondition,proto3" json:"precondition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -235,7 +235,7 @@ type SetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The entry as written, without its content.
 	Entry *Entry `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
-	// Whether the key did not exist before.
+	// Whether this call created the key.
 	Created       bool `protobuf:"varint,2,opt,name=created,proto3" json:"created,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -290,7 +290,7 @@ type DeleteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key to remove.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// What must hold for the entry to be removed. Unset: it is removed if it is there.
+	// What must hold for the entry to be removed. If unset, it is removed if it exists.
 	Precondition  *Precondition `protobuf:"bytes,2,opt,name=precondition,proto3" json:"precondition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -343,7 +343,7 @@ func (x *DeleteRequest) GetPrecondition() *Precondition {
 // The response of Delete.
 type DeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether there was an entry to remove.
+	// Whether an entry was removed.
 	Deleted       bool `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -391,9 +391,9 @@ type TouchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key whose TTL to change.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// How long the entry lives, from now: more than zero and at most 10 years. Unset: for ever.
+	// How long the entry lives, from now: more than zero and at most 10 years. If unset, it never expires.
 	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
-	// What must hold for the TTL to change. Unset: that the key exists.
+	// What must hold for the TTL to change. If unset, the key must exist.
 	Precondition  *Precondition `protobuf:"bytes,3,opt,name=precondition,proto3" json:"precondition,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -453,7 +453,7 @@ func (x *TouchRequest) GetPrecondition() *Precondition {
 // The response of Touch.
 type TouchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The entry as it is now, without its content.
+	// The updated entry, without its content.
 	Entry         *Entry `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -501,12 +501,13 @@ type IncrementRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key to add to.
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// How much to add; may be negative. Zero reads the number, and still makes a new version of it.
+	// The number to add, which may be negative. Zero returns the current number, and still creates a new
+	// version of the entry.
 	Delta int64 `protobuf:"zigzag64,2,opt,name=delta,proto3" json:"delta,omitempty"`
-	// The number to start from if the key does not exist; delta is then added to it.
+	// The number to which delta is added if the key does not exist.
 	Initial int64 `protobuf:"varint,3,opt,name=initial,proto3" json:"initial,omitempty"`
-	// How long the entry lives if this call creates it: more than zero and at most 10 years. Unset: for
-	// ever. An entry that exists keeps its TTL.
+	// How long the entry lives if this call creates it: more than zero and at most 10 years. If unset, it
+	// never expires. An existing entry keeps its TTL.
 	Ttl           *durationpb.Duration `protobuf:"bytes,4,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -573,9 +574,9 @@ func (x *IncrementRequest) GetTtl() *durationpb.Duration {
 // The response of Increment.
 type IncrementResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The sum, which is now stored.
+	// The sum, which is the new content of the entry.
 	Value int64 `protobuf:"varint,1,opt,name=value,proto3" json:"value,omitempty"`
-	// The entry as it is now, without its content.
+	// The updated entry, without its content.
 	Entry         *Entry `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -628,7 +629,7 @@ func (x *IncrementResponse) GetEntry() *Entry {
 // One operation of a batch.
 type Operation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operation, as the request of its own RPC.
+	// The operation, as the request of the method of the same name. Exactly one must be set.
 	//
 	// Types that are valid to be assigned to Operation:
 	//
@@ -763,10 +764,10 @@ func (*Operation_Touch) isOperation_Operation() {}
 
 func (*Operation_Increment) isOperation_Operation() {}
 
-// What became of one operation of a batch.
+// The result of one operation of a batch.
 type OperationResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The response that the operation's own RPC would have given, or its error.
+	// The response of the method of the same name, or the error of the operation.
 	//
 	// Types that are valid to be assigned to Result:
 	//
@@ -918,14 +919,14 @@ func (*OperationResult_Increment) isOperationResult_Result() {}
 
 func (*OperationResult_Error) isOperationResult_Result() {}
 
-// The error of one operation: what the call would have failed with, had it been a call of its own.
+// The error of one operation: the same that a separate call would have failed with.
 type OperationError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The status code in lower case, such as "not_found".
 	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	// What went wrong, for a person to read.
+	// A human-readable description of the error.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// ErrorInfo.reason, such as "KEY_NOT_FOUND". Empty if the error has none.
+	// ErrorInfo.reason, such as "KEY_NOT_FOUND". Empty if the error has no reason.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// ErrorInfo.metadata.
 	Metadata      map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -994,12 +995,12 @@ func (x *OperationError) GetMetadata() map[string]string {
 // The request of Batch.
 type BatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The operations, at least 1 and at most 1,000.
+	// The operations, from 1 to 1,000.
 	Operations []*Operation `protobuf:"bytes,1,rep,name=operations,proto3" json:"operations,omitempty"`
 	// Whether all operations take effect at one instant, or none does.
 	Atomic bool `protobuf:"varint,2,opt,name=atomic,proto3" json:"atomic,omitempty"`
-	// The most content that the gets return in all, in bytes. Zero, or more than 8 MiB: 8 MiB. A get whose
-	// value does not fit any more fails with INVALID_ARGUMENT and reason BATCH_TOO_LARGE.
+	// The maximum total content of all gets, in bytes. Zero, or more than 8 MiB, means 8 MiB. A get whose
+	// value exceeds the remainder fails with INVALID_ARGUMENT and reason BATCH_TOO_LARGE.
 	MaxContentBytes int32 `protobuf:"varint,3,opt,name=max_content_bytes,json=maxContentBytes,proto3" json:"max_content_bytes,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache

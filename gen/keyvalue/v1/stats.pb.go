@@ -60,30 +60,30 @@ func (*GetStatsRequest) Descriptor() ([]byte, []int) {
 	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{0}
 }
 
-// The response of GetStats. Counts are since the engine was started.
+// The response of GetStats. Counters start at zero when the engine starts.
 type GetStatsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many entries there are; expired ones do not count.
+	// The number of entries, without expired ones.
 	Keys int64 `protobuf:"varint,1,opt,name=keys,proto3" json:"keys,omitempty"`
-	// What the entries take in memory, in bytes, with the structures that hold them.
+	// The memory that the entries and the structures around them take, in bytes.
 	MemoryBytes int64 `protobuf:"varint,2,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	// What memory_bytes may reach, in bytes. Zero: no limit.
+	// The limit of memory_bytes, in bytes. Zero means no limit.
 	MaxMemoryBytes int64 `protobuf:"varint,3,opt,name=max_memory_bytes,json=maxMemoryBytes,proto3" json:"max_memory_bytes,omitempty"`
-	// Reads that found their key.
+	// Reads of keys that existed.
 	Hits int64 `protobuf:"varint,4,opt,name=hits,proto3" json:"hits,omitempty"`
-	// Reads that did not.
+	// Reads of keys that did not exist.
 	Misses int64 `protobuf:"varint,5,opt,name=misses,proto3" json:"misses,omitempty"`
-	// Entries removed because their TTL had elapsed.
+	// Entries removed because their TTL elapsed.
 	Expirations int64 `protobuf:"varint,6,opt,name=expirations,proto3" json:"expirations,omitempty"`
-	// Entries removed to make room.
+	// Entries evicted to free memory.
 	Evictions int64 `protobuf:"varint,7,opt,name=evictions,proto3" json:"evictions,omitempty"`
-	// Watches that are open.
+	// Open watches.
 	Watchers int64 `protobuf:"varint,8,opt,name=watchers,proto3" json:"watchers,omitempty"`
-	// When the engine was started.
+	// When the engine started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// How long the engine has been up.
+	// How long the engine has been running.
 	Uptime *durationpb.Duration `protobuf:"bytes,10,opt,name=uptime,proto3" json:"uptime,omitempty"`
-	// What the engine promises.
+	// The guarantees of the engine.
 	Guarantees    *Guarantees `protobuf:"bytes,11,opt,name=guarantees,proto3" json:"guarantees,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -196,18 +196,19 @@ func (x *GetStatsResponse) GetGuarantees() *Guarantees {
 	return nil
 }
 
-// What a storage engine promises.
+// The guarantees of a storage engine.
 type Guarantees struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The engine's name, such as "memory".
 	Engine string `protobuf:"bytes,1,opt,name=engine,proto3" json:"engine,omitempty"`
 	// Whether operations on one key, and atomic batches, are linearizable while no node fails.
 	Linearizable bool `protobuf:"varint,2,opt,name=linearizable,proto3" json:"linearizable,omitempty"`
-	// Whether they stay so when a node fails and another takes over, and acknowledged writes survive it.
+	// Whether they remain linearizable, and acknowledged writes survive, when a node fails and another takes
+	// over.
 	LinearizableAcrossFailover bool `protobuf:"varint,3,opt,name=linearizable_across_failover,json=linearizableAcrossFailover,proto3" json:"linearizable_across_failover,omitempty"`
-	// Whether an atomic batch may hold any keys. False: only keys that the engine keeps together.
+	// Whether an atomic batch may contain any keys. If false, only keys that the engine stores together.
 	AtomicAcrossKeys bool `protobuf:"varint,4,opt,name=atomic_across_keys,json=atomicAcrossKeys,proto3" json:"atomic_across_keys,omitempty"`
-	// Whether entries outlive a restart of the engine.
+	// Whether entries survive a restart of the engine.
 	Durable       bool `protobuf:"varint,5,opt,name=durable,proto3" json:"durable,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -21,23 +21,23 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// What kind of change it was.
+// The kinds of events.
 type Event_Type int32
 
 const (
 	// Never sent.
 	Event_TYPE_UNSPECIFIED Event_Type = 0
-	// The entry was written, or its TTL changed. The event carries the whole entry.
+	// The entry was written, or its TTL changed. The event has the whole entry.
 	Event_TYPE_PUT Event_Type = 1
-	// The entry was deleted. The event carries its key alone.
+	// The entry was deleted. The event has only its key.
 	Event_TYPE_DELETE Event_Type = 2
-	// The entry's TTL elapsed. The event carries its key alone.
+	// The TTL of the entry elapsed. The event has only its key.
 	Event_TYPE_EXPIRE Event_Type = 3
-	// The entry was removed to make room. The event carries its key alone.
+	// The entry was evicted to free memory. The event has only its key.
 	Event_TYPE_EVICT Event_Type = 4
-	// All that happened before has been delivered. It ends a snapshot, begins a watch without one, and
-	// comes every 15 s or so to a watch that has nothing else to say while other keys change, so that its
-	// resume_token does not grow too old. The event has no entry.
+	// All earlier changes have been delivered. A SYNC ends a snapshot and begins a watch without one. It is
+	// also sent about every 15 s while only keys outside the watch change, so that the resume_token stays
+	// recent enough. The event has no entry.
 	Event_TYPE_SYNC Event_Type = 5
 )
 
@@ -91,19 +91,19 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 // The request of Watch.
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What to watch. It must be set.
+	// What to watch. Required.
 	//
 	// Types that are valid to be assigned to Target:
 	//
 	//	*WatchRequest_Key
 	//	*WatchRequest_Prefix
 	Target isWatchRequest_Target `protobuf_oneof:"target"`
-	// The resume_token of the last event received: the watch continues right after it. Empty: the watch
+	// The resume_token of the last event received; the watch continues right after it. If empty, the watch
 	// starts now, or with a snapshot.
 	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	// Whether to begin with the entries that exist, as events of type PUT, followed by one of type SYNC. What changes
-	// while they are read may follow before the SYNC, as events of its type: the last event of a key is what counts.
-	// Not together with resume_token.
+	// Whether to begin with a snapshot: the existing entries as events of type PUT, then one event of type
+	// SYNC. Changes made during the snapshot may arrive before the SYNC, as events of their own type; the last
+	// event of a key counts. Mutually exclusive with resume_token.
 	Snapshot      bool `protobuf:"varint,4,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -188,7 +188,7 @@ type WatchRequest_Key struct {
 }
 
 type WatchRequest_Prefix struct {
-	// All keys that begin with this; all keys if it is empty.
+	// All keys with this prefix. If empty, all keys.
 	Prefix string `protobuf:"bytes,2,opt,name=prefix,proto3,oneof"`
 }
 
@@ -199,10 +199,10 @@ func (*WatchRequest_Prefix) isWatchRequest_Target() {}
 // One message of a Watch stream.
 type WatchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What happened.
+	// The event.
 	Event *Event `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
-	// Continues the watch right after this event. Opaque. Empty within a snapshot, which cannot be resumed
-	// in its middle.
+	// A token that resumes the watch right after this event. Opaque. Empty within a snapshot, which cannot be
+	// resumed partway.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -252,12 +252,12 @@ func (x *WatchResponse) GetResumeToken() string {
 	return ""
 }
 
-// One change.
+// A change to an entry, or a SYNC.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The kind of change.
+	// The kind of event.
 	Type Event_Type `protobuf:"varint,1,opt,name=type,proto3,enum=keyvalue.v1.Event_Type" json:"type,omitempty"`
-	// The entry; see Type for how much of it.
+	// The entry. Type says which fields are set.
 	Entry         *Entry `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

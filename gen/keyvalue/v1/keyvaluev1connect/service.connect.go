@@ -118,53 +118,55 @@ var (
 type KeyValueServiceClient interface {
 	// Reads an entry.
 	//
-	// Fails with NOT_FOUND (KEY_NOT_FOUND). Over Connect it can be called by HTTP GET; the response then
-	// has an ETag header, and a request with a matching If-None-Match is answered by 304 Not Modified.
+	// Fails with NOT_FOUND (KEY_NOT_FOUND). The Connect protocol allows HTTP GET for this method. The
+	// response then has an ETag header, and a matching If-None-Match yields 304 Not Modified.
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
-	// Writes an entry, whether or not the key exists, unless a precondition says otherwise.
+	// Writes an entry. Creates the key or replaces its entry, unless a precondition forbids it.
 	//
 	// Fails with INVALID_ARGUMENT (VALUE_INVALID, VALUE_TOO_LARGE, TTL_INVALID, REQUEST_INVALID), with
 	// RESOURCE_EXHAUSTED (STORE_FULL), and as described on Precondition. A failed Set changes nothing.
 	Set(context.Context, *v1.SetRequest) (*v1.SetResponse, error)
 	// Removes an entry.
 	//
-	// Deleting a key that is not there succeeds and says so. Fails as described on Precondition if one is
-	// set and does not hold; then nothing changes.
+	// Deleting a key that does not exist succeeds, and the response says so. Fails as described on
+	// Precondition if one is set and does not hold; then nothing changes.
 	Delete(context.Context, *v1.DeleteRequest) (*v1.DeleteResponse, error)
-	// Changes or removes the TTL of an entry without sending its content again. The entry gets a new etag.
+	// Changes or removes the TTL of an entry and keeps its content. The entry gets a new etag.
 	//
 	// Fails with NOT_FOUND (KEY_NOT_FOUND), INVALID_ARGUMENT (TTL_INVALID), and as described on
 	// Precondition.
 	Touch(context.Context, *v1.TouchRequest) (*v1.TouchResponse, error)
-	// Adds to an entry that holds a signed 64-bit integer as decimal text, and creates it if need be.
+	// Adds to an entry that holds a signed 64-bit integer as decimal text. Creates the entry if the key does
+	// not exist.
 	//
 	// Fails with FAILED_PRECONDITION (NOT_AN_INTEGER, INTEGER_OVERFLOW), INVALID_ARGUMENT (TTL_INVALID)
 	// and RESOURCE_EXHAUSTED (STORE_FULL); then nothing changes.
 	Increment(context.Context, *v1.IncrementRequest) (*v1.IncrementResponse, error)
-	// Lists entries by prefix, in byte order of the key, a page at a time.
+	// Lists entries by prefix, in byte order of their keys, one page at a time.
 	//
-	// A key that is there throughout is seen exactly once. A key that is written or deleted while pages
-	// are read may be seen or not. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID, REQUEST_INVALID).
+	// A key that exists throughout is listed exactly once. A key that is written or deleted between pages
+	// may or may not be listed. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID, REQUEST_INVALID).
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
-	// Carries out up to 1,000 operations, each with its own result, in one of two ways.
+	// Carries out up to 1,000 operations, each with its own result.
 	//
-	// Not atomic: the operations run in order, each on its own, and a failed one is reported in its result.
-	// Atomic: all of them take effect at one instant or none does. If one fails, the call fails with that
-	// operation's error, and ErrorInfo.metadata["operation"] holds its index, from 0.
+	// If the batch is not atomic, the operations run in order and independently. The result of a failed
+	// operation is its error. If the batch is atomic, either all operations take effect at one instant or
+	// none does. If one fails, the call fails with that operation's error, and
+	// ErrorInfo.metadata["operation"] is its index, from 0.
 	//
-	// A batch with an operation that the API key does not allow fails as a whole in both ways, with
-	// PERMISSION_DENIED and the operation's index, and before anything is done.
+	// If the API key does not allow one of the operations, the whole batch fails with PERMISSION_DENIED and
+	// the operation's index, atomic or not, before any operation runs.
 	//
 	// Fails with INVALID_ARGUMENT (BATCH_TOO_LARGE, REQUEST_INVALID).
 	Batch(context.Context, *v1.BatchRequest) (*v1.BatchResponse, error)
-	// Follows the changes of a key or of all keys with a prefix. The stream ends only with an error.
+	// Streams the changes to a key, or to all keys with a prefix. The stream ends only with an error.
 	//
-	// Each change is delivered exactly once and in order. Fails with OUT_OF_RANGE (RESUME_TOO_OLD) when the
-	// next change is no longer kept, because the resume token is too old or the reader too slow; with
-	// INVALID_ARGUMENT (REQUEST_INVALID) when the token is malformed; and with UNAVAILABLE
-	// (SERVICE_UNAVAILABLE) when the service stops. Then resume from the last token received.
+	// Each change is delivered exactly once and in order. Fails with OUT_OF_RANGE (RESUME_TOO_OLD) if the
+	// next change is no longer retained, because the resume token is too old or the reader too slow; with
+	// INVALID_ARGUMENT (REQUEST_INVALID) if the token is malformed; and with UNAVAILABLE
+	// (SERVICE_UNAVAILABLE) when the service stops. In that case, resume from the last token received.
 	Watch(context.Context, *v1.WatchRequest) (KeyValueServiceWatchClientStream, error)
-	// Says what the store holds, what it has done since it started, and what its engine promises.
+	// Reports what the store holds, its counters since the start, and the guarantees of its engine.
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
 }
 
@@ -198,53 +200,55 @@ func (s KeyValueServiceWatchClientStream) Close() error {
 type KeyValueServiceHandler interface {
 	// Reads an entry.
 	//
-	// Fails with NOT_FOUND (KEY_NOT_FOUND). Over Connect it can be called by HTTP GET; the response then
-	// has an ETag header, and a request with a matching If-None-Match is answered by 304 Not Modified.
+	// Fails with NOT_FOUND (KEY_NOT_FOUND). The Connect protocol allows HTTP GET for this method. The
+	// response then has an ETag header, and a matching If-None-Match yields 304 Not Modified.
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
-	// Writes an entry, whether or not the key exists, unless a precondition says otherwise.
+	// Writes an entry. Creates the key or replaces its entry, unless a precondition forbids it.
 	//
 	// Fails with INVALID_ARGUMENT (VALUE_INVALID, VALUE_TOO_LARGE, TTL_INVALID, REQUEST_INVALID), with
 	// RESOURCE_EXHAUSTED (STORE_FULL), and as described on Precondition. A failed Set changes nothing.
 	Set(context.Context, *v1.SetRequest) (*v1.SetResponse, error)
 	// Removes an entry.
 	//
-	// Deleting a key that is not there succeeds and says so. Fails as described on Precondition if one is
-	// set and does not hold; then nothing changes.
+	// Deleting a key that does not exist succeeds, and the response says so. Fails as described on
+	// Precondition if one is set and does not hold; then nothing changes.
 	Delete(context.Context, *v1.DeleteRequest) (*v1.DeleteResponse, error)
-	// Changes or removes the TTL of an entry without sending its content again. The entry gets a new etag.
+	// Changes or removes the TTL of an entry and keeps its content. The entry gets a new etag.
 	//
 	// Fails with NOT_FOUND (KEY_NOT_FOUND), INVALID_ARGUMENT (TTL_INVALID), and as described on
 	// Precondition.
 	Touch(context.Context, *v1.TouchRequest) (*v1.TouchResponse, error)
-	// Adds to an entry that holds a signed 64-bit integer as decimal text, and creates it if need be.
+	// Adds to an entry that holds a signed 64-bit integer as decimal text. Creates the entry if the key does
+	// not exist.
 	//
 	// Fails with FAILED_PRECONDITION (NOT_AN_INTEGER, INTEGER_OVERFLOW), INVALID_ARGUMENT (TTL_INVALID)
 	// and RESOURCE_EXHAUSTED (STORE_FULL); then nothing changes.
 	Increment(context.Context, *v1.IncrementRequest) (*v1.IncrementResponse, error)
-	// Lists entries by prefix, in byte order of the key, a page at a time.
+	// Lists entries by prefix, in byte order of their keys, one page at a time.
 	//
-	// A key that is there throughout is seen exactly once. A key that is written or deleted while pages
-	// are read may be seen or not. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID, REQUEST_INVALID).
+	// A key that exists throughout is listed exactly once. A key that is written or deleted between pages
+	// may or may not be listed. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID, REQUEST_INVALID).
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
-	// Carries out up to 1,000 operations, each with its own result, in one of two ways.
+	// Carries out up to 1,000 operations, each with its own result.
 	//
-	// Not atomic: the operations run in order, each on its own, and a failed one is reported in its result.
-	// Atomic: all of them take effect at one instant or none does. If one fails, the call fails with that
-	// operation's error, and ErrorInfo.metadata["operation"] holds its index, from 0.
+	// If the batch is not atomic, the operations run in order and independently. The result of a failed
+	// operation is its error. If the batch is atomic, either all operations take effect at one instant or
+	// none does. If one fails, the call fails with that operation's error, and
+	// ErrorInfo.metadata["operation"] is its index, from 0.
 	//
-	// A batch with an operation that the API key does not allow fails as a whole in both ways, with
-	// PERMISSION_DENIED and the operation's index, and before anything is done.
+	// If the API key does not allow one of the operations, the whole batch fails with PERMISSION_DENIED and
+	// the operation's index, atomic or not, before any operation runs.
 	//
 	// Fails with INVALID_ARGUMENT (BATCH_TOO_LARGE, REQUEST_INVALID).
 	Batch(context.Context, *v1.BatchRequest) (*v1.BatchResponse, error)
-	// Follows the changes of a key or of all keys with a prefix. The stream ends only with an error.
+	// Streams the changes to a key, or to all keys with a prefix. The stream ends only with an error.
 	//
-	// Each change is delivered exactly once and in order. Fails with OUT_OF_RANGE (RESUME_TOO_OLD) when the
-	// next change is no longer kept, because the resume token is too old or the reader too slow; with
-	// INVALID_ARGUMENT (REQUEST_INVALID) when the token is malformed; and with UNAVAILABLE
-	// (SERVICE_UNAVAILABLE) when the service stops. Then resume from the last token received.
+	// Each change is delivered exactly once and in order. Fails with OUT_OF_RANGE (RESUME_TOO_OLD) if the
+	// next change is no longer retained, because the resume token is too old or the reader too slow; with
+	// INVALID_ARGUMENT (REQUEST_INVALID) if the token is malformed; and with UNAVAILABLE
+	// (SERVICE_UNAVAILABLE) when the service stops. In that case, resume from the last token received.
 	Watch(context.Context, *v1.WatchRequest, KeyValueServiceWatchServerStream) error
-	// Says what the store holds, what it has done since it started, and what its engine promises.
+	// Reports what the store holds, its counters since the start, and the guarantees of its engine.
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
 }
 
