@@ -1,11 +1,12 @@
-// Package auth says who is calling, and what they may do.
+// Package auth authenticates the callers of a server and authorizes their calls.
 //
-// A caller shows its key as the header x-api-key or as Authorization: Bearer. Keys are compared by their
-// SHA-256, in constant time, and every failure has the same answer. Many keys, each with its rights, are in a
-// file of their hashes, which is read again when it changes.
+// A caller sends an API key in the header x-api-key, or as Authorization: Bearer. A server has one key with all rights,
+// a file of many keys with rights of their own, or both. The file holds only hashes of keys, and is read again when it
+// changes.
 //
-// [Keys.Authenticate] is the first door: it lets a request in. [Authorize] is the second: it lets no call out to the
-// service that the caller may not make, whichever way the caller came.
+// [Keys.Authenticate] runs before a request is read. All invalid keys get the same answer, after the same work.
+// [Authorize] runs when a gateway calls its service: it refuses calls that the caller's key does not allow, whichever
+// way they came in.
 package auth
 
 import (
@@ -20,43 +21,43 @@ import (
 // Header is the name of the header that carries a key.
 const Header = "X-Api-Key"
 
-// Config says which keys there are. At least one of Secret and File must be set.
+// Config says which keys are valid. At least one of Secret and File must be set.
 type Config struct {
-	// Secret is a key with all rights. Empty: there is none beside those of File.
+	// Secret is a key with all rights. Empty: only keys of File are valid.
 	Secret string
-	// File is the path of a keys file. Empty: there is none.
+	// File is the path of a keys file. Empty: only Secret is valid.
 	File string
-	// FailuresPerSecond is how many wrong keys each address may show in a second, with ten times as many at once.
-	// Zero: any number.
+	// FailuresPerSecond is how many invalid keys an address may send each second before it must wait. Ten seconds' worth
+	// may come at once. Zero: no limit.
 	FailuresPerSecond int
-	// Log is told when File was read again, or could not be. It must be set if File is.
+	// Log receives reloads of File and their failures. It must be set if File is.
 	Log *slog.Logger
 }
 
-// Keys are the keys that open a door.
+// Keys are the valid keys of a server.
 type Keys struct {
-	single     *Principal // nil: none
+	single     *Principal // of the key with all rights; nil: none
 	singleHash Hash
-	files      *follow.Files[set] // nil: none
+	files      *follow.Files[set] // nil: there is no keys file
 	log        *slog.Logger
-	failures   *failures // nil: not counted
+	failures   *failures // nil: not limited
 	refused    atomic.Int64
 
-	mu     sync.Mutex
-	guards map[*guard]struct{} // calls that last; guarded by mu
+	mu      sync.Mutex
+	streams map[*grantedStream]struct{} // open streams, which end if their key loses the right to them; guarded by mu
 }
 
-// Single returns a set of one key with all rights. The secret must not be empty.
+// Single returns one key with all rights. Secret must not be empty.
 func Single(id, secret string) *Keys {
 	if secret == "" {
-		panic("apikey: an empty secret would let everyone in")
+		panic("auth: empty secret")
 	}
-	return &Keys{single: Internal(id), singleHash: HashOf(secret), guards: map[*guard]struct{}{}}
+	return &Keys{single: Internal(id), singleHash: HashOf(secret), streams: map[*grantedStream]struct{}{}}
 }
 
-// New returns the keys of cfg. The id of its secret is "default".
+// New returns the keys of cfg. The id of the key that is cfg.Secret is "default".
 func New(cfg Config) (*Keys, error) {
-	k := &Keys{log: cfg.Log, failures: newFailures(cfg.FailuresPerSecond), guards: map[*guard]struct{}{}}
+	k := &Keys{log: cfg.Log, failures: newFailures(cfg.FailuresPerSecond), streams: map[*grantedStream]struct{}{}}
 	if cfg.Secret != "" {
 		k.single, k.singleHash = Internal("default"), HashOf(cfg.Secret)
 	}
@@ -69,7 +70,7 @@ func New(cfg Config) (*Keys, error) {
 	return k, nil
 }
 
-// Len returns how many keys there are, whether or not they are valid now.
+// Len returns the number of keys, including those that are revoked, expired or not yet valid.
 func (k *Keys) Len() int {
 	n := len(k.current().keys)
 	if k.single != nil {
@@ -78,10 +79,10 @@ func (k *Keys) Len() int {
 	return n
 }
 
-// Refused returns how many requests showed no key, or one that was not valid.
+// Refused returns the number of requests without a valid key.
 func (k *Keys) Refused() int64 { return k.refused.Load() }
 
-// FailedReloads returns how many changes of the keys file could not be used.
+// FailedReloads returns the number of changes of the keys file that could not be used.
 func (k *Keys) FailedReloads() int64 {
 	if k.files == nil {
 		return 0

@@ -10,42 +10,42 @@ import (
 	"key-value/internal/contract"
 )
 
-// guessDelay is how long who has shown too many wrong keys waits for each further answer.
+// guessDelay is how long an address that sent too many invalid keys waits for each further answer.
 const guessDelay = 100 * time.Millisecond
 
-// errGuessing is the cause of refusals for too many wrong keys.
-var errGuessing = errors.New("too many wrong keys")
+// errGuessing is the cause of refusals for too many invalid keys.
+var errGuessing = errors.New("too many invalid keys")
+
+// Headers are the headers of a request, such as [net/http.Header].
+type Headers interface {
+	Values(name string) []string
+}
 
 // Authenticate authenticates the caller from h and returns ctx with its principal. Peer is the caller's address, as
 // host:port. The error has reason API_KEY_INVALID if h has no key, more than one, or one that is not valid, and
 // RATE_LIMITED if peer has sent too many that are not valid.
 //
-// An address that guesses waits for each answer, and so does everything after it on its connection. Answering ten
-// thousand guesses a second would take the processor from others.
+// After too many invalid keys an address waits for each answer, as does everything after it on the same connection.
+// Answering ten thousand guesses a second would take the processor from other callers.
 func (k *Keys) Authenticate(ctx context.Context, h Headers, peer string) (context.Context, error) {
 	principal, err := k.identify(h, peer)
 	if err == nil {
 		return NewContext(ctx, principal), nil
 	}
 	if errors.Is(err, errGuessing) {
-		wait(ctx, guessDelay)
+		sleep(ctx, guessDelay)
 	}
 	return nil, err
 }
 
-// wait returns after d, or when ctx is done.
-func wait(ctx context.Context, d time.Duration) {
+// sleep returns after d, or when ctx is done.
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// Headers are the headers of a request, as of net/http or of an RPC.
-type Headers interface {
-	Values(name string) []string
 }
 
 // identify returns the principal whose key is in h.
@@ -56,8 +56,8 @@ func (k *Keys) identify(h Headers, peer string) (*Principal, error) {
 	if p == nil || !ok {
 		return nil, k.refuse(now, peer)
 	}
-	// A key that was chosen by a person can be guessed, so who guesses does not learn from the answer that it was found.
-	// A key of the file cannot, so others behind the same address can go on.
+	// A key chosen by a person can be guessed, so an address that guesses must not learn that it succeeded. A key of the
+	// file is random and cannot be guessed, so other callers behind the same address can go on.
 	if p == k.single {
 		if wait := k.failures.blocked(now, peer); wait > 0 {
 			return nil, tooManyFailures(wait)
@@ -66,33 +66,34 @@ func (k *Keys) identify(h Headers, peer string) (*Principal, error) {
 	return p, nil
 }
 
-// find returns whose key secret is, or nil. It does the same work for every secret of the same length and form.
+// find returns the principal whose key is secret, or nil. All secrets of the same length and form take the same time.
 func (k *Keys) find(secret string, now time.Time) *Principal {
 	hash := HashOf(secret)
-	id, made := idOf(secret)
+	id, wellFormed := idOf(secret)
 	p := k.current().find(id, hash, now)
 	switch {
 	case subtle.ConstantTimeCompare(hash[:], k.singleHash[:]) == 1:
-		return k.single // nil if there is none: then nothing hashes to singleHash, which is zero
-	case made:
+		return k.single // without a single key singleHash is zero, which is the hash of nothing
+	case wellFormed:
 		return p
 	}
 	return nil
 }
 
+// refuse counts an invalid key and returns the error for it.
 func (k *Keys) refuse(now time.Time, peer string) error {
 	k.refused.Add(1)
 	if wait := k.failures.add(now, peer); wait > 0 {
 		return tooManyFailures(wait)
 	}
-	return errNotValid
+	return errInvalid
 }
 
-// What wrong keys are answered is made once: it should not cost more to refuse a key than to show one.
+// These errors are made once, so that refusing a key costs no more than sending one.
 var (
-	// errNotValid is the one answer to all keys that do not open.
-	errNotValid error = contract.APIKeyInvalid.Errorf("a valid API key is required: send it as x-api-key or as Authorization: Bearer")
-	// errTooMany is for who need not wait for longer than a second.
+	// errInvalid is the one answer to all keys that are not valid.
+	errInvalid error = contract.APIKeyInvalid.Errorf("a valid API key is required: send it as x-api-key or as Authorization: Bearer")
+	// errTooMany is the answer to an address that must wait for at most a second.
 	errTooMany = tooMany(time.Second)
 )
 
@@ -104,10 +105,10 @@ func tooManyFailures(wait time.Duration) error {
 }
 
 func tooMany(wait time.Duration) error {
-	return contract.RateLimited.RetryAfter(wait, "too many API keys that are not valid came from this address").WithCause(errGuessing)
+	return contract.RateLimited.RetryAfter(wait, "too many invalid API keys from this address").WithCause(errGuessing)
 }
 
-// secretOf prefers x-api-key, so that an Authorization meant for a proxy on the way does no harm.
+// secretOf returns the key in h. X-Api-Key takes precedence, because Authorization may be for a proxy on the way.
 func secretOf(h Headers) (string, bool) {
 	if keys := h.Values(Header); len(keys) != 0 {
 		return keys[0], len(keys) == 1

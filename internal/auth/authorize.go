@@ -10,17 +10,17 @@ import (
 	"key-value/internal/contract"
 )
 
-// Authorize is a client interceptor that lets a call out only on behalf of somebody who was authenticated, and who may
-// make it. It sees each request before anything is looked up, whether it came over REST or RPC. A stream that the
-// caller may no longer have, because its key was changed or has expired, ends.
+// Authorize is a client interceptor that makes only calls whose context has a principal with the right to make them. It
+// checks each request before anything is looked up. A stream ends when its caller loses the right to it, because the
+// key was changed or has expired.
 func Authorize(next connect.ClientFunc) connect.ClientFunc {
 	return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 		p := FromContext(ctx)
 		switch {
 		case p == nil:
-			return nil, contract.APIKeyInvalid.Errorf("the call was made on behalf of nobody")
+			return nil, contract.APIKeyInvalid.Errorf("the call has no authenticated caller")
 		case spec.StreamType != connect.StreamTypeUnary:
-			return p.openGuarded(ctx, spec, next)
+			return p.openStream(ctx, spec, next)
 		case p.all && p.rate == nil:
 			return next(ctx, spec)
 		}
@@ -28,25 +28,25 @@ func Authorize(next connect.ClientFunc) connect.ClientFunc {
 		if err != nil {
 			return nil, err
 		}
-		return authorized{stream, p}, nil
+		return grantedCall{stream, p}, nil
 	}
 }
 
-// authorized is a unary call.
-type authorized struct {
+// grantedCall is a unary call of a principal whose request is checked.
+type grantedCall struct {
 	connect.ClientStream
 	p *Principal
 }
 
-func (s authorized) Send(message any) error {
-	if err := s.p.may(message); err != nil {
+func (c grantedCall) Send(message any) error {
+	if err := c.p.may(message); err != nil {
 		return err
 	}
-	s.p.charge(message)
-	return s.ClientStream.Send(message)
+	c.p.charge(message)
+	return c.ClientStream.Send(message)
 }
 
-// charge counts the operations of a batch, of which authentication has counted one.
+// charge counts the operations of a batch against the rate of the key. TakeToken has counted the first.
 func (p *Principal) charge(message any) {
 	batch, ok := message.(*keyvaluev1.BatchRequest)
 	if ok && p.rate != nil && len(batch.GetOperations()) > 1 {
@@ -54,35 +54,37 @@ func (p *Principal) charge(message any) {
 	}
 }
 
-// guarded is a stream that ends when its caller loses the right to it.
-type guarded struct {
+// grantedStream is a stream that ends when its caller loses the right to it.
+type grantedStream struct {
 	connect.ClientStream
-	ctx   context.Context //nolint:containedctx // the stream's own
-	guard *guard
+	ctx     context.Context //nolint:containedctx // the stream's own
+	end     context.CancelCauseFunc
+	p       *Principal
+	request any // set before the stream is in Keys.streams
 }
 
-func (p *Principal) openGuarded(ctx context.Context, spec connect.Spec, next connect.ClientFunc) (connect.ClientStream, error) {
+func (p *Principal) openStream(ctx context.Context, spec connect.Spec, next connect.ClientFunc) (connect.ClientStream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	stream, err := next(ctx, spec)
 	if err != nil {
 		cancel(nil)
 		return nil, err
 	}
-	return &guarded{stream, ctx, &guard{p: p, end: cancel}}, nil
+	return &grantedStream{ClientStream: stream, ctx: ctx, end: cancel, p: p}, nil
 }
 
-func (s *guarded) Send(message any) error {
-	if err := s.guard.p.may(message); err != nil {
-		_ = s.Close() // nobody else does so for a stream that was never opened
+func (s *grantedStream) Send(message any) error {
+	if err := s.p.may(message); err != nil {
+		_ = s.Close() // the caller does not close a stream that failed to open
 		return err
 	}
-	s.guard.request = message
-	s.guard.p.keys.keep(s.guard)
+	s.request = message
+	s.p.keys.addStream(s)
 	return s.ClientStream.Send(message)
 }
 
-// Receive returns no message any more once the right is lost.
-func (s *guarded) Receive(message any) error {
+// Receive returns the reason why the right was lost once it is.
+func (s *grantedStream) Receive(message any) error {
 	err := s.ClientStream.Receive(message)
 	if lost, ok := context.Cause(s.ctx).(*connect.Error); ok {
 		return lost
@@ -90,52 +92,45 @@ func (s *guarded) Receive(message any) error {
 	return err
 }
 
-func (s *guarded) Close() error {
-	s.guard.p.keys.release(s.guard)
-	s.guard.end(nil)
+func (s *grantedStream) Close() error {
+	s.p.keys.removeStream(s)
+	s.end(nil)
 	return s.ClientStream.Close()
 }
 
-// guard is a call that lasts, and whose right to go on is looked at again and again.
-type guard struct {
-	p       *Principal
-	request any // what it asked for
-	end     context.CancelCauseFunc
-}
-
-// keep looks after g until it is released. Nil keys never change, and have nothing to look after.
-func (k *Keys) keep(g *guard) {
+// addStream has review check s until it is removed. Nil keys never change, so their streams need no review.
+func (k *Keys) addStream(s *grantedStream) {
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.guards[g] = struct{}{}
+	k.streams[s] = struct{}{}
 }
 
-func (k *Keys) release(g *guard) {
+func (k *Keys) removeStream(s *grantedStream) {
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.guards, g)
+	delete(k.streams, s)
 }
 
-// review ends the calls that may not go on: their key is not valid any more, or allows less than they need.
+// review ends the streams whose key is no longer valid, or no longer allows them.
 func (k *Keys) review(now time.Time) {
 	set := k.current()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for g := range k.guards {
-		p := set.find(g.p.ID, g.p.hash, now)
-		err := errNotValid
+	for s := range k.streams {
+		p := set.find(s.p.ID, s.p.hash, now)
+		err := errInvalid
 		if p != nil {
-			err = p.may(g.request)
+			err = p.may(s.request)
 		}
 		if err != nil {
-			delete(k.guards, g)
-			g.end(err)
+			delete(k.streams, s)
+			s.end(err)
 		}
 	}
 }

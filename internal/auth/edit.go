@@ -7,12 +7,11 @@ import (
 	"path/filepath"
 )
 
-// EditFile changes the keys file at path. A file that does not exist is made. Whoever reads it sees it as it was or as
-// it is, whole, also if the machine stops; of several who edit it each sees what the one before has done. If change
-// fails, nothing is written.
+// EditFile changes the keys file at path, and creates it if it does not exist. Readers see the old or the new file, even
+// after a crash, and concurrent edits are made one after the other. If change fails, nothing is written.
 func EditFile(path string, change func(*File) error) error {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real // or the link would be replaced, and not what it points to
+		path = real // replace the file, not the link to it
 	}
 	unlock, err := lockDirectory(filepath.Dir(path))
 	if err != nil {
@@ -36,14 +35,14 @@ func EditFile(path string, change func(*File) error) error {
 	return replace(path, data)
 }
 
-// replace puts a file of mode 0600 in the place of the one at path.
+// replace atomically replaces the file at path by one of mode 0600.
 func replace(path string, data []byte) error {
 	dir := filepath.Dir(path)
-	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // for its owner alone
+	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // has mode 0600
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name()) // nothing, once it has its name
+	defer os.Remove(temp.Name()) // fails once it is renamed
 	_, err = temp.Write(data)
 	if err = errors.Join(err, keepOwner(temp, path), temp.Sync(), temp.Close()); err != nil {
 		return err

@@ -7,9 +7,9 @@ import (
 	"os"
 )
 
-// lockDirectory refuses: a keys file is edited where its mode keeps others out, and where it can be locked.
+// lockDirectory fails: on this system neither locks nor file modes can protect a keys file.
 func lockDirectory(string) (unlock func(), err error) {
-	return nil, errors.New("keys files cannot be edited on this system")
+	return nil, errors.New("editing keys files is not supported on this operating system")
 }
 
 func keepOwner(*os.File, string) error { return nil }

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// lockDirectory waits until nobody else edits a keys file in dir. The file itself cannot be locked, because each edit
-// puts another in its place.
+// lockDirectory waits for other edits of keys files in dir to end. The file itself cannot be locked, because each edit
+// replaces it.
 func lockDirectory(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -19,14 +19,14 @@ func lockDirectory(dir string) (unlock func(), err error) {
 	for {
 		switch err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); {
 		case err == nil:
-			return func() { _ = d.Close() }, nil // which unlocks it
+			return func() { _ = d.Close() }, nil // closing unlocks it
 		case !errors.Is(err, syscall.EINTR):
 			return nil, errors.Join(&fs.PathError{Op: "lock", Path: dir, Err: err}, d.Close())
 		}
 	}
 }
 
-// keepOwner gives f the owner of the file at path, if there is one: root may edit what another user's server reads.
+// keepOwner gives f the owner of the file at path, if it exists: root may edit the file of another user's server.
 func keepOwner(f *os.File, path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -42,7 +42,7 @@ func keepOwner(f *os.File, path string) error {
 	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
-// syncDirectory makes a new name in dir outlive the machine's stopping.
+// syncDirectory makes a rename in dir survive a crash of the machine.
 func syncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

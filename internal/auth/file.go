@@ -17,47 +17,47 @@ import (
 )
 
 const (
-	// fileVersion is the version of the file that is read and written here.
+	// fileVersion is the version of keys files that this package reads and writes.
 	fileVersion = 1
-	// fileBytes bounds a file.
+	// fileBytes is the largest keys file.
 	fileBytes = 64 << 20
 )
 
-// File is what a keys file holds. It has the hashes of keys, and no key.
+// File is the contents of a keys file. It holds hashes of keys, never a key.
 type File struct {
 	Version int      `json:"version"`
 	Keys    []Record `json:"keys"`
 }
 
-// Record is one key of a file.
+// Record is one key of a [File].
 type Record struct {
 	ID                string    `json:"id"`
 	SHA256            Hash      `json:"sha256"`
 	Status            Status    `json:"status"`
 	Created           time.Time `json:"created,omitzero"`
-	NotBefore         time.Time `json:"notBefore,omitzero"` // zero: valid from the beginning
+	NotBefore         time.Time `json:"notBefore,omitzero"` // zero: already valid
 	Expires           time.Time `json:"expires,omitzero"`   // zero: never
 	Grants            Grants    `json:"grants"`
 	RequestsPerSecond float64   `json:"requestsPerSecond,omitzero"` // zero: no limit
-	Previous          *Previous `json:"previous,omitzero"`          // nil: none
+	Previous          *Previous `json:"previous,omitzero"`          // nil: not rotated
 }
 
-// Previous is what a key was before it was rotated, while both are valid.
+// Previous is the key before its rotation. It is valid until it expires, beside the current one.
 type Previous struct {
 	SHA256  Hash      `json:"sha256"`
 	Expires time.Time `json:"expires"`
 }
 
-// Status says whether a key was revoked.
+// Status tells whether a key was revoked.
 type Status string
 
-// What a status can be.
+// The values of Status.
 const (
 	Active  Status = "active"
 	Revoked Status = "revoked"
 )
 
-// Find returns the record of id, or nil.
+// Find returns the record with this id, or nil.
 func (f *File) Find(id string) *Record {
 	for i := range f.Keys {
 		if f.Keys[i].ID == id {
@@ -84,7 +84,7 @@ func ReadFile(path string) (*File, error) {
 func readFile(path string) ([]byte, error) {
 	in, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w (kv keys create --file %s --id ID makes one)", err, path)
+		return nil, fmt.Errorf("%w (create it with kv keys create --file %s --id ID)", err, path)
 	}
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > fileBytes {
-		return nil, fmt.Errorf("%s has more than %d bytes", path, fileBytes)
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, fileBytes)
 	}
 	return data, nil
 }
@@ -110,15 +110,15 @@ func readFile(path string) ([]byte, error) {
 func checkMode(path string, info fs.FileInfo) error {
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
-		return fmt.Errorf("%s is no regular file", path)
+		return fmt.Errorf("%s is not a regular file", path)
 	case mode.Perm()&0o077 != 0:
-		return fmt.Errorf("%s has mode %04o, so that others than its owner have access to it: chmod 600 %s", path, mode.Perm(), path)
+		return fmt.Errorf("%s has mode %04o, which gives access to others than its owner: run chmod 600 %s", path, mode.Perm(), path)
 	}
 	return nil
 }
 
-// parseFile refuses what it does not know, so that no part of a file is lost when it is written again, and nothing that
-// was meant to restrict a key is passed over.
+// parseFile rejects unknown members. Ignoring them could drop a restriction on a key, and would lose them when the file
+// is written again.
 func parseFile(data []byte) (*File, error) {
 	var format struct {
 		Version int `json:"version"`
@@ -127,7 +127,7 @@ func parseFile(data []byte) (*File, error) {
 		return nil, err
 	}
 	if format.Version != fileVersion {
-		return nil, fmt.Errorf("it is version %d of the file; this program knows version %d", format.Version, fileVersion)
+		return nil, fmt.Errorf("unsupported version %d of the keys file: want %d", format.Version, fileVersion)
 	}
 	f := &File{}
 	if err := json.Unmarshal(data, f, json.RejectUnknownMembers(true)); err != nil {
@@ -136,7 +136,7 @@ func parseFile(data []byte) (*File, error) {
 	return f, f.check()
 }
 
-// format returns the file as it is written.
+// format returns the file as JSON.
 func (f *File) format() ([]byte, error) {
 	if err := f.check(); err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (f *File) check() error {
 	seen := map[string]bool{}
 	for _, r := range f.Keys {
 		if seen[r.ID] {
-			return fmt.Errorf("two keys have the id %q", r.ID)
+			return fmt.Errorf("duplicate key id %q", r.ID)
 		}
 		seen[r.ID] = true
 		if err := r.check(); err != nil {
@@ -163,22 +163,22 @@ func (r *Record) check() error {
 	rps := r.RequestsPerSecond
 	switch {
 	case !ValidID(r.ID):
-		return errors.New("an id has 1 to 32 of a-z, 0-9 and -, and does not begin with -")
+		return errors.New("invalid id: want 1 to 32 of a-z, 0-9 and -, not starting with -")
 	case r.SHA256 == Hash{}, r.Previous != nil && r.Previous.SHA256 == Hash{}:
 		return errors.New("sha256 is missing")
 	case r.Previous != nil && r.Previous.Expires.IsZero():
-		return errors.New("previous does not say when it expires")
+		return errors.New("previous.expires is missing")
 	case r.Status != Active && r.Status != Revoked:
-		return fmt.Errorf("status is %q: use active or revoked", r.Status)
+		return fmt.Errorf("invalid status %q: want active or revoked", r.Status)
 	case rps < 0 || rps > 1e9 || math.IsNaN(rps) || rps != 0 && rps < 0.001:
-		return errors.New("requestsPerSecond is 0.001 to 1000000000, or 0 for no limit")
+		return fmt.Errorf("invalid requestsPerSecond %v: want 0.001 to 1000000000, or 0 for no limit", rps)
 	}
 	for i, grant := range r.Grants {
 		if len(grant.Prefix) > contract.MaxKeyBytes {
-			return fmt.Errorf("a prefix has at most %d bytes, like a key", contract.MaxKeyBytes)
+			return fmt.Errorf("prefix too long: %d bytes, limit %d", len(grant.Prefix), contract.MaxKeyBytes)
 		}
 		if slices.ContainsFunc(r.Grants[:i], func(g Grant) bool { return g.Prefix == grant.Prefix }) {
-			return fmt.Errorf("two grants have the prefix %q", grant.Prefix)
+			return fmt.Errorf("duplicate grant for prefix %q", grant.Prefix)
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ func TestARangeIsAllowedIfItsKeysAre(t *testing.T) {
 
 func TestABucketGivesItsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, given := newBucket(50), 0
+		b, given := newRate(50), 0
 		for range 1000 {
 			if _, ok := b.take(time.Now()); ok {
 				given++
@@ -72,7 +72,7 @@ func TestFailuresAreForgottenAndBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFailures(1)
 		peer := func(n int) string { return fmt.Sprintf("10.%d.%d.%d:1", n>>16, n>>8&255, n&255) }
-		for range failureBurst {
+		for range 10 {
 			if f.add(time.Now(), peer(0)) != 0 {
 				t.Fatal("too few failures are let pass")
 			}

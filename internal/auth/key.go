@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// scheme is what every key begins with, so that a scanner of source code knows one.
+	// scheme begins every key, so that secret scanners recognize one.
 	scheme = "kv_"
-	// secretLength is how many characters of a key are secret: 190 bits.
+	// secretLength is the number of secret characters in a key: 190 bits.
 	secretLength = 32
-	// checksumLength is how many characters a CRC-32 takes.
+	// checksumLength is the number of characters of a CRC-32.
 	checksumLength = 6
-	// idLength is the most characters that an id may have.
+	// idLength is the largest number of characters in an id.
 	idLength = 32
 
 	digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -29,7 +29,7 @@ func Generate(id string) string {
 	return text + "_" + string(sum[:])
 }
 
-// newSecret draws characters evenly: a byte that would make some of them likelier is passed over.
+// newSecret returns random characters, all equally likely: it skips bytes that would favor some of them.
 func newSecret() string {
 	const even = 256 / len(digits) * len(digits)
 	secret := make([]byte, 0, secretLength)
@@ -47,7 +47,7 @@ func newSecret() string {
 	}
 }
 
-// idOf returns the id in a key, or false if it is none: one that was mistyped does not have its checksum.
+// idOf returns the id in a key, or false if key is not well formed. A mistyped key does not match its checksum.
 func idOf(key string) (string, bool) {
 	body, ok := strings.CutPrefix(key, scheme)
 	if !ok {
@@ -62,7 +62,7 @@ func idOf(key string) (string, bool) {
 	return id, sum == string(want[:])
 }
 
-// ValidID reports whether id can name a key: 1 to 32 of a-z, 0-9 and -, which it does not begin with.
+// ValidID reports whether id can name a key: 1 to 32 of a-z, 0-9 and -, not starting with -.
 func ValidID(id string) bool {
 	if id == "" || len(id) > idLength || id[0] == '-' {
 		return false
@@ -75,7 +75,7 @@ func ValidID(id string) bool {
 	return true
 }
 
-// checksum returns the CRC-32 of text in base 62. It is written out because hash/crc32 would have text copied.
+// checksum returns the CRC-32 of text in base 62. Package hash/crc32 takes bytes, so text would have to be copied.
 func checksum(text string) [checksumLength]byte {
 	crc := ^uint32(0)
 	for i := range len(text) {
@@ -90,7 +90,7 @@ func checksum(text string) [checksumLength]byte {
 	return sum
 }
 
-// Hash is the SHA-256 of a whole key, as it is sent. In the file it is hexadecimal.
+// Hash is the SHA-256 of a whole key, as sent. In the file it is hexadecimal.
 type Hash [32]byte
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -99,7 +99,7 @@ func (h Hash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:])
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (h *Hash) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(h)) {
-		return errors.New("a SHA-256 has 64 hexadecimal digits")
+		return errors.New("invalid SHA-256: want 64 hexadecimal digits")
 	}
 	_, err := hex.Decode(h[:], text)
 	return err
@@ -107,7 +107,7 @@ func (h *Hash) UnmarshalText(text []byte) error {
 
 // HashOf returns the hash of a key.
 func HashOf(key string) Hash {
-	var room [128]byte // for all but the longest, so that they need no memory
+	var room [128]byte // keys of usual length are hashed without an allocation
 	if len(key) > len(room) {
 		return sha256.Sum256([]byte(key))
 	}

@@ -13,18 +13,18 @@ import (
 	"key-value/internal/contract"
 )
 
-// Principal is who a key belongs to. It is never changed: when the keys file changes, there is another.
+// Principal is an authenticated caller: the API key it sent and what that key allows. It is immutable.
 type Principal struct {
-	ID string // names the key in logs; never the key itself
+	ID string // of the key, for logs
 
 	grants Grants
-	all    bool    // whether grants are all rights
-	rate   *bucket // nil: no limit
-	keys   *Keys   // which know whether it is still valid; nil: it always is
-	hash   Hash    // of the key that was shown
+	all    bool  // whether grants are all rights
+	rate   *rate // nil: no limit
+	keys   *Keys // that the key is from; nil: it is valid as long as the program runs
+	hash   Hash  // of the key sent
 }
 
-// Internal returns a principal that has all rights and no key, for what the program does by itself.
+// Internal returns a principal with all rights and no key, for calls that the program makes by itself.
 func Internal(id string) *Principal { return &Principal{ID: id, grants: everything, all: true} }
 
 // TakeToken counts a request against the rate of the principal's key. Over the rate it returns an error with reason
@@ -34,96 +34,88 @@ func (p *Principal) TakeToken() error {
 		return nil
 	}
 	if wait, ok := p.rate.take(time.Now()); !ok {
-		return contract.RateLimited.RetryAfter(wait, "the rate limit of API key %q is %g requests a second", p.ID, p.rate.perSecond)
+		return contract.RateLimited.RetryAfter(wait, "rate limit of API key %q exceeded: %g requests per second", p.ID, p.rate.perSecond)
 	}
 	return nil
 }
 
 type contextKey struct{}
 
-// NewContext returns ctx on behalf of p.
+// NewContext returns ctx with p as the caller.
 func NewContext(ctx context.Context, p *Principal) context.Context {
 	return context.WithValue(ctx, contextKey{}, p)
 }
 
-// FromContext returns who is calling, or nil if nobody was authenticated.
+// FromContext returns the caller in ctx, or nil if it was not authenticated.
 func FromContext(ctx context.Context) *Principal {
 	p, _ := ctx.Value(contextKey{}).(*Principal)
 	return p
 }
 
 // MayWrite returns an error with reason PERMISSION_DENIED if p may not write key.
-func (p *Principal) MayWrite(key string) error { return p.denial(p.needsKey(Write, key)) }
+func (p *Principal) MayWrite(key string) error { return p.mayUse(Write, key) }
 
-// may returns an error with reason PERMISSION_DENIED if p may not make the call whose request is message. Of a batch it
-// may make all, or none.
-func (p *Principal) may(message any) error {
-	batch, ok := message.(*keyvaluev1.BatchRequest)
+// may returns an error with reason PERMISSION_DENIED if p may not make the call with this request. A batch needs the
+// rights of all its operations.
+func (p *Principal) may(request any) error {
+	batch, ok := request.(*keyvaluev1.BatchRequest)
 	if !ok {
-		return p.denial(p.lacks(contract.MethodFor(message), message))
+		return p.mayCall(contract.MethodFor(request), request)
 	}
 	if p.all {
 		return nil
 	}
 	for i, operation := range batch.GetOperations() {
-		if err := p.denial(p.lacks(contract.Unwrap(operation))); err != nil {
+		if err := p.mayCall(contract.Unwrap(operation)); err != nil {
 			return contract.AtOperation(i, err)
 		}
 	}
 	return nil
 }
 
-// denial returns why p is refused what it lacks, and nil if that is nothing.
-func (p *Principal) denial(lacks string) error {
-	if lacks == "" {
+// mayCall is may for a request of m. A method that the contract does not have, or that has no rights of its own, needs
+// all rights.
+func (p *Principal) mayCall(m *contract.Method, request any) error {
+	switch {
+	case p.all:
+		return nil
+	case m == nil || m.Rights == 0:
+		return p.denied("make this call")
+	}
+	ops, keys := Ops(m.Rights), m.Keys(request)
+	switch {
+	case !keys.Prefix:
+		return p.mayUse(ops, keys.Key)
+	case p.grants.allowsRange(ops, keys.Key):
+		return nil
+	case keys.Key == "":
+		return p.denied(fmt.Sprintf("%s every key", ops))
+	}
+	return p.denied(fmt.Sprintf("%s all keys that begin with %q", ops, keys.Key))
+}
+
+func (p *Principal) mayUse(ops Ops, key string) error {
+	if p.all || p.grants.allowsKey(ops, key) {
 		return nil
 	}
-	return contract.PermissionDenied.Errorf("the API key %q may not %s", p.ID, lacks)
+	return p.denied(fmt.Sprintf("%s %q", ops, key))
 }
 
-// lacks returns what p may not do of that which a request of m asks for, and "" if it may do all of it. A method that is
-// not in the contract, and one whose rights are not its own, needs all rights.
-func (p *Principal) lacks(m *contract.Method, request any) string {
-	if m == nil || m.Rights == 0 {
-		if p.all {
-			return ""
-		}
-		return "make this call"
-	}
-	keys := m.Keys(request)
-	if keys.Prefix {
-		return p.needsRange(Ops(m.Rights), keys.Key)
-	}
-	return p.needsKey(Ops(m.Rights), keys.Key)
+func (p *Principal) denied(what string) error {
+	return contract.PermissionDenied.Errorf("the API key %q may not %s", p.ID, what)
 }
 
-func (p *Principal) needsKey(ops Ops, key string) string {
-	if p.all || p.grants.allowsKey(ops, key) {
-		return ""
-	}
-	return fmt.Sprintf("%s %q", ops, key)
-}
-
-func (p *Principal) needsRange(ops Ops, prefix string) string {
-	switch {
-	case p.all, p.grants.allowsRange(ops, prefix):
-		return ""
-	case prefix == "":
-		return fmt.Sprintf("%s every key", ops)
-	}
-	return fmt.Sprintf("%s all keys that begin with %q", ops, prefix)
-}
-
-// Ops are kinds of operations.
+// Ops are a set of kinds of operations.
 type Ops uint8
 
-// The kinds. Get, List and Watch read; Set, Delete and Touch write; Increment, which answers with the value, does both.
+// The kinds of operations. Get, List and Watch read; Set, Delete and Touch write. Increment does both, because it returns
+// the value.
 const (
 	Read  = Ops(contract.Read)
 	Write = Ops(contract.Write)
 )
 
-// ParseOps returns the kinds that words name, each "read" or "write".
+// ParseOps returns the kinds that words name: "read" or "write".
 func ParseOps(words []string) (Ops, error) {
 	var ops Ops
 	for _, word := range words {
@@ -133,13 +125,13 @@ func ParseOps(words []string) (Ops, error) {
 		case "write":
 			ops |= Write
 		default:
-			return 0, fmt.Errorf("%q is no kind of operation: use read or write", word)
+			return 0, fmt.Errorf("invalid operation %q: want read or write", word)
 		}
 	}
 	return ops, nil
 }
 
-// Words returns what ParseOps reads.
+// Words returns the names of the kinds, as [ParseOps] reads them.
 func (o Ops) Words() []string {
 	words := []string{}
 	if o&Read != 0 {
@@ -151,7 +143,7 @@ func (o Ops) Words() []string {
 	return words
 }
 
-// String says what o is in a sentence.
+// String returns o for use in a sentence, such as "read and write".
 func (o Ops) String() string { return strings.Join(o.Words(), " and ") }
 
 // MarshalJSONTo implements [json.MarshalerTo].
@@ -168,20 +160,20 @@ func (o *Ops) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	return err
 }
 
-// Grant allows operations on the keys that begin with a prefix. Without operations it forbids all of them there.
+// Grant allows operations on the keys that begin with a prefix. A grant without operations allows none of them.
 type Grant struct {
-	Prefix string `json:"prefix"` // compared byte by byte; empty: every key
+	Prefix string `json:"prefix"` // compared byte by byte; empty: all keys
 	Ops    Ops    `json:"ops"`
 }
 
-// Grants are what an API key may do: of those whose prefix a key has, the longest counts. What no grant allows is
-// forbidden.
+// Grants are the rights of an API key. Of the grants whose prefix a key of the store has, the one with the longest
+// prefix decides. A key without such a grant is off limits.
 type Grants []Grant
 
-// everything is all rights.
+// everything grants all rights.
 var everything = Grants{{Prefix: "", Ops: Read | Write}}
 
-// allowsKey reports whether all of ops are allowed on one key.
+// allowsKey reports whether g allows all of ops on key.
 func (g Grants) allowsKey(ops Ops, key string) bool {
 	longest := -1
 	var allowed Ops
@@ -193,8 +185,8 @@ func (g Grants) allowsKey(ops Ops, key string) bool {
 	return allowed&ops == ops
 }
 
-// allowsRange reports whether ops are allowed on every key that could begin with prefix. A longer grant that allows less
-// makes a hole in the range, and then they are not.
+// allowsRange reports whether g allows all of ops on every key that can begin with prefix. It does not if a grant with a
+// longer prefix allows less.
 func (g Grants) allowsRange(ops Ops, prefix string) bool {
 	for _, grant := range g {
 		if strings.HasPrefix(grant.Prefix, prefix) && grant.Ops&ops != ops {

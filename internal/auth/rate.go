@@ -7,58 +7,107 @@ import (
 	"time"
 )
 
-const (
-	// failureBurst is how many seconds' worth of failures an address may have at once.
-	failureBurst = 10
-	// maxSources bounds the addresses that are remembered.
-	maxSources = 10_000
-	// looked is how many addresses are looked at for one to forget.
-	looked = 16
-	// network is how much of an IPv6 address tells one network from another, in bits. Who has one address of it has all.
-	network = 64
-)
-
-// failures counts the wrong keys that each address has shown lately.
-type failures struct {
-	each  time.Duration // the time in which one failure is forgotten
-	room  time.Duration // how much may be there to forget
-	start time.Time
-
-	// worst is the latest time at which an address that has shown too many keys may show another, in nanoseconds since
-	// start. While nobody has, it saves everyone the lock.
-	worst atomic.Int64
-
-	mu   sync.Mutex
-	full map[netip.Addr]int64 // :: address → when all its failures are forgotten, in nanoseconds since start; guarded by mu
+// bucket is a token bucket. Its state is one number, the time at which it is full again (the generic cell rate
+// algorithm), which the caller keeps, in nanoseconds since a start of its own.
+type bucket struct {
+	each time.Duration // in which one token is added
+	room time.Duration // how far ahead of now the state may be while there is a token
 }
 
-// newFailures returns a counter that lets each address fail so many times a second, or nil, which lets them fail
-// for ever, if that is 0.
+// newBucket returns a bucket that gains perSecond tokens each second and holds as many as burst adds, at least one.
+func newBucket(perSecond float64, burst time.Duration) bucket {
+	each := max(1, time.Duration(float64(time.Second)/perSecond))
+	return bucket{each: each, room: max(0, burst-each)}
+}
+
+// wait returns the time until there is a token, 0 if there is one now.
+func (b bucket) wait(full, now int64) time.Duration {
+	return max(0, time.Duration(full-now)-b.room)
+}
+
+// take returns the state after one token was taken.
+func (b bucket) take(full, now int64) int64 { return max(full, now) + int64(b.each) }
+
+// rate limits the requests of one key, to a second's worth at once. It needs no lock.
+type rate struct {
+	perSecond float64
+	bucket    bucket
+	start     time.Time
+	full      atomic.Int64
+}
+
+// newRate returns a rate whose bucket is full. PerSecond must be positive.
+func newRate(perSecond float64) *rate {
+	return &rate{perSecond: perSecond, bucket: newBucket(perSecond, time.Second), start: time.Now()}
+}
+
+// take takes a token, or returns the time until there is one.
+func (r *rate) take(now time.Time) (wait time.Duration, ok bool) {
+	at := int64(now.Sub(r.start))
+	for {
+		full := r.full.Load()
+		if wait := r.bucket.wait(full, at); wait > 0 {
+			return wait, false
+		}
+		if r.full.CompareAndSwap(full, r.bucket.take(full, at)) {
+			return 0, true
+		}
+	}
+}
+
+// owe takes n more tokens after take succeeded, whether or not there are as many. The next requests wait until they are
+// paid.
+func (r *rate) owe(n int) { r.full.Add(int64(n) * int64(r.bucket.each)) }
+
+const (
+	// failureBurst is how long it takes to earn the failures that an address may have at once.
+	failureBurst = 10 * time.Second
+	// maxSources bounds the addresses that are remembered.
+	maxSources = 10_000
+	// sampled is how many addresses are looked at to find one to forget.
+	sampled = 16
+	// networkBits is the part of an IPv6 address that counts. A host can use every address of its network.
+	networkBits = 64
+)
+
+// failures limits the invalid keys of each address.
+type failures struct {
+	bucket bucket
+	start  time.Time
+
+	// latest is the time until which some address must wait, in nanoseconds since start. While it is past, no address
+	// must, and blocked needs no lock.
+	latest atomic.Int64
+
+	mu   sync.Mutex
+	full map[netip.Addr]int64 // :: address → state of its bucket; guarded by mu
+}
+
+// newFailures returns a limit of perSecond invalid keys for each address. Zero means no limit: it returns nil.
 func newFailures(perSecond int) *failures {
 	if perSecond <= 0 {
 		return nil
 	}
-	each := time.Second / time.Duration(perSecond)
-	return &failures{each: each, room: failureBurst*time.Second - each, start: time.Now(), full: map[netip.Addr]int64{}}
+	return &failures{bucket: newBucket(float64(perSecond), failureBurst), start: time.Now(), full: map[netip.Addr]int64{}}
 }
 
-// blocked returns how long the peer, an address with a port, must still wait because of its failures; 0 if it need not.
+// blocked returns how long peer, as host:port, must wait because of its failures, 0 if it need not.
 func (f *failures) blocked(now time.Time, peer string) time.Duration {
 	if f == nil {
 		return 0
 	}
 	at := int64(now.Sub(f.start))
-	if f.worst.Load() <= at {
+	if f.latest.Load() <= at {
 		return 0
 	}
 	source := sourceOf(peer)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.waitLocked(source, at)
+	return f.bucket.wait(f.full[source], at)
 }
 
-// add counts a failure of peer, or returns how long it must wait because it has too many. While it waits, it does not
-// make the wait longer.
+// add counts a failure of peer, or returns how long it must wait because it had too many. Failures in that time do not
+// count, so they do not extend it.
 func (f *failures) add(now time.Time, peer string) time.Duration {
 	if f == nil {
 		return 0
@@ -66,37 +115,36 @@ func (f *failures) add(now time.Time, peer string) time.Duration {
 	at, source := int64(now.Sub(f.start)), sourceOf(peer)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if wait := f.waitLocked(source, at); wait > 0 {
+	full, known := f.full[source]
+	if wait := f.bucket.wait(full, at); wait > 0 {
 		return wait
 	}
-	if _, known := f.full[source]; !known && len(f.full) >= maxSources {
+	if !known && len(f.full) >= maxSources {
 		f.forgetOneLocked(at)
 	}
-	f.full[source] = max(f.full[source], at) + int64(f.each)
-	if open := f.full[source] - int64(f.room); open > f.worst.Load() {
-		f.worst.Store(open)
+	full = f.bucket.take(full, at)
+	f.full[source] = full
+	if until := full - int64(f.bucket.room); until > f.latest.Load() {
+		f.latest.Store(until)
 	}
 	return 0
 }
 
-func (f *failures) waitLocked(source netip.Addr, at int64) time.Duration {
-	return max(0, time.Duration(f.full[source]-at)-f.room)
-}
-
-// forgetOneLocked makes room. Of some addresses it forgets those that have nothing to be remembered for, or else any.
+// forgetOneLocked makes room for an address. Of a few addresses it forgets all that have no failures left to remember,
+// or else an arbitrary one.
 func (f *failures) forgetOneLocked(at int64) {
 	n := 0
 	for source, full := range f.full {
-		if n++; full <= at || n == looked {
+		if n++; full <= at || n == sampled {
 			delete(f.full, source)
 		}
-		if n == looked {
+		if n == sampled {
 			return
 		}
 	}
 }
 
-// sourceOf returns what is remembered of an address with a port. All that have none are one.
+// sourceOf returns the part of peer that failures are counted by. Peers that are not host:port count as one.
 func sourceOf(peer string) netip.Addr {
 	addr, err := netip.ParseAddrPort(peer)
 	if err != nil {
@@ -106,40 +154,6 @@ func sourceOf(peer string) netip.Addr {
 	if source.Is4() {
 		return source
 	}
-	prefix, _ := source.Prefix(network)
+	prefix, _ := source.Prefix(networkBits)
 	return prefix.Addr()
 }
-
-// bucket limits how often something may happen: so many times a second, with a second's worth at once. It is a token
-// bucket that knows but one number, the time at which it will be full again (GCRA), so that taking from it needs no lock.
-type bucket struct {
-	perSecond float64
-	each      time.Duration // the time that one token takes to come
-	room      time.Duration // how far ahead of now the bucket may be and still give a token
-	start     time.Time
-	full      atomic.Int64 // when it is full again, in nanoseconds since start
-}
-
-// newBucket returns a full bucket. PerSecond must be more than 0.
-func newBucket(perSecond float64) *bucket {
-	each := max(1, time.Duration(float64(time.Second)/perSecond))
-	return &bucket{perSecond: perSecond, each: each, room: max(0, time.Second-each), start: time.Now()}
-}
-
-// take takes a token, or returns how long it takes until there is one.
-func (b *bucket) take(now time.Time) (time.Duration, bool) {
-	at := int64(now.Sub(b.start))
-	for {
-		old := b.full.Load()
-		full := max(old, at)
-		if wait := time.Duration(full-at) - b.room; wait > 0 {
-			return wait, false
-		}
-		if b.full.CompareAndSwap(old, full+int64(b.each)) {
-			return 0, true
-		}
-	}
-}
-
-// owe takes n more tokens after take has given one. They may be more than there are: then those who come next wait.
-func (b *bucket) owe(n int) { b.full.Add(int64(n) * int64(b.each)) }

@@ -9,76 +9,73 @@ import (
 	"key-value/internal/follow"
 )
 
-// set is what a keys file said when it was read. It is never changed.
+// set is the contents of a keys file, ready to be compared with. It is never changed.
 type set struct {
-	keys map[string]*holder // :: id → holder
-	none *holder            // in place of those that there are not
+	keys map[string]*fileKey // :: id → key
+	none *fileKey            // compared with in place of an unknown id
 }
 
-// holder is a key of the file, ready to be compared with.
-type holder struct {
-	current, previous Hash // previous is zero, which nothing hashes to, if there is none
+// fileKey is a key of the file.
+type fileKey struct {
+	current, previous Hash // previous is zero, the hash of nothing, if the key was not rotated
 	revoked           bool
 	notBefore         time.Time
 	expires           time.Time // zero: never
 	previousExpires   time.Time
-	grants            Grants
-	all               bool // whether grants are all rights
-	rate              *bucket
-	principals        [2]Principal // of who shows the current key, and the previous one
+	rate              *rate        // nil: no limit
+	principals        [2]Principal // of callers that send the current key, and the previous one
 }
 
-// noKeys is the set of Keys without a file.
+// noKeys is the set of [Keys] without a file.
 var noKeys = newSet(nil, &File{}, nil)
 
-// newSet returns the set of f for keys. Limits that did not change go on from where they are in old, which may be nil.
+// newSet returns the keys of f for keys. Keys whose rate is as in old, which may be nil, keep what is left of it.
 func newSet(keys *Keys, f *File, old *set) *set {
-	s := &set{keys: make(map[string]*holder, len(f.Keys)), none: &holder{revoked: true}}
+	s := &set{keys: make(map[string]*fileKey, len(f.Keys)), none: &fileKey{revoked: true}}
 	for i := range f.Keys {
 		r := &f.Keys[i]
-		h := &holder{
-			current: r.SHA256, revoked: r.Status != Active, notBefore: r.NotBefore, expires: r.Expires,
-			grants: r.Grants, all: r.Grants.allowsRange(Read|Write, ""),
+		k := &fileKey{
+			current: r.SHA256, revoked: r.Status != Active, notBefore: r.NotBefore, expires: r.Expires, rate: rateOf(r, old),
 		}
 		if r.Previous != nil {
-			h.previous, h.previousExpires = r.Previous.SHA256, r.Previous.Expires
+			k.previous, k.previousExpires = r.Previous.SHA256, r.Previous.Expires
 		}
-		h.rate = rateOf(r, old)
-		for i, hash := range []Hash{h.current, h.previous} {
-			h.principals[i] = Principal{ID: r.ID, grants: h.grants, all: h.all, rate: h.rate, keys: keys, hash: hash}
+		all := r.Grants.allowsRange(Read|Write, "")
+		for i, hash := range []Hash{k.current, k.previous} {
+			k.principals[i] = Principal{ID: r.ID, grants: r.Grants, all: all, rate: k.rate, keys: keys, hash: hash}
 		}
-		s.keys[r.ID] = h
+		s.keys[r.ID] = k
 	}
 	return s
 }
 
-func rateOf(r *Record, old *set) *bucket {
+func rateOf(r *Record, old *set) *rate {
 	if r.RequestsPerSecond == 0 {
 		return nil
 	}
 	if old != nil {
-		if h := old.keys[r.ID]; h != nil && h.rate != nil && h.rate.perSecond == r.RequestsPerSecond {
-			return h.rate
+		if k := old.keys[r.ID]; k != nil && k.rate != nil && k.rate.perSecond == r.RequestsPerSecond {
+			return k.rate
 		}
 	}
-	return newBucket(r.RequestsPerSecond)
+	return newRate(r.RequestsPerSecond)
 }
 
-// find returns whose key has hash, or nil. It compares as much for an id that there is not as for one that there is.
+// find returns the principal whose key has this hash, or nil. It compares as much for an unknown id as for a known one.
 func (s *set) find(id string, hash Hash, now time.Time) *Principal {
-	h := s.keys[id]
-	if h == nil {
-		h = s.none
+	k := s.keys[id]
+	if k == nil {
+		k = s.none
 	}
-	isCurrent := subtle.ConstantTimeCompare(hash[:], h.current[:]) == 1
-	isPrevious := subtle.ConstantTimeCompare(hash[:], h.previous[:]) == 1
+	isCurrent := subtle.ConstantTimeCompare(hash[:], k.current[:]) == 1
+	isPrevious := subtle.ConstantTimeCompare(hash[:], k.previous[:]) == 1
 	switch {
-	case h.revoked, now.Before(h.notBefore), !h.expires.IsZero() && !now.Before(h.expires):
+	case k.revoked, now.Before(k.notBefore), !k.expires.IsZero() && !now.Before(k.expires):
 		return nil
 	case isCurrent:
-		return &h.principals[0]
-	case isPrevious && now.Before(h.previousExpires):
-		return &h.principals[1]
+		return &k.principals[0]
+	case isPrevious && now.Before(k.previousExpires):
+		return &k.principals[1]
 	}
 	return nil
 }
@@ -101,7 +98,7 @@ func (k *Keys) openFile(path string) (err error) {
 	return err
 }
 
-// current returns the keys of the file in use.
+// current returns the keys of the file, none if there is no file.
 func (k *Keys) current() *set {
 	if k.files == nil {
 		return noKeys
@@ -109,10 +106,11 @@ func (k *Keys) current() *set {
 	return k.files.Load()
 }
 
-// Follow reloads the keys file when it changes, and ends streams whose key lost the right to them, until stop is called.
+// Follow calls Reload once a second until stop is called.
 func (k *Keys) Follow() (stop func()) { return follow.Start(k.log, k) }
 
-// Reload implements [follow.Reloader]. A key can expire without a change of the file, so streams are reviewed each time.
+// Reload reads the keys file again if it changed, and ends streams whose key lost the right to them. A key can expire
+// without a change of the file.
 func (k *Keys) Reload(log *slog.Logger) {
 	if k.files != nil {
 		k.files.Reload(log)
