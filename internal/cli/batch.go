@@ -14,29 +14,32 @@ import (
 	"key-value/internal/contract"
 )
 
-// batchBytes is how much input makes up one request of a batch that is not atomic, in bytes: far below what a server
-// takes, even if that is an operation more.
+// batchBytes is the size of the input, in bytes, that ends one request of a batch that is not atomic. Even with the
+// operation that exceeds it, a request stays far below what a server accepts.
 const batchBytes = 1 << 20
 
 func newBatch(getenv func(string) string) *cobra.Command {
 	c, atomic := &connection{getenv: getenv}, false
 	cmd := &cobra.Command{
 		Use:   "batch",
-		Short: "Carry out operations from standard input",
-		Long: `Carry out operations from standard input, one JSON object a line, and print the result of each on a line of
-its own: as the contract's messages Operation and OperationResult.
+		Short: "Run operations from standard input",
+		Long: `Run operations from standard input and print their results, each as a JSON
+object on a line. Operations and results are the messages Operation and
+OperationResult of the API:
 
-  {"get":{"key":"a"}}
-  {"set":{"key":"a","value":"text","ttl":"60s","precondition":{"exists":false}}}
-  {"set":{"key":"b","data":"AAEC"}}
-  {"delete":{"key":"a","precondition":{"etag":"…"}}}
-  {"touch":{"key":"a","ttl":"60s"}}
-  {"increment":{"key":"n","delta":"5"}}
+    {"get":{"key":"a"}}
+    {"set":{"key":"a","value":"x","ttl":"60s","precondition":{"exists":false}}}
+    {"set":{"key":"b","data":"AAEC"}}
+    {"delete":{"key":"a","precondition":{"etag":"…"}}}
+    {"touch":{"key":"a","ttl":"60s"}}
+    {"increment":{"key":"n","delta":"5"}}
 
-They are carried out in order, any number of them, each on its own; those that fail are reported in their result and do
-not stop the others. With --atomic there are up to 1,000, and all take effect at one instant, or none does. The exit
-code is that of the first operation that failed.`,
-		Example: `  printf '%s\n' '{"set":{"key":"a","value":"1"}}' '{"get":{"key":"b"}}' | kv batch
+Operations run in order, without a limit on their number. A failed operation is
+reported in its result and does not stop the ones after it. With --atomic, up to
+1,000 operations take effect together, or none does.
+
+The exit code is that of the first operation that failed.`,
+		Example: `  echo '{"increment":{"key":"n","delta":"5"}}' | kv batch
   kv batch --atomic < transfer.ndjson
   kv ls --keys tmp/ | jq -cR '{delete:{key:.}}' | kv batch`,
 		Args:              cobra.NoArgs,
@@ -44,7 +47,7 @@ code is that of the first operation that failed.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.flags(cmd)
-	cmd.Flags().BoolVar(&atomic, "atomic", false, "all operations take effect at one instant, or none does")
+	cmd.Flags().BoolVar(&atomic, "atomic", false, "apply all operations atomically, or none; at most 1,000")
 	return cmd
 }
 
@@ -54,21 +57,18 @@ func (c *connection) batch(cmd *cobra.Command, atomic bool) error {
 		return err
 	}
 	defer kv.Close()
-	promptFor(cmd, "operations, one a line")
+	promptFor(cmd, "operations, one per line")
 	in := stdin(cmd)
 	defer in.Close()
 	b := &batcher{in: bufio.NewReaderSize(in, batchBytes), out: cmd.OutOrStdout()}
+	run, call := b.stream, kv.Batch
 	if atomic {
-		return b.once(func(ops []client.Operation) ([]client.Result, error) {
-			ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
-			defer cancel()
-			return kv.AtomicBatch(ctx, ops...)
-		})
+		run, call = b.atomic, kv.AtomicBatch
 	}
-	return b.all(func(ops []client.Operation) ([]client.Result, error) {
+	return run(func(ops []client.Operation) ([]client.Result, error) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
 		defer cancel()
-		return kv.Batch(ctx, ops...)
+		return call(ctx, ops...)
 	})
 }
 
@@ -76,15 +76,15 @@ func (c *connection) batch(cmd *cobra.Command, atomic bool) error {
 type batcher struct {
 	in     *bufio.Reader
 	out    io.Writer
-	line   int // the latest one that was read, from 1
+	line   int // number of the last line read, from 1
 	failed failures
 }
 
-// execute carries out operations.
+// execute runs operations as one call.
 type execute func([]client.Operation) ([]client.Result, error)
 
-// once carries out all operations by one call.
-func (b *batcher) once(call execute) error {
+// atomic runs all operations as one call.
+func (b *batcher) atomic(call execute) error {
 	var ops []operation
 	for {
 		op, err := b.next()
@@ -95,14 +95,14 @@ func (b *batcher) once(call execute) error {
 			return err
 		}
 		if ops = append(ops, op); len(ops) > contract.MaxOperations {
-			return fmt.Errorf("an atomic batch has at most %d operations, and line %d is one more: nothing was done", contract.MaxOperations, op.line)
+			return fmt.Errorf("line %d exceeds the limit of %d operations in an atomic batch: nothing was changed", op.line, contract.MaxOperations)
 		}
 	}
 }
 
-// all carries out what has come so far by one call, and waits for more only when that is done: so whoever writes a
-// line and waits for its result gets it. A line that is no operation is the last; those before it are done.
-func (b *batcher) all(call execute) error {
+// stream runs the lines that have arrived as one call, and reads more only after that: a program that writes a line
+// and waits for the result gets it. An invalid line ends the batch after the lines before it have run.
+func (b *batcher) stream(call execute) error {
 	for {
 		var ops []operation
 		op, err := b.next()
@@ -124,13 +124,13 @@ func (b *batcher) all(call execute) error {
 	}
 }
 
-// more reports whether a whole line can be read without waiting.
+// more reports whether a whole line can be read without blocking.
 func (b *batcher) more() bool {
 	waiting, _ := b.in.Peek(b.in.Buffered())
 	return bytes.IndexByte(waiting, '\n') >= 0
 }
 
-// next reads the next operation; empty lines are none. It fails with [io.EOF] at the end.
+// next returns the next operation, skipping empty lines, and [io.EOF] at the end.
 func (b *batcher) next() (operation, error) {
 	for {
 		text, err := b.in.ReadBytes('\n')
@@ -152,7 +152,7 @@ func (b *batcher) next() (operation, error) {
 	}
 }
 
-// run carries out ops and prints their results.
+// run executes ops as one call and prints the results.
 func (b *batcher) run(ops []operation, call execute) error {
 	if len(ops) == 0 {
 		return nil
@@ -178,16 +178,16 @@ func (b *batcher) run(ops []operation, call execute) error {
 	return out.Flush()
 }
 
-// explainBatch says which lines an error is about.
+// explainBatch adds the lines that err is about, and whether they took effect.
 func explainBatch(ops []operation, err error) error {
 	first, last := ops[0].line, ops[len(ops)-1].line
 	if e, ok := errors.AsType[*client.Error](err); ok {
 		if i, ok := e.Operation(); ok && i < len(ops) {
-			return fmt.Errorf("nothing was done because of line %d: %w", ops[i].line, err)
+			return fmt.Errorf("nothing was changed; line %d failed: %w", ops[i].line, err)
 		}
 	}
 	if errors.Is(err, client.ErrUnavailable) {
-		return fmt.Errorf("whether lines %d to %d were done is not known: %w", first, last, err)
+		return fmt.Errorf("outcome of lines %d to %d unknown: %w", first, last, err)
 	}
-	return fmt.Errorf("lines %d to %d were not done: %w", first, last, err)
+	return fmt.Errorf("lines %d to %d did not run: %w", first, last, err)
 }

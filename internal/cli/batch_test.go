@@ -34,18 +34,18 @@ func TestABatchAnswersEachLine(t *testing.T) {
 		`\{"error":\{"code":"aborted",.*"reason":"ETAG_MISMATCH"\}\}`,
 		`\{"delete":\{"deleted":true\}\}`,
 		`\{"error":\{"code":"invalid_argument",.*"reason":"TTL_INVALID"\}\}`,
-	}, "\n") + "\n", `kv: 4 of 12 operations failed; the first: line 4: there is no key "b"\n`})
+	}, "\n") + "\n", `kv: 4 of 12 operations failed; first error: line 4: there is no key "b"\n`})
 }
 
 func TestABrokenLineEndsABatchBehindWhatWasDone(t *testing.T) {
 	env := serving(t)
 	for line, why := range map[string]string{
-		`{"get":`:             `not an operation such as .*`,
+		`{"get":`:             `invalid operation: .*; want an object such as .*`,
 		`{}`:                  `an operation must set exactly one of get, set, delete, touch, increment; got none`,
-		`{"set":{"key":"a"}}`: `the set has neither value nor data`,
-		`{"set":{"kye":"a"}}`: `.*unknown field "kye"`,
+		`{"set":{"key":"a"}}`: `invalid set: want value or data`,
+		`{"set":{"kye":"a"}}`: `invalid operation: .*unknown field "kye"; want .*`,
 		`[1]`:                 `.*`,
-		`{"delete":{"key":"a","precondition":{}}}`: `the precondition is empty: .*`,
+		`{"delete":{"key":"a","precondition":{}}}`: `invalid precondition: want etag or exists`,
 	} {
 		in := `{"set":{"key":"done","value":"1"}}` + "\n\n" + line + "\n" + `{"set":{"key":"not","value":"1"}}`
 		check(t, env, in, "batch", wants{1, `\{"set":[^\n]*\n`, `kv: line 3 of standard input: ` + why + `\n`})
@@ -59,19 +59,19 @@ func TestABrokenLineEndsABatchBehindWhatWasDone(t *testing.T) {
 func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 	env := serving(t)
 	check(t, env, `{"set":{"key":"a","value":"1"}}`+"\n\n"+`{"delete":{"key":"b","precondition":{"exists":true}}}`, "batch --atomic",
-		wants{6, "", `kv: nothing was done because of line 3: .*\n`})
+		wants{6, "", `kv: nothing was changed; line 3 failed: .*\n`})
 	check(t, env, "", "ls --keys", wants{})
 	check(t, env, `{"set":{"key":"a","value":"1"}}`+"\n"+`{"get":{"key":"a"}}`, "batch --atomic", wants{out: `\{"set":[^\n]*\n\{"get":[^\n]*\n`})
 	check(t, env, "", "batch --atomic", wants{})
 	check(t, env, strings.Repeat(`{"set":{"key":"b","value":"1"}}`+"\n", 1001), "batch --atomic",
-		wants{1, "", `kv: .* at most 1000 operations, and line 1001 is one more: nothing was done\n`})
+		wants{1, "", `kv: line 1001 exceeds the limit of 1000 operations in an atomic batch: nothing was changed\n`})
 	check(t, env, "", "ls --keys", wants{out: "a\n"})
 }
 
 func TestABatchWithoutAStore(t *testing.T) {
 	env := map[string]string{"KV_URL": "http://127.0.0.1:1"}
-	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{5, "", `kv: whether lines 1 to 1 were done is not known: .*\n`})
+	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{5, "", `kv: outcome of lines 1 to 1 unknown: .*\n`})
 	env = serving(t)
 	env["KV_API_KEY"] = "wrong"
-	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{4, "", `kv: lines 1 to 1 were not done: .*\n`})
+	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{4, "", `kv: lines 1 to 1 did not run: .*\n`})
 }

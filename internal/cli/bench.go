@@ -13,7 +13,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// benchFlags say what load is made.
+// benchFlags are the flags of kv bench.
 type benchFlags struct {
 	output
 
@@ -28,12 +28,14 @@ func newBench(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &benchFlags{}
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure how fast the store answers",
-		Long: `Measure how fast the store answers: each of some clients gets or sets a random key, waits for the answer, and does
-it again. They share one Go client, which gathers their calls into batches, as those of a program do.
+		Short: "Measure throughput and latency of the store",
+		Long: `Measure throughput and latency of the store. Each client gets or sets a random
+key, waits for the answer and repeats. All of them share one Go client, which
+batches their calls as it does for the goroutines of a program.
 
-The keys are the bench's own, under a prefix that is new each time, and deleted at the end. Should that be impossible,
-they expire by themselves. Everything else in the store is left alone, but its users will notice the load.`,
+The keys have a new random prefix for each run and are deleted at the end; if
+that fails, they expire. Other keys are not touched, but other clients of the
+store will notice the load.`,
 		Example: `  kv bench
   kv bench --clients 256 --duration 30s --read-ratio 0.5
   kv bench --keys 1000000 --value-bytes 1024 -o json`,
@@ -42,11 +44,11 @@ they expire by themselves. Everything else in the store is left alone, but its u
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.flags(cmd)
-	cmd.Flags().IntVar(&f.clients, "clients", 64, "how many calls are under way at a time")
-	cmd.Flags().DurationVar(&f.duration, "duration", 10*time.Second, "how long to measure")
-	cmd.Flags().Float64Var(&f.readRatio, "read-ratio", 0.9, "the part of the calls that are gets, from 0 to 1; the others are sets")
-	cmd.Flags().IntVar(&f.keys, "keys", 10_000, "how many keys to use")
-	cmd.Flags().IntVar(&f.valueBytes, "value-bytes", 64, "how long each value is, in bytes")
+	cmd.Flags().IntVar(&f.clients, "clients", 64, "number of concurrent clients, each with one call at a time")
+	cmd.Flags().DurationVar(&f.duration, "duration", 10*time.Second, "duration of the measurement")
+	cmd.Flags().Float64Var(&f.readRatio, "read-ratio", 0.9, "fraction of calls that are gets, from 0 to 1; the others are sets")
+	cmd.Flags().IntVar(&f.keys, "keys", 10_000, "number of keys")
+	cmd.Flags().IntVar(&f.valueBytes, "value-bytes", 64, "size of each value, in bytes")
 	f.output.flags(cmd, outputTable, outputJSON)
 	return cmd
 }
@@ -54,15 +56,15 @@ they expire by themselves. Everything else in the store is left alone, but its u
 func (f *benchFlags) check() error {
 	switch {
 	case f.clients < 1:
-		return usageError{fmt.Errorf("--clients %d: use 1 or more", f.clients)}
+		return usageError{fmt.Errorf("invalid --clients %d: want 1 or more", f.clients)}
 	case f.duration <= 0:
-		return usageError{fmt.Errorf("--duration %v: use more than 0, such as 10s", f.duration)}
+		return usageError{fmt.Errorf("invalid --duration %v: want a duration over 0, such as 10s", f.duration)}
 	case !(f.readRatio >= 0 && f.readRatio <= 1): // NaN too
-		return usageError{fmt.Errorf("--read-ratio %v: use 0 to 1", f.readRatio)}
+		return usageError{fmt.Errorf("invalid --read-ratio %v: want 0 to 1", f.readRatio)}
 	case f.keys < 1:
-		return usageError{fmt.Errorf("--keys %d: use 1 or more", f.keys)}
+		return usageError{fmt.Errorf("invalid --keys %d: want 1 or more", f.keys)}
 	case f.valueBytes < 0 || f.valueBytes > contract.DefaultValueBytes:
-		return usageError{fmt.Errorf("--value-bytes %d: use 0 to %d", f.valueBytes, contract.DefaultValueBytes)}
+		return usageError{fmt.Errorf("invalid --value-bytes %d: want 0 to %d", f.valueBytes, contract.DefaultValueBytes)}
 	}
 	return nil
 }
@@ -79,7 +81,7 @@ func (c *connection) bench(cmd *cobra.Command, f *benchFlags) error {
 	ctx, log := cmd.Context(), cmd.ErrOrStderr()
 	b := newBencher(kv, f, c.timeout)
 	report, err := b.run(ctx, log)
-	// What was written is removed also after ^C.
+	// The keys are deleted even if the run was interrupted.
 	err = errors.Join(err, b.clean(context.WithoutCancel(ctx)))
 	if err != nil {
 		return err
@@ -92,7 +94,7 @@ func (c *connection) bench(cmd *cobra.Command, f *benchFlags) error {
 	return errors.Join(err, b.failed.err())
 }
 
-// run fills the store and then measures. It says what it does, because both take their time.
+// run writes the keys and then measures. It logs both steps, because both take time.
 func (b *bencher) run(ctx context.Context, log io.Writer) (benchReport, error) {
 	fmt.Fprintf(log, "kv: writing %s keys under %s\n", readable(int64(b.flags.keys)), b.prefix)
 	if err := b.fill(ctx); err != nil {
@@ -106,7 +108,7 @@ func (b *bencher) run(ctx context.Context, log io.Writer) (benchReport, error) {
 	return report, nil
 }
 
-// bencher makes load.
+// bencher generates load.
 type bencher struct {
 	kv      *client.Client
 	flags   *benchFlags

@@ -23,7 +23,7 @@ func TestABenchLeavesTheStoreAsItWas(t *testing.T) {
 
 func TestABenchThatMakesNoSense(t *testing.T) {
 	for _, flags := range []string{"--clients 0", "--duration 0s", "--read-ratio 1.1", "--read-ratio NaN", "--keys 0", "--value-bytes -1", "--value-bytes 1048577"} {
-		check(t, nil, "", "bench "+flags, wants{2, "", `kv: --.*: use .*\n`})
+		check(t, nil, "", "bench "+flags, wants{2, "", `kv: invalid --.*: want .*\n`})
 	}
 	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "bench", wants{5, "", `.*\nkv: .*connection refused.*\n`})
 }

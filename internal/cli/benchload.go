@@ -17,7 +17,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// benchGrace is how much longer than the bench its keys live, if they are not deleted.
+// benchGrace is how long after the end of a run its keys expire, if they are not deleted.
 const benchGrace = 10 * time.Minute
 
 func newBencher(kv *client.Client, f *benchFlags, timeout time.Duration) *bencher {
@@ -30,7 +30,7 @@ func newBencher(kv *client.Client, f *benchFlags, timeout time.Duration) *benche
 
 func (b *bencher) key(i int) string { return fmt.Sprintf("%s%08d", b.prefix, i) }
 
-// chunk is how many keys to write by one call: a megabyte or so.
+// chunk returns the number of keys to write in one call of about 1 MiB.
 func (b *bencher) chunk() int {
 	return max(1, min(contract.MaxOperations, (1<<20)/(b.flags.valueBytes+64)))
 }
@@ -57,7 +57,7 @@ func (b *bencher) clean(ctx context.Context) error {
 			ops = append(ops, client.OpDelete(b.key(i)))
 		}
 		if err := b.batch(ctx, ops); err != nil {
-			return fmt.Errorf("the keys under %s are left to expire within %v: %w", b.prefix, time.Duration(b.ttl), err)
+			return fmt.Errorf("keys under %s not deleted; they expire within %v: %w", b.prefix, time.Duration(b.ttl), err)
 		}
 	}
 	return nil
@@ -84,7 +84,7 @@ type worker struct {
 	failed        failures
 }
 
-// measure has the clients call until the time is up or ctx is done.
+// measure runs the clients for the configured duration, or until ctx is done.
 func (b *bencher) measure(ctx context.Context) benchReport {
 	ctx, cancel := context.WithTimeout(ctx, b.flags.duration)
 	defer cancel()
@@ -101,7 +101,7 @@ func (b *bencher) measure(ctx context.Context) benchReport {
 	return b.report(workers, time.Since(started))
 }
 
-// work calls again and again. A call that the end cuts off does not count: it is not cut off, but waited for.
+// work makes calls until ctx is done. The last one is not canceled, so that it counts like the others.
 func (b *bencher) work(ctx context.Context, w *worker) {
 	for ctx.Err() == nil {
 		key, read := b.key(mathrand.IntN(b.flags.keys)), mathrand.Float64() < b.flags.readRatio
@@ -111,7 +111,7 @@ func (b *bencher) work(ctx context.Context, w *worker) {
 		w.failed.add(err)
 		switch {
 		case errors.Is(err, client.ErrUnavailable):
-			time.Sleep(time.Millisecond) // nobody is there to be measured: do not spin
+			time.Sleep(time.Millisecond) // do not spin while the store is down
 		case err != nil:
 		case read:
 			w.reads.add(took)
@@ -130,7 +130,7 @@ func (b *bencher) call(ctx context.Context, key string, read bool) error {
 	}
 	entry, err := b.kv.Get(ctx, key)
 	if err == nil && len(entry.Value) != len(b.value) {
-		err = fmt.Errorf("the value of %q has %d bytes, not the %d that were written", key, len(entry.Value), len(b.value))
+		err = fmt.Errorf("value of %q has %d bytes, want the %d written", key, len(entry.Value), len(b.value))
 	}
 	return err
 }

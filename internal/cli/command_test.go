@@ -46,34 +46,34 @@ func TestClientCommandsOneAfterTheOther(t *testing.T) {
 		{"get a/3 -o json", "", wants{out: `\{"key":"a/3","data":"/wA=","etag":"\S+","updateTime":"\S+","expireTime":"\S+"\}\n`}},
 		{"get b -o json", "", wants{out: `\{"key":"b","value":"","etag":"\S+","updateTime":"\S+"\}\n`}},
 		{"get a/1 -o table", "", wants{out: ` +BYTES +EXPIRES IN +ETAG +KEY\n +3 +never +\S+ +a/1\n`}},
-		{"get a/1 -o xml", "", wants{2, "", `kv: .*use raw, json or table\n`}},
+		{"get a/1 -o xml", "", wants{2, "", `kv: .*want raw, json or table\n`}},
 
 		{"ls a/", "", wants{out: ` +BYTES .*\n +3 +never +\S+ +a/1\n +19 +never +\S+ +a/2\n +2 +(2h0m0s|1h59m\d+s) +\S+ +a/3\n`}},
 		{"ls --keys", "", wants{out: "a/1\na/2\na/3\nb\n"}},
 		{"ls a --keys --limit 2", "", wants{out: "a/1\na/2\n"}},
 		{"ls a/1 -o json", "", wants{out: `\{"key":"a/1","value":"one","etag":"\S+","updateTime":"\S+"\}\n`}},
 		{"ls a/1 -o json --keys", "", wants{out: `\{"key":"a/1","etag":"\S+","updateTime":"\S+"\}\n`}},
-		{"ls --limit -1", "", wants{2, "", `kv: --limit -1: .*\n`}},
+		{"ls --limit -1", "", wants{2, "", `kv: invalid --limit -1: .*\n`}},
 		{"ls --timeout 1ns", "", wants{5, "", `kv: no answer within 1ns: .*unavailable\n`}},
-		{"ls --timeout 0s", "", wants{2, "", `kv: --timeout 0s: .*\n`}},
+		{"ls --timeout 0s", "", wants{2, "", `kv: invalid --timeout 0s: .*\n`}},
 
 		{"set a/1 two --create-only", "", wants{6, "", `kv: .*already exists\n`}},
 		{"set c two --if-exists", "", wants{6, "", `kv: .*does not exist\n`}},
 		{"set a/1 two --if-match wrong", "", wants{6, "", `kv: .*expected etag\n`}},
 		{"set a/1 two --if-exists", "", wants{}},
 		{"set c two --create-only", "", wants{}},
-		{"set c two --create-only --if-match x", "", wants{2, "", `kv: --if-match and --create-only exclude .*\n`}},
+		{"set c two --create-only --if-match x", "", wants{2, "", `kv: --if-match and --create-only are mutually exclusive: .*\n`}},
 		{"del c --if-match wrong", "", wants{6, "", `kv: .*expected etag\n`}},
 		{"del c d -o json", "", wants{out: `\{"key":"c","deleted":true\}\n\{"key":"d","deleted":false\}\n`}},
 		{"del c --if-exists", "", wants{6, "", `kv: .*does not exist\n`}},
-		{"del a/1 c b --if-exists", "", wants{6, "", `kv: 1 of 3 operations failed; the first: .*\n`}},
+		{"del a/1 c b --if-exists", "", wants{6, "", `kv: 1 of 3 operations failed; first error: .*\n`}},
 		{"ls --keys", "", wants{out: "a/2\na/3\n"}},
 
 		{"touch a/3 --persist -o json", "", wants{out: `\{"entry":\{"key":"a/3","etag":"\S+","updateTime":"[^"]+"\}\}\n`}},
 		{"touch a/3 --ttl 36h1m", "", wants{}},
 		{"ls a/3", "", wants{out: `.* 1d12h +\S+ +a/3\n`}},
-		{"touch a/3", "", wants{2, "", `kv: .*--ttl 5m, or --persist.*\n`}},
-		{"touch a/3 --ttl 5m --persist", "", wants{2, "", `kv: --ttl and --persist exclude .*\n`}},
+		{"touch a/3", "", wants{2, "", `kv: missing TTL: .*--ttl TTL .*--persist .*\n`}},
+		{"touch a/3 --ttl 5m --persist", "", wants{2, "", `kv: --ttl and --persist are mutually exclusive: .*\n`}},
 		{"touch a/3 --ttl 5m --if-match wrong", "", wants{6, "", `kv: .*\n`}},
 		{"touch c --ttl 5m", "", wants{3, "", `kv: .*\n`}},
 
@@ -85,14 +85,14 @@ func TestClientCommandsOneAfterTheOther(t *testing.T) {
 		{"incr m --initial 7 --ttl 1h -1", "", wants{out: "-5\n"}},
 		{"incr k -1 --initial 8 --ttl 1h", "", wants{out: "7\n"}},
 		{"ls k", "", wants{out: `.* (1h0m0s|59m\d+s) +\S+ +k\n`}},
-		{"incr n much", "", wants{2, "", `kv: DELTA "much": .*\n`}},
+		{"incr n much", "", wants{2, "", `kv: invalid DELTA "much": .*\n`}},
 		{"incr a/2", "", wants{1, "", `kv: .*\n`}},
 
 		{"stats", "", wants{out: `keys +5\nmemory +[\d.]+ KiB, no limit\n.*\nengine +memory\n.*`}},
 		{"stats -o json", "", wants{out: `\{"keys":5,.*"durable":false\}\}\n`}},
 
-		{"gte a", "", wants{2, "", `kv: there is no command "gte": did you mean kv get\?\n`}},
-		{"get", "", wants{2, "", `kv: .*use kv get KEY .*\n`}},
+		{"gte a", "", wants{2, "", `kv: unknown command "gte": did you mean kv get\?\n`}},
+		{"get", "", wants{2, "", `kv: .*want kv get KEY .*\n`}},
 	} {
 		check(t, env, step.stdin, step.line, step.want)
 	}
@@ -133,9 +133,9 @@ func benchKey(i int) string { return (&bencher{prefix: "many/"}).key(i) }
 
 func TestWhatIsWrongWithAKeyIsSaid(t *testing.T) {
 	env := serving(t)
-	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "get a", wants{4, "", `kv: .*set the variable KV_API_KEY.*\n`})
-	check(t, map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "x"}, "", "get a", wants{4, "", `kv: .*KV_API_KEY is not valid here\n`})
-	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "get a", wants{5, "", `kv: .*--url or KV_URL\n`})
+	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "get a", wants{4, "", `kv: .*; set KV_API_KEY to an API key\n`})
+	check(t, map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "x"}, "", "get a", wants{4, "", `kv: .*; the server does not accept the key in KV_API_KEY\n`})
+	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "get a", wants{5, "", `kv: .*; start the store with kv serve, or set --url or KV_URL .*\n`})
 }
 
 // A line break within a value and a control character stay in quotes.

@@ -14,7 +14,7 @@ import (
 	"key-value/client"
 )
 
-// connection is how the client commands reach the store.
+// connection is the part that all client commands share: how they reach the store.
 type connection struct {
 	url     string
 	timeout time.Duration // of one call, or of one page or batch of a command that makes many
@@ -22,20 +22,26 @@ type connection struct {
 	getenv  func(string) string
 }
 
-// connectionFlags are the names of its flags.
-var connectionFlags = []string{"url", "timeout", "ca", "client-cert", "client-key"}
-
 func (c *connection) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "where the store is")
-	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
+	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL of the store")
+	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "timeout of each call, page or batch")
 	c.trust.flags(cmd, "", "client-")
-	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nEnvironment: KV_API_KEY is the API key to show."
+	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nEnvironment:\n\n    KV_API_KEY  API key to send"
+}
+
+// isConnectionFlag reports whether [connection.flags] adds a flag with this name.
+func isConnectionFlag(name string) bool {
+	switch name {
+	case "url", "timeout", "ca", "client-cert", "client-key":
+		return true
+	}
+	return false
 }
 
 // dial returns a client of the store.
 func (c *connection) dial() (*client.Client, error) {
 	if c.timeout <= 0 {
-		return nil, usageError{fmt.Errorf("--timeout %v: use more than 0, such as 10s", c.timeout)}
+		return nil, usageError{fmt.Errorf("invalid --timeout %v: want a duration over 0, such as 10s", c.timeout)}
 	}
 	u, err := url.Parse(c.url)
 	if err != nil {
@@ -53,7 +59,7 @@ func (c *connection) dial() (*client.Client, error) {
 	return kv, asUsage(err)
 }
 
-// open returns a client, and a context for one call.
+// open returns a client, and a context with the timeout of one call. The returned function releases both.
 func (c *connection) open(ctx context.Context) (context.Context, context.CancelFunc, *client.Client, error) {
 	kv, err := c.dial()
 	if err != nil {
@@ -63,23 +69,23 @@ func (c *connection) open(ctx context.Context) (context.Context, context.CancelF
 	return ctx, func() { cancel(); kv.Close() }, kv, nil
 }
 
-// errSilent is why a listing ends that waited too long for its next page.
-var errSilent = errors.New("silent")
+// errPageTimeout is why a listing ends whose next page did not arrive in time.
+var errPageTimeout = errors.New("timeout")
 
-// patient ranges over a listing for as long as it takes, if only each page comes within the timeout. The time that the
-// loop itself takes does not count: it may write to a pager.
+// patient ranges over a listing with the timeout applied to each page rather than to all of it. Time spent in the loop
+// body does not count: it may be writing to a pager.
 func (c *connection) patient(
 	ctx context.Context, list func(context.Context) iter.Seq2[client.Entry, error],
 ) iter.Seq2[client.Entry, error] {
 	return func(yield func(client.Entry, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		timer := time.AfterFunc(c.timeout, func() { cancel(errSilent) })
+		timer := time.AfterFunc(c.timeout, func() { cancel(errPageTimeout) })
 		defer timer.Stop()
 		for entry, err := range list(ctx) {
 			timer.Stop()
-			if err != nil && errors.Is(context.Cause(ctx), errSilent) {
-				err = fmt.Errorf("no answer within %v: the store is %w", c.timeout, client.ErrUnavailable)
+			if err != nil && errors.Is(context.Cause(ctx), errPageTimeout) {
+				err = fmt.Errorf("no answer within %v: %w", c.timeout, client.ErrUnavailable)
 			}
 			if !yield(entry, err) {
 				return
@@ -90,31 +96,31 @@ func (c *connection) patient(
 }
 
 const (
-	// completionTimeout is how long a person waits for the Tab key.
+	// completionTimeout is how long completion may keep a person waiting.
 	completionTimeout = 700 * time.Millisecond
-	// completions is how many keys are offered at most.
+	// completions is the maximum number of keys that completion offers.
 	completions = 200
 )
 
-// completeKey completes up to n keys of the store.
+// completeKey completes up to n arguments with keys of the store.
 func (c *connection) completeKey(n int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 		if len(args) >= n {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return c.liveKeys(cmd, word), cobra.ShellCompDirectiveNoFileComp
+		return c.matchingKeys(cmd, word), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// completePrefix completes one word that may end within a key.
+// completePrefix completes one argument with keys, and leaves the cursor after it: a prefix need not be a whole key.
 func (c *connection) completePrefix(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	keys, directive := c.completeKey(1)(cmd, args, word)
 	return keys, directive | cobra.ShellCompDirectiveNoSpace
 }
 
-// liveKeys returns keys that begin with prefix. What goes wrong is not told: it would be written into the line that is
-// being typed.
-func (c *connection) liveKeys(cmd *cobra.Command, prefix string) []string {
+// matchingKeys returns keys with the given prefix. Errors yield no keys: a message would end up in the command line
+// that is being edited.
+func (c *connection) matchingKeys(cmd *cobra.Command, prefix string) []string {
 	if cmd.PreRunE(cmd, nil) != nil { // reads the environment
 		return nil
 	}

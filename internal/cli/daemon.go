@@ -22,31 +22,30 @@ import (
 	"key-value/internal/server/lane"
 )
 
-// maxValueBytes is the most that --max-value-bytes may be: values are held in memory several times while they
-// are on their way.
+// maxValueBytes is the upper limit of --max-value-bytes: a call may hold several copies of a value in memory.
 const maxValueBytes = 64 << 20
 
-// daemon is what the three serving commands have in common.
+// daemon holds the flags and the state that the three server commands share.
 type daemon struct {
-	listen    string        // host:port to listen on
-	admin     string        // host:port for operators; empty: none
-	valueSize int           // the longest value, in bytes
-	calls     int           // how many calls may be under way
-	conns     int           // how many connections may be open
-	delay     time.Duration // how long the server says that it is not ready before it stops
-	drain     time.Duration // how long calls may take to finish when the server stops
-	fastGRPC  bool          // whether grpc-go serves the connections of gRPC clients
-	pair      pairFlags     // what is shown by TLS, which is not spoken without it
-	clientCA  string        // file with the authorities of the only clients that are let in; empty: all are
+	listen    string        // host:port
+	admin     string        // host:port of the admin address; "" for none
+	valueSize int           // maximum size of a value, in bytes
+	calls     int           // maximum concurrent calls; 0 for no limit
+	conns     int           // maximum open connections; 0 for no limit
+	delay     time.Duration // how long to report not ready before stopping
+	drain     time.Duration // how long calls may take to finish when stopping
+	fastGRPC  bool          // grpc-go serves the connections of gRPC clients
+	pair      pairFlags     // certificate to present; without one, TLS is off
+	clientCA  string        // file with the authorities of accepted clients; "" to accept all clients
 	logLevel  string        // debug, info, warn or error
 	logFormat string        // text or json
 
 	state    *server.State
 	log      *slog.Logger
-	tls      *tls.Config       // nil: none
-	followed []follow.Reloader // files to look after
+	tls      *tls.Config       // nil without TLS
+	followed []follow.Reloader // files to reload when they change
 	metrics  *observe.Metrics  // nil without an admin address
-	tracing  *observe.Tracing  // nil if nobody asks for traces
+	tracing  *observe.Tracing  // nil if tracing is off
 	getenv   func(string) string
 }
 
@@ -56,26 +55,26 @@ func newDaemon(getenv func(string) string) *daemon {
 
 func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
-	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 takes a free one")
-	f.StringVar(&s.admin, "admin-listen", "", "address for operators alone, as host:port, with /metrics, /debug/pprof and no key; empty: none")
-	f.IntVar(&s.valueSize, "max-value-bytes", contract.DefaultValueBytes, "longest value, in bytes; the same on gateway and kvservice")
-	f.IntVar(&s.calls, "max-concurrent", 2048, "calls that may be under way; further ones are refused as OVERLOADED; 0: no limit")
-	f.DurationVar(&s.delay, "drain-delay", 0, "how long to say on /readyz that the server is not ready before it stops: until load balancers have noticed")
-	f.IntVar(&s.conns, "max-connections", 16_384, "connections that may be open; further ones wait to be accepted; 0: no limit")
+	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 picks a free one")
+	f.StringVar(&s.admin, "admin-listen", "", "host:port for /metrics and /debug/pprof, without authentication; empty: none")
+	f.IntVar(&s.valueSize, "max-value-bytes", contract.DefaultValueBytes, "maximum value size, in bytes; must be the same on gateway and kvservice")
+	f.IntVar(&s.calls, "max-concurrent", 2048, "maximum concurrent calls; others fail with OVERLOADED; 0: no limit")
+	f.DurationVar(&s.delay, "drain-delay", 0, "how long /readyz fails before the server stops, so that load balancers notice")
+	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections; others wait to be accepted; 0: no limit")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
-	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "serve connections that begin with gRPC by grpc-go; false: what a proxy mixes on one is never refused")
-	s.pair.flags(cmd, "tls-cert", "file with the certificate to show, in PEM, and those between it and its authority; with it, only TLS is spoken",
-		"tls-key", "file with that certificate's key, in PEM; both files are read anew when they change")
-	f.StringVar(&s.logLevel, "log-level", "info", "least important messages to log: debug (every call), info, warn, error")
-	f.StringVar(&s.logFormat, "log-format", "text", "how to write log lines: text or json")
+	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "use grpc-go; disable for proxies that send gRPC and HTTP on one backend connection")
+	s.pair.flags(cmd, "tls-cert", "PEM `file` with the certificate chain to present; requires clients to use TLS",
+		"tls-key", "PEM `file` with its private key; both files are reloaded when they change")
+	f.StringVar(&s.logLevel, "log-level", "info", "minimum level of log messages: debug (includes every call), info, warn or error")
+	f.StringVar(&s.logFormat, "log-format", "text", "log format: text or json")
 }
 
-// check reads the flags that have rules of their own, and opens what it is watched by.
+// check validates the flags, and opens the log, the certificates and the observers that they configure.
 func (s *daemon) check(cmd *cobra.Command) error {
 	stderr := cmd.ErrOrStderr()
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
-		return usageError{fmt.Errorf("--log-level %q: use debug, info, warn or error", s.logLevel)}
+		return usageError{fmt.Errorf("invalid --log-level %q: want debug, info, warn or error", s.logLevel)}
 	}
 	options := &slog.HandlerOptions{Level: level}
 	switch s.logFormat {
@@ -84,22 +83,22 @@ func (s *daemon) check(cmd *cobra.Command) error {
 	case "json":
 		s.log = slog.New(requestid.LogHandler(slog.NewJSONHandler(stderr, options)))
 	default:
-		return usageError{fmt.Errorf("--log-format %q: use text or json", s.logFormat)}
+		return usageError{fmt.Errorf("invalid --log-format %q: want text or json", s.logFormat)}
 	}
 	if s.valueSize < 1 || s.valueSize > maxValueBytes {
-		return usageError{fmt.Errorf("--max-value-bytes %d: use 1 to %d", s.valueSize, maxValueBytes)}
+		return usageError{fmt.Errorf("invalid --max-value-bytes %d: want 1 to %d", s.valueSize, maxValueBytes)}
 	}
 	if s.conns < 0 {
-		return usageError{fmt.Errorf("--max-connections %d: use 0 for no limit, or more", s.conns)}
+		return usageError{fmt.Errorf("invalid --max-connections %d: want 0 (no limit) or more", s.conns)}
 	}
 	if s.calls < 0 {
-		return usageError{fmt.Errorf("--max-concurrent %d: use 0 for no limit, or more", s.calls)}
+		return usageError{fmt.Errorf("invalid --max-concurrent %d: want 0 (no limit) or more", s.calls)}
 	}
 	if _, _, err := net.SplitHostPort(s.listen); err != nil {
-		return usageError{fmt.Errorf("--listen %q: use host:port", s.listen)}
+		return usageError{fmt.Errorf("invalid --listen %q: want host:port", s.listen)}
 	}
 	if _, _, err := net.SplitHostPort(s.admin); err != nil && s.admin != "" {
-		return usageError{fmt.Errorf("--admin-listen %q: use host:port", s.admin)}
+		return usageError{fmt.Errorf("invalid --admin-listen %q: want host:port", s.admin)}
 	}
 	if err := s.openTLS(); err != nil {
 		return err
@@ -107,7 +106,8 @@ func (s *daemon) check(cmd *cobra.Command) error {
 	return s.observe(cmd)
 }
 
-// run serves handler, and procedures where that is faster, until ctx is done. Started, if not nil, is told the address.
+// run serves handler until ctx is done, with gRPC calls of procedures served directly unless --fast-grpc is off. It calls
+// started, if not nil, with the address once it listens.
 func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *connect.Server, started func(addr string)) error {
 	if s.admin != "" {
 		operators, err := admin.Listen(ctx, s.admin, s.metrics.Handler(), s.log)
@@ -127,7 +127,7 @@ func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *conn
 	}))
 }
 
-// beyondLoopback reports whether others than this machine can reach the address.
+// beyondLoopback reports whether other machines may reach the listen address.
 func (s *daemon) beyondLoopback() bool {
 	host, _, _ := net.SplitHostPort(s.listen)
 	ip := net.ParseIP(host)

@@ -14,7 +14,8 @@ func newDel(getenv func(string) string) *cobra.Command {
 	c, f, o := &connection{getenv: getenv}, &conditionFlags{}, &output{}
 	cmd := &cobra.Command{
 		Use:   "del KEY...",
-		Short: "Delete keys; it is no error if one is not there",
+		Short: "Delete keys",
+		Long:  "Delete keys. Deleting a key that does not exist succeeds.",
 		Example: `  kv del hello
   kv del hello --if-exists
   kv ls --keys tmp/ | xargs -d '\n' kv del`,
@@ -29,7 +30,7 @@ func newDel(getenv func(string) string) *cobra.Command {
 	return cmd
 }
 
-// deleteJSON is what became of the deletion of one key.
+// deleteJSON is the result for one key.
 type deleteJSON struct {
 	Key     string `json:"key"`
 	Deleted bool   `json:"deleted"`

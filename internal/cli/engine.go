@@ -15,29 +15,29 @@ import (
 	"key-value/kvservice/store/redis"
 )
 
-// engineFlags choose the storage engine and its bounds.
+// engineFlags are the flags for the storage engine and its limits.
 type engineFlags struct {
 	store     string
-	storeCA   string   // file with the authorities of its nodes
-	maxMemory byteSize // what the entries may take
+	storeCA   string   // file with the authorities of Redis nodes; "" for the system's
+	maxMemory byteSize // limit for the entries; 0 for none
 	onFull    string   // reject or evict
-	history   byteSize // how much of the latest changes is kept for watches
-	watches   int      // how many watches may be open
+	history   byteSize // size of the change history for watches; 0 for the engine's default
+	watches   int      // maximum open watches; 0 for no limit
 }
 
 func (e *engineFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&e.store, "store", "memory", "where the data is kept: memory, or redis://host:port,host:port… (rediss:// with TLS)")
-	f.StringVar(&e.storeCA, "store-ca", "", "file with the authorities of the certificates of rediss:// nodes, in PEM; by default those of the system")
-	f.Var(&e.maxMemory, "max-memory", "what the entries may take in memory, such as 512MiB or 2GiB; 0: no limit")
-	f.StringVar(&e.onFull, "on-full", "reject", "what a write does at --max-memory: reject it, or evict entries not used for long")
-	f.Var(&e.history, "watch-history", "how much of the latest changes is kept for watches to resume; 0: 8MiB, or an eighth of --max-memory; 64MiB in Redis")
-	f.IntVar(&e.watches, "max-watches", 20_000, "watches that may be open; further ones are refused as OVERLOADED; 0: no limit")
+	f.StringVar(&e.store, "store", "memory", "storage engine: memory, or redis://host:port,host:port… (rediss:// for TLS)")
+	f.StringVar(&e.storeCA, "store-ca", "", "PEM `file` with trusted authorities for rediss:// nodes; empty: the system's")
+	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB or 2GiB; 0: no limit")
+	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
+	f.Var(&e.history, "watch-history", "change history for resuming watches; 0: 8MiB or 1/8 of --max-memory; Redis: 64MiB")
+	f.IntVar(&e.watches, "max-watches", 20_000, "maximum open watches; others fail with OVERLOADED; 0: no limit")
 }
 
 func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error) {
 	if e.watches < 0 {
-		return nil, usageError{fmt.Errorf("--max-watches %d: use 0 for no limit, or more", e.watches)}
+		return nil, usageError{fmt.Errorf("invalid --max-watches %d: want 0 (no limit) or more", e.watches)}
 	}
 	if e.store != "memory" {
 		return e.openRedis(ctx, s)
@@ -47,7 +47,7 @@ func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error)
 	}
 	onFull, ok := map[string]memory.OnFull{"reject": memory.Reject, "evict": memory.Evict}[e.onFull]
 	if !ok {
-		return nil, usageError{fmt.Errorf("--on-full %q: use reject or evict", e.onFull)}
+		return nil, usageError{fmt.Errorf("invalid --on-full %q: want reject or evict", e.onFull)}
 	}
 	return memory.New(memory.Options{
 		MaxMemory: int64(e.maxMemory), OnFull: onFull, HistoryBytes: int64(e.history),
@@ -58,10 +58,10 @@ func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error)
 func (e *engineFlags) openRedis(ctx context.Context, s *daemon) (store.Engine, error) {
 	options, err := redis.ParseURL(e.store)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--store %q: %w", e.store, err)}
+		return nil, usageError{fmt.Errorf("invalid --store: %w", err)} // not its value, which may hold a password
 	}
 	if e.maxMemory != 0 || e.onFull != "reject" {
-		return nil, usageError{errors.New("--max-memory and --on-full are for the store memory; Redis has maxmemory")}
+		return nil, usageError{errors.New("--max-memory and --on-full require --store memory; for Redis, configure its maxmemory")}
 	}
 	options.Username, options.Password = s.getenv("KV_REDIS_USERNAME"), s.getenv("KV_REDIS_PASSWORD")
 	options.HistoryBytes = int64(e.history)
@@ -70,12 +70,12 @@ func (e *engineFlags) openRedis(ctx context.Context, s *daemon) (store.Engine, e
 	}
 	engine, err := redis.Open(ctx, options)
 	if err != nil {
-		return nil, fmt.Errorf("--store: %v", err) // advice for the store's own address would be wrong here
+		return nil, fmt.Errorf("--store: %v", err) // unwrapped, because the hint of a client command would be wrong here
 	}
 	return engine, nil
 }
 
-var errStoreCA = errors.New("--store-ca is for a --store at rediss://…")
+var errStoreCA = errors.New("--store-ca requires a --store at rediss://…")
 
 // openStoreCA reads --store-ca, if it is set.
 func (e *engineFlags) openStoreCA(s *daemon, withTLS bool) (*tlsfiles.Authorities, error) {
@@ -93,18 +93,18 @@ func (e *engineFlags) openStoreCA(s *daemon, withTLS bool) (*tlsfiles.Authoritie
 	return &authorities, nil
 }
 
-// remoteTurns is how many large calls there may be for each processor if the data is elsewhere.
-const remoteTurns = 16
+// largePerProcessorRedis is the number of concurrent large calls per processor if the data is in Redis.
+const largePerProcessorRedis = 16
 
-// limiter bounds what the engine is asked for at a time. In memory, large calls are work for the processor alone, so more
-// turns than there are processors would only make all of them take longer. Elsewhere, they wait for the nodes.
+// limiter returns the limiter for calls of the engine. In memory, a large call is pure CPU work: more of them than
+// processors would only slow all of them down. In Redis, they wait for nodes most of the time.
 func (e *engineFlags) limiter(calls int) *admission.Limiter {
-	turns := runtime.GOMAXPROCS(0)
+	large := runtime.GOMAXPROCS(0)
 	if e.store != "memory" {
-		turns *= remoteTurns
+		large *= largePerProcessorRedis
 	}
-	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Large: turns})
+	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Large: large})
 }
 
-// closing closes engine when serving is over, and returns both their errors.
+// closing closes engine, and returns its error joined with err, that of the server that used it.
 func closing(engine store.Engine, err error) error { return errors.Join(err, engine.Close()) }

@@ -19,7 +19,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// exportFlags say what is exported, and where to.
+// exportFlags are the flags of kv export.
 type exportFlags struct {
 	file   string
 	resume bool
@@ -30,18 +30,20 @@ func newExport(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &exportFlags{}
 	cmd := &cobra.Command{
 		Use:   "export [PREFIX]",
-		Short: "Write entries to a file, one line each",
-		Long: `Write the entries whose keys begin with PREFIX, or all of them, to standard output or a file: one JSON object a
-line, in byte order of the keys, with the time when the entry expires, if it does.
+		Short: "Export entries as JSON lines",
+		Long: `Export the entries whose keys begin with PREFIX, by default all of them, to
+standard output or a file: one JSON object per line, in byte order of the keys,
+with the time at which the entry expires, if any.
 
-  {"key":"a","value":"text"}
-  {"key":"b","data":"AAEC","expireTime":"2030-01-02T03:04:05Z"}
+    {"key":"a","value":"text"}
+    {"key":"b","data":"AAEC","expireTime":"2030-01-02T03:04:05Z"}
 
-An export is not a picture of one instant: the store goes on while it is read. A key that is there throughout is in it,
-once; one that is written or deleted meanwhile is in it as it was when its turn came, or not.
+An export is not a snapshot: the store stays writable meanwhile. A key that
+exists throughout is exported exactly once. A key that is written or deleted
+meanwhile is exported as it was when it was read, or not at all.
 
-One that was cut off goes on with --resume, which throws away an unfinished last line, or with --after. Both pass over
-the keys before, without fetching their values.`,
+An interrupted export continues with --resume, which first removes an incomplete
+last line, or with --after. Neither fetches the values of earlier keys.`,
 		Example: `  kv export --file backup.ndjson
   kv export --file backup.ndjson --resume
   kv export users/ | gzip > users.ndjson.gz
@@ -51,16 +53,16 @@ the keys before, without fetching their values.`,
 		ValidArgsFunction: c.completePrefix,
 	}
 	c.flags(cmd)
-	cmd.Flags().StringVarP(&f.file, "file", "f", "", "write to this `FILE`, which must not exist yet")
-	cmd.Flags().BoolVar(&f.resume, "resume", false, "go on behind the last entry of FILE, if there is one")
-	cmd.Flags().StringVar(&f.after, "after", "", "begin behind this `KEY`")
+	cmd.Flags().StringVarP(&f.file, "file", "f", "", "write to `FILE`, which must not exist unless --resume is set")
+	cmd.Flags().BoolVar(&f.resume, "resume", false, "continue after the last entry in FILE, if there is one")
+	cmd.Flags().StringVar(&f.after, "after", "", "start after `KEY`")
 	_ = cmd.RegisterFlagCompletionFunc("after", c.completeKey(1))
 	return cmd
 }
 
 func (c *connection) export(cmd *cobra.Command, f *exportFlags, prefix string) error {
 	if f.resume && f.file == "" {
-		return usageError{errors.New("--resume goes on with a file: say which with --file FILE")}
+		return usageError{errors.New("--resume needs a file to continue: add --file FILE")}
 	}
 	if err := exclusive(cmd, "resume", "after"); err != nil {
 		return err
@@ -95,31 +97,31 @@ func (c *connection) entries(ctx context.Context, kv *client.Client, x *exporter
 // exporter writes entries as lines.
 type exporter struct {
 	prefix   string
-	last     string // the key behind which to go on
+	last     string // the last key written, or the one to start after; "" for none
 	written  int64
 	progress *progress
 }
 
-// toFile has write append to the file, and reports no success before it is on the disk.
+// toFile calls write to append to the file, and returns nil only once the data is on disk.
 func (x *exporter) toFile(f *exportFlags, write func(io.Writer) error) error {
 	file, last, err := openExport(f.file, f.resume)
 	if err != nil {
 		return err
 	}
 	if !strings.HasPrefix(last, x.prefix) && last != "" {
-		return errors.Join(fmt.Errorf("%s ends with the key %q, which is not one of the prefix %q: it is another export", f.file, last, x.prefix), file.Close())
+		return errors.Join(fmt.Errorf("%s is a different export: its last key %q does not begin with %q", f.file, last, x.prefix), file.Close())
 	}
 	if f.resume {
 		x.last = last
 	}
 	err = errors.Join(write(file), file.Sync(), file.Close())
-	if err != nil && x.written == 0 && !f.resume { // it would be in the way of the next attempt
+	if err != nil && x.written == 0 && !f.resume { // an empty file would block the next attempt
 		err = errors.Join(err, os.Remove(f.file))
 	}
 	return err
 }
 
-// copy writes whole lines alone, whatever goes wrong.
+// copy writes entries to w. If it fails, w still ends with a complete line, unless writing to w failed.
 func (x *exporter) copy(w io.Writer, entries iter.Seq2[client.Entry, error]) error {
 	out := bufio.NewWriterSize(w, 1<<16)
 	for entry, err := range entries {
@@ -137,7 +139,7 @@ func (x *exporter) copy(w io.Writer, entries iter.Seq2[client.Entry, error]) err
 	return out.Flush()
 }
 
-// explain says how to go on with an export that was cut off.
+// explain prints the command that continues an interrupted export.
 func (x *exporter) explain(log io.Writer, f *exportFlags) {
 	words := []string{"kv export"}
 	if x.prefix != "" {
@@ -148,11 +150,11 @@ func (x *exporter) explain(log io.Writer, f *exportFlags) {
 	} else {
 		words = append(words, "--after", shellWord(x.last))
 	}
-	fmt.Fprintf(log, "kv: to go on from here: %s\n", strings.Join(words, " "))
+	fmt.Fprintf(log, "kv: to continue: %s\n", strings.Join(words, " "))
 }
 
-// openExport opens a new file, or one to go on with behind its last whole line, of which it returns the key. A last line
-// that has no end is cut off.
+// openExport creates the file of an export. With resume, it opens an existing one for appending after its last
+// complete line, whose key it returns, and removes an incomplete line after that.
 func openExport(name string, resume bool) (file *os.File, last string, err error) {
 	flags := os.O_RDWR | os.O_CREATE
 	if !resume {
@@ -160,7 +162,7 @@ func openExport(name string, resume bool) (file *os.File, last string, err error
 	}
 	file, err = os.OpenFile(name, flags, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, "", fmt.Errorf("%s is there already: --resume goes on with it; or choose another name", name)
+		return nil, "", fmt.Errorf("%s already exists: use --resume to continue it, or another name", name)
 	}
 	if err != nil || !resume {
 		return file, "", err
@@ -171,17 +173,17 @@ func openExport(name string, resume bool) (file *os.File, last string, err error
 	return file, last, nil
 }
 
-// continueExport moves to the end of the last whole line and returns its key.
+// continueExport moves to the end of the last complete line and returns its key.
 func continueExport(file *os.File) (string, error) {
 	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
 		return "", err
 	}
-	end, err := breakBefore(file, size)
+	end, err := lineStart(file, size)
 	if err != nil {
 		return "", err
 	}
-	start, err := breakBefore(file, max(0, end-1))
+	start, err := lineStart(file, max(0, end-1))
 	if err != nil {
 		return "", err
 	}
@@ -192,7 +194,7 @@ func continueExport(file *os.File) (string, error) {
 	var entry entryJSON
 	if len(line) != 0 {
 		if err := json.Unmarshal(line, &entry); err != nil || entry.Key == "" {
-			return "", errors.New("its last line is no entry, so that it is no export to go on with")
+			return "", errors.New("not an export: the last line is not an entry")
 		}
 	}
 	if err := file.Truncate(end); err != nil {
@@ -202,8 +204,8 @@ func continueExport(file *os.File) (string, error) {
 	return entry.Key, err
 }
 
-// breakBefore returns where the last line break before end ends; zero if there is none.
-func breakBefore(file *os.File, end int64) (int64, error) {
+// lineStart returns the offset after the last newline before end, or zero if there is none.
+func lineStart(file *os.File, end int64) (int64, error) {
 	const step = 1 << 16
 	for end > 0 {
 		start := max(0, end-step)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// byteSize is a flag that takes a number of bytes, such as 1048576, 1MiB or 2GiB.
+// byteSize is a flag value in bytes, such as 1048576, 1MiB or 2GiB.
 type byteSize int64
 
 var byteUnits = []struct {
@@ -43,7 +43,7 @@ func (s *byteSize) Set(text string) error {
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n < 0 || n > math.MaxInt64>>shift {
-		return errors.New("use a number of bytes, such as 1048576, 512MiB or 2GiB")
+		return errors.New("want a number of bytes, such as 1048576, 512MiB or 2GiB")
 	}
 	*s = byteSize(n << shift)
 	return nil
@@ -52,23 +52,23 @@ func (s *byteSize) Set(text string) error {
 // Type implements [pflag.Value].
 func (s *byteSize) Type() string { return "bytes" }
 
-// period is a flag that holds a time span; besides what Go writes, it takes days, such as 90d.
+// period is a flag value for a duration: days, such as 90d, or any duration in Go's syntax, such as 12h.
 type period time.Duration
 
 // Set implements [pflag.Value].
 func (p *period) Set(text string) error {
-	const day, most = 24 * time.Hour, 36500
+	const day, maxDays = 24 * time.Hour, 36500
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.Atoi(days)
-		if err != nil || n < 0 || n > most {
-			return errors.New("use a number of days such as 90d")
+		if err != nil || n < 0 || n > maxDays {
+			return errors.New("want a number of days, such as 90d")
 		}
 		*p = period(time.Duration(n) * day)
 		return nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return errors.New("use days or hours, such as 90d or 12h")
+		return errors.New("want days or hours, such as 90d or 12h")
 	}
 	*p = period(d)
 	return nil
@@ -85,7 +85,7 @@ func (p *period) String() string {
 // Type implements [pflag.Value].
 func (p *period) Type() string { return "period" }
 
-// after returns when the period that begins now is over, in whole seconds, and zero for none.
+// after returns the time when a period that starts now ends, in whole seconds, or the zero time for no period.
 func (p *period) after(now time.Time) time.Time {
 	if *p == 0 {
 		return time.Time{}

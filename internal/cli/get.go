@@ -16,7 +16,7 @@ func newGet(getenv func(string) string) *cobra.Command {
 		Short: "Print the value of a key",
 		Long: `Print the value of a key, byte for byte.
 
-A value that is not text is printed to a file or a pipe, and not to a terminal.`,
+Binary values are printed to files and pipes only, not to a terminal.`,
 		Example: `  kv get hello
   kv get photo > photo.jpg
   kv get hello -o json | jq -r .etag`,
@@ -52,14 +52,14 @@ func (c *connection) get(cmd *cobra.Command, o *output, key string) error {
 	return printValue(out, entry)
 }
 
-// printValue adds a line break only for a person to see the value by.
+// printValue prints the value alone. On a terminal it adds a newline, and rejects a value that is not text.
 func printValue(out io.Writer, entry client.Entry) error {
 	value := entry.Value
 	if isTerminal(out) {
 		if !isText(value) {
 			key := shellWord(entry.Key)
-			return fmt.Errorf("the value has %d bytes that are not text: write them to a file with kv get %s > FILE, "+
-				"or see them in base64 with kv get %s -o json", len(value), key, key)
+			return fmt.Errorf("the value is binary (%d bytes): write it to a file with kv get %s > FILE, "+
+				"or print it as base64 with kv get %s -o json", len(value), key, key)
 		}
 		value = append(value, '\n')
 	}

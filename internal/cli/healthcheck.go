@@ -11,15 +11,18 @@ import (
 func newHealthcheck() *cobra.Command {
 	timeout, t := time.Duration(0), &trust{}
 	cmd := &cobra.Command{
-		Use:     "healthcheck [URL]",
-		Short:   "Ask a gateway or a kvservice whether it is ready, for images without a shell",
+		Use:   "healthcheck [URL]",
+		Short: "Check whether a gateway or kvservice is ready",
+		Long: `Check whether the gateway or kvservice at URL, by default
+http://127.0.0.1:8888, is ready. The exit code is 0 if it is. This is for
+container images without a shell.`,
 		Example: "  kv healthcheck\n  kv healthcheck http://127.0.0.1:50051\n  kv healthcheck --ca ca.pem https://localhost:8888",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return healthcheck(cmd, append(args, "http://127.0.0.1:8888")[0], timeout, t)
 		},
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "how long the answer may take")
+	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "timeout of the request")
 	t.flags(cmd, "", "client-")
 	return cmd
 }

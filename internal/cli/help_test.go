@@ -22,7 +22,7 @@ func TestEveryCommandHasExamplesOfItself(t *testing.T) {
 func TestExamplesParse(t *testing.T) {
 	root := newRoot("test", streams{}, func(string) string { return "" })
 	for _, cmd := range withBelow(root.Commands()) {
-		for line := range strings.SplitSeq(cmd.Example, "\n") {
+		for line := range strings.SplitSeq(strings.ReplaceAll(cmd.Example, "\\\n", ""), "\n") {
 			_, rest, _ := strings.Cut(line, "kv ")
 			words := strings.Fields(strings.FieldsFunc(rest+" ", func(r rune) bool { return strings.ContainsRune("|<>)", r) })[0])
 			meant, _, err := root.Find(words)

@@ -14,23 +14,23 @@ import (
 	"key-value/internal/observe/requestid"
 )
 
-// hopFlags are how a gateway reaches its kvservice.
+// hopFlags are the flags for the connection from a gateway to its kvservice.
 type hopFlags struct {
 	service string // its URL
 	trust   trust
 }
 
 func (h *hopFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&h.service, "service", "http://127.0.0.1:50051", "where the kvservice is; with https it is reached by TLS")
+	cmd.Flags().StringVar(&h.service, "service", "http://127.0.0.1:50051", "URL of the kvservice; https:// for TLS")
 	h.trust.flags(cmd, "service-", "service-")
 }
 
-// dial returns a client of the kvservice. Wait waits for what outlasts its calls.
+// dial returns a client of the kvservice. Wait waits for goroutines that outlast its calls.
 func (s *daemon) dial(
 	h *hopFlags, limiter *admission.Limiter,
 ) (client keyvaluev1connect.KeyValueServiceClient, wait func(), err error) {
 	if h.trust.isSet() && !strings.HasPrefix(h.service, "https://") {
-		return nil, nil, usageError{errors.New("--service-ca, --service-cert and --service-key are for a --service at https://…")}
+		return nil, nil, usageError{errors.New("--service-ca, --service-cert and --service-key require a --service at https://…")}
 	}
 	u, err := url.Parse(h.service)
 	if err != nil {

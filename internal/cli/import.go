@@ -16,7 +16,7 @@ import (
 	"key-value/client"
 )
 
-// importFlags say how entries are imported.
+// importFlags are the flags of kv import.
 type importFlags struct {
 	createOnly bool
 	resume     bool
@@ -27,17 +27,21 @@ func newImport(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &importFlags{}
 	cmd := &cobra.Command{
 		Use:   "import [FILE]",
-		Short: "Write the entries of an export into the store",
-		Long: `Write the entries of an export into the store, from FILE, or from standard input if it is - or not given.
+		Short: "Import the entries of an export",
+		Long: `Import the entries of an export from FILE, or from standard input if FILE is
+missing or -.
 
-An entry that expires gets the TTL that is left of it, by the clock of this machine; one that has expired is skipped.
-What is in the store under the same key is overwritten, unless --create-only is given. Importing twice does no harm.
+An entry that expires gets its remaining TTL, by the clock of this machine. An
+entry that has already expired is skipped. Existing keys are overwritten, unless
+--create-only is set. Repeating an import does no harm.
 
-A line that is broken or cut off ends the import with its number; what stands before it is done. An entry that the store
-refuses, such as one with a value that is too large, is reported and the others go on; then the exit code is 1.
+An invalid or incomplete line ends the import and is reported with its number;
+the lines before it have been imported. An entry that the store rejects, for
+example because its value is too large, is reported and the import continues;
+the exit code is then 1.
 
-While FILE is imported, FILE.progress says how far it got. If it is interrupted, --resume goes on from there. --skip does
-the same by hand, for standard input.`,
+An import of FILE records its progress in FILE.progress. If it is interrupted,
+--resume continues from there. For standard input, use --skip.`,
 		Example: `  kv import backup.ndjson
   kv import backup.ndjson --resume
   gunzip -c users.ndjson.gz | kv import --create-only`,
@@ -45,9 +49,9 @@ the same by hand, for standard input.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.importFrom(cmd, f, append(args, "-")[0]) },
 	}
 	c.flags(cmd)
-	cmd.Flags().BoolVar(&f.createOnly, "create-only", false, "leave keys that exist as they are")
-	cmd.Flags().BoolVar(&f.resume, "resume", false, "go on where the last import of FILE ended")
-	cmd.Flags().Int64Var(&f.skip, "skip", 0, "pass over so many lines at the beginning")
+	cmd.Flags().BoolVar(&f.createOnly, "create-only", false, "do not overwrite existing keys")
+	cmd.Flags().BoolVar(&f.resume, "resume", false, "continue where the last import of FILE was interrupted")
+	cmd.Flags().Int64Var(&f.skip, "skip", 0, "number of lines to skip at the beginning")
 	return cmd
 }
 
@@ -56,10 +60,10 @@ func (c *connection) importFrom(cmd *cobra.Command, f *importFlags, name string)
 		return err
 	}
 	if name == "-" && f.resume {
-		return usageError{errors.New("--resume goes on with a file: name it, or use --skip LINES")}
+		return usageError{errors.New("--resume needs a FILE: name it, or use --skip LINES for standard input")}
 	}
 	if f.skip < 0 {
-		return usageError{fmt.Errorf("--skip %d: use the number of lines to pass over", f.skip)}
+		return usageError{fmt.Errorf("invalid --skip %d: want a number of lines", f.skip)}
 	}
 	in, size, err := openImport(cmd, name)
 	if err != nil {
@@ -74,10 +78,10 @@ func (c *connection) importFrom(cmd *cobra.Command, f *importFlags, name string)
 	return c.importInto(cmd, f, kv, in, size, name)
 }
 
-// openImport returns the input and its size, which is zero if it is not known.
+// openImport opens the input and returns its size in bytes, or zero if it is not known.
 func openImport(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 	if name == "-" {
-		promptFor(cmd, "entries, one a line")
+		promptFor(cmd, "entries, one per line")
 		return stdin(cmd), 0, nil
 	}
 	file, err := os.Open(name)
@@ -91,7 +95,7 @@ func openImport(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
 	return file, info.Size(), nil
 }
 
-// importInto imports what in has, from where the flags say, and keeps note of it beside the file.
+// importInto imports in, from the position that the flags name, and keeps a checkpoint if name is a file.
 func (c *connection) importInto(
 	cmd *cobra.Command, f *importFlags, kv *client.Client, in io.Reader, size int64, name string,
 ) error {
@@ -109,20 +113,20 @@ func (c *connection) importInto(
 	}
 	im := &importer{
 		kv: kv, timeout: c.timeout, createOnly: f.createOnly, log: log, done: from,
-		progress: newProgress(log, "imported", size), reached: mark.save,
+		progress: newProgress(log, "imported", size), save: mark.save,
 	}
 	err = im.run(cmd.Context(), in, from)
 	im.progress.clear()
-	fmt.Fprintln(log, "kv: "+im.tally.String())
+	fmt.Fprintln(log, "kv: "+im.counts.String())
 	if err == nil {
-		return errors.Join(c.stillThere(cmd.Context(), kv, target), mark.remove(), im.tally.err())
+		return errors.Join(c.checkTarget(cmd.Context(), kv, target), mark.remove(), im.counts.err())
 	}
-	mark.finish(im.done)
+	mark.write(im.done)
 	im.explain(name, f)
 	return err
 }
 
-// explain says how to go on with an import that was cut off.
+// explain prints the command that continues an interrupted import.
 func (im *importer) explain(name string, f *importFlags) {
 	if im.done.Line == 0 {
 		return
@@ -136,53 +140,52 @@ func (im *importer) explain(name string, f *importFlags) {
 	} else {
 		words = append(words, "--resume")
 	}
-	fmt.Fprintf(im.log, "kv: lines 1 to %d are done; to go on from there: %s\n", im.done.Line, strings.Join(words, " "))
+	fmt.Fprintf(im.log, "kv: lines 1 to %d imported; to continue: %s\n", im.done.Line, strings.Join(words, " "))
 }
 
-// target names the store that an import writes into, in the life that it has now.
+// target identifies a store and, if a restart loses its data, the run of its process.
+type target struct {
+	URL     string `json:"url"`
+	Started string `json:"started,omitzero"` // "" if the data survives a restart
+}
+
 func (c *connection) target(ctx context.Context, kv *client.Client) (target, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	stats, err := kv.Stats(ctx)
 	t := target{URL: c.url}
-	if !stats.Guarantees.Durable { // what was written does not outlive a restart
+	if !stats.Guarantees.Durable {
 		t.Started = stats.StartTime.UTC().Format(time.RFC3339Nano)
 	}
 	return t, err
 }
 
-// stillThere checks that the store was not restarted, and has therefore lost what was written first.
-func (c *connection) stillThere(ctx context.Context, kv *client.Client, before target) error {
+// checkTarget fails if the store was restarted during the import and has lost what was imported before.
+func (c *connection) checkTarget(ctx context.Context, kv *client.Client, before target) error {
 	now, err := c.target(ctx, kv)
 	if err == nil && now != before {
-		err = errors.New("the store was restarted meanwhile, and has lost what was written before that: import again")
+		err = errors.New("the store was restarted during the import and lost its earlier entries: import again")
 	}
 	return err
 }
 
-// position is how far an import got: all lines up to this one are done.
+// position is how far an import got: everything up to and including this line is done.
 type position struct {
-	Line int64  `json:"line"` // from 1; zero: none
-	Key  string `json:"key"`  // of the entry on it; "" if that is not known
+	Line int64  `json:"line"` // from 1; zero for none
+	Key  string `json:"key"`  // of the entry on that line; "" if not known
 }
 
-// target names a store, in the life that it has until it loses its data.
-type target struct {
-	URL     string `json:"url"`
-	Started string `json:"started,omitzero"` // empty: it does not lose its data
-}
-
-// checkpoint keeps the position of an import in a file beside the one that is imported.
+// checkpoint keeps the position of an import in a file next to the imported one.
 type checkpoint struct {
-	file   string // empty: there is none
+	file   string // "" if standard input is imported
 	target target
 	log    io.Writer
 
 	saved  time.Time
-	broken bool // whether it could not be written, which was told
+	broken bool // writing failed, which has been logged
 }
 
-// checkpointed is what the file holds.
+// checkpointed is the content of the file.
 type checkpointed struct {
 	position `json:",inline"`
 	target   `json:",inline"`
@@ -196,37 +199,37 @@ func newCheckpoint(name string, t target, log io.Writer) *checkpoint {
 	return c
 }
 
-// load returns the position from which an import goes on.
+// load returns the position after which an import continues.
 func (c *checkpoint) load() (position, error) {
 	text, err := os.ReadFile(c.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return position{}, fmt.Errorf("there is no %s to go on from: the last import came to its end, or there was none; leave out --resume", c.file)
+		return position{}, fmt.Errorf("nothing to resume: %s does not exist; import without --resume", c.file)
 	}
 	if err != nil {
 		return position{}, err
 	}
 	var at checkpointed
 	if err := json.Unmarshal(text, &at); err != nil {
-		return position{}, fmt.Errorf("%s cannot be read, import without --resume: %w", c.file, err)
+		return position{}, fmt.Errorf("invalid checkpoint %s: %w; import without --resume", c.file, err)
 	}
 	if at.target.URL != c.target.URL {
-		return position{}, fmt.Errorf("the last import went to %s, and this one goes to %s: import without --resume", at.target.URL, c.target.URL)
+		return position{}, fmt.Errorf("the last import went to %s, this one goes to %s: import without --resume", at.target.URL, c.target.URL)
 	}
 	if at.target != c.target {
-		return position{}, errors.New("the store was restarted since, and has lost what was written: import without --resume")
+		return position{}, errors.New("the store was restarted after the last import and lost its entries: import without --resume")
 	}
 	return at.position, nil
 }
 
-// save keeps p, but not each one: an import may be a second ahead, and writing an entry twice does no harm.
+// save writes p at most once per second. A checkpoint may lag behind: importing an entry twice does no harm.
 func (c *checkpoint) save(p position) {
 	if time.Since(c.saved) >= time.Second {
-		c.finish(p)
+		c.write(p)
 	}
 }
 
-// finish keeps p. The file is replaced as a whole, so that it is never half of one.
-func (c *checkpoint) finish(p position) {
+// write replaces the file atomically, so that it is never incomplete.
+func (c *checkpoint) write(p position) {
 	if c.file == "" || c.broken || p.Line == 0 {
 		return
 	}
@@ -238,11 +241,11 @@ func (c *checkpoint) finish(p position) {
 		err = os.Rename(c.file+"~", c.file)
 	}
 	if c.saved, c.broken = time.Now(), err != nil; c.broken {
-		fmt.Fprintf(c.log, "kv: the progress is not kept, so that --resume will not work: %v\n", err)
+		fmt.Fprintf(c.log, "kv: cannot save progress, --resume will not work: %v\n", err)
 	}
 }
 
-// remove forgets the position when all is done.
+// remove deletes the checkpoint of a complete import.
 func (c *checkpoint) remove() error {
 	if c.file == "" {
 		return nil

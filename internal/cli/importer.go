@@ -13,43 +13,43 @@ import (
 )
 
 const (
-	// importBatch is how many entries, and about how many bytes of lines, are written by one call.
-	importBatch      = 500
-	importBatchBytes = 1 << 20
-	// importFlights is how many calls are under way at a time.
-	importFlights = 4
-	// refusalsTold is how many refused entries are told one by one.
-	refusalsTold = 20
+	// importEntries and importBytes bound what one call writes: entries, and bytes of their lines.
+	importEntries = 500
+	importBytes   = 1 << 20
+	// importCalls is the number of concurrent calls.
+	importCalls = 4
+	// rejectionsShown is the number of rejected entries that are reported one by one.
+	rejectionsShown = 20
 )
 
-// importer writes lines into the store: several batches at a time, which are accounted for in their order, so that it
-// is always known up to which line everything is done.
+// importer writes the lines of an export to the store. Several batches are pending at a time, but their results are
+// counted in order, so that it is always known up to which line everything is done.
 type importer struct {
 	kv         *client.Client
 	timeout    time.Duration // of one batch
 	createOnly bool
 	log        io.Writer
 	progress   *progress
-	reached    func(position) // is told how far the import got
+	save       func(position) // called after each batch that is done
 
-	flying []*flight // oldest first
-	done   position
-	tally  tally
+	pending []*importBatch // oldest first
+	done    position
+	counts  importCounts
 }
 
-// flight is a batch that is under way.
-type flight struct {
+// importBatch is what one call writes.
+type importBatch struct {
 	entries []importEntry
 	keys    map[string]bool
 	end     position      // of its last line
-	bytes   int64         // of the input, up to there
-	expired int64         // of the lines up to there that are not in an earlier batch
-	landed  chan struct{} // closed when the rest is set
-	errs    []error       // one an entry
-	err     error         // of the batch as a whole: any of its entries may have been written
+	bytes   int64         // of the input, up to its last line
+	expired int64         // entries on its lines that have expired and are not written
+	written chan struct{} // closed once errs and err are set
+	errs    []error       // one per entry
+	err     error         // of the call as a whole: any of its entries may have been written
 }
 
-// run imports all lines of in behind from. When ctx is done, it ends what is under way and begins no more.
+// run imports the lines of in after from. When ctx is done, it waits for pending batches and starts no more.
 func (im *importer) run(ctx context.Context, in io.Reader, from position) error {
 	lines := newImportLines(in)
 	if err := lines.skip(from); err != nil {
@@ -57,15 +57,15 @@ func (im *importer) run(ctx context.Context, in io.Reader, from position) error 
 	}
 	for {
 		batch, end := lines.batch(time.Now())
-		if err := im.makeRoom(batch); err != nil {
-			return errors.Join(err, im.land(0))
+		if err := im.waitFor(batch); err != nil {
+			return errors.Join(err, im.wait(0))
 		}
 		im.start(context.WithoutCancel(ctx), batch)
-		if ctx.Err() != nil { // also if the input ends just then: the same ^C ends who writes it
+		if ctx.Err() != nil { // wins over EOF: an interrupt from the terminal also ends the program that writes our input
 			end = interruption{ctx.Err()}
 		}
 		if end != nil {
-			err := im.land(0)
+			err := im.wait(0)
 			if err == nil && !errors.Is(end, io.EOF) {
 				err = end
 			}
@@ -74,91 +74,91 @@ func (im *importer) run(ctx context.Context, in io.Reader, from position) error 
 	}
 }
 
-// makeRoom waits until batch can start: until there are not too many others, and none that writes one of its keys,
-// because the last line with a key is the one that counts.
-func (im *importer) makeRoom(batch *flight) error {
-	if err := im.land(importFlights - 1); err != nil {
+// waitFor waits until batch can start: until fewer than importCalls others are pending, and none that writes one of
+// its keys, because the last line with a key must win.
+func (im *importer) waitFor(batch *importBatch) error {
+	if err := im.wait(importCalls - 1); err != nil {
 		return err
 	}
-	for i, other := range slices.Backward(im.flying) {
+	for i, other := range slices.Backward(im.pending) {
 		for key := range batch.keys {
 			if other.keys[key] {
-				return im.land(len(im.flying) - 1 - i)
+				return im.wait(len(im.pending) - 1 - i)
 			}
 		}
 	}
 	return nil
 }
 
-func (im *importer) start(ctx context.Context, batch *flight) {
-	im.flying = append(im.flying, batch)
+func (im *importer) start(ctx context.Context, batch *importBatch) {
+	im.pending = append(im.pending, batch)
 	go func() {
-		defer close(batch.landed)
+		defer close(batch.written)
 		batch.errs, batch.err = im.write(ctx, batch.entries)
 	}()
 }
 
-// land waits until at most n batches are under way, and accounts for the others. It stops accounting at the first that
-// failed, but waits for the rest.
-func (im *importer) land(n int) error {
-	for len(im.flying) > n {
-		oldest := im.flying[0]
-		im.flying = im.flying[1:]
-		<-oldest.landed
-		if err := im.account(oldest); err != nil {
-			for _, f := range im.flying {
-				<-f.landed
+// wait waits until at most n batches are pending, and counts the results of the others. After the first failure it
+// waits for all of them but counts no more.
+func (im *importer) wait(n int) error {
+	for len(im.pending) > n {
+		oldest := im.pending[0]
+		im.pending = im.pending[1:]
+		<-oldest.written
+		if err := im.count(oldest); err != nil {
+			for _, b := range im.pending {
+				<-b.written
 			}
-			im.flying = nil
+			im.pending = nil
 			return err
 		}
 	}
 	return nil
 }
 
-// account counts what became of a batch, up to an entry for which the import must end.
-func (im *importer) account(f *flight) error {
-	if f.err != nil {
-		return fmt.Errorf("line %d or behind it: %w", im.done.Line+1, f.err)
+// count counts the results of a batch, up to an error that ends the import.
+func (im *importer) count(b *importBatch) error {
+	if b.err != nil {
+		return fmt.Errorf("line %d or after: %w", im.done.Line+1, b.err)
 	}
-	for i, err := range f.errs {
-		entry := f.entries[i]
+	for i, err := range b.errs {
+		entry := b.entries[i]
 		switch {
 		case err == nil:
-			im.tally.written++
+			im.counts.written++
 		case im.createOnly && errors.Is(err, client.ErrExists):
-			im.tally.existing++
-		case refusesOne(err):
-			im.refuse(entry.at.Line, err)
+			im.counts.existing++
+		case rejectsEntry(err):
+			im.reject(entry.at.Line, err)
 		default:
 			return fmt.Errorf("line %d: %w", entry.at.Line, err)
 		}
 		im.done = entry.at
 	}
-	im.tally.expired += f.expired
-	im.done = f.end
-	im.reached(im.done)
-	im.progress.show(im.tally.all(), f.bytes)
+	im.counts.expired += b.expired
+	im.done = b.end
+	im.save(im.done)
+	im.progress.show(im.counts.all(), b.bytes)
 	return nil
 }
 
-// refusesOne reports whether err is about one entry, so that others may be taken.
-func refusesOne(err error) bool {
+// rejectsEntry reports whether err concerns one entry only, so that the import can continue.
+func rejectsEntry(err error) bool {
 	return errors.Is(err, client.ErrInvalid) || errors.Is(err, client.ErrTooLarge) || errors.Is(err, client.ErrPermissionDenied)
 }
 
-func (im *importer) refuse(line int64, err error) {
-	if im.tally.refused++; im.tally.refused > refusalsTold {
+func (im *importer) reject(line int64, err error) {
+	if im.counts.rejected++; im.counts.rejected > rejectionsShown {
 		return
 	}
 	im.progress.clear()
-	fmt.Fprintf(im.log, "kv: line %d was refused: %v\n", line, err)
-	if im.tally.refused == refusalsTold {
-		fmt.Fprintln(im.log, "kv: further ones are counted only")
+	fmt.Fprintf(im.log, "kv: line %d rejected: %v\n", line, err)
+	if im.counts.rejected == rejectionsShown {
+		fmt.Fprintln(im.log, "kv: further rejections are only counted")
 	}
 }
 
-// write writes entries by one call, or by more if that is too large, and returns an error for each.
+// write writes entries in one call, or in several if that is too large, and returns an error for each entry.
 func (im *importer) write(ctx context.Context, entries []importEntry) ([]error, error) {
 	if len(entries) == 0 {
 		return nil, nil
@@ -185,7 +185,7 @@ func (im *importer) write(ctx context.Context, entries []importEntry) ([]error, 
 	return errs, nil
 }
 
-// call makes one call, and makes it again when the store has no capacity for it at the moment.
+// call makes one call, and repeats it while the store is overloaded, until the timeout.
 func (im *importer) call(ctx context.Context, entries []importEntry) ([]client.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, im.timeout)
 	defer cancel()
@@ -217,19 +217,19 @@ func (im *importer) operations(entries []importEntry) []client.Operation {
 	return ops
 }
 
-// tally is what became of the entries of an import.
-type tally struct {
-	written, existing, expired, refused int64
+// importCounts counts the entries of an import by their results.
+type importCounts struct {
+	written, existing, expired, rejected int64
 }
 
-func (t tally) all() int64 { return t.written + t.existing + t.expired + t.refused }
+func (n importCounts) all() int64 { return n.written + n.existing + n.expired + n.rejected }
 
-func (t tally) String() string {
-	parts := []string{readable(t.written) + " entries written"}
+func (n importCounts) String() string {
+	parts := []string{readable(n.written) + " entries written"}
 	for _, part := range []struct {
 		n    int64
 		what string
-	}{{t.existing, "there already"}, {t.expired, "expired"}, {t.refused, "refused"}} {
+	}{{n.existing, "already existed"}, {n.expired, "expired"}, {n.rejected, "rejected"}} {
 		if part.n != 0 {
 			parts = append(parts, readable(part.n)+" "+part.what)
 		}
@@ -237,9 +237,9 @@ func (t tally) String() string {
 	return strings.Join(parts, ", ")
 }
 
-func (t tally) err() error {
-	if t.refused == 0 {
+func (n importCounts) err() error {
+	if n.rejected == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s entries were refused and are not in the store", readable(t.refused))
+	return fmt.Errorf("%s entries rejected and not written", readable(n.rejected))
 }

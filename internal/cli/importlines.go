@@ -14,19 +14,19 @@ import (
 	"key-value/internal/contract"
 )
 
-// importEntry is an entry to write.
+// importEntry is an entry to write, and its position in the input.
 type importEntry struct {
 	key   string
 	value []byte
-	ttl   client.TTL // zero: none
+	ttl   client.TTL // zero for none
 	at    position
 }
 
 // importLines reads the lines of an export.
 type importLines struct {
 	in    *bufio.Scanner
-	line  int64 // the latest one that was read, from 1
-	bytes int64 // read so far
+	line  int64 // number of the last line read, from 1
+	bytes int64 // bytes read so far
 }
 
 func newImportLines(in io.Reader) *importLines {
@@ -35,7 +35,7 @@ func newImportLines(in io.Reader) *importLines {
 	return l
 }
 
-// next returns the next line, and [io.EOF] at the end.
+// next returns the next line, valid until the next call, and [io.EOF] at the end.
 func (l *importLines) next() ([]byte, error) {
 	if l.in.Scan() {
 		l.line++
@@ -46,18 +46,18 @@ func (l *importLines) next() ([]byte, error) {
 	case err == nil:
 		return nil, io.EOF
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, fmt.Errorf("line %d is longer than any entry", l.line+1)
+		return nil, fmt.Errorf("line %d exceeds the maximum length of an entry", l.line+1)
 	default:
 		return nil, fmt.Errorf("line %d: %w", l.line+1, err)
 	}
 }
 
-// skip passes over the lines up to from, and checks that the last one is the same as it was.
+// skip reads the lines up to from, and checks that the last of them is still the same entry.
 func (l *importLines) skip(from position) error {
 	for l.line < from.Line {
 		text, err := l.next()
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("there are %d lines, and not the %d that were to be passed over", l.line, from.Line)
+			return fmt.Errorf("cannot skip %d lines: the input has only %d", from.Line, l.line)
 		}
 		if err != nil {
 			return err
@@ -66,69 +66,69 @@ func (l *importLines) skip(from position) error {
 			continue
 		}
 		if entry, err := parseEntry(text); err != nil || entry.Key != from.Key {
-			return fmt.Errorf("line %d is not the entry of %q any more: the file was changed; import without --resume", l.line, from.Key)
+			return fmt.Errorf("the file has changed: line %d is no longer the entry for %q; import without --resume", l.line, from.Key)
 		}
 	}
 	return nil
 }
 
-// batch reads entries for one call. With it comes [io.EOF] or another error if there is nothing to read behind it.
-// Entries that expire before now are counted only.
-func (l *importLines) batch(now time.Time) (*flight, error) {
-	f := &flight{keys: map[string]bool{}, landed: make(chan struct{}), end: position{Line: l.line}}
+// batch reads entries for one call. Together with the last batch it returns [io.EOF], or the error that ends the input.
+// Entries that have expired at now are only counted.
+func (l *importLines) batch(now time.Time) (*importBatch, error) {
+	b := &importBatch{keys: map[string]bool{}, written: make(chan struct{}), end: position{Line: l.line}}
 	begin := l.bytes
-	for len(f.entries) < importBatch && l.bytes-begin < importBatchBytes {
+	for len(b.entries) < importEntries && l.bytes-begin < importBytes {
 		text, err := l.next()
 		if err == nil {
-			err = f.add(text, l.line, now)
+			err = b.add(text, l.line, now)
 		}
 		if err != nil {
-			return f, err
+			return b, err
 		}
-		f.bytes = l.bytes
+		b.bytes = l.bytes
 	}
-	return f, nil
+	return b, nil
 }
 
-// add takes a line into the batch. Empty ones hold nothing.
-func (f *flight) add(text []byte, line int64, now time.Time) error {
+// add adds the entry on a line to the batch. Empty lines have none.
+func (b *importBatch) add(text []byte, line int64, now time.Time) error {
 	if len(bytes.TrimSpace(text)) == 0 {
-		f.end = position{Line: line}
+		b.end = position{Line: line}
 		return nil
 	}
 	parsed, err := parseEntry(text)
 	if err != nil {
 		return fmt.Errorf("line %d: %w", line, err)
 	}
-	f.end = position{Line: line, Key: parsed.Key}
-	entry := importEntry{key: parsed.Key, value: parsed.Data, at: f.end}
+	b.end = position{Line: line, Key: parsed.Key}
+	entry := importEntry{key: parsed.Key, value: parsed.Data, at: b.end}
 	if parsed.Value != nil {
 		entry.value = []byte(*parsed.Value)
 	}
 	if !parsed.ExpireTime.IsZero() {
 		if entry.ttl = client.TTL(parsed.ExpireTime.Sub(now)); entry.ttl <= 0 {
-			f.expired++
+			b.expired++
 			return nil
 		}
 	}
-	f.entries = append(f.entries, entry)
-	f.keys[entry.key] = true
+	b.entries = append(b.entries, entry)
+	b.keys[entry.key] = true
 	return nil
 }
 
-// parseEntry reads a line of an export.
+// parseEntry parses a line of an export.
 func parseEntry(text []byte) (entryJSON, error) {
 	var entry entryJSON
 	err := json.Unmarshal(text, &entry, json.RejectUnknownMembers(true))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return entry, errors.New("the entry is cut off")
+		return entry, errors.New("incomplete entry")
 	case err != nil:
-		return entry, fmt.Errorf("this is no entry, such as {\"key\":\"a\",\"value\":\"text\"}: %w", err)
+		return entry, fmt.Errorf("invalid entry: %w; want an object such as {\"key\":\"a\",\"value\":\"text\"}", err)
 	case entry.Key == "":
-		return entry, errors.New("the entry has no key")
+		return entry, errors.New("invalid entry: no key")
 	case (entry.Value == nil) == (entry.Data == nil):
-		return entry, errors.New("the entry must have either value or data")
+		return entry, errors.New("invalid entry: want either value or data")
 	}
 	return entry, nil
 }

@@ -12,7 +12,7 @@ import (
 	"key-value/client"
 )
 
-// incrFlags say how a counter begins.
+// incrFlags are the flags of kv incr.
 type incrFlags struct {
 	output
 
@@ -25,8 +25,8 @@ func newIncr(getenv func(string) string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "incr KEY [DELTA]",
 		Short: "Add to an integer and print the sum",
-		Long: `Add DELTA, or 1, to the integer that is stored under a key, and print the sum. A key that does not exist
-is created.`,
+		Long: `Add DELTA, by default 1, to the integer stored under a key, and print the sum.
+A key that does not exist is created.`,
 		Example: `  kv incr visits
   kv incr stock -3
   kv incr ticket --initial 1000
@@ -36,8 +36,8 @@ is created.`,
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
-	cmd.Flags().Int64Var(&f.initial, "initial", 0, "what to start from if the key does not exist")
-	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "how long the entry lives if it is created, such as 90s, 5m or 24h; 0: for ever")
+	cmd.Flags().Int64Var(&f.initial, "initial", 0, "value to start from if the key does not exist")
+	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "time to live if the key is created, such as 90s, 5m or 24h; 0: no expiry")
 	f.output.flags(cmd, outputRaw, outputJSON)
 	return cmd
 }
@@ -45,7 +45,7 @@ is created.`,
 func (c *connection) incr(cmd *cobra.Command, f *incrFlags, args []string) error {
 	delta, err := strconv.ParseInt(append(args, "1")[1], 10, 64)
 	if err != nil {
-		return usageError{fmt.Errorf("DELTA %q: use an integer of 64 bits, such as 5 or -5", args[1])}
+		return usageError{fmt.Errorf("invalid DELTA %q: want a 64-bit integer, such as 5 or -5", args[1])}
 	}
 	options := []client.IncrementOption{client.Initial(f.initial)}
 	if f.ttl != 0 {
@@ -60,22 +60,22 @@ func (c *connection) incr(cmd *cobra.Command, f *incrFlags, args []string) error
 	if err != nil {
 		return err
 	}
-	if f.format == outputJSON { // the contract's JSON has integers of 64 bits in quotes
+	if f.format == outputJSON { // protobuf's JSON has 64-bit integers as strings
 		return printJSON(cmd.OutOrStdout(), incrementJSON{Value: strconv.FormatInt(sum, 10)})
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), sum)
 	return err
 }
 
-// incrementJSON is what became of an increment, in the contract's JSON.
+// incrementJSON is the result of an increment, in the JSON of IncrementResponse.
 type incrementJSON struct {
 	Value string     `json:"value"`
-	Entry *entryJSON `json:"entry,omitzero"` // not known of an increment outside a batch
+	Entry *entryJSON `json:"entry,omitzero"` // nil outside a batch: the client does not return it
 }
 
 var negative = regexp.MustCompile(`^-[0-9]+$`)
 
-// negativeDelta lets incr take a DELTA below zero where it stands, which would otherwise be read as a flag.
+// negativeDelta moves a negative DELTA of kv incr after "--", because pflag would parse it as a flag.
 func negativeDelta(args []string) []string {
 	if len(args) == 0 || args[0] != "incr" {
 		return args

@@ -12,7 +12,7 @@ import (
 	"key-value/internal/auth"
 )
 
-// keysFile is the file that the commands below kv keys read and write.
+// keysFile is the file that the subcommands of kv keys read and write.
 type keysFile struct {
 	path   string
 	getenv func(string) string
@@ -21,16 +21,18 @@ type keysFile struct {
 func newKeys(getenv func(string) string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys",
-		Short: "Make, list, rotate and revoke API keys",
-		Long: `Make, list, rotate and revoke the API keys in a file, which a gateway reads with --api-keys-file.
+		Short: "Create, list, rotate and revoke API keys",
+		Long: `Create, list, rotate and revoke the API keys in a file that a gateway reads with
+--api-keys-file.
 
-The file holds hashes of the keys, and what each may do; a key itself is printed once, when it is made. The file
-belongs to one user alone (mode 0600). A gateway that runs sees each change within two seconds.`,
+The file holds a hash and the permissions of each key. The key itself is printed
+once, when it is created. The file must be accessible to its owner only (mode
+0600). A running gateway applies changes within two seconds.`,
 		Example: `  kv keys create --file keys.json --id reports --prefix reports/ --ops read
   KV_API_KEYS_FILE=keys.json kv serve`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 0 {
-				return usageError{fmt.Errorf("there is no command %q: kv help keys lists the commands", "keys "+args[0])}
+				return usageError{fmt.Errorf("unknown command %q: run kv help keys for a list", "keys "+args[0])}
 			}
 			return cmd.Help()
 		},
@@ -39,9 +41,10 @@ belongs to one user alone (mode 0600). A gateway that runs sees each change with
 	return cmd
 }
 
-// flags adds the flag that names the file to cmd, which takes no arguments. Its variable is the gateway's.
+// flags adds the flag that names the file to cmd, which takes no arguments. Its variable is that of the gateway's flag.
 func (k *keysFile) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&k.path, "file", "", "the keys `FILE` [KV_API_KEYS_FILE]")
+	cmd.Flags().StringVar(&k.path, "file", "", "`FILE` with the API keys")
+	nameVariable(cmd.Flags().Lookup("file"), "KV_API_KEYS_FILE")
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.Args = func(cmd *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(cmd, args)) }
 	cmd.PreRunE = func(*cobra.Command, []string) error {
@@ -49,50 +52,50 @@ func (k *keysFile) flags(cmd *cobra.Command) {
 			k.path = k.getenv("KV_API_KEYS_FILE")
 		}
 		if k.path == "" {
-			return usageError{errors.New("which file? Use --file FILE, or the variable KV_API_KEYS_FILE")}
+			return usageError{errors.New("missing keys file: set --file or KV_API_KEYS_FILE")}
 		}
 		return nil
 	}
 }
 
-// idFlag adds the flag that names a key of the file.
+// idFlag adds the flag that names a key in the file.
 func idFlag(cmd *cobra.Command, id *string) {
-	cmd.Flags().StringVar(id, "id", "", "the key's `ID`: 1 to 32 of a-z, 0-9 and -")
+	cmd.Flags().StringVar(id, "id", "", "key `ID`: 1 to 32 characters from a-z, 0-9 and -")
 }
 
-// edit changes the key that has the id.
+// edit changes the key with this id.
 func (k *keysFile) edit(id string, change func(*auth.Record) error) error {
 	if !auth.ValidID(id) {
 		return badID(id)
 	}
-	if _, err := auth.ReadFile(k.path); err != nil { // EditFile would make one
+	if _, err := auth.ReadFile(k.path); err != nil { // EditFile would create it
 		return err
 	}
 	return auth.EditFile(k.path, func(f *auth.File) error {
 		r := f.Find(id)
 		if r == nil {
-			return fmt.Errorf("there is no key %q in %s", id, k.path)
+			return fmt.Errorf("no key %q in %s", id, k.path)
 		}
 		return change(r)
 	})
 }
 
 func badID(id string) error {
-	return usageError{fmt.Errorf("--id %q: use 1 to 32 of a-z, 0-9 and -, and do not begin with -", id)}
+	return usageError{fmt.Errorf("invalid --id %q: want 1 to 32 characters from a-z, 0-9 and -, not starting with -", id)}
 }
 
-// show prints a key that was made: it alone on standard output, so that a script can take it from there.
+// show prints a new key: the key alone on standard output, for scripts, and notes about it on standard error.
 func show(cmd *cobra.Command, key string, about ...string) error {
 	if _, err := io.WriteString(cmd.OutOrStdout(), key+"\n"); err != nil {
-		return fmt.Errorf("the key could not be printed, and cannot be shown again: %w", err)
+		return fmt.Errorf("print the new key, which cannot be shown again: %w", err)
 	}
-	for _, line := range append(about, "keep it now: it is not shown again") {
+	for _, line := range append(about, "save it now: it cannot be shown again") {
 		fmt.Fprintf(cmd.ErrOrStderr(), "kv: %s\n", line)
 	}
 	return nil
 }
 
-// createFlags say what a new key may do.
+// createFlags are the flags of kv keys create.
 type createFlags struct {
 	id       string
 	prefixes []string
@@ -105,21 +108,23 @@ func newKeysCreate(getenv func(string) string) *cobra.Command {
 	k, f := &keysFile{getenv: getenv}, &createFlags{}
 	cmd := &cobra.Command{
 		Use:   "create",
-		Short: "Make a key and print it, once",
-		Long: `Make a key and print it: the key alone on standard output, what it is good for on standard error. It cannot be
-shown again. A file that does not exist is made.`,
+		Short: "Create a key and print it",
+		Long: `Create a key and print it, with nothing else, on standard output; its
+permissions are printed on standard error. It cannot be shown again. If the file
+does not exist, it is created.`,
 		Example: `  kv keys create --file keys.json --id admin
-  kv keys create --file keys.json --id reports --prefix reports/ --prefix public/ --ops read --expires 90d --rps 50`,
+  kv keys create --file keys.json --id reports --ops read \
+    --prefix reports/ --prefix public/ --expires 90d --rps 50`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return k.create(cmd, f) },
 	}
 	k.flags(cmd)
 	idFlag(cmd, &f.id)
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.prefixes, "prefix", nil,
-		"what the keys of the store begin with that it may use, such as reports/; more than once for more; none: all keys")
-	flags.StringSliceVar(&f.ops, "ops", []string{"read", "write"}, "what it may do there")
-	flags.Var(&f.expires, "expires", "how long it is valid, such as 90d or 12h; 0: for ever")
-	flags.Float64Var(&f.rps, "rps", 0, "how many requests it may make in a second; 0: any number")
+		"key prefix to permit, such as reports/; repeatable; default: all keys")
+	flags.StringSliceVar(&f.ops, "ops", []string{"read", "write"}, "operations to permit: read, write or both")
+	flags.Var(&f.expires, "expires", "validity period, such as 90d or 12h; 0: no expiry")
+	flags.Float64Var(&f.rps, "rps", 0, "maximum requests per second; 0: no limit")
 	_ = cmd.RegisterFlagCompletionFunc("ops", cobra.FixedCompletions([]string{"read", "write", "read,write"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
@@ -132,14 +137,14 @@ func (k *keysFile) create(cmd *cobra.Command, f *createFlags) error {
 	}
 	if err := auth.EditFile(k.path, func(file *auth.File) error {
 		if file.Find(f.id) != nil {
-			return fmt.Errorf("there is a key %q in %s already: rotate or revoke it, or choose another id", f.id, k.path)
+			return fmt.Errorf("key %q already exists in %s: rotate it, or choose another id", f.id, k.path)
 		}
 		file.Keys = append(file.Keys, r)
 		return nil
 	}); err != nil {
 		return err
 	}
-	return show(cmd, key, fmt.Sprintf("the key %q %s", f.id, describe(r)))
+	return show(cmd, key, fmt.Sprintf("key %q may %s", f.id, describe(r)))
 }
 
 func (f *createFlags) record(key string, now time.Time) (auth.Record, error) {
@@ -148,11 +153,11 @@ func (f *createFlags) record(key string, now time.Time) (auth.Record, error) {
 	case !auth.ValidID(f.id):
 		return auth.Record{}, badID(f.id)
 	case err != nil:
-		return auth.Record{}, usageError{fmt.Errorf("--ops: %w", err)}
+		return auth.Record{}, usageError{fmt.Errorf("invalid --ops: %w", err)}
 	case ops == 0:
-		return auth.Record{}, usageError{errors.New("--ops is empty: use read, write or read,write")}
+		return auth.Record{}, usageError{errors.New("invalid --ops \"\": want read, write or read,write")}
 	case f.rps < 0:
-		return auth.Record{}, usageError{fmt.Errorf("--rps %v: use more than 0, or 0 for any number", f.rps)}
+		return auth.Record{}, usageError{fmt.Errorf("invalid --rps %v: want 0 (no limit) or more", f.rps)}
 	}
 	r := auth.Record{
 		ID: f.id, SHA256: auth.HashOf(key), Status: auth.Active, Created: now.UTC().Truncate(time.Second),
@@ -172,30 +177,31 @@ func newKeysRotate(getenv func(string) string) *cobra.Command {
 	k, id, grace := &keysFile{getenv: getenv}, "", period(0)
 	cmd := &cobra.Command{
 		Use:   "rotate",
-		Short: "Make a new key in the place of one, and print it, once",
-		Long: `Make a new key in the place of one, with the same id and rights, and print it. The one before is refused from
-then on, or when --grace is over, so that its users have time to change. Of two rotations within that time, the
-second ends the first one's.`,
+		Short: "Replace a key with a new one and print it",
+		Long: `Replace a key with a new one that has the same id and permissions, and print it.
+The old key is rejected at once, or after --grace, which gives its users time to
+switch. Only the latest old key has a grace period: rotating again within it
+ends it for the one before.`,
 		Example: "  kv keys rotate --file keys.json --id reports --grace 1d",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return k.rotate(cmd, id, grace) },
 	}
 	k.flags(cmd)
 	idFlag(cmd, &id)
-	cmd.Flags().Var(&grace, "grace", "how long the key before stays valid, such as 1d or 12h; 0: not at all")
+	cmd.Flags().Var(&grace, "grace", "how long the old key stays valid, such as 1d or 12h; 0: not at all")
 	return cmd
 }
 
 func (k *keysFile) rotate(cmd *cobra.Command, id string, grace period) error {
 	key, now := auth.Generate(id), time.Now()
-	about := fmt.Sprintf("the key that %q had before is refused now", id)
+	about := fmt.Sprintf("the old key of %q is no longer valid", id)
 	if err := k.edit(id, func(r *auth.Record) error {
 		if r.Status == auth.Revoked {
-			return fmt.Errorf("the key %q is revoked: make another one", id)
+			return fmt.Errorf("key %q is revoked: create another one", id)
 		}
 		r.Previous = nil
 		if grace > 0 {
 			r.Previous = &auth.Previous{SHA256: r.SHA256, Expires: grace.after(now)}
-			about = fmt.Sprintf("the key that %q had before is valid until %s", id, r.Previous.Expires.Format(time.RFC3339))
+			about = fmt.Sprintf("the old key of %q is valid until %s", id, r.Previous.Expires.Format(time.RFC3339))
 		}
 		r.SHA256 = auth.HashOf(key)
 		return nil
@@ -209,9 +215,9 @@ func newKeysRevoke(getenv func(string) string) *cobra.Command {
 	k, id := &keysFile{getenv: getenv}, ""
 	cmd := &cobra.Command{
 		Use:   "revoke",
-		Short: "Have a key refused from now on",
-		Long: `Have a key refused from now on, for good, also the one before it was rotated. What it has open ends. It stays in
-the list.`,
+		Short: "Revoke a key",
+		Long: `Revoke a key permanently, including an old one that is still in its grace
+period. Open watches of the key end. The key stays in the list.`,
 		Example: "  kv keys revoke --file keys.json --id reports",
 		RunE: func(*cobra.Command, []string) error {
 			return k.edit(id, func(r *auth.Record) error {

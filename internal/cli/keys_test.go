@@ -89,9 +89,9 @@ func TestKeysAreListed(t *testing.T) {
 	if got := kv(t, env, "", "keys", "revoke", "--id", "ci"); got.code != 0 {
 		t.Fatalf("kv keys revoke = %+v", got)
 	}
-	want := `ID     STATE    EXPIRES IN  RPS  MAY
-admin  active   never       any  read and write every key
-ci     revoked  never       5    write 'ci/*'
+	want := `ID     STATE    EXPIRES IN  RPS       MAY
+admin  active   never       no limit  read and write every key
+ci     revoked  never       5         write 'ci/*'
 `
 	if got := kv(t, env, "", "keys", "list"); got.out != want {
 		t.Errorf("kv keys list = %+v, want\n%s", got, want)

@@ -15,11 +15,11 @@ func newKeysList(getenv func(string) string) *cobra.Command {
 	k, o := &keysFile{getenv: getenv}, &output{}
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the keys of the file, and what each may do",
-		Long: `List the keys of the file, and what each may do. The keys themselves are not in it. As json, it is one key a
-line.`,
+		Short: "List the keys in the file and their permissions",
+		Long: `List the keys in the file and their permissions, without the keys themselves.
+With -o json, each key is one line.`,
 		Example: `  kv keys list --file keys.json
-  kv keys list --file keys.json -o json | jq -r 'select(.state == "expired") | .id'`,
+  kv keys list --file keys.json -o json | jq -r 'select(.state=="expired").id'`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return k.list(cmd, o) },
 	}
 	k.flags(cmd)
@@ -27,14 +27,14 @@ line.`,
 	return cmd
 }
 
-// keyJSON is a key as it is listed.
+// keyJSON is a key as -o json lists it.
 type keyJSON struct {
 	ID                string      `json:"id"`
 	State             string      `json:"state"` // active, revoked, expired or pending
 	Created           time.Time   `json:"created,omitzero"`
 	NotBefore         time.Time   `json:"notBefore,omitzero"`
 	Expires           time.Time   `json:"expires,omitzero"`
-	PreviousExpires   time.Time   `json:"previousExpires,omitzero"` // of the key before it was rotated
+	PreviousExpires   time.Time   `json:"previousExpires,omitzero"` // end of the grace period of the old key
 	Grants            auth.Grants `json:"grants"`
 	RequestsPerSecond float64     `json:"requestsPerSecond,omitzero"`
 }
@@ -50,7 +50,7 @@ func newKeyJSON(r auth.Record, now time.Time) keyJSON {
 	return key
 }
 
-// state says whether a key is valid now, and why not.
+// state returns whether a key is valid now or why not: active, revoked, expired or pending.
 func state(r auth.Record, now time.Time) string {
 	switch {
 	case r.Status == auth.Revoked:
@@ -80,7 +80,7 @@ func (k *keysFile) list(cmd *cobra.Command, o *output) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tSTATE\tEXPIRES IN\tRPS\tMAY")
 	for _, r := range f.Keys {
-		rps := "any"
+		rps := "no limit"
 		if r.RequestsPerSecond != 0 {
 			rps = fmt.Sprint(r.RequestsPerSecond)
 		}
@@ -89,19 +89,19 @@ func (k *keysFile) list(cmd *cobra.Command, o *output) error {
 	return w.Flush()
 }
 
-// describe says in a sentence what a key is good for.
+// describe returns the permissions and limits of a key as the end of a sentence: what it may do.
 func describe(r auth.Record) string {
-	text := "may " + may(r.Grants)
+	text := may(r.Grants)
 	if !r.Expires.IsZero() {
 		text += ", until " + r.Expires.Format(time.RFC3339)
 	}
 	if r.RequestsPerSecond != 0 {
-		text += fmt.Sprintf(", %v times a second", r.RequestsPerSecond)
+		text += fmt.Sprintf(", at %v requests per second", r.RequestsPerSecond)
 	}
 	return text
 }
 
-// may says what grants allow.
+// may returns what grants allow, such as "read reports/*".
 func may(grants auth.Grants) string {
 	if len(grants) == 0 {
 		return "nothing"

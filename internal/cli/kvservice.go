@@ -2,7 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -21,20 +21,25 @@ func newKVService(getenv func(string) string) *cobra.Command {
 	s, e, insecure := newDaemon(getenv), &engineFlags{}, false
 	cmd := &cobra.Command{
 		Use:   "kvservice",
-		Short: "Run the service that holds the data",
-		Long: `Runs the service that holds the data, for gateways to call over HTTP/2.
+		Short: "Run the kvservice, which holds the data",
+		Long: `Run the kvservice, which holds the data and serves gateways over HTTP/2.
 
-Environment: KV_SERVICE_TOKEN is what a gateway must show, as Authorization: Bearer. Without it, and without
---tls-client-ca, the service listens on loopback only, unless --insecure is given. KV_REDIS_USERNAME and
-KV_REDIS_PASSWORD are for a store in Redis.`,
+It listens beyond loopback only if callers must authenticate, with a token or
+with certificates (--tls-client-ca), or if --insecure is set.
+
+Environment:
+
+    KV_SERVICE_TOKEN   bearer token required from gateways
+    KV_REDIS_USERNAME  user name for a Redis store
+    KV_REDIS_PASSWORD  password for a Redis store`,
 		Example: "  KV_SERVICE_TOKEN=… kv kvservice --listen 0.0.0.0:50051",
 		Args:    cobra.NoArgs,
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveData(cmd, e, insecure) }
 	s.flags(cmd, "127.0.0.1:50051")
 	e.flags(cmd)
-	cmd.Flags().BoolVar(&insecure, "insecure", false, "listen beyond loopback although nobody has to show a token or a certificate")
-	cmd.Flags().StringVar(&s.clientCA, "tls-client-ca", "", "file with the authorities of gateways' certificates, in PEM; who does not show one is not let in")
+	cmd.Flags().BoolVar(&insecure, "insecure", false, "listen beyond loopback without authenticating callers")
+	cmd.Flags().StringVar(&s.clientCA, "tls-client-ca", "", "PEM `file` with authorities of gateways; reject clients without a certificate")
 	return cmd
 }
 
@@ -47,8 +52,8 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	case token != "":
 		keys = auth.Single("gateway", token)
 	case s.clientCA == "" && s.beyondLoopback() && !insecure:
-		return usageError{errors.New("set KV_SERVICE_TOKEN, or --tls-client-ca, to listen on " + s.listen +
-			", where others can reach the data, or say --insecure")}
+		return usageError{fmt.Errorf(
+			"refusing to listen on %s without authentication: set KV_SERVICE_TOKEN or --tls-client-ca, or allow it with --insecure", s.listen)}
 	}
 	engine, err := e.open(cmd.Context(), s)
 	if err != nil {
@@ -64,5 +69,5 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	return closing(engine, s.run(cmd.Context(), handler, procedures, nil))
 }
 
-// ready reports whether the service should be sent work.
+// ready reports whether the server should receive calls.
 func (s *daemon) ready(context.Context) bool { return s.state.Running() }

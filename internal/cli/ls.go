@@ -14,7 +14,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// lsFlags say what a listing shows.
+// lsFlags are the flags of kv ls.
 type lsFlags struct {
 	output
 
@@ -26,9 +26,10 @@ func newLs(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &lsFlags{}
 	cmd := &cobra.Command{
 		Use:   "ls [PREFIX]",
-		Short: "List entries, in the order of their keys",
-		Long: `List the entries whose keys begin with PREFIX, or all of them, in byte order of the keys. It is printed
-while it comes, page by page. As json, it is one entry a line, with its value.`,
+		Short: "List entries in key order",
+		Long: `List the entries whose keys begin with PREFIX, by default all of them, in byte
+order of their keys. Each page is printed as it arrives. With -o json, each
+entry is one line and includes its value.`,
 		Example: `  kv ls
   kv ls users/ --limit 20
   kv ls --keys users/ | wc -l
@@ -38,15 +39,15 @@ while it comes, page by page. As json, it is one entry a line, with its value.`,
 		ValidArgsFunction: c.completePrefix,
 	}
 	c.flags(cmd)
-	cmd.Flags().BoolVar(&f.keys, "keys", false, "show keys alone, one a line; their values are not fetched, which is faster")
-	cmd.Flags().IntVar(&f.limit, "limit", 0, "the most entries to list; 0: all of them")
+	cmd.Flags().BoolVar(&f.keys, "keys", false, "list keys only, one per line; faster, because values are not fetched")
+	cmd.Flags().IntVar(&f.limit, "limit", 0, "maximum number of entries to list; 0: no limit")
 	f.output.flags(cmd, outputTable, outputJSON)
 	return cmd
 }
 
 func (c *connection) ls(cmd *cobra.Command, f *lsFlags, prefix string) error {
 	if f.limit < 0 {
-		return usageError{fmt.Errorf("--limit %d: use 1 or more, or 0 for all", f.limit)}
+		return usageError{fmt.Errorf("invalid --limit %d: want 0 (no limit) or more", f.limit)}
 	}
 	kv, err := c.dial()
 	if err != nil {

@@ -1,4 +1,7 @@
-// Package cli holds the commands of kv, one file each: the two services, alone or in one process, and a client of them.
+// Package cli implements the kv command: the servers, clients of the store, and tools around both.
+//
+// [Main] runs the command line of the process. Commands are built by newX functions, take their input and output
+// from cobra and the environment from a getenv function, and return errors: only Main and run touch the process.
 package cli
 
 import (
@@ -15,48 +18,80 @@ import (
 	"key-value/client"
 )
 
-// Main carries out the command line of this process and returns its exit code. Version is what kv version prints.
+// Main runs the command line of this process and returns its exit code. Version is what kv version prints.
 func Main(version string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal asks for a clean stop. From then on signals act as they do by default, so that a
-	// second one ends the process at once.
+	// The first signal asks for a clean stop. It also restores the default handling, so that a second one ends the
+	// process at once.
 	context.AfterFunc(ctx, stop)
 	return run(ctx, version, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, os.Getenv)
 }
 
-// streams are what a command reads and writes.
+// streams are the standard streams of a command.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
-// run carries out one command line and returns the exit code.
+// run executes one command line and returns the exit code.
 func run(ctx context.Context, version string, args []string, std streams, getenv func(string) string) int {
 	root := newRoot(version, std, getenv)
 	root.SetArgs(negativeDelta(args))
 	err := root.ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintf(std.err, "kv: %v%s\n", err, advice(err, getenv))
+		fmt.Fprintf(std.err, "kv: %v%s\n", err, hint(err, getenv))
 	}
 	return exitCode(err)
 }
 
-// advice is what the error of a call does not say, because only the command line knows it.
-func advice(err error, getenv func(string) string) string {
+// hint returns what to do about the error of a call, as far as only the command line knows it.
+func hint(err error, getenv func(string) string) string {
 	switch {
 	case errors.Is(err, client.ErrUnauthenticated) && getenv("KV_API_KEY") == "":
-		return "; set the variable KV_API_KEY to the API key"
+		return "; set KV_API_KEY to an API key"
 	case errors.Is(err, client.ErrUnauthenticated):
-		return "; the one in the variable KV_API_KEY is not valid here"
+		return "; the server does not accept the key in KV_API_KEY"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "; nothing listens there: start the store (kv serve), or say where it is with --url or KV_URL"
+		return "; start the store with kv serve, or set --url or KV_URL to its address"
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return "; name the authority that signed for it with --ca or KV_CA, if you trust that"
+		return "; if you trust the authority that signed it, pass its certificate with --ca or KV_CA"
 	}
-	// Which of the two depends on how far the call came.
+	// How a server that requires TLS rejects plaintext depends on how far the call got.
 	if s := err.Error(); strings.Contains(s, "looked like an HTTP/1.1 header") || strings.Contains(s, "client conn could not be established") {
-		return "; it may speak TLS there: try https"
+		return "; if the server requires TLS, use https://"
 	}
 	return ""
+}
+
+// usageError is the error of an invalid command line.
+type usageError struct{ error }
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// exitCode returns the exit code for err. The help of kv lists all of them.
+func exitCode(err error) int {
+	_, usage := errors.AsType[usageError](err)
+	switch {
+	case err == nil:
+		return 0
+	case usage:
+		return 2
+	case errors.Is(err, context.Canceled):
+		return 130 // as if SIGINT had ended the process
+	case errors.Is(err, client.ErrNotFound):
+		return 3
+	case errors.Is(err, client.ErrUnauthenticated), errors.Is(err, client.ErrPermissionDenied):
+		return 4
+	case errors.Is(err, client.ErrUnavailable), errors.Is(err, client.ErrOverloaded):
+		return 5
+	case errors.Is(err, client.ErrETagMismatch), errors.Is(err, client.ErrExists), errors.Is(err, client.ErrAbsent):
+		return 6
+	}
+	return 1
 }

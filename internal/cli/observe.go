@@ -13,7 +13,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// observe opens what the flags and the environment ask for: metrics with an admin address, and traces.
+// observe enables metrics if there is an admin address, and tracing if the environment configures it.
 func (s *daemon) observe(cmd *cobra.Command) error {
 	if s.admin != "" {
 		s.metrics = observe.NewMetrics(cmd.Name(), cmd.Root().Version)
@@ -25,18 +25,18 @@ func (s *daemon) observe(cmd *cobra.Command) error {
 	return nil
 }
 
-// flush sends the last traces, and returns err with what went wrong.
+// flush sends the remaining traces and returns err. A failure to send them is only logged.
 func (s *daemon) flush(err error) error {
 	if s.tracing == nil {
 		return err
 	}
 	if failed := s.tracing.Close(); failed != nil {
-		s.log.Warn("the last traces are not sent", "error", failed)
+		s.log.Warn("sending the last traces failed", "error", failed)
 	}
 	return err
 }
 
-// observed returns what is around every RPC that comes from outside.
+// observed returns the interceptors of RPCs from other processes.
 func (s *daemon) observed() []connect.ServerInterceptor {
 	var around []connect.ServerInterceptor
 	if s.metrics != nil {
@@ -48,7 +48,7 @@ func (s *daemon) observed() []connect.ServerInterceptor {
 	return around
 }
 
-// observedStore returns what is around every RPC that reaches engine, which is measured from now on.
+// observedStore starts to measure engine, and returns the interceptors of RPCs that reach it.
 func (s *daemon) observedStore(engine store.Engine) []connect.ServerInterceptor {
 	if s.metrics == nil {
 		return nil
@@ -57,8 +57,8 @@ func (s *daemon) observedStore(engine store.Engine) []connect.ServerInterceptor 
 	return []connect.ServerInterceptor{s.metrics.ServeBatches}
 }
 
-// inside returns what is around every call of the service in the same process. That is not measured, because the
-// gateway has done so, but recorded.
+// inside returns the interceptors of calls from a gateway in the same process. They are traced but not measured, because
+// the gateway has measured them.
 func (s *daemon) inside(engine store.Engine) []connect.ServerInterceptor {
 	around := s.observedStore(engine)
 	if s.tracing != nil {
@@ -67,7 +67,7 @@ func (s *daemon) inside(engine store.Engine) []connect.ServerInterceptor {
 	return around
 }
 
-// observer returns what REST requests are watched by, or nil.
+// observer returns the observer of REST requests, or nil if nothing is observed.
 func (s *daemon) observer() rest.Observer {
 	o := observe.Observer{Log: s.log, Metrics: s.metrics, Tracing: s.tracing}
 	if o.Idle() {
@@ -79,8 +79,8 @@ func (s *daemon) observer() rest.Observer {
 	return o
 }
 
-// gather lets a batch travel with the request ids and the traces of its calls. Ids that nobody chose are of use only to
-// who reads every line of the log.
+// gather returns a context for a batch with the request ids and traces of its calls. Generated ids are included only
+// while every call is logged, since nothing else mentions them.
 func (s *daemon) gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
 	ctx = requestid.Gather(ctx, calls, s.log.Enabled(ctx, slog.LevelDebug))
 	if s.tracing == nil {

@@ -52,11 +52,11 @@ type errorJSON struct {
 	Reason  string `json:"reason,omitzero"`
 }
 
-// parseOperation reads the contract's message Operation.
+// parseOperation parses a message Operation of the contract.
 func parseOperation(text []byte) (operation, error) {
 	var message keyvaluev1.Operation
 	if err := protojson.Unmarshal(text, &message); err != nil {
-		return operation{}, errors.New(`not an operation such as {"get":{"key":"a"}}: ` + plain(err))
+		return operation{}, fmt.Errorf(`invalid operation: %s; want an object such as {"get":{"key":"a"}}`, plain(err))
 	}
 	kind, request := contract.Unwrap(&message)
 	if kind == nil {
@@ -103,7 +103,7 @@ func readSet(set *keyvaluev1.SetRequest) (client.Operation, error) {
 	case *keyvaluev1.SetRequest_Data:
 		value = content.Data
 	default:
-		return client.Operation{}, errors.New("the set has neither value nor data")
+		return client.Operation{}, errors.New("invalid set: want value or data")
 	}
 	options, err := writeOptions(set.GetTtl(), set.GetPrecondition())
 	return client.OpSet(set.GetKey(), value, options...), err
@@ -152,5 +152,5 @@ func parseCondition(p *keyvaluev1.Precondition) ([]client.Condition, error) {
 		}
 		return []client.Condition{client.IfAbsent()}, nil
 	}
-	return nil, errors.New("the precondition is empty: set etag or exists")
+	return nil, errors.New("invalid precondition: want etag or exists")
 }

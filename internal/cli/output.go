@@ -16,7 +16,7 @@ import (
 	"key-value/client"
 )
 
-// What the flag --output can be.
+// Values of the flag --output.
 const (
 	outputTable = "table"
 	outputJSON  = "json"
@@ -24,23 +24,23 @@ const (
 	outputNone  = "none"
 )
 
-// output is the flag --output: how a command prints its result.
+// output is the value of the flag --output: the format of a result.
 type output struct {
 	format  string
 	formats []string
 }
 
-// flags adds the flag to cmd; the first of formats is its default.
+// flags adds the flag to cmd. The first format is its default.
 func (o *output) flags(cmd *cobra.Command, formats ...string) {
 	o.format, o.formats = formats[0], formats
-	cmd.Flags().VarP(o, "output", "o", "how to print the result: "+oneOf(formats))
+	cmd.Flags().VarP(o, "output", "o", "output format: "+oneOf(formats))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // Set implements [pflag.Value].
 func (o *output) Set(text string) error {
 	if !slices.Contains(o.formats, text) {
-		return fmt.Errorf("use %s", oneOf(o.formats))
+		return fmt.Errorf("want %s", oneOf(o.formats))
 	}
 	o.format = text
 	return nil
@@ -52,7 +52,7 @@ func (o *output) String() string { return o.format }
 // Type implements [pflag.Value].
 func (o *output) Type() string { return "format" }
 
-// oneOf lists words in a sentence.
+// oneOf joins words as in "a, b or c".
 func oneOf(words []string) string {
 	last := len(words) - 1
 	if last == 0 {
@@ -61,11 +61,11 @@ func oneOf(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// entryJSON is an entry as the commands print it, and as import reads it: the contract's JSON.
+// entryJSON is an entry as commands print it and as import reads it, in the JSON of the message Entry.
 type entryJSON struct {
 	Key        string    `json:"key"`
-	Value      *string   `json:"value,omitzero"` // the content, if it is text
-	Data       []byte    `json:"data,omitzero"`  // the content, if it is not
+	Value      *string   `json:"value,omitzero"` // the content, if it is UTF-8
+	Data       []byte    `json:"data,omitzero"`  // the content otherwise
 	ETag       string    `json:"etag,omitzero"`
 	UpdateTime time.Time `json:"updateTime,omitzero"`
 	ExpireTime time.Time `json:"expireTime,omitzero"`
@@ -83,14 +83,14 @@ func newEntryJSON(e client.Entry) entryJSON {
 	return entry
 }
 
-// withoutValue is the entry as a write answers with it.
+// withoutValue returns the entry as a write answers it.
 func withoutValue(e client.Entry) *entryJSON {
 	e.Value = nil
 	entry := newEntryJSON(e)
 	return &entry
 }
 
-// printJSON writes v on a line of its own.
+// printJSON writes v as one line of JSON.
 func printJSON(w io.Writer, v any) error {
 	if err := json.MarshalWrite(w, v); err != nil {
 		return err
@@ -99,7 +99,7 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// The key stands last, where it needs no width: a listing is printed while it comes.
+// The key is the last column, which needs no width: rows are printed before later ones are known.
 func printHeader(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "%9s  %11s  %-20s  %s\n", "BYTES", "EXPIRES IN", "ETAG", "KEY")
 	return err
@@ -110,7 +110,7 @@ func printRow(w io.Writer, e client.Entry) error {
 	return err
 }
 
-// ttlLeft says how long there is until then, in as many words as one needs.
+// ttlLeft returns the time left until then, rounded for a person.
 func ttlLeft(then time.Time) string {
 	const day = 24 * time.Hour
 	switch left := time.Until(then); {
@@ -125,7 +125,7 @@ func ttlLeft(then time.Time) string {
 	}
 }
 
-// readable writes n with a comma before each three digits.
+// readable formats n with commas between groups of three digits.
 func readable(n int64) string {
 	text := strconv.FormatInt(n, 10)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
@@ -134,7 +134,7 @@ func readable(n int64) string {
 	return text
 }
 
-// readableBytes writes n in the largest unit of which there is one.
+// readableBytes formats n in the largest unit that it reaches.
 func readableBytes(n int64) string {
 	for i := len(byteUnits) - 1; i >= 0; i-- {
 		if unit := byteUnits[i]; n >= 1<<unit.shift {
@@ -146,7 +146,7 @@ func readableBytes(n int64) string {
 
 var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
-// shellWord writes text so that a shell reads it as one word, for command lines to paste.
+// shellWord quotes text so that a shell reads it as one word.
 func shellWord(text string) string {
 	if plainWord.MatchString(text) {
 		return text
@@ -154,13 +154,13 @@ func shellWord(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// failures are what failed of many operations. The zero value is none.
+// failures counts operations and those that failed. The zero value is ready to use.
 type failures struct {
 	all, failed int
 	first       error
 }
 
-// add counts an operation, which failed unless err is nil.
+// add counts an operation with its error, or nil.
 func (f *failures) add(err error) {
 	f.all++
 	if err == nil {
@@ -172,12 +172,12 @@ func (f *failures) add(err error) {
 	}
 }
 
-// err is the error of all of them; the exit code is the first one's.
+// err returns an error for all failures, or nil. It wraps the first, which determines the exit code.
 func (f *failures) err() error {
 	if f.failed == 0 || f.all == 1 {
 		return f.first
 	}
-	return fmt.Errorf("%d of %d operations failed; the first: %w", f.failed, f.all, f.first)
+	return fmt.Errorf("%d of %d operations failed; first error: %w", f.failed, f.all, f.first)
 }
 
 func (f *failures) merge(other failures) {

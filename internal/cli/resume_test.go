@@ -12,7 +12,7 @@ func cutImport(t *testing.T, env map[string]string) (name string, whole []string
 	t.Helper()
 	whole = []string{line("a", "1"), line("b", "2"), line("c", "3"), line("d", "4")}
 	name = write(t, whole[0], whole[1], whole[2][:10])
-	check(t, env, "", "import "+name, wants{1, "", `kv: 2 entries written\n.*\nkv: line 3: the entry is cut off\n`})
+	check(t, env, "", "import "+name, wants{1, "", `kv: 2 entries written\n.*\nkv: line 3: incomplete entry\n`})
 	rewrite(t, name, whole...)
 	return name, whole
 }
@@ -22,7 +22,7 @@ func TestAnImportGoesOnWhereItWasCut(t *testing.T) {
 	name, _ := cutImport(t, env)
 	check(t, env, "", "import --resume "+name, wants{err: `kv: 2 entries written\n`})
 	check(t, env, "", "ls --keys", wants{out: "a\nb\nc\nd\n"})
-	check(t, env, "", "import --resume "+name, wants{1, "", `kv: there is no \S+ to go on from: .*\n`})
+	check(t, env, "", "import --resume "+name, wants{1, "", `kv: nothing to resume: \S+ does not exist; .*\n`})
 	check(t, env, "", "import "+name, wants{err: `kv: 4 entries written\n`})
 }
 
@@ -31,9 +31,9 @@ func TestAnImportDoesNotGoOnWithWhatIsNotTheSame(t *testing.T) {
 		env := serving(t)
 		name, whole := cutImport(t, env)
 		rewrite(t, name, append([]string{line("0", "0")}, whole...)...)
-		check(t, env, "", "import --resume "+name, wants{1, "", `.*kv: line 2 is not the entry of "b" any more: .*\n`})
+		check(t, env, "", "import --resume "+name, wants{1, "", `.*kv: the file has changed: line 2 is no longer the entry for "b"; .*\n`})
 		rewrite(t, name, whole[0])
-		check(t, env, "", "import --resume "+name, wants{1, "", `.*kv: there are 1 lines, and not the 2 .*\n`})
+		check(t, env, "", "import --resume "+name, wants{1, "", `.*kv: cannot skip 2 lines: the input has only 1\n`})
 	})
 	t.Run("another store", func(t *testing.T) {
 		name, _ := cutImport(t, serving(t))
@@ -47,13 +47,13 @@ func TestAnImportDoesNotGoOnWithWhatIsNotTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		rewrite(t, name+".progress", strings.ReplaceAll(string(text), `"started":"2`, `"started":"1`))
-		check(t, env, "", "import --resume "+name, wants{1, "", `kv: the store was restarted since, .*\n`})
+		check(t, env, "", "import --resume "+name, wants{1, "", `kv: the store was restarted after the last import .*\n`})
 	})
 	t.Run("a broken checkpoint", func(t *testing.T) {
 		env := serving(t)
 		name, _ := cutImport(t, env)
 		rewrite(t, name+".progress", `{"line":`)
-		check(t, env, "", "import --resume "+name, wants{1, "", `kv: \S+.progress cannot be read, .*\n`})
+		check(t, env, "", "import --resume "+name, wants{1, "", `kv: invalid checkpoint \S+.progress: .*\n`})
 	})
 }
 
@@ -61,11 +61,11 @@ func TestLinesArePassedOver(t *testing.T) {
 	env := serving(t)
 	in := line("a", "1") + "\nbroken\n" + line("c", "3") + "\n"
 	check(t, env, in, "import --skip 2", wants{err: `kv: 1 entries written\n`})
-	check(t, env, in, "import --skip 4", wants{1, "", `.*there are 3 lines, .*`})
-	check(t, env, in, "import", wants{1, "", `.*kv: lines 1 to 1 are done; to go on from there: kv import - --skip 1\n.*`})
-	check(t, env, in, "import --skip -1", wants{2, "", `kv: --skip -1: .*\n`})
-	check(t, env, in, "import --resume", wants{2, "", `kv: --resume goes on with a file: .*\n`})
-	check(t, env, in, "import a --resume --skip 1", wants{2, "", `kv: --resume and --skip exclude .*\n`})
+	check(t, env, in, "import --skip 4", wants{1, "", `.*cannot skip 4 lines: the input has only 3\n`})
+	check(t, env, in, "import", wants{1, "", `.*kv: lines 1 to 1 imported; to continue: kv import - --skip 1\n.*`})
+	check(t, env, in, "import --skip -1", wants{2, "", `kv: invalid --skip -1: .*\n`})
+	check(t, env, in, "import --resume", wants{2, "", `kv: --resume needs a FILE: .*\n`})
+	check(t, env, in, "import a --resume --skip 1", wants{2, "", `kv: --resume and --skip are mutually exclusive: .*\n`})
 	check(t, env, in, "import "+filepath.Join(t.TempDir(), "nope"), wants{1, "", `kv: open .*\n`})
 }
 
@@ -98,7 +98,7 @@ func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, test.before)
-			check(t, env, "", "export b/ --file "+file, wants{1, "", `.*kv: \S+ is there already: .*\n`})
+			check(t, env, "", "export b/ --file "+file, wants{1, "", `.*kv: \S+ already exists: .*\n`})
 			check(t, env, "", "export b/ --resume --file "+file, wants{err: test.want})
 			got, err := os.ReadFile(file)
 			if want := strings.Join(in[1:4], "\n") + "\n"; err != nil || string(got) != want {
@@ -107,11 +107,11 @@ func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
 		})
 	}
 	check(t, env, "", "export b/ --resume --file "+filepath.Join(t.TempDir(), "new"), wants{err: `kv: 3 entries exported\n`})
-	check(t, env, "", "export b/ --resume --file "+write(t, in[0], ""), wants{1, "", `.*ends with the key "a", which is not one of the prefix "b/".*\n`})
-	check(t, env, "", "export --resume --file "+write(t, "something else", ""), wants{1, "", `.*its last line is no entry, .*\n`})
+	check(t, env, "", "export b/ --resume --file "+write(t, in[0], ""), wants{1, "", `.*its last key "a" does not begin with "b/"\n`})
+	check(t, env, "", "export --resume --file "+write(t, "something else", ""), wants{1, "", `.*not an export: the last line is not an entry\n`})
 	check(t, env, "", "export --after b/2", wants{out: `\{"key":"b/3",[^\n]*\n\{"key":"c",[^\n]*\n`, err: `kv: 2 entries exported\n`})
-	check(t, env, "", "export --resume", wants{2, "", `kv: --resume goes on with a file: .*\n`})
-	check(t, env, "", "export --resume --after a --file x", wants{2, "", `kv: --resume and --after exclude .*\n`})
+	check(t, env, "", "export --resume", wants{2, "", `kv: --resume needs a file to continue: .*\n`})
+	check(t, env, "", "export --resume --after a --file x", wants{2, "", `kv: --resume and --after are mutually exclusive: .*\n`})
 }
 
 // An export that cannot begin leaves no file that would be in the way of the next one.

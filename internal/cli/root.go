@@ -1,37 +1,49 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"github.com/spf13/pflag"
-
-	"key-value/client"
 )
+
+// Command returns the tree of all commands, for tools that document it.
+func Command(version string) *cobra.Command {
+	return newRoot(version, streams{os.Stdin, os.Stdout, os.Stderr}, os.Getenv)
+}
 
 func newRoot(version string, std streams, getenv func(string) string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kv",
-		Short: "A key-value store in memory, for anything that speaks HTTP",
-		Long: `A key-value store in memory, for anything that speaks HTTP.
+		Short: "An in-memory key-value store and its client",
+		Long: `An in-memory key-value store for REST, Connect, gRPC and gRPC-Web, and its
+client.
 
-A flag whose help names a variable of the environment can be set by it; a flag wins.
+Flags followed by a variable in brackets can also be set in the environment. A
+flag on the command line takes precedence.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 refused (API key), 5 unavailable,
-6 a condition did not hold, 130 interrupted.`,
+Exit codes:
+
+    0    success
+    1    failure
+    2    invalid usage
+    3    key not found
+    4    API key missing, invalid or without permission
+    5    store unavailable or overloaded
+    6    condition not met
+    130  interrupted`,
 		Example: `  KV_API_KEY=my-secret-key kv serve
   KV_API_KEY=my-secret-key kv set hello world
   KV_API_KEY=my-secret-key kv get hello`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          noSuchCommand,
+		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
 		SuggestionsMinimumDistance: 2,
@@ -40,11 +52,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 refused (API key),
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	add(root, "To run the store:", "servers", newServe(getenv), newKVService(getenv), newGateway(getenv))
-	add(root, "To use it:", clientCommands,
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	add(root, "Server commands:", "servers", newServe(getenv), newKVService(getenv), newGateway(getenv))
+	add(root, "Client commands:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newTouch(getenv), newIncr(getenv),
 		newWatch(getenv), newBatch(getenv), newStats(getenv), newImport(getenv), newExport(getenv), newBench(getenv))
-	add(root, "Besides:", "others", newKeys(getenv), newHealthcheck(), newVersion(), newMan())
+	add(root, "Other commands:", "others", newKeys(getenv), newHealthcheck(), newVersion(), newMan())
 	for _, cmd := range root.Commands() {
 		readEnvironment(cmd, getenv)
 	}
@@ -53,22 +66,22 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 refused (API key),
 	return root
 }
 
-// noSuchCommand refuses the name of a command that there is not.
-func noSuchCommand(root *cobra.Command, args []string) error {
+// unknownCommand rejects the name of a command that does not exist, with suggestions.
+func unknownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	instead := "kv help lists the commands"
+	instead := "run kv help for a list"
 	if like := root.SuggestionsFor(args[0]); len(like) != 0 {
 		instead = "did you mean kv " + oneOf(like) + "?"
 	}
-	return usageError{fmt.Errorf("there is no command %q: %s", args[0], instead)}
+	return usageError{fmt.Errorf("unknown command %q: %s", args[0], instead)}
 }
 
 // clientCommands is the group of the commands that call the store.
 const clientCommands = "clients"
 
-// add adds commands under a title of their own in the help.
+// add adds cmds to root as a group with its own title in the help.
 func add(root *cobra.Command, title, group string, cmds ...*cobra.Command) {
 	root.AddGroup(&cobra.Group{ID: group, Title: title})
 	for _, cmd := range cmds {
@@ -77,84 +90,65 @@ func add(root *cobra.Command, title, group string, cmds ...*cobra.Command) {
 	}
 }
 
-// readEnvironment lets the variable KV_NAME stand for the setting --name of cmd, and says so in its help.
+// readEnvironment makes the variable KV_NAME set the flag --name of cmd if --name itself is not given, for each flag
+// that is a setting, and names the variable in the flag's help.
 func readEnvironment(cmd *cobra.Command, getenv func(string) string) {
-	var settings []*pflag.Flag
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if isSetting(cmd, f) {
-			f.Usage += " [" + variable(f) + "]"
-			settings = append(settings, f)
+			nameVariable(f, "KV_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")))
 		}
 	})
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(cmd *cobra.Command, got []string) error {
 			if err := args(cmd, got); err != nil {
-				return usageError{fmt.Errorf("%w: use %s (kv help %s says more)", err, cmd.UseLine(), cmd.Name())}
+				return usageError{fmt.Errorf("%w: want %s; see kv help %s", err, cmd.UseLine(), cmd.Name())}
 			}
 			return nil
 		}
 	}
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
 		var errs []error
-		for _, f := range settings {
-			value := getenv(variable(f))
-			if f.Changed || value == "" {
-				continue
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			variable := Variable(f)
+			if variable == "" || f.Changed || getenv(variable) == "" {
+				return
 			}
-			if err := cmd.Flags().Set(f.Name, value); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", variable(f), err))
+			if err := cmd.Flags().Set(f.Name, getenv(variable)); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", variable, err))
 			}
-		}
+		})
 		return asUsage(errors.Join(errs...))
 	}
 }
 
-// isSetting reports whether f can be the same for many calls of cmd. What a single call is to do is said on its
-// command line alone: a variable that somebody forgot must not make every write a conditional one.
+// isSetting reports whether f has a variable: whether its value may hold for many calls of cmd. What one call of a
+// client does is set on its command line alone, so that a forgotten variable cannot make every write conditional.
 func isSetting(cmd *cobra.Command, f *pflag.Flag) bool {
-	return cmd.GroupID != clientCommands || slices.Contains(connectionFlags, f.Name)
+	return cmd.GroupID != clientCommands || isConnectionFlag(f.Name)
 }
 
-func variable(f *pflag.Flag) string {
-	return "KV_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+// variableAnnotation is the annotation of a flag that holds the name of its variable.
+const variableAnnotation = "variable"
+
+func nameVariable(f *pflag.Flag, variable string) {
+	f.Annotations = map[string][]string{variableAnnotation: {variable}}
+	f.Usage += " [" + variable + "]"
 }
 
-// usageError is a command line that makes no sense.
-type usageError struct{ error }
-
-func asUsage(err error) error {
-	if err == nil {
-		return nil
+// Variable returns the name of the environment variable for f, or "" if f is not read from the environment. The usage
+// of f ends with the name in brackets.
+func Variable(f *pflag.Flag) string {
+	if names := f.Annotations[variableAnnotation]; len(names) != 0 {
+		return names[0]
 	}
-	return usageError{err}
-}
-
-// exitCode tells scripts what went wrong.
-func exitCode(err error) int {
-	_, usage := errors.AsType[usageError](err)
-	switch {
-	case err == nil:
-		return 0
-	case usage:
-		return 2
-	case errors.Is(err, context.Canceled):
-		return 130 // as of a process that SIGINT ended
-	case errors.Is(err, client.ErrNotFound):
-		return 3
-	case errors.Is(err, client.ErrUnauthenticated), errors.Is(err, client.ErrPermissionDenied):
-		return 4
-	case errors.Is(err, client.ErrUnavailable), errors.Is(err, client.ErrOverloaded):
-		return 5
-	case errors.Is(err, client.ErrETagMismatch), errors.Is(err, client.ErrExists), errors.Is(err, client.ErrAbsent):
-		return 6
-	}
-	return 1
+	return ""
 }
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
+		Long:    "Print the version of kv, of the Go release it was built with, and the platform.",
 		Example: "  kv version",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -167,8 +161,8 @@ func newVersion() *cobra.Command {
 func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:     "man DIR",
-		Short:   "Write manual pages into a directory",
-		Long:    "Write a manual page for each command into DIR, which must exist.",
+		Short:   "Write manual pages to a directory",
+		Long:    "Write a manual page for each command to DIR, which must exist.",
 		Example: "  mkdir -p /usr/local/share/man/man1 && kv man /usr/local/share/man/man1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

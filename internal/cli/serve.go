@@ -18,11 +18,16 @@ func newServe(getenv func(string) string) *cobra.Command {
 	s, g, e := newDaemon(getenv), &gatewayFlags{}, &engineFlags{}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run gateway and kvservice in one process",
-		Long: `Runs gateway and kvservice in one process, with no network between them.
+		Short: "Run the gateway and the kvservice in one process",
+		Long: `Run the gateway and the kvservice in one process, with no network between them.
 
-Environment: KV_API_KEY is an API key with all rights, beside those of --api-keys-file. If neither is set, a key
-is made and printed. KV_REDIS_USERNAME and KV_REDIS_PASSWORD are for a store in Redis.`,
+Environment:
+
+    KV_API_KEY         API key with all permissions, in addition to those in
+                       --api-keys-file; if neither is set, one is generated
+                       and printed
+    KV_REDIS_USERNAME  user name for a Redis store
+    KV_REDIS_PASSWORD  password for a Redis store`,
 		Example: "  KV_API_KEY=my-secret-key kv serve",
 		Args:    cobra.NoArgs,
 	}
@@ -61,7 +66,7 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	return closing(engine, s.run(cmd.Context(), served, served.RPC, started))
 }
 
-// url returns where a server that listens on addr is reached from this machine.
+// url returns the URL, on this machine, of a server that listens on addr.
 func (s *daemon) url(addr string) string {
 	if host, port, err := net.SplitHostPort(addr); err == nil && net.ParseIP(host).IsUnspecified() {
 		addr = net.JoinHostPort("localhost", port)
@@ -72,9 +77,9 @@ func (s *daemon) url(addr string) string {
 	return "http://" + addr
 }
 
-// introduce tells who started the server at url the key that was made, once, and a line to try it with.
+// introduce prints the generated key of the server at url, and commands to try it.
 func introduce(out io.Writer, url, key string) {
-	fmt.Fprintf(out, `KV_API_KEY is not set, so this key was made; it is valid until the server stops:
+	fmt.Fprintf(out, `No API keys are configured. This one was generated and is valid until the server stops:
 
     %s
 

@@ -11,7 +11,7 @@ import (
 	"key-value/client"
 )
 
-// setFlags say how a value is written.
+// setFlags are the flags of kv set.
 type setFlags struct {
 	conditionFlags
 	output
@@ -23,8 +23,9 @@ func newSet(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &setFlags{}
 	cmd := &cobra.Command{
 		Use:   "set KEY [VALUE]",
-		Short: "Write the value of a key",
-		Long:  "Write the value of a key. Without VALUE, or with -, it is read from standard input, byte for byte.",
+		Short: "Set the value of a key",
+		Long: `Set the value of a key. If VALUE is missing or -, the value is read from
+standard input, byte for byte.`,
 		Example: `  kv set hello world
   kv set photo --ttl 24h < photo.jpg
   date | kv set started --create-only
@@ -34,7 +35,7 @@ func newSet(getenv func(string) string) *cobra.Command {
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
-	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "how long the entry lives, such as 90s, 5m or 24h; 0: for ever")
+	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "time to live, such as 90s, 5m or 24h; 0: no expiry")
 	f.matchFlag(cmd)
 	f.existsFlag(cmd)
 	f.createFlag(cmd)
@@ -70,13 +71,13 @@ func (c *connection) set(cmd *cobra.Command, f *setFlags, args []string) error {
 	return printJSON(cmd.OutOrStdout(), setJSON{withoutValue(entry), created})
 }
 
-// setJSON is what became of a set, in the contract's JSON.
+// setJSON is the result of a set, in the JSON of SetResponse.
 type setJSON struct {
 	Entry   *entryJSON `json:"entry"`
 	Created bool       `json:"created"`
 }
 
-// valueOf returns the value on the command line or, if there is none, all of standard input.
+// valueOf returns the value in args, or all of standard input if there is none.
 func valueOf(cmd *cobra.Command, args []string) ([]byte, error) {
 	if len(args) != 0 && args[0] != "-" {
 		return []byte(args[0]), nil
@@ -86,12 +87,12 @@ func valueOf(cmd *cobra.Command, args []string) ([]byte, error) {
 	defer in.Close()
 	value, err := io.ReadAll(in)
 	if err != nil {
-		return nil, fmt.Errorf("read the value: %w", err)
+		return nil, fmt.Errorf("read value from standard input: %w", err)
 	}
 	return value, nil
 }
 
-// conditionFlags guard a write.
+// conditionFlags are the preconditions of a write.
 type conditionFlags struct {
 	ifMatch    string
 	ifExists   bool
@@ -99,24 +100,24 @@ type conditionFlags struct {
 }
 
 func (f *conditionFlags) matchFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.ifMatch, "if-match", "", "only if the entry has this `ETAG`")
+	cmd.Flags().StringVar(&f.ifMatch, "if-match", "", "fail unless the entry has this `ETAG`")
 }
 
 func (f *conditionFlags) existsFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.ifExists, "if-exists", false, "only if the key exists")
+	cmd.Flags().BoolVar(&f.ifExists, "if-exists", false, "fail unless the key exists")
 }
 
 func (f *conditionFlags) createFlag(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.createOnly, "create-only", false, "only if the key does not exist")
+	cmd.Flags().BoolVar(&f.createOnly, "create-only", false, "fail if the key already exists")
 }
 
-// conditions returns what the flags say: one condition at most.
+// conditions returns the precondition that the flags set, at most one.
 func (f *conditionFlags) conditions(cmd *cobra.Command) ([]client.Condition, error) {
 	if err := exclusive(cmd, "if-match", "if-exists", "create-only"); err != nil {
 		return nil, err
 	}
 	switch {
-	case cmd.Flags().Changed("if-match"): // in quotes, too, as an HTTP header has it
+	case cmd.Flags().Changed("if-match"): // also in quotes, as in an HTTP header
 		return []client.Condition{client.IfMatch(strings.Trim(f.ifMatch, `"`))}, nil
 	case f.ifExists:
 		return []client.Condition{client.IfExists()}, nil
@@ -126,7 +127,7 @@ func (f *conditionFlags) conditions(cmd *cobra.Command) ([]client.Condition, err
 	return nil, nil
 }
 
-// exclusive refuses two of these flags at a time.
+// exclusive rejects more than one of these flags.
 func exclusive(cmd *cobra.Command, names ...string) error {
 	var given []string
 	for _, name := range names {
@@ -135,7 +136,7 @@ func exclusive(cmd *cobra.Command, names ...string) error {
 		}
 	}
 	if len(given) > 1 {
-		return usageError{fmt.Errorf("%s exclude each other: use one of them", strings.Join(given, " and "))}
+		return usageError{fmt.Errorf("%s are mutually exclusive: use one of them", strings.Join(given, " and "))}
 	}
 	return nil
 }

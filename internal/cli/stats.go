@@ -15,8 +15,9 @@ func newStats(getenv func(string) string) *cobra.Command {
 	c, o := &connection{getenv: getenv}, &output{}
 	cmd := &cobra.Command{
 		Use:   "stats",
-		Short: "Say what the store holds, has done and promises",
-		Long:  "Say what the store holds, what it has done since it was started, and what its engine promises.",
+		Short: "Show key count, memory, hit rate and guarantees",
+		Long: `Show the store's key count and memory use, what it has done since it started
+(hits, misses, expirations and evictions), and the guarantees of its engine.`,
 		Example: `  kv stats
   kv stats -o json | jq .keys`,
 		Args:              cobra.NoArgs,
@@ -60,12 +61,12 @@ func printStats(out io.Writer, s client.Stats) error {
 		{"evictions", readable(s.Evictions)},
 		{"watchers", readable(s.Watchers)},
 		{"started", s.StartTime.Local().Format(time.RFC3339)},
-		{"up for", s.Uptime.Round(time.Second).String()},
+		{"uptime", s.Uptime.Round(time.Second).String()},
 		{"engine", g.Engine},
 		{"linearizable", yesOrNo(g.Linearizable)},
 		{"linearizable across failover", yesOrNo(g.LinearizableAcrossFailover)},
-		{"atomic batches of any keys", yesOrNo(g.AtomicAcrossKeys)},
-		{"outlives a restart", yesOrNo(g.Durable)},
+		{"atomic across all keys", yesOrNo(g.AtomicAcrossKeys)},
+		{"survives a restart", yesOrNo(g.Durable)},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
 	}
@@ -79,7 +80,7 @@ func yesOrNo(b bool) string {
 	return "no"
 }
 
-// statsJSON has the names and forms that REST has. Counts are numbers: jq and JavaScript read them exactly up to 2^53.
+// statsJSON has the members of the REST answer. Counts are numbers, which jq and JavaScript read exactly up to 2^53.
 type statsJSON struct {
 	Keys           int64          `json:"keys"`
 	MemoryBytes    int64          `json:"memoryBytes"`

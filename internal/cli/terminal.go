@@ -14,13 +14,13 @@ import (
 	"golang.org/x/term"
 )
 
-// isTerminal reports whether stream is one that a person reads or types at.
+// isTerminal reports whether stream is a terminal.
 func isTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// isText reports whether a terminal shows value, and does not act on it.
+// isText reports whether value is safe to print on a terminal: UTF-8 without control characters.
 func isText(value []byte) bool {
 	for _, r := range string(value) {
 		if unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
@@ -30,14 +30,15 @@ func isText(value []byte) bool {
 	return utf8.Valid(value)
 }
 
-// promptFor tells who sits at a terminal that they are waited for.
+// promptFor asks for input if standard input is a terminal.
 func promptFor(cmd *cobra.Command, what string) {
 	if isTerminal(cmd.InOrStdin()) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "kv: type %s; ^D at the start of a line ends it\n", what)
+		fmt.Fprintf(cmd.ErrOrStderr(), "kv: enter %s; end with Ctrl-D on an empty line\n", what)
 	}
 }
 
-// stdin is the standard input of cmd until the command is interrupted: a read that waits cannot be broken off.
+// stdin returns the standard input of cmd, whose reads fail once the command is interrupted. Reads of the real one
+// cannot be canceled.
 func stdin(cmd *cobra.Command) io.ReadCloser {
 	in, write := io.Pipe()
 	context.AfterFunc(cmd.Context(), func() { write.CloseWithError(interruption{cmd.Context().Err()}) })
@@ -48,22 +49,22 @@ func stdin(cmd *cobra.Command) io.ReadCloser {
 	return in
 }
 
-// interruption is why a command ends that was told to.
+// interruption is the error of a command that was interrupted.
 type interruption struct{ error }
 
 func (interruption) Error() string { return "interrupted" }
 
-// Unwrap returns the error of the context.
+// Unwrap returns the error of the canceled context.
 func (i interruption) Unwrap() error { return i.error }
 
-// progress shows on a terminal how far a long command is. Elsewhere it is silent.
+// progress shows the progress of a long command on a terminal. Elsewhere it prints nothing.
 type progress struct {
-	terminal io.Writer // nil: none
-	verb     string    // what is done, such as "exported"
-	bytes    int64     // of all that there is to do; zero if that is not known
+	terminal io.Writer // nil if there is none
+	verb     string    // what happens to entries, such as "exported"
+	bytes    int64     // total size of the work; zero if not known
 	started  time.Time
-	shown    time.Time
-	width    int // of what is shown
+	shown    time.Time // when the line was last written
+	width    int       // of the longest line written
 }
 
 func newProgress(stderr io.Writer, verb string, bytes int64) *progress {
@@ -74,7 +75,7 @@ func newProgress(stderr io.Writer, verb string, bytes int64) *progress {
 	return p
 }
 
-// show tells that so many entries and bytes are done. It is cheap to call often.
+// show shows the number of entries and bytes done so far. It is cheap to call often.
 func (p *progress) show(entries, bytes int64) {
 	const pause = 200 * time.Millisecond
 	if p.terminal == nil || time.Since(p.shown) < pause {
@@ -85,7 +86,7 @@ func (p *progress) show(entries, bytes int64) {
 	p.write(fmt.Sprintf("%s%s entries %s, %s/s", p.bar(bytes), readable(entries), p.verb, readable(int64(rate))))
 }
 
-// bar shows the part of the bytes that is done, if that is known.
+// bar returns a progress bar and the percentage of bytes done, or "" if the total is not known.
 func (p *progress) bar(bytes int64) string {
 	const width = 30
 	if p.bytes == 0 {
@@ -96,7 +97,7 @@ func (p *progress) bar(bytes int64) string {
 	return fmt.Sprintf("[%s%s] %3.0f%%  ", strings.Repeat("#", full), strings.Repeat(".", width-full), 100*part)
 }
 
-// clear removes what is shown.
+// clear removes the progress line.
 func (p *progress) clear() {
 	if p.width > 0 {
 		p.write("")
@@ -105,7 +106,7 @@ func (p *progress) clear() {
 	}
 }
 
-// write replaces what is shown. Blanks need no kind of terminal.
+// write replaces the progress line, padded with spaces, which works on every terminal.
 func (p *progress) write(text string) {
 	fmt.Fprintf(p.terminal, "\r%-*s", p.width, text)
 	p.width = max(p.width, len(text))

@@ -14,10 +14,10 @@ import (
 	"key-value/internal/follow/tlsfiles"
 )
 
-// pairFlags name the files of a certificate and its key. Empty: there is none.
+// pairFlags are two flags for the files of a certificate and its private key. Both or neither must be set.
 type pairFlags struct {
-	certName, keyName string // of the flags
-	cert, key         string // the files
+	certName, keyName string // names of the flags
+	cert, key         string // file names; "" for none
 }
 
 func (p *pairFlags) flags(cmd *cobra.Command, certName, certUsage, keyName, keyUsage string) {
@@ -26,13 +26,13 @@ func (p *pairFlags) flags(cmd *cobra.Command, certName, certUsage, keyName, keyU
 	cmd.Flags().StringVar(&p.key, keyName, "", keyUsage)
 }
 
-// open returns the pair, or nil if there is none.
+// open reads the pair, and returns nil if the flags are not set.
 func (p *pairFlags) open() (*tlsfiles.Pair, error) {
 	switch {
 	case p.cert == "" && p.key == "":
 		return nil, nil
 	case p.cert == "" || p.key == "":
-		return nil, usageError{fmt.Errorf("--%s and --%s go together", p.certName, p.keyName)}
+		return nil, usageError{fmt.Errorf("--%s and --%s must be set together", p.certName, p.keyName)}
 	}
 	pair, err := tlsfiles.OpenPair(p.cert, p.key)
 	if err != nil {
@@ -41,14 +41,14 @@ func (p *pairFlags) open() (*tlsfiles.Pair, error) {
 	return &pair, nil
 }
 
-// openTLS reads what the server needs to speak TLS, if it is to.
+// openTLS reads the certificates of the server, if TLS is enabled.
 func (s *daemon) openTLS() error {
 	pair, err := s.pair.open()
 	switch {
 	case err != nil:
 		return err
 	case pair == nil && s.clientCA != "":
-		return usageError{errors.New("--tls-client-ca is of no use without --tls-cert and --tls-key")}
+		return usageError{errors.New("--tls-client-ca requires --tls-cert and --tls-key")}
 	case pair == nil:
 		return nil
 	}
@@ -66,39 +66,39 @@ func (s *daemon) openTLS() error {
 	return nil
 }
 
-// follow looks after files while the server runs.
+// follow has files reloaded when they change, while the server runs. It logs certificates that peers will reject.
 func (s *daemon) follow(followed ...follow.Reloader) {
 	for _, f := range followed {
 		if pair, ok := f.(*tlsfiles.Pair); ok {
 			if err := pair.Check(); err != nil {
-				s.log.Warn("clients and servers will refuse this certificate", "error", err)
+				s.log.Warn("peers will reject this certificate", "error", err)
 			}
 		}
 	}
 	s.followed = append(s.followed, followed...)
 }
 
-// trust is whom a client believes, and what it shows.
+// trust holds the TLS settings of a client: the authorities it trusts and the certificate it presents.
 type trust struct {
-	caName string // of the flag
-	ca     string // file of the authorities; empty: the system's
+	caName string // name of the flag
+	ca     string // file of trusted authorities; "" for the system's
 	pair   pairFlags
 
-	followed []follow.Reloader // what was opened
+	followed []follow.Reloader // the opened files
 }
 
-// flags adds flags, whose names begin with prefixes.
+// flags adds the flags, whose names begin with the prefixes.
 func (t *trust) flags(cmd *cobra.Command, caPrefix, pairPrefix string) {
 	t.caName = caPrefix + "ca"
-	cmd.Flags().StringVar(&t.ca, t.caName, "", "file with the authorities to trust behind https, in PEM; empty: the system's")
-	t.pair.flags(cmd, pairPrefix+"cert", "file with the certificate to show where one is asked for, in PEM",
-		pairPrefix+"key", "file with that certificate's key, in PEM")
+	cmd.Flags().StringVar(&t.ca, t.caName, "", "PEM `file` with trusted certificate authorities for https; empty: the system's")
+	t.pair.flags(cmd, pairPrefix+"cert", "PEM `file` with the certificate to present if the server requests one",
+		pairPrefix+"key", "PEM `file` with the private key of that certificate")
 }
 
-// isSet reports whether any of the flags is.
+// isSet reports whether any of the flags is set.
 func (t *trust) isSet() bool { return t.ca != "" || t.pair.cert != "" || t.pair.key != "" }
 
-// open returns how to speak TLS with the host of a URL.
+// open returns the TLS configuration for the host of a URL.
 func (t *trust) open(url *url.URL) (*tls.Config, error) {
 	pair, err := t.pair.open()
 	if err != nil {
@@ -118,8 +118,7 @@ func (t *trust) open(url *url.URL) (*tls.Config, error) {
 	return tlsfiles.Client(url.Hostname(), &authorities, pair), nil
 }
 
-// follow looks after the files that were opened until the function that it returns is called. A command that ends
-// with an answer does without: its connection outlasts it.
+// follow has the opened files reloaded when they change, until stop is called. Only commands that reconnect need it.
 func (t *trust) follow(log io.Writer) (stop func()) {
 	return follow.Start(slog.New(slog.NewTextHandler(log, nil)), t.followed...)
 }

@@ -131,7 +131,7 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 			t.Errorf("the service's log does not say %q: %s", why, service.log.text)
 		}
 	}
-	if old.log.find(bounded, "(refuse this certificate.*expired)") == "" {
+	if old.log.find(bounded, "(peers will reject this certificate.*expired)") == "" {
 		t.Errorf("the log does not say that the certificate has expired: %s", old.log.text)
 	}
 }

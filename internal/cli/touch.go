@@ -9,7 +9,7 @@ import (
 	"key-value/client"
 )
 
-// touchFlags say what becomes of a TTL.
+// touchFlags are the flags of kv touch.
 type touchFlags struct {
 	conditionFlags
 	output
@@ -23,7 +23,7 @@ func newTouch(getenv func(string) string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "touch KEY --ttl TTL | --persist",
 		Short: "Change or remove the TTL of a key",
-		Long:  "Change or remove the TTL of a key, and nothing else of it. The entry gets a new etag.",
+		Long:  "Change or remove the TTL of a key. The value stays the same; the etag changes.",
 		Example: `  kv touch session --ttl 30m
   kv touch session --persist`,
 		Args:              cobra.ExactArgs(1),
@@ -31,8 +31,8 @@ func newTouch(getenv func(string) string) *cobra.Command {
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
-	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "how long the entry lives from now, such as 90s, 5m or 24h")
-	cmd.Flags().BoolVar(&f.persist, "persist", false, "let the entry live for ever")
+	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "new time to live, from now, such as 90s, 5m or 24h")
+	cmd.Flags().BoolVar(&f.persist, "persist", false, "remove the TTL, so that the entry never expires")
 	f.matchFlag(cmd)
 	f.output.flags(cmd, outputNone, outputJSON)
 	return cmd
@@ -43,7 +43,7 @@ func (c *connection) touch(cmd *cobra.Command, f *touchFlags, key string) error 
 		return err
 	}
 	if !f.persist && !cmd.Flags().Changed("ttl") {
-		return usageError{errors.New("say what becomes of the TTL: --ttl 5m, or --persist for none")}
+		return usageError{errors.New("missing TTL: use --ttl TTL to set it or --persist to remove it")}
 	}
 	var options []client.WriteOption
 	if !f.persist {
@@ -68,7 +68,7 @@ func (c *connection) touch(cmd *cobra.Command, f *touchFlags, key string) error 
 	return printJSON(cmd.OutOrStdout(), touchJSON{withoutValue(entry)})
 }
 
-// touchJSON is what became of a touch, in the contract's JSON.
+// touchJSON is the result of a touch, in the JSON of TouchResponse.
 type touchJSON struct {
 	Entry *entryJSON `json:"entry"`
 }

@@ -69,13 +69,13 @@ func TestAnImportSaysWhatBecameOfEachEntry(t *testing.T) {
 		line("huge", strings.Repeat(long, 10_000)),
 	}, "\n")
 	check(t, env, in, "import --create-only", wants{1, "",
-		`kv: line 3 was refused: .*\nkv: line 4 was refused: .*\nkv: line 7 was refused: .*\n` +
-			`kv: 1 entries written, 1 there already, 1 expired, 3 refused\nkv: 3 entries were refused and are not in the store\n`})
+		`kv: line 3 rejected: .*\nkv: line 4 rejected: .*\nkv: line 7 rejected: .*\n` +
+			`kv: 1 entries written, 1 already existed, 1 expired, 3 rejected\nkv: 3 entries rejected and not written\n`})
 	check(t, env, "", "get there", wants{out: "old"})
 	check(t, env, line("there", "new"), "import", wants{err: `kv: 1 entries written\n`})
 	check(t, env, "", "get there", wants{out: "new"})
 	check(t, env, strings.Repeat(line("..", "x")+"\n", 50), "import", wants{1, "",
-		`(kv: line \d+ was refused: [^\n]*\n){20}kv: further ones are counted only\nkv: 0 entries written, 50 refused\n.*`})
+		`(kv: line \d+ rejected: [^\n]*\n){20}kv: further rejections are only counted\nkv: 0 entries written, 50 rejected\n.*`})
 }
 
 // Entries that are too many for one message of this server are written by several.
@@ -91,7 +91,7 @@ func TestAnImportDividesWhatIsTooLarge(t *testing.T) {
 // The last line with a key wins, however far apart they are.
 func TestTheLastLineWithAKeyCounts(t *testing.T) {
 	env := serving(t)
-	for _, distance := range []int{1, importBatch - 1, importBatch, importBatch + 1, 3 * importBatch} {
+	for _, distance := range []int{1, importEntries - 1, importEntries, importEntries + 1, 3 * importEntries} {
 		var lines []string
 		for round := range 3 {
 			for i := range distance {
@@ -109,19 +109,19 @@ func TestTheLastLineWithAKeyCounts(t *testing.T) {
 func TestABrokenLineEndsAnImportBehindWhatWasDone(t *testing.T) {
 	env := serving(t)
 	for broken, why := range map[string]string{
-		`{"key":"b","val`:                    `the entry is cut off`,
-		`{"key":"b"}`:                        `the entry must have either value or data`,
-		`{"key":"b","value":"","data":""}`:   `the entry must have either value or data`,
-		`{"value":"b"}`:                      `the entry has no key`,
-		`{"key":"b","vlue":"b"}`:             `this is no entry.*vlue.*`,
-		`{"key":"b","data":"%"}`:             `this is no entry.*`,
-		`{"key":"b","key":"c","value":"b"}`:  `this is no entry.*`,
-		`b`:                                  `this is no entry.*`,
-		`{"key":"b","value":"b"}{"key":"c"}`: `this is no entry.*`,
+		`{"key":"b","val`:                    `incomplete entry`,
+		`{"key":"b"}`:                        `invalid entry: want either value or data`,
+		`{"key":"b","value":"","data":""}`:   `invalid entry: want either value or data`,
+		`{"value":"b"}`:                      `invalid entry: no key`,
+		`{"key":"b","vlue":"b"}`:             `invalid entry: .*vlue.*`,
+		`{"key":"b","data":"%"}`:             `invalid entry: .*`,
+		`{"key":"b","key":"c","value":"b"}`:  `invalid entry: .*`,
+		`b`:                                  `invalid entry: .*`,
+		`{"key":"b","value":"b"}{"key":"c"}`: `invalid entry: .*`,
 	} {
 		name := write(t, line("a", "1"), "", broken, line("c", "1"))
 		check(t, env, "", "import "+name, wants{1, "",
-			`kv: 1 entries written\nkv: lines 1 to 2 are done; to go on from there: kv import \S+ --resume\nkv: line 3: ` + why + `\n`})
+			`kv: 1 entries written\nkv: lines 1 to 2 imported; to continue: kv import \S+ --resume\nkv: line 3: ` + why + `\n`})
 		check(t, env, "", "ls --keys", wants{out: "a\n"})
 		rewrite(t, name, line("a", "1"), "", line("b", "mended"), line("c", "1"))
 		check(t, env, "", "import "+name+" --resume", wants{err: `kv: 2 entries written\n`})

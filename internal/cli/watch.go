@@ -13,7 +13,7 @@ import (
 	"key-value/client"
 )
 
-// watchFlags say what is watched, and from where.
+// watchFlags are the flags of kv watch.
 type watchFlags struct {
 	output
 
@@ -26,11 +26,13 @@ func newWatch(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &watchFlags{}
 	cmd := &cobra.Command{
 		Use:   "watch KEY | --prefix PREFIX",
-		Short: "Follow changes, one line each",
-		Long: `Follow the changes of a key, or of all keys that begin with PREFIX, one line each, until ^C.
+		Short: "Watch keys for changes",
+		Long: `Watch a key, or all keys that begin with PREFIX, and print each change on a
+line, until interrupted.
 
-Each change is told exactly once, in order. When the store cannot be reached for a while, the watch goes on by itself
-from where it was. At its end it says how it can be continued; as json, each event has its own resume token.`,
+Each change is printed exactly once, in order. If the store becomes unreachable,
+the watch reconnects and resumes where it was. When it ends, it prints the
+command that resumes it; with -o json, each event has its own resume token.`,
 		Example: `  kv watch config
   kv watch --prefix users/ --snapshot
   kv watch --prefix '' -o json | jq -c .entry
@@ -40,9 +42,9 @@ from where it was. At its end it says how it can be continued; as json, each eve
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
-	cmd.Flags().StringVar(&f.prefix, "prefix", "", "watch all keys that begin with this; '' for all keys")
-	cmd.Flags().BoolVar(&f.snapshot, "snapshot", false, "begin with the entries that exist")
-	cmd.Flags().StringVar(&f.resume, "resume", "", "go on right after the event with this `TOKEN`")
+	cmd.Flags().StringVar(&f.prefix, "prefix", "", "watch all keys that begin with this prefix; '' for all keys")
+	cmd.Flags().BoolVar(&f.snapshot, "snapshot", false, "print the existing entries first")
+	cmd.Flags().StringVar(&f.resume, "resume", "", "resume after the event with this `TOKEN`")
 	f.output.flags(cmd, outputTable, outputJSON)
 	_ = cmd.RegisterFlagCompletionFunc("prefix", c.completePrefix)
 	return cmd
@@ -50,7 +52,7 @@ from where it was. At its end it says how it can be continued; as json, each eve
 
 func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) error {
 	if byPrefix := cmd.Flags().Changed("prefix"); byPrefix == (len(args) == 1) {
-		return usageError{errors.New("say what to watch: either KEY or --prefix PREFIX, with --prefix '' for all keys")}
+		return usageError{errors.New("nothing to watch: want either KEY or --prefix PREFIX (--prefix '' for all keys)")}
 	}
 	if err := exclusive(cmd, "snapshot", "resume"); err != nil {
 		return err
@@ -60,7 +62,7 @@ func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) err
 		return err
 	}
 	defer cancel()
-	// A watch waits for a store that is not there. Who has just typed the command wants to know instead.
+	// A watch waits for an unreachable store. A person who has just started one is told at once.
 	if _, err := kv.Stats(ctx); err != nil && !errors.Is(err, client.ErrPermissionDenied) {
 		return err
 	}
@@ -71,7 +73,7 @@ func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) err
 	}
 	defer c.trust.follow(w.log)()
 	err = w.follow(events)
-	if errors.Is(err, context.Canceled) { // it is how a watch ends
+	if errors.Is(err, context.Canceled) { // the usual end of a watch
 		w.explain(args)
 		return nil
 	}
@@ -93,9 +95,9 @@ func (f *watchFlags) options(cut func(error)) []client.WatchOption {
 type watcher struct {
 	flags    *watchFlags
 	out, log io.Writer
-	token    string // continues the watch
-	silent   bool   // whether nothing was heard since the watch was cut
-	synced   bool   // whether it was told that the watch has begun
+	token    string // resumes the watch after the last event
+	cutOff   bool   // no event has arrived since the connection was lost
+	synced   bool   // the first sync event has been printed
 }
 
 func (w *watcher) follow(events iter.Seq2[client.Event, error]) error {
@@ -103,7 +105,7 @@ func (w *watcher) follow(events iter.Seq2[client.Event, error]) error {
 		if err != nil {
 			return err
 		}
-		w.silent = false
+		w.cutOff = false
 		if err := w.print(event); err != nil {
 			return err
 		}
@@ -114,15 +116,15 @@ func (w *watcher) follow(events iter.Seq2[client.Event, error]) error {
 	return nil
 }
 
-// cut tells of an interruption once, and not each time that the watch tries again.
+// cut reports a lost connection, once for any number of attempts to reconnect.
 func (w *watcher) cut(err error) {
-	if !w.silent {
-		fmt.Fprintf(w.log, "kv: the watch was cut and will go on when it can: %v\n", err)
+	if !w.cutOff {
+		fmt.Fprintf(w.log, "kv: connection lost, retrying: %v\n", err)
 	}
-	w.silent = true
+	w.cutOff = true
 }
 
-// explain says how the watch can be continued.
+// explain prints the command that resumes the watch.
 func (w *watcher) explain(args []string) {
 	if w.token == "" {
 		return
@@ -131,10 +133,10 @@ func (w *watcher) explain(args []string) {
 	if len(args) == 1 {
 		what = shellWord(args[0])
 	}
-	fmt.Fprintf(w.log, "kv: to go on from here: kv watch %s --resume %s\n", what, w.token)
+	fmt.Fprintf(w.log, "kv: to resume: kv watch %s --resume %s\n", what, w.token)
 }
 
-// eventJSON is an event on a line. Its type has the name that REST gives it.
+// eventJSON is an event as -o json prints it. Its type has the same name as over REST.
 type eventJSON struct {
 	Type        client.EventType `json:"type"`
 	Entry       *entryJSON       `json:"entry,omitzero"`
@@ -145,7 +147,7 @@ func (w *watcher) print(event client.Event) error {
 	if w.flags.format == outputJSON {
 		return printJSON(w.out, newEventJSON(event))
 	}
-	if event.Type == client.EventSync { // comes again and again, and says nothing new to a person
+	if event.Type == client.EventSync { // repeats while other keys change; a person needs only the first
 		if w.synced {
 			return nil
 		}
@@ -168,11 +170,11 @@ func newEventJSON(event client.Event) eventJSON {
 	return line
 }
 
-// preview is the beginning of a value, in quotes, so that it is one line and safe to show.
+// preview returns the beginning of a value as a quoted string: one line, without control characters.
 func preview(value []byte) string {
-	const longest = 60
-	if len(value) <= longest {
+	const maxBytes = 60
+	if len(value) <= maxBytes {
 		return fmt.Sprintf("%q", value)
 	}
-	return fmt.Sprintf("%q… (%s)", strings.ToValidUTF8(string(value[:longest]), ""), readableBytes(int64(len(value))))
+	return fmt.Sprintf("%q… (%s)", strings.ToValidUTF8(string(value[:maxBytes]), ""), readableBytes(int64(len(value))))
 }

@@ -51,7 +51,7 @@ func TestAWatchTellsWhatHappensAndHowToGoOn(t *testing.T) {
 	if w.out.text != want {
 		t.Errorf("the watch told %q, want %q", w.out.text, want)
 	}
-	token := regexp.MustCompile(`\Akv: to go on from here: kv watch --prefix a/ --resume (\S+)\n\z`).FindStringSubmatch(said)
+	token := regexp.MustCompile(`\Akv: to resume: kv watch --prefix a/ --resume (\S+)\n\z`).FindStringSubmatch(said)
 	if token == nil {
 		t.Fatalf("at its end the watch said %q", said)
 	}
@@ -75,7 +75,7 @@ func TestAWatchOfOneKey(t *testing.T) {
 	kv(t, env, "", "set", "a b c", "x")
 	kv(t, env, "", "del", "a b")
 	w.out.find(t.Context(), `(\{"type":"delete","entry":\{"key":"a b"\},"resumeToken":"\S+"\})\n`)
-	if said := w.end(t); !strings.HasPrefix(said, "kv: to go on from here: kv watch 'a b' --resume ") {
+	if said := w.end(t); !strings.HasPrefix(said, "kv: to resume: kv watch 'a b' --resume ") {
 		t.Errorf("at its end the watch said %q", said)
 	}
 	if !strings.Contains(w.out.text, `{"type":"put","entry":{"key":"a b","data":"/w==",`) || strings.Contains(w.out.text, "a b c") {
@@ -89,17 +89,17 @@ func TestAWatchOutlivesItsStore(t *testing.T) {
 	w := startWatch(t, map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}, "--prefix", "")
 	w.out.find(t.Context(), `(sync)\n`)
 	server.stop()
-	w.err.find(t.Context(), `(the watch was cut and will go on when it can: )`)
-	if said := w.end(t); strings.Count(said, "cut") != 1 || !strings.Contains(said, "--prefix '' --resume") {
+	w.err.find(t.Context(), `(connection lost, retrying: )`)
+	if said := w.end(t); strings.Count(said, "connection lost") != 1 || !strings.Contains(said, "--prefix '' --resume") {
 		t.Errorf("the watch said %q", said)
 	}
 }
 
 func TestAWatchThatCannotBegin(t *testing.T) {
 	env := serving(t)
-	check(t, env, "", "watch", wants{2, "", `kv: say what to watch: .*\n`})
-	check(t, env, "", "watch a --prefix b", wants{2, "", `kv: say what to watch: .*\n`})
-	check(t, env, "", "watch a --snapshot --resume b", wants{2, "", `kv: --snapshot and --resume exclude .*\n`})
+	check(t, env, "", "watch", wants{2, "", `kv: nothing to watch: .*\n`})
+	check(t, env, "", "watch a --prefix b", wants{2, "", `kv: nothing to watch: .*\n`})
+	check(t, env, "", "watch a --snapshot --resume b", wants{2, "", `kv: --snapshot and --resume are mutually exclusive: .*\n`})
 	check(t, env, "", "watch a --resume forged", wants{1, "", `kv: invalid resume_token: .*\n`})
 	check(t, env, "", "watch a --resume 1y2p0ij32e8e7-1", wants{1, "", `kv: .*\n`})
 	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "watch a", wants{4, "", `kv: .*\n`})

@@ -76,7 +76,7 @@ func importCut(t *testing.T, env []string, url string, lines []string) {
 	if code := interrupted.end(t, syscall.SIGINT); code != 130 {
 		t.Errorf("an interrupted import ends with code %d, want 130", code)
 	}
-	done := regexp.MustCompile(`go on from there: kv import - --skip (\d+)\n`).FindStringSubmatch(interrupted.Log.String())
+	done := regexp.MustCompile(`to continue: kv import - --skip (\d+)\n`).FindStringSubmatch(interrupted.Log.String())
 	if done == nil {
 		t.Fatalf("the interrupted import said %s", interrupted.Log)
 	}
@@ -138,7 +138,7 @@ func TestAnImportNoticesThatTheStoreWasRestarted(t *testing.T) {
 	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
 	p.write(t, strings.Join(lines[half:], ""))
 	p.Stdin.Close()
-	if code := p.wait(t); code != 1 || !strings.Contains(p.Log.String(), "restarted meanwhile") {
+	if code := p.wait(t); code != 1 || !strings.Contains(p.Log.String(), "restarted during the import") {
 		t.Errorf("an import into a store that was restarted ended with code %d and said %s", code, p.Log)
 	}
 }
