@@ -64,7 +64,7 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "use grpc-go; disable for proxies that send gRPC and HTTP on one backend connection")
 	s.pair.flags(cmd, "tls-cert", "PEM `file` with the certificate chain to present; requires clients to use TLS",
-		"tls-key", "PEM `file` with its private key; both files are reloaded when they change")
+		"tls-key", "PEM `file` with the key for --tls-cert; both files are reloaded when they change")
 	f.StringVar(&s.logLevel, "log-level", "info", "minimum level of log messages: debug (includes every call), info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "log format: text or json")
 }

@@ -92,7 +92,7 @@ func (t *trust) flags(cmd *cobra.Command, caPrefix, pairPrefix string) {
 	t.caName = caPrefix + "ca"
 	cmd.Flags().StringVar(&t.ca, t.caName, "", "PEM `file` with trusted certificate authorities for https; empty: the system's")
 	t.pair.flags(cmd, pairPrefix+"cert", "PEM `file` with the certificate to present if the server requests one",
-		pairPrefix+"key", "PEM `file` with the private key of that certificate")
+		pairPrefix+"key", "PEM `file` with the private key for --"+pairPrefix+"cert")
 }
 
 // isSet reports whether any of the flags is set.

@@ -1,5 +1,5 @@
-// Command reference writes docs/reference from what the pages are about: the contract's comments, the OpenAPI document
-// and the help of the commands. It runs in the root of the repository, with buf on the PATH.
+// Command reference generates docs/reference from the comments of the contract, the OpenAPI document and the tree of
+// commands. It runs in the root of the repository and needs buf on the PATH.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", "docs/reference", "the folder to write to")
+	out := flag.String("out", "docs/reference", "`directory` to write to")
 	flag.Parse()
 	if err := run(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "reference:", err)
@@ -24,18 +24,17 @@ func main() {
 func run(out string) error {
 	rest, restErr := restPage("gateway/rest/openapi.json")
 	rpc, rpcErr := rpcPage()
-	settings, settingsErr := settingsPage()
-	if err := errors.Join(restErr, rpcErr, settingsErr, os.MkdirAll(out, 0o755)); err != nil {
+	if err := errors.Join(restErr, rpcErr, os.MkdirAll(out, 0o755)); err != nil {
 		return err
 	}
 	var errs []error
-	for name, page := range map[string]string{"rest.md": rest, "rpc.md": rpc, "settings.md": settings} {
+	for name, page := range map[string]string{"rest.md": rest, "rpc.md": rpc, "settings.md": settingsPage()} {
 		errs = append(errs, os.WriteFile(filepath.Join(out, name), []byte(strings.TrimSpace(page)+"\n"), 0o644))
 	}
 	return errors.Join(errs...)
 }
 
-// output runs a command and returns what it prints.
+// output runs a command and returns its standard output.
 func output(name string, args ...string) ([]byte, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Stderr = os.Stderr
@@ -46,19 +45,19 @@ func output(name string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// page is Markdown that grows.
+// page is a page of Markdown under construction.
 type page struct{ strings.Builder }
 
 func (p *page) printf(format string, args ...any) { fmt.Fprintf(p, format, args...) }
 
-// paragraph writes text, if there is any.
+// paragraph writes text as a paragraph, unless it is empty.
 func (p *page) paragraph(text string) {
 	if text = strings.TrimSpace(text); text != "" {
 		p.printf("%s\n\n", text)
 	}
 }
 
-// table writes rows below a head, if there are any.
+// table writes rows below a heading, unless there are none.
 func (p *page) table(rows [][]string, head ...string) {
 	if len(rows) == 0 {
 		return
@@ -73,7 +72,7 @@ func (p *page) table(rows [][]string, head ...string) {
 	p.printf("\n")
 }
 
-// code returns text in backquotes, or nothing for nothing.
+// code returns text as inline code, or "" for "".
 func code(text string) string {
 	if text == "" {
 		return ""

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// object is a part of a JSON document, with its members in the order in which they stand there.
+// object is a value in a JSON document. Unlike a map, it keeps the order of its members.
 type object struct{ raw json.RawMessage }
 
 // members returns the members by name.
 func (o object) members() map[string]json.RawMessage {
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal(o.raw, &members) // what is no object has none
+	_ = json.Unmarshal(o.raw, &members) // a value that is not an object has none
 	return members
 }
 
-// get returns a member; one that is not there has no members.
+// get returns a member. A missing one has no members itself.
 func (o object) get(name string) object { return object{o.members()[name]} }
 
 func (o object) has(name string) bool { return o.get(name).raw != nil }
 
-// keys returns the names of the members in their order.
+// keys returns the names of the members in document order.
 func (o object) keys() (keys []string) {
 	members := o.members()
 	decoder := json.NewDecoder(bytes.NewReader(o.raw))
@@ -50,7 +50,7 @@ func (o object) text(name string) string {
 	return text
 }
 
-// shown returns an example as it travels.
+// shown returns an example as it appears on the wire.
 func (o object) shown() string {
 	var text string
 	if json.Unmarshal(o.raw, &text) == nil {
@@ -61,7 +61,7 @@ func (o object) shown() string {
 	return compact.String()
 }
 
-// resolve follows the $ref of a part of o.
+// resolve returns part, or what its $ref refers to in the document o.
 func (o object) resolve(part object) object {
 	ref := part.text("$ref")
 	if ref == "" {

@@ -6,10 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/cli"
 )
 
 func readPage(t *testing.T, name string) string {
@@ -25,7 +28,7 @@ func TestEveryRouteIsThere(t *testing.T) {
 	page := readPage(t, "rest.md")
 	for _, route := range rest.Routes() {
 		want := regexp.MustCompile("(?m)^`" + regexp.QuoteMeta(route.Method+" "+route.Path) + "`$")
-		if route.Method == "HEAD" { // stands with GET, in the list of routes
+		if route.Method == "HEAD" { // listed together with GET
 			want = regexp.MustCompile(regexp.QuoteMeta("| `GET, HEAD " + route.Path + "` |"))
 		}
 		if !want.MatchString(page) {
@@ -76,23 +79,47 @@ func TestEveryMethodMessageAndFieldIsThereWithItsComment(t *testing.T) {
 	}
 }
 
-func TestEveryVariableIsThere(t *testing.T) {
+func TestEveryFlagIsThereWithItsVariable(t *testing.T) {
 	page := readPage(t, "settings.md")
-	for _, command := range []string{"serve", "kvservice", "gateway", "get"} {
-		help, err := output("go", "run", "../../cmd/kv", "help", command)
+	for _, cmd := range withSubcommands(cli.Command("test")) {
+		_, section, found := strings.Cut(page, "\n## "+cmd.CommandPath()+"\n")
+		if !found {
+			t.Errorf("settings.md does not have %s", cmd.CommandPath())
+		}
+		section, _, _ = strings.Cut(section, "\n## ")
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			row := regexp.MustCompile("(?m)^\\|.* `--" + f.Name + "[ `].*$").FindString(section)
+			if !strings.Contains(row, "| `"+cli.Variable(f)+"` |") && cli.Variable(f) != "" || row == "" {
+				t.Errorf("settings.md does not have --%s with %s at %s: %s", f.Name, cli.Variable(f), cmd.CommandPath(), row)
+			}
+		})
+	}
+}
+
+// A command that serves or calls the store reads settings from the environment.
+func TestCommandsHaveVariables(t *testing.T) {
+	root := cli.Command("test")
+	for _, name := range []string{"serve", "kvservice", "gateway", "get"} {
+		cmd, _, err := root.Find([]string{name})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, section, _ := strings.Cut(page, "\n## kv "+command+"\n")
-		section, _, _ = strings.Cut(section, "\n## ")
-		variables := variable.FindAllStringSubmatch(string(help), -1)
-		if len(variables) < 2 {
-			t.Fatalf("found %d variables in the help of %s", len(variables), command)
-		}
-		for _, name := range variables {
-			if !strings.Contains(section, "| `"+name[1]+"` |") {
-				t.Errorf("settings.md does not have %s at kv %s", name[1], command)
+		variables := 0
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if cli.Variable(f) != "" {
+				variables++
 			}
+		})
+		if variables < 2 {
+			t.Errorf("kv %s has %d variables", name, variables)
 		}
 	}
+}
+
+// withSubcommands returns the commands below cmd.
+func withSubcommands(cmd *cobra.Command) (all []*cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		all = append(append(all, sub), withSubcommands(sub)...)
+	}
+	return all
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// restPage returns the reference of the REST routes, in the words of the OpenAPI document. What that says is held to
-// what is served by the tests of package rest.
+// restPage returns the reference of the REST routes, from the OpenAPI document at path. The tests of package rest check
+// that document against the served routes.
 func restPage(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -21,7 +21,7 @@ func restPage(path string) (string, error) {
 	}
 	doc := object{text}
 	var p page
-	p.printf("# REST\n\n%s", generated("[openapi.json](../../gateway/rest/openapi.json), which `GET /openapi.json` answers"))
+	p.printf("# REST\n\n%s", generated("[openapi.json](../../gateway/rest/openapi.json), served as `GET /openapi.json`"))
 	p.paragraph(doc.get("info").text("description"))
 	p.routes(operations(doc))
 	for _, o := range operations(doc) {
@@ -34,15 +34,15 @@ func restPage(path string) (string, error) {
 	return p.String(), nil
 }
 
-// operation is what one method does at one path.
+// operation is one method of one path.
 type operation struct {
 	object
 	path    string
-	methods []string // the method, and HEAD if that is there too
-	shared  []object // the parameters of the path
+	methods []string // the method, and HEAD if the path has it besides GET
+	shared  []object // parameters of the path
 }
 
-// operations returns all of them. HEAD is one with GET.
+// operations returns all operations of the document. HEAD is listed together with GET.
 func operations(doc object) (all []operation) {
 	paths := doc.get("paths")
 	for _, path := range paths.keys() {
@@ -68,12 +68,12 @@ func (p *page) routes(operations []operation) {
 			code(strings.Join(o.methods, ", ") + " " + o.path), link(o.text("summary"), o.text("summary")),
 		})
 	}
-	p.table(rows, "route", "does")
+	p.table(rows, "route", "operation")
 }
 
 var notInAnchors = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 
-// link leads to a heading of the same page.
+// link returns a link to a heading of the same page.
 func link(text, heading string) string {
 	anchor := notInAnchors.ReplaceAllString(strings.ToLower(heading), "")
 	return "[" + text + "](#" + strings.ReplaceAll(anchor, " ", "-") + ")"
@@ -109,7 +109,7 @@ func (p *page) operation(doc object, o operation) {
 	}
 }
 
-// contents writes what a body looks like, for each media type that it can have.
+// contents writes the schema and examples of a body, for each of its media types.
 func (p *page) contents(what string, body object) {
 	content := body.get("content")
 	for _, media := range content.keys() {
@@ -141,9 +141,9 @@ func examples(content object) (shown []string) {
 	return shown
 }
 
-// errors writes every reason, with the status that comes with it.
+// errors writes a table of all reasons with their status codes.
 func (p *page) errors(doc object) {
-	p.paragraph("Every one is `application/problem+json` (RFC 9457). Decide by the `reason`; the `detail` is for a person.")
+	p.paragraph("Every error is `application/problem+json` (RFC 9457). Programs should check `reason`; `detail` is for people.")
 	var rows [][]string
 	responses := doc.get("components").get("responses")
 	for _, name := range responses.keys() {
@@ -156,5 +156,5 @@ func (p *page) errors(doc object) {
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
-	p.table(rows, "status", "reason", "title", "a detail, for example")
+	p.table(rows, "status", "reason", "title", "example of a detail")
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// schemas writes what the JSON of bodies and answers is made of.
+// schemas writes the JSON schemas of requests and responses.
 func (p *page) schemas(doc object) {
 	schemas := doc.get("components").get("schemas")
 	for _, name := range schemas.keys() {
@@ -22,14 +22,14 @@ func (p *page) schemas(doc object) {
 				properties.get(member).text("description"),
 			})
 		}
-		p.table(rows, "member", "type", "there", "meaning")
+		p.table(rows, "member", "type", "present", "meaning")
 		if len(rows) == 0 {
 			p.paragraph("Type: " + typeOf(schema) + ".")
 		}
 	}
 }
 
-// typeOf returns the type of a schema, and leads to it if that has a name.
+// typeOf returns the type of a schema, as a link if it has a name.
 func typeOf(schema object) string {
 	switch {
 	case schema.has("$ref"):
@@ -65,7 +65,7 @@ func typesOf(schemas []object) (types []string) {
 	return types
 }
 
-// schemaName returns the name behind a $ref.
+// schemaName returns the last element of a $ref.
 func schemaName(schema object) string {
 	ref := schema.text("$ref")
 	return ref[strings.LastIndex(ref, "/")+1:]

@@ -1,71 +1,58 @@
 package main
 
 import (
-	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"key-value/internal/cli"
 )
 
-var (
-	commandLine = regexp.MustCompile(`^  ([a-z]+) {2,}\S`)
-	flagLine    = regexp.MustCompile(`^ +(?:-(\w), )?(?:--([a-z0-9-]+))(?: (\S+))? {2,}(.*)$`)
-	variable    = regexp.MustCompile(` \[(KV_[A-Z0-9_]+)\]`)
-	defaulted   = regexp.MustCompile(` \(default (.*)\)$`)
-)
-
-// settingsPage returns the reference of the commands' flags and variables, in the words of their help.
-func settingsPage() (string, error) {
+// settingsPage returns the reference of all commands, flags and variables.
+func settingsPage() string {
 	var p page
-	p.printf("# Settings\n\n%s", generated("`kv help`"))
-	p.paragraph("A variable of the environment stands for the flag beside it; a flag wins. Secrets are variables only.")
-	return p.settings(nil)
-}
-
-// settings writes a section for the command that path names, and for those below it.
-func (p *page) settings(path []string) (string, error) {
-	text, err := output("go", append([]string{"run", "./cmd/kv", "help"}, path...)...)
-	if err != nil {
-		return "", err
-	}
-	about, rest, _ := strings.Cut(string(text), "\nUsage:\n")
-	if len(path) > 0 {
-		p.printf("## kv %s\n\n", strings.Join(path, " "))
-		p.paragraph(asMarkdown(about))
-	}
-	var flags [][]string
-	for line := range strings.SplitSeq(rest, "\n") {
-		if found := commandLine.FindStringSubmatch(line); found != nil && found[1] != "help" && found[1] != "completion" {
-			if _, err := p.settings(append(path[:len(path):len(path)], found[1])); err != nil {
-				return "", err
+	p.printf("# Settings\n\n%s", generated("the commands of [internal/cli](../../internal/cli/root.go)"))
+	p.paragraph("A flag takes precedence over its environment variable. Secrets are set by variables only.")
+	root := cli.Command("development")
+	for _, group := range root.Groups() {
+		for _, cmd := range root.Commands() {
+			if cmd.GroupID == group.ID && cmd.IsAvailableCommand() {
+				p.command(cmd)
 			}
 		}
-		if found := flagLine.FindStringSubmatch(line); found != nil && found[2] != "help" {
-			flags = append(flags, setting(found))
-		}
 	}
-	if len(path) > 0 {
-		p.table(flags, "flag", "variable", "default", "meaning")
+	return p.String()
+}
+
+// command writes a section for cmd and one for each of its subcommands.
+func (p *page) command(cmd *cobra.Command) {
+	p.printf("## %s\n\n", cmd.CommandPath())
+	about := cmd.Long
+	if about == "" {
+		about = cmd.Short + "."
 	}
-	return p.String(), nil
+	p.paragraph(about)
+	var flags [][]string
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { flags = append(flags, setting(f)) })
+	p.table(flags, "flag", "variable", "default", "meaning")
+	for _, sub := range cmd.Commands() {
+		p.command(sub)
+	}
 }
 
 // setting returns the row of a flag.
-func setting(found []string) []string {
-	short, name, kind, meaning := found[1], found[2], found[3], found[4]
-	flag := code(strings.TrimSpace("--" + name + " " + kind))
-	if short != "" {
-		flag = code("-"+short) + ", " + flag
+func setting(f *pflag.Flag) []string {
+	kind, meaning := pflag.UnquoteUsage(f)
+	flag := code(strings.TrimSpace("--" + f.Name + " " + kind))
+	if f.Shorthand != "" {
+		flag = code("-"+f.Shorthand) + ", " + flag
 	}
-	value, env := "", ""
-	if d := defaulted.FindStringSubmatch(meaning); d != nil {
-		value, meaning = strings.Trim(d[1], `"`), strings.TrimSuffix(meaning, d[0])
+	value := f.DefValue
+	if slices.Contains([]string{"0", "0s", "false", "[]"}, value) { // zero values, which help does not show either
+		value = ""
 	}
-	if v := variable.FindStringSubmatch(meaning); v != nil {
-		env, meaning = v[1], strings.Replace(meaning, v[0], "", 1)
-	}
-	return []string{flag, code(env), code(value), meaning}
-}
-
-// asMarkdown returns the text of a help page with its indented lines as code.
-func asMarkdown(help string) string {
-	return regexp.MustCompile(`(?m)^  `).ReplaceAllString(help, "      ")
+	variable := cli.Variable(f)
+	return []string{flag, code(variable), code(value), strings.TrimSuffix(meaning, " ["+variable+"]")}
 }
