@@ -10,10 +10,10 @@ import (
 	"key-value/internal/contract"
 )
 
-// Operation is one operation of a batch: what the method of the same name does by itself.
+// Operation is one operation of a batch.
 type Operation struct {
 	message *keyvaluev1.Operation
-	value   []byte // what a set writes
+	value   []byte // of a set
 }
 
 // OpGet reads an entry, as [Client.Get] does.
@@ -41,20 +41,20 @@ func OpIncrement(key string, delta int64, opts ...IncrementOption) Operation {
 	return Operation{message: contract.Increment.Wrap(newIncrement(key, delta, opts))}
 }
 
-// Batch carries out 1 to 1,000 operations in order, each on its own: what became of one is in the result with its
-// index, and other clients may see some done and others not yet. If Batch itself fails, with [ErrInvalid] or
-// [ErrTooLarge] none was done, and with [ErrUnavailable] any of them may have been.
+// Batch carries out 1 to 1,000 operations in order and independently of each other: the outcome of each is in the result
+// with the same index, and other clients may see some of them applied before others. If Batch itself fails, no operation
+// was applied, unless the error is [ErrUnavailable] or ctx ended: then any of them may have been.
 //
-// Gets return 8 MiB in all; those beyond have the error [ErrTooLarge] in their results.
+// The gets of a batch return at most 8 MiB of values. The results of those that exceed it have the error [ErrTooLarge].
 func (c *Client) Batch(ctx context.Context, operations ...Operation) ([]Result, error) {
 	return c.batch(ctx, operations, false)
 }
 
-// AtomicBatch carries out 1 to 1,000 operations at one instant, each seeing what those before it did. If one fails,
-// so do all of them: nothing is changed, the error is that operation's, and [Error.Operation] says which it was.
+// AtomicBatch carries out 1 to 1,000 operations atomically, each seeing the effects of those before it. If one fails,
+// nothing is changed, the error is that of the operation, and [Error.Operation] returns its index. The [Condition] of an
+// operation is therefore a condition of the whole batch.
 //
-// Each operation's [Condition] is thereby one of the whole batch. Some engines take only keys that they keep
-// together; [Guarantees] says so.
+// Some engines accept only keys that they store together; see [Guarantees].
 func (c *Client) AtomicBatch(ctx context.Context, operations ...Operation) ([]Result, error) {
 	return c.batch(ctx, operations, true)
 }
@@ -78,25 +78,24 @@ func (c *Client) batch(ctx context.Context, operations []Operation, atomic bool)
 	return results, nil
 }
 
-// errResultCount is the answer of a service that does not keep to the contract.
-var errResultCount = errors.New("the service did not answer each operation of the batch")
+// errResultCount is the error of a response that breaks the contract.
+var errResultCount = errors.New("the response does not have a result for each operation of the batch")
 
-// Result is what became of one operation of a batch.
+// Result is the outcome of one operation of a batch.
 type Result struct {
-	// Entry is what the operation read, or the entry as it left it; a delete leaves none. Its Value is set for
-	// gets and sets.
+	// Entry is the entry that the operation read or wrote. Its Value is set for gets and sets. It is zero for deletes.
 	Entry Entry
-	// Created says whether a set made a new key.
+	// Created reports whether a set created its key.
 	Created bool
-	// Deleted says whether there was an entry for a delete to remove.
+	// Deleted reports whether the key of a delete existed.
 	Deleted bool
-	// Sum is what an increment stored.
+	// Sum is the value that an increment stored.
 	Sum int64
-	// Err is why the operation failed, as an [*Error]. It is nil for all operations of an atomic batch.
+	// Err is the [*Error] of an operation that failed. It is nil for all operations of an atomic batch.
 	Err error
 }
 
-// newResult gathers what the response to an operation has of the fields of a Result.
+// newResult fills in the fields of a Result that the response to op has.
 func newResult(op Operation, r *keyvaluev1.OperationResult) Result {
 	method, response := contract.UnwrapResult(r)
 	if method == nil {

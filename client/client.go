@@ -12,7 +12,7 @@ import (
 	"key-value/internal/hop"
 )
 
-// Client reads, writes and watches entries.
+// Client reads, writes and watches entries. Create it with [New].
 type Client struct {
 	rpc  keyvaluev1connect.KeyValueServiceClient
 	http *hop.HTTPTransport
@@ -27,20 +27,20 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 	return &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport)), http: service}, nil
 }
 
-// Close gives up the connections on which nothing is under way. It waits for nobody, and the client can still be
-// used: it connects anew. Connections of a client that was given by [WithHTTPClient] are left alone.
+// Close closes idle connections. It does not wait for calls under way, and the client remains usable: it reconnects when
+// needed. Connections of an HTTP client set by [WithHTTPClient] are left open.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Get reads the entry of key. It fails with [ErrNotFound] if there is none.
+// Get returns the entry of key. It fails with [ErrNotFound] if the key does not exist.
 func (c *Client) Get(ctx context.Context, key string) (Entry, error) {
 	res, err := call(ctx, &keyvaluev1.GetRequest{Key: key}, c.rpc.Get)
 	return newEntry(res.GetEntry()), err
 }
 
-// Set writes value under key, for ever unless [TTL] is given, and whatever was there unless a [Condition] is.
-// It returns the entry as written, and whether the key is new.
+// Set stores value under key and replaces what was there, unless a [Condition] says otherwise. The entry does not expire
+// unless [TTL] is given. Set returns the entry as written, and whether the key is new.
 //
-// It fails with [ErrInvalid], [ErrTooLarge], [ErrFull], or as the condition says; then nothing is changed.
+// It fails with [ErrInvalid], [ErrTooLarge], [ErrFull] or the error of the condition; then nothing is changed.
 func (c *Client) Set(ctx context.Context, key string, value []byte, opts ...WriteOption) (Entry, bool, error) {
 	res, err := call(ctx, newSet(key, value, opts), c.rpc.Set)
 	if err != nil {
@@ -49,32 +49,32 @@ func (c *Client) Set(ctx context.Context, key string, value []byte, opts ...Writ
 	return written(res.GetEntry(), value), res.GetCreated(), nil
 }
 
-// Delete removes the entry of key and returns whether there was one. Without a condition it is no error if there
-// was none.
+// Delete removes the entry of key and reports whether it existed. Deleting a key that does not exist is not an error,
+// unless a condition makes it one.
 func (c *Client) Delete(ctx context.Context, key string, opts ...Condition) (bool, error) {
 	res, err := call(ctx, newDelete(key, opts), c.rpc.Delete)
 	return res.GetDeleted(), err
 }
 
-// Touch changes when the entry of key expires, and nothing else of it: after [TTL], or never if that is not given.
-// It returns the entry, which has a new ETag, without its value. It fails with [ErrNotFound] if there is none.
+// Touch changes only when the entry of key expires: after [TTL], or never if none is given. It returns the entry, which
+// has a new ETag, without its value. It fails with [ErrNotFound] if the key does not exist.
 func (c *Client) Touch(ctx context.Context, key string, opts ...WriteOption) (Entry, error) {
 	res, err := call(ctx, newTouch(key, opts), c.rpc.Touch)
 	return newEntry(res.GetEntry()), err
 }
 
-// Increment adds delta, which may be negative, to the integer that is stored under key as decimal text, and returns
-// the sum. A key that does not exist is created: from 0, or from [Initial], for ever unless [TTL] is given. An entry
-// that exists keeps its TTL.
+// Increment adds delta, which may be negative, to the decimal integer that is stored under key, and returns the sum. A key
+// that does not exist is created with the sum of delta and 0, or [Initial], and does not expire unless [TTL] is given. An
+// existing entry keeps its TTL.
 //
-// It fails with [ErrNotInteger] or [ErrOverflow]; then nothing is changed. A call that fails with [ErrUnavailable]
-// may have counted, so that making it again may count twice.
+// It fails with [ErrNotInteger] or [ErrOverflow]; then nothing is changed. A call that fails with [ErrUnavailable] may
+// have been applied, so repeating it may count twice.
 func (c *Client) Increment(ctx context.Context, key string, delta int64, opts ...IncrementOption) (int64, error) {
 	res, err := call(ctx, newIncrement(key, delta, opts), c.rpc.Increment)
 	return res.GetValue(), err
 }
 
-// call makes one call, and gives its error the form of this package.
+// call makes one call and returns its error as an [*Error].
 func call[Request proto.Message, Response any](
 	ctx context.Context, req Request, rpc func(context.Context, Request) (*Response, error),
 ) (*Response, error) {

@@ -9,13 +9,13 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// Entry is a key and what is stored under it.
+// Entry is a key with what is stored under it.
 type Entry struct {
 	Key        string
-	Value      []byte    // nil where the value was not asked for or is not sent
-	ETag       string    // names this version, for [IfMatch]
+	Value      []byte    // nil if it was not requested, or is not part of the response
+	ETag       string    // identifies this version, for [IfMatch]
 	UpdateTime time.Time // when this version was written
-	ExpireTime time.Time // when the entry expires; zero: never
+	ExpireTime time.Time // when the entry expires; zero means never
 }
 
 func newEntry(e *keyvaluev1.Entry) Entry {
@@ -32,14 +32,14 @@ func newEntry(e *keyvaluev1.Entry) Entry {
 	return entry
 }
 
-// written is the entry as a write left it: the service does not send back the value that it was sent.
+// written returns the entry that a write of value stored. The service does not send the value back.
 func written(e *keyvaluev1.Entry, value []byte) Entry {
 	entry := newEntry(e)
 	entry.Value = value
 	return entry
 }
 
-// timeOf leaves a time that is not set zero.
+// timeOf returns the zero time if t is not set.
 func timeOf(t *timestamppb.Timestamp) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -47,10 +47,10 @@ func timeOf(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-// WriteOption changes how a write is done: a [TTL] or a [Condition].
+// WriteOption is a [TTL] or a [Condition] of a write.
 type WriteOption interface{ apply(w *write) }
 
-// IncrementOption changes how an entry is created by Increment: a [TTL] or an [Initial] number.
+// IncrementOption is the [TTL] or [Initial] value of an entry that Increment creates.
 type IncrementOption interface {
 	applyIncrement(req *keyvaluev1.IncrementRequest)
 }
@@ -68,8 +68,8 @@ func newWrite(opts []WriteOption) write {
 	return w
 }
 
-// TTL makes an entry expire after this time: more than zero and at most 10 years. Anything else fails with
-// [ErrInvalid].
+// TTL is the time after which an entry expires: more than zero and at most 10 years. A write with any other TTL fails
+// with [ErrInvalid].
 type TTL time.Duration
 
 func (t TTL) apply(w *write) { w.ttl = durationpb.New(time.Duration(t)) }
@@ -78,27 +78,26 @@ func (t TTL) applyIncrement(req *keyvaluev1.IncrementRequest) {
 	req.Ttl = durationpb.New(time.Duration(t))
 }
 
-// Initial is the number from which Increment starts if the key does not exist; its delta is then added to it.
+// Initial is the value to which Increment adds its delta if the key does not exist.
 type Initial int64
 
 func (i Initial) applyIncrement(req *keyvaluev1.IncrementRequest) { req.Initial = int64(i) }
 
-// Condition is what must hold for a write to happen. It is checked in one step with the write. Of several, the
-// last one counts.
+// Condition is a precondition of a write. The service checks it and writes in one atomic step. If a call has several, the
+// last one applies.
 type Condition struct{ precondition *keyvaluev1.Precondition }
 
 func (c Condition) apply(w *write) { w.precondition = c.precondition }
 
-// IfMatch wants the entry to be in the version that etag names. Otherwise the write fails with
-// [ErrETagMismatch].
+// IfMatch requires the entry to have the given ETag. Otherwise the write fails with [ErrETagMismatch].
 func IfMatch(etag string) Condition {
 	return Condition{&keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Etag{Etag: etag}}}
 }
 
-// IfExists wants the key to exist. Otherwise the write fails with [ErrAbsent].
+// IfExists requires the key to exist. Otherwise the write fails with [ErrAbsent].
 func IfExists() Condition { return ifExists(true) }
 
-// IfAbsent wants the key not to exist. Otherwise the write fails with [ErrExists].
+// IfAbsent requires the key not to exist. Otherwise the write fails with [ErrExists].
 func IfAbsent() Condition { return ifExists(false) }
 
 func ifExists(exists bool) Condition {

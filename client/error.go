@@ -12,36 +12,36 @@ import (
 	"key-value/internal/hop"
 )
 
-// What a call can fail with. Compare with errors.Is.
+// Errors that a call can fail with. Compare with errors.Is.
 var (
-	// ErrNotFound: there is no such key.
+	// ErrNotFound means that the key does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrETagMismatch: the entry is not in the version that IfMatch named.
-	ErrETagMismatch = errors.New("the etag does not match")
-	// ErrExists: IfAbsent was asked for and the key exists.
-	ErrExists = errors.New("the key exists")
-	// ErrAbsent: IfExists was asked for and the key does not exist.
-	ErrAbsent = errors.New("the key does not exist")
-	// ErrNotInteger: the value is not a signed 64-bit integer in decimal, so that nothing can be added to it.
+	// ErrETagMismatch means that the entry does not have the ETag given to [IfMatch].
+	ErrETagMismatch = errors.New("etag does not match")
+	// ErrExists means that the key exists although [IfAbsent] was given.
+	ErrExists = errors.New("key already exists")
+	// ErrAbsent means that the key does not exist although [IfExists] was given.
+	ErrAbsent = errors.New("key does not exist")
+	// ErrNotInteger means that the value is not a signed 64-bit integer in decimal.
 	ErrNotInteger = errors.New("not an integer")
-	// ErrOverflow: the sum does not fit into a signed 64-bit integer.
+	// ErrOverflow means that the sum does not fit into a signed 64-bit integer.
 	ErrOverflow = errors.New("integer overflow")
-	// ErrResumeTooOld: the changes that a watch would have to deliver next are no longer kept.
-	ErrResumeTooOld = errors.New("too old to resume from")
-	// ErrInvalid: the request breaks a rule of the contract. Sending it again will not help.
+	// ErrResumeTooOld means that the next changes of a watch are no longer in the history.
+	ErrResumeTooOld = errors.New("resume token too old")
+	// ErrInvalid means that the request breaks a rule of the contract. It will fail again.
 	ErrInvalid = errors.New("invalid request")
-	// ErrTooLarge: the value, the batch or the answer is larger than is taken.
+	// ErrTooLarge means that a value, batch or response exceeds its limit.
 	ErrTooLarge = errors.New("too large")
-	// ErrFull: the store has no room.
-	ErrFull = errors.New("the store is full")
-	// ErrUnauthenticated: the API key is missing or not valid.
+	// ErrFull means that the store has reached its memory limit.
+	ErrFull = errors.New("store is full")
+	// ErrUnauthenticated means that the API key is missing or invalid.
 	ErrUnauthenticated = errors.New("not authenticated")
-	// ErrPermissionDenied: the API key does not allow this.
+	// ErrPermissionDenied means that the API key does not allow the call.
 	ErrPermissionDenied = errors.New("permission denied")
-	// ErrOverloaded: the service had no capacity for the call, and did nothing. Try again later.
+	// ErrOverloaded means that the service had no capacity for the call and did nothing. Retry later.
 	ErrOverloaded = errors.New("overloaded")
-	// ErrUnavailable: the service could not be reached, broke off, or did not answer in time. A write may have
-	// been made or not.
+	// ErrUnavailable means that the service could not be reached, the connection broke, or the answer did not come in
+	// time. A write may or may not have been applied.
 	ErrUnavailable = errors.New("unavailable")
 )
 
@@ -73,9 +73,9 @@ var sentinels = map[contract.Reason]error{
 type Error struct {
 	// Code is the status code of the RPC.
 	Code connect.Code
-	// Reason is the stable word of the contract, such as KEY_NOT_FOUND. Empty if the service did not say.
+	// Reason is the stable reason from the contract, such as KEY_NOT_FOUND. It is empty if the service gave none.
 	Reason string
-	// Message says what went wrong, for a person to read.
+	// Message describes the failure for people.
 	Message string
 
 	metadata map[string]string // ErrorInfo.metadata
@@ -85,13 +85,13 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// Operation returns the index of the operation that made an atomic batch fail, or false if it was none of them.
+// Operation returns the index of the operation that made an atomic batch fail, or false if there is none.
 func (e *Error) Operation() (int, bool) {
 	index, err := strconv.Atoi(e.metadata["operation"])
 	return index, err == nil
 }
 
-// Unwrap makes errors.Is find the sentinel and the cause.
+// Unwrap returns the errors of this package and of the context that errors.Is should find, and the cause.
 func (e *Error) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.kind, e.cause} {
@@ -99,13 +99,13 @@ func (e *Error) Unwrap() []error {
 			errs = append(errs, err)
 		}
 	}
-	if e.Code == connect.CodeDeadlineExceeded { // also where the service noticed first
+	if e.Code == connect.CodeDeadlineExceeded { // even if the service noticed first
 		errs = append(errs, context.DeadlineExceeded)
 	}
 	return errs
 }
 
-// newError returns what became of a call, or of a stream, that sent req and failed with err.
+// newError returns the error of a call or stream that sent req and failed with err.
 func newError(ctx context.Context, req proto.Message, err error) *Error {
 	e := &Error{Code: connect.CodeOf(err), Message: err.Error(), cause: err}
 	connectErr, ok := errors.AsType[*connect.Error](err)
@@ -126,16 +126,16 @@ func newError(ctx context.Context, req proto.Message, err error) *Error {
 	return e
 }
 
-// gaveUp makes e the error of a call whose context is done.
+// gaveUp makes e the error of a call whose context ended with err.
 func (e *Error) gaveUp(err error) {
 	e.cause = errors.Join(err, e.cause)
-	e.Code, e.Message = connect.CodeCanceled, "the call was canceled"
+	e.Code, e.Message = connect.CodeCanceled, "call canceled"
 	if errors.Is(err, context.DeadlineExceeded) {
 		e.Code, e.Message, e.kind = connect.CodeDeadlineExceeded, "the service did not answer in time", ErrUnavailable
 	}
 }
 
-// explainHop makes e, which the service did not send, an error with reason why.
+// explainHop completes e, which the service did not send, for reason why.
 func (e *Error) explainHop(why contract.Reason) {
 	e.kind = sentinels[why]
 	switch {

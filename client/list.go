@@ -9,37 +9,36 @@ import (
 	"key-value/internal/contract"
 )
 
-// ListOption changes what List returns, or how.
+// ListOption changes what [Client.List] returns.
 type ListOption func(*listing)
 
-// listing is what List is asked for.
+// listing is one run of List.
 type listing struct {
-	request *keyvaluev1.ListRequest // of the next page
-	after   string                  // the key behind which the listing begins; "": at its first
+	request *keyvaluev1.ListRequest // for the next page
+	after   string                  // the listing starts after this key; "": at the first one
 }
 
-// KeysOnly leaves the entries' values out.
+// KeysOnly omits the values of the entries.
 func KeysOnly() ListOption {
 	return func(l *listing) { l.request.KeysOnly = true }
 }
 
-// StartAfter begins the listing behind key, whether or not there is such a key, as one that was cut off goes on. It
-// fetches the keys up to there, without their values.
+// StartAfter starts the listing after key, which need not exist, such as to continue a listing that was interrupted. It
+// fetches the keys before, without their values.
 func StartAfter(key string) ListOption {
 	return func(l *listing) { l.after = key }
 }
 
-// PageSize is how many entries are fetched by one call: at most 1,000, and 100 if it is 0 or not given. The
-// listing is the same with any.
+// PageSize sets how many entries are fetched at a time: at most 1,000. Zero means 100, the default. It does not change
+// what is listed.
 func PageSize(n int) ListOption {
 	return func(l *listing) { l.request.PageSize = int32(max(math.MinInt32, min(n, math.MaxInt32))) }
 }
 
-// List returns the entries whose keys begin with prefix, all of them if it is empty, in byte order of their keys.
+// List iterates over the entries whose keys begin with prefix, or all entries if it is empty, in byte order of their keys.
 //
-// A key that is there throughout is seen exactly once. One that is written or deleted during the listing may be seen
-// or not. The listing fetches the next page when it gets there, and ends early with the error of a page that
-// failed, as its last pair.
+// A key that exists throughout the iteration is listed exactly once. A key that is written or deleted meanwhile may or may
+// not be listed. Pages are fetched as the iteration reaches them. If one fails, its error is the last pair.
 func (c *Client) List(ctx context.Context, prefix string, opts ...ListOption) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		l := &listing{request: &keyvaluev1.ListRequest{Prefix: prefix}}
@@ -66,7 +65,7 @@ func (c *Client) List(ctx context.Context, prefix string, opts ...ListOption) it
 	}
 }
 
-// skip moves l to the page on which its first entry is.
+// skip moves l to the page that has its first entry.
 func (c *Client) skip(ctx context.Context, l *listing) error {
 	if l.after == "" {
 		return nil

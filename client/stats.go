@@ -7,31 +7,31 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// Stats is what the store holds, and what it did since it was started.
+// Stats describes the contents of the store, and what happened since it was started.
 type Stats struct {
-	Keys           int64         // the entries there are; expired ones do not count
-	MemoryBytes    int64         // what they take in memory, with the structures that hold them
-	MaxMemoryBytes int64         // what MemoryBytes may reach; zero: no limit
+	Keys           int64         // number of entries, not counting expired ones
+	MemoryBytes    int64         // memory used by the entries and the data structures around them
+	MaxMemoryBytes int64         // limit of MemoryBytes; zero means no limit
 	Hits           int64         // reads that found their key
-	Misses         int64         // reads that did not
+	Misses         int64         // reads of a key that did not exist
 	Expirations    int64         // entries removed because their TTL had elapsed
 	Evictions      int64         // entries removed to make room
-	Watchers       int64         // watches that are open
+	Watchers       int64         // open watches
 	StartTime      time.Time     // when the store was started
-	Uptime         time.Duration // how long ago that was
+	Uptime         time.Duration // time since then
 	Guarantees     Guarantees
 }
 
-// Guarantees is what the engine behind the store promises.
+// Guarantees are the promises of the storage engine.
 type Guarantees struct {
-	Engine                     string // the engine's name, such as "memory"
-	Linearizable               bool   // single keys and atomic batches, while no node fails
-	LinearizableAcrossFailover bool   // also when a node fails, with no acknowledged write lost
-	AtomicAcrossKeys           bool   // an atomic batch may hold any keys
-	Durable                    bool   // entries outlive a restart of the engine
+	Engine                     string // name of the engine, such as "memory"
+	Linearizable               bool   // single keys and atomic batches, as long as no node fails
+	LinearizableAcrossFailover bool   // even if a node fails; no acknowledged write is lost
+	AtomicAcrossKeys           bool   // an atomic batch may contain any keys
+	Durable                    bool   // entries survive a restart of the engine
 }
 
-// Stats describes the store at this moment.
+// Stats returns the current state of the store.
 func (c *Client) Stats(ctx context.Context) (Stats, error) {
 	s, err := call(ctx, &keyvaluev1.GetStatsRequest{}, c.rpc.GetStats)
 	if err != nil {

@@ -7,86 +7,84 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// EventType says what happened.
+// EventType is a kind of [Event].
 type EventType string
 
-// What a watch tells.
+// The events of a watch.
 const (
-	// EventPut: the entry was written, or its TTL changed. The event carries the whole entry. Within a snapshot,
-	// the entry exists.
+	// EventPut means that an entry was written or its TTL changed, or, in a snapshot, that it exists. The event has the
+	// whole entry.
 	EventPut EventType = "put"
-	// EventDelete: the entry was deleted. The event carries its key.
+	// EventDelete means that an entry was deleted. The event has its key.
 	EventDelete EventType = "delete"
-	// EventExpire: the entry's TTL elapsed. The event carries its key.
+	// EventExpire means that the TTL of an entry elapsed. The event has its key.
 	EventExpire EventType = "expire"
-	// EventEvict: the entry was removed to make room. The event carries its key.
+	// EventEvict means that an entry was removed to make room. The event has its key.
 	EventEvict EventType = "evict"
-	// EventSync: the watch has caught up. What came before is the complete snapshot, if one was asked for, and
-	// every change from here on will follow.
+	// EventSync means that the watch is up to date: the snapshot, if requested, is complete, and every later change will
+	// be reported.
 	EventSync EventType = "sync"
-	// EventReset: what the watch has told so far counts no more, because its thread was lost. A complete snapshot
-	// follows, up to an event of type EventSync: who keeps a copy of the entries empties it now. It only comes in
-	// a watch with [FromSnapshot] or [StartOver].
+	// EventReset means that the watch lost its position and that a complete snapshot follows, up to the next EventSync.
+	// A program that keeps a copy of the entries must clear it now. It occurs only with [FromSnapshot] or [StartOver].
 	EventReset EventType = "reset"
 )
 
-// Event is one change, or news of the watch itself.
+// Event is a change, or a change in the state of the watch itself.
 type Event struct {
 	Type  EventType
-	Entry Entry // see EventType for how much of it
-	// ResumeToken continues another watch right after this event; see [ResumeFrom]. It is empty within a
-	// snapshot.
+	Entry Entry // see EventType for which fields are set
+	// ResumeToken lets another watch continue after this event; see [ResumeFrom]. It is empty within a snapshot.
 	ResumeToken string
 }
 
-// WatchOption says where a watch begins, and what it does when it is cut.
+// WatchOption sets where a watch starts and what it does when it is interrupted.
 type WatchOption func(*watchOptions)
 
 type watchOptions struct {
-	token     string // resumes behind the last event that has one
+	token     string // of the last event that had one
 	snapshot  bool
 	startOver bool
 	onCut     func(error)
 }
 
-// FromSnapshot begins the watch with the entries that exist, as events of type [EventPut], followed by one of type
-// [EventSync]. What changes while they are read may follow before that, as what it is: the last event of a key is what
-// counts. Without it, the watch begins with the changes that are made from then on.
+// FromSnapshot starts the watch with the existing entries, as events of type [EventPut], followed by one of type
+// [EventSync]. Changes made while the snapshot is read may be reported within it; the last event of a key is current.
+// Without FromSnapshot, a watch reports only changes from its start on.
 //
-// A snapshot cannot be resumed in its middle: if it is cut there, an event of type [EventReset] follows and then the
-// snapshot once more from its start. Beside a [ResumeFrom] that is not empty it has no effect.
+// A snapshot cannot be resumed: if it is interrupted, an event of type [EventReset] follows and the snapshot starts again.
+// FromSnapshot has no effect together with a [ResumeFrom] that is not empty.
 func FromSnapshot() WatchOption { return func(o *watchOptions) { o.snapshot = true } }
 
-// ResumeFrom begins the watch right after the event that carried token, also in another program. If token is empty,
-// it has no effect.
+// ResumeFrom starts the watch after the event that had token, which may have been received by another program. An empty
+// token has no effect.
 func ResumeFrom(token string) WatchOption { return func(o *watchOptions) { o.token = token } }
 
-// StartOver goes on with an event of type [EventReset] and then a snapshot where the watch would else end with
+// StartOver continues with an event of type [EventReset] and a snapshot where the watch would otherwise end with
 // [ErrResumeTooOld].
 func StartOver() WatchOption { return func(o *watchOptions) { o.startOver = true } }
 
-// OnCut has f called each time the watch was cut, with the reason, before the watch waits a moment and resumes. It is
-// called between events, by the goroutine that ranges over them.
+// OnCut calls f with the error each time the watch is interrupted, before it waits and resumes. f is called between
+// events, by the goroutine that iterates over them.
 func OnCut(f func(err error)) WatchOption { return func(o *watchOptions) { o.onCut = f } }
 
-// Watch follows the changes of all keys that begin with prefix, or of all keys if it is empty.
+// Watch reports the changes of all keys that begin with prefix, or of all keys if it is empty.
 //
-// From the event of type [EventSync] on, each change is told exactly once and in the order in which it was made. The
-// first event is that one, or a snapshot before it if [FromSnapshot] is given; only a watch that resumes has none.
+// The first event is of type [EventSync], after the snapshot if [FromSnapshot] is given; a watch that resumes has none.
+// From then on, each change is reported exactly once and in order.
 //
-// When the service cannot be reached, stops, has no capacity or cuts the watch, it resumes by itself, right after the
-// last event, for as long as ctx lasts; [OnCut] listens. It ends with an error, as its last pair:
-//   - ctx's own when that is done, and [ErrUnavailable] with it if the watch was cut and heard nothing since;
-//   - [ErrResumeTooOld] when the next changes are no longer kept, because the service was restarted or the reader or
+// If the service cannot be reached, stops, is overloaded or closes the connection, the watch resumes by itself after the
+// last event, until ctx ends; [OnCut] reports such interruptions. A watch ends with an error, as its last pair:
+//   - that of ctx when it ends, together with [ErrUnavailable] if the watch was interrupted and has not resumed;
+//   - [ErrResumeTooOld] if the next changes are no longer in the history, because the service restarted, or the reader or
 //     the interruption took too long, unless [StartOver] is given;
-//   - any other that trying again would not change, such as [ErrUnauthenticated] or [ErrInvalid].
+//   - any other error that a retry would not change, such as [ErrUnauthenticated] or [ErrInvalid].
 //
-// Ranging over the result opens the watch and leaving the loop closes it. Ranging over it again opens it anew.
+// Each iteration over the result opens a new watch, and ending the loop closes it.
 func (c *Client) Watch(ctx context.Context, prefix string, opts ...WatchOption) iter.Seq2[Event, error] {
 	return c.watch(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{Prefix: prefix}}, opts)
 }
 
-// WatchKey follows the changes of one key, as [Client.Watch] does those of many.
+// WatchKey reports the changes of a single key. It works like [Client.Watch].
 func (c *Client) WatchKey(ctx context.Context, key string, opts ...WatchOption) iter.Seq2[Event, error] {
 	return c.watch(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Key{Key: key}}, opts)
 }

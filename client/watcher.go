@@ -13,7 +13,7 @@ import (
 	"key-value/internal/hop"
 )
 
-// watcher is one watch over as many streams as it takes.
+// watcher is one watch, over as many streams as needed.
 type watcher struct {
 	watchOptions
 
@@ -22,13 +22,13 @@ type watcher struct {
 	yield   func(Event, error) bool
 
 	backoff hop.Backoff
-	cut     error // why the latest stream ended, if nothing was heard since
-	partial bool  // whether a part of a snapshot was told, and not yet its end
-	reset   bool  // whether the next thing to tell is that what was told counts no more
+	cut     error // why the latest stream ended, if no event has come since
+	partial bool  // whether a snapshot has begun and not ended
+	reset   bool  // whether an EventReset comes next
 }
 
-// errLeft is why a stream ends whose reader has left the loop.
-var errLeft = errors.New("the reader left")
+// errStopped ends a stream whose reader has left the loop.
+var errStopped = errors.New("stopped by the reader")
 
 func (c *Client) watch(
 	ctx context.Context, target *keyvaluev1.WatchRequest, opts []WatchOption,
@@ -40,18 +40,18 @@ func (c *Client) watch(
 		for _, opt := range opts {
 			opt(&w.watchOptions)
 		}
-		if err := w.run(ctx); !errors.Is(err, errLeft) {
+		if err := w.run(ctx); !errors.Is(err, errStopped) {
 			yield(Event{}, err)
 		}
 	}
 }
 
-// run goes from stream to stream until the watch ends.
+// run follows one stream after the other until the watch ends.
 func (w *watcher) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		opened := time.Now()
 		err := w.follow(ctx)
-		if errors.Is(err, errLeft) {
+		if errors.Is(err, errStopped) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -71,10 +71,10 @@ func (w *watcher) run(ctx context.Context) error {
 	return w.ended(ctx)
 }
 
-// follow tells what comes over one stream, and returns why it came to its end.
+// follow yields the events of one stream and returns the error that ended it.
 func (w *watcher) follow(ctx context.Context) error {
-	// The deadline stays here: a service that knew it would end the watch an instant before ctx does, and that
-	// would look like a cut.
+	// The deadline is not sent: a service that knew it would end the watch just before ctx does, which would look like an
+	// interruption.
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
@@ -90,12 +90,12 @@ func (w *watcher) follow(ctx context.Context) error {
 			return err
 		}
 		if !w.tell(newEvent(res)) {
-			return errLeft
+			return errStopped
 		}
 	}
 }
 
-// tell passes event on, and returns false if the reader has left.
+// tell yields event, and returns false if the reader has left the loop.
 func (w *watcher) tell(event Event) bool {
 	if w.reset {
 		w.reset = false
@@ -110,7 +110,7 @@ func (w *watcher) tell(event Event) bool {
 	return w.yield(event, nil)
 }
 
-// prepare makes ready for another stream after err, or returns false if that would not help.
+// prepare sets up the next stream after err. It returns false if another stream would fail in the same way.
 func (w *watcher) prepare(err error) bool {
 	switch {
 	case errors.Is(err, ErrResumeTooOld) && w.startOver:
@@ -123,14 +123,15 @@ func (w *watcher) prepare(err error) bool {
 	return true
 }
 
-// ended is the error of a watch whose context is done. It also tells of a cut since when nothing was heard.
+// ended returns the error of a watch whose context ended. It includes an interruption from which the watch has not
+// resumed.
 func (w *watcher) ended(ctx context.Context) error {
 	e := &Error{Code: connect.CodeCanceled, Message: "the watch ended: " + ctx.Err().Error(), cause: ctx.Err()}
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		e.Code = connect.CodeDeadlineExceeded
 	}
 	if w.cut != nil {
-		e.Message += "; it was cut before: " + w.cut.Error()
+		e.Message += "; before that it was interrupted: " + w.cut.Error()
 		e.cause = errors.Join(ctx.Err(), w.cut)
 	}
 	return e
