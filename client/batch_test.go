@@ -8,7 +8,7 @@ import (
 	"key-value/client"
 )
 
-// outcome is a result in a few words.
+// outcome describes a result.
 func outcome(r client.Result) string {
 	if r.Err != nil {
 		return r.Err.(*client.Error).Reason
@@ -30,6 +30,7 @@ func wantOutcomes(t *testing.T, results []client.Result, want ...string) {
 }
 
 func TestEachOperationHasItsResult(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	mustSet(t, kv, "there", "1")
 	results, err := kv.Batch(t.Context(),
@@ -59,23 +60,24 @@ func TestEachOperationHasItsResult(t *testing.T) {
 	)
 	wantError(t, "the set", results[3].Err, client.ErrExists)
 	missing := wantError(t, "the get", results[6].Err, client.ErrNotFound)
-	_, alone := kv.Get(t.Context(), "there")
-	if e := wantError(t, "Get", alone, client.ErrNotFound); e.Code != missing.Code || e.Message != missing.Message {
-		t.Errorf("in a batch %v (%v), alone %v (%v); want the same", missing, missing.Code, e, e.Code)
+	_, single := kv.Get(t.Context(), "there")
+	if e := wantError(t, "Get", single, client.ErrNotFound); e.Code != missing.Code || e.Message != missing.Message {
+		t.Errorf("in a batch %v (%v), by itself %v (%v); want the same", missing, missing.Code, e, e.Code)
 	}
 }
 
 func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	old := mustSet(t, kv, "from", "10")
 	_, err := kv.AtomicBatch(t.Context(),
 		client.OpSet("to", []byte("10"), client.IfAbsent()), client.OpDelete("from", client.IfMatch("nope")))
 	e := wantError(t, "AtomicBatch", err, client.ErrETagMismatch)
 	if index, ok := e.Operation(); !ok || index != 1 {
-		t.Errorf("Operation() = %d, %v; want the second one", index, ok)
+		t.Errorf("Operation() = %d, %v; want 1, true", index, ok)
 	}
 	_, err = kv.Get(t.Context(), "to")
-	wantError(t, "Get of what was not done", err, client.ErrNotFound)
+	wantError(t, "Get of a key that must not have been written", err, client.ErrNotFound)
 
 	results, err := kv.AtomicBatch(t.Context(),
 		client.OpSet("to", []byte("10"), client.IfAbsent()), client.OpDelete("from", client.IfMatch(old.ETag)))
@@ -87,18 +89,20 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 		"= created:false deleted:true sum:0 etag:false expires:false")
 }
 
-func TestTheSizeOfABatchIsBounded(t *testing.T) {
+func TestTheSizeOfABatchIsLimited(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	_, err := kv.Batch(t.Context())
 	e := wantError(t, "an empty batch", err, client.ErrInvalid)
 	if index, ok := e.Operation(); ok {
-		t.Errorf("Operation() = %d, want none of them", index)
+		t.Errorf("Operation() = %d, want none", index)
 	}
 	_, err = kv.Batch(t.Context(), make([]client.Operation, 1001)...)
 	wantError(t, "1,001 operations", err, client.ErrTooLarge)
 }
 
-func TestGetsBeyondTheAnswersSizeFail(t *testing.T) {
+func TestGetsBeyondTheResponseLimitFail(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	mustSet(t, kv, "large", string(make([]byte, 1<<20)))
 	gets := make([]client.Operation, 10)

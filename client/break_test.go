@@ -18,7 +18,8 @@ import (
 	"key-value/kvservice"
 )
 
-func TestWhatCutsAWatchAndWhatEndsIt(t *testing.T) {
+func TestWhichErrorsEndAWatch(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		why  error
 		want error // what the watch ends with; nil: it resumes
@@ -50,7 +51,7 @@ func TestWhatCutsAWatchAndWhatEndsIt(t *testing.T) {
 	}
 }
 
-// badly answers a watch with body, and breaks it off if cut is set.
+// badly answers a watch with body, and resets the stream if cut is set.
 func badly(status int, body string, cut bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/connect+proto")
@@ -64,24 +65,25 @@ func badly(status int, body string, cut bool) http.HandlerFunc {
 }
 
 func TestHowAStreamCanBreak(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name    string
 		handler http.HandlerFunc
 		want    connect.Code // what the watch ends with; 0: it resumes
 	}{
-		{"it ends between messages", badly(200, "", false), 0},
-		{"it is cut between messages", badly(200, "", true), 0},
-		{"it ends within a message's head", badly(200, "\x00\x00\x00", false), 0},
-		{"it is cut within a message's head", badly(200, "\x00\x00\x00", true), 0},
-		{"it ends within a message", badly(200, "\x00\x00\x00\x00\x09abc", false), 0},
-		{"it is cut within a message", badly(200, "\x00\x00\x00\x00\x09abc", true), 0},
-		{"a message is none", badly(200, "\x00\x00\x00\x00\x02\xff\xff", false), 0},
-		{"it ends as if all were said", badly(200, "\x02\x00\x00\x00\x02{}", false), 0},
-		{"a proxy finds no service", badly(503, "", false), 0},
-		{"a proxy waits in vain", badly(504, "", false), 0},
-		{"a proxy asks for a password", badly(401, "", false), connect.CodeUnauthenticated},
-		{"a proxy refuses", badly(403, "", false), connect.CodePermissionDenied},
-		{"nothing is there", badly(404, "", false), connect.CodeUnimplemented},
+		{"ends between messages", badly(200, "", false), 0},
+		{"cut between messages", badly(200, "", true), 0},
+		{"ends within the prefix of a message", badly(200, "\x00\x00\x00", false), 0},
+		{"cut within the prefix of a message", badly(200, "\x00\x00\x00", true), 0},
+		{"ends within a message", badly(200, "\x00\x00\x00\x00\x09abc", false), 0},
+		{"cut within a message", badly(200, "\x00\x00\x00\x00\x09abc", true), 0},
+		{"malformed message", badly(200, "\x00\x00\x00\x00\x02\xff\xff", false), 0},
+		{"ends without an error", badly(200, "\x02\x00\x00\x00\x02{}", false), 0},
+		{"proxy: no service", badly(503, "", false), 0},
+		{"proxy: timeout", badly(504, "", false), 0},
+		{"proxy: not authenticated", badly(401, "", false), connect.CodeUnauthenticated},
+		{"proxy: forbidden", badly(403, "", false), connect.CodePermissionDenied},
+		{"not found", badly(404, "", false), connect.CodeUnimplemented},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var once sync.Once
@@ -109,7 +111,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-func TestAWatchComesBackMoreAndMoreRarely(t *testing.T) {
+func TestAWatchBacksOff(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var attempts []time.Time
 		kv := dial(t, "http://service", client.WithHTTPClient(&http.Client{
@@ -127,16 +130,17 @@ func TestAWatchComesBackMoreAndMoreRarely(t *testing.T) {
 		})))
 		r.wantError(t, context.DeadlineExceeded)
 		if took := time.Since(start); took != time.Minute {
-			t.Errorf("the watch ended after %v, want the very instant its context was done", took)
+			t.Errorf("the watch ended after %v, want exactly the time of its context", took)
 		}
 		if cuts != len(attempts) {
-			t.Errorf("%d attempts and %d cuts, want as many", len(attempts), cuts)
+			t.Errorf("%d attempts and %d cuts, want the same number", len(attempts), cuts)
 		}
 		wantBackoff(t, attempts)
 	})
 }
 
-// wantBackoff checks that the waits between attempts double from 50 ms to 2 s, less up to half of it at random.
+// wantBackoff checks the waits between attempts: their bounds double from 50 ms to 2 s, and each is random between half
+// of its bound and all of it.
 func wantBackoff(t *testing.T, attempts []time.Time) {
 	t.Helper()
 	longest, distinct := 50*time.Millisecond, map[time.Duration]bool{}
@@ -149,11 +153,12 @@ func wantBackoff(t *testing.T, attempts []time.Time) {
 		distinct[wait] = true
 	}
 	if len(attempts) < 30 || len(distinct) < len(attempts)-5 {
-		t.Errorf("%d attempts, %d different waits; want them to go on and to vary", len(attempts), len(distinct))
+		t.Errorf("%d attempts, %d different waits; want many, and different waits", len(attempts), len(distinct))
 	}
 }
 
 func TestAWatchStopsWaitingWhenItIsCanceled(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kv := dial(t, "http://service", client.WithHTTPClient(&http.Client{
 			Transport: roundTripper(func(*http.Request) (*http.Response, error) {
@@ -165,7 +170,7 @@ func TestAWatchStopsWaitingWhenItIsCanceled(t *testing.T) {
 		time.AfterFunc(30*time.Second+time.Nanosecond, cancel)
 		watch(t, kv.Watch(ctx, "")).wantError(t, context.Canceled)
 		if took := time.Since(start); took != 30*time.Second+time.Nanosecond {
-			t.Errorf("the watch ended after %v, want the instant it was canceled", took)
+			t.Errorf("the watch ended after %v, want the time at which it was canceled", took)
 		}
 	})
 }

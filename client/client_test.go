@@ -15,7 +15,8 @@ import (
 	"key-value/kvservice"
 )
 
-func TestValuesComeBackByteForByte(t *testing.T) {
+func TestValuesAreReturnedUnchanged(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	for name, value := range map[string][]byte{
 		"text":              []byte("héllo\n"),
@@ -37,13 +38,14 @@ func TestValuesComeBackByteForByte(t *testing.T) {
 				t.Errorf("Get = %+v, want what Set returned: %+v", read, written)
 			}
 			if read.ETag == "" || time.Since(read.UpdateTime).Abs() > time.Minute || !read.ExpireTime.IsZero() {
-				t.Errorf("Get = %+v, want an etag, a time and no expiry", read)
+				t.Errorf("Get = %+v, want an etag, an update time and no expiry", read)
 			}
 		})
 	}
 }
 
-func TestDeleteSaysWhetherThereWasOne(t *testing.T) {
+func TestDeleteReportsWhetherTheKeyExisted(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	mustSet(t, kv, "a", "1")
 	for _, want := range []bool{true, false} {
@@ -56,6 +58,7 @@ func TestDeleteSaysWhetherThereWasOne(t *testing.T) {
 }
 
 func TestConditions(t *testing.T) {
+	t.Parallel()
 	set := func(opts ...client.WriteOption) func(*client.Client, context.Context) error {
 		return func(kv *client.Client, ctx context.Context) error {
 			_, _, err := kv.Set(ctx, "a", []byte("2"), opts...)
@@ -80,17 +83,17 @@ func TestConditions(t *testing.T) {
 		write  func(*client.Client, context.Context) error
 		want   error
 	}{
-		{"set if absent and it is", false, set(client.IfAbsent()), nil},
-		{"set if absent and it is not", true, set(client.IfAbsent()), client.ErrExists},
-		{"set if it exists and it does", true, set(client.IfExists()), nil},
-		{"set if it exists and it does not", false, set(client.IfExists()), client.ErrAbsent},
-		{"set another version", true, set(client.IfMatch("nope")), client.ErrETagMismatch},
-		{"set a version of nothing", false, set(client.IfMatch("nope")), client.ErrETagMismatch},
-		{"of two conditions the last one counts", true, set(client.IfAbsent(), client.IfExists()), nil},
-		{"delete another version", true, remove(client.IfMatch("nope")), client.ErrETagMismatch},
-		{"delete if it exists and it does not", false, remove(client.IfExists()), client.ErrAbsent},
-		{"touch nothing", false, touch(), client.ErrNotFound},
-		{"touch another version", true, touch(client.IfMatch("nope")), client.ErrETagMismatch},
+		{"set if absent, absent", false, set(client.IfAbsent()), nil},
+		{"set if absent, exists", true, set(client.IfAbsent()), client.ErrExists},
+		{"set if exists, exists", true, set(client.IfExists()), nil},
+		{"set if exists, absent", false, set(client.IfExists()), client.ErrAbsent},
+		{"set with another etag", true, set(client.IfMatch("nope")), client.ErrETagMismatch},
+		{"set with an etag, absent", false, set(client.IfMatch("nope")), client.ErrETagMismatch},
+		{"set with two conditions, the last of which holds", true, set(client.IfAbsent(), client.IfExists()), nil},
+		{"delete with another etag", true, remove(client.IfMatch("nope")), client.ErrETagMismatch},
+		{"delete if exists, absent", false, remove(client.IfExists()), client.ErrAbsent},
+		{"touch, absent", false, touch(), client.ErrNotFound},
+		{"touch with another etag", true, touch(client.IfMatch("nope")), client.ErrETagMismatch},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			kv := start(t)
@@ -113,17 +116,19 @@ func TestConditions(t *testing.T) {
 }
 
 func TestAVersionIsReplacedOnce(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	first := mustSet(t, kv, "a", "1")
 	second := mustSet(t, kv, "a", "2", client.IfMatch(first.ETag))
 	_, _, err := kv.Set(t.Context(), "a", []byte("3"), client.IfMatch(first.ETag))
-	wantError(t, "Set of a version that was replaced", err, client.ErrETagMismatch)
+	wantError(t, "Set with the etag of a replaced version", err, client.ErrETagMismatch)
 	if deleted, err := kv.Delete(t.Context(), "a", client.IfMatch(second.ETag)); err != nil || !deleted {
-		t.Errorf("Delete = %v, %v; want the version to match", deleted, err)
+		t.Errorf("Delete = %v, %v; want the etag to match", deleted, err)
 	}
 }
 
 func TestTTL(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	near := func(entry client.Entry, ttl time.Duration) {
 		t.Helper()
@@ -156,7 +161,8 @@ func TestTTL(t *testing.T) {
 	wantValue(t, kv, "a", "1")
 }
 
-func TestAnEntryIsGoneWhenItsTTLElapsed(t *testing.T) {
+func TestAnEntryExpiresWhenItsTTLElapses(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	events := watch(t, kv.WatchKey(bounded(t), "a"))
 	events.want(t, "sync")
@@ -167,6 +173,7 @@ func TestAnEntryIsGoneWhenItsTTLElapsed(t *testing.T) {
 }
 
 func TestIncrement(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	for _, test := range []struct {
 		name  string
@@ -174,9 +181,9 @@ func TestIncrement(t *testing.T) {
 		opts  []client.IncrementOption
 		want  int64
 	}{
-		{"a new key counts from 0", 5, nil, 5},
-		{"and goes on from there", -7, nil, -2},
-		{"the initial number is for new keys", 1, []client.IncrementOption{client.Initial(100)}, -1},
+		{"a new key starts at 0", 5, nil, 5},
+		{"an existing key continues", -7, nil, -2},
+		{"the initial value is for new keys only", 1, []client.IncrementOption{client.Initial(100)}, -1},
 	} {
 		if sum, err := kv.Increment(t.Context(), "n", test.delta, test.opts...); err != nil || sum != test.want {
 			t.Errorf("%s: Increment = %d, %v; want %d", test.name, sum, err, test.want)
@@ -198,9 +205,10 @@ func TestIncrement(t *testing.T) {
 }
 
 func TestBadRequestsAreInvalid(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	for name, key := range map[string]string{
-		"an empty key": "", "a control character": "a\nb", "a dot segment": "a/../b", "no UTF-8": "\xff",
+		"an empty key": "", "a control character": "a\nb", "a dot segment": "a/../b", "invalid UTF-8": "\xff",
 		"too long": string(bytes.Repeat([]byte("k"), contract.MaxKeyBytes+1)),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -214,16 +222,17 @@ func TestBadRequestsAreInvalid(t *testing.T) {
 	wantError(t, "Set of a value over the limit", err, client.ErrTooLarge)
 }
 
-func TestKeysOpenDoors(t *testing.T) {
+func TestAPIKeysAreSent(t *testing.T) {
+	t.Parallel()
 	service := kvservice.New(newEngine(t), kvservice.Config{})
 	url := serve(t, service, auth.Single("default", "secret"))
 	for name, opts := range map[string][]client.Option{
-		"as API key":                        {client.WithAPIKey("secret")},
-		"with a client of the caller's own": {client.WithAPIKey("secret"), client.WithHTTPClient(wiretest.HTTPClient(t))},
+		"as API key":                    {client.WithAPIKey("secret")},
+		"with the caller's HTTP client": {client.WithAPIKey("secret"), client.WithHTTPClient(wiretest.HTTPClient(t))},
 	} {
 		t.Run(name, func(t *testing.T) { mustSet(t, dial(t, url, opts...), "a", "1") })
 	}
-	for name, opts := range map[string][]client.Option{"none": nil, "a wrong one": {client.WithAPIKey("nope")}} {
+	for name, opts := range map[string][]client.Option{"no key": nil, "a wrong key": {client.WithAPIKey("nope")}} {
 		t.Run(name, func(t *testing.T) {
 			kv := dial(t, url, opts...)
 			_, err := kv.Get(t.Context(), "a")
@@ -236,6 +245,7 @@ func TestKeysOpenDoors(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	mustSet(t, kv, "a", "1")
 	wantValue(t, kv, "a", "1")
@@ -246,14 +256,15 @@ func TestStats(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.Keys != 1 || s.Hits != 1 || s.Misses != 1 || s.Watchers != 1 || s.MemoryBytes <= 0 || s.MaxMemoryBytes != 0 {
-		t.Errorf("Stats = %+v, want one key, hit, miss and watcher", s)
+		t.Errorf("Stats = %+v, want 1 key, hit, miss and watcher", s)
 	}
 	if time.Since(s.StartTime) > time.Minute || s.Uptime <= 0 || s.Guarantees.Engine != "memory" || !s.Guarantees.Linearizable {
-		t.Errorf("Stats = %+v, want a linearizable engine named memory that has just started", s)
+		t.Errorf("Stats = %+v, want a linearizable engine named memory that was just started", s)
 	}
 }
 
-func TestAddressesAreChecked(t *testing.T) {
+func TestServiceURLsAreChecked(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{"", "127.0.0.1:8888", "ftp://127.0.0.1", "http://", "http://%zz"} {
 		_, err := client.New(url)
 		if want := `invalid service URL "` + url + `": want http://host:port`; err == nil || err.Error() != want {
@@ -263,12 +274,13 @@ func TestAddressesAreChecked(t *testing.T) {
 }
 
 func TestARedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
 	elsewhere := wiretest.Serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		t.Errorf("the call went on to another service, with %v", r.Header)
+		t.Errorf("the redirect was followed, with headers %v", r.Header)
 	}))
 	url := wiretest.Serve(t, http.RedirectHandler(elsewhere, http.StatusTemporaryRedirect))
 	for name, opts := range map[string][]client.Option{
-		"with its own client": nil, "with the caller's": {client.WithHTTPClient(wiretest.HTTPClient(t))},
+		"with its own HTTP client": nil, "with the caller's": {client.WithHTTPClient(wiretest.HTTPClient(t))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kv := dial(t, url, append(opts, client.WithAPIKey("secret"))...)
@@ -277,7 +289,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 				t.Errorf("Get = %v, want %q", err, want)
 			}
 			if end := watch(t, kv.Watch(bounded(t), "")).end(t); end.Error() != err.Error() {
-				t.Errorf("Watch = %v, want it to end like Get", end)
+				t.Errorf("Watch = %v, want the error of Get", end)
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// newSeed returns a seed that is printed if the test fails.
+// newSeed returns a random seed, which is logged if the test fails.
 func newSeed(t *testing.T) uint64 {
 	seed := rand.Uint64()
 	t.Cleanup(func() {
@@ -23,13 +23,14 @@ func newSeed(t *testing.T) uint64 {
 	return seed
 }
 
-// randomCuts draws after how many bytes to cut a connection.
+// randomCuts returns a function that draws after how many bytes to cut a connection: at least 200, fewer than 200+most.
 func randomCuts(seed uint64) func(most int64) int64 {
 	random := rand.New(rand.NewPCG(seed, 1<<32))
 	return func(most int64) int64 { return 200 + random.Int64N(most) }
 }
 
-func TestAWatchThatIsCutTellsEachChangeOnceAndInOrder(t *testing.T) {
+func TestAWatchThatIsCutReportsEachChangeOnceAndInOrder(t *testing.T) {
+	t.Parallel()
 	seed, engine := newSeed(t), newEngine(t)
 	recorder, err := engine.Watch(t.Context(), store.WatchRequest{})
 	if err != nil {
@@ -45,33 +46,34 @@ func TestAWatchThatIsCutTellsEachChangeOnceAndInOrder(t *testing.T) {
 	var done [][]string
 	var writers sync.WaitGroup
 	defer writers.Wait()
-	var told []change
+	var reported []change
 	for event, err := range dial(t, p.URL).Watch(ctx, "") {
 		if err != nil {
-			t.Fatalf("the watch ended with %v after %d events", err, len(told))
+			t.Fatalf("the watch ended with %v after %d events", err, len(reported))
 		}
 		if event.Type == client.EventSync {
 			writers.Go(func() { done = write(t, direct, seed, 200) })
 			continue
 		}
-		told = append(told, change{describe(event), revisionOf(t, event.ResumeToken)})
+		reported = append(reported, change{describe(event), revisionOf(t, event.ResumeToken)})
 		if event.Entry.Key == "end" {
 			break
 		}
 	}
 	writers.Wait()
-	wantChanges(t, told, record(t, recorder))
+	wantChanges(t, reported, record(t, recorder))
 	for i, want := range done {
-		if got := of(i, told); !slices.Equal(got, want) {
-			t.Errorf("writer %d was told of %d changes, and made %d", i, len(got), len(want))
+		if got := of(i, reported); !slices.Equal(got, want) {
+			t.Errorf("the watch reported %[2]d changes of writer %[1]d, want %[3]d", i, len(got), len(want))
 		}
 	}
 	if n := p.count(); n < 10 {
-		t.Errorf("the watch was cut %d times, which proves little", n)
+		t.Errorf("the watch was cut %d times, too few to prove anything", n)
 	}
 }
 
 func TestASnapshotAndItsEventsMissNothingAcrossCuts(t *testing.T) {
+	t.Parallel()
 	seed, engine := newSeed(t), newEngine(t)
 	recorder, err := engine.Watch(t.Context(), store.WatchRequest{})
 	if err != nil {
@@ -84,7 +86,7 @@ func TestASnapshotAndItsEventsMissNothingAcrossCuts(t *testing.T) {
 		mustSet(t, direct, fmt.Sprintf("still/%03d", i), string(make([]byte, 100)))
 	}
 	cuts := randomCuts(seed)
-	most := int64(2_000) // a snapshot takes ten times as much, and comes through in the end
+	most := int64(2_000) // a snapshot is ten times as long, so the limit grows until it passes
 	p := newProxy(t, url, func() int64 {
 		most = min(2*most, 64_000)
 		return cuts(most)
@@ -100,7 +102,7 @@ func TestASnapshotAndItsEventsMissNothingAcrossCuts(t *testing.T) {
 		if err != nil {
 			t.Fatalf("the watch ended with %v", err)
 		}
-		copied.hear(t, event)
+		copied.apply(t, event)
 		if _, ended := copied.entries["end"]; ended && event.ResumeToken != "" {
 			break
 		}
@@ -110,6 +112,6 @@ func TestASnapshotAndItsEventsMissNothingAcrossCuts(t *testing.T) {
 	wantChanges(t, copied.changes, slices.DeleteFunc(history, func(c change) bool { return c.revision <= copied.synced }))
 	copied.wantAll(t, direct)
 	if p.count() < 2 {
-		t.Errorf("the watch was cut %d times, which proves little", p.count())
+		t.Errorf("the watch was cut %d times, too few to prove anything", p.count())
 	}
 }

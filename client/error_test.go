@@ -24,7 +24,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// failing is a service whose every Get fails with err.
+// failing is a service whose Get always fails with err.
 type failing struct {
 	keyvaluev1connect.UnimplementedKeyValueServiceHandler
 	err error
@@ -66,6 +66,7 @@ func reasons(t *testing.T) []contract.Reason {
 }
 
 func TestEveryReasonHasItsSentinel(t *testing.T) {
+	t.Parallel()
 	want := map[contract.Reason]error{
 		contract.KeyNotFound:        client.ErrNotFound,
 		contract.ETagMismatch:       client.ErrETagMismatch,
@@ -106,14 +107,15 @@ func TestEveryReasonHasItsSentinel(t *testing.T) {
 			}
 			for _, other := range want {
 				if other != want[why] && errors.Is(err, other) {
-					t.Errorf("Get = %v, which is %v too", err, other)
+					t.Errorf("Get = %v, which is also %v", err, other)
 				}
 			}
 		})
 	}
 }
 
-func TestACodeWithoutReasonSaysEnough(t *testing.T) {
+func TestCodesWithoutReasonAreClassified(t *testing.T) {
+	t.Parallel()
 	for code, want := range map[connect.Code]error{
 		connect.CodeUnavailable:      client.ErrUnavailable,
 		connect.CodeDeadlineExceeded: client.ErrUnavailable,
@@ -130,7 +132,7 @@ func TestACodeWithoutReasonSaysEnough(t *testing.T) {
 	}
 }
 
-// closedPort returns the URL of a port where nobody listens.
+// closedPort returns the URL of a port on which nothing listens.
 func closedPort(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -140,7 +142,7 @@ func closedPort(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-// resettingPort returns the URL of a port that resets each connection once it was spoken to.
+// resettingPort returns the URL of a port that resets each connection after its first byte.
 func resettingPort(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -164,21 +166,22 @@ func resettingPort(t *testing.T) string {
 }
 
 func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
+	t.Parallel()
 	answer := func(f http.HandlerFunc) func(*testing.T) string {
 		return func(t *testing.T) string { return wiretest.Serve(t, f) }
 	}
 	for name, serve := range map[string]func(*testing.T) string{
-		"nobody listens":          closedPort,
+		"a closed port":           closedPort,
 		"connections are reset":   resettingPort,
-		"the answer breaks off":   answer(breakOff),
-		"the answer is no answer": answer(func(w http.ResponseWriter, _ *http.Request) { garble(w, "application/proto") }),
-		"a proxy is in trouble":   answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
+		"the answer is cut off":   answer(breakOff),
+		"the answer is malformed": answer(func(w http.ResponseWriter, _ *http.Request) { garble(w, "application/proto") }),
+		"a proxy has no service":  answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := dial(t, serve(t)).Get(t.Context(), "a")
 			e := wantError(t, "Get", err, client.ErrUnavailable)
 			if e.Code != connect.CodeUnavailable || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("Get = %v with code %v, want unavailable and nothing of a context", err, e.Code)
+				t.Errorf("Get = %v with code %v, want unavailable and no error of a context", err, e.Code)
 			}
 		})
 	}
@@ -210,20 +213,22 @@ func breakOff(w http.ResponseWriter, _ *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// garble answers what is no message.
+// garble sends a malformed message.
 func garble(w http.ResponseWriter, contentType string) {
 	w.Header().Set("Content-Type", contentType)
 	_, _ = io.WriteString(w, "\xff\xff")
 }
 
-func TestAWrongAddressIsNotUnavailable(t *testing.T) {
+func TestAWrongURLIsNotUnavailable(t *testing.T) {
+	t.Parallel()
 	_, err := dial(t, wiretest.Serve(t, http.NotFoundHandler())).Get(t.Context(), "a")
 	if e := wantError(t, "Get", err, err); e.Code != connect.CodeUnimplemented || errors.Is(err, client.ErrUnavailable) {
 		t.Errorf("Get = %v with code %v, want unimplemented", err, e.Code)
 	}
 }
 
-func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
+func TestAnAnswerThatIsTooLargeIsRejected(t *testing.T) {
+	t.Parallel()
 	url := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/proto")
 		_, _ = w.Write(make([]byte, contract.MaxResponseBytes(1)+1))
@@ -233,6 +238,7 @@ func TestAnAnswerThatIsTooLargeIsRefused(t *testing.T) {
 }
 
 func TestACallEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	kv := dial(t, wiretest.Serve(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()

@@ -53,7 +53,7 @@ func ExampleClient_Batch() {
 	// "" false there is no key "nope"
 }
 
-// Moves an entry to another key, so that nobody ever sees both or neither.
+// AtomicBatch moves an entry to another key. No other client sees both entries, or neither.
 func ExampleClient_AtomicBatch() {
 	kv, stop := connectExample()
 	defer stop()
@@ -78,7 +78,7 @@ func ExampleClient_AtomicBatch() {
 	// 0 true
 }
 
-// Keeps a copy of a part of the store.
+// Watch keeps a copy of a part of the store up to date.
 func ExampleClient_Watch() {
 	kv, stop := connectExample()
 	defer stop()
@@ -105,7 +105,7 @@ func ExampleClient_Watch() {
 		case client.EventPut:
 			flags[event.Entry.Key] = string(event.Entry.Value)
 			if flags["flags/dark"] == "on" {
-				cancel() // ends the watch; so would leaving the loop
+				cancel() // ends the watch, as leaving the loop would
 			}
 		case client.EventDelete, client.EventExpire, client.EventEvict:
 			delete(flags, event.Entry.Key)
@@ -116,22 +116,22 @@ func ExampleClient_Watch() {
 	// true map[flags/dark:on]
 }
 
-// Goes on after a restart of the program with what has changed meanwhile.
+// ResumeFrom continues after a restart of the program, with the changes made meanwhile.
 func ExampleResumeFrom() {
 	kv, stop := connectExample()
 	defer stop()
 	ctx := context.Background()
 
-	token := "" // of the last event that was dealt with; kept where it outlives the program
+	token := "" // of the last event that was processed; store it where it survives a restart
 	for event, err := range kv.Watch(ctx, "jobs/") {
 		if err != nil {
 			log.Fatal(err)
 		}
 		token = event.ResumeToken
-		break // the first event, of type EventSync, says that the watch has begun
+		break // the first event is of type EventSync: the watch has started
 	}
 
-	for i := range 2 { // nobody watches now
+	for i := range 2 { // no watch is open now
 		if _, _, err := kv.Set(ctx, "jobs/"+strconv.Itoa(i), []byte("do it")); err != nil {
 			log.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func ExampleResumeFrom() {
 
 	for event, err := range kv.Watch(ctx, "jobs/", client.ResumeFrom(token)) {
 		if err != nil {
-			log.Fatal(err) // ErrResumeTooOld if too much has happened: then read all of it, FromSnapshot
+			log.Fatal(err) // ErrResumeTooOld: too many changes were missed, start with FromSnapshot
 		}
 		fmt.Println(event.Type, event.Entry.Key)
 		if token = event.ResumeToken; event.Entry.Key == "jobs/1" {

@@ -17,7 +17,7 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-// startExample serves an empty store that takes the API key "secret". Everybody else leaves this to kv serve.
+// startExample serves an empty store that accepts the API key "secret", as kv serve does.
 func startExample() (url string, stop func()) {
 	engine := memory.New(memory.Options{})
 	server := httptest.NewUnstartedServer(
@@ -82,7 +82,7 @@ func ExampleNew() {
 	// Output: invalid service URL "kv.example.com": want http://host:port
 }
 
-// authorities are those that our own certificates come from.
+// authorities issued the certificate of the service.
 var authorities = x509.NewCertPool()
 
 func ExampleClient_Get() {
@@ -99,17 +99,17 @@ func ExampleClient_Get() {
 		case err == nil:
 			fmt.Printf("%s: %s\n", entry.Key, entry.Value)
 		case errors.Is(err, client.ErrNotFound):
-			fmt.Println(key, "is not there")
+			fmt.Println(key, "does not exist")
 		default:
 			log.Fatal(err)
 		}
 	}
 	// Output:
 	// greeting: hello
-	// farewell is not there
+	// farewell does not exist
 }
 
-// Writes something that others forget after a while.
+// Set stores an entry that expires after an hour.
 func ExampleClient_Set() {
 	kv, stop := connectExample()
 	defer stop()
@@ -136,14 +136,14 @@ func ExampleClient_Delete() {
 		log.Fatal(err)
 	}
 
-	fmt.Println(kv.Delete(ctx, "draft", client.IfMatch(entry.ETag))) // only what we have seen
-	fmt.Println(kv.Delete(ctx, "draft"))                             // whatever is there
+	fmt.Println(kv.Delete(ctx, "draft", client.IfMatch(entry.ETag))) // only if unchanged
+	fmt.Println(kv.Delete(ctx, "draft"))                             // in any case
 	// Output:
 	// true <nil>
 	// false <nil>
 }
 
-// Tells failures apart, and says more of them than that.
+// An Error has the status code, the reason and the message of a failure.
 func ExampleError() {
 	kv, stop := connectExample()
 	defer stop()
@@ -160,7 +160,7 @@ func ExampleError() {
 	// invalid key: a path segment must not be "." or "..", because many clients rewrite those
 }
 
-// Changes a value that others may be changing too, without losing anybody's change.
+// IfMatch changes a value without overwriting concurrent changes.
 func ExampleIfMatch() {
 	kv, stop := connectExample()
 	defer stop()
@@ -176,7 +176,7 @@ func ExampleIfMatch() {
 		}
 		_, _, err = kv.Set(ctx, "list", append(entry.Value, ", eggs"...), client.IfMatch(entry.ETag))
 		if errors.Is(err, client.ErrETagMismatch) {
-			continue // somebody was faster; read what they wrote
+			continue // changed meanwhile: read it again
 		}
 		if err != nil {
 			log.Fatal(err)
@@ -189,7 +189,7 @@ func ExampleIfMatch() {
 	// Output: milk, eggs <nil>
 }
 
-// Lets one of many programs do something, and another one if that dies.
+// IfAbsent elects one of many programs as the leader. If it dies, its entry expires and another can take over.
 func ExampleIfAbsent() {
 	kv, stop := connectExample()
 	defer stop()

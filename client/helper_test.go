@@ -23,12 +23,12 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-// patience bounds the waits of a test that goes wrong.
+// patience is how long a test that goes wrong waits.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// bounded is a context for a watch that never ends if a test goes wrong.
+// bounded returns a context that ends even if a test goes wrong.
 func bounded(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
@@ -41,7 +41,7 @@ func newEngine(t testing.TB) store.Engine {
 	return engine
 }
 
-// handle returns what serves service, to everyone if keys is nil.
+// handle returns a handler of service, without authentication if keys is nil.
 func handle(service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) http.Handler {
 	return mount(procedures(service, keys))
 }
@@ -56,7 +56,7 @@ func mount(server *connect.Server) http.Handler {
 	return rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler())
 }
 
-// serve serves service as the commands do, to everyone if keys is nil, and returns its URL.
+// serve serves service as the commands do, without authentication if keys is nil, and returns its URL.
 func serve(t testing.TB, service keyvaluev1connect.KeyValueServiceHandler, keys *auth.Keys) string {
 	server := procedures(service, keys)
 	return wiretest.ServeRPC(t, mount(server), server)
@@ -77,7 +77,7 @@ func dial(t testing.TB, url string, opts ...client.Option) *client.Client {
 	return kv
 }
 
-// start returns a client of a service of its own.
+// start returns a client of a new, empty service.
 func start(t testing.TB) *client.Client { return dial(t, serveEngine(t, newEngine(t))) }
 
 func mustSet(t testing.TB, kv *client.Client, key, value string, opts ...client.WriteOption) client.Entry {
@@ -98,7 +98,7 @@ func wantValue(t testing.TB, kv *client.Client, key, want string) client.Entry {
 	return entry
 }
 
-// wantError checks that err is an *Error of the kind of want.
+// wantError checks that err is an *Error that is want.
 func wantError(t testing.TB, what string, err, want error) *client.Error {
 	t.Helper()
 	e, ok := errors.AsType[*client.Error](err)

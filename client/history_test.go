@@ -11,13 +11,13 @@ import (
 	"key-value/kvservice/store"
 )
 
-// change is one change as the engine's history has it, or as a watch told it.
+// change is a change in the history of the engine, or as a watch reported it.
 type change struct {
 	text     string
 	revision uint64
 }
 
-// revisionOf reads a token of the memory engine, or one of the service, which has a checksum behind it.
+// revisionOf returns the revision in a token of the memory engine, or of the service, which appends a checksum.
 func revisionOf(t *testing.T, token string) uint64 {
 	t.Helper()
 	if strings.Count(token, "-") == 2 {
@@ -25,12 +25,12 @@ func revisionOf(t *testing.T, token string) uint64 {
 	}
 	version, ok := store.ParseVersion(token)
 	if !ok {
-		t.Fatalf("%q is no resume token", token)
+		t.Fatalf("%q is not a resume token", token)
 	}
 	return version.Revision
 }
 
-// record reads the engine's own history, which no network comes between, up to the key "end".
+// record reads the history of the engine, without a network, up to the key "end".
 func record(t *testing.T, watcher store.Watcher) []change {
 	var history []change
 	for {
@@ -52,8 +52,8 @@ func record(t *testing.T, watcher store.Watcher) []change {
 	}
 }
 
-// write makes n random changes from each of some goroutines, each to keys of its own, and then sets "end". It
-// returns what each goroutine did, as it was acknowledged.
+// write makes n random changes in each of three goroutines, which use different keys, and then sets "end". It returns the
+// acknowledged changes of each goroutine.
 func write(t *testing.T, kv *client.Client, seed uint64, n int) [][]string {
 	done := make([][]string, 3)
 	var writers sync.WaitGroup
@@ -97,7 +97,7 @@ func wantChanges(t *testing.T, got, want []change) {
 			w = want[i]
 		}
 		if g != w {
-			t.Fatalf("change %d of %d: the watch told %q of revision %d, the history has %q of revision %d",
+			t.Fatalf("change %d of %d: the watch reported %q of revision %d, the history has %q of revision %d",
 				i, len(want), g.text, g.revision, w.text, w.revision)
 		}
 	}
@@ -116,14 +116,14 @@ func of(writer int, changes []change) []string {
 	return own
 }
 
-// mirror is what a reader of a watch knows.
+// mirror is the copy of a store that the reader of a watch keeps.
 type mirror struct {
 	entries map[string]string // :: key → value
-	synced  uint64            // the revision of the latest snapshot
-	changes []change          // since then
+	synced  uint64            // revision of the latest snapshot
+	changes []change          // since the snapshot
 }
 
-func (m *mirror) hear(t *testing.T, event client.Event) {
+func (m *mirror) apply(t *testing.T, event client.Event) {
 	t.Helper()
 	switch event.Type {
 	case client.EventReset:
@@ -142,7 +142,7 @@ func (m *mirror) hear(t *testing.T, event client.Event) {
 	}
 }
 
-// wantAll checks that m has what the store has.
+// wantAll checks that m equals the store.
 func (m *mirror) wantAll(t *testing.T, kv *client.Client) {
 	t.Helper()
 	n := 0

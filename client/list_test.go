@@ -23,7 +23,8 @@ func keys(kv *client.Client, ctx context.Context, prefix string, opts ...client.
 	return all, nil
 }
 
-func TestAListingGoesOverAllPages(t *testing.T) {
+func TestAListingCoversAllPages(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	var want []string
 	for i := range 25 {
@@ -33,7 +34,7 @@ func TestAListingGoesOverAllPages(t *testing.T) {
 	mustSet(t, kv, "b", "x")
 	for _, size := range []int{0, 1, 7, 24, 25, 26, math.MaxInt64} {
 		if got, err := keys(kv, t.Context(), "a/", client.PageSize(size)); err != nil || !slices.Equal(got, want) {
-			t.Errorf("List by %d = %v, %v; want %v", size, got, err, want)
+			t.Errorf("List with page size %d = %v, %v; want %v", size, got, err, want)
 		}
 	}
 	if got, err := keys(kv, t.Context(), ""); err != nil || !slices.Equal(got, append(want, "b")) {
@@ -44,7 +45,8 @@ func TestAListingGoesOverAllPages(t *testing.T) {
 	}
 }
 
-func TestAListingIsReadAgainFromItsStart(t *testing.T) {
+func TestAListingCanBeIteratedTwice(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	for i := range 3 {
 		mustSet(t, kv, fmt.Sprint(i), "x")
@@ -63,7 +65,8 @@ func TestAListingIsReadAgainFromItsStart(t *testing.T) {
 	}
 }
 
-func TestAListingHasValuesUnlessToldNot(t *testing.T) {
+func TestAListingHasValuesUnlessKeysOnly(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	set := mustSet(t, kv, "a", "\xff")
 	for entry, err := range kv.List(t.Context(), "") {
@@ -79,11 +82,12 @@ func TestAListingHasValuesUnlessToldNot(t *testing.T) {
 }
 
 func TestAListingEndsWithItsError(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	_, err := keys(kv, t.Context(), strings.Repeat("x", 2000))
-	wantError(t, "List of a prefix that no key has", err, client.ErrInvalid)
+	wantError(t, "List with an invalid prefix", err, client.ErrInvalid)
 	_, err = keys(kv, t.Context(), "", client.PageSize(math.MinInt64))
-	wantError(t, "List by pages of less than nothing", err, client.ErrInvalid)
+	wantError(t, "List with a negative page size", err, client.ErrInvalid)
 
 	mustSet(t, kv, "a", "x")
 	mustSet(t, kv, "b", "x")
@@ -99,14 +103,15 @@ func TestAListingEndsWithItsError(t *testing.T) {
 		cancel()
 	}
 	if !slices.Equal(got, []string{"a"}) {
-		t.Errorf("List = %v before its context was done, want [a]", got)
+		t.Errorf("List = %v before its context was canceled, want [a]", got)
 	}
 }
 
-func TestAListingBeginsBehindAKey(t *testing.T) {
+func TestAListingStartsAfterAKey(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	ops := make([]client.Operation, 900)
-	for page := range 3 { // more than the keys that are skipped at a time
+	for page := range 3 { // more keys than are skipped at a time
 		for i := range ops {
 			ops[i] = client.OpSet(fmt.Sprintf("a/%04d", page*len(ops)+i), []byte("x"))
 		}
@@ -131,14 +136,14 @@ func TestAListingBeginsBehindAKey(t *testing.T) {
 	} {
 		got, err := keys(kv, t.Context(), "a/", client.StartAfter(after), client.PageSize(70))
 		if err != nil || len(got) != want.n || want.n > 0 && got[0] != want.first {
-			t.Errorf("List behind %q = %d keys from %v, %v; want %d from %s", after, len(got), got[:min(1, len(got))], err, want.n, want.first)
+			t.Errorf("List after %q = %d keys from %v, %v; want %d from %s", after, len(got), got[:min(1, len(got))], err, want.n, want.first)
 		}
 	}
 	for entry, err := range kv.List(t.Context(), "a/", client.StartAfter("a/2698")) {
 		if err != nil || string(entry.Value) != "x" {
-			t.Errorf("List behind a/2698 = %+v, %v; want the value too", entry, err)
+			t.Errorf("List after a/2698 = %+v, %v; want the value too", entry, err)
 		}
 	}
 	_, err := keys(kv, t.Context(), strings.Repeat("x", 2000), client.StartAfter("x"))
-	wantError(t, "List behind a key with a prefix that no key has", err, client.ErrInvalid)
+	wantError(t, "List after a key with an invalid prefix", err, client.ErrInvalid)
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// proxy passes TCP connections on, and cuts them.
+// proxy forwards TCP connections, and cuts them.
 type proxy struct {
 	URL      string
 	listener net.Listener
@@ -16,15 +16,15 @@ type proxy struct {
 
 	mu     sync.Mutex
 	target string                // host:port; guarded by mu
-	budget func() int64          // how many bytes a connection may bring back; guarded by mu
-	conns  map[net.Conn]struct{} // both ends of those that are open; guarded by mu
+	budget func() int64          // bytes that a new connection may receive from the service; guarded by mu
+	conns  map[net.Conn]struct{} // both ends of the open connections; guarded by mu
 	cuts   int                   // connections that used up their budget; guarded by mu
 }
 
-// unlimited is the budget of a connection that is not cut.
+// unlimited is the budget of connections that are never cut.
 func unlimited() int64 { return 1 << 62 }
 
-// newProxy passes on to the service at url. Budget says for each new connection after how many bytes to cut it.
+// newProxy forwards to the service at url. Each new connection is cut after the number of bytes that budget returns.
 func newProxy(t *testing.T, url string, budget func() int64) *proxy {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +43,7 @@ func newProxy(t *testing.T, url string, budget func() int64) *proxy {
 	return p
 }
 
-// point passes new connections on to url, and cuts the others.
+// point forwards new connections to url, and cuts the open ones.
 func (p *proxy) point(url string) {
 	p.mu.Lock()
 	p.target = strings.TrimPrefix(url, "http://")
@@ -51,7 +51,7 @@ func (p *proxy) point(url string) {
 	p.cut()
 }
 
-// cut cuts all connections.
+// cut cuts all open connections.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,7 +60,7 @@ func (p *proxy) cut() {
 	}
 }
 
-// count returns how often a connection used up its budget.
+// count returns how many connections used up their budget.
 func (p *proxy) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,7 +77,7 @@ func (p *proxy) accept() {
 	}
 }
 
-// serve passes one connection on. Every other one that is cut is also reset.
+// serve forwards one connection. Every second one that is cut is reset instead of closed.
 func (p *proxy) serve(front *net.TCPConn) {
 	p.mu.Lock()
 	target, budget := p.target, p.budget()

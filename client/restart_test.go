@@ -18,17 +18,18 @@ import (
 )
 
 func TestAWatchOutlivesAServiceThatStopsAndComesBack(t *testing.T) {
+	t.Parallel()
 	engine := newEngine(t)
 	first, stop := runService(t, engine)
 	p := newProxy(t, first, unlimited)
-	var cuts atomic.Pointer[client.Error] // the first one
+	var cuts atomic.Pointer[client.Error] // the first cut
 	r := watch(t, dial(t, p.URL).Watch(bounded(t), "", client.OnCut(func(err error) {
 		cuts.CompareAndSwap(nil, err.(*client.Error))
 	})))
 	r.want(t, "sync")
 	set(t, engine, "a", "before")
 	r.want(t, "put a=before")
-	stop() // waits for the drain, which only ends when the watch does
+	stop() // waits for the drain, which ends the watch
 	set(t, engine, "a", "meanwhile")
 	second, _ := runService(t, engine)
 	p.point(second)
@@ -36,11 +37,12 @@ func TestAWatchOutlivesAServiceThatStopsAndComesBack(t *testing.T) {
 	set(t, engine, "a", "after")
 	r.want(t, "put a=after")
 	if cut := cuts.Load(); cut == nil || cut.Reason != string(contract.ServiceUnavailable) {
-		t.Errorf("the watch was first cut by %v, want what the service said when it stopped", cut)
+		t.Errorf("the watch was first cut by %v, want SERVICE_UNAVAILABLE from the stopping service", cut)
 	}
 }
 
-func TestARestartWithoutHistoryIsToldOf(t *testing.T) {
+func TestARestartWithoutHistoryIsReported(t *testing.T) {
+	t.Parallel()
 	for name, opts := range map[string][]client.WatchOption{"ends": nil, "starts over": {client.StartOver()}} {
 		t.Run(name, func(t *testing.T) {
 			before, after := newEngine(t), newEngine(t)
@@ -62,13 +64,14 @@ func TestARestartWithoutHistoryIsToldOf(t *testing.T) {
 	}
 }
 
-func TestAReaderWhoIsTooSlowIsTold(t *testing.T) {
+func TestAReaderThatIsTooSlowGetsAnError(t *testing.T) {
+	t.Parallel()
 	engine := memory.New(memory.Options{HistoryBytes: 10_000})
 	t.Cleanup(func() { _ = engine.Close() })
 	r := watch(t, dial(t, serveEngine(t, engine)).Watch(bounded(t), ""))
 	r.want(t, "sync")
 	large := string(make([]byte, 1<<20))
-	for i := range 100 { // more than what the buffers on the way hold
+	for i := range 100 { // more than the buffers of the connection hold
 		set(t, engine, fmt.Sprint(i), large)
 	}
 	for i := 0; ; i++ {
@@ -83,7 +86,7 @@ func TestAReaderWhoIsTooSlowIsTold(t *testing.T) {
 	}
 }
 
-// set writes straight into an engine.
+// set writes directly to an engine.
 func set(t *testing.T, engine store.Engine, key, value string) {
 	t.Helper()
 	_, err := engine.Do(t.Context(), store.Operation{Kind: store.Set, Key: key, Value: []byte(value)})
@@ -92,7 +95,7 @@ func set(t *testing.T, engine store.Engine, key, value string) {
 	}
 }
 
-// runService serves engine as the program does. Stop waits for a clean stop.
+// runService serves engine as kv kvservice does. Stop waits for a clean shutdown.
 func runService(t *testing.T, engine store.Engine) (url string, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	state, started, done := server.NewState(), make(chan string, 1), make(chan error, 1)
@@ -114,7 +117,7 @@ func runService(t *testing.T, engine store.Engine) (url string, stop func()) {
 	case addr := <-started:
 		return "http://" + addr, stop
 	case <-time.After(patience):
-		t.Fatal("the service does not start")
+		t.Fatal("the service did not start")
 		return "", stop
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"key-value/kvservice"
 )
 
-// serveTLS serves a store over TLS. The server's clients trust its certificate, and show one that it knows.
+// serveTLS serves a store over TLS, and records the protocols of its requests.
 func serveTLS(t *testing.T, configure func(*httptest.Server)) (server *httptest.Server, protocols *sync.Map) {
 	protocols = new(sync.Map)
 	service := handle(kvservice.New(newEngine(t), kvservice.Config{}), nil)
@@ -23,14 +23,14 @@ func serveTLS(t *testing.T, configure func(*httptest.Server)) (server *httptest.
 		protocols.Store(r.Proto, true)
 		service.ServeHTTP(w, r)
 	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // clients who hang up on purpose
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that fail on purpose
 	configure(server)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server, protocols
 }
 
-// trusting is a configuration that trusts server.
+// trusting returns a configuration that trusts server.
 func trusting(server *httptest.Server) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(server.Certificate())
@@ -38,6 +38,7 @@ func trusting(server *httptest.Server) *tls.Config {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		http2 bool
 		want  string
@@ -61,13 +62,14 @@ func TestTLS(t *testing.T) {
 			})
 		})
 	}
-	t.Run("with an HTTP client of one's own", func(t *testing.T) {
+	t.Run("with the caller's HTTP client", func(t *testing.T) {
 		server, _ := serveTLS(t, func(s *httptest.Server) { s.EnableHTTP2 = true })
 		mustSet(t, dial(t, server.URL, client.WithHTTPClient(server.Client())), "a", "1")
 	})
 }
 
-func TestClientsShowTheirCertificate(t *testing.T) {
+func TestClientsPresentTheirCertificate(t *testing.T) {
+	t.Parallel()
 	server, _ := serveTLS(t, func(s *httptest.Server) {
 		s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	})
@@ -79,11 +81,12 @@ func TestClientsShowTheirCertificate(t *testing.T) {
 	mustSet(t, dial(t, server.URL, client.WithTLS(config)), "a", "1")
 }
 
-func TestACertificateThatNobodyVouchesForIsRefused(t *testing.T) {
+func TestAnUntrustedCertificateIsRejected(t *testing.T) {
+	t.Parallel()
 	server, protocols := serveTLS(t, func(*httptest.Server) {})
 	_, err := dial(t, server.URL, client.WithAPIKey("secret")).Get(t.Context(), "a")
 	if e := wantError(t, "Get", err, client.ErrUnavailable); !strings.Contains(e.Error(), "certificate") {
-		t.Errorf("Get = %v, want it to say that it is about the certificate", err)
+		t.Errorf("Get = %v, want it to mention the certificate", err)
 	}
 	protocols.Range(func(protocol, _ any) bool {
 		t.Errorf("a call was made over %v, want none", protocol)

@@ -44,7 +44,7 @@ func (r *reader) want(t *testing.T, want ...string) {
 	}
 }
 
-// end returns the error that is next, and checks that it is the last thing that comes.
+// end returns the error that comes next, and checks that nothing follows it.
 func (r *reader) end(t *testing.T) error {
 	t.Helper()
 	event, err, _ := r.next()
@@ -73,7 +73,8 @@ func describe(e client.Event) string {
 	}
 }
 
-func TestAWatchTellsOfChanges(t *testing.T) {
+func TestAWatchReportsChanges(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	mustSet(t, kv, "a/0", "before")
 	r := watch(t, kv.Watch(bounded(t), "a/"))
@@ -91,11 +92,12 @@ func TestAWatchTellsOfChanges(t *testing.T) {
 	event, err, _ = r.next()
 	if want := (client.Entry{Key: "a/1"}); err != nil || event.Type != client.EventDelete || event.Entry.Key != want.Key ||
 		event.Entry.Value != nil || !event.Entry.UpdateTime.IsZero() {
-		t.Errorf("event %+v, %v; want a delete with the key alone", event, err)
+		t.Errorf("event %+v, %v; want a delete with only the key", event, err)
 	}
 }
 
-func TestAWatchOfOneKeyHearsOfNoOther(t *testing.T) {
+func TestAWatchOfOneKeyReportsNoOther(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	mustSet(t, kv, "a", "0")
 	r := watch(t, kv.WatchKey(bounded(t), "a", client.FromSnapshot()))
@@ -106,6 +108,7 @@ func TestAWatchOfOneKeyHearsOfNoOther(t *testing.T) {
 }
 
 func TestAWatchResumesFromAToken(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	r := watch(t, kv.Watch(bounded(t), ""))
 	r.want(t, "sync")
@@ -120,11 +123,12 @@ func TestAWatchResumesFromAToken(t *testing.T) {
 }
 
 func TestLeavingTheLoopClosesTheWatch(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	for range kv.Watch(bounded(t), "") {
 		break
 	}
-	eventually(t, "the service has no watch left", func() bool {
+	eventually(t, "no open watches", func() bool {
 		s, err := kv.Stats(t.Context())
 		return err == nil && s.Watchers == 0
 	})
@@ -135,12 +139,13 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not so after %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
 
 func TestAWatchEndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	kv := start(t)
 	t.Run("when it is canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -148,7 +153,7 @@ func TestAWatchEndsWithItsContext(t *testing.T) {
 		r.want(t, "sync")
 		cancel()
 		if e := r.wantError(t, context.Canceled); errors.Is(e, client.ErrUnavailable) {
-			t.Errorf("the watch ended with %v, as if the service were to blame", e)
+			t.Errorf("the watch ended with %v, want no word of the service", e)
 		}
 	})
 	t.Run("at its deadline", func(t *testing.T) {
@@ -157,35 +162,35 @@ func TestAWatchEndsWithItsContext(t *testing.T) {
 		r := watch(t, kv.Watch(ctx, "", client.OnCut(func(err error) { t.Errorf("the watch was cut: %v", err) })))
 		r.want(t, "sync")
 		if e := r.wantError(t, context.DeadlineExceeded); errors.Is(e, client.ErrUnavailable) {
-			t.Errorf("the watch ended with %v, as if the service were to blame", e)
+			t.Errorf("the watch ended with %v, want no word of the service", e)
 		}
 	})
-	t.Run("before it began", func(t *testing.T) {
+	t.Run("before it starts", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		watch(t, kv.Watch(ctx, "")).wantError(t, context.Canceled)
 	})
-	t.Run("while nobody answers", func(t *testing.T) {
+	t.Run("while the service is unreachable", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		nobody := dial(t, closedPort(t))
-		e := watch(t, nobody.Watch(ctx, "", client.OnCut(func(error) { cancel() }))).wantError(t, context.Canceled)
+		unreachable := dial(t, closedPort(t))
+		e := watch(t, unreachable.Watch(ctx, "", client.OnCut(func(error) { cancel() }))).wantError(t, context.Canceled)
 		if !errors.Is(e, client.ErrUnavailable) {
-			t.Errorf("the watch ended with %v, which does not say that the service was unavailable", e)
+			t.Errorf("the watch ended with %v, want ErrUnavailable too", e)
 		}
 	})
 }
 
-// scripted is a service whose watches each follow the next part of a script, and keep its requests.
+// scripted is a service whose watches each play one part of a script, and record their requests.
 type scripted struct {
 	keyvaluev1connect.UnimplementedKeyValueServiceHandler
 	parts    chan part
 	requests chan *keyvaluev1.WatchRequest
 }
 
-// part is what one stream brings.
+// part is the contents of one stream.
 type part struct {
 	messages []*keyvaluev1.WatchResponse
-	end      error
+	end      error // nil: the stream stays open
 }
 
 func (s *scripted) Watch(
@@ -204,7 +209,7 @@ func (s *scripted) Watch(
 	return part.end
 }
 
-// script serves parts, one a stream.
+// script returns a client of a service that plays parts, one for each stream.
 func script(t *testing.T, parts ...part) (*client.Client, *scripted) {
 	s := &scripted{parts: make(chan part, len(parts)), requests: make(chan *keyvaluev1.WatchRequest, len(parts)+1)}
 	for _, p := range parts {
@@ -233,8 +238,9 @@ var (
 )
 
 func TestASnapshotThatIsCutStartsOver(t *testing.T) {
+	t.Parallel()
 	kv, s := script(t,
-		part{nil, errStopping}, // nothing was told, so there is nothing to take back
+		part{nil, errStopping}, // no event was reported, so no reset is needed
 		part{messages(put("a", ""), put("b", "")), errStopping},
 		part{nil, errStopping},
 		part{messages(put("a", ""), put("c", ""), synced("1"), put("d", "2")), errStopping},
@@ -244,19 +250,20 @@ func TestASnapshotThatIsCutStartsOver(t *testing.T) {
 	r.want(t, "put a=", "put b=", "reset", "put a=", "put c=", "sync", "put d=", "put e=")
 	for i, token := range []string{"", "", "", "", "2"} {
 		if req := <-s.requests; req.GetResumeToken() != token || req.GetSnapshot() != (token == "") {
-			t.Errorf("stream %d was asked for with %v, want token %q or else a snapshot", i, req, token)
+			t.Errorf("stream %d was requested with %v, want token %q, or a snapshot if that is empty", i, req, token)
 		}
 	}
 }
 
-func TestAWatchThatLostItsThread(t *testing.T) {
+func TestAWatchThatCannotResume(t *testing.T) {
+	t.Parallel()
 	t.Run("ends", func(t *testing.T) {
 		kv, _ := script(t, part{messages(synced("1")), errStopping}, part{nil, errTooOld})
 		r := watch(t, kv.Watch(bounded(t), "", client.FromSnapshot()))
 		r.want(t, "sync")
 		r.wantError(t, client.ErrResumeTooOld)
 	})
-	t.Run("starts over if asked to", func(t *testing.T) {
+	t.Run("starts over with StartOver", func(t *testing.T) {
 		kv, s := script(t,
 			part{messages(synced("1"), put("a", "2")), errTooOld},
 			part{nil, errStopping},
@@ -268,7 +275,7 @@ func TestAWatchThatLostItsThread(t *testing.T) {
 		r.want(t, "sync", "put a=", "reset", "put b=", "reset", "put c=", "sync", "put d=")
 		for i, want := range []bool{false, true, true, true, false} {
 			if req := <-s.requests; req.GetSnapshot() != want {
-				t.Errorf("stream %d was asked for with %v, want a snapshot: %v", i, req, want)
+				t.Errorf("stream %d was requested with %v, want snapshot: %v", i, req, want)
 			}
 		}
 	})
@@ -279,7 +286,8 @@ func TestAWatchThatLostItsThread(t *testing.T) {
 	})
 }
 
-func TestAWatchOpenedTwiceStartsTwice(t *testing.T) {
+func TestEachIterationOpensANewWatch(t *testing.T) {
+	t.Parallel()
 	kv, s := script(t, part{messages(synced("1")), nil}, part{messages(synced("2")), nil})
 	events := kv.Watch(bounded(t), "")
 	for range 2 {
@@ -290,7 +298,7 @@ func TestAWatchOpenedTwiceStartsTwice(t *testing.T) {
 			break
 		}
 		if req := <-s.requests; req.GetResumeToken() != "" {
-			t.Errorf("the watch began with token %q, want none", req.GetResumeToken())
+			t.Errorf("the watch started with token %q, want none", req.GetResumeToken())
 		}
 	}
 }

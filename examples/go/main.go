@@ -1,6 +1,6 @@
-// Command go shows the client library at work: it keeps a list that many may change at once, and follows it.
+// Command go shows the client library: it appends to a list that other programs may change at the same time, and prints it.
 //
-// It speaks to the store at KV_URL with the key in KV_API_KEY.
+// It calls the store at KV_URL, by default http://127.0.0.1:8888, with the API key in KV_API_KEY.
 package main
 
 import (
@@ -38,7 +38,7 @@ func run() error {
 	return show(ctx, kv, "lists/")
 }
 
-// add appends a line to the entry of key, and loses nobody else's.
+// add appends a line to the entry of key without overwriting concurrent changes.
 func add(ctx context.Context, kv *client.Client, key, item string) error {
 	for {
 		entry, err := kv.Get(ctx, key)
@@ -50,19 +50,19 @@ func add(ctx context.Context, kv *client.Client, key, item string) error {
 		}
 		_, _, err = kv.Set(ctx, key, append(entry.Value, item+"\n"...), condition, client.TTL(24*time.Hour))
 		if errors.Is(err, client.ErrETagMismatch) || errors.Is(err, client.ErrExists) {
-			continue // somebody was faster: read what they wrote
+			continue // changed meanwhile: read it again
 		}
 		return err
 	}
 }
 
-// show prints what there is under a prefix.
+// show prints the entries below a prefix.
 func show(ctx context.Context, kv *client.Client, prefix string) error {
 	for entry, err := range kv.List(ctx, prefix) {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s, good for %v:\n%s", entry.Key, time.Until(entry.ExpireTime).Round(time.Hour), entry.Value)
+		fmt.Printf("%s, expires in %v:\n%s", entry.Key, time.Until(entry.ExpireTime).Round(time.Hour), entry.Value)
 	}
 	return nil
 }
