@@ -64,6 +64,7 @@ var calls = map[string]func(ctx context.Context, kv client, key string) error{
 }
 
 func TestEveryMethodIsCalled(t *testing.T) {
+	t.Parallel()
 	methods := keyvaluev1.File_keyvalue_v1_service_proto.Services().Get(0).Methods()
 	for i := range methods.Len() {
 		if name := string(methods.Get(i).Name()); calls[name] == nil {
@@ -82,6 +83,7 @@ var wrongKeys = map[string][]string{
 }
 
 func TestNoMethodIsOpenWithoutAKey(t *testing.T) {
+	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
 	for _, wire := range wiretest.Wires() {
 		for who, header := range wrongKeys {
@@ -101,6 +103,7 @@ func TestNoMethodIsOpenWithoutAKey(t *testing.T) {
 }
 
 func TestNoRouteIsOpenWithoutAKey(t *testing.T) {
+	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
 	routes := append(rest.Routes(), rest.Route{Method: http.MethodGet, Path: "/v1/nowhere"},
 		rest.Route{Method: http.MethodPost, Path: "/v1"}, rest.Route{Method: http.MethodOptions, Path: "/v1/values"})
@@ -135,6 +138,7 @@ func TestNoRouteIsOpenWithoutAKey(t *testing.T) {
 }
 
 func TestHealthIsOpenToAll(t *testing.T) {
+	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
 	wantHealthy(t, url)
 }
@@ -158,6 +162,7 @@ func wantHealthy(t *testing.T, url string) {
 }
 
 func TestOtherOriginsMayCallIfAllowed(t *testing.T) {
+	t.Parallel()
 	const page = "https://page.example"
 	allowed := start(t, arrangements[0].transport(t, newEngine(t)), func(c *gateway.Config) { c.Origins = []string{page} })
 	for path, method := range map[string]string{
@@ -188,6 +193,7 @@ func TestOtherOriginsMayCallIfAllowed(t *testing.T) {
 
 // A caller must not be able to say who it is other than by its key.
 func TestWhatTheCallerSaysOfItselfGoesNoFurther(t *testing.T) {
+	t.Parallel()
 	seen := make(chan http.Header, 10)
 	spy := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen <- r.Header.Clone()

@@ -91,6 +91,7 @@ func ways() []way {
 // TestEveryWayInRefusesTheSame walks every way in through every refusal: the answer, its log line and its counters must
 // not depend on the way.
 func TestEveryWayInRefusesTheSame(t *testing.T) {
+	t.Parallel()
 	for _, way := range ways() {
 		for _, refusal := range refusals {
 			t.Run(way.name+"/"+refusal.name, func(t *testing.T) {
@@ -222,6 +223,7 @@ func (b *logBuffer) count(pattern string) int {
 
 // Every route calls the service, so its requests must count as calls of the same size as the procedure does.
 func TestEveryRouteIsRefusedAtAFullServer(t *testing.T) {
+	t.Parallel()
 	g := startMonitored(t)
 	g.fill(t)
 	for _, route := range rest.Routes() {
@@ -239,6 +241,7 @@ func TestEveryRouteIsRefusedAtAFullServer(t *testing.T) {
 
 // A refusal costs no more than its headers: a body can be as long as the longest value allows.
 func TestARefusalReadsNoBody(t *testing.T) {
+	t.Parallel()
 	limiter := admission.New(admission.Config{Calls: 1})
 	if err := limiter.Acquire(); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTheConsoleIsOpenToAllAndHidesNothing(t *testing.T) {
+	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
 	for _, path := range console.Paths() {
 		if got := askAs(t, http.MethodGet, url+path, ""); got.status != http.StatusOK || got.header.Get("Content-Security-Policy") == "" {

@@ -51,6 +51,7 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				engine := noting{memory.New(memory.Options{}), make(chan time.Time, 10)}
 				defer engine.Close()
@@ -104,6 +105,7 @@ func (l lasting) send(ctx context.Context, client *http.Client) (*http.Response,
 }
 
 func TestACallIsGivenUpAtItsDeadline(t *testing.T) {
+	t.Parallel()
 	inFakeTime(t, func(t *testing.T, client *http.Client, stopped <-chan time.Time) {
 		for _, l := range lastings {
 			begin := time.Now()
@@ -122,6 +124,7 @@ func TestACallIsGivenUpAtItsDeadline(t *testing.T) {
 }
 
 func TestWorkEndsWhenItsCallerLeaves(t *testing.T) {
+	t.Parallel()
 	inFakeTime(t, func(t *testing.T, client *http.Client, stopped <-chan time.Time) {
 		for _, l := range lastings {
 			begin := time.Now()

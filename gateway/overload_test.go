@@ -66,6 +66,7 @@ func limitedService(engine store.Engine, limiter *admission.Limiter) *connect.Se
 func whenFull(t *testing.T, test func(t *testing.T, url string)) {
 	for where, serve := range bounded {
 		t.Run(where, func(t *testing.T) {
+			t.Parallel()
 			engine := busy{newEngine(t), make(chan struct{}, 1)}
 			url := serve(t, engine, admission.New(admission.Config{Calls: 1, Large: 1}))
 			kv := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey)
@@ -97,6 +98,7 @@ func await(t *testing.T, what string, holds func() bool) {
 }
 
 func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
+	t.Parallel()
 	whenFull(t, func(t *testing.T, url string) {
 		got := ask(t, http.MethodGet, url+"/v1/values/a", "")
 		if got.status != http.StatusServiceUnavailable || got.field("reason") != string(contract.Overloaded) ||
@@ -136,10 +138,12 @@ func retryDelay(err error) time.Duration {
 }
 
 func TestHealthIsNeverRefused(t *testing.T) {
+	t.Parallel()
 	whenFull(t, wantHealthy)
 }
 
 func TestTooManyWatchesAreRefused(t *testing.T) {
+	t.Parallel()
 	server := limitedService(newEngine(t), admission.New(admission.Config{Watches: 1}))
 	url := start(t, rpc.InProcess(server))
 	stream, err := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey).Watch(t.Context(), &keyvaluev1.WatchRequest{
@@ -178,8 +182,10 @@ var limited = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 }
 
 func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
+	t.Parallel()
 	for where, transport := range limited {
 		t.Run(where, func(t *testing.T) {
+			t.Parallel()
 			engine, limiter := newEngine(t), admission.New(admission.Config{Large: 1})
 			for i := range 12 { // more than the buffers of a connection take
 				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), contract.DefaultValueBytes)}

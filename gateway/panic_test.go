@@ -29,6 +29,7 @@ func (p panicking) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyval
 }
 
 func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
+	t.Parallel()
 	var log strings.Builder // of calls that are made one after the other
 	client := hop.NewClient(rpc.InProcess(service(newEngine(t), nil)), hop.Config{Log: silent})
 	g := gateway.New(panicking{client}, gateway.Config{

@@ -150,9 +150,11 @@ func watchFrom(token string) func(context.Context, client) error {
 }
 
 func TestEachReasonIsTheSameOnEveryWire(t *testing.T) {
+	t.Parallel()
 	for _, arrangement := range arrangements {
 		for _, row := range rows() {
 			t.Run(arrangement.name+"/"+string(row.reason), func(t *testing.T) {
+				t.Parallel()
 				engine := newEngine(t)
 				if _, err := engine.Do(t.Context(), store.Operation{Kind: store.Set, Key: "there", Value: []byte("1")}); err != nil {
 					t.Fatal(err)
@@ -187,6 +189,7 @@ func TestEachReasonIsTheSameOnEveryWire(t *testing.T) {
 }
 
 func TestAServiceThatIsGoneIsUnavailable(t *testing.T) {
+	t.Parallel()
 	gone, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -210,6 +213,7 @@ func TestAServiceThatIsGoneIsUnavailable(t *testing.T) {
 }
 
 func TestAServiceThatBreaksOffIsUnavailable(t *testing.T) {
+	t.Parallel()
 	url := start(t, dial(t, wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/proto")
 		w.Header().Set("Content-Length", strconv.Itoa(100))
@@ -221,6 +225,7 @@ func TestAServiceThatBreaksOffIsUnavailable(t *testing.T) {
 }
 
 func TestAServiceThatRefusesTheGatewayIsUnavailable(t *testing.T) {
+	t.Parallel()
 	server := serveService(t, newEngine(t))
 	wantUnavailable(t, start(t, dial(t, server, "wrong")))
 	wantUnavailable(t, start(t, dial(t, server, "")))
@@ -246,8 +251,10 @@ func wantUnavailable(t *testing.T, url string) {
 }
 
 func TestAServiceThatHangsIsGivenUpAtTheCallersDeadline(t *testing.T) {
+	t.Parallel()
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
+			t.Parallel()
 			url := start(t, arrangement.transport(t, hanging{newEngine(t)}))
 			for _, wire := range wiretest.Wires() {
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

@@ -29,6 +29,7 @@ import (
 )
 
 func TestEveryWireAnswersWithTheRequestID(t *testing.T) {
+	t.Parallel()
 	url := start(t, rpc.InProcess(service(newEngine(t), nil)))
 	for _, key := range []string{apiKey, "wrong"} {
 		for _, sent := range []string{"from-the-caller", ""} {
@@ -106,6 +107,7 @@ func newLog(level slog.Level) (*slog.Logger, *book) {
 // What fails in the service can be found in both logs by the id that the caller was given, also when it travelled
 // together with others.
 func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
+	t.Parallel()
 	const callers = 40
 	var started sync.WaitGroup
 	started.Add(callers)

@@ -62,8 +62,10 @@ func damaged(token string) (all []string) {
 
 // To the engine such a token may be that of another event, from where the watch would miss or repeat changes.
 func TestADamagedResumeTokenOpensNothing(t *testing.T) {
+	t.Parallel()
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
+			t.Parallel()
 			elsewhere := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
 			doors := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
 			for _, token := range damaged(newest(t, doors.rpc["gRPC"])) {

@@ -73,6 +73,7 @@ func (s countingStream) Send(message any) error {
 func overRing(t *testing.T, test func(t *testing.T, k *keyring, url string, sent *atomic.Int64)) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
+			t.Parallel()
 			k, sent := ring(t), &atomic.Int64{}
 			test(t, k, k.start(counting{arrangement.transport(t, newEngine(t)), sent}), sent)
 		})
@@ -80,6 +81,7 @@ func overRing(t *testing.T, test func(t *testing.T, k *keyring, url string, sent
 }
 
 func TestEveryMethodAsksForItsRights(t *testing.T) {
+	t.Parallel()
 	overRing(t, func(t *testing.T, k *keyring, url string, sent *atomic.Int64) {
 		for _, wire := range wiretest.Wires() {
 			for name, call := range calls {
@@ -140,6 +142,7 @@ var routeNeeds = map[string]routeNeed{
 func fill(format, key string) string { return strings.ReplaceAll(format, "%s", key) }
 
 func TestEveryRouteAsksForItsRights(t *testing.T) {
+	t.Parallel()
 	overRing(t, func(t *testing.T, k *keyring, url string, sent *atomic.Int64) {
 		for _, route := range rest.Routes() {
 			if route.Public() {
@@ -175,6 +178,7 @@ func TestEveryRouteAsksForItsRights(t *testing.T) {
 
 // What a caller may not read is not told by the way in which a condition fails either.
 func TestConditionsTellNothing(t *testing.T) {
+	t.Parallel()
 	overRing(t, func(t *testing.T, k *keyring, url string, sent *atomic.Int64) {
 		tag := ask(t, http.MethodPut, url+"/v1/values/secret", "x", "Content-Type", "text/plain").header.Get("ETag")
 		before := sent.Load()
@@ -209,6 +213,7 @@ func TestConditionsTellNothing(t *testing.T) {
 }
 
 func TestABatchIsRefusedAsAWhole(t *testing.T) {
+	t.Parallel()
 	overRing(t, func(t *testing.T, k *keyring, url string, sent *atomic.Int64) {
 		for _, atomically := range []bool{false, true} {
 			body := fmt.Sprintf(`{"atomic":%v,"operations":[{"set":{"key":"in/a","value":"1"}},{"set":{"key":"out","value":"1"}}]}`, atomically)
@@ -236,6 +241,7 @@ func TestABatchIsRefusedAsAWhole(t *testing.T) {
 
 // A list that crosses a hole in what is allowed is refused: it would have to leave something out.
 func TestAListDoesNotCrossAHole(t *testing.T) {
+	t.Parallel()
 	k := newKeyring(t)
 	k.add("most", "", read, func(r *auth.Record) {
 		r.Grants = append(r.Grants, auth.Grant{Prefix: "secret/"}, auth.Grant{Prefix: "secret/but/", Ops: read})
@@ -249,6 +255,7 @@ func TestAListDoesNotCrossAHole(t *testing.T) {
 }
 
 func TestOneKeyOverItsRateHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	k := newKeyring(t)
 	k.add("slow", "", read|write, func(r *auth.Record) { r.RequestsPerSecond = 0.01 })
 	k.add("other", "", read|write)

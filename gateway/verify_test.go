@@ -31,17 +31,20 @@ func newRemote(t *testing.T, url string) *wireengine.Remote {
 func overEverything(t *testing.T, test func(t *testing.T, r *wireengine.Remote)) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
+			t.Parallel()
 			test(t, newRemote(t, start(t, arrangement.transport(t, newEngine(t)))))
 		})
 	}
 }
 
 func TestCallsOverAllWiresTogetherAreLinearizable(t *testing.T) {
+	t.Parallel()
 	for name, w := range map[string]storetest.Workload{
 		"single keys":    {Clients: 8, Calls: 30},
 		"atomic batches": {Clients: 4, Calls: 20, Batches: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			overEverything(t, func(t *testing.T, r *wireengine.Remote) {
 				for range 3 {
 					w.Seed = rand.Uint64() >> 32
@@ -60,8 +63,10 @@ func TestCallsOverAllWiresTogetherAreLinearizable(t *testing.T) {
 }
 
 func TestWatchesOverAllWiresMissNothing(t *testing.T) {
+	t.Parallel()
 	for _, snapshot := range []bool{false, true} {
 		t.Run(fmt.Sprint("snapshot ", snapshot), func(t *testing.T) {
+			t.Parallel()
 			overEverything(t, func(t *testing.T, r *wireengine.Remote) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
@@ -98,6 +103,7 @@ func TestWatchesOverAllWiresMissNothing(t *testing.T) {
 
 // TestSoak is the long form of both; see [storetest.Soak].
 func TestSoak(t *testing.T) {
+	t.Parallel()
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
 			storetest.Soak(t, func(t *testing.T) store.Engine {

@@ -1,0 +1,14 @@
+package gateway_test
+
+import (
+	"flag"
+	"os"
+	"testing"
+)
+
+// TestMain runs more tests at a time than there are processors, because most of them wait: for retries, for the delay of a
+// wrong key, for the next look at a file of keys.
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "16") // go test -parallel takes precedence
+	os.Exit(m.Run())
+}
