@@ -3,6 +3,8 @@ package cli
 import (
 	"strings"
 	"testing"
+
+	"key-value/internal/contract"
 )
 
 func TestABatchAnswersEachLine(t *testing.T) {
@@ -74,4 +76,13 @@ func TestABatchWithoutAStore(t *testing.T) {
 	env = serving(t)
 	env["KV_API_KEY"] = "wrong"
 	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{4, "", `kv: lines 1 to 1 did not run: .*\n`})
+}
+
+func TestABatchReadsEveryOperationOfTheContract(t *testing.T) {
+	t.Parallel()
+	for _, m := range contract.Methods() {
+		if m.Batchable() && (forms[m].read == nil || forms[m].write == nil) {
+			t.Errorf("kv batch has no form of %s", m.Name)
+		}
+	}
 }

@@ -57,14 +57,14 @@ const (
 type Size uint8
 
 const (
-	// Exempt calls report the state of the service and are never rejected because of load.
-	Exempt Size = iota
 	// OneEntry calls read or write one entry.
-	OneEntry
+	OneEntry Size = iota + 1
 	// ManyEntries calls can read or write many entries, so only a few run at a time.
 	ManyEntries
 	// OpenEnded calls are streams that last until the caller closes them. They are limited in number.
 	OpenEnded
+	// Exempt calls report the state of the service and are never rejected because of load.
+	Exempt
 )
 
 // Keys are the keys that a call accesses.
@@ -84,11 +84,11 @@ func (m *Method) ReadOnly() bool {
 	return m != nil && m.Idempotency == connect.IdempotencyNoSideEffects
 }
 
-// Wrap returns request as an operation of a batch. If request belongs to another method, the operation is empty and the
+// Wrap returns request as an operation of a batch. The method must be batchable. If request belongs to another method, the operation is empty and the
 // service rejects it.
 func (m *Method) Wrap(request any) *keyvaluev1.Operation { return m.wrap(request) }
 
-// Deliver moves the fields of the response in result to response. It reports whether result holds a response of m. The
+// Deliver moves the fields of the response in result to response. The method must be batchable. It reports whether result holds a response of m. The
 // message in result must not be used afterwards.
 func (m *Method) Deliver(result *keyvaluev1.OperationResult, response any) bool {
 	return m.deliver(result, response)
