@@ -8,6 +8,7 @@ import (
 )
 
 func TestABatchAnswersEachLine(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	check(t, env, strings.Join([]string{
 		`{"set":{"key":"a","value":"1","ttl":"60s"}}`,
@@ -40,6 +41,7 @@ func TestABatchAnswersEachLine(t *testing.T) {
 }
 
 func TestABrokenLineEndsABatchBehindWhatWasDone(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	for line, why := range map[string]string{
 		`{"get":`:             `invalid operation: .*; want an object such as .*`,
@@ -59,6 +61,7 @@ func TestABrokenLineEndsABatchBehindWhatWasDone(t *testing.T) {
 }
 
 func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	check(t, env, `{"set":{"key":"a","value":"1"}}`+"\n\n"+`{"delete":{"key":"b","precondition":{"exists":true}}}`, "batch --atomic",
 		wants{6, "", `kv: nothing was changed; line 3 failed: .*\n`})
@@ -71,6 +74,7 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 }
 
 func TestABatchWithoutAStore(t *testing.T) {
+	t.Parallel()
 	env := map[string]string{"KV_URL": "http://127.0.0.1:1"}
 	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{5, "", `kv: outcome of lines 1 to 1 unknown: .*\n`})
 	env = serving(t)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestABenchLeavesTheStoreAsItWas(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	check(t, env, "", "set mine x", wants{})
 	check(t, env, "", "bench --duration 50ms --clients 3 --keys 1500 --read-ratio 0.5", wants{
@@ -22,6 +23,7 @@ func TestABenchLeavesTheStoreAsItWas(t *testing.T) {
 }
 
 func TestABenchThatMakesNoSense(t *testing.T) {
+	t.Parallel()
 	for _, flags := range []string{"--clients 0", "--duration 0s", "--read-ratio 1.1", "--read-ratio NaN", "--keys 0", "--value-bytes -1", "--value-bytes 1048577"} {
 		check(t, nil, "", "bench "+flags, wants{2, "", `kv: invalid --.*: want .*\n`})
 	}
@@ -30,6 +32,7 @@ func TestABenchThatMakesNoSense(t *testing.T) {
 
 // A quantile differs from the true one by less than 1/64.
 func TestQuantiles(t *testing.T) {
+	t.Parallel()
 	l := newLatencies()
 	if got := l.stats(); got != (latencyStats{}) {
 		t.Errorf("the latencies of no calls = %+v", got)
@@ -54,6 +57,7 @@ func TestQuantiles(t *testing.T) {
 
 // A call that takes longer than a histogram holds is counted all the same.
 func TestALatencyBeyondTheLongestIsCounted(t *testing.T) {
+	t.Parallel()
 	l := newLatencies()
 	l.add(2 * longestLatency)
 	if got := l.stats(); got.Count != 1 || got.Max < float64(longestLatency.Milliseconds()) {

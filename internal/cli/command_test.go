@@ -32,6 +32,7 @@ func matches(pattern, text string) bool {
 }
 
 func TestClientCommandsOneAfterTheOther(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	for _, step := range []struct {
 		line, stdin string
@@ -100,6 +101,7 @@ func TestClientCommandsOneAfterTheOther(t *testing.T) {
 
 // An etag guards a write against the next one, in quotes as HTTP has it or without.
 func TestAnETagMatchesOnce(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	for _, quote := range []string{"", `"`} {
 		set := kv(t, env, "", "set", "a", "1", "-o", "json").out
@@ -113,6 +115,7 @@ func TestAnETagMatchesOnce(t *testing.T) {
 }
 
 func TestAListingHasMoreThanAPage(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	var in strings.Builder
 	for i := range 2500 {
@@ -132,6 +135,7 @@ func TestAListingHasMoreThanAPage(t *testing.T) {
 func benchKey(i int) string { return (&bencher{prefix: "many/"}).key(i) }
 
 func TestWhatIsWrongWithAKeyIsSaid(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "get a", wants{4, "", `kv: .*; set KV_API_KEY to an API key\n`})
 	check(t, map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "x"}, "", "get a", wants{4, "", `kv: .*; the server does not accept the key in KV_API_KEY\n`})
@@ -140,6 +144,7 @@ func TestWhatIsWrongWithAKeyIsSaid(t *testing.T) {
 
 // A line break within a value and a control character stay in quotes.
 func TestPreviewsAreOneLine(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]string{
 		"":                               `""`,
 		"a\nb":                           `"a\nb"`,
@@ -155,6 +160,7 @@ func TestPreviewsAreOneLine(t *testing.T) {
 }
 
 func TestNumbersAreReadable(t *testing.T) {
+	t.Parallel()
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1000: "-1,000", -100: "-100", 1234567: "1,234,567"} {
 		if got := readable(n); got != want {
 			t.Errorf("readable(%d) = %s, want %s", n, got, want)

@@ -72,6 +72,7 @@ func (e exposition) check(t *testing.T, expr string) {
 }
 
 func TestTheDashboardShowsWhatThereIs(t *testing.T) {
+	t.Parallel()
 	var dashboard struct {
 		Panels []struct {
 			Title   string
@@ -98,6 +99,7 @@ func TestTheDashboardShowsWhatThereIs(t *testing.T) {
 }
 
 func TestAlertsAreAboutWhatThereIs(t *testing.T) {
+	t.Parallel()
 	rules, guide := read(t, "../../deploy/prometheus/alerts.yaml"), read(t, "../../docs/guides/operations.md")
 	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)\n +expr: (.+)$`).FindAllStringSubmatch(rules, -1)
 	if n := strings.Count(rules, "- alert:"); n == 0 || len(alerts) != n {
@@ -114,6 +116,7 @@ func TestAlertsAreAboutWhatThereIs(t *testing.T) {
 
 // The guide has every metric that is ours, and no other.
 func TestTheGuideHasEveryMetric(t *testing.T) {
+	t.Parallel()
 	var want []string
 	gateway, service := startObservedPair(t)
 	use(t, gateway.url)

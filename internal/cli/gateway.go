@@ -74,11 +74,11 @@ func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 	}
 	defer stop()
 	limiter := admission.New(admission.Config{Calls: s.calls, Large: largePerProcessor * runtime.GOMAXPROCS(0)})
-	client, wait, err := s.dial(h, limiter)
+	client, closeClient, err := s.dial(h, limiter)
 	if err != nil {
 		return err
 	}
-	defer wait()
+	defer closeClient()
 	served := gateway.New(client, g.config(s, keys, limiter))
 	return s.run(cmd.Context(), served, served.RPC, nil)
 }

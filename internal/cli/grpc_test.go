@@ -12,6 +12,7 @@ import (
 
 // net/http says in each answer when it was given, and grpc-go does not.
 func TestGRPCIsServedByGRPCUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		args []string
 		want bool
@@ -24,6 +25,7 @@ func TestGRPCIsServedByGRPCUnlessToldOtherwise(t *testing.T) {
 		"the gateway, not": {[]string{"gateway", "--fast-grpc=false"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var header metadata.MD
 			conn := wiretest.GRPC(t, startKV(t, key, test.args...).url)
 			err := conn.Invoke(t.Context(), healthv1.Health_Check_FullMethodName,

@@ -11,6 +11,7 @@ import (
 )
 
 func TestEveryCommandHasExamplesOfItself(t *testing.T) {
+	t.Parallel()
 	for _, cmd := range newRoot("test", streams{}, func(string) string { return "" }).Commands() {
 		if !strings.Contains(cmd.Example, "kv "+cmd.Name()) {
 			t.Errorf("the examples of kv %s do not show it: %q", cmd.Name(), cmd.Example)
@@ -20,6 +21,7 @@ func TestEveryCommandHasExamplesOfItself(t *testing.T) {
 
 // Examples name flags that exist.
 func TestExamplesParse(t *testing.T) {
+	t.Parallel()
 	root := newRoot("test", streams{}, func(string) string { return "" })
 	for _, cmd := range withBelow(root.Commands()) {
 		for line := range strings.SplitSeq(strings.ReplaceAll(cmd.Example, "\\\n", ""), "\n") {
@@ -49,6 +51,7 @@ func withBelow(cmds []*cobra.Command) (all []*cobra.Command) {
 }
 
 func TestEveryCommandHasAManualPage(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if got := kv(t, nil, "", "man", dir); got != (result{}) {
 		t.Fatalf("kv man = %+v", got)
@@ -86,6 +89,7 @@ func describes(t *testing.T, cmd *cobra.Command, page string) {
 }
 
 func TestLiveKeysAreCompleted(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	for _, name := range []string{"user/1", "user/2", "other"} {
 		kv(t, env, "", "set", name, "x")
@@ -118,6 +122,7 @@ func TestLiveKeysAreCompleted(t *testing.T) {
 }
 
 func TestShellsGetTheirCompletion(t *testing.T) {
+	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if got := kv(t, nil, "", "completion", shell); got.code != 0 || !strings.Contains(got.out, "__complete") {
 			t.Errorf("kv completion %s = code %d, %d bytes", shell, got.code, len(got.out))

@@ -25,10 +25,10 @@ func (h *hopFlags) flags(cmd *cobra.Command) {
 	h.trust.flags(cmd, "service-", "service-")
 }
 
-// dial returns a client of the kvservice. Wait waits for goroutines that outlast its calls.
+// dial returns a client of the kvservice. Stop closes its connections and waits for its goroutines.
 func (s *daemon) dial(
 	h *hopFlags, limiter *admission.Limiter,
-) (client keyvaluev1connect.KeyValueServiceClient, wait func(), err error) {
+) (client keyvaluev1connect.KeyValueServiceClient, stop func(), err error) {
 	if h.trust.isSet() && !strings.HasPrefix(h.service, "https://") {
 		return nil, nil, usageError{errors.New("--service-ca, --service-cert and --service-key require a --service at https://…")}
 	}
@@ -64,5 +64,5 @@ func (s *daemon) dial(
 	if s.tracing != nil {
 		cfg.Trace = s.tracing.Hop
 	}
-	return hop.NewClient(service, cfg), explainer.Wait, nil
+	return hop.NewClient(service, cfg), func() { service.CloseIdleConnections(); explainer.Wait() }, nil
 }

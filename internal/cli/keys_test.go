@@ -34,6 +34,7 @@ func become(t *testing.T, url, key string, code int, args ...string) {
 }
 
 func TestKeysComeAndGoWhileTheServerRuns(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	admin := made(t, "create", "--file", file, "--id", "admin")
 	server := startKV(t, map[string]string{"KV_API_KEYS_FILE": file}, "serve")
@@ -82,6 +83,7 @@ func TestKeysComeAndGoWhileTheServerRuns(t *testing.T) {
 }
 
 func TestKeysAreListed(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	made(t, "create", "--file", file, "--id", "admin")
 	made(t, "create", "--file", file, "--id", "ci", "--prefix", "ci/", "--ops", "write", "--rps", "5")
@@ -103,6 +105,7 @@ ci     revoked  never       5         write 'ci/*'
 }
 
 func TestKeysThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	made(t, "create", "--file", file, "--id", "there")
 	before, err := os.ReadFile(file)
@@ -137,6 +140,7 @@ func TestKeysThatMakeNoSenseAreRefused(t *testing.T) {
 }
 
 func TestAGatewayWithABadKeysFileDoesNotStart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
@@ -167,6 +171,7 @@ func TestAGatewayWithABadKeysFileDoesNotStart(t *testing.T) {
 
 // Edits of the same file at the same time wait for each other.
 func TestNoEditOfTheFileIsLost(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	var all sync.WaitGroup
 	for _, id := range strings.Fields("a b c d e f g h") {

@@ -106,8 +106,10 @@ var arrangements = map[string]func(t *testing.T) *process{
 }
 
 func TestAValueCanBeSetReadAndDeleted(t *testing.T) {
+	t.Parallel()
 	for name, start := range arrangements {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			env := map[string]string{"KV_URL": start(t).url, "KV_API_KEY": "secret"}
 			for _, step := range []struct {
 				args []string
@@ -133,6 +135,7 @@ func TestAValueCanBeSetReadAndDeleted(t *testing.T) {
 }
 
 func TestExitCodesTellFailuresApart(t *testing.T) {
+	t.Parallel()
 	server := startKV(t, key, "serve")
 	for name, test := range map[string]struct {
 		env  map[string]string
@@ -166,6 +169,7 @@ func TestExitCodesTellFailuresApart(t *testing.T) {
 		"no port":                   {key, []string{"serve", "--listen", "127.0.0.1"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			env := map[string]string{"KV_URL": server.url}
 			for k, v := range test.env {
 				env[k] = v
@@ -178,12 +182,14 @@ func TestExitCodesTellFailuresApart(t *testing.T) {
 }
 
 func TestUnsafeServersDoNotStart(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"a gateway that nobody can use":               {"gateway"},
 		"a kvservice that everybody can use":          {"kvservice", "--listen", "0.0.0.0:0"},
 		"a kvservice on all addresses by another way": {"kvservice", "--listen", ":0"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			got := kv(t, nil, "", args...)
 			if got.code != 2 || !strings.Contains(got.err, "KV_") {
 				t.Errorf("kv %v = %+v, want it to refuse and to name the variable to set", args, got)
@@ -193,6 +199,7 @@ func TestUnsafeServersDoNotStart(t *testing.T) {
 }
 
 func TestAKeyIsMadeIfNoneIsSet(t *testing.T) {
+	t.Parallel()
 	p := startKV(t, nil, "serve")
 	ctx := t.Context()
 	made := p.out.find(ctx, `(kv_default_[0-9A-Za-z]{32}_[0-9A-Za-z]{6})`)
@@ -209,8 +216,10 @@ func TestAKeyIsMadeIfNoneIsSet(t *testing.T) {
 }
 
 func TestACleanStopExitsWithZero(t *testing.T) {
+	t.Parallel()
 	for name, start := range arrangements {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := start(t)
 			res, err := http.Get(p.url + "/health")
 			if err != nil {
@@ -229,6 +238,7 @@ func TestACleanStopExitsWithZero(t *testing.T) {
 // Every variable that a help text names is read, and sets its flag. Each setting has one; what a single call of the
 // store is to do has none.
 func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
+	t.Parallel()
 	settings := []string{"url", "timeout", "ca", "client-cert", "client-key"}
 	for _, cmd := range newRoot("test", streams{}, func(string) string { return "" }).Commands() {
 		name := cmd.Name()
@@ -261,6 +271,7 @@ func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
 
 // A flag on the command line wins over its variable.
 func TestAFlagWinsOverItsVariable(t *testing.T) {
+	t.Parallel()
 	server := startKV(t, key, "serve")
 	env := map[string]string{"KV_URL": "http://127.0.0.1:1", "KV_API_KEY": "secret"}
 	if got := kv(t, env, "", "set", "a", "1", "--url", server.url); got.code != 0 {
@@ -269,9 +280,11 @@ func TestAFlagWinsOverItsVariable(t *testing.T) {
 }
 
 func TestAFullStoreRefusesOrEvicts(t *testing.T) {
+	t.Parallel()
 	value := strings.Repeat("x", 1<<20)
 	for onFull, want := range map[string]int{"reject": 1, "evict": 0} {
 		t.Run(onFull, func(t *testing.T) {
+			t.Parallel()
 			server := startKV(t, key, "serve", "--max-memory", "4MiB", "--on-full", onFull)
 			env := map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}
 			worst := 0
@@ -286,6 +299,7 @@ func TestAFullStoreRefusesOrEvicts(t *testing.T) {
 }
 
 func TestByteSizes(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]byteSize{
 		"0": 0, "1": 1, "1024": 1 << 10, "3KiB": 3 << 10, "512MiB": 512 << 20, "2GiB": 2 << 30, "1TiB": 1 << 40,
 	} {

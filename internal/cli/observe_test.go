@@ -133,6 +133,7 @@ var inTheStore = []string{
 }
 
 func TestMetricsOfOneProcess(t *testing.T) {
+	t.Parallel()
 	server := startObserved(t, key, "serve")
 	use(t, server.url)
 	_, scraped := fetch(t, server.admin+"/metrics")
@@ -144,6 +145,7 @@ func TestMetricsOfOneProcess(t *testing.T) {
 }
 
 func TestMetricsOfTwoProcesses(t *testing.T) {
+	t.Parallel()
 	gateway, service := startObservedPair(t)
 	use(t, gateway.url)
 	_, scraped := fetch(t, gateway.admin+"/metrics")
@@ -163,6 +165,7 @@ func TestMetricsOfTwoProcesses(t *testing.T) {
 }
 
 func TestMetricsAndProfilesAreNeverPublic(t *testing.T) {
+	t.Parallel()
 	server := startObserved(t, key, "serve")
 	_, service := startObservedPair(t)
 	for _, url := range []string{server.url, service.url} {
@@ -176,6 +179,7 @@ func TestMetricsAndProfilesAreNeverPublic(t *testing.T) {
 
 // Operators want to see what keeps a server from stopping.
 func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
+	t.Parallel()
 	server := startObserved(t, key, "serve")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(server.url, "http://"))
 	if err != nil {
@@ -209,6 +213,7 @@ func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
 
 // A call can be followed by its id through the logs of both services.
 func TestBothServicesLogTheRequestID(t *testing.T) {
+	t.Parallel()
 	service := startKV(t, map[string]string{"KV_SERVICE_TOKEN": "token", "KV_LOG_LEVEL": "debug"}, "kvservice")
 	gateway := startKV(t, map[string]string{
 		"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url, "KV_LOG_LEVEL": "debug", "KV_LOG_FORMAT": "text",

@@ -18,6 +18,7 @@ func cutImport(t *testing.T, env map[string]string) (name string, whole []string
 }
 
 func TestAnImportGoesOnWhereItWasCut(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	name, _ := cutImport(t, env)
 	check(t, env, "", "import --resume "+name, wants{err: `kv: 2 entries written\n`})
@@ -27,6 +28,7 @@ func TestAnImportGoesOnWhereItWasCut(t *testing.T) {
 }
 
 func TestAnImportDoesNotGoOnWithWhatIsNotTheSame(t *testing.T) {
+	t.Parallel()
 	t.Run("another file", func(t *testing.T) {
 		env := serving(t)
 		name, whole := cutImport(t, env)
@@ -58,6 +60,7 @@ func TestAnImportDoesNotGoOnWithWhatIsNotTheSame(t *testing.T) {
 }
 
 func TestLinesArePassedOver(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	in := line("a", "1") + "\nbroken\n" + line("c", "3") + "\n"
 	check(t, env, in, "import --skip 2", wants{err: `kv: 1 entries written\n`})
@@ -70,6 +73,7 @@ func TestLinesArePassedOver(t *testing.T) {
 }
 
 func TestAFullStoreEndsAnImport(t *testing.T) {
+	t.Parallel()
 	env := serving(t, "--max-memory", "4MiB")
 	var lines []string
 	for i := range 8 {
@@ -79,6 +83,7 @@ func TestAFullStoreEndsAnImport(t *testing.T) {
 }
 
 func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	var in []string
 	for _, name := range []string{"a", "b/1", "b/2", "b/3", "c"} {
@@ -116,6 +121,7 @@ func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
 
 // An export that cannot begin leaves no file that would be in the way of the next one.
 func TestAnExportThatCannotBeginLeavesNothing(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	file := filepath.Join(t.TempDir(), "new")
 	wrong := map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "wrong"}

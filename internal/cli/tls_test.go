@@ -43,6 +43,7 @@ func readyz(t *testing.T, authority *tlstest.Authority, url string) int {
 }
 
 func TestTheCommandsSpeakTLSAllTheWay(t *testing.T) {
+	t.Parallel()
 	service, env, servers := secured(t)
 	url, ca := secure(startKV(t, env, "gateway").url), servers.File(t)
 	client := map[string]string{"KV_URL": url, "KV_API_KEY": "secret", "KV_CA": ca}
@@ -85,6 +86,7 @@ func TestTheCommandsSpeakTLSAllTheWay(t *testing.T) {
 }
 
 func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
+	t.Parallel()
 	service, good, servers := secured(t)
 	plain := startKV(t, nil, "kvservice")
 	strangers := tlstest.NewAuthority(t)
@@ -137,6 +139,7 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 }
 
 func TestTLSThatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	cert, certKey := authority.Files(t, tlstest.Leaf{})
 	_, other := authority.Files(t, tlstest.Leaf{})
@@ -164,6 +167,7 @@ func TestTLSThatCannotBeIsRefused(t *testing.T) {
 
 // Who lets in only those with a certificate may listen for everyone.
 func TestACertificateStandsForTheToken(t *testing.T) {
+	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	cert, certKey := authority.Files(t, tlstest.Leaf{})
 	env := map[string]string{"KV_TLS_CERT": cert, "KV_TLS_KEY": certKey, "KV_TLS_CLIENT_CA": authority.File(t)}
@@ -184,6 +188,7 @@ func TestACertificateStandsForTheToken(t *testing.T) {
 }
 
 func TestAMadeKeyIsShownWithAnAddressOfTLS(t *testing.T) {
+	t.Parallel()
 	cert, certKey := tlstest.NewAuthority(t).Files(t, tlstest.Leaf{})
 	server := startKV(t, nil, "serve", "--tls-cert", cert, "--tls-key", certKey)
 	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)

@@ -106,8 +106,8 @@ const (
 	callersSpan  = "b7ad6b7169203331"
 )
 
-// getTraced reads a key over REST as part of the caller's trace.
-func getTraced(t *testing.T, url, path, contentType, body string) {
+// getTraced makes a request to a server as part of the caller's trace with this id.
+func getTraced(t *testing.T, trace, url, path, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, strings.NewReader(body))
 	if err != nil {
@@ -116,9 +116,9 @@ func getTraced(t *testing.T, url, path, contentType, body string) {
 	if body == "" {
 		req.Method = http.MethodGet
 	}
-	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Api-Key", "secret")
-	req.Header.Set("Traceparent", "00-"+callersTrace+"-"+callersSpan+"-01")
+	req.Header.Set("Traceparent", "00-"+trace+"-"+callersSpan+"-01")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -129,39 +129,41 @@ func getTraced(t *testing.T, url, path, contentType, body string) {
 
 const getPath = "/keyvalue.v1.KeyValueService/Get"
 
-// One trace leads from the caller through the gateway to the service.
+// A trace continues from the caller through the gateway to the service.
 func TestTracesLeadThroughBothServices(t *testing.T) {
-	for name, test := range map[string]struct {
-		path, body string
-		entrance   string
+	c := collect(t)
+	service := startKV(t, c.with(map[string]string{"KV_SERVICE_TOKEN": "token"}), "kvservice")
+	gateway := startKV(t, c.with(map[string]string{
+		"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url,
+	}), "gateway")
+	tests := []struct {
+		wire, trace string
+		path, body  string
+		entrance    string
 	}{
-		"REST": {"/v1/values/private", "", "GET /v1/values/{key}"},
-		"RPC":  {getPath, `{"key":"private"}`, getPath[1:]},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := collect(t)
-			service := startKV(t, c.with(map[string]string{"KV_SERVICE_TOKEN": "token"}), "kvservice")
-			gateway := startKV(t, c.with(map[string]string{
-				"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url,
-			}), "gateway")
-			getTraced(t, gateway.url, test.path, "application/json", test.body)
-			for _, p := range []*process{gateway, service} {
-				p.stop()
-				<-p.code // everything is sent by then
-			}
-			got := strings.Join(c.chain(t, callersTrace, callersSpan), ", ")
-			want := "kv-gateway " + test.entrance + ", kv-gateway " + getPath[1:] + ", kv-kvservice " + getPath[1:]
-			if got != want {
-				t.Errorf("the trace is %s\nwant %s", got, want)
-			}
-		})
+		{"REST", callersTrace, "/v1/values/private", "", "GET /v1/values/{key}"},
+		{"RPC", "4bf92f3577b34da6a3ce929d0e0e4736", getPath, `{"key":"private"}`, getPath[1:]},
+	}
+	for _, test := range tests {
+		getTraced(t, test.trace, gateway.url, test.path, test.body)
+	}
+	for _, p := range []*process{gateway, service} {
+		p.stop()
+		<-p.code // all spans have been sent by then
+	}
+	for _, test := range tests {
+		got := strings.Join(c.chain(t, test.trace, callersSpan), ", ")
+		want := "kv-gateway " + test.entrance + ", kv-gateway " + getPath[1:] + ", kv-kvservice " + getPath[1:]
+		if got != want {
+			t.Errorf("%s: the trace is %s\nwant %s", test.wire, got, want)
+		}
 	}
 }
 
 func TestTracesOfOneProcess(t *testing.T) {
 	c := collect(t)
 	server := startKV(t, c.with(map[string]string{"KV_API_KEY": "secret"}), "serve")
-	getTraced(t, server.url, "/v1/values/private", "", "")
+	getTraced(t, callersTrace, server.url, "/v1/values/private", "")
 	server.stop()
 	<-server.code
 	got := strings.Join(c.chain(t, callersTrace, callersSpan), ", ")
@@ -178,7 +180,7 @@ func TestNothingIsSentThatNobodyAskedFor(t *testing.T) {
 	} {
 		env["KV_API_KEY"] = "secret"
 		server := startKV(t, env, "serve")
-		getTraced(t, server.url, "/v1/values/private", "", "")
+		getTraced(t, callersTrace, server.url, "/v1/values/private", "")
 		server.stop()
 		<-server.code
 		if names := c.chain(t, callersTrace, callersSpan); len(names) != 0 {

@@ -33,6 +33,7 @@ func exists(name string) bool {
 }
 
 func TestWhatIsExportedIsImported(t *testing.T) {
+	t.Parallel()
 	from, to := serving(t), serving(t)
 	expires := time.Now().Add(time.Hour).UTC()
 	in := strings.Join([]string{line("a", "1"), line("b", ""), `{"key":"c","data":"/wA="}`, `{"key":"d","data":""}`,
@@ -60,6 +61,7 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 }
 
 func TestAnImportSaysWhatBecameOfEachEntry(t *testing.T) {
+	t.Parallel()
 	env := serving(t, "--max-value-bytes", "100")
 	check(t, env, "", "set there old", wants{})
 	long := strings.Repeat("x", 101)
@@ -80,6 +82,7 @@ func TestAnImportSaysWhatBecameOfEachEntry(t *testing.T) {
 
 // Entries that are too many for one message of this server are written by several.
 func TestAnImportDividesWhatIsTooLarge(t *testing.T) {
+	t.Parallel()
 	env := serving(t, "--max-value-bytes", "1000")
 	var lines []string
 	for i := range 450 {
@@ -90,6 +93,7 @@ func TestAnImportDividesWhatIsTooLarge(t *testing.T) {
 
 // The last line with a key wins, however far apart they are.
 func TestTheLastLineWithAKeyCounts(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	for _, distance := range []int{1, importEntries - 1, importEntries, importEntries + 1, 3 * importEntries} {
 		var lines []string
@@ -107,6 +111,7 @@ func TestTheLastLineWithAKeyCounts(t *testing.T) {
 }
 
 func TestABrokenLineEndsAnImportBehindWhatWasDone(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	for broken, why := range map[string]string{
 		`{"key":"b","val`:                    `incomplete entry`,

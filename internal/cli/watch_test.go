@@ -37,6 +37,7 @@ func (w *watching) end(t *testing.T) string {
 }
 
 func TestAWatchTellsWhatHappensAndHowToGoOn(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	check(t, env, "", "set a/1 old", wants{})
 	w := startWatch(t, env, "--prefix", "a/", "--snapshot")
@@ -68,6 +69,7 @@ func TestAWatchTellsWhatHappensAndHowToGoOn(t *testing.T) {
 }
 
 func TestAWatchOfOneKey(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	w := startWatch(t, env, "a b", "-o", "json")
 	w.out.find(t.Context(), `(\{"type":"sync","resumeToken":"\S+"\})\n`)
@@ -85,6 +87,7 @@ func TestAWatchOfOneKey(t *testing.T) {
 
 // A watch tells once that the store has gone, and gives no other sign until it is told to end.
 func TestAWatchOutlivesItsStore(t *testing.T) {
+	t.Parallel()
 	server := startKV(t, key, "serve")
 	w := startWatch(t, map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}, "--prefix", "")
 	w.out.find(t.Context(), `(sync)\n`)
@@ -96,6 +99,7 @@ func TestAWatchOutlivesItsStore(t *testing.T) {
 }
 
 func TestAWatchThatCannotBegin(t *testing.T) {
+	t.Parallel()
 	env := serving(t)
 	check(t, env, "", "watch", wants{2, "", `kv: nothing to watch: .*\n`})
 	check(t, env, "", "watch a --prefix b", wants{2, "", `kv: nothing to watch: .*\n`})
