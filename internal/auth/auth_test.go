@@ -20,7 +20,7 @@ func write(t testing.TB, path string, records ...auth.Record) {
 	}
 }
 
-// open returns the keys of cfg, with records in a file.
+// open returns the keys of cfg, whose file holds records.
 func open(t testing.TB, cfg auth.Config, records ...auth.Record) *auth.Keys {
 	t.Helper()
 	if cfg.File == "" {
@@ -37,7 +37,7 @@ func open(t testing.TB, cfg auth.Config, records ...auth.Record) *auth.Keys {
 	return keys
 }
 
-// record is a key with all rights, unless change says otherwise.
+// record returns a key with all rights, as modified by change.
 func record(id, key string, change ...func(*auth.Record)) auth.Record {
 	r := auth.Record{ID: id, SHA256: auth.HashOf(key), Status: auth.Active, Grants: grants("", auth.Read|auth.Write)}
 	for _, c := range change {
@@ -46,7 +46,7 @@ func record(id, key string, change ...func(*auth.Record)) auth.Record {
 	return r
 }
 
-// grants are grants of prefixes and operations in turn.
+// grants returns grants from prefixes and operations in turn.
 func grants(pairs ...any) (g auth.Grants) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		g = append(g, auth.Grant{Prefix: pairs[i].(string), Ops: pairs[i+1].(auth.Ops)})
@@ -54,5 +54,5 @@ func grants(pairs ...any) (g auth.Grants) {
 	return g
 }
 
-// bearing is the header of a request with key.
+// bearing returns the header of a request with key.
 func bearing(key string) http.Header { return http.Header{"X-Api-Key": {key}} }

@@ -14,30 +14,31 @@ import (
 	"key-value/internal/contract"
 )
 
-// peer is where requests come from.
+// peer is the address of the callers.
 const peer = "192.0.2.1:4711"
 
 func TestAuthenticate(t *testing.T) {
+	t.Parallel()
 	keys := auth.Single("default", "my-secret-key")
 	for _, test := range []struct {
 		name   string
 		header http.Header
 		want   bool
 	}{
-		{"x-api-key opens", http.Header{"X-Api-Key": {"my-secret-key"}}, true},
-		{"a bearer token opens", http.Header{"Authorization": {"Bearer my-secret-key"}}, true},
-		{"the scheme's case does not matter", http.Header{"Authorization": {"bearer my-secret-key"}}, true},
-		{"x-api-key wins over an Authorization for somebody else",
+		{"x-api-key", http.Header{"X-Api-Key": {"my-secret-key"}}, true},
+		{"a bearer token", http.Header{"Authorization": {"Bearer my-secret-key"}}, true},
+		{"a bearer token in lower case", http.Header{"Authorization": {"bearer my-secret-key"}}, true},
+		{"x-api-key and an Authorization for a proxy",
 			http.Header{"X-Api-Key": {"my-secret-key"}, "Authorization": {"Basic Zm9v"}}, true},
-		{"a wrong x-api-key is not helped by a right token",
+		{"a wrong x-api-key and a valid token",
 			http.Header{"X-Api-Key": {"nope"}, "Authorization": {"Bearer my-secret-key"}}, false},
-		{"no header at all", http.Header{}, false},
+		{"no header", http.Header{}, false},
 		{"an empty key", http.Header{"X-Api-Key": {""}}, false},
 		{"a wrong key", http.Header{"X-Api-Key": {"my-secret-kez"}}, false},
-		{"a key that begins right", http.Header{"X-Api-Key": {"my-secret-key2"}}, false},
+		{"a valid key with one more character", http.Header{"X-Api-Key": {"my-secret-key2"}}, false},
 		{"the key twice", http.Header{"X-Api-Key": {"my-secret-key", "my-secret-key"}}, false},
 		{"another scheme", http.Header{"Authorization": {"Basic my-secret-key"}}, false},
-		{"a token without scheme", http.Header{"Authorization": {"my-secret-key"}}, false},
+		{"a token without a scheme", http.Header{"Authorization": {"my-secret-key"}}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			principal, err := keys.Identify(test.header, peer)
@@ -55,6 +56,7 @@ func TestAuthenticate(t *testing.T) {
 }
 
 func TestEveryRefusalReadsTheSame(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	good, revoked, expired, early := auth.Generate("good"), auth.Generate("revoked"), auth.Generate("expired"), auth.Generate("early")
 	previous := auth.Generate("rotated")
@@ -69,39 +71,41 @@ func TestEveryRefusalReadsTheSame(t *testing.T) {
 	)
 	_, none := keys.Identify(http.Header{}, peer)
 	for name, key := range map[string]string{
-		"an empty key":                  "",
-		"a wrong key":                   "my-secret-kez",
-		"an unknown id":                 auth.Generate("unknown"),
-		"a known id and a wrong secret": auth.Generate("good"),
-		"a key without its checksum":    good[:len(good)-7],
-		"a mistyped key":                good[:len(good)-8] + "?" + good[len(good)-7:],
-		"a revoked key":                 revoked,
-		"an expired key":                expired,
-		"a key that is not yet valid":   early,
-		"a key whose grace is over":     previous,
-		"a very long key":               "kv_good_" + strings.Repeat("x", 10_000),
+		"an empty key":                   "",
+		"a wrong key":                    "my-secret-kez",
+		"an unknown id":                  auth.Generate("unknown"),
+		"a known id with a wrong secret": auth.Generate("good"),
+		"a key without its checksum":     good[:len(good)-7],
+		"a mistyped key":                 good[:len(good)-8] + "?" + good[len(good)-7:],
+		"a revoked key":                  revoked,
+		"an expired key":                 expired,
+		"a key that is not yet valid":    early,
+		"a key whose grace is over":      previous,
+		"a very long key":                "kv_good_" + strings.Repeat("x", 10_000),
 	} {
 		if _, err := keys.Identify(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.ReasonOf(err) != contract.APIKeyInvalid {
-			t.Errorf("%s is answered %v; no key: %v; want no difference", name, err, none)
+			t.Errorf("the error for %s = %v, want that for no key: %v", name, err, none)
 		}
 	}
 	for name, key := range map[string]string{"good": good, "default": "my-secret-key"} {
 		if p, err := keys.Identify(bearing(key), peer); err != nil || p.ID != name {
-			t.Errorf("the key of %s = %v, %v; want it let in", name, p, err)
+			t.Errorf("the key %s = %v, %v; want it to be valid", name, p, err)
 		}
 	}
 }
 
-func TestAnEmptySecretIsNoKey(t *testing.T) {
+func TestAnEmptySecretPanics(t *testing.T) {
+	t.Parallel()
 	defer func() {
 		if recover() == nil {
-			t.Error("Single(\"\") made a key that everybody has")
+			t.Error("Single with an empty secret did not panic")
 		}
 	}()
 	auth.Single("default", "")
 }
 
-func TestAuthorizeLetsNobodyOutOnBehalfOfNobody(t *testing.T) {
+func TestAuthorizeRefusesCallsWithoutAPrincipal(t *testing.T) {
+	t.Parallel()
 	called := false
 	call := auth.Authorize(func(context.Context, connect.Spec) (connect.ClientStream, error) {
 		called = true
@@ -116,24 +120,25 @@ func TestAuthorizeLetsNobodyOutOnBehalfOfNobody(t *testing.T) {
 }
 
 func TestGeneratedKeysDiffer(t *testing.T) {
+	t.Parallel()
 	a, b := auth.Generate("ci"), auth.Generate("ci")
 	if a == b || !strings.HasPrefix(a, "kv_ci_") || len(a) != len("kv_ci_")+32+1+6 {
 		t.Errorf("Generate() = %q, then %q; want two that differ, with the id", a, b)
 	}
 }
 
-func TestAKeyIsCheckedWithoutMemory(t *testing.T) {
+func TestCheckingAKeyDoesNotAllocate(t *testing.T) {
 	key := auth.Generate("ci")
 	keys := open(t, auth.Config{Secret: "my-secret-key", FailuresPerSecond: 10},
 		record("ci", key, func(r *auth.Record) { r.RequestsPerSecond = 1e9 }))
-	for name, header := range map[string]http.Header{"of the file": bearing(key), "with all rights": bearing("my-secret-key")} {
+	for name, header := range map[string]http.Header{"a key of the file": bearing(key), "the key with all rights": bearing("my-secret-key")} {
 		if n := testing.AllocsPerRun(1000, func() {
 			p, err := keys.Identify(header, peer)
 			if err != nil || p.TakeToken() != nil {
 				t.Fatal(err)
 			}
 		}); n != 0 {
-			t.Errorf("to check a key %s takes %v allocations, want none", name, n)
+			t.Errorf("checking %s allocates %v times, want none", name, n)
 		}
 	}
 }
@@ -151,35 +156,36 @@ func BenchmarkAuthenticate(b *testing.B) {
 	}
 }
 
-func TestWhoGuessesIsKeptWaitingAndNobodyElse(t *testing.T) {
+func TestOnlyAnAddressThatGuessesWaits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		keys, err := auth.New(auth.Config{Secret: "secret", FailuresPerSecond: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		took := func(ctx context.Context, key, peer string) (time.Duration, contract.Reason) {
+		authenticate := func(ctx context.Context, key, peer string) (time.Duration, contract.Reason) {
 			start := time.Now()
 			_, err := keys.Authenticate(ctx, bearing(key), peer)
 			return time.Since(start), contract.ReasonOf(err)
 		}
 		for range 10 {
-			if waited, why := took(t.Context(), "wrong", "192.0.2.1:1"); waited != 0 || why != contract.APIKeyInvalid {
-				t.Fatalf("a wrong key was refused with %s after %v, want API_KEY_INVALID at once", why, waited)
+			if waited, why := authenticate(t.Context(), "wrong", "192.0.2.1:1"); waited != 0 || why != contract.APIKeyInvalid {
+				t.Fatalf("a wrong key is refused with %s after %v, want API_KEY_INVALID at once", why, waited)
 			}
 		}
-		// Found or not, so that the time says nothing about the key.
+		// Valid or not: the time must tell nothing about the key.
 		for _, key := range []string{"wrong", "secret"} {
-			if waited, why := took(t.Context(), key, "192.0.2.1:1"); waited < 10*time.Millisecond || why != contract.RateLimited {
-				t.Errorf("after ten, the key %q was refused with %s after %v, want RATE_LIMITED after a while", key, why, waited)
+			if waited, why := authenticate(t.Context(), key, "192.0.2.1:1"); waited != 100*time.Millisecond || why != contract.RateLimited {
+				t.Errorf("after ten wrong keys, %q is refused with %s after %v, want RATE_LIMITED after 100 ms", key, why, waited)
 			}
 		}
-		if waited, why := took(t.Context(), "secret", "192.0.2.2:1"); waited != 0 || why != "" {
-			t.Errorf("somebody else waited for %v and got %q", waited, why)
+		if waited, why := authenticate(t.Context(), "secret", "192.0.2.2:1"); waited != 0 || why != "" {
+			t.Errorf("another address waits for %v and gets %q", waited, why)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if waited, _ := took(ctx, "wrong", "192.0.2.1:1"); waited != 0 {
-			t.Errorf("who has left was kept for %v", waited)
+		if waited, _ := authenticate(ctx, "wrong", "192.0.2.1:1"); waited != 0 {
+			t.Errorf("a caller that disconnected is kept for %v", waited)
 		}
 	})
 }

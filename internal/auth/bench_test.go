@@ -8,8 +8,8 @@ import (
 	"key-value/internal/auth"
 )
 
-// BenchmarkRefusals compares how long keys take to be refused, in turns: who measures should not learn which ids there
-// are. All have the same length, and each id as well.
+// BenchmarkRefusals measures how long each kind of invalid key takes to be refused, in turns. The times must not tell
+// which ids exist. All keys have the same length, as do their ids.
 func BenchmarkRefusals(b *testing.B) {
 	revoked, expired, early, good := auth.Generate("aaaa"), auth.Generate("bbbb"), auth.Generate("cccc"), auth.Generate("dddd")
 	keys := open(b, auth.Config{Secret: "my-secret-key"},
@@ -29,13 +29,13 @@ func BenchmarkRefusals(b *testing.B) {
 		{name: "early", key: early},
 		{name: "malformed", key: good[:len(good)-1] + "?"},
 	}
-	const calls = 1000 // in each turn
+	const calls = 1000 // per turn
 	for b.Loop() {
 		for i := range kinds {
 			header, begin := bearing(kinds[i].key), time.Now()
 			for range calls {
 				if _, err := keys.Identify(header, peer); err == nil {
-					b.Fatalf("the %s key is let in", kinds[i].name)
+					b.Fatalf("the %s key is accepted", kinds[i].name)
 				}
 			}
 			kinds[i].took = append(kinds[i].took, time.Since(begin))
@@ -45,5 +45,5 @@ func BenchmarkRefusals(b *testing.B) {
 		slices.Sort(kind.took)
 		b.ReportMetric(float64(kind.took[len(kind.took)/2])/calls, kind.name+"-ns")
 	}
-	b.ReportMetric(0, "ns/op") // of all kinds together: of no use
+	b.ReportMetric(0, "ns/op") // the sum over all kinds means nothing
 }

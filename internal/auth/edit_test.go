@@ -9,7 +9,8 @@ import (
 	"key-value/internal/auth"
 )
 
-func TestAnEditLeavesOneFileForItsOwner(t *testing.T) {
+func TestAnEditReplacesTheFileBehindALink(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path, link := filepath.Join(dir, "keys.json"), filepath.Join(dir, "link.json")
 	if err := os.Symlink(path, link); err != nil {
@@ -19,7 +20,7 @@ func TestAnEditLeavesOneFileForItsOwner(t *testing.T) {
 	write(t, link, record("b", "b"))
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 2 {
-		t.Errorf("there are %v, %v; want the file and the link", entries, err)
+		t.Errorf("the directory holds %v, %v; want the file and the link", entries, err)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link was replaced: %v, %v", info, err)
@@ -28,31 +29,32 @@ func TestAnEditLeavesOneFileForItsOwner(t *testing.T) {
 		t.Errorf("the file has mode %v, %v; want 0600", info.Mode(), err)
 	}
 	if f, err := auth.ReadFile(path); err != nil || f.Find("b") == nil || f.Find("a") != nil {
-		t.Errorf("the file holds %v, %v; want what was written last", f, err)
+		t.Errorf("the file holds %v, %v; want the key b", f, err)
 	}
 }
 
-func TestARefusedEditChangesNothing(t *testing.T) {
+func TestAFailedEditChangesNothing(t *testing.T) {
+	t.Parallel()
 	refused := errors.New("refused")
 	for name, test := range map[string]struct {
 		text   string
 		change func(*auth.File) error
 	}{
-		"by the caller":   {`{"version":1,"keys":[]}`, func(*auth.File) error { return refused }},
-		"a bad record":    {`{"version":1,"keys":[]}`, func(f *auth.File) error { f.Keys = append(f.Keys, auth.Record{ID: "a"}); return nil }},
-		"a newer version": {`{"version":2,"vaults":[]}`, func(*auth.File) error { return nil }},
-		"a new member":    {`{"version":1,"keys":[],"note":"x"}`, func(*auth.File) error { return nil }},
-		"no JSON":         {`version: 1`, func(*auth.File) error { return nil }},
+		"the change fails": {`{"version":1,"keys":[]}`, func(*auth.File) error { return refused }},
+		"a bad record":     {`{"version":1,"keys":[]}`, func(f *auth.File) error { f.Keys = append(f.Keys, auth.Record{ID: "a"}); return nil }},
+		"a newer version":  {`{"version":2,"vaults":[]}`, func(*auth.File) error { return nil }},
+		"a new member":     {`{"version":1,"keys":[],"note":"x"}`, func(*auth.File) error { return nil }},
+		"no JSON":          {`version: 1`, func(*auth.File) error { return nil }},
 	} {
 		path := filepath.Join(t.TempDir(), "keys.json")
 		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if err := auth.EditFile(path, test.change); err == nil {
-			t.Errorf("%s: the edit was made", name)
+			t.Errorf("%s: the edit succeeded", name)
 		}
 		if text, err := os.ReadFile(path); err != nil || string(text) != test.text {
-			t.Errorf("%s: the file became %s, %v", name, text, err)
+			t.Errorf("%s: the file holds %s, %v; want it unchanged", name, text, err)
 		}
 	}
 }

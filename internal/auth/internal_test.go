@@ -10,7 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestTheLongestPrefixWins(t *testing.T) {
+func TestTheLongestPrefixDecides(t *testing.T) {
+	t.Parallel()
 	g := Grants{{"", Read}, {"a/", Read | Write}, {"a/secret/", 0}, {"a/secret/log", Write}}
 	for key, want := range map[string]Ops{
 		"": Read, "b": Read, "a": Read, "a/": Read | Write, "a/b": Read | Write,
@@ -23,12 +24,13 @@ func TestTheLongestPrefixWins(t *testing.T) {
 		}
 	}
 	if (Grants{}).allowsKey(Read, "a") || (Grants{{"b", Read}}).allowsKey(Read, "a") {
-		t.Error("what no grant allows is allowed")
+		t.Error("a key without a grant is allowed")
 	}
 }
 
-// A range is allowed just if each key that could be in it is.
+// A range is allowed if and only if every key that can be in it is.
 func TestARangeIsAllowedIfItsKeysAre(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		word := rapid.StringMatching(`[ab]{0,4}`)
 		var g Grants
@@ -44,12 +46,13 @@ func TestARangeIsAllowedIfItsKeysAre(t *testing.T) {
 			}
 		}
 		if got := g.allowsRange(Read, prefix); got != want {
-			t.Fatalf("%v: a list of %q is allowed: %v, want %v", g, prefix, got, want)
+			t.Fatalf("%v allows listing %q: %v, want %v", g, prefix, got, want)
 		}
 	})
 }
 
 func TestABucketGivesItsRate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, given := newRate(50), 0
 		for range 1000 {
@@ -59,33 +62,34 @@ func TestABucketGivesItsRate(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if given < 540 || given > 551 {
-			t.Errorf("in ten seconds it gave %d, want 500 and the 50 that were there", given)
+			t.Errorf("%d tokens in ten seconds, want 500 and the 50 of a full bucket", given)
 		}
 		b.owe(100)
 		if wait, ok := b.take(time.Now()); ok || wait < time.Second || wait > 2*time.Second+20*time.Millisecond {
-			t.Errorf("100 tokens in debt it gives one: %v, in %v; want none for about 2 s", ok, wait)
+			t.Errorf("with a debt of 100 tokens, take = %v after %v; want none for about 2 s", ok, wait)
 		}
 	})
 }
 
 func TestFailuresAreForgottenAndBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFailures(1)
 		peer := func(n int) string { return fmt.Sprintf("10.%d.%d.%d:1", n>>16, n>>8&255, n&255) }
 		for range 10 {
 			if f.add(time.Now(), peer(0)) != 0 {
-				t.Fatal("too few failures are let pass")
+				t.Fatal("an address must wait after fewer than ten failures")
 			}
 		}
 		if wait := f.add(time.Now(), peer(0)); wait != time.Second {
-			t.Errorf("one failure more waits for %v, want 1 s", wait)
+			t.Errorf("after ten failures an address waits for %v, want 1 s", wait)
 		}
 		if f.blocked(time.Now(), peer(0)) == 0 || f.blocked(time.Now(), peer(1)) != 0 {
-			t.Error("want the one address blocked, and no other")
+			t.Error("want one address to be blocked, and no other")
 		}
 		time.Sleep(time.Second)
 		if f.blocked(time.Now(), peer(0)) != 0 {
-			t.Error("it is still blocked when a failure is forgotten")
+			t.Error("the address is still blocked after a second")
 		}
 		for n := range 3 * maxSources {
 			f.add(time.Now(), peer(n))
@@ -96,21 +100,23 @@ func TestFailuresAreForgottenAndBounded(t *testing.T) {
 	})
 }
 
-func TestAddressesOfOneNetworkAreOne(t *testing.T) {
+func TestAddressesOfANetworkCountAsOne(t *testing.T) {
+	t.Parallel()
 	for _, pair := range [][2]string{
 		{"192.0.2.1:1", "192.0.2.1:2"}, {"192.0.2.1:1", "[::ffff:192.0.2.1]:1"}, {"[2001:db8::1]:1", "[2001:db8::2]:1"}, {"", "@"},
 	} {
 		if a, b := sourceOf(pair[0]), sourceOf(pair[1]); a != b {
-			t.Errorf("%s is %v, and %s is %v; want one", pair[0], a, pair[1], b)
+			t.Errorf("%s counts as %v and %s as %v, want the same", pair[0], a, pair[1], b)
 		}
 	}
 	if sourceOf("192.0.2.1:1") == sourceOf("192.0.2.2:1") || sourceOf("[2001:db8::1]:1") == sourceOf("[2001:db8:0:1::1]:1") {
-		t.Error("different networks are one")
+		t.Error("different networks count as the same")
 	}
 }
 
-// Any single wrong character is found without looking the key up.
-func TestAMistypedKeyIsNone(t *testing.T) {
+// The checksum finds any single wrong character.
+func TestAMistypedKeyIsNotWellFormed(t *testing.T) {
+	t.Parallel()
 	key := Generate("ci")
 	if id, ok := idOf(key); id != "ci" || !ok {
 		t.Fatalf("idOf(%s) = %q, %v", key, id, ok)
@@ -121,7 +127,7 @@ func TestAMistypedKeyIsNone(t *testing.T) {
 			wrong[i]++
 		}
 		if _, ok := idOf(string(wrong)); ok {
-			t.Errorf("%s is taken for a key, although character %d is wrong", wrong, i)
+			t.Errorf("%s is well formed although character %d is wrong", wrong, i)
 		}
 	}
 }
@@ -145,10 +151,10 @@ func FuzzParseFile(f *testing.F) {
 		}
 		again, err := file.format()
 		if err != nil {
-			t.Fatalf("%s was read and cannot be written: %v", data, err)
+			t.Fatalf("%s can be read but not written: %v", data, err)
 		}
 		if _, err := parseFile(again); err != nil {
-			t.Fatalf("%s was written and cannot be read: %v", again, err)
+			t.Fatalf("%s can be written but not read: %v", again, err)
 		}
 	})
 }

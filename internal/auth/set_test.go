@@ -14,13 +14,13 @@ import (
 	"key-value/internal/auth"
 )
 
-// opens reports whether a request with key is served now.
+// opens reports whether a request with key would be served now.
 func opens(keys *auth.Keys, key string) bool {
 	p, err := keys.Identify(bearing(key), peer)
 	return err == nil && p.TakeToken() == nil
 }
 
-// followed runs test with the keys of a file that has the keys a, and with two seconds to let pass.
+// followed runs test with keys from a file that is followed and holds the key a. Wait lets two seconds pass.
 func followed(t *testing.T, test func(keys *auth.Keys, path, a string, log *bytes.Buffer, wait func())) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
@@ -33,22 +33,24 @@ func followed(t *testing.T, test func(keys *auth.Keys, path, a string, log *byte
 	})
 }
 
-func TestAChangeOfTheFileIsSeen(t *testing.T) {
+func TestAChangeOfTheFileIsUsed(t *testing.T) {
+	t.Parallel()
 	followed(t, func(keys *auth.Keys, path, a string, log *bytes.Buffer, wait func()) {
 		b := auth.Generate("b")
 		write(t, path, record("b", b))
 		if !opens(keys, a) || opens(keys, b) {
-			t.Error("the file was read before it was time")
+			t.Error("the file was read before a second passed")
 		}
 		wait()
 		if opens(keys, a) || !opens(keys, b) || keys.Len() != 1 {
-			t.Errorf("a opens: %v, b opens: %v; want b alone", opens(keys, a), opens(keys, b))
+			t.Errorf("a is valid: %v, b is valid: %v; want only b", opens(keys, a), opens(keys, b))
 		}
 	})
 }
 
 // Whoever writes the file may keep its size and its time stamp, as rsync --times does.
 func TestAChangeThatKeepsTheTimeStampIsSeen(t *testing.T) {
+	t.Parallel()
 	followed(t, func(keys *auth.Keys, path, a string, _ *bytes.Buffer, wait func()) {
 		before, err := os.Stat(path)
 		if err != nil {
@@ -72,6 +74,7 @@ func TestAChangeThatKeepsTheTimeStampIsSeen(t *testing.T) {
 }
 
 func TestTheLastGoodKeysStay(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(path string) error{
 		"cut":     func(path string) error { return os.Truncate(path, 20) },
 		"empty":   func(path string) error { return os.Truncate(path, 0) },
@@ -91,10 +94,10 @@ func TestTheLastGoodKeysStay(t *testing.T) {
 					wait()
 				}
 				if !opens(keys, a) {
-					t.Error("the key is lost")
+					t.Error("the key is no longer valid")
 				}
 				if n := strings.Count(log.String(), "stays in use"); n != 1 || keys.FailedReloads() != 1 {
-					t.Errorf("it was logged %d times and counted %d times, want once: %s", n, keys.FailedReloads(), log)
+					t.Errorf("the failure is logged %d times and counted %d times, want once: %s", n, keys.FailedReloads(), log)
 				}
 				_ = os.Remove(path)
 				_ = os.MkdirAll(filepath.Dir(path), 0o700)
@@ -102,14 +105,15 @@ func TestTheLastGoodKeysStay(t *testing.T) {
 				write(t, path, record("b", b))
 				wait()
 				if opens(keys, a) || !opens(keys, b) {
-					t.Error("a good file behind a bad one is not read")
+					t.Error("a good file after a bad one is not used")
 				}
 			})
 		})
 	}
 }
 
-func TestALimitGoesOnOverAChange(t *testing.T) {
+func TestAnEditKeepsWhatIsLeftOfARate(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keys.json")
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(r *auth.Record) { r.RequestsPerSecond = 0.01 }
@@ -118,16 +122,16 @@ func TestALimitGoesOnOverAChange(t *testing.T) {
 		stop := keys.Follow()
 		defer stop()
 		if !opens(keys, a) || opens(keys, a) {
-			t.Error("want one request to pass, and no second one")
+			t.Error("want one request to be served, and no second one")
 		}
 		write(t, path, record("a", a, slow), record("b", auth.Generate("b")))
 		time.Sleep(2 * time.Second)
 		if keys.Len() != 2 || opens(keys, a) {
-			t.Error("an edit of the file has filled the bucket")
+			t.Error("an edit of the file filled the bucket")
 		}
 		time.Sleep(100 * time.Second)
 		if !opens(keys, a) {
-			t.Error("the bucket does not fill")
+			t.Error("the bucket does not fill up")
 		}
 	})
 }
