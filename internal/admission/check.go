@@ -67,7 +67,7 @@ func limitRate(ctx context.Context, _ Request) (context.Context, error) {
 	return ctx, auth.FromContext(ctx).TakeToken()
 }
 
-// shed refuses calls that the limiter would refuse once their message was read.
+// shed rejects calls that the limiter would reject once their message was read.
 func (l *Limiter) shed(ctx context.Context, r Request) (context.Context, error) {
 	if l.Full(sizeOf(r.Procedure)) {
 		return nil, ErrOverloaded

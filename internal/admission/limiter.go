@@ -1,16 +1,16 @@
-// Package admission keeps a service that is asked for more than it can do busy with what it can do, and has the
-// rest refused at once.
+// Package admission sheds load: an overloaded service keeps working at full rate and rejects the excess early.
 //
-// Calls that are under way are counted, and beyond a bound refused. That is enough where calls wait for something
-// else, as a gateway's wait for its service. Where they do the work themselves there is never more than one for each
-// processor to count: the others wait unseen, as goroutines that could run, and whoever is to be refused waits
-// behind them. So work that is large takes turns: a few have theirs at a time, the others wait in a line that the
-// scheduler knows nothing of, and whoever comes meanwhile is looked at in between: before a turn and behind it.
+// [NewChecks] lists what a server checks before it reads a request. [Limiter] bounds the calls that run at a time.
 //
-// How long the line may be follows from how fast it moves, so that nobody waits in it for much longer than [patience].
-// As in CoDel (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10/5, 2012) it is the time in a queue that
-// says whether there is too much to do, and not its length. But it is those who come that are refused, and not those
-// who have waited: a refusal is of use only while it is early.
+// Counting calls is enough where they wait for something else, as those of a gateway wait for its service. Where calls
+// do the work themselves, no more than one per processor ever runs and can be counted: the others wait as runnable
+// goroutines, and so do the calls to reject. So large calls go through a semaphore with a queue that the scheduler does
+// not know of. Calls that arrive meanwhile are looked at, and rejected if need be, before the next large call begins.
+//
+// The length of the queue follows from how fast it moves, so that no call waits in it for much longer than [maxWait]. As
+// in CoDel (Nichols and Jacobson, "Controlling Queue Delay", ACM Queue 10/5, 2012), the time in the queue tells whether
+// there is too much work, not its length. Unlike CoDel, new calls are rejected rather than those that have waited: a
+// rejection is useful only while it is early.
 package admission
 
 import (
@@ -21,41 +21,41 @@ import (
 	"key-value/internal/contract"
 )
 
-// ErrOverloaded is the answer to calls over a bound. It is made once: a refusal must cost next to nothing.
+// ErrOverloaded is the error of calls over a bound. It is made once, so that a rejection costs next to nothing.
 var ErrOverloaded error = contract.Overloaded.Errorf("server overloaded; nothing was changed, retry later")
 
-// Config holds the bounds. What is zero is not bounded.
+// Config holds the bounds of a [Limiter]. Zero means no bound.
 type Config struct {
-	// Calls is how many unary calls may be under way.
+	// Calls is the number of unary calls that may run at a time.
 	Calls int
-	// Watches is how many watches may be open.
+	// Watches is the number of watches that may be open.
 	Watches int
-	// Large is how many large calls may be at work at a time; others wait.
+	// Large is the number of large calls that may run at a time. Further ones wait in a queue.
 	Large int
 }
 
-// Limiter decides who is let in. A nil one lets everybody in.
+// Limiter bounds the calls that run at a time. A nil Limiter has no bounds.
 type Limiter struct {
 	cfg     Config
 	calls   atomic.Int64
 	watches atomic.Int64
-	glances chan *glance // as many as can be taken at a time
+	pollers chan *poller // those not in use
 
-	mu   sync.Mutex
-	busy int  // turns that are taken; guarded by mu
-	line line // guarded by mu
+	mu      sync.Mutex
+	running int   // large calls; guarded by mu
+	queue   queue // large calls that wait; guarded by mu
 }
 
 // New returns a limiter.
 func New(cfg Config) *Limiter {
-	l := &Limiter{cfg: cfg, glances: make(chan *glance, min(cfg.Large, runtime.GOMAXPROCS(0)))}
-	for range cap(l.glances) {
-		l.glances <- newGlance()
+	l := &Limiter{cfg: cfg, pollers: make(chan *poller, min(cfg.Large, runtime.GOMAXPROCS(0)))}
+	for range cap(l.pollers) {
+		l.pollers <- newPoller()
 	}
 	return l
 }
 
-// Acquire lets a unary call in, or returns why not. Whoever was let in calls Release in the end.
+// Acquire admits a unary call, or returns ErrOverloaded. The caller must call Release when an admitted call is over.
 func (l *Limiter) Acquire() error {
 	if l == nil || l.cfg.Calls == 0 {
 		return nil
@@ -67,14 +67,15 @@ func (l *Limiter) Acquire() error {
 	return nil
 }
 
-// Release is told that a call which Acquire let in is over.
+// Release ends a call that Acquire admitted.
 func (l *Limiter) Release() {
 	if l != nil && l.cfg.Calls != 0 {
 		l.calls.Add(-1)
 	}
 }
 
-// AcquireWatch lets a watch in, or returns why not. Whoever was let in calls ReleaseWatch in the end.
+// AcquireWatch admits a watch, or returns an error with reason OVERLOADED. The caller must call ReleaseWatch when an
+// admitted watch is over.
 func (l *Limiter) AcquireWatch() error {
 	if l == nil || l.cfg.Watches == 0 {
 		return nil
@@ -86,15 +87,15 @@ func (l *Limiter) AcquireWatch() error {
 	return nil
 }
 
-// ReleaseWatch is told that a watch which AcquireWatch let in is over.
+// ReleaseWatch ends a watch that AcquireWatch admitted.
 func (l *Limiter) ReleaseWatch() {
 	if l != nil && l.cfg.Watches != 0 {
 		l.watches.Add(-1)
 	}
 }
 
-// Full reports whether a call of this size would be refused now. It is for callers that can find out before they read a
-// message. They need not ask, and a call that it lets pass may still be refused.
+// Full reports whether a call of this size would be rejected now. Callers may use it to reject a call before they read
+// its message. A call for which Full returns false may still be rejected.
 func (l *Limiter) Full(size contract.Size) bool {
 	if l == nil || size != contract.OneEntry && size != contract.ManyEntries {
 		return false
@@ -107,5 +108,5 @@ func (l *Limiter) Full(size contract.Size) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.busy >= l.cfg.Large && l.line.full()
+	return l.running >= l.cfg.Large && l.queue.full()
 }

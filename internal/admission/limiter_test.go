@@ -24,7 +24,8 @@ func wantOverloaded(t *testing.T, what string, err error) {
 	}
 }
 
-func TestCallsBeyondTheBoundAreRefused(t *testing.T) {
+func TestCallsOverTheBoundAreRejected(t *testing.T) {
+	t.Parallel()
 	l := admission.New(admission.Config{Calls: 2})
 	if err := errors.Join(l.Acquire(), l.Acquire()); err != nil {
 		t.Fatalf("two calls = %v", err)
@@ -36,25 +37,27 @@ func TestCallsBeyondTheBoundAreRefused(t *testing.T) {
 	}
 	l.Release()
 	if err := l.AcquireLarge(t.Context()); err != nil {
-		t.Errorf("a call when another is over = %v", err)
+		t.Errorf("a call after another ended = %v", err)
 	}
 	l.ReleaseLarge(t.Context())
 }
 
-func TestWhatWouldBeRefusedIsKnownBefore(t *testing.T) {
+func TestFullForeseesRejections(t *testing.T) {
+	t.Parallel()
 	l := admission.New(admission.Config{Calls: 1})
 	if l.Full(contract.OneEntry) || l.Full(contract.ManyEntries) {
-		t.Error("a limiter that has let nobody in is full")
+		t.Error("a limiter without calls is full")
 	}
 	if err := l.Acquire(); err != nil || !l.Full(contract.OneEntry) || !l.Full(contract.ManyEntries) {
-		t.Errorf("with all the calls that there may be (%v), it is not full", err)
+		t.Errorf("at its bound (%v) the limiter is not full", err)
 	}
 	if (*admission.Limiter)(nil).Full(contract.ManyEntries) {
 		t.Error("a nil limiter is full")
 	}
 }
 
-func TestWatchesBeyondTheBoundAreRefused(t *testing.T) {
+func TestWatchesOverTheBoundAreRejected(t *testing.T) {
+	t.Parallel()
 	l := admission.New(admission.Config{Watches: 1})
 	if err := l.AcquireWatch(); err != nil {
 		t.Fatal(err)
@@ -65,11 +68,12 @@ func TestWatchesBeyondTheBoundAreRefused(t *testing.T) {
 	}
 	l.ReleaseWatch()
 	if err := l.AcquireWatch(); err != nil {
-		t.Errorf("a watch when the other is over = %v", err)
+		t.Errorf("a watch after the other ended = %v", err)
 	}
 }
 
-func TestWhatIsNotBoundedIsLetIn(t *testing.T) {
+func TestWithoutABoundNothingIsRejected(t *testing.T) {
+	t.Parallel()
 	for name, l := range map[string]*admission.Limiter{"nil": nil, "zero": admission.New(admission.Config{})} {
 		for range 10_000 {
 			if err := errors.Join(l.Acquire(), l.AcquireWatch(), l.AcquireLarge(t.Context())); err != nil {
@@ -82,7 +86,7 @@ func TestWhatIsNotBoundedIsLetIn(t *testing.T) {
 	}
 }
 
-func TestACallCostsNothingToCount(t *testing.T) {
+func TestCountingACallDoesNotAllocate(t *testing.T) {
 	l := admission.New(admission.Config{Calls: 1, Large: 1})
 	if n := testing.AllocsPerRun(100, func() { _ = l.Acquire(); l.Release() }); n != 0 {
 		t.Errorf("a call allocates %v times, want never", n)
@@ -92,10 +96,10 @@ func TestACallCostsNothingToCount(t *testing.T) {
 	}
 }
 
-// large takes a turn for the given time and counts how it went.
-func large(ctx context.Context, l *admission.Limiter, takes time.Duration, done, refused *atomic.Int64) {
+// large makes a large call that takes so long, and counts what becomes of it.
+func large(ctx context.Context, l *admission.Limiter, takes time.Duration, done, rejected *atomic.Int64) {
 	if l.AcquireLarge(ctx) != nil {
-		refused.Add(1)
+		rejected.Add(1)
 		return
 	}
 	time.Sleep(takes)
@@ -103,23 +107,25 @@ func large(ctx context.Context, l *admission.Limiter, takes time.Duration, done,
 	l.ReleaseLarge(ctx)
 }
 
-func TestLargeCallsTakeTurns(t *testing.T) {
+func TestLargeCallsWaitInTheQueue(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := admission.New(admission.Config{Large: 2})
-		var done, refused atomic.Int64
+		var done, rejected atomic.Int64
 		start := time.Now()
 		var calls sync.WaitGroup
 		for range 10 {
-			calls.Go(func() { large(t.Context(), l, time.Second, &done, &refused) })
+			calls.Go(func() { large(t.Context(), l, time.Second, &done, &rejected) })
 		}
 		calls.Wait()
 		if took := time.Since(start); took != 5*time.Second || done.Load() != 10 {
-			t.Errorf("%d of 10 calls of a second each were done in %v, two at a time; want all in 5 s", done.Load(), took)
+			t.Errorf("two at a time, %d of 10 calls of a second each ended in %v; want all in 5 s", done.Load(), took)
 		}
 	})
 }
 
-func TestWhoLeavesTheLineGivesItsPlaceToTheNext(t *testing.T) {
+func TestACallThatIsCanceledLeavesTheQueue(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := admission.New(admission.Config{Calls: 3, Large: 1})
 		if err := l.AcquireLarge(t.Context()); err != nil {
@@ -133,21 +139,22 @@ func TestWhoLeavesTheLineGivesItsPlaceToTheNext(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		if err := <-first; !errors.Is(err, context.Canceled) {
-			t.Errorf("waiting = %v, want context.Canceled", err)
+			t.Errorf("the canceled call = %v, want context.Canceled", err)
 		}
 		l.ReleaseLarge(t.Context())
 		if err := <-second; err != nil {
-			t.Errorf("the next in line = %v", err)
+			t.Errorf("the next in the queue = %v", err)
 		}
 		l.ReleaseLarge(t.Context())
 		if err := errors.Join(l.Acquire(), l.Acquire(), l.Acquire()); err != nil {
-			t.Errorf("with nobody left there is no room for three calls: %v", err)
+			t.Errorf("after all calls ended there is no capacity for three: %v", err)
 		}
 	})
 }
 
-// A turn that comes at the instant at which its caller gives up must not be lost.
-func TestATurnThatNobodyTakesIsPassedOn(t *testing.T) {
+// A slot that becomes free in the instant in which the next in the queue is canceled must not be lost.
+func TestNoSlotIsLostToACancellation(t *testing.T) {
+	t.Parallel()
 	for range 200 {
 		l := admission.New(admission.Config{Large: 1})
 		if err := l.AcquireLarge(t.Context()); err != nil {
@@ -164,27 +171,28 @@ func TestATurnThatNobodyTakesIsPassedOn(t *testing.T) {
 		l.ReleaseLarge(t.Context())
 		both.Wait()
 		if err := l.AcquireLarge(t.Context()); err != nil {
-			t.Fatalf("there is no turn any more: %v", err)
+			t.Fatalf("the slot is lost: %v", err)
 		}
 	}
 }
 
-// At ten times what can be done, all that can be done is done, nobody waits for long, and who is refused need not wait.
-func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
+// At ten times the capacity, calls run at full rate, none waits for long, and rejections are immediate.
+func TestTheQueueIsAsLongAsItIsFast(t *testing.T) {
+	t.Parallel()
 	for name, takes := range map[string]time.Duration{"a millisecond": time.Millisecond, "5 ms": 5 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := admission.New(admission.Config{Large: 2})
-				var done, refused, slow atomic.Int64
+				var done, rejected, slow atomic.Int64
 				var calls sync.WaitGroup
 				begin := time.Now()
 				for time.Since(begin) < 3*time.Second {
 					calls.Go(func() {
 						start, full := time.Now(), l.Full(contract.ManyEntries)
 						if l.AcquireLarge(t.Context()) != nil {
-							refused.Add(1)
+							rejected.Add(1)
 							if time.Since(start) != 0 || !full {
-								t.Error("a refusal took time, or was not foreseen")
+								t.Error("a rejection took time, or was not foreseen")
 							}
 							return
 						}
@@ -199,33 +207,34 @@ func TestTheLineIsAsLongAsItIsFast(t *testing.T) {
 				}
 				calls.Wait()
 				if can := int64(3 * time.Second / takes * 2); done.Load() < can*99/100 {
-					t.Errorf("%d calls were done of %d that could have been", done.Load(), can)
+					t.Errorf("%d calls ended, want about %d", done.Load(), can)
 				}
-				if refused.Load() == 0 || slow.Load() != 0 {
-					t.Errorf("%d were refused and %d waited for long, want some and none", refused.Load(), slow.Load())
+				if rejected.Load() == 0 || slow.Load() != 0 {
+					t.Errorf("%d were rejected and %d waited for long, want some and none", rejected.Load(), slow.Load())
 				}
 			})
 		})
 	}
 }
 
-func TestCallsWithinATurnNeedNoneOfTheirOwn(t *testing.T) {
+func TestCallsWithinALargeCallAreNotCounted(t *testing.T) {
+	t.Parallel()
 	l, other := admission.New(admission.Config{Calls: 1, Large: 1}), admission.New(admission.Config{Calls: 1})
 	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx := l.WithAcquired(t.Context())
 	if err := l.AcquireLarge(ctx); err != nil {
-		t.Errorf("a call within a turn = %v", err)
+		t.Errorf("a call within a large call = %v", err)
 	}
 	l.ReleaseLarge(ctx)
-	wantOverloaded(t, "another call behind it", l.AcquireLarge(t.Context()))
+	wantOverloaded(t, "another call after it", l.AcquireLarge(t.Context()))
 	if err := other.AcquireLarge(ctx); err != nil {
 		t.Fatalf("a call at another limiter = %v", err)
 	}
 	wantOverloaded(t, "another call there", other.AcquireLarge(ctx))
 	l.ReleaseLarge(t.Context())
 	if err := l.AcquireLarge(t.Context()); err != nil {
-		t.Errorf("a call when the turn is over = %v", err)
+		t.Errorf("a call after the large call ended = %v", err)
 	}
 }

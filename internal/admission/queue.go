@@ -8,17 +8,20 @@ import (
 )
 
 const (
-	// patience is how long a large call should wait for its turn at most.
-	patience = 100 * time.Millisecond
-	// shortest and longest bound how many may wait, however fast the line moves.
-	shortest = 16
-	longest  = 1024
+	// maxWait is how long a large call should wait in the queue.
+	maxWait = 100 * time.Millisecond
+	// minLength and maxLength bound the limit on the length of the queue, however fast it moves.
+	minLength = 16
+	maxLength = 1024
+	// smoothing is the number of departures that the pace of the queue averages over.
+	smoothing = 16
 )
 
-// AcquireLarge lets a unary call in that is much work, when its turn has come, or returns why not. Whoever was let in
-// calls ReleaseLarge with the same context in the end.
+// AcquireLarge admits a large unary call, waiting in the queue if need be. It returns ErrOverloaded if the queue is full,
+// or the error of ctx if that ends first. The caller must call ReleaseLarge with the same context when an admitted call
+// is over.
 func (l *Limiter) AcquireLarge(ctx context.Context) error {
-	if l.held(ctx) {
+	if l.acquired(ctx) {
 		return nil
 	}
 	if err := l.Acquire(); err != nil {
@@ -27,172 +30,144 @@ func (l *Limiter) AcquireLarge(ctx context.Context) error {
 	if l == nil || l.cfg.Large == 0 {
 		return nil
 	}
-	waited, err := l.turn(ctx)
+	waited, err := l.wait(ctx)
 	if err != nil {
 		l.Release()
 		return err
 	}
-	// Those who came in the meantime are looked at first: most take no time, and who must be refused is refused now.
+	// Let the calls that arrived meanwhile run first: most take no time, and those to reject are rejected now.
 	if waited {
-		l.glance()
+		l.poll()
 	} else {
-		runtime.Gosched() // who could run has not been looked at either, and is not yet in the line
+		runtime.Gosched() // calls that can run have not reached the queue yet
 	}
-	if err := ctx.Err(); err != nil { // a caller who left did so while we waited
+	if err := ctx.Err(); err != nil { // the caller went away while we waited
 		l.ReleaseLarge(ctx)
 		return err
 	}
 	return nil
 }
 
-// ReleaseLarge is told that a call which AcquireLarge let in is over.
+// ReleaseLarge ends a call that AcquireLarge admitted with ctx.
 func (l *Limiter) ReleaseLarge(ctx context.Context) {
-	if l.held(ctx) {
+	if l.acquired(ctx) {
 		return
 	}
 	l.Release()
 	if l == nil || l.cfg.Large == 0 {
 		return
 	}
-	l.Yield() // what is left to do, such as to write the answer, can be as much work again
+	l.Yield() // what the caller does next, such as write the answer, can be as much work again
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nextLocked()
 }
 
-// heldKey is the key of the limiter at which the caller of a context has a turn.
-type heldKey struct{}
+// acquiredKey is the key of the limiter that has admitted the caller of a context.
+type acquiredKey struct{}
 
-// WithAcquired returns ctx for calls that are part of the turn of whoever AcquireLarge let in: they need none of their own.
+// WithAcquired returns ctx for calls that are part of a call which AcquireLarge admitted. They are not counted again.
 func (l *Limiter) WithAcquired(ctx context.Context) context.Context {
-	return context.WithValue(ctx, heldKey{}, l)
+	return context.WithValue(ctx, acquiredKey{}, l)
 }
 
-func (l *Limiter) held(ctx context.Context) bool { return ctx.Value(heldKey{}) == l }
+func (l *Limiter) acquired(ctx context.Context) bool { return ctx.Value(acquiredKey{}) == l }
 
-// Yield has whoever came meanwhile looked at, if anybody waits for a turn. Who is about to do more than a millisecond of
-// work calls it in between.
-func (l *Limiter) Yield() {
-	if l != nil && l.someWait() {
-		l.glance()
-	}
-}
-
-// glance has whoever came meanwhile looked at.
-func (l *Limiter) glance() {
-	select {
-	case g := <-l.glances:
-		g.take()
-		l.glances <- g
-	default: // others look already
-		runtime.Gosched()
-	}
-}
-
-func (l *Limiter) someWait() bool {
+// wait returns when the caller may run, and reports whether it had to wait.
+func (l *Limiter) wait(ctx context.Context) (waited bool, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.line.waiters.Len() != 0
-}
-
-// turn waits until ctx ends or the caller has its turn, and reports whether it had to wait.
-func (l *Limiter) turn(ctx context.Context) (waited bool, err error) {
-	l.mu.Lock()
-	if l.busy < l.cfg.Large {
-		l.busy++
+	if l.running < l.cfg.Large {
+		l.running++
 		l.mu.Unlock()
 		return false, nil
 	}
-	if l.line.full() {
+	if l.queue.full() {
 		l.mu.Unlock()
 		return false, ErrOverloaded
 	}
-	w := l.line.join()
+	w := l.queue.push()
 	l.mu.Unlock()
 	select {
-	case <-w.called:
+	case <-w.ready:
 		return true, nil
 	case <-ctx.Done():
-		l.giveUp(w)
+		l.cancel(w)
 		return true, ctx.Err()
 	}
 }
 
-// giveUp takes w out of the line. If its turn has come just now, somebody else gets it.
-func (l *Limiter) giveUp(w *waiter) {
+// cancel removes w from the queue. If w was told to run in the same instant, the next in the queue runs instead.
+func (l *Limiter) cancel(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.line.leave(w) {
+	if !l.queue.remove(w) {
 		l.nextLocked()
 	}
 }
 
-// nextLocked passes a turn on.
+// nextLocked lets the next call of the queue run in place of one that ended.
 func (l *Limiter) nextLocked() {
-	if !l.line.call(time.Now()) {
-		l.busy--
+	if !l.queue.pop(time.Now()) {
+		l.running--
 	}
 }
 
-// smoothing is how many turns the pace of a line is about the mean of.
-const smoothing = 16
-
-// line is who waits, in order of arrival.
-type line struct {
+// queue holds the large calls that wait, in order of arrival.
+type queue struct {
 	waiters list.List     // of *waiter
-	pace    time.Duration // from one turn to the next; 0: not known
-	last    time.Time     // when the latest turn came; zero: nobody was left waiting then
+	pace    time.Duration // mean time between departures; 0: not known yet
+	last    time.Time     // of the latest departure; zero if it left the queue empty
 }
 
 type waiter struct {
-	called  chan struct{} // closed when it is this one's turn
+	ready   chan struct{} // closed when the call may run
 	element *list.Element // nil once it is
 }
 
-// full reports whether one more would have to wait for too long.
-func (l *line) full() bool {
-	room := longest
-	if l.pace > 0 {
-		room = min(max(int(patience/l.pace), shortest), longest)
+// full reports whether a further call would have to wait for too long.
+func (q *queue) full() bool {
+	limit := maxLength
+	if q.pace > 0 {
+		limit = min(max(int(maxWait/q.pace), minLength), maxLength)
 	}
-	return l.waiters.Len() >= room
+	return q.waiters.Len() >= limit
 }
 
-func (l *line) join() *waiter {
-	w := &waiter{called: make(chan struct{})}
-	w.element = l.waiters.PushBack(w)
+func (q *queue) push() *waiter {
+	w := &waiter{ready: make(chan struct{})}
+	w.element = q.waiters.PushBack(w)
 	return w
 }
 
-// leave removes w, and reports whether it was still waiting.
-func (l *line) leave(w *waiter) bool {
+// remove removes w and reports whether it was still in the queue.
+func (q *queue) remove(w *waiter) bool {
 	if w.element == nil {
 		return false
 	}
-	l.waiters.Remove(w.element)
+	q.waiters.Remove(w.element)
 	return true
 }
 
-// call tells the first of the line that it is its turn, and reports whether there was one.
-func (l *line) call(now time.Time) bool {
-	first := l.waiters.Front()
+// pop tells the first call that it may run, and reports whether there was one.
+func (q *queue) pop(now time.Time) bool {
+	first := q.waiters.Front()
 	if first == nil {
 		return false
 	}
-	w := l.waiters.Remove(first).(*waiter)
+	w := q.waiters.Remove(first).(*waiter)
 	w.element = nil
-	close(w.called)
-	l.moved(now)
+	close(w.ready)
+	q.departed(now)
 	return true
 }
 
-// moved measures how fast the line moves. It does only while somebody waits.
-func (l *line) moved(now time.Time) {
-	if !l.last.IsZero() {
-		l.pace += (now.Sub(l.last) - l.pace) / smoothing
+// departed updates the pace, which is measured only while calls wait.
+func (q *queue) departed(now time.Time) {
+	if !q.last.IsZero() {
+		q.pace += (now.Sub(q.last) - q.pace) / smoothing
 	}
-	l.last = now
-	if l.waiters.Len() == 0 {
-		l.last = time.Time{}
+	q.last = now
+	if q.waiters.Len() == 0 {
+		q.last = time.Time{}
 	}
 }

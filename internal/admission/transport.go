@@ -9,8 +9,8 @@ import (
 	"key-value/internal/contract"
 )
 
-// Transport returns a transport that carries calls over next as long as l lets them in, and large ones when it is their
-// turn. Streams are for the service to bound, and GetStats, which says whether the service is there, is always let in.
+// Transport returns a transport over next that makes the calls which l admits. It does not limit streams, which the
+// service bounds, nor calls that tell whether the service works.
 func (l *Limiter) Transport(next connect.Transport) connect.Transport { return transport{next, l} }
 
 type transport struct {

@@ -12,7 +12,7 @@ import (
 	"key-value/internal/admission"
 )
 
-// stub is a transport whose calls do nothing.
+// stub is a transport whose calls do nothing, or fail with err.
 type stub struct{ err error }
 
 func (s stub) NewClientStream(context.Context, connect.Spec) (connect.ClientStream, error) {
@@ -28,7 +28,8 @@ var (
 	get  = connect.Spec{Procedure: keyvaluev1connect.KeyValueServiceGetProcedure}
 )
 
-func TestLargeCallsOfATransportTakeTurns(t *testing.T) {
+func TestLargeCallsOfATransportWait(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		transport := admission.New(admission.Config{Large: 1}).Transport(stub{})
 		first, err := transport.NewClientStream(t.Context(), list)
@@ -49,17 +50,18 @@ func TestLargeCallsOfATransportTakeTurns(t *testing.T) {
 		synctest.Wait()
 		select {
 		case err := <-began:
-			t.Fatalf("a second large call did not wait: %v", err)
+			t.Fatalf("the second large call did not wait: %v", err)
 		default:
 		}
-		_, _ = first.Close(), first.Close() // a second time changes nothing
+		_, _ = first.Close(), first.Close() // the second Close does nothing
 		if err := <-began; err != nil {
-			t.Errorf("a second large call, after the first = %v", err)
+			t.Errorf("the second large call, after the first ended = %v", err)
 		}
 	})
 }
 
-func TestACallThatCannotBeMadeGivesItsPlaceBack(t *testing.T) {
+func TestACallThatFailsToOpenIsReleased(t *testing.T) {
+	t.Parallel()
 	limiter := admission.New(admission.Config{Calls: 1, Large: 1})
 	broken := errors.New("no service")
 	for _, spec := range []connect.Spec{list, get, list, get} {
@@ -69,10 +71,10 @@ func TestACallThatCannotBeMadeGivesItsPlaceBack(t *testing.T) {
 	}
 	stream, err := limiter.Transport(stub{}).NewClientStream(t.Context(), list)
 	if err != nil {
-		t.Fatalf("there is no place any more: %v", err)
+		t.Fatalf("a call after those that failed = %v", err)
 	}
 	if _, err := limiter.Transport(stub{}).NewClientStream(t.Context(), get); err == nil {
-		t.Error("a second call was let in, want OVERLOADED")
+		t.Error("a second call was admitted, want OVERLOADED")
 	}
 	_ = stream.Close()
 }

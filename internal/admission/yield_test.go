@@ -10,28 +10,28 @@ import (
 	"key-value/internal/admission"
 )
 
-// Who must be refused should not have to wait until the processor has nothing else to do. With one processor, who comes
-// is mostly looked at first; not always, because the operating system may come in between.
-func TestWhoeverComesIsLookedAtFirst(t *testing.T) {
+// A rejection must not wait until the processor has nothing else to do. With one processor, calls that arrive mostly run
+// before the next large call; not always, because the operating system schedules too.
+func TestArrivingCallsRunBeforeTheNextLargeCall(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for name, looksFirst := range map[string]func(*testing.T) bool{
-		"before the next turn": beforeTheNext, "before the first turn": beforeTheFirst,
+	for name, runsFirst := range map[string]func(*testing.T) bool{
+		"the next": beforeTheNext, "the first": beforeTheFirst,
 	} {
 		const tries = 100
 		first := 0
 		for range tries {
-			if looksFirst(t) {
+			if runsFirst(t) {
 				first++
 			}
 		}
 		if first < tries/2 {
-			t.Errorf("who came was looked at %s %d times of %d", name, first, tries)
+			t.Errorf("arriving calls ran before %s large call %d times of %d, want most", name, first, tries)
 		}
 	}
 }
 
-// beforeTheFirst reports whether most of those who come at once have been looked at when the first begins its work.
-// Otherwise each would find nobody at work when it is looked at, and none would be refused.
+// beforeTheFirst reports whether most of the calls that arrive together had run by the time the first is admitted.
+// Otherwise each would find no other call running, and none would be rejected.
 func beforeTheFirst(t *testing.T) bool {
 	l := admission.New(admission.Config{Large: 1})
 	const callers = 10
@@ -51,7 +51,7 @@ func beforeTheFirst(t *testing.T) bool {
 	return <-seen > callers/2
 }
 
-// beforeTheNext reports whether somebody whose request comes while others take turns has seen it when the next begins.
+// beforeTheNext reports whether a request that arrives during a large call is read before the next large call begins.
 func beforeTheNext(t *testing.T) bool {
 	l := admission.New(admission.Config{Large: 1})
 	read, write, err := os.Pipe()
@@ -61,14 +61,14 @@ func beforeTheNext(t *testing.T) bool {
 	defer read.Close()
 	defer write.Close()
 	var seen atomic.Bool
-	waiting, looked, next := make(chan struct{}), make(chan error, 1), make(chan bool, 1)
+	waiting, readErr, next := make(chan struct{}), make(chan error, 1), make(chan bool, 1)
 	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	go func() {
 		_, err := read.Read(make([]byte, 1))
 		seen.Store(true)
-		looked <- err
+		readErr <- err
 	}()
 	go func() {
 		close(waiting)
@@ -83,7 +83,7 @@ func beforeTheNext(t *testing.T) bool {
 	}
 	l.ReleaseLarge(t.Context())
 	saw := <-next
-	if err := <-looked; err != nil {
+	if err := <-readErr; err != nil {
 		t.Fatal(err)
 	}
 	return saw

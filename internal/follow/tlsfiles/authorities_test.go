@@ -15,6 +15,7 @@ import (
 )
 
 func TestOnlyClientsOfAnAuthorityAreLetIn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		servers, clients, others := tlstest.NewAuthority(t), tlstest.NewAuthority(t), tlstest.NewAuthority(t)
 		let, err := tlsfiles.OpenAuthorities(clients.File(t))
@@ -35,6 +36,7 @@ func TestOnlyClientsOfAnAuthorityAreLetIn(t *testing.T) {
 }
 
 func TestTheAuthoritiesOfClientsMayChange(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
 		file, client := before.File(t), open(t, after, tlstest.Leaf{})
@@ -57,6 +59,7 @@ func TestTheAuthoritiesOfClientsMayChange(t *testing.T) {
 }
 
 func TestTheAuthoritiesOfServersMayChange(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		before, after := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
 		file := before.File(t)
@@ -90,6 +93,7 @@ func TestTheAuthoritiesOfServersMayChange(t *testing.T) {
 }
 
 func TestAServerMustBeTheOneThatIsCalled(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		authority := tlstest.NewAuthority(t)
 		trusted, err := tlsfiles.OpenAuthorities(authority.File(t))
@@ -124,6 +128,7 @@ func TestAServerMustBeTheOneThatIsCalled(t *testing.T) {
 }
 
 func TestAnAuthorityMayLeaveItToAnother(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		root := tlstest.NewAuthority(t)
 		between := root.Below(t)

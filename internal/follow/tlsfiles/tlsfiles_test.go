@@ -72,6 +72,7 @@ func (j *journal) take() string {
 }
 
 func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		authority := tlstest.NewAuthority(t)
 		cert, key := authority.Files(t, tlstest.Leaf{Name: "old"})
@@ -118,6 +119,7 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 
 // Kubernetes replaces a directory by way of a link, so that the time stamps of the files may be any.
 func TestAPairMayBeReplacedByWayOfALink(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		authority := tlstest.NewAuthority(t)
 		link := filepath.Join(t.TempDir(), "current")
@@ -163,6 +165,7 @@ func trusting(t *testing.T, authority *tlstest.Authority, pair *tlsfiles.Pair) *
 }
 
 func TestWhatIsNoCertificateIsRefused(t *testing.T) {
+	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	cert, key := authority.Files(t, tlstest.Leaf{})
 	_, other := authority.Files(t, tlstest.Leaf{})
@@ -181,6 +184,7 @@ func TestWhatIsNoCertificateIsRefused(t *testing.T) {
 }
 
 func TestACertificateMayNotBeValidYet(t *testing.T) {
+	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	if err := open(t, authority, tlstest.Leaf{Ended: true}).Check(); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("Check of one that has ended = %v", err)
