@@ -109,7 +109,7 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 		"TLS where there is none":     {with(map[string]string{"KV_SERVICE": secure(plain.url)}), "does not look like a TLS handshake"},
 		"no TLS where there is": {with(map[string]string{
 			"KV_SERVICE": service.url, "KV_SERVICE_CA": "", "KV_SERVICE_CERT": "", "KV_SERVICE_KEY": "",
-		}), "say https"},
+		}), "use https://"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			gateway := startKV(t, test.env, "gateway")

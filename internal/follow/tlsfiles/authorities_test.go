@@ -14,15 +14,15 @@ import (
 	"key-value/internal/testkit/tlstest"
 )
 
-func TestOnlyClientsOfAnAuthorityAreLetIn(t *testing.T) {
+func TestClientsNeedACertificateOfAnAuthority(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		servers, clients, others := tlstest.NewAuthority(t), tlstest.NewAuthority(t), tlstest.NewAuthority(t)
-		let, err := tlsfiles.OpenAuthorities(clients.File(t))
+		trusted, err := tlsfiles.OpenAuthorities(clients.File(t))
 		if err != nil {
 			t.Fatal(err)
 		}
-		server := tlsfiles.Server(open(t, servers, tlstest.Leaf{Name: "server"}), &let)
+		server := tlsfiles.Server(open(t, servers, tlstest.Leaf{Name: "server"}), &trusted)
 		known, unknown, ended := open(t, clients, tlstest.Leaf{}), open(t, others, tlstest.Leaf{}), open(t, clients, tlstest.Leaf{Ended: true})
 		wantShown(t, server, trusting(t, servers, &known), "server")
 		for why, pair := range map[string]*tlsfiles.Pair{
@@ -40,14 +40,14 @@ func TestTheAuthoritiesOfClientsMayChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before, after := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
 		file, client := before.File(t), open(t, after, tlstest.Leaf{})
-		let, err := tlsfiles.OpenAuthorities(file)
+		trusted, err := tlsfiles.OpenAuthorities(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer follow.Start(slog.New(slog.DiscardHandler), let)()
-		server := tlsfiles.Server(open(t, before, tlstest.Leaf{Name: "server"}), &let)
+		defer follow.Start(slog.New(slog.DiscardHandler), trusted)()
+		server := tlsfiles.Server(open(t, before, tlstest.Leaf{Name: "server"}), &trusted)
 		if _, err := shown(t, server, trusting(t, before, &client)); err == nil {
-			t.Error("a client of another authority is let in")
+			t.Error("a client of another authority is accepted")
 		}
 		if err := os.Rename(after.File(t), file); err != nil {
 			t.Fatal(err)
@@ -78,8 +78,8 @@ func TestTheAuthoritiesOfServersMayChange(t *testing.T) {
 		}
 		pass()
 		wantShown(t, old, client, "old")
-		if told := log.take(); strings.Count(told, "level=ERROR") != 1 {
-			t.Errorf("a file without certificates is told of as %q, want one error", told)
+		if logged := log.take(); strings.Count(logged, "level=ERROR") != 1 {
+			t.Errorf("a file without certificates is logged as %q, want one error", logged)
 		}
 		if err := os.Rename(after.File(t), file); err != nil {
 			t.Fatal(err)
@@ -87,12 +87,12 @@ func TestTheAuthoritiesOfServersMayChange(t *testing.T) {
 		pass()
 		wantShown(t, tlsfiles.Server(open(t, after, tlstest.Leaf{Name: "new"}), nil), client, "new")
 		if _, err := shown(t, old, client); err == nil || !strings.Contains(err.Error(), "unknown authority") {
-			t.Errorf("the handshake with a server of the authority of before = %v, want it refused", err)
+			t.Errorf("the handshake with a server of the old authority = %v, want an error", err)
 		}
 	})
 }
 
-func TestAServerMustBeTheOneThatIsCalled(t *testing.T) {
+func TestAServersCertificateMustNameItsHost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		authority := tlstest.NewAuthority(t)
@@ -103,19 +103,19 @@ func TestAServerMustBeTheOneThatIsCalled(t *testing.T) {
 		for name, test := range map[string]struct {
 			host string
 			leaf tlstest.Leaf
-			want string // of the error; empty: none
+			want string // in the error; empty: no error
 		}{
-			"a name":             {"a.test", tlstest.Leaf{Hosts: []string{"a.test"}}, ""},
-			"another name":       {"a.test", tlstest.Leaf{Hosts: []string{"b.test"}}, "not a.test"},
-			"an address":         {"127.0.0.1", tlstest.Leaf{Hosts: []string{"127.0.0.1"}}, ""},
-			"another address":    {"127.0.0.1", tlstest.Leaf{Hosts: []string{"127.0.0.2"}}, "not 127.0.0.1"},
-			"an address of IPv6": {"::1", tlstest.Leaf{Hosts: []string{"::1"}}, ""},
-			"another of IPv6":    {"::1", tlstest.Leaf{Hosts: []string{"::2", "a.test"}}, "not ::1"},
-			"nobody":             {"", tlstest.Leaf{}, "no host"},
-			"one that has ended": {"localhost", tlstest.Leaf{Ended: true}, "expired"},
+			"a name":                 {"a.test", tlstest.Leaf{Hosts: []string{"a.test"}}, ""},
+			"another name":           {"a.test", tlstest.Leaf{Hosts: []string{"b.test"}}, "not a.test"},
+			"an address":             {"127.0.0.1", tlstest.Leaf{Hosts: []string{"127.0.0.1"}}, ""},
+			"another address":        {"127.0.0.1", tlstest.Leaf{Hosts: []string{"127.0.0.2"}}, "not 127.0.0.1"},
+			"an IPv6 address":        {"::1", tlstest.Leaf{Hosts: []string{"::1"}}, ""},
+			"another IPv6 address":   {"::1", tlstest.Leaf{Hosts: []string{"::2", "a.test"}}, "not ::1"},
+			"no host":                {"", tlstest.Leaf{}, "no host"},
+			"an expired certificate": {"localhost", tlstest.Leaf{Ended: true}, "expired"},
 		} {
 			server := tlsfiles.Server(open(t, authority, test.leaf), nil)
-			for _, sent := range []string{"", test.host} { // net/http sets it, and crypto/tls sends it if it is a name
+			for _, sent := range []string{"", test.host} { // net/http sets it; crypto/tls sends it if it is a name
 				client := tlsfiles.Client(test.host, &trusted, nil)
 				client.ServerName = sent
 				_, err := shown(t, server, client)
@@ -127,7 +127,7 @@ func TestAServerMustBeTheOneThatIsCalled(t *testing.T) {
 	})
 }
 
-func TestAnAuthorityMayLeaveItToAnother(t *testing.T) {
+func TestAnIntermediateAuthorityIsTrusted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		root := tlstest.NewAuthority(t)
@@ -138,7 +138,7 @@ func TestAnAuthorityMayLeaveItToAnother(t *testing.T) {
 		client := trusting(t, root, nil)
 		wantShown(t, &tls.Config{Certificates: []tls.Certificate{whole}}, client, "far")
 		if _, err := shown(t, &tls.Config{Certificates: []tls.Certificate{half}}, client); err == nil {
-			t.Error("a certificate without the one between it and the authority is taken")
+			t.Error("a certificate without its intermediate is accepted")
 		}
 	})
 }

@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	// explainTime bounds how long it takes to find out what is wrong.
+	// explainTime bounds the whole of Explain.
 	explainTime = 2 * time.Second
-	// verdictTime is how long a server has to refuse a client's certificate, which it does behind the handshake.
+	// verdictTime is how long a server may take to reject a client's certificate, which it does after the handshake.
 	verdictTime = 500 * time.Millisecond
 )
 
-// errTLS is what a client does not know that speaks no TLS.
-var errTLS = errors.New("TLS is spoken there: say https")
+// errTLS is the error of a client without TLS at a server with TLS.
+var errTLS = errors.New("the server requires TLS: use https://")
 
-// Explain connects to host:port and returns what is wrong with TLS for a client of config, or without TLS if that is
-// nil. A call may fail without knowing: its connection is closed under it, while the reason is still on its way.
-// Explain sends nothing more and waits for it. It returns nil if nothing is wrong that can be seen from here.
+// Explain connects to addr, as host:port, and returns why a client of config cannot use TLS there. A nil config means a
+// client without TLS. A call can fail without the reason, because its connection is closed while the reason is still
+// on the way; Explain sends nothing after the handshake and waits for the reason. It returns nil if it finds none.
 func Explain(ctx context.Context, addr string, config *tls.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, explainTime)
 	defer cancel()
@@ -31,7 +31,7 @@ func Explain(ctx context.Context, addr string, config *tls.Config) error {
 	}
 	defer conn.Close()
 	if config == nil {
-		// Nothing is said to whoever it is.
+		// Nothing is sent after the handshake, so it does not matter who the server is.
 		if tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) == nil {
 			return errTLS
 		}

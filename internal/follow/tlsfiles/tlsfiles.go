@@ -1,6 +1,5 @@
-// Package tlsfiles speaks TLS with certificates, keys and authorities from files. What a server shows and whom it
-// lets in, and what a client shows and whom it trusts, changes with the files while the program runs: new connections
-// get what is new, and those that are open stay. If the files hold nothing good, what they held last stays in use.
+// Package tlsfiles configures TLS with certificates, keys and authorities from files. When the files change, new
+// connections use their new contents; open connections stay as they are. Package follow says when a change is used.
 package tlsfiles
 
 import (
@@ -34,23 +33,23 @@ func OpenPair(certFile, keyFile string) (Pair, error) {
 	return Pair{files}, err
 }
 
-// Check says whether the certificate is valid at this time.
+// Check returns an error unless the certificate is valid now.
 func (p Pair) Check() error { return check(p.Load()) }
 
 func check(pair *tls.Certificate) error {
 	switch now, leaf := time.Now(), pair.Leaf; {
 	case now.After(leaf.NotAfter):
-		return fmt.Errorf("the certificate has expired, on %v", leaf.NotAfter)
+		return fmt.Errorf("the certificate expired on %v", leaf.NotAfter)
 	case now.Before(leaf.NotBefore):
 		return fmt.Errorf("the certificate is not valid before %v", leaf.NotBefore)
 	}
 	return nil
 }
 
-// Authorities are the certificate authorities that a peer's certificate may be from.
+// Authorities are the certificate authorities that may issue the certificates of peers.
 type Authorities struct{ *follow.Files[x509.CertPool] }
 
-// OpenAuthorities reads certificates of authorities as PEM.
+// OpenAuthorities reads the certificates of authorities, as PEM.
 func OpenAuthorities(file string) (Authorities, error) {
 	files, err := follow.Open(follow.Config[x509.CertPool]{
 		Paths: []string{file},
@@ -65,12 +64,12 @@ func OpenAuthorities(file string) (Authorities, error) {
 	return Authorities{files}, err
 }
 
-// Server returns how to serve HTTP/2 and HTTP/1.1 over TLS with pair. If clients is not nil, only they are let in who
-// show a certificate of one of these authorities.
+// Server returns the configuration of a server of HTTP/2 and HTTP/1.1 with the certificate pair. If clients is not nil,
+// the server rejects clients without a certificate from one of these authorities.
 func Server(pair Pair, clients *Authorities) *tls.Config {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		// For TLS 1.2, those that HTTP/2 allows. TLS 1.3 has its own.
+		// The suites of TLS 1.2 that HTTP/2 allows. Those of TLS 1.3 are not configurable.
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
@@ -85,22 +84,22 @@ func Server(pair Pair, clients *Authorities) *tls.Config {
 		return config
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
-	config.SessionTicketsDisabled = true // who comes back is looked at anew
-	ofTheMoment := config.Clone()
+	config.SessionTicketsDisabled = true // a resumed session would skip the check of the client's certificate
+	template := config.Clone()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		config := ofTheMoment.Clone()
+		config := template.Clone()
 		config.ClientCAs = clients.Load()
 		return config, nil
 	}
 	return config
 }
 
-// Client returns how to call host over TLS, whose certificate is from one of authorities; nil are those of the system. It
-// shows pair, unless that is nil, to a server that asks for a certificate.
+// Client returns the configuration of a client of host. The server's certificate must be from one of authorities; nil
+// means those of the system. If the server asks for a certificate, the client sends pair unless that is nil.
 func Client(host string, authorities *Authorities, pair *Pair) *tls.Config {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if authorities != nil {
-		// RootCAs would be those of the beginning for ever. What is skipped here is done below.
+		// RootCAs could not change later, so the verification that crypto/tls skips here is done in verify.
 		config.InsecureSkipVerify = true
 		config.VerifyConnection = func(state tls.ConnectionState) error {
 			return verify(state, host, authorities.Load())
@@ -114,16 +113,16 @@ func Client(host string, authorities *Authorities, pair *Pair) *tls.Config {
 	return config
 }
 
-var errNobody = errors.New("there is no host whose certificate it could be")
+var errNoHost = errors.New("no host to verify the server's certificate for")
 
-// verify checks a server's certificate as crypto/tls does. The state has the server's name, but not if that is an
-// address, so host is needed as well.
+// verify verifies a server's certificate as crypto/tls does. The state has the server's name only if that is not an IP
+// address, so host is needed too.
 func verify(state tls.ConnectionState, host string, authorities *x509.CertPool) error {
 	options := x509.VerifyOptions{
 		Roots: authorities, Intermediates: x509.NewCertPool(), DNSName: cmp.Or(state.ServerName, host),
 	}
-	if options.DNSName == "" { // which would be any
-		return errNobody
+	if options.DNSName == "" { // would match any host
+		return errNoHost
 	}
 	for _, cert := range state.PeerCertificates[1:] {
 		options.Intermediates.AddCert(cert)

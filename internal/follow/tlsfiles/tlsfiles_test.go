@@ -20,14 +20,14 @@ import (
 	"key-value/internal/testkit/tlstest"
 )
 
-// shown does a handshake and returns whom the server's certificate is for. It fails with the server's error, which is
-// why the client failed.
+// shown does a handshake and returns the common name of the server's certificate. Its error has that of the server,
+// which tells why the client failed.
 func shown(t *testing.T, server, client *tls.Config) (string, error) {
 	t.Helper()
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	for _, end := range []net.Conn{a, b} { // each may be left writing an alert that the other does not read
+	for _, end := range []net.Conn{a, b} { // an end may write an alert that the other does not read
 		_ = end.SetDeadline(time.Now().Add(time.Second))
 	}
 	failed := make(chan error, 1)
@@ -35,7 +35,7 @@ func shown(t *testing.T, server, client *tls.Config) (string, error) {
 	conn := tls.Client(b, client)
 	clientErr := conn.HandshakeContext(t.Context())
 	if clientErr == nil {
-		go func() { _, _ = conn.Read(make([]byte, 1)) }() // what the server says of the client's certificate
+		go func() { _, _ = conn.Read(make([]byte, 1)) }() // the server's verdict on the client's certificate
 	}
 	if err := <-failed; err != nil || clientErr != nil {
 		return "", errors.Join(err, clientErr)
@@ -43,15 +43,15 @@ func shown(t *testing.T, server, client *tls.Config) (string, error) {
 	return conn.ConnectionState().PeerCertificates[0].Subject.CommonName, nil
 }
 
-// wantShown wants the server to show a certificate for name.
+// wantShown checks that the server sends a certificate for name.
 func wantShown(t *testing.T, server, client *tls.Config, name string) {
 	t.Helper()
 	if got, err := shown(t, server, client); err != nil || got != name {
-		t.Errorf("the server shows the certificate %q, %v; want %q", got, err, name)
+		t.Errorf("the server's certificate = %q, %v; want %q", got, err, name)
 	}
 }
 
-// journal is what was logged.
+// journal is a log that can be read while it is written.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer // guarded by mu
@@ -63,7 +63,7 @@ func (j *journal) Write(p []byte) (int, error) {
 	return j.text.Write(p)
 }
 
-// take returns what was logged since the last time.
+// take returns what was logged since the last call.
 func (j *journal) take() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -71,7 +71,7 @@ func (j *journal) take() string {
 	return j.text.String()
 }
 
-func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
+func TestANewPairIsUsedWithinTwoSeconds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		authority := tlstest.NewAuthority(t)
@@ -91,12 +91,12 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 		}
 		for name, spoil := range map[string]func() error{
 			"half of it": func() error { return os.WriteFile(key, good[:20], 0o600) },
-			"another one's key": func() error {
+			"the key of another": func() error {
 				authority.Rewrite(t, filepath.Join(t.TempDir(), "cert"), key, tlstest.Leaf{})
 				return nil
 			},
-			"one that has ended": func() error { authority.Rewrite(t, cert, key, tlstest.Leaf{Ended: true}); return nil },
-			"no file":            func() error { return os.Remove(key) },
+			"an expired certificate": func() error { authority.Rewrite(t, cert, key, tlstest.Leaf{Ended: true}); return nil },
+			"no file":                func() error { return os.Remove(key) },
 		} {
 			log.take()
 			if err := spoil(); err != nil {
@@ -105,9 +105,9 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 			pass()
 			pass()
 			wantShown(t, server, client, "old")
-			told := log.take()
-			if got := strings.Count(told, "level=ERROR"); got != 1 {
-				t.Errorf("%s is told of %d times, want once:\n%s", name, got, told)
+			logged := log.take()
+			if got := strings.Count(logged, "level=ERROR"); got != 1 {
+				t.Errorf("%s is logged %d times, want once:\n%s", name, got, logged)
 			}
 		}
 		authority.Rewrite(t, cert, key, tlstest.Leaf{Name: "new"})
@@ -117,8 +117,8 @@ func TestANewPairIsShownWithinTwoSeconds(t *testing.T) {
 	})
 }
 
-// Kubernetes replaces a directory by way of a link, so that the time stamps of the files may be any.
-func TestAPairMayBeReplacedByWayOfALink(t *testing.T) {
+// Kubernetes replaces a directory through a symbolic link, so the time stamps of the new files can be older.
+func TestAPairMayBeReplacedThroughALink(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		authority := tlstest.NewAuthority(t)
@@ -154,7 +154,7 @@ func open(t *testing.T, authority *tlstest.Authority, leaf tlstest.Leaf) tlsfile
 	return pair
 }
 
-// trusting is a client of localhost that trusts authority, and shows pair unless that is nil.
+// trusting returns a client of localhost that trusts authority and sends pair unless that is nil.
 func trusting(t *testing.T, authority *tlstest.Authority, pair *tlsfiles.Pair) *tls.Config {
 	t.Helper()
 	trusted, err := tlsfiles.OpenAuthorities(authority.File(t))
@@ -164,13 +164,13 @@ func trusting(t *testing.T, authority *tlstest.Authority, pair *tlsfiles.Pair) *
 	return tlsfiles.Client("localhost", &trusted, pair)
 }
 
-func TestWhatIsNoCertificateIsRefused(t *testing.T) {
+func TestFilesWithoutACertificateAreRejected(t *testing.T) {
 	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	cert, key := authority.Files(t, tlstest.Leaf{})
 	_, other := authority.Files(t, tlstest.Leaf{})
 	for name, files := range map[string][2]string{
-		"no such file": {cert + ".x", key}, "the key of another": {cert, other}, "the wrong way round": {key, cert},
+		"no such file": {cert + ".x", key}, "the key of another": {cert, other}, "certificate and key swapped": {key, cert},
 	} {
 		if _, err := tlsfiles.OpenPair(files[0], files[1]); err == nil || !strings.Contains(err.Error(), ".pem") {
 			t.Errorf("%s: %v, want an error that names the file", name, err)
@@ -183,11 +183,11 @@ func TestWhatIsNoCertificateIsRefused(t *testing.T) {
 	}
 }
 
-func TestACertificateMayNotBeValidYet(t *testing.T) {
+func TestCheckTellsWhetherACertificateIsValid(t *testing.T) {
 	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	if err := open(t, authority, tlstest.Leaf{Ended: true}).Check(); err == nil || !strings.Contains(err.Error(), "expired") {
-		t.Errorf("Check of one that has ended = %v", err)
+		t.Errorf("Check of an expired certificate = %v", err)
 	}
 	if err := open(t, authority, tlstest.Leaf{}).Check(); err != nil {
 		t.Errorf("Check = %v", err)
