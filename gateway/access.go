@@ -16,11 +16,11 @@ import (
 	"key-value/internal/observe/requestid"
 )
 
-// preflightAge is how long a browser may remember that it was allowed to call.
+// preflightAge is how long a browser may cache the answer to a preflight request.
 const preflightAge = 2 * time.Hour
 
-// allowOrigins lets the pages of other origins call, over REST as over RPC. A preflight carries no key, so
-// this stands before the check of it.
+// allowOrigins lets pages of other origins call, over REST and RPC. A preflight request carries no key, so it is answered
+// before the checks.
 func allowOrigins(origins []string, next http.Handler) http.Handler {
 	if len(origins) == 0 {
 		return next
@@ -37,7 +37,7 @@ func allowOrigins(origins []string, next http.Handler) http.Handler {
 	}).Handler(next)
 }
 
-// recovering answers 500 when a handler panics, and logs what happened. RPCs have an interceptor for it.
+// recovering answers 500 if a handler panics, and logs the panic. RPCs have an interceptor for it.
 func recovering(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

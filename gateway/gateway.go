@@ -1,6 +1,6 @@
-// Package gateway faces the world: it maps REST routes onto a Connect client of the service, offers the same
-// RPCs to Connect, gRPC and gRPC-Web callers, and lets in only who shows an API key. It holds no data, so that
-// any number of gateways can stand before one service.
+// Package gateway serves the store to callers with an API key: as REST, and as the contract's RPCs over Connect, gRPC
+// and gRPC-Web. It answers both by calling the service with a generated client. A gateway holds no data, so any number
+// of them can run in front of one service.
 package gateway
 
 import (
@@ -26,37 +26,38 @@ import (
 const (
 	// callTimeout bounds a unary call whose caller has no shorter deadline.
 	callTimeout = 10 * time.Second
-	// readyTimeout bounds the question to the service behind /readyz.
+	// readyTimeout bounds the call to the service that /readyz makes.
 	readyTimeout = 2 * time.Second
 )
 
-// Config holds what can be set about a gateway.
+// Config configures a gateway.
 type Config struct {
-	// Keys are the API keys that are let in. It must be set.
+	// Keys are the valid API keys. It must be set.
 	Keys *auth.Keys
-	// Origins are the web origins whose pages may call, such as https://example.com, or "*" for all of
-	// them. Empty: none but the gateway's own.
+	// Origins are the web origins whose pages may call, such as https://example.com, or "*" for all. Empty: only the
+	// gateway's own.
 	Origins []string
-	// MaxValueBytes is the longest value, in bytes. It should be the service's. Zero: 1 MiB.
+	// MaxValueBytes is the largest value, in bytes. It should be that of the service. Zero: 1 MiB.
 	MaxValueBytes int
-	// State says whether the gateway runs. It must be set.
+	// State tells whether the gateway is running. It must be set.
 	State *server.State
-	// Log receives failures that are nobody's fault but ours. It must be set.
+	// Log receives internal errors and, at level debug, every RPC. It must be set.
 	Log *slog.Logger
-	// Interceptors are around every RPC, the first outermost. None: nobody observes RPCs.
+	// Interceptors wrap every RPC, the first outermost, and see the error that its caller gets.
 	Interceptors []connect.ServerInterceptor
-	// Limiter is that of the client, or of the service if it is in this process: calls that it would refuse are not
-	// read, and REST calls for many entries hold their turn until their answer is made. Nil: it is not asked.
+	// Limiter is that of the service if it is in this process, and otherwise that of the transport to it. The gateway
+	// rejects calls over its bounds before it reads them, and counts a large REST call until its answer is encoded.
+	// Nil: there are no bounds.
 	Limiter *admission.Limiter
-	// Observer is told of every REST request. Nil: nobody is.
+	// Observer observes REST requests. Nil: they are not observed.
 	Observer rest.Observer
 }
 
-// Gateway serves REST, Connect, gRPC and gRPC-Web callers.
+// Gateway serves REST, Connect, gRPC and gRPC-Web.
 type Gateway struct {
-	// Handler answers every request.
+	// Handler serves every request.
 	http.Handler
-	// RPC has the procedures alone, for a server that calls them without going through HTTP.
+	// RPC serves the RPCs alone, for a server of gRPC connections that does not use net/http.
 	RPC *connect.Server
 }
 
@@ -78,11 +79,11 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) *Gateway {
 	})))
 	handler = server.Probes(cfg.State, ready, handler)
 	handler = rpc.Mount(procedures, cfg.MaxValueBytes, handler)
-	handler = allowOrigins(cfg.Origins, handler) // for browsers, which cannot speak gRPC
+	handler = allowOrigins(cfg.Origins, handler) // browsers cannot use the RPC server directly
 	return &Gateway{Handler: handler, RPC: procedures}
 }
 
-// answers asks the service for a sign of life.
+// answers reports whether the service answers.
 func answers(ctx context.Context, client keyvaluev1connect.KeyValueServiceClient) bool {
 	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, auth.Internal("readyz")), readyTimeout)
 	defer cancel()

@@ -13,14 +13,14 @@ type Keys interface {
 func (m *Metrics) ForKeys(keys Keys) {
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "kv_api_keys", Help: "API keys that are known, whether or not they are valid now.",
+			Name: "kv_api_keys", Help: "API keys, including those that are revoked, expired or not yet valid.",
 		}, func() float64 { return float64(keys.Len()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "kv_api_key_failures_total", Help: "Requests without an API key that is valid.",
+			Name: "kv_api_key_failures_total", Help: "Requests without a valid API key.",
 		}, func() float64 { return float64(keys.Refused()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: "kv_api_keys_reload_failures_total",
-			Help: "Changes of the keys file that could not be read, so that the keys stayed as they were.",
+			Help: "Changes of the keys file that could not be used; the previous keys stay valid.",
 		}, func() float64 { return float64(keys.FailedReloads()) }),
 	)
 }

@@ -22,7 +22,7 @@ import (
 
 // Config says how to serve.
 type Config struct {
-	// Checks must admit every call but those of public procedures. Nil: all calls are admitted.
+	// Checks are made for every call except those of public procedures. Nil: all calls are admitted.
 	Checks admission.Checks
 	// Ready says whether the service can do its work now, for gRPC health checks. It must be set.
 	Ready func(ctx context.Context) bool
@@ -44,7 +44,7 @@ func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *co
 	return server
 }
 
-// admit is a server interceptor that makes checks before a message is decoded.
+// admit is a server interceptor that makes the checks before the message is read.
 func admit(checks admission.Checks) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		if len(checks) == 0 {
