@@ -1,3 +1,5 @@
+//go:build conformance
+
 // Command conformance is the server that connectrpc.com's conformance suite tests: the suite's service, served
 // by the code that serves this project's own.
 //
