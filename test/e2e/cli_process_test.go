@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -120,8 +121,8 @@ func TestAReaderThatHasSeenEnoughEndsAListing(t *testing.T) {
 func script(t *testing.T, env []string, command string) string {
 	t.Helper()
 	path, err := exec.LookPath("script")
-	if err != nil {
-		t.Skip("script, which makes a terminal, is not installed")
+	if err != nil || runtime.GOOS != "linux" {
+		t.Skip("script of util-linux, which makes a terminal, is not installed")
 	}
 	got := ran(t, proc.Command{
 		Path: path, Args: []string{"--quiet", "--return", "--command", command, "/dev/null"}, Env: append(env, "SHELL=/bin/sh"),

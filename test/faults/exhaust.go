@@ -9,8 +9,6 @@ import (
 	"os"
 	"sync"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // flooding is how many connections are opened and never go on.
@@ -53,13 +51,8 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 	if err != nil {
 		return err
 	}
-	var before unix.Rlimit
-	few := unix.Rlimit{Cur: uint64(len(open))}
-	if err := unix.Prlimit(p.Pid(), unix.RLIMIT_NOFILE, nil, &before); err != nil {
-		return err
-	}
-	few.Max = before.Max
-	if err := unix.Prlimit(p.Pid(), unix.RLIMIT_NOFILE, &few, nil); err != nil {
+	restore, err := limitFiles(p.Pid(), uint64(len(open)))
+	if err != nil {
 		return err
 	}
 	var conns []net.Conn
@@ -73,7 +66,7 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 		}
 	}
 	pause(ctx, spell)
-	err = unix.Prlimit(p.Pid(), unix.RLIMIT_NOFILE, &before, nil)
+	err = restore()
 	for _, conn := range conns {
 		conn.Close()
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"strings"
 )
 
-// Module is the main module, from which kv is built with the versions in its go.mod.
-const Module = "key-value"
+// Module is the path of the main module, from which kv is built with the versions in its go.mod.
+var Module, _, _ = strings.Cut(reflect.TypeFor[Process]().PkgPath(), "/internal/")
 
-// Root returns the root directory of a module: [Module], or "key-value/test" within that.
+// Root returns the root directory of a module of this repository: [Module], or Module + "/test".
 func Root(ctx context.Context, module string) (string, error) {
 	out, err := Command{Path: "go", Args: []string{"list", "-m", "-f", "{{.Dir}}", module}}.Output(ctx)
 	if err != nil {

@@ -10,7 +10,7 @@ export const apiKey = 'my-secret-key';
 export const root = fileURLToPath(new URL('../../../..', import.meta.url));
 
 /** binary is the store. Go builds it anew only if it has changed. */
-export const binary = join(root, 'e2e/browser/node_modules/.cache/kv');
+export const binary = join(root, 'test/e2e/browser/node_modules/.cache/kv');
 execFileSync('go', ['build', '-o', binary, './cmd/kv'], { cwd: root, stdio: 'inherit' });
 
 /** shared stands for all tests of a file, where one of them is asked for. */
