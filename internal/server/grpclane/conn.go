@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -13,46 +14,62 @@ import (
 	"key-value/internal/server/sniff"
 )
 
+// goAwayReason is the debug data of the GOAWAY that a client gets with its first refused request.
+const goAwayReason = "this connection is for gRPC: open a new one for other requests"
+
 // conn is a connection that grpc-go serves.
 //
-// grpc-go answers 415 to any other request, so this looks at each request as well as it passes. One that
-// grpc-go cannot serve is refused, upon which the client sends it again on another connection. Requests of
-// gRPC go on.
+// grpc-go answers 415 to a request that is not gRPC. So conn looks at every request before grpc-go reads it, and refuses
+// those that another lane can serve: the client then sends them on a new connection. gRPC requests still pass, and so do
+// requests that are already open.
 type conn struct {
 	*sniff.Conn
-	bounds  lane.Bounds
-	specs   map[string]connect.Spec // :: procedure → what it is
-	filter  *h2.Filter
+	bounds lane.Bounds
+	specs  map[string]connect.Spec // :: procedure → its spec
+	filter *h2.Filter
+	writer *h2.Writer
+	addr   net.Addr
+	away   atomic.Bool // whether the client was sent GOAWAY
+
+	// Only the reader uses these.
+	begun   bool // whether grpc-go has begun to read
 	request *h2.RequestDecoder
-	last    uint32 // the latest stream; only the reader uses it
-	refused int    // how many requests were refused; only the reader uses it
-	writer  *h2.Writer
-	addr    net.Addr
+	last    uint32 // the latest stream
+	refused int    // requests that were refused
 }
 
-func newConn(c *sniff.Conn, bounds lane.Bounds, specs map[string]connect.Spec) *conn {
-	out := &conn{
-		Conn: c, bounds: bounds, specs: specs, request: c.HTTP2.Request, last: c.HTTP2.Stream,
-		writer: h2.NewWriter(c.Conn, bounds.WriteTimeout, c.Answered),
-		addr:   addr{c.RemoteAddr(), c.RemoteAddr().String()},
+func newConn(sniffed *sniff.Conn, bounds lane.Bounds, specs map[string]connect.Spec) *conn {
+	c := &conn{
+		Conn: sniffed, bounds: bounds, specs: specs, request: sniffed.HTTP2.Request, last: sniffed.HTTP2.Stream,
+		writer: h2.NewWriter(sniffed.Conn, bounds.WriteTimeout, sniffed.Answered),
+		addr:   addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String()},
 	}
-	out.filter = h2.NewFilter(c.Conn, c.HTTP2.Read, c.HTTP2.Looked, out.judge)
-	return out
+	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge)
+	return c
 }
 
-func (c *conn) Read(p []byte) (int, error)  { return c.filter.Read(p) }
+// Read implements [net.Conn].
+func (c *conn) Read(p []byte) (int, error) {
+	if !c.begun { // grpc-go has written SETTINGS, which must precede GOAWAY
+		c.begun = true
+		c.OnMixed(func() { c.goAway(nil) })
+	}
+	return c.filter.Read(p)
+}
+
+// Write implements [net.Conn].
 func (c *conn) Write(p []byte) (int, error) { return c.writer.Write(p) }
 
 // RemoteAddr implements [net.Conn].
 func (c *conn) RemoteAddr() net.Addr { return c.addr }
 
-// SetDeadline sets that for reading. Each write has a deadline of its own.
+// SetDeadline sets the read deadline. Each write has a deadline of its own.
 func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // SetWriteDeadline does nothing, for the same reason.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// addr is an address as text already, since every call asks for it.
+// addr is an address that is already formatted, because every call asks for it.
 type addr struct {
 	net.Addr
 	text string
@@ -60,21 +77,23 @@ type addr struct {
 
 func (a addr) String() string { return a.text }
 
+// judge lets everything but requests pass, even frames of refused streams: grpc-go ignores them, and gives back the
+// flow-control window that they took.
 func (c *conn) judge(f h2.Frame, rest []byte) h2.Verdict {
 	if f.Kind == h2.TypeHeaders {
 		return c.judgeRequest(f, rest)
 	}
-	return h2.Pass // also to refused streams: grpc-go does not know them, and makes room for what was sent
+	return h2.Pass
 }
 
-// judgeRequest looks at a request whose HEADERS frame is f. Blocks that grpc-go will refuse to read, as they
-// cannot be read, pass with all that follows.
+// judgeRequest judges the request whose HEADERS frame is f. After a block that cannot be decoded everything passes:
+// grpc-go cannot decode it either, and closes the connection.
 func (c *conn) judgeRequest(f h2.Frame, rest []byte) h2.Verdict {
 	fragments, size, complete := h2.HeaderBlock(rest)
 	switch {
 	case !complete:
 		return h2.More
-	case fragments == nil || c.request.Read(fragments) != nil:
+	case fragments == nil || c.request.Decode(fragments) != nil:
 		return h2.PassAll
 	}
 	trailers := f.Stream <= c.last
@@ -82,44 +101,52 @@ func (c *conn) judgeRequest(f h2.Frame, rest []byte) h2.Verdict {
 	switch {
 	case c.refused == 0 && (trailers || !c.belongsElsewhere()):
 		return h2.Pass
-	case trailers: // of a request that may have been refused; gRPC's have none
+	case trailers: // perhaps of a refused request; a gRPC request has none
 	case c.request.TooLong(), c.belongsElsewhere():
 		c.refuse(f.Stream)
 	default:
-		// grpc-go has not seen all blocks, on which this one may depend.
-		return c.filter.Substitute(size, h2.AppendHeaders(nil, f.Flags&h2.FlagEndStream, f.Stream, c.request.Rewrite()))
+		// grpc-go has not seen every block, and this one may depend on those that it missed.
+		return c.filter.Substitute(size, h2.AppendHeaders(nil, f.Flags&h2.FlagEndStream, f.Stream, c.request.Reencode()))
 	}
 	return c.filter.Substitute(size, nil)
 }
 
-// refuse tells the client that a request was not looked at, and to open a new connection for it.
+// refuse tells the client that a request was not processed, and to open a new connection for it.
 func (c *conn) refuse(stream uint32) {
 	c.refused++
-	switch c.refused {
-	case 1:
+	if c.refused == c.bounds.Refusals {
+		_ = c.Close()
+		return
+	}
+	c.goAway(h2.Refusal(stream))
+	if c.refused == 1 {
 		c.request.Keep = true
-		why := "this connection is for gRPC: open a new one for other requests"
-		c.writer.Interject(append(h2.GoAway(h2.AllStreams, why), h2.Refusal(stream)...))
-	case c.bounds.Refusals:
-		_ = c.Conn.Close()
-	default:
-		c.writer.Interject(h2.Refusal(stream))
+		c.Mixed()
 	}
 }
 
-// belongsElsewhere reports whether a server of anything but gRPC has a better answer than grpc-go's 415. It
-// has none for a gRPC client that says something else, nor for a procedure in no protocol's content type.
+// goAway sends frames, and before them GOAWAY if the client has not been sent it.
+func (c *conn) goAway(frames []byte) {
+	if !c.away.Swap(true) {
+		frames = append(h2.GoAway(h2.AllStreams, goAwayReason), frames...)
+	}
+	if len(frames) != 0 {
+		c.writer.Insert(frames)
+	}
+}
+
+// belongsElsewhere reports whether another lane has a better answer to the request than grpc-go's 415. It does not for
+// a gRPC client with a wrong content type, nor for a procedure in a content type of no protocol.
 func (c *conn) belongsElsewhere() bool {
-	r := c.request
-	_, isProcedure := c.specs[r.Path]
+	_, isProcedure := c.specs[c.request.Path]
 	switch {
-	case r.IsGRPC(), r.Trailers:
+	case c.request.IsGRPC(), c.request.Trailers:
 		return false
-	case r.Method != http.MethodPost || !isProcedure:
+	case c.request.Method != http.MethodPost || !isProcedure:
 		return true
 	}
 	for _, prefix := range []string{"application/grpc-web", "application/connect+", "application/proto", "application/json"} {
-		if strings.HasPrefix(r.ContentType, prefix) {
+		if strings.HasPrefix(c.request.ContentType, prefix) {
 			return true
 		}
 	}

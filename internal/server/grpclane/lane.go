@@ -1,8 +1,8 @@
-// Package grpclane drives a connect.Server from grpc-go's HTTP/2 stack, so that gRPC is as fast as grpc-go
-// makes it and meets the same handlers and interceptors as every other wire.
+// Package grpclane is the lane of grpc-go. It drives a connect.Server from grpc-go's HTTP/2 stack, so that gRPC is as
+// fast as grpc-go makes it and reaches the same handlers and interceptors as every other protocol.
 //
-// What a caller sees is what connecthttp would have sent: the same codes, messages and details, the same
-// metadata, the same limits. It takes no compressed messages.
+// Callers get what connecthttp would have sent: the same codes, messages, details, metadata and limits. Compressed
+// messages are not accepted.
 package grpclane
 
 import (
@@ -17,17 +17,17 @@ import (
 	"key-value/internal/server/sniff"
 )
 
-// workers is how many goroutines wait for calls, with stacks that have grown already. Further calls get
-// goroutines of their own.
+// workers is how many goroutines wait for calls, with stacks that have already grown. More calls at once start goroutines
+// of their own.
 const workers = 64
 
-// Lane is a gRPC server.
+// Lane serves connections by grpc-go.
 type Lane struct {
 	service *service
 	grpc    *grpc.Server
 }
 
-// New returns a gRPC server of all that server has, within bounds, which have a value in every field.
+// New returns a Lane that serves the procedures of server. Every field of bounds must be set.
 func New(server *connect.Server, bounds lane.Bounds) *Lane {
 	s := &service{server: server, bounds: bounds, specs: map[string]connect.Spec{}}
 	for spec := range server.Specs() {
@@ -44,34 +44,34 @@ func New(server *connect.Server, bounds lane.Bounds) *Lane {
 			MaxConnectionIdle: bounds.IdleTimeout, Time: bounds.PingAfter, Timeout: bounds.PingTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: bounds.PingInterval, PermitWithoutStream: true}),
-		grpc.ReadBufferSize(0), // the connections have one
+		grpc.ReadBufferSize(0), // the connections have a buffer
 		grpc.NumStreamWorkers(workers),
 	)}
 }
 
 // Serve serves the connections of a listener until Stop is called.
 func (l *Lane) Serve(listener net.Listener) error {
-	return l.grpc.Serve(accepting{listener, l})
+	return l.grpc.Serve(wrapping{listener, l})
 }
 
-// accepting makes what grpc-go needs of the connections of a listener.
-type accepting struct {
+// wrapping is a listener whose connections are wrapped.
+type wrapping struct {
 	net.Listener
 	lane *Lane
 }
 
-func (a accepting) Accept() (net.Conn, error) {
-	c, err := a.Listener.Accept()
+func (w wrapping) Accept() (net.Conn, error) {
+	c, err := w.Listener.Accept()
 	if sniffed, ok := c.(*sniff.Conn); ok {
-		return a.lane.Wrap(sniffed), nil
+		return w.lane.Wrap(sniffed), nil
 	}
 	return c, err
 }
 
-// Wrap returns c, which must be HTTP/2, as grpc-go gets it.
+// Wrap returns c, which must be gRPC, as grpc-go reads and writes it.
 func (l *Lane) Wrap(c *sniff.Conn) net.Conn { return newConn(c, l.service.bounds, l.service.specs) }
 
-// Stop ends streams that are still open when ctx is done.
+// Stop waits until calls are done, or cuts them off when ctx is.
 func (l *Lane) Stop(ctx context.Context) error {
 	stopped := make(chan struct{})
 	go func() {
@@ -82,7 +82,7 @@ func (l *Lane) Stop(ctx context.Context) error {
 	case <-stopped:
 		return nil
 	case <-ctx.Done():
-		l.grpc.Stop() // does not wait for handlers that do not care
+		l.grpc.Stop() // does not wait for handlers
 		return ctx.Err()
 	}
 }

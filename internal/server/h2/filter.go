@@ -6,86 +6,84 @@ import (
 )
 
 const (
-	// bufferBytes is how much is read of a connection at once, in the beginning. Neither server needs a buffer
-	// of its own.
+	// BufferBytes is the initial size of a connection's read buffer. The servers behind it need none of their own.
 	BufferBytes = 4 << 10
-	// bufferMax is how much is read at once of a connection that always has more. A longer buffer is made for
-	// a header block alone.
+	// bufferMax is the size to which the buffer grows while reads keep filling it. Only a long header block makes it
+	// grow further.
 	bufferMax = 32 << 10
-	// directBytes is how much of a frame must be missing for the buffer to be passed over.
+	// directBytes is how much of a frame must be missing for a read to bypass the buffer.
 	directBytes = 8 << 10
-	// MaxHeaderBlock is room for a header block of the longest header list.
-	MaxHeaderBlock = 48 << 10
 )
 
-// verdict is what becomes of a frame.
+// Verdict says what becomes of a frame.
 type Verdict int
 
 const (
-	More    Verdict = iota // it cannot be told before more has come
-	Pass                   // the server gets it
-	PassAll                // the server gets it and all further ones, unseen
-	Drop                   // the server does not get it
-	replace                // the server gets something else
+	More       Verdict = iota // undecided: ask again when more has arrived
+	Pass                      // the server reads it
+	PassAll                   // the server reads it and everything after it; no further frame is judged
+	Drop                      // the server does not read it
+	substitute                // the server reads other bytes, see [Filter.Substitute]
 )
 
-// source reads frames from a connection and takes some of them out.
+// Filter reads the frames of a connection on behalf of a server, and holds some of them back.
 type Filter struct {
 	conn net.Conn
-	// judge says what becomes of the frame f, with which rest begins; rest may end before f does. Nil: all
-	// pass.
+	// judge decides about the frame f at the start of rest, which may hold only a part of it. Nil: all frames pass.
 	judge func(f Frame, rest []byte) Verdict
 
-	// buf holds what was read: buf[next:ready] is for the server, and buf[ready:] has not been judged.
+	// buf[next:ready] is for the server to read; buf[ready:] has not been judged.
 	buf         []byte
 	next, ready int
-	filled      bool   // whether the last read had more than there was room for
-	instead     []byte // what the server gets where the verdict was replace
-	insteadOf   int    // for how many bytes
-	passing     int    // how many bytes of the current frame are still to come, and pass
-	dropping    int    // the same, and do not
+	filled      bool // whether the last read filled the buffer
+	passing     int  // bytes of the current frame that are still to come and pass
+	dropping    int  // bytes of the current frame that are still to come and are dropped
+
+	substitute    []byte // what the server reads in place of the next substituteFor bytes
+	substituteFor int
 }
 
-// NewFilter returns a filter of what was read already, of which looked bytes pass, and of what conn has still to give.
-func NewFilter(conn net.Conn, read []byte, looked int, judge func(Frame, []byte) Verdict) *Filter {
-	return &Filter{conn: conn, judge: judge, buf: read, ready: looked}
+// NewFilter returns a filter of the bytes in buf, of which the first judged ones pass, and then of what conn brings.
+func NewFilter(conn net.Conn, buf []byte, judged int, judge func(Frame, []byte) Verdict) *Filter {
+	return &Filter{conn: conn, judge: judge, buf: buf, ready: judged}
 }
 
-// Substitute is the verdict that the server gets with in place of the next n bytes.
-func (s *Filter) Substitute(n int, with []byte) Verdict {
-	s.insteadOf, s.instead = n, with
-	return replace
+// Substitute returns the verdict that the server reads with in place of the next n bytes. Only judge may call it.
+func (f *Filter) Substitute(n int, with []byte) Verdict {
+	f.substituteFor, f.substitute = n, with
+	return substitute
 }
 
 // Read implements [io.Reader].
-func (s *Filter) Read(p []byte) (int, error) {
+func (f *Filter) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for s.next == s.ready {
-		s.sift()
-		if s.next < s.ready {
+	for f.next == f.ready {
+		f.sift()
+		if f.next < f.ready {
 			break
 		}
-		if n := s.direct(len(p)); n > 0 {
-			return s.readDirect(p[:n])
+		if n := f.direct(len(p)); n > 0 {
+			return f.readDirect(p[:n])
 		}
-		if err := s.fill(); err != nil {
+		if err := f.fill(); err != nil {
 			return 0, err
 		}
 	}
-	n := copy(p, s.buf[s.next:s.ready])
-	s.next += n
+	n := copy(p, f.buf[f.next:f.ready])
+	f.next += n
 	return n, nil
 }
 
-// direct returns how much may be read past the buffer into one of the size: much of a long frame.
-func (s *Filter) direct(size int) int {
-	if s.ready != len(s.buf) || s.dropping != 0 {
+// direct returns how many of size bytes may be read past the buffer, because they are the rest of a long frame that
+// passes. Zero: none.
+func (f *Filter) direct(size int) int {
+	if f.ready != len(f.buf) || f.dropping != 0 {
 		return 0
 	}
-	if s.judge != nil {
-		size = min(size, s.passing)
+	if f.judge != nil {
+		size = min(size, f.passing)
 	}
 	if size < directBytes {
 		return 0
@@ -93,66 +91,66 @@ func (s *Filter) direct(size int) int {
 	return size
 }
 
-func (s *Filter) readDirect(p []byte) (int, error) {
-	n, err := s.conn.Read(p)
-	s.passing = max(0, s.passing-n)
+func (f *Filter) readDirect(p []byte) (int, error) {
+	n, err := f.conn.Read(p)
+	f.passing = max(0, f.passing-n)
 	return n, err
 }
 
-// fill reads what there is into the buffer, which grows if a header block needs it.
-func (s *Filter) fill() error {
-	s.buf = s.buf[:copy(s.buf, s.buf[s.next:])]
-	s.ready -= s.next
-	s.next = 0
-	if len(s.buf) == cap(s.buf) || s.filled && cap(s.buf) < bufferMax {
-		s.buf = append(make([]byte, 0, max(BufferBytes, 2*cap(s.buf))), s.buf...)
+// fill reads from the connection into the buffer, and makes room first if there is none.
+func (f *Filter) fill() error {
+	f.buf = f.buf[:copy(f.buf, f.buf[f.next:])]
+	f.ready -= f.next
+	f.next = 0
+	if len(f.buf) == cap(f.buf) || f.filled && cap(f.buf) < bufferMax {
+		f.buf = append(make([]byte, 0, max(BufferBytes, 2*cap(f.buf))), f.buf...)
 	}
-	n, err := s.conn.Read(s.buf[len(s.buf):cap(s.buf)])
-	s.buf = s.buf[:len(s.buf)+n]
-	s.filled = len(s.buf) == cap(s.buf)
+	n, err := f.conn.Read(f.buf[len(f.buf):cap(f.buf)])
+	f.buf = f.buf[:len(f.buf)+n]
+	f.filled = len(f.buf) == cap(f.buf)
 	if n > 0 {
 		return nil
 	}
 	return err
 }
 
-// sift moves ready as far as it can.
-func (s *Filter) sift() {
-	for s.ready < len(s.buf) {
-		switch rest := s.buf[s.ready:]; {
-		case s.passing > 0:
-			n := min(s.passing, len(rest))
-			s.passing -= n
-			s.ready += n
-		case s.dropping > 0:
-			n := min(s.dropping, len(rest))
-			s.dropping -= n
-			s.buf = s.buf[:s.ready+copy(rest, rest[n:])]
-		case s.judge == nil:
-			s.ready = len(s.buf)
-		case len(rest) < FrameHeaderBytes || !s.pronounce(ParseFrame(rest), rest):
+// sift judges buffered frames and moves ready as far as it can.
+func (f *Filter) sift() {
+	for f.ready < len(f.buf) {
+		switch rest := f.buf[f.ready:]; {
+		case f.passing > 0:
+			n := min(f.passing, len(rest))
+			f.passing -= n
+			f.ready += n
+		case f.dropping > 0:
+			n := min(f.dropping, len(rest))
+			f.dropping -= n
+			f.buf = f.buf[:f.ready+copy(rest, rest[n:])]
+		case f.judge == nil:
+			f.ready = len(f.buf)
+		case len(rest) < FrameHeaderBytes || !f.apply(ParseFrame(rest), rest):
 			return
 		}
 	}
 }
 
-// pronounce carries out the judge's verdict on f, or returns false if there is none yet.
-func (s *Filter) pronounce(f Frame, rest []byte) bool {
-	switch s.judge(f, rest) {
+// apply carries out the verdict on frame, or returns false if there is none yet.
+func (f *Filter) apply(frame Frame, rest []byte) bool {
+	switch f.judge(frame, rest) {
 	case More:
 		if len(rest) < MaxHeaderBlock {
 			return false
 		}
-		s.judge = nil // too long for a header block: the server will say so
+		f.judge = nil // too long for a header block: the server rejects it
 	case Pass:
-		s.passing = f.Size()
+		f.passing = frame.Size()
 	case PassAll:
-		s.judge = nil
+		f.judge = nil
 	case Drop:
-		s.dropping = f.Size()
-	case replace:
-		s.buf = slices.Replace(s.buf, s.ready, s.ready+s.insteadOf, s.instead...)
-		s.ready += len(s.instead)
+		f.dropping = frame.Size()
+	case substitute:
+		f.buf = slices.Replace(f.buf, f.ready, f.ready+f.substituteFor, f.substitute...)
+		f.ready += len(f.substitute)
 	}
 	return true
 }

@@ -1,12 +1,15 @@
+// Package h2 parses and writes HTTP/2 frames (RFC 9113), as far as is needed to look at a connection, to hold back
+// single frames, and to add frames of our own, while another HTTP/2 implementation serves it.
 package h2
 
 import "encoding/binary"
 
-// preface is what an HTTP/2 client sends first (RFC 9113, section 3.4).
+// Preface is what an HTTP/2 client sends first (RFC 9113, section 3.4).
 const Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// The frame types of RFC 9113, section 6, that matter here.
+// Frame types (RFC 9113, section 6).
 const (
+	TypeData         = 0x0
 	TypeHeaders      = 0x1
 	TypePriority     = 0x2
 	TypeRSTStream    = 0x3
@@ -16,35 +19,40 @@ const (
 	TypeGoAway       = 0x7
 	TypeWindowUpdate = 0x8
 	TypeContinuation = 0x9
-	TypeData         = 0x0
 )
 
+// Frame flags.
 const (
-	FlagAck        = 0x1 // of SETTINGS and PING
-	FlagEndStream  = 0x1 // of HEADERS
+	FlagAck        = 0x1 // SETTINGS and PING
+	FlagEndStream  = 0x1 // HEADERS
 	FlagEndHeaders = 0x4
 	FlagPadded     = 0x8
 	FlagPriority   = 0x20
 )
 
 const (
+	// FrameHeaderBytes is the length of a frame header.
 	FrameHeaderBytes = 9
-	// frameBytes is the longest payload that a client may send to either server.
+	// MaxPayload is the longest payload that a client may send to any lane: they keep SETTINGS_MAX_FRAME_SIZE at its
+	// initial value.
 	MaxPayload = 16 << 10
+	// MaxHeaderBlock bounds the encoded size of a header block. It leaves room for a header list of the largest size
+	// that lanes accept.
+	MaxHeaderBlock = 48 << 10
 
-	SettingMaxStreams     = 0x3
-	SettingMaxHeaderBytes = 0x6
+	SettingMaxStreams     = 0x3 // SETTINGS_MAX_CONCURRENT_STREAMS
+	SettingMaxHeaderBytes = 0x6 // SETTINGS_MAX_HEADER_LIST_SIZE
 )
 
-// frame is the header of a frame.
+// Frame is a frame header.
 type Frame struct {
-	Length int // of the payload
+	Length int // of the payload, in bytes
 	Kind   byte
 	Flags  byte
 	Stream uint32
 }
 
-// parseFrame reads a header from the frameHeaderBytes at the start of b.
+// ParseFrame parses the frame header at the start of b, which must hold at least FrameHeaderBytes.
 func ParseFrame(b []byte) Frame {
 	return Frame{
 		Length: int(b[0])<<16 | int(b[1])<<8 | int(b[2]),
@@ -54,11 +62,13 @@ func ParseFrame(b []byte) Frame {
 	}
 }
 
+// Size returns the length of the frame, header included.
 func (f Frame) Size() int { return FrameHeaderBytes + f.Length }
 
+// Has reports whether flag is set.
 func (f Frame) Has(flag byte) bool { return f.Flags&flag != 0 }
 
-// appendFrame appends a frame to b.
+// AppendFrame appends a frame to b.
 func AppendFrame(b []byte, kind, flags byte, stream uint32, payload []byte) []byte {
 	n := len(payload)
 	b = append(b, byte(n>>16), byte(n>>8), byte(n), kind, flags)
@@ -66,26 +76,27 @@ func AppendFrame(b []byte, kind, flags byte, stream uint32, payload []byte) []by
 	return append(b, payload...)
 }
 
+// AppendSetting appends one parameter of a SETTINGS payload to b.
 func AppendSetting(b []byte, id uint16, value uint32) []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint16(b, id), value)
 }
 
-// allStreams is above all streams: GOAWAY with it asks the client to open no further ones.
+// AllStreams is the last stream of a GOAWAY frame that cuts off no stream and asks the client to open no more.
 const AllStreams = 1<<31 - 1
 
-// goAway returns a frame that says that no stream above last was or will be looked at.
-func GoAway(last uint32, why string) []byte {
+// GoAway returns a GOAWAY frame without an error: no stream above last was or will be processed.
+func GoAway(last uint32, debug string) []byte {
 	payload := binary.BigEndian.AppendUint32(nil, last)
 	payload = binary.BigEndian.AppendUint32(payload, 0) // NO_ERROR
-	return AppendFrame(nil, TypeGoAway, 0, 0, append(payload, why...))
+	return AppendFrame(nil, TypeGoAway, 0, 0, append(payload, debug...))
 }
 
-// refusal returns a frame that says that a request was not looked at and may be sent again.
+// Refusal returns an RST_STREAM frame with REFUSED_STREAM: the request was not processed and is safe to retry.
 func Refusal(stream uint32) []byte {
-	return AppendFrame(nil, TypeRSTStream, 0, stream, binary.BigEndian.AppendUint32(nil, 7)) // REFUSED_STREAM
+	return AppendFrame(nil, TypeRSTStream, 0, stream, binary.BigEndian.AppendUint32(nil, 0x7)) // REFUSED_STREAM
 }
 
-// appendHeaders appends a header block as a HEADERS frame and what CONTINUATION frames it needs.
+// AppendHeaders appends a header block to b as a HEADERS frame, followed by CONTINUATION frames if it is long.
 func AppendHeaders(b []byte, flags byte, stream uint32, block []byte) []byte {
 	kind := byte(TypeHeaders)
 	for len(block) > MaxPayload {
@@ -95,9 +106,9 @@ func AppendHeaders(b []byte, flags byte, stream uint32, block []byte) []byte {
 	return AppendFrame(b, kind, flags|FlagEndHeaders, stream, block)
 }
 
-// headerBlock returns the fragments of the header block that starts with the HEADERS frame at the start of
-// b, without what else is in their frames, and how long those frames are. It returns false if the block is
-// not complete, and no fragments if it is malformed.
+// HeaderBlock returns the fragments of the header block whose HEADERS frame begins at the start of b, without padding
+// and priority, and the total size of its frames. Complete is false if b ends before the block does. A malformed block
+// is complete and has no fragments.
 func HeaderBlock(b []byte) (fragments [][]byte, size int, complete bool) {
 	first := true
 	for {
@@ -127,7 +138,7 @@ func HeaderBlock(b []byte) (fragments [][]byte, size int, complete bool) {
 	}
 }
 
-// unpadded returns what of a HEADERS frame's payload is header block.
+// unpadded returns the header block fragment in the payload of the HEADERS frame f, or false if f is malformed.
 func unpadded(f Frame, payload []byte) ([]byte, bool) {
 	padding := 0
 	if f.Has(FlagPadded) {

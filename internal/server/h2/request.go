@@ -7,78 +7,84 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// headerTableBytes is the size of HPACK's dynamic table that both servers leave at its default.
+// headerTableBytes is the size of HPACK's dynamic table, which all lanes leave at its default.
 const headerTableBytes = 4096
 
-// request reads the header blocks of a connection, one after the other, and keeps of each what matters.
+// RequestDecoder decodes the header blocks of a connection, one after another, and keeps what identifies the last
+// request.
 type RequestDecoder struct {
 	decoder  *hpack.Decoder
-	maxBytes uint32 // of what is kept as a whole
+	maxBytes uint32 // of a header list
 
 	Method, Path, ContentType string
-	Trailers                  bool // whether the client asks for trailers, which gRPC's do
-	Proxied                   bool // whether it came through a proxy
+	Trailers                  bool // whether it has "te: trailers", as all gRPC requests do
+	Proxied                   bool // whether a proxy added a header
 
-	Keep   bool                // whether fields are kept, for rewrite
-	fields []hpack.HeaderField // empty unless they are kept
-	bytes  uint32              // of all fields
+	// Keep makes the decoder keep all fields of the following requests, for Reencode.
+	Keep   bool
+	fields []hpack.HeaderField // empty unless Keep is set
+	bytes  uint32              // total size of the fields, as HPACK counts it
 }
 
-func NewRequestDecoder(maxBytes uint32) *RequestDecoder {
-	r := &RequestDecoder{maxBytes: maxBytes}
-	r.decoder = hpack.NewDecoder(headerTableBytes, r.field)
-	r.decoder.SetMaxStringLength(int(maxBytes))
-	return r
+// NewRequestDecoder returns a decoder of header lists of up to maxBytes.
+func NewRequestDecoder(maxBytes int) *RequestDecoder {
+	d := &RequestDecoder{maxBytes: uint32(maxBytes)}
+	d.decoder = hpack.NewDecoder(headerTableBytes, d.field)
+	d.decoder.SetMaxStringLength(maxBytes)
+	return d
 }
 
-// read reads the next block. An error means that no further block can be read.
-func (r *RequestDecoder) Read(fragments [][]byte) error {
-	r.Method, r.Path, r.ContentType = "", "", ""
-	r.Trailers, r.Proxied = false, false
-	r.fields, r.bytes = r.fields[:0], 0
+// Decode decodes the next block. After an error no further block can be decoded.
+func (d *RequestDecoder) Decode(fragments [][]byte) error {
+	d.Method, d.Path, d.ContentType = "", "", ""
+	d.Trailers, d.Proxied = false, false
+	d.fields, d.bytes = d.fields[:0], 0
 	for _, fragment := range fragments {
-		if _, err := r.decoder.Write(fragment); err != nil {
+		if _, err := d.decoder.Write(fragment); err != nil {
 			return err
 		}
 	}
-	return r.decoder.Close()
+	return d.decoder.Close()
 }
 
-func (r *RequestDecoder) field(f hpack.HeaderField) {
+func (d *RequestDecoder) field(f hpack.HeaderField) {
 	switch f.Name {
 	case ":method":
-		r.Method = f.Value
+		d.Method = f.Value
 	case ":path":
-		r.Path = f.Value
+		d.Path = f.Value
 	case "content-type":
-		r.ContentType = f.Value
+		d.ContentType = f.Value
 	case "te":
-		r.Trailers = f.Value == "trailers"
+		d.Trailers = f.Value == "trailers"
 	case "via", "forwarded", "x-forwarded-for", "x-forwarded-proto":
-		r.Proxied = true
+		d.Proxied = true
 	}
-	if r.Keep && !r.TooLong() {
-		r.bytes += f.Size()
-		r.fields = append(r.fields, f)
+	if d.Keep && !d.TooLong() {
+		d.bytes += f.Size()
+		d.fields = append(d.fields, f)
 	}
 }
 
-// tooLong reports whether the fields that were kept are more than a server would take.
-func (r *RequestDecoder) TooLong() bool { return r.bytes > r.maxBytes }
+// TooLong reports whether the header list exceeds the limit. It is only known if Keep is set.
+func (d *RequestDecoder) TooLong() bool { return d.bytes > d.maxBytes }
 
-// rewrite returns the fields as a block that does not depend on the blocks before it.
-func (r *RequestDecoder) Rewrite() []byte {
+// Reencode returns the kept fields as a block that does not depend on the blocks before it.
+func (d *RequestDecoder) Reencode() []byte {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	encoder.SetMaxDynamicTableSize(0)
-	for _, f := range r.fields {
-		_ = encoder.WriteField(f) // a bytes.Buffer takes everything
+	for _, f := range d.fields {
+		_ = encoder.WriteField(f) // a bytes.Buffer returns no error
 	}
 	return block.Bytes()
 }
 
-// isGRPC reports whether grpc-go takes the request for gRPC.
-func (r *RequestDecoder) IsGRPC() bool {
-	rest, ok := strings.CutPrefix(r.ContentType, "application/grpc")
+// IsGRPC reports whether the request is gRPC.
+func (d *RequestDecoder) IsGRPC() bool { return IsGRPC(d.ContentType) }
+
+// IsGRPC reports whether a request of contentType is gRPC, by the rule that grpc-go applies. gRPC-Web is not.
+func IsGRPC(contentType string) bool {
+	rest, ok := strings.CutPrefix(contentType, "application/grpc")
 	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }

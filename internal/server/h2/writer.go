@@ -6,36 +6,94 @@ import (
 	"time"
 )
 
-// writer writes whole buffers of frames, and lets a frame of our own in between two others.
+// Tracker follows a stream of frames and knows where one ends and the next begins.
+type Tracker struct {
+	// OnHeaders is called once, at the first HEADERS frame, and then set to nil.
+	OnHeaders func()
+
+	rest   int    // bytes of the current frame's payload that are still to come
+	header []byte // the incomplete header of the next frame
+}
+
+// atBoundary reports whether the stream is between two frames.
+func (t *Tracker) atBoundary() bool { return t.rest == 0 && len(t.header) == 0 }
+
+// Advance moves past p.
+func (t *Tracker) Advance(p []byte) {
+	for len(p) != 0 {
+		p = p[t.step(p):]
+	}
+}
+
+// nextBoundary returns the length of p up to the first end of a frame in it, or len(p).
+func (t *Tracker) nextBoundary(p []byte) int {
+	probe := Tracker{rest: t.rest, header: append([]byte(nil), t.header...)}
+	n := 0
+	for n < len(p) {
+		n += probe.step(p[n:])
+		if probe.atBoundary() {
+			break
+		}
+	}
+	return n
+}
+
+// step moves past a part of p, which is at most one frame, and returns its length.
+func (t *Tracker) step(p []byte) int {
+	if t.rest > 0 {
+		n := min(t.rest, len(p))
+		t.rest -= n
+		return n
+	}
+	if len(t.header) == 0 && len(p) >= FrameHeaderBytes {
+		t.begin(ParseFrame(p))
+		return FrameHeaderBytes
+	}
+	n := min(FrameHeaderBytes-len(t.header), len(p))
+	t.header = append(t.header, p[:n]...)
+	if len(t.header) == FrameHeaderBytes {
+		t.begin(ParseFrame(t.header))
+		t.header = t.header[:0]
+	}
+	return n
+}
+
+func (t *Tracker) begin(f Frame) {
+	t.rest = f.Length
+	if f.Kind == TypeHeaders && t.OnHeaders != nil {
+		t.OnHeaders()
+		t.OnHeaders = nil
+	}
+}
+
+// Writer passes on the frames that a server writes to a connection, and can insert frames between them. Each write
+// must finish within a timeout.
 type Writer struct {
 	conn    net.Conn
 	timeout time.Duration
 
 	mu       sync.Mutex
-	deadline time.Time // of the connection; guarded by mu
-	boundary Boundary  // guarded by mu
-	own      []byte    // what waits for the end of a frame; guarded by mu
+	deadline time.Time // the connection's write deadline; guarded by mu
+	tracker  Tracker   // guarded by mu
+	inserted []byte    // frames that wait for the current one to end; guarded by mu
 }
 
-// NewWriter returns a writer to conn that calls answered before the first HEADERS frame.
-func NewWriter(conn net.Conn, timeout time.Duration, answered func()) *Writer {
-	return &Writer{conn: conn, timeout: timeout, boundary: Boundary{Answered: answered}}
+// NewWriter returns a Writer that calls onHeaders before the first HEADERS frame.
+func NewWriter(conn net.Conn, timeout time.Duration, onHeaders func()) *Writer {
+	return &Writer{conn: conn, timeout: timeout, tracker: Tracker{OnHeaders: onHeaders}}
 }
 
-// deadlineSlack is the part of its timeout that a write may have less, so that not each sets a deadline.
-const deadlineSlack = 8
-
-// Write implements [io.Writer]. An error closes the connection: grpc-go relies on its reader to see it too,
-// which one that does not read our bytes would not make it see.
+// Write implements [io.Writer]. After an error it closes the connection: grpc-go expects its reader to fail too, and
+// a peer that stops reading would leave the reader waiting.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.extendDeadline()
-	if len(w.own) == 0 {
-		w.boundary.Step(p)
+	w.extendDeadlineLocked()
+	if len(w.inserted) == 0 {
+		w.tracker.Advance(p)
 		n, err = w.conn.Write(p)
 	} else {
-		n, err = w.writeAround(p)
+		n, err = w.writeAroundLocked(p)
 	}
 	if err != nil {
 		_ = w.conn.Close()
@@ -43,37 +101,42 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// writeAround writes p, and our own frame at the first end of a frame in it.
-func (w *Writer) writeAround(p []byte) (int, error) {
-	cut := w.boundary.next(p)
-	w.boundary.Step(p[:cut])
+// writeAroundLocked writes p, with the inserted frames after the first frame that ends in it.
+func (w *Writer) writeAroundLocked(p []byte) (int, error) {
+	cut := w.tracker.nextBoundary(p)
+	w.tracker.Advance(p[:cut])
 	n, err := w.conn.Write(p[:cut])
-	if err != nil || !w.boundary.here() {
+	if err != nil || !w.tracker.atBoundary() {
 		return n, err
 	}
-	own := w.own
-	w.own = nil
-	if _, err := w.conn.Write(own); err != nil {
+	inserted := w.inserted
+	w.inserted = nil
+	if _, err := w.conn.Write(inserted); err != nil {
 		return n, err
 	}
-	w.boundary.Step(p[cut:])
+	w.tracker.Advance(p[cut:])
 	rest, err := w.conn.Write(p[cut:])
 	return n + rest, err
 }
 
-// interject writes frames of our own, now or behind the frame that is being written.
-func (w *Writer) Interject(frames []byte) {
+// Insert writes frames now, or after the frame that is being written. It reports no error: the next write or read of a
+// broken connection does.
+func (w *Writer) Insert(frames []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.boundary.here() {
-		w.own = append(w.own, frames...)
+	if !w.tracker.atBoundary() {
+		w.inserted = append(w.inserted, frames...)
 		return
 	}
-	w.extendDeadline()
-	_, _ = w.conn.Write(frames) // a broken connection will say so to its server
+	w.extendDeadlineLocked()
+	_, _ = w.conn.Write(frames)
 }
 
-func (w *Writer) extendDeadline() {
+// deadlineSlack is the fraction of its timeout, as a divisor, by which a write may be cut short, so that only one
+// write in many sets a deadline.
+const deadlineSlack = 8
+
+func (w *Writer) extendDeadlineLocked() {
 	now := time.Now()
 	if w.deadline.Sub(now) < w.timeout-w.timeout/deadlineSlack {
 		w.deadline = now.Add(w.timeout)

@@ -10,41 +10,42 @@ import (
 	"key-value/internal/server/sniff"
 )
 
-// gatherMax is how many bytes may wait to be written.
+// gatherMax is how many bytes may wait to be written before writers wait.
 const gatherMax = 64 << 10
 
-// conn is an HTTP/2 connection that net/http serves. It takes the acknowledgement of our own SETTINGS
-// out, which net/http would hold against the client, and gathers writes: net/http makes three small ones for
-// each answer, and while one of them is under way the next ones fill a buffer.
+// conn is an HTTP/2 connection that net/http serves. It hides the acknowledgement of SETTINGS that net/http did not
+// send, which net/http would take for a protocol error, and it gathers writes: net/http makes about three small ones for
+// each response, and those that come while one is being sent fill a buffer.
 type conn struct {
 	*sniff.Conn
 	filter *h2.Filter
 	bounds lane.Bounds
-	acking bool   // whether an acknowledgement of our SETTINGS is still to come
-	resets resets // of whoever reads
+	acking bool   // whether the acknowledgement is still to come; only the reader uses it
+	resets resets // only the reader uses it
 
 	mu      sync.Mutex
-	changed sync.Cond   // of the fields below
-	pending []byte      // what waits to be written; guarded by mu
-	spare   []byte      // an empty buffer; guarded by mu
-	closed  bool        // whether the server is done with the connection; guarded by mu
-	err     error       // why no more can be written; guarded by mu
-	first   h2.Boundary // looks for the first answer; guarded by mu
+	changed sync.Cond  // that one of the fields below has changed
+	pending []byte     // waits to be written; guarded by mu
+	spare   []byte     // an empty buffer; guarded by mu
+	closed  bool       // whether net/http has closed the connection; guarded by mu
+	err     error      // why nothing more can be written; guarded by mu
+	tracker h2.Tracker // finds the first response; guarded by mu
 }
 
-// newConn returns c for net/http. Its flusher runs until the connection is closed and its last bytes are written, which
-// flushing waits for.
-func newConn(c *sniff.Conn, bounds lane.Bounds, flushing *sync.WaitGroup) *conn {
-	out := &conn{Conn: c, bounds: bounds, first: h2.Boundary{Answered: c.Answered}}
-	out.resets.bounds = &out.bounds
-	out.changed.L = &out.mu
-	out.acking = c.HTTP2.AckPending
-	out.filter = h2.NewFilter(c.Conn, c.HTTP2.Read, c.HTTP2.Looked, out.judge)
-	flushing.Go(out.flush)
-	return out
+// newConn wraps c. It starts a flusher, which runs until the connection is closed and its last bytes are sent, and is
+// counted in flushing.
+func newConn(sniffed *sniff.Conn, bounds lane.Bounds, flushing *sync.WaitGroup) *conn {
+	c := &conn{Conn: sniffed, bounds: bounds, acking: sniffed.HTTP2.AckPending}
+	c.tracker.OnHeaders = sniffed.Answered
+	c.resets.bounds = &c.bounds
+	c.changed.L = &c.mu
+	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge)
+	flushing.Go(c.flush)
+	return c
 }
 
-// judge drops the first acknowledgement of SETTINGS: they come in order, and the first SETTINGS were ours.
+// judge drops the first acknowledgement of SETTINGS: they arrive in the order of the SETTINGS, of which the first were
+// not net/http's.
 func (c *conn) judge(f h2.Frame, _ []byte) h2.Verdict {
 	c.resets.count(f)
 	if c.acking && f.Kind == h2.TypeSettings && f.Has(h2.FlagAck) && f.Length == 0 {
@@ -54,9 +55,10 @@ func (c *conn) judge(f h2.Frame, _ []byte) h2.Verdict {
 	return h2.Pass
 }
 
+// Read implements [net.Conn].
 func (c *conn) Read(p []byte) (int, error) { return c.filter.Read(c.resets.wait(p)) }
 
-// Write implements [net.Conn]. An error is told with a later write.
+// Write implements [net.Conn]. The error of a write is returned by a later one.
 func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,14 +74,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	if len(c.pending) == 0 {
 		c.changed.Broadcast()
 	}
-	if c.first.Answered != nil {
-		c.first.Step(p)
+	if c.tracker.OnHeaders != nil {
+		c.tracker.Advance(p)
 	}
 	c.pending = append(c.pending, p...)
 	return len(p), nil
 }
 
-// Close ends reading and writing. What was written before is still sent, for the time that bounds allow.
+// Close ends reading and writing. What was written before is still sent, within FlushTimeout.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,18 +91,18 @@ func (c *conn) Close() error {
 	c.Answered()
 	c.closed = true
 	c.changed.Broadcast()
-	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	_ = c.SetReadDeadline(time.Unix(1, 0))
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.bounds.FlushTimeout))
 	return nil
 }
 
-// SetDeadline sets that for reading. Each write has a deadline of its own.
+// SetDeadline sets the read deadline. The flusher sets its own deadline for each write.
 func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 
 // SetWriteDeadline does nothing, for the same reason.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// flush writes what waits, as long as there is a connection.
+// flush writes what is pending, until there will be no more.
 func (c *conn) flush() {
 	defer c.Conn.Close()
 	for {
@@ -108,15 +110,15 @@ func (c *conn) flush() {
 		if batch == nil {
 			return
 		}
-		_, err := c.Conn.Conn.Write(batch)
-		c.give(batch, err)
+		_, err := c.Conn.Conn.Write(batch) // a sniff.Conn would take it for the first response
+		c.giveBack(batch, err)
 		if err != nil {
 			return
 		}
 	}
 }
 
-// take waits for something to write, and returns nil when nothing will come.
+// take waits for bytes to write. It returns nil when there will be none.
 func (c *conn) take() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -135,8 +137,8 @@ func (c *conn) take() []byte {
 	return batch
 }
 
-// give returns a buffer that was written.
-func (c *conn) give(batch []byte, err error) {
+// giveBack returns a buffer after it was written, with what came of it.
+func (c *conn) giveBack(batch []byte, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if cap(batch) <= gatherMax {

@@ -1,4 +1,4 @@
-// Package lane holds what all lanes of a port have in common: the bounds of connections and requests.
+// Package lane holds what the lanes of a port share: the bounds within which they serve connections and requests.
 package lane
 
 import (
@@ -8,53 +8,57 @@ import (
 	"key-value/internal/contract"
 )
 
-// Bounds limit what one peer can cost the server. Every lane keeps them, whatever protocol it speaks. A field that is
-// zero has its default.
+// Bounds limit what one peer can cost the server. Every lane keeps them, whatever protocol it serves. The zero value of
+// a field selects its default.
 type Bounds struct {
-	// HeaderTimeout is how long a request line and its headers may take to arrive, and a TLS handshake before them.
+	// HeaderTimeout is how long a request line and its headers may take to arrive, and before them a TLS handshake.
 	// Default: 10 seconds.
 	HeaderTimeout time.Duration
-	// BodyTimeout is how long the body of one request, or one message of a gRPC stream, may take to arrive.
+	// BodyTimeout is how long the body of a request, or one message of a gRPC stream, may take to arrive.
 	// Default: 30 seconds.
 	BodyTimeout time.Duration
-	// WriteTimeout is how long a peer may leave one write waiting before it counts as gone. Default: 30 seconds.
+	// WriteTimeout is how long one write may wait for the peer to read. Default: 30 seconds.
 	WriteTimeout time.Duration
-	// IdleTimeout closes a connection without requests. Default: 2 minutes.
+	// IdleTimeout is how long a connection may be open without a request. Default: 2 minutes.
 	IdleTimeout time.Duration
 	// PingAfter is how long an HTTP/2 connection may be silent before the server sends PING, and PingTimeout how long
-	// the answer may take. Default: 30 and 15 seconds.
+	// the answer may take. Defaults: 30 and 15 seconds.
 	PingAfter, PingTimeout time.Duration
-	// PingInterval is the shortest interval at which a gRPC client may send PING; one that sends more is disconnected.
+	// PingInterval is how often a gRPC client may send PING. One that keeps sending more is disconnected.
 	// Default: 1 second.
 	PingInterval time.Duration
-	// SettleTimeout is how long the first request of an accepted connection may take to arrive, and its answer to
-	// begin, once the server stops. Default: 1 second.
+	// SettleTimeout is how long, when the server stops, the first request of an accepted connection may take to
+	// arrive and the response to begin. Default: 1 second.
 	SettleTimeout time.Duration
-	// FlushTimeout is how long the last bytes of a connection may take once its lane has closed it. Default: 1 second.
+	// FlushTimeout is how long the last bytes of a connection may take after its lane has closed it.
+	// Default: 1 second.
 	FlushTimeout time.Duration
 
-	// HeaderBytes is the largest request line with its headers. Default: 16 KiB.
+	// HeaderBytes is the largest size of a request line and its headers. Default: 16 KiB.
 	HeaderBytes int
-	// MessageBytes is the largest request message of the gRPC lane; [http.Handler]s bound their own bodies. Default:
-	// what a value of the default size needs.
+	// MessageBytes is the largest size of a request message in the gRPC lane; a [net/http.Handler] bounds bodies
+	// itself. Default: enough for a value of the default size.
 	MessageBytes int
-	// Streams is how many calls one HTTP/2 connection may have open. Default: 1,000.
+	// Streams is how many calls an HTTP/2 connection may have open. Default: 1,000.
 	Streams int
-	// Undecided is how many connections may wait for their first request at once; net/http gets further ones without
-	// a look at their first bytes. Default: 1,024.
+	// Undecided is how many connections may wait for their first request before further ones go to net/http unread.
+	// Default: 1,024.
 	Undecided int
 
-	// ResetsFree is how many more requests than it lets finish an HTTP/2 client may reset before it is slowed down,
-	// ResetDelay what each further one costs it, and ResetsMax how many close the connection. Default: 100,
-	// 5 milliseconds, 1,000.
+	// ResetsFree is how many more requests than it finishes an HTTP/2 client may reset before each further one delays
+	// it by ResetDelay. ResetsMax of them close the connection. Defaults: 100, 5 milliseconds, 1,000.
 	ResetsFree, ResetsMax int
 	ResetDelay            time.Duration
-	// Refusals is how many requests are refused on one connection of the gRPC lane before it is closed. A client should
-	// stop at the first. Default: 1,000.
+	// Refusals is how many requests that are not gRPC the gRPC lane refuses on one connection before it closes it. A
+	// client should stop after the first. Default: 1,000.
 	Refusals int
+	// MixedPeers is how many addresses that mix gRPC with other requests on one connection are remembered, and MixedFor
+	// for how long after they last did. Defaults: 1,024, 24 hours.
+	MixedPeers int
+	MixedFor   time.Duration
 }
 
-// WithDefaults returns b with a value in every field.
+// WithDefaults returns b with every zero field set to its default.
 func (b Bounds) WithDefaults() Bounds {
 	return Bounds{
 		HeaderTimeout: cmp.Or(b.HeaderTimeout, 10*time.Second),
@@ -74,5 +78,7 @@ func (b Bounds) WithDefaults() Bounds {
 		ResetsMax:     cmp.Or(b.ResetsMax, 1000),
 		ResetDelay:    cmp.Or(b.ResetDelay, 5*time.Millisecond),
 		Refusals:      cmp.Or(b.Refusals, 1000),
+		MixedPeers:    cmp.Or(b.MixedPeers, 1024),
+		MixedFor:      cmp.Or(b.MixedFor, 24*time.Hour),
 	}
 }

@@ -5,19 +5,15 @@ import (
 	"time"
 )
 
-// Decide reads conn until it is clear who serves it, and returns the connection that this lane gets.
+// Decide reads conn until its protocol is known, and returns the connection as its lane gets it, and the lane.
 func Decide(conn net.Conn, cfg Config) (*Conn, Lane, error) {
-	p := &peeker{
-		conn: conn, cfg: cfg, started: time.Now(),
-		setDeadline: func(conn net.Conn, t time.Time) { _ = conn.SetReadDeadline(t) },
+	s := &sniffer{
+		conn: conn, bounds: cfg.Bounds, grpc: cfg.GRPC, started: time.Now(),
+		setReadDeadline: func(conn net.Conn, t time.Time) { _ = conn.SetReadDeadline(t) },
 	}
-	kind, err := p.peek()
+	found, err := s.sniff()
 	if err != nil {
 		return nil, 0, err
 	}
-	to := HTTP
-	if kind == grpcRequest {
-		to = GRPC
-	}
-	return p.decided(kind, func() {}), to, nil
+	return s.result(found, nil, nil), laneOf[found], nil
 }

@@ -1,12 +1,14 @@
-// Package sniff serves one port by two servers: connections that a gRPC client opened by grpc-go, which is
-// several times faster at gRPC, and all others by net/http, which can serve everything.
+// Package sniff accepts the connections of a port, completes their TLS handshakes, reads their first bytes, and gives
+// each connection to a lane:
 //
-// A connection is given away as soon as its first request shows what it is for, with every byte that was
-// read of it. Whatever is not plainly gRPC goes to net/http: what is broken, what is slow, and what a proxy
-// sends, since a proxy may mix all kinds of requests on one connection. If another kind of request comes on a
-// connection that grpc-go has, it is refused in HTTP/2's own way (RST_STREAM with REFUSED_STREAM), and the
-// client is asked to open a new connection (GOAWAY): there it sends the request again, and none is lost or
-// done twice.
+//   - HTTP/1.1, and what is neither HTTP/1.1 nor HTTP/2, goes to net/http.
+//   - HTTP/2 whose first request is gRPC goes to grpc-go, which is several times faster at gRPC and serves nothing else.
+//   - All other HTTP/2 goes to net/http, which serves every kind of request. So do connections of proxies, which may mix
+//     requests: those with a header that proxies add, and those from an address that has mixed requests before.
+//
+// A lane reads the connection from its first byte on. If a connection of grpc-go brings another request after all, that
+// request is refused with REFUSED_STREAM, and GOAWAY asks the client to open a new connection. The request was not
+// processed, so clients retry it there.
 package sniff
 
 import (
@@ -21,50 +23,50 @@ import (
 	"key-value/internal/server/lane"
 )
 
-// acceptBackoff is the longest pause after a connection could not be accepted, as when there are no file
-// descriptors left.
+// acceptBackoff is the longest pause after a failed accept, as when file descriptors have run out.
 const acceptBackoff = time.Second
 
 // Lane names a server of connections.
 type Lane int
 
 const (
-	HTTP  Lane = iota // net/http, which serves everything
-	GRPC              // grpc-go
-	lanes int  = iota
+	HTTP      Lane = iota // net/http, which serves everything
+	GRPC                  // grpc-go
+	laneCount int  = iota
 )
 
-// Config says how connections are sorted.
+// Config configures a Mux.
 type Config struct {
-	// GRPC is whether there is a server for gRPC connections. False: net/http gets them too.
+	// GRPC reports whether there is a GRPC lane. If there is not, the HTTP lane serves gRPC too.
 	GRPC bool
-	// TLS is how TLS is spoken. Nil: it is not.
+	// TLS configures TLS, which is then required. Nil: no TLS.
 	TLS *tls.Config
-	// Bounds are those of all lanes, with a value in every field.
+	// Bounds are those of all lanes. Every field must be set.
 	Bounds lane.Bounds
-	// Log is told when connections cannot be accepted, and of handshakes that failed. It must be set.
+	// Log receives failures to accept connections, and failed handshakes. It must be set.
 	Log *slog.Logger
 }
 
-// Mux sorts the connections of a listener.
+// Mux gives each connection of a listener to a lane.
 type Mux struct {
 	cfg        Config
 	inner      net.Listener
-	lanes      [lanes]*listener
+	lanes      [laneCount]*listener
+	mixers     *mixers
 	closing    chan struct{} // closed when no further connection is accepted
 	close      func()
-	unanswered sync.WaitGroup // connections whose first answer has not begun
+	unanswered sync.WaitGroup // connections whose first response has not begun
 
 	mu        sync.Mutex
 	undecided map[net.Conn]struct{} // guarded by mu
-	settleBy  time.Time             // when undecided connections are given up; zero: not yet; guarded by mu
+	settleBy  time.Time             // when undecided connections are closed; zero: not yet; guarded by mu
 }
 
-// New returns a mux of inner's connections. Run runs it.
+// New returns a Mux of inner's connections, for Run to run.
 func New(inner net.Listener, cfg Config) *Mux {
 	closing := make(chan struct{})
 	m := &Mux{
-		cfg: cfg, inner: inner,
+		cfg: cfg, inner: inner, mixers: newMixers(cfg.Bounds),
 		closing: closing, close: sync.OnceFunc(func() { close(closing) }),
 		undecided: map[net.Conn]struct{}{},
 	}
@@ -74,8 +76,8 @@ func New(inner net.Listener, cfg Config) *Mux {
 	return m
 }
 
-// Listener is where a lane accepts its connections. They are of type *[Conn] unless their first bytes were not looked
-// at.
+// Listener returns the listener from which a lane accepts its connections. They are of type *[Conn], except those that
+// went to the HTTP lane unread because too many others were undecided.
 func (m *Mux) Listener(l Lane) net.Listener { return m.lanes[l] }
 
 // Run accepts connections until Close is called, and then returns nil.
@@ -86,12 +88,12 @@ func (m *Mux) Run() error {
 		switch {
 		case err == nil:
 			pause = 0
-			m.sort(conn)
+			m.take(conn)
 		case m.closed():
 			return nil
 		case temporary(err):
 			pause = min(max(2*pause, 5*time.Millisecond), acceptBackoff)
-			m.cfg.Log.Warn("no connection can be accepted", "error", err, "pause", pause)
+			m.cfg.Log.Warn("cannot accept connections", "error", err, "pause", pause)
 			if !m.sleep(pause) {
 				return nil
 			}
@@ -101,34 +103,34 @@ func (m *Mux) Run() error {
 	}
 }
 
-// Close accepts no further connection.
+// Close stops accepting connections.
 func (m *Mux) Close() error {
 	m.close()
 	return m.inner.Close()
 }
 
-// Settle waits, after Run has returned, until the first request of each connection that was accepted is with
-// its server and the answer has begun, so that the servers know of it when they are stopped. It takes no more
-// than a second, and ends when ctx is done.
+// Settle waits, after Run has returned, until every accepted connection has been given to its lane and the response to
+// its first request has begun, so that the lanes know of that request when they stop. It waits for at most
+// SettleTimeout, or until ctx is done, and then closes connections that are still undecided.
 func (m *Mux) Settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Bounds.SettleTimeout)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	m.giveUp(deadline)
+	m.closeUndecided(deadline)
 	answered := make(chan struct{})
-	go func() { // ends when the connections are closed, if not before
+	go func() { // ends with the last connection
 		defer close(answered)
 		m.unanswered.Wait()
 	}()
 	select {
 	case <-answered:
 	case <-ctx.Done():
-		m.giveUp(time.Now())
+		m.closeUndecided(time.Now())
 	}
 }
 
-// giveUp closes connections that are still undecided at t.
-func (m *Mux) giveUp(t time.Time) {
+// closeUndecided closes connections that are still undecided at t.
+func (m *Mux) closeUndecided(t time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.settleBy = t
@@ -137,7 +139,7 @@ func (m *Mux) giveUp(t time.Time) {
 	}
 }
 
-// setReadDeadline sets the deadline of an undecided connection, unless Settle has set one.
+// setReadDeadline sets the read deadline of an undecided connection, unless closeUndecided has set an earlier one.
 func (m *Mux) setReadDeadline(conn net.Conn, t time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -155,7 +157,7 @@ func (m *Mux) closed() bool {
 	}
 }
 
-// sleep reports whether it slept for d, rather than being woken by Close.
+// sleep sleeps for d, or returns false when Close is called.
 func (m *Mux) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -167,8 +169,8 @@ func (m *Mux) sleep(d time.Duration) bool {
 	}
 }
 
-// temporary reports whether accepting may work again soon. The method is deprecated for want of a clear
-// meaning in general; for Accept, net/http and grpc-go rely on it as well.
+// temporary reports whether accepting may soon work again. The method is deprecated because its meaning is unclear in
+// general; net/http and grpc-go rely on it for Accept too.
 func temporary(err error) bool {
 	t, ok := errors.AsType[interface {
 		error
@@ -177,10 +179,10 @@ func temporary(err error) bool {
 	return ok && t.Temporary()
 }
 
-// sort finds out, beside the accept loop, who serves conn.
-func (m *Mux) sort(conn net.Conn) {
+// take starts to decide on conn, without holding up the accept loop.
+func (m *Mux) take(conn net.Conn) {
 	if m.cfg.TLS != nil {
-		conn = tls.Server(conn, m.cfg.TLS) // does not do the handshake yet
+		conn = tls.Server(conn, m.cfg.TLS) // the handshake comes later
 	}
 	m.mu.Lock()
 	full := len(m.undecided) >= m.cfg.Bounds.Undecided
@@ -189,34 +191,33 @@ func (m *Mux) sort(conn net.Conn) {
 	}
 	m.mu.Unlock()
 	if full {
-		// net/http waits for its own goroutines alone, so that this loop is not held up.
-		m.lanes[HTTP].deliver(conn)
+		m.lanes[HTTP].deliver(conn) // which does the handshake, and bounds the wait for a first request, itself
 		return
 	}
 	m.unanswered.Add(1)
 	go m.decide(conn)
 }
 
+// decide does the handshake, reads the first bytes, and delivers the connection to its lane.
 func (m *Mux) decide(conn net.Conn) {
-	p := &peeker{conn: conn, cfg: m.cfg, setDeadline: m.setReadDeadline}
-	kind, err := undecided, m.handshake(conn)
+	answered := sync.OnceFunc(m.unanswered.Done)
+	s := &sniffer{conn: conn, bounds: m.cfg.Bounds, grpc: m.cfg.GRPC, setReadDeadline: m.setReadDeadline}
+	found, err := undecided, m.handshake(conn)
 	if err == nil {
-		p.started = time.Now()
-		kind, err = p.peek()
+		s.started = time.Now()
+		found, err = s.sniff()
 	}
 	m.mu.Lock()
 	delete(m.undecided, conn)
 	m.mu.Unlock()
-	answered := sync.OnceFunc(m.unanswered.Done)
 	if err != nil {
 		answered()
 		_ = conn.Close()
 		return
 	}
 	_ = conn.SetReadDeadline(time.Time{})
-	to := HTTP
-	if kind == grpcRequest {
-		to = GRPC
+	if found == grpc && m.mixers.has(addrOf(conn)) {
+		found = http2
 	}
-	m.lanes[to].deliver(p.decided(kind, answered))
+	m.lanes[laneOf[found]].deliver(s.result(found, answered, m.mixers))
 }

@@ -1,202 +1,210 @@
 package sniff
 
 import (
-	"errors"
 	"net"
 	"time"
 
 	"key-value/internal/server/h2"
+	"key-value/internal/server/lane"
 )
 
-// kind is who serves a connection.
-type kind int
+// protocol is what the first bytes of a connection show.
+type protocol int
 
 const (
-	undecided    kind = iota
-	http1Request      // net/http
-	http2Request      // net/http, by HTTP/2
-	grpcRequest       // grpc-go
+	undecided protocol = iota
+	http1              // or something unknown
+	http2
+	grpc // HTTP/2 whose first request is gRPC
 )
+
+// laneOf says which lane serves a protocol.
+var laneOf = map[protocol]Lane{http1: HTTP, http2: HTTP, grpc: GRPC}
 
 // pingMax is how many PINGs are answered before the first request.
 const pingMax = 100
 
-var errIdle = errors.New("no request came")
+const idleReason = "no request came"
 
-// peeker reads a connection up to the point where it is clear who serves it.
-type peeker struct {
-	conn        net.Conn
-	cfg         Config
-	setDeadline func(net.Conn, time.Time) // for reading
-	started     time.Time
+// sniffer reads a connection until its protocol is known.
+type sniffer struct {
+	conn            net.Conn
+	bounds          lane.Bounds
+	grpc            bool // whether gRPC is told from other HTTP/2
+	setReadDeadline func(net.Conn, time.Time)
+	started         time.Time
 
-	in       []byte    // what was read and the server must read again
-	looked   int       // how much of it is whole frames that were looked at
-	blockAt  time.Time // when the first request began to come; zero: it has not
-	settings bool      // whether the server's SETTINGS were sent, since the client may wait for them
-	acked    bool      // whether they were acknowledged
+	in       []byte    // what was read and the lane must read again
+	looked   int       // how many of these bytes are the preface and whole frames that need no further look
+	blockAt  time.Time // when the first header block began to arrive; zero: it has not
+	settings bool      // whether SETTINGS were sent, because the client may wait for them
+	acked    bool      // whether the client has acknowledged them
 	pings    int
-	request  *h2.RequestDecoder // nil before the first
-	stream   uint32             // of the request
+	request  *h2.RequestDecoder // nil before the first request
+	stream   uint32             // of that request
+	block    int                // size of its header block, in frames
 }
 
-// peek returns who serves the connection. An error means that nobody does.
-func (p *peeker) peek() (kind, error) {
-	p.in = make([]byte, 0, h2.BufferBytes)
+// sniff returns the protocol of the connection. After an error the connection is of no use.
+func (s *sniffer) sniff() (protocol, error) {
+	s.in = make([]byte, 0, h2.BufferBytes)
 	for {
-		if kind, err := p.look(); kind != undecided || err != nil {
-			return kind, err
+		if found, err := s.look(); found != undecided || err != nil {
+			return found, err
 		}
-		if len(p.in) >= h2.MaxHeaderBlock {
-			return http2Request, nil
+		if len(s.in) >= h2.MaxHeaderBlock {
+			return http2, nil
 		}
-		if err := p.fill(); err != nil {
-			p.sayGoodbye()
+		if err := s.fill(); err != nil {
+			s.sayGoAway()
 			return undecided, err
 		}
 	}
 }
 
-// fill reads what there is, within the time that is left.
-func (p *peeker) fill() error {
-	if len(p.in) == cap(p.in) {
-		p.in = append(make([]byte, 0, 2*cap(p.in)), p.in...)
+// result returns the connection for its lane.
+func (s *sniffer) result(found protocol, answered func(), mixers *mixers) *Conn {
+	c := &Conn{Conn: s.conn, answered: answered, mixers: mixers}
+	if found == http1 {
+		c.replay = s.in
+		return c
 	}
-	p.setDeadline(p.conn, p.deadline())
-	n, err := p.conn.Read(p.in[len(p.in):cap(p.in)])
-	p.in = p.in[:len(p.in)+n]
+	c.HTTP2 = &HTTP2{Buffer: s.in, Judged: s.looked, AckPending: s.settings && !s.acked}
+	if found == grpc {
+		c.HTTP2.Judged += s.block
+		c.HTTP2.Request, c.HTTP2.Stream = s.request, s.stream
+	}
+	return c
+}
+
+// fill reads more, within the time that is left.
+func (s *sniffer) fill() error {
+	if len(s.in) == cap(s.in) {
+		s.in = append(make([]byte, 0, 2*cap(s.in)), s.in...)
+	}
+	s.setReadDeadline(s.conn, s.deadline())
+	n, err := s.conn.Read(s.in[len(s.in):cap(s.in)])
+	s.in = s.in[:len(s.in)+n]
 	if n > 0 {
 		return nil
 	}
 	return err
 }
 
-func (p *peeker) deadline() time.Time {
+func (s *sniffer) deadline() time.Time {
 	switch {
-	case !p.blockAt.IsZero():
-		return p.blockAt.Add(p.cfg.Bounds.HeaderTimeout)
-	case p.settings:
-		return p.started.Add(p.cfg.Bounds.IdleTimeout)
+	case !s.blockAt.IsZero():
+		return s.blockAt.Add(s.bounds.HeaderTimeout)
+	case s.settings:
+		return s.started.Add(s.bounds.IdleTimeout)
 	}
-	return p.started.Add(p.cfg.Bounds.HeaderTimeout)
+	return s.started.Add(s.bounds.HeaderTimeout)
 }
 
-// sayGoodbye tells a client that its request, should it be on its way, was not looked at.
-func (p *peeker) sayGoodbye() {
-	if p.settings && p.blockAt.IsZero() {
-		_ = p.write(h2.GoAway(0, errIdle.Error()))
+// sayGoAway tells an HTTP/2 client that a request that may be on its way was not processed.
+func (s *sniffer) sayGoAway() {
+	if s.settings && s.blockAt.IsZero() {
+		_ = s.write(h2.GoAway(0, idleReason))
 	}
 }
 
-func (p *peeker) write(b []byte) error {
-	_ = p.conn.SetWriteDeadline(time.Now().Add(p.cfg.Bounds.WriteTimeout))
-	_, err := p.conn.Write(b)
+func (s *sniffer) write(b []byte) error {
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.bounds.WriteTimeout))
+	_, err := s.conn.Write(b)
 	return err
 }
 
-// look decides by what has come so far.
-func (p *peeker) look() (kind, error) {
-	if p.looked < len(h2.Preface) {
-		n := min(len(p.in), len(h2.Preface))
-		if string(p.in[:n]) != h2.Preface[:n] {
-			return http1Request, nil
+// look decides by what has arrived so far.
+func (s *sniffer) look() (protocol, error) {
+	if s.looked < len(h2.Preface) {
+		n := min(len(s.in), len(h2.Preface))
+		if string(s.in[:n]) != h2.Preface[:n] {
+			return http1, nil
 		}
 		if n < len(h2.Preface) {
 			return undecided, nil
 		}
-		p.looked = n
+		s.looked = n
 	}
-	if !p.cfg.GRPC {
-		return http2Request, nil
+	if !s.grpc {
+		return http2, nil
 	}
-	for len(p.in)-p.looked >= h2.FrameHeaderBytes {
-		f := h2.ParseFrame(p.in[p.looked:])
-		if f.Length > h2.MaxPayload || p.looked == len(h2.Preface) && (f.Kind != h2.TypeSettings || f.Has(h2.FlagAck)) {
-			return http2Request, nil
+	for len(s.in)-s.looked >= h2.FrameHeaderBytes {
+		f := h2.ParseFrame(s.in[s.looked:])
+		if f.Length > h2.MaxPayload || s.looked == len(h2.Preface) && (f.Kind != h2.TypeSettings || f.Has(h2.FlagAck)) {
+			return http2, nil
 		}
 		if f.Kind == h2.TypeHeaders {
-			return p.lookAtRequest()
+			return s.lookAtRequest()
 		}
-		if len(p.in)-p.looked < f.Size() {
+		if len(s.in)-s.looked < f.Size() {
 			break
 		}
-		if kind, err := p.lookAtFrame(f); kind != undecided || err != nil {
-			return kind, err
+		if found, err := s.lookAtFrame(f); found != undecided || err != nil {
+			return found, err
 		}
 	}
-	return undecided, p.sendSettings()
+	return undecided, s.sendSettings()
 }
 
-// lookAtFrame steps over a frame that may come before the first request. Those that were an answer to us, or
-// that we answer, are taken out.
-func (p *peeker) lookAtFrame(f h2.Frame) (kind, error) {
+// lookAtFrame moves past a frame that may precede the first request. It removes frames that the lane must not see:
+// the acknowledgement of our SETTINGS, and PINGs, which it answers.
+func (s *sniffer) lookAtFrame(f h2.Frame) (protocol, error) {
 	switch f.Kind {
 	case h2.TypeSettings:
 		if f.Has(h2.FlagAck) {
-			if !p.settings || p.acked || f.Length != 0 {
-				return http2Request, nil
+			if !s.settings || s.acked || f.Length != 0 {
+				return http2, nil
 			}
-			p.acked = true
-			p.cut(f)
+			s.acked = true
+			s.remove(f)
 			return undecided, nil
 		}
 	case h2.TypePing:
-		if f.Has(h2.FlagAck) || f.Length != 8 || p.pings == pingMax {
-			return http2Request, nil
+		if f.Has(h2.FlagAck) || f.Length != 8 || s.pings == pingMax {
+			return http2, nil
 		}
-		p.pings++
-		answer := h2.AppendFrame(nil, h2.TypePing, h2.FlagAck, 0, p.in[p.looked+h2.FrameHeaderBytes:p.looked+f.Size()])
-		p.cut(f)
-		return undecided, p.write(answer)
+		s.pings++
+		answer := h2.AppendFrame(nil, h2.TypePing, h2.FlagAck, 0, s.in[s.looked+h2.FrameHeaderBytes:s.looked+f.Size()])
+		s.remove(f)
+		return undecided, s.write(answer)
 	case h2.TypeData, h2.TypeRSTStream, h2.TypePushPromise, h2.TypeGoAway, h2.TypeContinuation:
-		return http2Request, nil
+		return http2, nil
 	}
-	p.looked += f.Size()
+	s.looked += f.Size()
 	return undecided, nil
 }
 
-// cut removes the frame that is being looked at.
-func (p *peeker) cut(f h2.Frame) {
-	p.in = append(p.in[:p.looked], p.in[p.looked+f.Size():]...)
+// remove removes the next frame from what the lane reads.
+func (s *sniffer) remove(f h2.Frame) {
+	s.in = append(s.in[:s.looked], s.in[s.looked+f.Size():]...)
 }
 
-func (p *peeker) lookAtRequest() (kind, error) {
-	fragments, size, complete := h2.HeaderBlock(p.in[p.looked:])
+func (s *sniffer) lookAtRequest() (protocol, error) {
+	fragments, size, complete := h2.HeaderBlock(s.in[s.looked:])
 	if !complete {
-		if p.blockAt.IsZero() {
-			p.blockAt = time.Now()
+		if s.blockAt.IsZero() {
+			s.blockAt = time.Now()
 		}
-		return undecided, p.sendSettings()
+		return undecided, s.sendSettings()
 	}
-	p.request = h2.NewRequestDecoder(uint32(p.cfg.Bounds.HeaderBytes))
-	if fragments == nil || p.request.Read(fragments) != nil || !p.request.IsGRPC() || p.request.Proxied {
-		return http2Request, nil
+	s.request = h2.NewRequestDecoder(s.bounds.HeaderBytes)
+	if fragments == nil || s.request.Decode(fragments) != nil || !s.request.IsGRPC() || s.request.Proxied {
+		return http2, nil
 	}
-	p.stream = h2.ParseFrame(p.in[p.looked:]).Stream
-	p.looked += size
-	return grpcRequest, nil
+	s.stream, s.block = h2.ParseFrame(s.in[s.looked:]).Stream, size
+	return grpc, nil
 }
 
-// sendSettings sends the server's SETTINGS, for which the client may wait. The server sends its own ones
-// later, so these say only what both servers say.
-func (p *peeker) sendSettings() error {
-	if p.settings {
+// sendSettings sends SETTINGS on behalf of the lane, because a client may send nothing before it has them. The lane
+// sends its own later, so these hold only what is the same in all lanes.
+func (s *sniffer) sendSettings() error {
+	if s.settings {
 		return nil
 	}
-	p.settings = true
+	s.settings = true
 	var payload []byte
-	payload = h2.AppendSetting(payload, h2.SettingMaxStreams, uint32(p.cfg.Bounds.Streams))
-	payload = h2.AppendSetting(payload, h2.SettingMaxHeaderBytes, uint32(p.cfg.Bounds.HeaderBytes))
-	return p.write(h2.AppendFrame(nil, h2.TypeSettings, 0, 0, payload))
-}
-
-// decided returns the connection for the server that gets it.
-func (p *peeker) decided(k kind, answered func()) *Conn {
-	c := &Conn{Conn: p.conn, answered: answered}
-	if k == http1Request {
-		c.replay = p.in
-		return c
-	}
-	c.HTTP2 = &HTTP2{Read: p.in, Looked: p.looked, AckPending: p.settings && !p.acked, Request: p.request, Stream: p.stream}
-	return c
+	payload = h2.AppendSetting(payload, h2.SettingMaxStreams, uint32(s.bounds.Streams))
+	payload = h2.AppendSetting(payload, h2.SettingMaxHeaderBytes, uint32(s.bounds.HeaderBytes))
+	return s.write(h2.AppendFrame(nil, h2.TypeSettings, 0, 0, payload))
 }

@@ -15,10 +15,10 @@ import (
 	"key-value/internal/server/h2"
 )
 
-// lingerTime is how long somebody who does not speak TLS has to read that this is what is spoken.
+// lingerTime is how long a client without TLS has to read that the port requires TLS.
 const lingerTime = 500 * time.Millisecond
 
-// handshake does the TLS handshake of a connection, if it has one.
+// handshake completes the TLS handshake of a connection that has TLS.
 func (m *Mux) handshake(conn net.Conn) error {
 	secure, ok := conn.(*tls.Conn)
 	if !ok {
@@ -30,15 +30,15 @@ func (m *Mux) handshake(conn net.Conn) error {
 	if err := secure.HandshakeContext(context.Background()); err != nil {
 		m.cfg.Log.Log(context.Background(), m.level(err), "TLS handshake failed", "peer", conn.RemoteAddr().String(), "error", err)
 		if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && e.Conn != nil && isHTTP(e.RecordHeader) {
-			askForTLS(e.Conn)
+			requireTLS(e.Conn)
 		}
 		return err
 	}
 	return conn.SetWriteDeadline(time.Time{})
 }
 
-// level is how much it matters that a handshake failed: hardly, where anybody may call and many do by mistake, but
-// much where a certificate was asked for.
+// level returns the log level of a failed handshake: a warning only if client certificates are required and the client
+// did not just leave. Anyone can reach an open port, and many do by mistake.
 func (m *Mux) level(err error) slog.Level {
 	_, gone := errors.AsType[net.Error](err)
 	if m.cfg.TLS.ClientAuth == tls.NoClientCert || gone || errors.Is(err, io.EOF) {
@@ -47,14 +47,14 @@ func (m *Mux) level(err error) slog.Level {
 	return slog.LevelWarn
 }
 
-// isHTTP reports whether what came in place of a handshake is the beginning of a request.
+// isHTTP reports whether what arrived in place of a handshake is the beginning of a request.
 func isHTTP(begin [5]byte) bool {
 	return slices.Contains([]string{"GET /", "HEAD ", "POST ", "PUT /", "PATCH", "DELET", "OPTIO", h2.Preface[:5]}, string(begin[:]))
 }
 
-// askForTLS answers a request that came without TLS. It is in HTTP/1.1 also for who speaks HTTP/2: clients know how
-// that looks, and say so.
-func askForTLS(conn net.Conn) {
+// requireTLS answers a request that came without TLS. It answers in HTTP/1.1 even to HTTP/2 clients: they recognize it
+// and report it.
+func requireTLS(conn net.Conn) {
 	_ = conn.SetDeadline(time.Now().Add(lingerTime))
 	response := []byte("HTTP/1.1 400 Bad Request\r\nContent-Type: " + problem.ContentType + "\r\nConnection: close\r\n\r\n")
 	p := problem.Problem{Status: http.StatusBadRequest, Detail: "This port requires TLS: use https://."}
@@ -62,5 +62,5 @@ func askForTLS(conn net.Conn) {
 	if half, ok := conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
-	_, _ = io.Copy(io.Discard, conn) // a connection that is closed with bytes unread takes the answer along
+	_, _ = io.Copy(io.Discard, conn) // closing a connection with unread bytes would discard the answer
 }
