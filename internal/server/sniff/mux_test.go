@@ -35,8 +35,8 @@ func (l *listener) Close() error   { close(l.closed); return nil }
 func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 
 // run runs a mux until the test ends.
-func run(t *testing.T, l *listener) *sniff.Mux {
-	s := sniff.New(l, config)
+func run(t *testing.T, l *listener, cfg sniff.Config) *sniff.Mux {
+	s := sniff.New(l, cfg)
 	done := make(chan error, 1)
 	go func() { done <- s.Run() }()
 	t.Cleanup(func() {
@@ -56,7 +56,7 @@ func (tooManyFiles) Temporary() bool { return true }
 func TestAcceptingGoesOnAfterAPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
-		s := run(t, l)
+		s := run(t, l, config)
 		start := time.Now()
 		for range 20 {
 			l.conns <- tooManyFiles{errors.New("too many open files")}
@@ -76,7 +76,7 @@ func TestAcceptingGoesOnAfterAPause(t *testing.T) {
 func TestSilentConnectionsHoldUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
-		s := run(t, l)
+		s := run(t, l, config)
 		for i := range 1100 {
 			_, silent := net.Pipe()
 			l.conns <- silent

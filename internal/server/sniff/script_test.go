@@ -20,6 +20,7 @@ import (
 type script struct {
 	net.Conn
 	pieces [][]byte
+	peer   net.TCPAddr
 
 	mu      sync.Mutex
 	written bytes.Buffer // guarded by mu
@@ -45,7 +46,7 @@ func (s *script) Write(p []byte) (int, error) {
 func (*script) SetReadDeadline(time.Time) error  { return nil }
 func (*script) SetWriteDeadline(time.Time) error { return nil }
 func (*script) Close() error                     { return nil }
-func (*script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (s *script) RemoteAddr() net.Addr           { return &s.peer }
 
 // pieces cuts data anywhere.
 func pieces(t *rapid.T, data []byte) [][]byte {

@@ -109,7 +109,12 @@ func overHTTP(options ...connecthttp.Option) func(testing.TB, string) connect.Tr
 func besideOthers(options ...connecthttp.Option) func(testing.TB, string) connect.Transport {
 	return func(t testing.TB, url string) connect.Transport {
 		client := HTTPClient(t)
-		res, err := client.Get(url)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Via", "2 test") // the server would remember who mixes requests, and keep grpc-go from others
+		res, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
