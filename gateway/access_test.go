@@ -16,8 +16,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// calls are all methods of the contract, about one key, or about the keys that begin with it; TestEveryMethodIsCalled
-// keeps the list whole.
+// calls has a call of every method of the contract, with a key or a prefix. TestEveryMethodIsCalled keeps it complete.
 var calls = map[string]func(ctx context.Context, kv client, key string) error{
 	"Get": func(ctx context.Context, kv client, key string) error {
 		_, err := kv.Get(ctx, &keyvaluev1.GetRequest{Key: key})
@@ -68,12 +67,12 @@ func TestEveryMethodIsCalled(t *testing.T) {
 	methods := keyvaluev1.File_keyvalue_v1_service_proto.Services().Get(0).Methods()
 	for i := range methods.Len() {
 		if name := string(methods.Get(i).Name()); calls[name] == nil {
-			t.Errorf("%s is a method that no test calls: add it to calls", name)
+			t.Errorf("no test calls the method %s: add it to calls", name)
 		}
 	}
 }
 
-// wrongKeys are the headers of callers who must not be let in.
+// wrongKeys are the headers of callers without a valid key.
 var wrongKeys = map[string][]string{
 	"no key":           nil,
 	"an empty key":     {"x-api-key", ""},
@@ -86,11 +85,11 @@ func TestNoMethodIsOpenWithoutAKey(t *testing.T) {
 	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
 	for _, wire := range wiretest.Wires() {
-		for who, header := range wrongKeys {
+		for caller, header := range wrongKeys {
 			kv := wire.Dial(t, url, header...)
 			for name, call := range calls {
 				if err := call(t.Context(), kv, "a"); contract.ReasonOf(err) != contract.APIKeyInvalid || connect.CodeOf(err) != connect.CodeUnauthenticated {
-					t.Errorf("%s over %s with %s = %v, want API_KEY_INVALID", name, wire.Name, who, err)
+					t.Errorf("%s over %s with %s = %v, want API_KEY_INVALID", name, wire.Name, caller, err)
 				}
 			}
 		}
@@ -116,10 +115,10 @@ func TestNoRouteIsOpenWithoutAKey(t *testing.T) {
 			}
 			continue
 		}
-		for who, header := range wrongKeys {
+		for caller, header := range wrongKeys {
 			got := askAs(t, route.Method, url+path, "not even JSON", header...)
 			if got.status != http.StatusUnauthorized {
-				t.Errorf("%s %s with %s = %d, want 401", route.Method, path, who, got.status)
+				t.Errorf("%s %s with %s = %d, want 401", route.Method, path, caller, got.status)
 			}
 			if route.Method == http.MethodHead {
 				continue
@@ -128,22 +127,22 @@ func TestNoRouteIsOpenWithoutAKey(t *testing.T) {
 				body = got.body
 			}
 			if got.body != body {
-				t.Errorf("%s %s with %s answers %s; want what all refusals say: %s", route.Method, path, who, got.body, body)
+				t.Errorf("%s %s with %s answers %s; want the same for all: %s", route.Method, path, caller, got.body, body)
 			}
 		}
 	}
 	if !strings.Contains(body, "API_KEY_INVALID") {
-		t.Errorf("a refusal says %s, want the reason API_KEY_INVALID", body)
+		t.Errorf("the answer is %s, want the reason API_KEY_INVALID", body)
 	}
 }
 
-func TestHealthIsOpenToAll(t *testing.T) {
+func TestHealthNeedsNoKey(t *testing.T) {
 	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
 	wantHealthy(t, url)
 }
 
-// wantHealthy expects that the gateway at url says so to whoever asks, over every wire and without a key.
+// wantHealthy checks that the gateway at url reports its health without a key, over every wire.
 func wantHealthy(t *testing.T, url string) {
 	t.Helper()
 	for _, path := range []string{"/health", "/livez", "/readyz"} {
@@ -175,24 +174,24 @@ func TestOtherOriginsMayCallIfAllowed(t *testing.T) {
 		if got.header.Get("Access-Control-Allow-Origin") != page || got.header.Get("Access-Control-Allow-Headers") == "" {
 			t.Errorf("preflight of %s %s: %d %v, want it allowed", method, path, got.status, got.header)
 		}
-		stranger := askAs(t, http.MethodOptions, allowed+path, "", "Origin", "https://evil.example",
+		other := askAs(t, http.MethodOptions, allowed+path, "", "Origin", "https://evil.example",
 			"Access-Control-Request-Method", method)
-		if origin := stranger.header.Get("Access-Control-Allow-Origin"); origin != "" {
-			t.Errorf("preflight of a stranger is allowed for %q", origin)
+		if origin := other.header.Get("Access-Control-Allow-Origin"); origin != "" {
+			t.Errorf("preflight of another origin is allowed for %q", origin)
 		}
 	}
 	got := ask(t, http.MethodPut, allowed+"/v1/values/a", "x", "Origin", page, "Content-Type", "text/plain")
 	if got.status != http.StatusCreated || !strings.Contains(strings.ToLower(got.header.Get("Access-Control-Expose-Headers")), "etag") {
-		t.Errorf("the call itself: %d %v, want it done and its ETag readable", got.status, got.header)
+		t.Errorf("the call itself = %d %v, want 201 and its ETag exposed", got.status, got.header)
 	}
 	closed := start(t, arrangements[0].transport(t, newEngine(t)))
 	if got := ask(t, http.MethodGet, closed+"/v1/values/a", "", "Origin", page); got.header.Get("Access-Control-Allow-Origin") != "" {
-		t.Error("a gateway without allowed origins allows one")
+		t.Error("a gateway without origins allows one")
 	}
 }
 
-// A caller must not be able to say who it is other than by its key.
-func TestWhatTheCallerSaysOfItselfGoesNoFurther(t *testing.T) {
+// The key alone identifies a caller. Headers that claim an identity must not reach the service.
+func TestCallersCannotForgeAnIdentity(t *testing.T) {
 	t.Parallel()
 	seen := make(chan http.Header, 10)
 	spy := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -17,7 +17,7 @@ const (
 	write = auth.Write
 )
 
-// keyring is a keys file, and the keys whose hashes it holds.
+// keyring is a keys file with the keys themselves.
 type keyring struct {
 	t    *testing.T
 	path string
@@ -28,7 +28,7 @@ func newKeyring(t *testing.T) *keyring {
 	return &keyring{t: t, path: filepath.Join(t.TempDir(), "keys.json"), key: map[string]string{}}
 }
 
-// add adds a key that may do everything below prefix, unless change says otherwise.
+// add adds a key with rights on prefix, as modified by change.
 func (k *keyring) add(id, prefix string, ops auth.Ops, change ...func(*auth.Record)) {
 	k.t.Helper()
 	k.key[id] = auth.Generate(id)
@@ -52,10 +52,10 @@ func (k *keyring) edit(change func(*auth.File)) {
 	}
 }
 
-// header is what a caller with the key of id sends.
+// header returns the header of a caller with the key of id.
 func (k *keyring) header(id string) []string { return []string{"x-api-key", k.key[id]} }
 
-// start serves a gateway over transport that knows apiKey and the keys of the ring, and returns its URL.
+// start serves a gateway over transport with the keys of the ring and apiKey, and returns its URL.
 func (k *keyring) start(transport connect.Transport, change ...func(*auth.Config)) string {
 	k.t.Helper()
 	cfg := auth.Config{Secret: apiKey, File: k.path, Log: slog.New(slog.DiscardHandler)}
@@ -72,7 +72,7 @@ func (k *keyring) start(transport connect.Transport, change ...func(*auth.Config
 	return url
 }
 
-// ring has a key for each thing that a key can lack.
+// ring returns a key for each way in which a key can lack a right or be invalid.
 func ring(t *testing.T) *keyring {
 	k := newKeyring(t)
 	k.add("reader", "", read)
@@ -87,5 +87,5 @@ func ring(t *testing.T) *keyring {
 	return k
 }
 
-// invalid are the keys of ring that open nothing.
+// invalid are the ids of the invalid keys of ring.
 var invalid = []string{"revoked", "expired", "early", "unknown", "forged"}

@@ -18,7 +18,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// watched is a watch that is open: it has sent its first event. Its end is sent when it has come.
+// watched opens a watch and waits for its first event. The channel receives the error that ends it.
 func watched(t *testing.T, kv client, prefix string) <-chan error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -43,7 +43,7 @@ func watched(t *testing.T, kv client, prefix string) <-chan error {
 	return end
 }
 
-// watchedOverREST is an event stream that is open. The last it says is sent when it has ended.
+// watchedOverREST opens an event stream. The channel receives its last line when it ends.
 func watchedOverREST(t *testing.T, url string, header ...string) <-chan string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -73,8 +73,8 @@ func watchedOverREST(t *testing.T, url string, header ...string) <-chan string {
 	return end
 }
 
-// A call that lasts ends when its key may not make it any more, on every wire.
-func TestALostRightEndsWhatIsOpen(t *testing.T) {
+// A stream ends when its key loses the right to it, on every wire.
+func TestALostRightEndsOpenStreams(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*auth.Record)
@@ -118,8 +118,8 @@ func TestALostRightEndsWhatIsOpen(t *testing.T) {
 	}
 }
 
-// The right ends at its time, although nobody changes the file.
-func TestAnExpiryEndsWhatIsOpen(t *testing.T) {
+// A key expires on time although the file does not change.
+func TestAnExpiredKeyEndsOpenStreams(t *testing.T) {
 	t.Parallel()
 	k := newKeyring(t)
 	k.add("brief", "", read|write, func(r *auth.Record) { r.Expires = time.Now().Add(2 * time.Second) })
@@ -136,14 +136,14 @@ func TestAnExpiryEndsWhatIsOpen(t *testing.T) {
 	}
 }
 
-// from is an HTTP client that calls from an address of this machine.
+// from returns an HTTP client that calls from this local address.
 func from(t *testing.T, address string) *http.Client {
 	transport := &http.Transport{DialContext: (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}).DialContext}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
 
-func TestWhoShowsWrongKeysIsToldToWaitAndNobodyElse(t *testing.T) {
+func TestOnlyAnAddressWithWrongKeysMustWait(t *testing.T) {
 	t.Parallel()
 	k := newKeyring(t)
 	k.add("good", "", read|write)
@@ -166,7 +166,7 @@ func TestWhoShowsWrongKeysIsToldToWaitAndNobodyElse(t *testing.T) {
 	}
 	codes := make(chan int, 60)
 	var guesses sync.WaitGroup
-	for range 6 { // several at a time, because each wrong key takes a while to answer
+	for range 6 { // concurrently, because each answer is delayed
 		guesses.Go(func() {
 			for range 10 {
 				code, _ := status(guesser, "wrong")
@@ -181,7 +181,7 @@ func TestWhoShowsWrongKeysIsToldToWaitAndNobodyElse(t *testing.T) {
 		got[code]++
 	}
 	if got[401] < 10 || got[401] > 50 || got[401]+got[429] != 60 || got[429] == 0 {
-		t.Errorf("60 wrong keys are answered %v, want some 401 and then 429", got)
+		t.Errorf("60 wrong keys get %v, want some 401 and then 429", got)
 	}
 	for name, test := range map[string]struct {
 		client *http.Client
@@ -196,7 +196,7 @@ func TestWhoShowsWrongKeysIsToldToWaitAndNobodyElse(t *testing.T) {
 		"somebody else's key, of the file":          {other, k.key["good"], 200},
 	} {
 		code, wait := 0, ""
-		for range 3 { // one more wrong key is answered each second, which can be this one
+		for range 3 { // one wrong key a second gets 401, which can be this one
 			for code = http.StatusUnauthorized; code == http.StatusUnauthorized; {
 				code, _ = status(guesser, "wrong")
 			}

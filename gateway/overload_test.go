@@ -26,7 +26,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// busy is an engine that tells of each call, and then works on it until its caller gives up.
+// busy is an engine that announces each call, and blocks until the caller cancels it.
 type busy struct {
 	store.Engine
 	began chan struct{}
@@ -38,9 +38,9 @@ func (b busy) Do(ctx context.Context, _ store.Operation) (store.Result, error) {
 	return store.Result{}, ctx.Err()
 }
 
-// bounded are the places where a call can be refused because there is one already.
+// bounded are the places that can reject a call because another one runs.
 var bounded = map[string]func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string{
-	"at the door": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
+	"before the message is read": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
 		return start(t, rpc.InProcess(limitedService(engine, limiter)), func(cfg *gateway.Config) { cfg.Limiter = limiter })
 	},
 	"in one process": func(t *testing.T, engine store.Engine, limiter *admission.Limiter) string {
@@ -62,7 +62,7 @@ func limitedService(engine store.Engine, limiter *admission.Limiter) *connect.Se
 	})
 }
 
-// whenFull runs test against a gateway that has as much to do as it may, and afterwards wants it to go on.
+// whenFull runs test against a gateway at its bound, and then checks that it admits calls again.
 func whenFull(t *testing.T, test func(t *testing.T, url string)) {
 	for where, serve := range bounded {
 		t.Run(where, func(t *testing.T) {
@@ -80,7 +80,7 @@ func whenFull(t *testing.T, test func(t *testing.T, url string)) {
 			test(t, url)
 			cancel()
 			<-over
-			await(t, "a call when the other is over", func() bool {
+			await(t, "a call after the other ended", func() bool {
 				_, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
 				return err == nil
 			})
@@ -97,7 +97,7 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
+func TestTooManyCallsAreRejectedAtOnce(t *testing.T) {
 	t.Parallel()
 	whenFull(t, func(t *testing.T, url string) {
 		got := ask(t, http.MethodGet, url+"/v1/values/a", "")
@@ -111,12 +111,12 @@ func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
 				err := call(t.Context(), kv, "a")
 				if slices.Contains([]string{"GetStats", "Watch"}, name) {
 					if contract.ReasonOf(err) == contract.Overloaded {
-						t.Errorf("%s over %s = %v, want it not to be counted", name, wire.Name, err)
+						t.Errorf("%s over %s = %v, want it not to be counted as a call", name, wire.Name, err)
 					}
 					continue
 				}
 				if contract.ReasonOf(err) != contract.Overloaded || connect.CodeOf(err) != connect.CodeUnavailable || retryDelay(err) != time.Second {
-					t.Errorf("%s over %s = %v, want OVERLOADED, and to be told to retry after a second and not %v",
+					t.Errorf("%s over %s = %v with RetryInfo %v, want OVERLOADED with 1s",
 						name, wire.Name, err, retryDelay(err))
 				}
 			}
@@ -124,7 +124,7 @@ func TestTooManyCallsAreRefusedAtOnce(t *testing.T) {
 	})
 }
 
-// retryDelay returns what err says in google.rpc.RetryInfo.
+// retryDelay returns the delay in the google.rpc.RetryInfo of err.
 func retryDelay(err error) time.Duration {
 	e, _ := errors.AsType[*connect.Error](err)
 	for _, detail := range e.Details() {
@@ -137,12 +137,12 @@ func retryDelay(err error) time.Duration {
 	return 0
 }
 
-func TestHealthIsNeverRefused(t *testing.T) {
+func TestHealthIsNeverRejected(t *testing.T) {
 	t.Parallel()
 	whenFull(t, wantHealthy)
 }
 
-func TestTooManyWatchesAreRefused(t *testing.T) {
+func TestTooManyWatchesAreRejected(t *testing.T) {
 	t.Parallel()
 	server := limitedService(newEngine(t), admission.New(admission.Config{Watches: 1}))
 	url := start(t, rpc.InProcess(server))
@@ -166,12 +166,12 @@ func TestTooManyWatchesAreRefused(t *testing.T) {
 		}
 	}
 	_ = stream.Close()
-	await(t, "a watch when the other is over", func() bool {
+	await(t, "a watch after the other ended", func() bool {
 		return contract.ReasonOf(calls["Watch"](t.Context(), wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey), "")) != contract.Overloaded
 	})
 }
 
-// limited are the ways to have large REST calls take turns.
+// limited are the ways to bound large REST calls.
 var limited = map[string]func(t *testing.T, engine store.Engine, limiter *admission.Limiter) connect.Transport{
 	"one process": func(_ *testing.T, engine store.Engine, limiter *admission.Limiter) connect.Transport {
 		return rpc.InProcess(limitedService(engine, limiter))
@@ -181,13 +181,13 @@ var limited = map[string]func(t *testing.T, engine store.Engine, limiter *admiss
 	},
 }
 
-func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
+func TestASlowReaderDoesNotBlockLargeCalls(t *testing.T) {
 	t.Parallel()
 	for where, transport := range limited {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
 			engine, limiter := newEngine(t), admission.New(admission.Config{Large: 1})
-			for i := range 12 { // more than the buffers of a connection take
+			for i := range 12 { // more than the buffers of a connection hold
 				op := store.Operation{Kind: store.Set, Key: fmt.Sprint("k", i), Value: bytes.Repeat([]byte("v"), contract.DefaultValueBytes)}
 				if _, err := engine.Do(t.Context(), op); err != nil {
 					t.Fatal(err)
@@ -203,7 +203,7 @@ func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
 			if _, err := fmt.Fprintf(conn, "GET /v1/values HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\n\r\n", apiKey); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := conn.Read(make([]byte, 1)); err != nil { // the rest is left
+			if _, err := conn.Read(make([]byte, 1)); err != nil { // the rest stays unread
 				t.Fatal(err)
 			}
 			for _, call := range []answer{
@@ -211,7 +211,7 @@ func TestWhoReadsSlowlyHoldsUpNoTurn(t *testing.T) {
 				ask(t, http.MethodPost, url+"/v1/values:batch", `{"operations":[{"get":{"key":"a"}}]}`, "Content-Type", "application/json"),
 			} {
 				if call.status != http.StatusOK {
-					t.Errorf("a large call beside a page that nobody reads = %d %s, want 200", call.status, call.body)
+					t.Errorf("a large call beside an unread page = %d %s, want 200", call.status, call.body)
 				}
 			}
 		})

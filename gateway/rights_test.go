@@ -18,21 +18,21 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// need is what a call or a route needs to be allowed.
+// need is the right that a call or a route needs.
 type need struct {
 	ops        auth.Ops
-	everywhere bool // on every key, whichever it is about
+	everywhere bool // on all keys, not only the one it names
 }
 
-// needs of every method of the contract.
+// needs has the rights that the methods of the contract need.
 var needs = map[string]need{
 	"Get": {ops: read}, "List": {ops: read}, "Watch": {ops: read}, "Batch": {ops: read},
 	"Set": {ops: write}, "Delete": {ops: write}, "Touch": {ops: write}, "Increment": {ops: read | write},
 	"GetStats": {ops: read, everywhere: true},
 }
 
-// allowed says whether the key of an id of ring is let do what is needed about the key "i", which is beside all that
-// begins with "in/", or about "in/a", which is among it.
+// allowed reports whether the API key of ring with this id has the right n on key, which is "i", outside the prefix
+// "in/", or "in/a", inside it.
 func (n need) allowed(id, key string) bool {
 	switch id {
 	case "reader":
@@ -45,10 +45,10 @@ func (n need) allowed(id, key string) bool {
 	return false
 }
 
-// callers are the keys of ring that are valid.
+// callers are the ids of the valid keys of ring.
 var callers = []string{"reader", "writer", "inside", "idle"}
 
-// counting counts the requests that leave the gateway.
+// counting counts the requests that the gateway sends.
 type counting struct {
 	connect.Transport
 	sent *atomic.Int64
@@ -69,7 +69,7 @@ func (s countingStream) Send(message any) error {
 	return s.ClientStream.Send(message)
 }
 
-// overRing runs test against a gateway that has the keys of ring, in each arrangement.
+// overRing runs test against a gateway with the keys of ring, in each arrangement.
 func overRing(t *testing.T, test func(t *testing.T, k *keyring, url string, sent *atomic.Int64)) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func overRing(t *testing.T, test func(t *testing.T, k *keyring, url string, sent
 	}
 }
 
-func TestEveryMethodAsksForItsRights(t *testing.T) {
+func TestEveryMethodChecksItsRights(t *testing.T) {
 	t.Parallel()
 	overRing(t, func(t *testing.T, k *keyring, url string, sent *atomic.Int64) {
 		for _, wire := range wiretest.Wires() {
@@ -93,7 +93,7 @@ func TestEveryMethodAsksForItsRights(t *testing.T) {
 					before := sent.Load()
 					if err := call(t.Context(), wire.Dial(t, url, k.header(id)...), "in/a"); contract.ReasonOf(err) != contract.APIKeyInvalid ||
 						connect.CodeOf(err) != connect.CodeUnauthenticated || sent.Load() != before {
-						t.Errorf("%s over %s with a key that is %s = %v, want API_KEY_INVALID and nothing asked", name, wire.Name, id, err)
+						t.Errorf("%s over %s with a key that is %s = %v, want API_KEY_INVALID and no request to the service", name, wire.Name, id, err)
 					}
 				}
 				for _, id := range callers {
@@ -103,7 +103,7 @@ func TestEveryMethodAsksForItsRights(t *testing.T) {
 						err := call(t.Context(), kv, key)
 						denied := contract.ReasonOf(err) == contract.PermissionDenied && connect.CodeOf(err) == connect.CodePermissionDenied
 						if allowed := n.allowed(id, key); denied == allowed || denied && sent.Load() != before {
-							t.Errorf("%s of %s over %s as %s = %v, want it allowed: %v, and nothing asked if not", name, key, wire.Name, id, err, allowed)
+							t.Errorf("%s of %s over %s as %s = %v, want it allowed: %v, and no request to the service if not", name, key, wire.Name, id, err, allowed)
 						}
 					}
 				}
@@ -112,14 +112,14 @@ func TestEveryMethodAsksForItsRights(t *testing.T) {
 	})
 }
 
-// routeNeed is a request of a route, about the key that %s stands for.
+// routeNeed is a request of a route. Its %s stands for the key.
 type routeNeed struct {
 	need
 
 	target, body, contentType string
 }
 
-// routeNeeds are of every route that needs a key.
+// routeNeeds has a request of every route that needs an API key.
 var routeNeeds = map[string]routeNeed{
 	"GET /v1/values/{key}":    {need{ops: read}, "/v1/values/%s", "", ""},
 	"HEAD /v1/values/{key}":   {need{ops: read}, "/v1/values/%s", "", ""},
@@ -133,7 +133,7 @@ var routeNeeds = map[string]routeNeed{
 	"POST /v1/values:increment": {
 		need{ops: read | write}, "/v1/values:increment", `{"key":"%s","delta":1}`, "application/json",
 	},
-	// A token that is too old ends a watch that is allowed at once.
+	// The token is too old, so that an allowed watch ends at once.
 	"GET /v1/values:watch": {need{ops: read}, "/v1/values:watch?resumeToken=1-1-ab1c0c60&prefix=%s", "", ""},
 	"GET /v1/stats":        {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
 	"HEAD /v1/stats":       {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
@@ -141,7 +141,7 @@ var routeNeeds = map[string]routeNeed{
 
 func fill(format, key string) string { return strings.ReplaceAll(format, "%s", key) }
 
-func TestEveryRouteAsksForItsRights(t *testing.T) {
+func TestEveryRouteChecksItsRights(t *testing.T) {
 	t.Parallel()
 	overRing(t, func(t *testing.T, k *keyring, url string, sent *atomic.Int64) {
 		for _, route := range rest.Routes() {
@@ -159,7 +159,7 @@ func TestEveryRouteAsksForItsRights(t *testing.T) {
 			for _, id := range invalid {
 				before := sent.Load()
 				if got := send(id, "in/a"); got.status != http.StatusUnauthorized || sent.Load() != before {
-					t.Errorf("%s with a key that is %s = %d, want 401 and nothing asked", name, id, got.status)
+					t.Errorf("%s with a key that is %s = %d, want 401 and no request to the service", name, id, got.status)
 				}
 			}
 			for _, id := range callers {
@@ -168,7 +168,7 @@ func TestEveryRouteAsksForItsRights(t *testing.T) {
 					got := send(id, key)
 					denied := got.status == http.StatusForbidden && (route.Method == http.MethodHead || got.field("reason") == "PERMISSION_DENIED")
 					if allowed := n.allowed(id, key); denied == allowed || denied && sent.Load() != before {
-						t.Errorf("%s of %s as %s = %d %s, want it allowed: %v, and nothing asked if not", name, key, id, got.status, got.body, allowed)
+						t.Errorf("%s of %s as %s = %d %s, want it allowed: %v, and no request to the service if not", name, key, id, got.status, got.body, allowed)
 					}
 				}
 			}
@@ -176,8 +176,8 @@ func TestEveryRouteAsksForItsRights(t *testing.T) {
 	})
 }
 
-// What a caller may not read is not told by the way in which a condition fails either.
-func TestConditionsTellNothing(t *testing.T) {
+// The outcome of a condition must not reveal what the caller may not read.
+func TestConditionsRevealNothing(t *testing.T) {
 	t.Parallel()
 	overRing(t, func(t *testing.T, k *keyring, url string, sent *atomic.Int64) {
 		tag := ask(t, http.MethodPut, url+"/v1/values/secret", "x", "Content-Type", "text/plain").header.Get("ETag")
@@ -239,8 +239,8 @@ func TestABatchIsRefusedAsAWhole(t *testing.T) {
 	})
 }
 
-// A list that crosses a hole in what is allowed is refused: it would have to leave something out.
-func TestAListDoesNotCrossAHole(t *testing.T) {
+// A list that includes an excluded prefix is refused, because it would have to leave entries out.
+func TestAListDoesNotSkipAnExcludedPrefix(t *testing.T) {
 	t.Parallel()
 	k := newKeyring(t)
 	k.add("most", "", read, func(r *auth.Record) {
@@ -254,7 +254,7 @@ func TestAListDoesNotCrossAHole(t *testing.T) {
 	}
 }
 
-func TestOneKeyOverItsRateHoldsUpNoOther(t *testing.T) {
+func TestAKeyOverItsRateDoesNotAffectOthers(t *testing.T) {
 	t.Parallel()
 	k := newKeyring(t)
 	k.add("slow", "", read|write, func(r *auth.Record) { r.RequestsPerSecond = 0.01 })
@@ -266,13 +266,13 @@ func TestOneKeyOverItsRateHoldsUpNoOther(t *testing.T) {
 	}
 	got := askAs(t, http.MethodGet, url+"/v1/values/a", "", k.header("slow")...)
 	if seconds := got.header.Get("Retry-After"); got.status != 429 || got.field("reason") != "RATE_LIMITED" || len(seconds) < 2 {
-		t.Errorf("the next one = %d %v %s, want 429 and to wait for 100 s", got.status, got.header, got.body)
+		t.Errorf("the next request = %d %v %s, want 429 and Retry-After: 100", got.status, got.header, got.body)
 	}
 	for _, wire := range wiretest.Wires() {
 		for name, call := range calls {
 			err := call(t.Context(), wire.Dial(t, url, k.header("slow")...), "a")
 			if contract.ReasonOf(err) != contract.RateLimited || connect.CodeOf(err) != connect.CodeResourceExhausted || contract.RetryDelay(err) < 50*time.Second {
-				t.Errorf("%s over %s = %v, want RATE_LIMITED, and when to try again", name, wire.Name, err)
+				t.Errorf("%s over %s = %v, want RATE_LIMITED with RetryInfo", name, wire.Name, err)
 			}
 		}
 	}
@@ -284,6 +284,6 @@ func TestOneKeyOverItsRateHoldsUpNoOther(t *testing.T) {
 		t.Fatalf("a batch = %d %s", got.status, got.body)
 	}
 	if got := askAs(t, http.MethodGet, url+"/v1/values/a", "", k.header("many")...); got.status != 429 || len(got.header.Get("Retry-After")) < 2 {
-		t.Errorf("what comes behind a batch of 100 = %d %v, want it to wait until all of them are paid for", got.status, got.header)
+		t.Errorf("a request after a batch of 100 = %d %v, want it to wait until all 100 are paid", got.status, got.header)
 	}
 }
