@@ -7,7 +7,7 @@ import (
 	"key-value/internal/contract"
 )
 
-func TestABatchAnswersEachLine(t *testing.T) {
+func TestABatchPrintsAResultPerLine(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	check(t, env, strings.Join([]string{
@@ -40,7 +40,7 @@ func TestABatchAnswersEachLine(t *testing.T) {
 	}, "\n") + "\n", `kv: 4 of 12 operations failed; first error: line 4: there is no key "b"\n`})
 }
 
-func TestABrokenLineEndsABatchBehindWhatWasDone(t *testing.T) {
+func TestAnInvalidLineEndsABatchAfterTheLinesBeforeIt(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	for line, why := range map[string]string{
@@ -86,7 +86,7 @@ func TestABatchReadsEveryOperationOfTheContract(t *testing.T) {
 	t.Parallel()
 	for _, m := range contract.Methods() {
 		if m.Batchable() && (forms[m].read == nil || forms[m].write == nil) {
-			t.Errorf("kv batch has no form of %s", m.Name)
+			t.Errorf("kv batch does not support %s", m.Name)
 		}
 	}
 }

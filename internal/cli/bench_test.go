@@ -22,7 +22,7 @@ func TestABenchLeavesTheStoreAsItWas(t *testing.T) {
 	check(t, env, "", "ls --keys", wants{out: "mine\n"})
 }
 
-func TestABenchThatMakesNoSense(t *testing.T) {
+func TestInvalidBenchFlags(t *testing.T) {
 	t.Parallel()
 	for _, flags := range []string{"--clients 0", "--duration 0s", "--read-ratio 1.1", "--read-ratio NaN", "--keys 0", "--value-bytes -1", "--value-bytes 1048577"} {
 		check(t, nil, "", "bench "+flags, wants{2, "", `kv: invalid --.*: want .*\n`})
@@ -30,12 +30,12 @@ func TestABenchThatMakesNoSense(t *testing.T) {
 	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "bench", wants{5, "", `.*\nkv: .*connection refused.*\n`})
 }
 
-// A quantile differs from the true one by less than 1/64.
+// Reported quantiles differ from the true ones by at most 1/64.
 func TestQuantiles(t *testing.T) {
 	t.Parallel()
 	l := newLatencies()
 	if got := l.stats(); got != (latencyStats{}) {
-		t.Errorf("the latencies of no calls = %+v", got)
+		t.Errorf("statistics of no calls = %+v, want zero", got)
 	}
 	times := make([]time.Duration, 10_000)
 	for i := range times {
@@ -45,7 +45,7 @@ func TestQuantiles(t *testing.T) {
 	slices.Sort(times)
 	got := l.stats()
 	if got.Count != int64(len(times)) {
-		t.Errorf("%d latencies are counted, want %d", got.Count, len(times))
+		t.Errorf("Count = %d, want %d", got.Count, len(times))
 	}
 	for q, got := range map[float64]float64{0.5: got.P50, 0.9: got.P90, 0.99: got.P99, 1: got.Max} {
 		want := float64(times[max(0, int(q*float64(len(times)))-1)].Microseconds()) / 1000
@@ -55,12 +55,12 @@ func TestQuantiles(t *testing.T) {
 	}
 }
 
-// A call that takes longer than a histogram holds is counted all the same.
+// A call that takes longer than the histogram can record is counted nevertheless.
 func TestALatencyBeyondTheLongestIsCounted(t *testing.T) {
 	t.Parallel()
 	l := newLatencies()
 	l.add(2 * longestLatency)
 	if got := l.stats(); got.Count != 1 || got.Max < float64(longestLatency.Milliseconds()) {
-		t.Errorf("the latencies of one call of two hours = %+v", got)
+		t.Errorf("statistics of one call of two hours = %+v", got)
 	}
 }

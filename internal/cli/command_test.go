@@ -12,13 +12,13 @@ func serving(t *testing.T, args ...string) map[string]string {
 	return map[string]string{"KV_URL": startKV(t, key, append([]string{"serve"}, args...)...).url, "KV_API_KEY": "secret"}
 }
 
-// wants is what a command should do: its exit code, and patterns of what it prints, to the last character.
+// wants is the expected result of a command: its exit code, and patterns that its whole output must match.
 type wants struct {
 	code     int
 	out, err string
 }
 
-// check runs a command line, whose words are separated by blanks, and compares what it does.
+// check runs a command line of words separated by spaces, and compares the result.
 func check(t *testing.T, env map[string]string, stdin, line string, want wants) {
 	t.Helper()
 	got := kv(t, env, stdin, strings.Fields(line)...)
@@ -31,7 +31,7 @@ func matches(pattern, text string) bool {
 	return regexp.MustCompile(`\A(?s:` + pattern + `)\z`).MatchString(text)
 }
 
-func TestClientCommandsOneAfterTheOther(t *testing.T) {
+func TestClientCommands(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	for _, step := range []struct {
@@ -99,7 +99,7 @@ func TestClientCommandsOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// An etag guards a write against the next one, in quotes as HTTP has it or without.
+// An etag matches until the next write, with quotes as in HTTP headers or without.
 func TestAnETagMatchesOnce(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
@@ -114,7 +114,7 @@ func TestAnETagMatchesOnce(t *testing.T) {
 	}
 }
 
-func TestAListingHasMoreThanAPage(t *testing.T) {
+func TestAListingHasManyPages(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	var in strings.Builder
@@ -134,7 +134,7 @@ func TestAListingHasMoreThanAPage(t *testing.T) {
 
 func benchKey(i int) string { return (&bencher{prefix: "many/"}).key(i) }
 
-func TestWhatIsWrongWithAKeyIsSaid(t *testing.T) {
+func TestErrorsComeWithHints(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "get a", wants{4, "", `kv: .*; set KV_API_KEY to an API key\n`})
@@ -142,7 +142,7 @@ func TestWhatIsWrongWithAKeyIsSaid(t *testing.T) {
 	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "get a", wants{5, "", `kv: .*; start the store with kv serve, or set --url or KV_URL .*\n`})
 }
 
-// A line break within a value and a control character stay in quotes.
+// Newlines and control characters in a value are escaped.
 func TestPreviewsAreOneLine(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{

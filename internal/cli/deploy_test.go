@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// exposition is what /metrics can show: the names of series, and the names of labels.
+// exposition holds the names of the series and labels in the output of /metrics.
 type exposition struct{ series, labels map[string]bool }
 
-// exposed returns what the serving commands show once all kinds of calls were made.
+// exposed returns the metrics of the server commands after calls of all kinds.
 func exposed(t *testing.T) exposition {
 	t.Helper()
 	gateway, service := startObservedPair(t)
@@ -32,7 +32,7 @@ func exposed(t *testing.T) exposition {
 			}
 		}
 	}
-	// What Prometheus adds.
+	// Prometheus adds these.
 	e.series["up"], e.labels["job"], e.labels["instance"] = true, true, true
 	return e
 }
@@ -46,7 +46,7 @@ var (
 	function = regexp.MustCompile(`[a-z_]+\(`)
 )
 
-// check looks for names in expr, a query in PromQL, that nothing has.
+// check reports names in expr, a PromQL query, that no metric has.
 func (e exposition) check(t *testing.T, expr string) {
 	t.Helper()
 	bare := rangeOf.ReplaceAllString(literal.ReplaceAllString(expr, ""), "")
@@ -54,7 +54,7 @@ func (e exposition) check(t *testing.T, expr string) {
 		for _, found := range kind.FindAllStringSubmatch(bare, -1) {
 			for _, label := range name.FindAllString(found[1], -1) {
 				if !e.labels[label] {
-					t.Errorf("there is no label %s: %s", label, expr)
+					t.Errorf("no metric has the label %s: %s", label, expr)
 				}
 			}
 		}
@@ -63,15 +63,15 @@ func (e exposition) check(t *testing.T, expr string) {
 	bare = strings.ReplaceAll(bare, "sum (", "sum(")
 	for _, series := range name.FindAllString(function.ReplaceAllString(bare, "("), -1) {
 		if !e.series[series] && !slices.Contains([]string{"or", "and", "sum"}, series) {
-			t.Errorf("there are no series %s: %s", series, expr)
+			t.Errorf("no metric is named %s: %s", series, expr)
 		}
 	}
 	if strings.Count(bare, "(") != strings.Count(bare, ")") {
-		t.Errorf("the brackets do not match: %s", expr)
+		t.Errorf("unbalanced parentheses: %s", expr)
 	}
 }
 
-func TestTheDashboardShowsWhatThereIs(t *testing.T) {
+func TestTheDashboardUsesExistingMetrics(t *testing.T) {
 	t.Parallel()
 	var dashboard struct {
 		Panels []struct {
@@ -86,7 +86,7 @@ func TestTheDashboardShowsWhatThereIs(t *testing.T) {
 	e, queries := exposed(t), 0
 	for _, panel := range dashboard.Panels {
 		if panel.Type != "row" && len(panel.Targets) == 0 {
-			t.Errorf("%s shows nothing", panel.Title)
+			t.Errorf("panel %s has no queries", panel.Title)
 		}
 		for _, target := range panel.Targets {
 			e.check(t, target.Expr)
@@ -98,24 +98,24 @@ func TestTheDashboardShowsWhatThereIs(t *testing.T) {
 	}
 }
 
-func TestAlertsAreAboutWhatThereIs(t *testing.T) {
+func TestAlertsUseExistingMetrics(t *testing.T) {
 	t.Parallel()
 	rules, guide := read(t, "../../deploy/prometheus/alerts.yaml"), read(t, "../../docs/guides/operations.md")
 	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)\n +expr: (.+)$`).FindAllStringSubmatch(rules, -1)
 	if n := strings.Count(rules, "- alert:"); n == 0 || len(alerts) != n {
-		t.Fatalf("%d of %d alerts can be read", len(alerts), n)
+		t.Fatalf("parsed %d of %d alerts", len(alerts), n)
 	}
 	e := exposed(t)
 	for _, alert := range alerts {
 		e.check(t, alert[2])
 		if !strings.Contains(guide, "`"+alert[1]+"`") {
-			t.Errorf("the guide does not say what %s means", alert[1])
+			t.Errorf("the guide does not explain %s", alert[1])
 		}
 	}
 }
 
-// The guide has every metric that is ours, and no other.
-func TestTheGuideHasEveryMetric(t *testing.T) {
+// The guide lists all metrics of the servers, and no others.
+func TestTheGuideListsEveryMetric(t *testing.T) {
 	t.Parallel()
 	var want []string
 	gateway, service := startObservedPair(t)
@@ -136,7 +136,7 @@ func TestTheGuideHasEveryMetric(t *testing.T) {
 	}
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
-		t.Errorf("the guide has\n%q\nbut there are\n%q", got, want)
+		t.Errorf("the guide lists\n%q, want\n%q", got, want)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func TestEveryCommandHasExamplesOfItself(t *testing.T) {
+func TestEveryCommandHasAnExampleOfItself(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range newRoot("test", streams{}, func(string) string { return "" }).Commands() {
 		if !strings.Contains(cmd.Example, "kv "+cmd.Name()) {
@@ -19,33 +19,33 @@ func TestEveryCommandHasExamplesOfItself(t *testing.T) {
 	}
 }
 
-// Examples name flags that exist.
+// Examples use existing commands and flags.
 func TestExamplesParse(t *testing.T) {
 	t.Parallel()
 	root := newRoot("test", streams{}, func(string) string { return "" })
-	for _, cmd := range withBelow(root.Commands()) {
+	for _, cmd := range withSubcommands(root.Commands()) {
 		for line := range strings.SplitSeq(strings.ReplaceAll(cmd.Example, "\\\n", ""), "\n") {
 			_, rest, _ := strings.Cut(line, "kv ")
 			words := strings.Fields(strings.FieldsFunc(rest+" ", func(r rune) bool { return strings.ContainsRune("|<>)", r) })[0])
 			meant, _, err := root.Find(words)
 			if err != nil {
-				t.Errorf("an example of kv %s is of no command: %s", cmd.Name(), line)
+				t.Errorf("an example of kv %s has an unknown command: %s", cmd.Name(), line)
 				continue
 			}
 			for _, word := range words {
 				name, ok := strings.CutPrefix(word, "--")
 				if ok && meant.Flags().Lookup(name) == nil {
-					t.Errorf("an example of kv %s has --%s, which there is not: %s", cmd.Name(), name, line)
+					t.Errorf("an example of kv %s has the unknown flag --%s: %s", cmd.Name(), name, line)
 				}
 			}
 		}
 	}
 }
 
-// withBelow returns cmds and what is below them.
-func withBelow(cmds []*cobra.Command) (all []*cobra.Command) {
+// withSubcommands returns cmds and all their subcommands.
+func withSubcommands(cmds []*cobra.Command) (all []*cobra.Command) {
 	for _, cmd := range cmds {
-		all = append(append(all, cmd), withBelow(cmd.Commands())...)
+		all = append(append(all, cmd), withSubcommands(cmd.Commands())...)
 	}
 	return all
 }
@@ -67,7 +67,7 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 		describes(t, cmd, string(page))
 	}
 	if got := kv(t, nil, "", "man", filepath.Join(dir, "nope")); got.code != 1 {
-		t.Errorf("kv man of a directory that is not there = %+v, want code 1", got)
+		t.Errorf("kv man of a missing directory = %+v, want code 1", got)
 	}
 }
 
@@ -80,7 +80,7 @@ func describes(t *testing.T, cmd *cobra.Command, page string) {
 	})
 	for line := range strings.SplitSeq(page, "\n") {
 		if strings.HasPrefix(line, "'") {
-			t.Errorf("the page of %s has a line that is a request: %s", cmd.CommandPath(), line)
+			t.Errorf("the page of %s has a line that troff reads as a request: %s", cmd.CommandPath(), line)
 		}
 	}
 	if !strings.Contains(strings.ReplaceAll(page, `\\`, `\`), strings.TrimSpace(cmd.Example)) {
@@ -88,7 +88,7 @@ func describes(t *testing.T, cmd *cobra.Command, page string) {
 	}
 }
 
-func TestLiveKeysAreCompleted(t *testing.T) {
+func TestKeysOfTheStoreAreCompleted(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	for _, name := range []string{"user/1", "user/2", "other"} {
@@ -102,15 +102,15 @@ func TestLiveKeysAreCompleted(t *testing.T) {
 	}{
 		{"keys", env, []string{"get", "user/"}, "user/1\nuser/2\n:4\n"},
 		{"all keys", env, []string{"touch", ""}, "other\nuser/1\nuser/2\n:4\n"},
-		{"no second key", env, []string{"get", "user/1", ""}, ":4\n"},
+		{"no second argument", env, []string{"get", "user/1", ""}, ":4\n"},
 		{"more keys to delete", env, []string{"del", "user/1", "o"}, "other\n:4\n"},
-		{"a prefix, which may end there", env, []string{"ls", "us"}, "user/1\nuser/2\n:6\n"},
-		{"a prefix behind a flag", env, []string{"watch", "--prefix", "o"}, "other\n:6\n"},
-		{"by the flag's address", map[string]string{"KV_API_KEY": "secret"}, []string{"get", "--url", env["KV_URL"], "o"}, "other\n:4\n"},
-		{"what a flag takes", env, []string{"get", "-o", ""}, "raw\njson\ntable\n:4\n"},
+		{"a prefix, without a space after it", env, []string{"ls", "us"}, "user/1\nuser/2\n:6\n"},
+		{"a prefix after a flag", env, []string{"watch", "--prefix", "o"}, "other\n:6\n"},
+		{"by the URL in a flag", map[string]string{"KV_API_KEY": "secret"}, []string{"get", "--url", env["KV_URL"], "o"}, "other\n:4\n"},
+		{"values of a flag", env, []string{"get", "-o", ""}, "raw\njson\ntable\n:4\n"},
 		{"nothing without a store", map[string]string{"KV_URL": "http://127.0.0.1:1"}, []string{"get", ""}, ":4\n"},
 		{"nothing without an API key", map[string]string{"KV_URL": env["KV_URL"]}, []string{"get", ""}, ":4\n"},
-		{"nothing at no address", map[string]string{"KV_URL": "nowhere", "KV_TIMEOUT": "soon"}, []string{"get", ""}, ":4\n"},
+		{"nothing with an invalid URL", map[string]string{"KV_URL": "nowhere", "KV_TIMEOUT": "soon"}, []string{"get", ""}, ":4\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := kv(t, test.env, "", append([]string{"__complete"}, test.line...)...)
@@ -121,7 +121,7 @@ func TestLiveKeysAreCompleted(t *testing.T) {
 	}
 }
 
-func TestShellsGetTheirCompletion(t *testing.T) {
+func TestCompletionScripts(t *testing.T) {
 	t.Parallel()
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		if got := kv(t, nil, "", "completion", shell); got.code != 0 || !strings.Contains(got.out, "__complete") {

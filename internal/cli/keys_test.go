@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// made runs a command that prints a key and nothing else.
+// made runs a command that prints a new key, and returns the key.
 func made(t *testing.T, args ...string) string {
 	t.Helper()
 	got := kv(t, nil, "", append([]string{"keys"}, args...)...)
 	if got.code != 0 || !regexp.MustCompile(`^kv_[a-z0-9-]+_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}\n$`).MatchString(got.out) || got.err == "" {
-		t.Fatalf("kv keys %v = %+v, want a key alone, and what it is good for on standard error", args, got)
+		t.Fatalf("kv keys %v = %+v, want only the key on standard output, and notes on standard error", args, got)
 	}
 	return strings.TrimSpace(got.out)
 }
 
-// become waits until a call with key ends with code.
+// become repeats a command with key until it exits with code.
 func become(t *testing.T, url, key string, code int, args ...string) {
 	t.Helper()
 	env := map[string]string{"KV_URL": url, "KV_API_KEY": key}
@@ -33,7 +33,7 @@ func become(t *testing.T, url, key string, code int, args ...string) {
 	t.Fatalf("kv %v = %+v, want code %d", args, got, code)
 }
 
-func TestKeysComeAndGoWhileTheServerRuns(t *testing.T) {
+func TestKeyChangesApplyToARunningServer(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	admin := made(t, "create", "--file", file, "--id", "admin")
@@ -52,7 +52,7 @@ func TestKeysComeAndGoWhileTheServerRuns(t *testing.T) {
 	} {
 		got := kv(t, map[string]string{"KV_URL": server.url, "KV_API_KEY": reader}, "", args...)
 		if got.code != 4 || !strings.Contains(got.err, `"reader" may not`) {
-			t.Errorf("%s: kv %v = %+v, want code 4 and what is not allowed", name, args, got)
+			t.Errorf("%s: kv %v = %+v, want code 4 and the missing permission", name, args, got)
 		}
 	}
 
@@ -71,7 +71,7 @@ func TestKeysComeAndGoWhileTheServerRuns(t *testing.T) {
 	}()
 	watching.find(t.Context(), `(sync)`)
 	if got := kv(t, nil, "", "keys", "revoke", "--file", file, "--id", "reader"); got != (result{}) {
-		t.Errorf("kv keys revoke = %+v, want nothing said", got)
+		t.Errorf("kv keys revoke = %+v, want no output", got)
 	}
 	if got := <-code; got != 4 {
 		t.Errorf("the watch of a revoked key ends with code %d, want 4: %s", got, watching.text)
@@ -104,7 +104,7 @@ ci     revoked  never       5         write 'ci/*'
 	}
 }
 
-func TestKeysThatMakeNoSenseAreRefused(t *testing.T) {
+func TestInvalidKeysCommands(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	made(t, "create", "--file", file, "--id", "there")
@@ -120,26 +120,26 @@ func TestKeysThatMakeNoSenseAreRefused(t *testing.T) {
 		"no command":           {[]string{"nope"}, 2},
 		"no id":                {[]string{"create", "--file", file}, 2},
 		"a bad id":             {[]string{"create", "--file", file, "--id", "A_b"}, 2},
-		"an id that there is":  {[]string{"create", "--file", file, "--id", "there"}, 1},
+		"an existing id":       {[]string{"create", "--file", file, "--id", "there"}, 1},
 		"an unknown operation": {[]string{"create", "--file", file, "--id", "a", "--ops", "fly"}, 2},
 		"no operation":         {[]string{"create", "--file", file, "--id", "a", "--ops", ""}, 2},
-		"no time":              {[]string{"create", "--file", file, "--id", "a", "--expires", "soon"}, 2},
+		"an invalid period":    {[]string{"create", "--file", file, "--id", "a", "--expires", "soon"}, 2},
 		"a negative rate":      {[]string{"create", "--file", file, "--id", "a", "--rps", "-1"}, 2},
 		"an argument":          {[]string{"list", "--file", file, "extra"}, 2},
-		"rotate nobody":        {[]string{"rotate", "--file", file, "--id", "nobody"}, 1},
-		"revoke nobody":        {[]string{"revoke", "--file", file, "--id", "nobody"}, 1},
-		"rotate in no file":    {[]string{"rotate", "--file", file + "x", "--id", "there"}, 1},
+		"rotate unknown id":    {[]string{"rotate", "--file", file, "--id", "nobody"}, 1},
+		"revoke unknown id":    {[]string{"revoke", "--file", file, "--id", "nobody"}, 1},
+		"rotate without file":  {[]string{"rotate", "--file", file + "x", "--id", "there"}, 1},
 	} {
 		if got := kv(t, nil, "", append([]string{"keys"}, test.args...)...); got.code != test.want || got.out != "" || !strings.HasPrefix(got.err, "kv: ") {
-			t.Errorf("%s: kv keys %v = %+v, want code %d and why", name, test.args, got, test.want)
+			t.Errorf("%s: kv keys %v = %+v, want code %d and an error", name, test.args, got, test.want)
 		}
 	}
 	if after, err := os.ReadFile(file); err != nil || string(after) != string(before) {
-		t.Errorf("a refused command changed the file to %s, %v", after, err)
+		t.Errorf("a failed command changed the file to %s, %v", after, err)
 	}
 }
 
-func TestAGatewayWithABadKeysFileDoesNotStart(t *testing.T) {
+func TestAServerRejectsAnInvalidKeysFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
@@ -164,13 +164,13 @@ func TestAGatewayWithABadKeysFileDoesNotStart(t *testing.T) {
 			args[3], args[4] = path, "--drain=1s"
 		}
 		if got := kv(t, nil, "", args...); got.code == 0 || !strings.Contains(got.err, want) {
-			t.Errorf("kv %v = %+v, want it to refuse and to say %q", args, got, want)
+			t.Errorf("kv %v = %+v, want an error with %q", args, got, want)
 		}
 	}
 }
 
-// Edits of the same file at the same time wait for each other.
-func TestNoEditOfTheFileIsLost(t *testing.T) {
+// Concurrent edits of a file wait for each other.
+func TestNoConcurrentEditIsLost(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "keys.json")
 	var all sync.WaitGroup

@@ -16,13 +16,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// result is what a command did.
+// result is the exit code and output of a command.
 type result struct {
 	code     int
 	out, err string
 }
 
-// kv runs a command line that ends by itself.
+// kv runs a command line to its end.
 func kv(t *testing.T, env map[string]string, stdin string, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
@@ -30,7 +30,7 @@ func kv(t *testing.T, env map[string]string, stdin string, args ...string) resul
 	return result{code, out.String(), errOut.String()}
 }
 
-// process is a command that serves until it is stopped.
+// process is a running server command.
 type process struct {
 	url  string
 	out  *lines
@@ -39,7 +39,7 @@ type process struct {
 	code chan int
 }
 
-// lines collects what a process writes, and lets a test wait for it.
+// lines collects the output of a command, and lets a test wait for a part of it.
 type lines struct {
 	mu      sync.Mutex
 	text    string        // guarded by mu
@@ -57,7 +57,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// find waits until pattern matches and returns its first group, or "" when stop is done first.
+// find waits until pattern matches and returns its first group, or "" if stop is done first.
 func (l *lines) find(stop context.Context, pattern string) string {
 	for {
 		l.mu.Lock()
@@ -74,7 +74,7 @@ func (l *lines) find(stop context.Context, pattern string) string {
 	}
 }
 
-// startKV runs a serving command on a free port and stops it when the test ends.
+// startKV runs a server command on a free port and stops it when the test ends.
 func startKV(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -96,7 +96,7 @@ func startKV(t *testing.T, env map[string]string, args ...string) *process {
 
 var key = map[string]string{"KV_API_KEY": "secret"}
 
-// arrangements start the services in one process and in two, and return the gateway.
+// arrangements start both services, in one process or two, and return the gateway.
 var arrangements = map[string]func(t *testing.T) *process{
 	"one process": func(t *testing.T) *process { return startKV(t, key, "serve") },
 	"two processes": func(t *testing.T) *process {
@@ -134,7 +134,7 @@ func TestAValueCanBeSetReadAndDeleted(t *testing.T) {
 	}
 }
 
-func TestExitCodesTellFailuresApart(t *testing.T) {
+func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	server := startKV(t, key, "serve")
 	for name, test := range map[string]struct {
@@ -142,31 +142,31 @@ func TestExitCodesTellFailuresApart(t *testing.T) {
 		args []string
 		want int
 	}{
-		"no such key":               {key, []string{"get", "nope"}, 3},
-		"a wrong API key":           {map[string]string{"KV_API_KEY": "wrong"}, []string{"get", "a"}, 4},
-		"no API key":                {nil, []string{"get", "a"}, 4},
-		"nobody listens":            {key, []string{"get", "a", "--url", "http://127.0.0.1:1"}, 5},
-		"no time":                   {key, []string{"get", "a", "--timeout", "1ns"}, 5},
-		"no address":                {key, []string{"get", "a", "--url", "nowhere"}, 2},
-		"no key named":              {key, []string{"get"}, 2},
-		"an unknown flag":           {key, []string{"get", "a", "--nope"}, 2},
-		"an unknown command":        {key, []string{"nope"}, 2},
-		"an invalid key":            {key, []string{"get", ".."}, 1},
-		"a value for no flag":       {map[string]string{"KV_TIMEOUT": "soon"}, []string{"get", "a"}, 2},
-		"health of nobody":          {nil, []string{"healthcheck", "http://127.0.0.1:1"}, 1},
-		"an unknown store":          {key, []string{"serve", "--store", "nope"}, 2},
-		"a store with a password":   {key, []string{"serve", "--store", "redis://user:secret@127.0.0.1:1"}, 2},
-		"a bound that Redis has":    {key, []string{"serve", "--store", "redis://127.0.0.1:1", "--max-memory", "1MiB"}, 2},
-		"a CA without TLS":          {key, []string{"serve", "--store", "redis://127.0.0.1:1", "--store-ca", "ca.pem"}, 2},
-		"a CA for memory":           {key, []string{"serve", "--store-ca", "ca.pem"}, 2},
-		"a store that is not there": {key, []string{"serve", "--store", "redis://127.0.0.1:1"}, 1},
-		"an unknown way when full":  {key, []string{"serve", "--on-full", "panic"}, 2},
-		"no size":                   {key, []string{"serve", "--max-memory", "much"}, 2},
-		"a negative size":           {key, []string{"serve", "--max-memory", "-1"}, 2},
-		"an unknown log level":      {key, []string{"serve", "--log-level", "loud"}, 2},
-		"an unknown log format":     {key, []string{"serve", "--log-format", "xml"}, 2},
-		"a value size of zero":      {key, []string{"serve", "--max-value-bytes", "0"}, 2},
-		"no port":                   {key, []string{"serve", "--listen", "127.0.0.1"}, 2},
+		"no such key":              {key, []string{"get", "nope"}, 3},
+		"a wrong API key":          {map[string]string{"KV_API_KEY": "wrong"}, []string{"get", "a"}, 4},
+		"no API key":               {nil, []string{"get", "a"}, 4},
+		"no server":                {key, []string{"get", "a", "--url", "http://127.0.0.1:1"}, 5},
+		"a timeout":                {key, []string{"get", "a", "--timeout", "1ns"}, 5},
+		"an invalid URL":           {key, []string{"get", "a", "--url", "nowhere"}, 2},
+		"a missing argument":       {key, []string{"get"}, 2},
+		"an unknown flag":          {key, []string{"get", "a", "--nope"}, 2},
+		"an unknown command":       {key, []string{"nope"}, 2},
+		"an invalid key":           {key, []string{"get", ".."}, 1},
+		"an invalid variable":      {map[string]string{"KV_TIMEOUT": "soon"}, []string{"get", "a"}, 2},
+		"healthcheck of no server": {nil, []string{"healthcheck", "http://127.0.0.1:1"}, 1},
+		"an unknown store":         {key, []string{"serve", "--store", "nope"}, 2},
+		"a store with a password":  {key, []string{"serve", "--store", "redis://user:secret@127.0.0.1:1"}, 2},
+		"--max-memory with Redis":  {key, []string{"serve", "--store", "redis://127.0.0.1:1", "--max-memory", "1MiB"}, 2},
+		"a CA without TLS":         {key, []string{"serve", "--store", "redis://127.0.0.1:1", "--store-ca", "ca.pem"}, 2},
+		"a CA for memory":          {key, []string{"serve", "--store-ca", "ca.pem"}, 2},
+		"an unreachable store":     {key, []string{"serve", "--store", "redis://127.0.0.1:1"}, 1},
+		"an unknown --on-full":     {key, []string{"serve", "--on-full", "panic"}, 2},
+		"an invalid size":          {key, []string{"serve", "--max-memory", "much"}, 2},
+		"a negative size":          {key, []string{"serve", "--max-memory", "-1"}, 2},
+		"an unknown log level":     {key, []string{"serve", "--log-level", "loud"}, 2},
+		"an unknown log format":    {key, []string{"serve", "--log-format", "xml"}, 2},
+		"a value size of zero":     {key, []string{"serve", "--max-value-bytes", "0"}, 2},
+		"no port":                  {key, []string{"serve", "--listen", "127.0.0.1"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -175,43 +175,43 @@ func TestExitCodesTellFailuresApart(t *testing.T) {
 				env[k] = v
 			}
 			if got := kv(t, env, "", test.args...); got.code != test.want || !strings.HasPrefix(got.err, "kv: ") {
-				t.Errorf("kv %v = %+v, want code %d and why", test.args, got, test.want)
+				t.Errorf("kv %v = %+v, want code %d and an error", test.args, got, test.want)
 			}
 		})
 	}
 }
 
-func TestUnsafeServersDoNotStart(t *testing.T) {
+func TestServersWithoutAuthenticationDoNotStart(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
-		"a gateway that nobody can use":               {"gateway"},
-		"a kvservice that everybody can use":          {"kvservice", "--listen", "0.0.0.0:0"},
-		"a kvservice on all addresses by another way": {"kvservice", "--listen", ":0"},
+		"a gateway without keys":                       {"gateway"},
+		"an open kvservice":                            {"kvservice", "--listen", "0.0.0.0:0"},
+		"an open kvservice on an address without host": {"kvservice", "--listen", ":0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := kv(t, nil, "", args...)
 			if got.code != 2 || !strings.Contains(got.err, "KV_") {
-				t.Errorf("kv %v = %+v, want it to refuse and to name the variable to set", args, got)
+				t.Errorf("kv %v = %+v, want code 2 and the name of the variable to set", args, got)
 			}
 		})
 	}
 }
 
-func TestAKeyIsMadeIfNoneIsSet(t *testing.T) {
+func TestServeGeneratesAKeyIfNoneIsConfigured(t *testing.T) {
 	t.Parallel()
 	p := startKV(t, nil, "serve")
 	ctx := t.Context()
 	made := p.out.find(ctx, `(kv_default_[0-9A-Za-z]{32}_[0-9A-Za-z]{6})`)
 	if url := p.out.find(ctx, `curl (\S+)/v1/values/hello`); url != p.url {
-		t.Errorf("the line to try is for %s, but the server is at %s", url, p.url)
+		t.Errorf("the printed command is for %s, but the server is at %s", url, p.url)
 	}
 	env := map[string]string{"KV_URL": p.url, "KV_API_KEY": made}
 	if got := kv(t, env, "", "set", "hello", "world"); got.code != 0 {
-		t.Errorf("kv set with the key that was made = %+v", got)
+		t.Errorf("kv set with the generated key = %+v", got)
 	}
 	if n := strings.Count(p.out.text, "valid until the server stops"); n != 1 {
-		t.Errorf("the key was announced %d times, want once", n)
+		t.Errorf("the key was printed %d times, want once", n)
 	}
 }
 
@@ -235,8 +235,7 @@ func TestACleanStopExitsWithZero(t *testing.T) {
 	}
 }
 
-// Every variable that a help text names is read, and sets its flag. Each setting has one; what a single call of the
-// store is to do has none.
+// Every variable in the help is read and sets its flag. All settings have a variable; flags of a single call have none.
 func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
 	t.Parallel()
 	settings := []string{"url", "timeout", "ca", "client-cert", "client-key"}
@@ -269,17 +268,17 @@ func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
 	}
 }
 
-// A flag on the command line wins over its variable.
-func TestAFlagWinsOverItsVariable(t *testing.T) {
+// A flag takes precedence over its variable.
+func TestAFlagTakesPrecedenceOverItsVariable(t *testing.T) {
 	t.Parallel()
 	server := startKV(t, key, "serve")
 	env := map[string]string{"KV_URL": "http://127.0.0.1:1", "KV_API_KEY": "secret"}
 	if got := kv(t, env, "", "set", "a", "1", "--url", server.url); got.code != 0 {
-		t.Errorf("kv set = %+v, want the flag to win", got)
+		t.Errorf("kv set = %+v, want the flag to take precedence", got)
 	}
 }
 
-func TestAFullStoreRefusesOrEvicts(t *testing.T) {
+func TestAFullStoreRejectsOrEvicts(t *testing.T) {
 	t.Parallel()
 	value := strings.Repeat("x", 1<<20)
 	for onFull, want := range map[string]int{"reject": 1, "evict": 0} {
@@ -292,7 +291,7 @@ func TestAFullStoreRefusesOrEvicts(t *testing.T) {
 				worst = max(worst, kv(t, env, value, "set", fmt.Sprint(i)).code)
 			}
 			if worst != want {
-				t.Errorf("6 MiB written to a store of 4 MiB end with code %d, want %d", worst, want)
+				t.Errorf("writing 6 MiB to a store of 4 MiB: code %d, want %d", worst, want)
 			}
 		})
 	}
@@ -305,17 +304,17 @@ func TestByteSizes(t *testing.T) {
 	} {
 		var got byteSize
 		if err := got.Set(text); err != nil || got != want {
-			t.Errorf("%s is read as %d, %v; want %d", text, got, err, want)
+			t.Errorf("Set(%s) = %d, %v; want %d", text, got, err, want)
 		}
 		again := got.String()
 		if err := got.Set(again); err != nil || got != want {
-			t.Errorf("%s is written as %s, which is read as %d, %v", text, again, got, err)
+			t.Errorf("%s is formatted as %s, which is parsed as %d, %v", text, again, got, err)
 		}
 	}
 	for _, text := range []string{"", "MiB", "1.5GiB", "1mb", "-1", "9223372036854775807KiB", "1 MiB"} {
 		var got byteSize
 		if err := got.Set(text); err == nil {
-			t.Errorf("%q is read as %d, want an error", text, got)
+			t.Errorf("Set(%q) = %d, want an error", text, got)
 		}
 	}
 }
@@ -327,6 +326,6 @@ func find(t *testing.T, root *cobra.Command, name string) *cobra.Command {
 			return cmd
 		}
 	}
-	t.Fatalf("there is no command %s", name)
+	t.Fatalf("no command %s", name)
 	return nil
 }

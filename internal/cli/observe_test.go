@@ -13,7 +13,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// observed is a serving command with an admin address.
+// observed is a running server command with an admin address.
 type observed struct {
 	*process
 	admin string // its URL
@@ -25,7 +25,7 @@ func startObserved(t *testing.T, env map[string]string, args ...string) observed
 	return observed{p, "http://" + p.log.find(t.Context(), `msg="admin address" addr=(\S+)`)}
 }
 
-// startObservedPair starts the two services.
+// startObservedPair starts a gateway and its kvservice.
 func startObservedPair(t *testing.T) (gateway, service observed) {
 	service = startObserved(t, map[string]string{"KV_SERVICE_TOKEN": "token"}, "kvservice")
 	gateway = startObserved(t, map[string]string{
@@ -54,18 +54,18 @@ func fetch(t *testing.T, url string) (int, string) {
 	return res.StatusCode, string(body)
 }
 
-// has checks that what was scraped has each of lines.
+// has checks that the scraped metrics contain all lines.
 func has(t *testing.T, scraped string, lines ...string) {
 	t.Helper()
 	got := strings.Split(scraped, "\n")
 	for _, line := range lines {
 		if !slices.Contains(got, line) {
-			t.Errorf("the metrics lack %s\n%s", line, ours(got))
+			t.Errorf("missing metric %s in\n%s", line, ours(got))
 		}
 	}
 }
 
-// ours returns the lines that are not about the Go runtime or the process.
+// ours drops the lines about the Go runtime and the process.
 func ours(lines []string) string {
 	return strings.Join(slices.DeleteFunc(lines, func(line string) bool {
 		return strings.HasPrefix(line, "#") || strings.HasPrefix(line, "go_") || strings.HasPrefix(line, "process_") ||
@@ -73,7 +73,7 @@ func ours(lines []string) string {
 	}), "\n")
 }
 
-// use makes calls of which the metrics tell, with keys of which they must not.
+// use makes calls that metrics count, with keys that metrics must not contain.
 func use(t *testing.T, url string) {
 	t.Helper()
 	env := map[string]string{"KV_URL": url, "KV_API_KEY": "secret"}
@@ -85,7 +85,7 @@ func use(t *testing.T, url string) {
 	}
 	var req, res keyvaluev1.GetRequest
 	if err := wiretest.GRPC(t, url).Invoke(t.Context(), "/keyvalue.v1.KeyValueService/private", &req, &res); err == nil {
-		t.Error("a method that does not exist was called")
+		t.Error("calling an unknown method succeeded")
 	}
 	batch(t, url)
 }
@@ -115,8 +115,8 @@ const (
 	ofOK  = `",rpc_response_status_code="OK",rpc_system_name="connectrpc"} `
 )
 
-// What callers did at the door.
-var atTheDoor = []string{
+// atTheGateway are metrics of the calls that use makes.
+var atTheGateway = []string{
 	`rpc_server_call_duration_seconds_count{rpc_method="_OTHER",rpc_response_status_code="UNAUTHENTICATED",rpc_system_name="grpc"} 1`,
 	`rpc_server_call_duration_seconds_count` + ofRPC + `Set` + ofOK + `1`,
 	`rpc_server_call_duration_seconds_count` + ofRPC + `Get` + ofOK + `1`,
@@ -126,7 +126,7 @@ var atTheDoor = []string{
 	`http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="404",http_route="",url_scheme="http"} 1`,
 }
 
-// What the store did. The first set is of a new key.
+// inTheStore are metrics of the store after use, whose set counts as a miss.
 var inTheStore = []string{
 	`kv_keys 1`, `kv_store_up 1`, `kv_hits_total 3`, `kv_misses_total 3`, `kv_expirations_total 0`, `kv_evictions_total 0`,
 	`kv_watchers 0`, `kv_memory_limit_bytes 0`, `kv_batch_operations_count 1`, `kv_batch_operations_sum 2`,
@@ -137,10 +137,10 @@ func TestMetricsOfOneProcess(t *testing.T) {
 	server := startObserved(t, key, "serve")
 	use(t, server.url)
 	_, scraped := fetch(t, server.admin+"/metrics")
-	has(t, scraped, atTheDoor...)
+	has(t, scraped, atTheGateway...)
 	has(t, scraped, inTheStore...)
 	if strings.Contains(scraped, "private") {
-		t.Errorf("the metrics hold what a caller made up:\n%s", ours(strings.Split(scraped, "\n")))
+		t.Errorf("the metrics contain input of a caller:\n%s", ours(strings.Split(scraped, "\n")))
 	}
 }
 
@@ -149,7 +149,7 @@ func TestMetricsOfTwoProcesses(t *testing.T) {
 	gateway, service := startObservedPair(t)
 	use(t, gateway.url)
 	_, scraped := fetch(t, gateway.admin+"/metrics")
-	has(t, scraped, atTheDoor...)
+	has(t, scraped, atTheGateway...)
 	has(t, scraped,
 		`rpc_client_call_duration_seconds_count`+ofRPC+`Batch`+ofOK+`1`,
 		`rpc_client_call_duration_seconds_count`+ofRPC+`Get`+ofOK+`2`,
@@ -159,12 +159,12 @@ func TestMetricsOfTwoProcesses(t *testing.T) {
 	has(t, inside, `rpc_server_call_duration_seconds_count`+ofRPC+`Batch`+ofOK+`1`)
 	for _, text := range []string{scraped, inside} {
 		if strings.Contains(text, "private") {
-			t.Errorf("the metrics hold what a caller made up:\n%s", ours(strings.Split(text, "\n")))
+			t.Errorf("the metrics contain input of a caller:\n%s", ours(strings.Split(text, "\n")))
 		}
 	}
 }
 
-func TestMetricsAndProfilesAreNeverPublic(t *testing.T) {
+func TestThePublicPortServesNoMetricsOrProfiles(t *testing.T) {
 	t.Parallel()
 	server := startObserved(t, key, "serve")
 	_, service := startObservedPair(t)
@@ -177,7 +177,7 @@ func TestMetricsAndProfilesAreNeverPublic(t *testing.T) {
 	}
 }
 
-// Operators want to see what keeps a server from stopping.
+// Operators can examine a server that is slow to stop.
 func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
 	t.Parallel()
 	server := startObserved(t, key, "serve")
@@ -190,7 +190,7 @@ func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
 	if _, err := io.WriteString(conn, begin); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := conn.Read(make([]byte, 1)); err != nil { // the handler asks for the body
+	if _, err := conn.Read(make([]byte, 1)); err != nil { // the handler is waiting for the body
 		t.Fatal(err)
 	}
 	server.stop()
@@ -207,11 +207,11 @@ func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
 	var closed net.Dialer
 	if c, err := closed.DialContext(context.Background(), "tcp", strings.TrimPrefix(server.admin, "http://")); err == nil {
 		c.Close()
-		t.Error("the admin address is served after the end")
+		t.Error("the admin address still accepts connections after the server has stopped")
 	}
 }
 
-// A call can be followed by its id through the logs of both services.
+// The logs of both services have the id of a request.
 func TestBothServicesLogTheRequestID(t *testing.T) {
 	t.Parallel()
 	service := startKV(t, map[string]string{"KV_SERVICE_TOKEN": "token", "KV_LOG_LEVEL": "debug"}, "kvservice")
@@ -230,11 +230,11 @@ func TestBothServicesLogTheRequestID(t *testing.T) {
 	}
 	_ = res.Body.Close()
 	if got := res.Header.Get("X-Request-Id"); got != "followed-1" {
-		t.Errorf("the answer has the request id %q", got)
+		t.Errorf("the response has the request id %q", got)
 	}
 	for _, log := range []*lines{gateway.log, service.log} {
 		if log.find(t.Context(), `level=DEBUG msg=(\w+) .*request=followed-1`); strings.Contains(log.text, "private") {
-			t.Errorf("the log names a key: %s", log.text)
+			t.Errorf("the log contains a key: %s", log.text)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// cutImport imports a file of which the last line is cut off, and returns its name and the whole one.
+// cutImport imports a file whose last line is incomplete, then completes it, and returns its name and lines.
 func cutImport(t *testing.T, env map[string]string) (name string, whole []string) {
 	t.Helper()
 	whole = []string{line("a", "1"), line("b", "2"), line("c", "3"), line("d", "4")}
@@ -17,7 +17,7 @@ func cutImport(t *testing.T, env map[string]string) (name string, whole []string
 	return name, whole
 }
 
-func TestAnImportGoesOnWhereItWasCut(t *testing.T) {
+func TestAnInterruptedImportResumes(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	name, _ := cutImport(t, env)
@@ -27,7 +27,7 @@ func TestAnImportGoesOnWhereItWasCut(t *testing.T) {
 	check(t, env, "", "import "+name, wants{err: `kv: 4 entries written\n`})
 }
 
-func TestAnImportDoesNotGoOnWithWhatIsNotTheSame(t *testing.T) {
+func TestAnImportDoesNotResumeAfterAChange(t *testing.T) {
 	t.Parallel()
 	t.Run("another file", func(t *testing.T) {
 		env := serving(t)
@@ -59,7 +59,7 @@ func TestAnImportDoesNotGoOnWithWhatIsNotTheSame(t *testing.T) {
 	})
 }
 
-func TestLinesArePassedOver(t *testing.T) {
+func TestLinesAreSkipped(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	in := line("a", "1") + "\nbroken\n" + line("c", "3") + "\n"
@@ -82,7 +82,7 @@ func TestAFullStoreEndsAnImport(t *testing.T) {
 	check(t, env, "", "import "+write(t, lines...), wants{1, "", `kv: \d entries written\n.*kv: line \d: the store is full; .*\n`})
 }
 
-func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
+func TestAnExportResumesAfterItsLastCompleteLine(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	var in []string
@@ -94,12 +94,12 @@ func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
 		before string
 		want   string
 	}{
-		"nothing yet":           {"", `kv: 3 entries exported\n`},
-		"half a line":           {in[1][:100], `kv: 3 entries exported\n`},
-		"a line":                {in[1] + "\n", `kv: 2 entries exported\n`},
-		"a line without an end": {in[1], `kv: 3 entries exported\n`},
-		"a line and a half":     {in[1] + "\n" + in[2][:len(in[2])-1], `kv: 2 entries exported\n`},
-		"all lines":             {strings.Join(in[1:4], "\n") + "\n", `kv: 0 entries exported\n`},
+		"an empty file":          {"", `kv: 3 entries exported\n`},
+		"half a line":            {in[1][:100], `kv: 3 entries exported\n`},
+		"a line":                 {in[1] + "\n", `kv: 2 entries exported\n`},
+		"a line without newline": {in[1], `kv: 3 entries exported\n`},
+		"a line and a half":      {in[1] + "\n" + in[2][:len(in[2])-1], `kv: 2 entries exported\n`},
+		"all lines":              {strings.Join(in[1:4], "\n") + "\n", `kv: 0 entries exported\n`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := write(t, test.before)
@@ -119,8 +119,8 @@ func TestAnExportGoesOnBehindItsLastWholeLine(t *testing.T) {
 	check(t, env, "", "export --resume --after a --file x", wants{2, "", `kv: --resume and --after are mutually exclusive: .*\n`})
 }
 
-// An export that cannot begin leaves no file that would be in the way of the next one.
-func TestAnExportThatCannotBeginLeavesNothing(t *testing.T) {
+// An export that fails before its first entry leaves no file, so that it can be repeated.
+func TestAFailedExportLeavesNoEmptyFile(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	file := filepath.Join(t.TempDir(), "new")

@@ -13,8 +13,8 @@ import (
 	"key-value/internal/testkit/tlstest"
 )
 
-// secured starts a kvservice that lets in who has a certificate of gateways, and returns it with the environment of a
-// gateway that has one, before which nobody needs one.
+// secured starts a kvservice that requires a certificate, and returns it with the environment of a gateway that has one
+// and requires none.
 func secured(t *testing.T) (service *process, gatewayEnv map[string]string, servers *tlstest.Authority) {
 	t.Helper()
 	servers, gateways := tlstest.NewAuthority(t), tlstest.NewAuthority(t)
@@ -42,7 +42,7 @@ func readyz(t *testing.T, authority *tlstest.Authority, url string) int {
 	return res.StatusCode
 }
 
-func TestTheCommandsSpeakTLSAllTheWay(t *testing.T) {
+func TestAllCommandsUseTLS(t *testing.T) {
 	t.Parallel()
 	service, env, servers := secured(t)
 	url, ca := secure(startKV(t, env, "gateway").url), servers.File(t)
@@ -68,16 +68,16 @@ func TestTheCommandsSpeakTLSAllTheWay(t *testing.T) {
 		code int
 		says string
 	}{
-		"nobody trusts it":      {map[string]string{"KV_URL": url}, []string{"get", "a"}, 5, "--ca"},
-		"health without TLS":    {nil, []string{"healthcheck", strings.Replace(url, "https", "http", 1)}, 1, "400"},
-		"health of that":        {nil, []string{"healthcheck", url}, 1, "--ca"},
-		"without TLS":           {map[string]string{"KV_URL": strings.Replace(url, "https", "http", 1)}, []string{"get", "a"}, 5, "kv: "},
-		"another host":          {map[string]string{"KV_URL": strings.Replace(url, "127.0.0.1", "127.0.0.2", 1), "KV_CA": ca}, []string{"get", "a"}, 5, "127.0.0.2"},
-		"no certificate shown":  {client, []string{"healthcheck", secure(service.url)}, 1, "certificate required"},
-		"no such authority":     {client, []string{"get", "a", "--ca", "/nope.pem"}, 1, "--ca"},
-		"half a pair":           {client, []string{"get", "a", "--client-cert", ca}, 2, "--client-key"},
-		"an authority's file":   {client, []string{"get", "a", "--client-cert", ca, "--client-key", ca}, 1, "--client-cert"},
-		"no certificates in it": {client, []string{"healthcheck", "--ca", env["KV_TLS_KEY"]}, 1, "--ca"},
+		"an unknown authority": {map[string]string{"KV_URL": url}, []string{"get", "a"}, 5, "--ca"},
+		"health without TLS":   {nil, []string{"healthcheck", strings.Replace(url, "https", "http", 1)}, 1, "400"},
+		"health, unknown CA":   {nil, []string{"healthcheck", url}, 1, "--ca"},
+		"without TLS":          {map[string]string{"KV_URL": strings.Replace(url, "https", "http", 1)}, []string{"get", "a"}, 5, "kv: "},
+		"another host":         {map[string]string{"KV_URL": strings.Replace(url, "127.0.0.1", "127.0.0.2", 1), "KV_CA": ca}, []string{"get", "a"}, 5, "127.0.0.2"},
+		"no certificate":       {client, []string{"healthcheck", secure(service.url)}, 1, "certificate required"},
+		"a missing CA file":    {client, []string{"get", "a", "--ca", "/nope.pem"}, 1, "--ca"},
+		"half a pair":          {client, []string{"get", "a", "--client-cert", ca}, 2, "--client-key"},
+		"a CA as certificate":  {client, []string{"get", "a", "--client-cert", ca, "--client-key", ca}, 1, "--client-cert"},
+		"a key as CA":          {client, []string{"healthcheck", "--ca", env["KV_TLS_KEY"]}, 1, "--ca"},
 	} {
 		if got := kv(t, test.env, "", test.args...); got.code != test.code || !strings.Contains(got.err, test.says) {
 			t.Errorf("%s: kv %v = %+v, want code %d and %q", name, test.args, got, test.code, test.says)
@@ -85,7 +85,7 @@ func TestTheCommandsSpeakTLSAllTheWay(t *testing.T) {
 	}
 }
 
-func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
+func TestAGatewayLogsWhyItsServiceIsUnreachable(t *testing.T) {
 	t.Parallel()
 	service, good, servers := secured(t)
 	plain := startKV(t, nil, "kvservice")
@@ -102,12 +102,12 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 		env  map[string]string
 		says string
 	}{
-		"no certificate":              {with(map[string]string{"KV_SERVICE_CERT": "", "KV_SERVICE_KEY": ""}), "certificate required"},
-		"a stranger's certificate":    {with(map[string]string{"KV_SERVICE_CERT": shown, "KV_SERVICE_KEY": shownKey}), "unknown certificate authority"},
-		"another service's authority": {with(map[string]string{"KV_SERVICE_CA": strangers.File(t)}), "signed by unknown authority"},
-		"an expired certificate":      {with(map[string]string{"KV_SERVICE": secure(old.url)}), "has expired"},
-		"TLS where there is none":     {with(map[string]string{"KV_SERVICE": secure(plain.url)}), "does not look like a TLS handshake"},
-		"no TLS where there is": {with(map[string]string{
+		"no certificate":             {with(map[string]string{"KV_SERVICE_CERT": "", "KV_SERVICE_KEY": ""}), "certificate required"},
+		"an untrusted certificate":   {with(map[string]string{"KV_SERVICE_CERT": shown, "KV_SERVICE_KEY": shownKey}), "unknown certificate authority"},
+		"another authority":          {with(map[string]string{"KV_SERVICE_CA": strangers.File(t)}), "signed by unknown authority"},
+		"an expired certificate":     {with(map[string]string{"KV_SERVICE": secure(old.url)}), "has expired"},
+		"TLS to a plaintext service": {with(map[string]string{"KV_SERVICE": secure(plain.url)}), "does not look like a TLS handshake"},
+		"plaintext to a TLS service": {with(map[string]string{
 			"KV_SERVICE": service.url, "KV_SERVICE_CA": "", "KV_SERVICE_CERT": "", "KV_SERVICE_KEY": "",
 		}), "use https://"},
 	} {
@@ -124,7 +124,7 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 		})
 	}
 	if got := readyz(t, servers, secure(startKV(t, good, "gateway").url)); got != http.StatusOK {
-		t.Errorf("GET /readyz with all in order = %d, want 200", got)
+		t.Errorf("GET /readyz with a correct configuration = %d, want 200", got)
 	}
 	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -138,7 +138,7 @@ func TestAGatewaySaysWhyItsServiceIsOutOfReach(t *testing.T) {
 	}
 }
 
-func TestTLSThatCannotBeIsRefused(t *testing.T) {
+func TestInvalidTLSFlags(t *testing.T) {
 	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	cert, certKey := authority.Files(t, tlstest.Leaf{})
@@ -149,15 +149,15 @@ func TestTLSThatCannotBeIsRefused(t *testing.T) {
 		code int
 		says string
 	}{
-		"a certificate without a key":      {[]string{"serve", "--tls-cert", cert}, 2, "--tls-key"},
-		"a key without a certificate":      {[]string{"gateway", "--tls-key", certKey}, 2, "--tls-cert"},
-		"the key of another":               {[]string{"serve", "--tls-cert", cert, "--tls-key", other}, 1, "does not match"},
-		"no such file":                     {[]string{"kvservice", "--tls-cert", cert + ".x", "--tls-key", certKey}, 1, "no such file"},
-		"gateways' authority, no TLS":      {[]string{"kvservice", "--tls-client-ca", cert}, 2, "--tls-cert"},
-		"gateways' authority that is none": {append([]string{"kvservice", "--tls-client-ca", certKey}, both...), 1, "--tls-client-ca"},
-		"a hop without TLS":                {[]string{"gateway", "--service-ca", authority.File(t)}, 2, "https://"},
-		"half a pair for the hop":          {[]string{"gateway", "--service", "https://127.0.0.1:1", "--service-cert", cert}, 2, "--service-key"},
-		"TLS for all, but no identity":     {append([]string{"kvservice", "--listen", "0.0.0.0:0"}, both...), 2, "--tls-client-ca"},
+		"a certificate without a key":    {[]string{"serve", "--tls-cert", cert}, 2, "--tls-key"},
+		"a key without a certificate":    {[]string{"gateway", "--tls-key", certKey}, 2, "--tls-cert"},
+		"the key of another certificate": {[]string{"serve", "--tls-cert", cert, "--tls-key", other}, 1, "does not match"},
+		"no such file":                   {[]string{"kvservice", "--tls-cert", cert + ".x", "--tls-key", certKey}, 1, "no such file"},
+		"--tls-client-ca without TLS":    {[]string{"kvservice", "--tls-client-ca", cert}, 2, "--tls-cert"},
+		"an invalid --tls-client-ca":     {append([]string{"kvservice", "--tls-client-ca", certKey}, both...), 1, "--tls-client-ca"},
+		"--service-ca without https":     {[]string{"gateway", "--service-ca", authority.File(t)}, 2, "https://"},
+		"--service-cert without a key":   {[]string{"gateway", "--service", "https://127.0.0.1:1", "--service-cert", cert}, 2, "--service-key"},
+		"TLS without authentication":     {append([]string{"kvservice", "--listen", "0.0.0.0:0"}, both...), 2, "--tls-client-ca"},
 	} {
 		if got := kv(t, key, "", test.args...); got.code != test.code || !strings.Contains(got.err, test.says) {
 			t.Errorf("%s: kv %v = %+v, want code %d and %q", name, test.args, got, test.code, test.says)
@@ -165,8 +165,8 @@ func TestTLSThatCannotBeIsRefused(t *testing.T) {
 	}
 }
 
-// Who lets in only those with a certificate may listen for everyone.
-func TestACertificateStandsForTheToken(t *testing.T) {
+// A kvservice that requires certificates may listen beyond loopback without a token.
+func TestCertificatesReplaceTheToken(t *testing.T) {
 	t.Parallel()
 	authority := tlstest.NewAuthority(t)
 	cert, certKey := authority.Files(t, tlstest.Leaf{})
@@ -179,7 +179,7 @@ func TestACertificateStandsForTheToken(t *testing.T) {
 			func(name string) string { return env[name] })
 	}()
 	if log.find(t.Context(), `(msg=listening .*tls=true)`) == "" {
-		t.Error("it does not listen")
+		t.Error("the server is not listening")
 	}
 	stop()
 	if got := <-code; got != 0 {
@@ -187,13 +187,13 @@ func TestACertificateStandsForTheToken(t *testing.T) {
 	}
 }
 
-func TestAMadeKeyIsShownWithAnAddressOfTLS(t *testing.T) {
+func TestAGeneratedKeyIsPrintedWithAnHTTPSURL(t *testing.T) {
 	t.Parallel()
 	cert, certKey := tlstest.NewAuthority(t).Files(t, tlstest.Leaf{})
 	server := startKV(t, nil, "serve", "--tls-cert", cert, "--tls-key", certKey)
 	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if server.out.find(bounded, "(curl "+secure(server.url)+"/v1/values/hello)") == "" {
-		t.Errorf("it says %s", server.out.text)
+		t.Errorf("output: %s", server.out.text)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// span is what a receiver got to know of one.
+// span is a span that a receiver got.
 type span struct {
 	service, name, trace, id, parent string
 	attributes                       string // all of them, as text
@@ -28,7 +28,7 @@ type receiver struct {
 	spans []span // guarded by mu
 }
 
-// collect serves a receiver, to which every command that starts from now on sends its traces.
+// collect starts a receiver. Commands that are started with its environment export their traces to it.
 func collect(t *testing.T) *receiver {
 	t.Helper()
 	c := &receiver{}
@@ -36,7 +36,7 @@ func collect(t *testing.T) *receiver {
 	t.Cleanup(server.Close)
 	c.url = server.URL
 	for name, value := range c.environment() {
-		t.Setenv(name, value) // where the exporter looks
+		t.Setenv(name, value) // the exporter reads the environment of the process
 	}
 	return c
 }
@@ -45,7 +45,7 @@ func (c *receiver) environment() map[string]string {
 	return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.url, "OTEL_TRACES_SAMPLER": "parentbased_always_on"}
 }
 
-// with returns env and where the traces go.
+// with adds the environment of the receiver to env.
 func (c *receiver) with(env map[string]string) map[string]string {
 	for name, value := range c.environment() {
 		env[name] = value
@@ -84,7 +84,7 @@ func value(attributes []*commonv1.KeyValue, name string) string {
 	return ""
 }
 
-// chain follows a trace from its first span, of which the parent is known, and returns what it passes.
+// chain returns the names of the spans of a trace, each the child of the one before, from the child of parent on.
 func (c *receiver) chain(t *testing.T, trace, parent string) (names []string) {
 	t.Helper()
 	c.mu.Lock()
@@ -92,7 +92,7 @@ func (c *receiver) chain(t *testing.T, trace, parent string) (names []string) {
 	for i := 0; i < len(c.spans); i++ {
 		s := c.spans[i]
 		if strings.Contains(s.attributes, "private") {
-			t.Errorf("a span names a key: %s", s.attributes)
+			t.Errorf("a span contains a key: %s", s.attributes)
 		}
 		if s.trace == trace && s.parent == parent {
 			names, parent, i = append(names, s.service+" "+s.name), s.id, -1
@@ -130,7 +130,7 @@ func getTraced(t *testing.T, trace, url, path, body string) {
 const getPath = "/keyvalue.v1.KeyValueService/Get"
 
 // A trace continues from the caller through the gateway to the service.
-func TestTracesLeadThroughBothServices(t *testing.T) {
+func TestATraceCoversBothServices(t *testing.T) {
 	c := collect(t)
 	service := startKV(t, c.with(map[string]string{"KV_SERVICE_TOKEN": "token"}), "kvservice")
 	gateway := startKV(t, c.with(map[string]string{
@@ -172,7 +172,7 @@ func TestTracesOfOneProcess(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentThatNobodyAskedFor(t *testing.T) {
+func TestTracingIsOffByDefault(t *testing.T) {
 	c := collect(t)
 	for name, env := range map[string]map[string]string{
 		"no endpoint": {}, "no SDK": c.with(map[string]string{"OTEL_SDK_DISABLED": "true"}),
@@ -184,12 +184,12 @@ func TestNothingIsSentThatNobodyAskedFor(t *testing.T) {
 		server.stop()
 		<-server.code
 		if names := c.chain(t, callersTrace, callersSpan); len(names) != 0 {
-			t.Errorf("with %s these spans are sent: %q", name, names)
+			t.Errorf("with %s these spans were exported: %q", name, names)
 		}
 	}
 	if got := kv(t, map[string]string{
 		"OTEL_EXPORTER_OTLP_ENDPOINT": c.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
 	}, "", "serve"); got.code != 2 {
-		t.Errorf("with a protocol that there is not, kv serve = %+v, want code 2", got)
+		t.Errorf("with an unsupported protocol, kv serve = %+v, want code 2", got)
 	}
 }

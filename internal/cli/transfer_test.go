@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// write writes a file of lines and returns its name.
+// write writes lines to a new file and returns its name.
 func write(t *testing.T, lines ...string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "in.ndjson")
@@ -32,7 +32,7 @@ func exists(name string) bool {
 	return err == nil
 }
 
-func TestWhatIsExportedIsImported(t *testing.T) {
+func TestAnExportCanBeImported(t *testing.T) {
 	t.Parallel()
 	from, to := serving(t), serving(t)
 	expires := time.Now().Add(time.Hour).UTC()
@@ -47,11 +47,11 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 	again := kv(t, to, "", "export").out
 	expiry := regexp.MustCompile(`"key":"e","value":"x","expireTime":"([^"]+)"`).FindStringSubmatch(again)
 	if strings.Count(again, "expireTime") != 1 || expiry == nil {
-		t.Fatalf("the second export is %s, want one entry that expires", again)
+		t.Fatalf("the second export is %s, want one entry with an expiry", again)
 	}
 	got, err := time.Parse(time.RFC3339, expiry[1])
 	if late := got.Sub(expires); err != nil || late < 0 || late > time.Minute {
-		t.Errorf("it expires at %s, %v; want %v and hardly later", expiry[1], err, expires)
+		t.Errorf("the entry expires at %s, %v; want %v or slightly later", expiry[1], err, expires)
 	}
 	for _, name := range []string{"a", "b", "c", "d", "ä \"<>&"} {
 		if a, b := kv(t, from, "", "get", name), kv(t, to, "", "get", name); a != b || a.code != 0 {
@@ -60,7 +60,7 @@ func TestWhatIsExportedIsImported(t *testing.T) {
 	}
 }
 
-func TestAnImportSaysWhatBecameOfEachEntry(t *testing.T) {
+func TestAnImportReportsRejectedEntries(t *testing.T) {
 	t.Parallel()
 	env := serving(t, "--max-value-bytes", "100")
 	check(t, env, "", "set there old", wants{})
@@ -80,8 +80,8 @@ func TestAnImportSaysWhatBecameOfEachEntry(t *testing.T) {
 		`(kv: line \d+ rejected: [^\n]*\n){20}kv: further rejections are only counted\nkv: 0 entries written, 50 rejected\n.*`})
 }
 
-// Entries that are too many for one message of this server are written by several.
-func TestAnImportDividesWhatIsTooLarge(t *testing.T) {
+// A batch that exceeds the message size of the server is split.
+func TestAnImportSplitsBatches(t *testing.T) {
 	t.Parallel()
 	env := serving(t, "--max-value-bytes", "1000")
 	var lines []string
@@ -91,8 +91,8 @@ func TestAnImportDividesWhatIsTooLarge(t *testing.T) {
 	check(t, env, strings.Join(lines, "\n"), "import", wants{err: `kv: 450 entries written\n`})
 }
 
-// The last line with a key wins, however far apart they are.
-func TestTheLastLineWithAKeyCounts(t *testing.T) {
+// The last line with a key wins, however far apart the lines are.
+func TestTheLastLineWithAKeyWins(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	for _, distance := range []int{1, importEntries - 1, importEntries, importEntries + 1, 3 * importEntries} {
@@ -105,12 +105,12 @@ func TestTheLastLineWithAKeyCounts(t *testing.T) {
 		check(t, env, strings.Join(lines, "\n"), "import", wants{err: `.*written\n`})
 		got := kv(t, env, "", "export").out
 		if n := strings.Count(got, `"value":"2"`); n != distance {
-			t.Errorf("%d of %d entries have their last value", n, distance)
+			t.Errorf("%d of %d entries have the last value", n, distance)
 		}
 	}
 }
 
-func TestABrokenLineEndsAnImportBehindWhatWasDone(t *testing.T) {
+func TestAnInvalidLineEndsAnImportAfterTheLinesBeforeIt(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	for broken, why := range map[string]string{
@@ -132,7 +132,7 @@ func TestABrokenLineEndsAnImportBehindWhatWasDone(t *testing.T) {
 		check(t, env, "", "import "+name+" --resume", wants{err: `kv: 2 entries written\n`})
 		check(t, env, "", "del b c", wants{})
 		if exists(name + ".progress") {
-			t.Error("the checkpoint is left after the end")
+			t.Error("the checkpoint still exists after a complete import")
 		}
 	}
 }

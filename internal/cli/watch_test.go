@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// watching is a watch that runs until it is stopped.
+// watching is a running kv watch.
 type watching struct {
 	out, err *lines
 	stop     context.CancelFunc
@@ -26,7 +26,7 @@ func startWatch(t *testing.T, env map[string]string, args ...string) *watching {
 	return w
 }
 
-// end stops the watch and returns what it said then.
+// end interrupts the watch and returns its log.
 func (w *watching) end(t *testing.T) string {
 	t.Helper()
 	w.stop()
@@ -36,7 +36,7 @@ func (w *watching) end(t *testing.T) string {
 	return w.err.text
 }
 
-func TestAWatchTellsWhatHappensAndHowToGoOn(t *testing.T) {
+func TestAWatchPrintsEventsAndHowToResume(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	check(t, env, "", "set a/1 old", wants{})
@@ -50,21 +50,21 @@ func TestAWatchTellsWhatHappensAndHowToGoOn(t *testing.T) {
 	said := w.end(t)
 	want := "put     a/1  \"old\"\nsync\nput     a/2  \"two\\nlines\"\ndelete  a/1\nput     a/3  \"x\"\nexpire  a/3\n"
 	if w.out.text != want {
-		t.Errorf("the watch told %q, want %q", w.out.text, want)
+		t.Errorf("the watch printed %q, want %q", w.out.text, want)
 	}
 	token := regexp.MustCompile(`\Akv: to resume: kv watch --prefix a/ --resume (\S+)\n\z`).FindStringSubmatch(said)
 	if token == nil {
-		t.Fatalf("at its end the watch said %q", said)
+		t.Fatalf("at its end the watch logged %q", said)
 	}
 
 	check(t, env, "", "set a/4 meanwhile", wants{})
 	w = startWatch(t, env, "--prefix", "a/", "--resume", token[1], "-o", "json")
 	next := w.out.find(t.Context(), `"key":"a/4","value":"meanwhile".*"resumeToken":"(\S+)"\}\n`)
 	if said := w.end(t); !strings.Contains(said, "--resume "+next+"\n") {
-		t.Errorf("at its end the watch said %q, want to go on from %s", said, next)
+		t.Errorf("at its end the watch logged %q, want to resume from %s", said, next)
 	}
 	if n := strings.Count(w.out.text, "\n"); n != 1 {
-		t.Errorf("the resumed watch told %s, want one event", w.out.text)
+		t.Errorf("the resumed watch printed %s, want one event", w.out.text)
 	}
 }
 
@@ -78,15 +78,15 @@ func TestAWatchOfOneKey(t *testing.T) {
 	kv(t, env, "", "del", "a b")
 	w.out.find(t.Context(), `(\{"type":"delete","entry":\{"key":"a b"\},"resumeToken":"\S+"\})\n`)
 	if said := w.end(t); !strings.HasPrefix(said, "kv: to resume: kv watch 'a b' --resume ") {
-		t.Errorf("at its end the watch said %q", said)
+		t.Errorf("at its end the watch logged %q", said)
 	}
 	if !strings.Contains(w.out.text, `{"type":"put","entry":{"key":"a b","data":"/w==",`) || strings.Contains(w.out.text, "a b c") {
-		t.Errorf("the watch told %s", w.out.text)
+		t.Errorf("the watch printed %s", w.out.text)
 	}
 }
 
-// A watch tells once that the store has gone, and gives no other sign until it is told to end.
-func TestAWatchOutlivesItsStore(t *testing.T) {
+// A watch logs a lost connection once, and then nothing until it ends.
+func TestAWatchSurvivesItsStore(t *testing.T) {
 	t.Parallel()
 	server := startKV(t, key, "serve")
 	w := startWatch(t, map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}, "--prefix", "")
@@ -94,11 +94,11 @@ func TestAWatchOutlivesItsStore(t *testing.T) {
 	server.stop()
 	w.err.find(t.Context(), `(connection lost, retrying: )`)
 	if said := w.end(t); strings.Count(said, "connection lost") != 1 || !strings.Contains(said, "--prefix '' --resume") {
-		t.Errorf("the watch said %q", said)
+		t.Errorf("the watch logged %q", said)
 	}
 }
 
-func TestAWatchThatCannotBegin(t *testing.T) {
+func TestAWatchThatCannotStart(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	check(t, env, "", "watch", wants{2, "", `kv: nothing to watch: .*\n`})
