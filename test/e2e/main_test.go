@@ -44,7 +44,7 @@ func run(m *testing.M) (int, error) {
 		return 0, err
 	}
 	if err := errors.Join(
-		command("go", "build", "-modfile=tools/go.mod", "-o", dir, "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
+		command("go", "build", "-C", "tools", "-o", dir, "github.com/fullstorydev/grpcurl/cmd/grpcurl"),
 		os.Setenv("PATH", path),
 		os.Setenv("GOBIN", dir), // for the README's go install
 	); err != nil {

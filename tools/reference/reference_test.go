@@ -38,7 +38,7 @@ func TestEveryRouteIsThere(t *testing.T) {
 }
 
 func TestEveryReasonIsThere(t *testing.T) {
-	source, err := os.ReadFile("../contract/reason.go")
+	source, err := os.ReadFile("../../internal/contract/reason.go")
 	if err != nil {
 		t.Fatal(err)
 	}

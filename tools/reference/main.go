@@ -1,5 +1,7 @@
 // Command reference generates docs/reference from the comments of the contract, the OpenAPI document and the tree of
-// commands. It runs in the root of the repository and needs buf on the PATH.
+// commands. It needs buf on the PATH.
+//
+//	go run -C tools ./reference
 package main
 
 import (
@@ -13,7 +15,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", "docs/reference", "`directory` to write to")
+	out := flag.String("out", "../docs/reference", "`directory` to write to, relative to tools/")
 	flag.Parse()
 	if err := run(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "reference:", err)
@@ -22,7 +24,7 @@ func main() {
 }
 
 func run(out string) error {
-	rest, restErr := restPage("gateway/rest/openapi.json")
+	rest, restErr := restPage("../gateway/rest/openapi.json")
 	rpc, rpcErr := rpcPage()
 	if err := errors.Join(restErr, rpcErr, os.MkdirAll(out, 0o755)); err != nil {
 		return err

@@ -11,7 +11,7 @@ import (
 
 // rpcPage returns the reference of the RPCs, from the comments of the contract.
 func rpcPage() (string, error) {
-	image, err := output("buf", "build", "--as-file-descriptor-set", "--output", "-")
+	image, err := output("buf", "build", "..", "--as-file-descriptor-set", "--output", "-")
 	if err != nil {
 		return "", err
 	}
