@@ -64,7 +64,7 @@ export class Stats {
       this.#last = null;
       if (error instanceof Problem && error.status === 403) {
         this.api.session.working(); // a key of some prefixes may not see what the whole store does
-        byId('facts').replaceChildren(el('div', {}, el('dd', {}, `${error.message}, so there are no charts.`)));
+        byId('facts').replaceChildren(el('div', {}, el('dd', {}, `${error.message} So there are no charts.`)));
       } else if (error instanceof Problem && error.status !== 401) this.api.session.working(error.message);
     }
     const wait = this.#failures ? Math.min(longestWait, 500 * 2 ** this.#failures) : every;

@@ -101,7 +101,7 @@ export class TreeView extends EventTarget {
     this.element.replaceChildren();
     this.element.hidden = true;
     const again = button('Try again', () => this.show(this.root.filter));
-    this.note.replaceChildren(...(error.status === 403 ? [`${error.message}. Search by a prefix that it may read.`] : [error.message + ' ', again]));
+    this.note.replaceChildren(...(error.status === 403 ? [`${error.message} Search by a prefix that it may read.`] : [error.message + ' ', again]));
   }
 
   // settle leaves exactly one row in the order of tabs.
