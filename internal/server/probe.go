@@ -8,11 +8,11 @@ import (
 	"key-value/internal/contract/problem"
 )
 
-// Probes answers /health, /livez and /readyz without a key, as plain HTTP, and hands the rest to next.
+// Probes answers /health, /livez and /readyz over HTTP, without an API key, and passes other requests to next.
 //
-//   - /health and /livez are 200 while the process can answer at all.
-//   - /readyz is 200 while it should be sent traffic: it is not stopping, and ready says that it can do its
-//     work. Otherwise it is 503.
+//   - /health and /livez return 200 as long as the process can answer.
+//   - /readyz returns 200 while the server should receive traffic: it is not stopping, and ready returns true.
+//     Otherwise it returns 503.
 func Probes(state *State, ready func(context.Context) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

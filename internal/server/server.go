@@ -1,4 +1,10 @@
-// Package server runs an HTTP server from its listener to a clean stop.
+// Package server runs one port, from its listener to a clean stop:
+//
+//	accept → TLS → first bytes ─┬─ HTTP/2 that begins with gRPC ─► package grpclane (grpc-go)  ─► connect.Server
+//	        package sniff       └─ everything else ──────────────► package httplane (net/http) ─► http.Handler
+//
+// Every lane keeps the same bounds (package lane), and either ends in the same procedures: the handler serves those of
+// the connect.Server too.
 package server
 
 import (
@@ -16,67 +22,67 @@ import (
 	"key-value/internal/server/lane"
 )
 
-// Config says what to serve.
+// Config configures a server.
 type Config struct {
-	// Listen is the address to listen on, as host:port. Port 0 takes any free one.
+	// Listen is the address to listen on, as host:port. Port 0 selects a free port.
 	Listen string
 	// Handler answers every request, RPCs included. It must be set.
 	Handler http.Handler
-	// RPC has the procedures that Handler serves, for connections that begin with gRPC: grpc-go calls it
-	// directly, which is several times faster. Nil: Handler serves those connections too.
+	// RPC has the procedures that Handler serves. On connections that begin with gRPC, grpc-go calls them directly, which
+	// is several times faster. Nil: Handler serves those connections too.
 	RPC *connect.Server
 	// Bounds limit what one peer can cost the server. Zero: the defaults.
 	Bounds lane.Bounds
-	// TLS is how to speak TLS. It must offer h2 and http/1.1. Nil: it is not spoken.
+	// TLS configures TLS, which is then required. It must offer h2 and http/1.1. Nil: no TLS.
 	TLS *tls.Config
-	// State is told when the server begins to stop. It must be set.
+	// State is how handlers learn that the server is stopping. It must be set.
 	State *State
-	// MaxConnections is how many connections may be open. Further ones wait, not accepted, until one is closed. Zero: as
-	// many as come.
+	// MaxConnections is how many connections may be open at once. Further ones are not accepted until one is closed.
+	// Zero: no limit.
 	MaxConnections int
-	// DrainDelay is how long the server, once it is to stop, goes on as before but says that it is not ready, so that
-	// load balancers hear of it and send no more. Zero: it stops at once.
+	// DrainDelay is how long the server, when it is to stop, keeps serving while it reports that it is not ready, so
+	// that load balancers stop sending requests. Zero: no delay.
 	DrainDelay time.Duration
-	// Drain is how long calls may take to finish once the server stops. Zero: they are cut off at once.
+	// Drain is how long calls may take to finish after that. Zero: they are cut off at once.
 	Drain time.Duration
-	// Started is called with the real address once the listener is open. Nil: nobody is told.
+	// Started is called with the actual address once the listener is open. May be nil.
 	Started func(addr string)
-	// Log is told where the server listens. It must be set.
+	// Log receives the address, the stop, and failures of connections. It must be set.
 	Log *slog.Logger
 }
 
-// State is what a server tells those who ask whether it still runs. Make it with NewState.
+// State is the state of a server. Make it with NewState.
 type State struct {
-	leaving  atomic.Bool // whether no more should be sent
+	draining atomic.Bool // whether DrainDelay has begun
 	stopping context.Context
 	stop     context.CancelFunc
 }
 
-// NewState returns the state of a server that runs.
+// NewState returns the state of a running server.
 func NewState() *State {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &State{stopping: ctx, stop: cancel}
 }
 
-// Running reports whether the server should be sent new work.
-func (s *State) Running() bool { return !s.leaving.Load() && s.stopping.Err() == nil }
+// Running reports whether the server wants new requests.
+func (s *State) Running() bool { return !s.draining.Load() && s.stopping.Err() == nil }
 
-// leave has Running report false for a while before the server stops.
-func (s *State) leave(d time.Duration) {
-	s.leaving.Store(true)
-	time.Sleep(d)
+// drain makes Running false, and returns after delay.
+func (s *State) drain(delay time.Duration) {
+	s.draining.Store(true)
+	time.Sleep(delay)
 }
 
-// Stopping is done when the server stops. Streams, which would never end by themselves, end then.
+// Stopping returns a context that is done when the server stops. Streams have to end then, or they would keep the server
+// from stopping.
 func (s *State) Stopping() context.Context { return s.stopping }
 
-// Run serves until ctx is done, and then stops: it says that it is not ready and goes on for cfg.DrainDelay, ends
-// streams, takes no new connection, and waits for the calls that are under way, for cfg.Drain at most. It returns nil
-// after a clean stop.
+// Run serves until ctx is done. It then stops: it reports that it is not ready, keeps serving for cfg.DrainDelay, ends
+// streams, closes the listener, and waits up to cfg.Drain for calls to finish. It returns nil after a clean stop.
 func Run(ctx context.Context, cfg Config) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
-		return err // says what was tried and where
+		return err // names the operation and the address
 	}
 	if cfg.MaxConnections > 0 {
 		listener = netutil.LimitListener(listener, cfg.MaxConnections)
@@ -85,8 +91,8 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.Started != nil {
 		cfg.Started(listener.Addr().String())
 	}
-	servers := newServers(listener, cfg)
-	served := servers.serve()
+	port := newPort(listener, cfg)
+	served := port.serve()
 	select {
 	case err := <-served:
 		cfg.State.stop()
@@ -94,7 +100,7 @@ func Run(ctx context.Context, cfg Config) error {
 	case <-ctx.Done():
 	}
 	cfg.Log.Info("stopping", "delay", cfg.DrainDelay, "drain", cfg.Drain)
-	cfg.State.leave(cfg.DrainDelay)
+	cfg.State.drain(cfg.DrainDelay)
 	cfg.State.stop()
-	return servers.stop(cfg.Drain)
+	return port.stop(cfg.Drain)
 }

@@ -215,7 +215,7 @@ func TestAServerThatIsAboutToStopStillAnswers(t *testing.T) {
 	if res := get(old, "/"); res.Close {
 		t.Error("a server that runs closes the connection")
 	}
-	server.Leave(s.state)
+	server.Drain(s.state)
 	if res := get(old, "/readyz"); res.StatusCode != http.StatusServiceUnavailable || !res.Close {
 		t.Errorf("/readyz = %s, closing %t; want 503 on a connection that is closed", res.Status, res.Close)
 	}

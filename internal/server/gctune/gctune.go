@@ -1,7 +1,7 @@
-// Package gctune says how often the garbage collector of a program runs.
+// Package gctune sets how often the garbage collector runs, by the size of the live heap.
 //
-// Go's default lets the heap grow by as much as is live. That is too much for a store, whose live heap is nearly
-// all of it, and too little for a program that holds next to nothing and answers a lot of requests.
+// By default Go lets the heap double between collections. That wastes memory in a store, whose heap is nearly all live, and
+// collects too often in a program that holds almost nothing and serves many requests.
 package gctune
 
 import (
@@ -11,18 +11,18 @@ import (
 	"runtime/metrics"
 )
 
-// Policy is how far the heap may grow beyond what is live before it is collected.
+// Policy says how far the heap may grow beyond its live part before it is collected.
 type Policy struct {
-	Percent int   // of what is live
-	Room    int64 // at the least, in bytes, while the heap stays below Small
-	Small   int64 // up to where a heap is small, in bytes
+	Percent int   // growth in percent of the live heap, as with GOGC
+	Room    int64 // growth in bytes that is always allowed as long as the heap stays below Small
+	Small   int64 // in bytes
 }
 
-// Default is the policy of all our programs. It was found with bench/memory: a million entries that are all being
-// overwritten take no more memory than the same strings in Redis.
+// Default is the policy of all programs of this module. With it, a million entries that are all being overwritten take no
+// more memory than the same strings in Redis (see test/bench/memory).
 var Default = Policy{Percent: 15, Room: 64 << 20, Small: 128 << 20}
 
-// Follow applies p from now on. It does nothing if the environment has GOGC or GOMEMLIMIT, which say otherwise.
+// Follow applies p until the process ends. It does nothing if GOGC or GOMEMLIMIT is set in the environment.
 func (p Policy) Follow() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -30,24 +30,24 @@ func (p Policy) Follow() {
 	p.afterEach()
 }
 
-// mark is garbage at once, so that what is to be done when it is collected is done once in each collection.
+// mark is an object that becomes garbage at once, so that its cleanup runs once in the next collection.
 type mark struct{ _ [2]uintptr }
 
-// afterEach adjusts the collector now and after each collection.
+// afterEach adjusts the collector now and after every collection.
 func (p Policy) afterEach() {
 	debug.SetGCPercent(p.percentFor(live()))
 	runtime.AddCleanup(new(mark), Policy.afterEach, p)
 }
 
-// leastHeap is what the runtime lets any heap grow to at 100 %, in bytes, and in proportion at others.
+// leastHeap is the size, in bytes, to which the runtime lets any heap grow at 100 percent. It is proportional at others.
 const leastHeap = 4 << 20
 
-// percentFor returns how far the heap may grow while so many bytes are live.
+// percentFor returns the percentage to set while live bytes are live.
 func (p Policy) percentFor(live int64) int {
 	return max(p.Percent, int(100*min(p.Room, p.Small-live)/max(live, leastHeap)))
 }
 
-// live returns how many bytes the last collection found in use.
+// live returns the size of the live heap, in bytes, as of the last collection.
 func live() int64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

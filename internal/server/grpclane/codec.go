@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// codec is how the messages of a call are written. Nil is protobuf's binary form, which is read and written
-// here without the copies that [connect.Codec] needs.
+// codec encodes and decodes the messages of a call. The zero value is protobuf's binary format, without the copies that
+// [connect.Codec] needs.
 type codec struct{ connect.Codec }
 
 var (
@@ -22,15 +22,16 @@ var (
 	jsonCodec   = codec{StrictJSON()}
 )
 
-// StrictJSON returns the codec of messages in JSON that refuses fields which a message does not have. Connect's own
-// ignores them; but what people type has mistakes, and a write whose precondition is misspelled must not be made without.
+// StrictJSON returns a codec for JSON that rejects unknown fields. Connect's own codec ignores them, and a write with a
+// misspelled precondition would be carried out without it.
 func StrictJSON() connect.Codec {
 	strict := connectproto.NewJSONCodec()
 	strict.UnmarshalOptions.DiscardUnknown = false
 	return strict
 }
 
-// codecOf returns the codec for the "json" of application/grpc+json, or false if there is none.
+// codecOf returns the codec for the subtype of a content type, such as "json" for application/grpc+json, or false if
+// there is none.
 func codecOf(subtype string) (codec, bool) {
 	name, _, _ := strings.Cut(subtype, ";")
 	switch strings.TrimSpace(name) {
@@ -50,7 +51,7 @@ func (c codec) Name() string {
 	return c.Codec.Name()
 }
 
-// unmarshal reads message from data, which it frees. No data at all is an empty message in every codec.
+// unmarshal decodes data into message and frees data. Empty data is an empty message in every codec.
 func unmarshal(ctx context.Context, c codec, data mem.BufferSlice, message any) error {
 	defer data.Free()
 	if len(data) == 0 {
@@ -68,12 +69,12 @@ func unmarshal(ctx context.Context, c codec, data mem.BufferSlice, message any) 
 	return proto.Unmarshal(buffer.ReadOnlyData(), m)
 }
 
-// outgoing is a message on its way through grpc-go.
+// outgoing is a message to be sent, as grpc-go carries it to outgoingCodec.
 type outgoing struct {
-	ctx     context.Context //nolint:containedctx // the call's own
+	ctx     context.Context // of the call
 	codec   codec
 	message any
-	size    int // set when it was marshalled
+	size    int // in bytes; set by marshal
 }
 
 func (o *outgoing) marshal() (mem.BufferSlice, error) {
@@ -91,8 +92,8 @@ func (o *outgoing) marshal() (mem.BufferSlice, error) {
 	return marshalBinary(message, o.size)
 }
 
-// marshalBinary writes message, whose size was just computed, into a buffer that grpc-go gives back to its
-// pool once it is sent. The pool does not take small ones.
+// marshalBinary encodes message, whose size was just computed, into a buffer that grpc-go returns to its pool after
+// sending it. Small messages get a buffer of their own, because the pool does not take those.
 func marshalBinary(message proto.Message, size int) (mem.BufferSlice, error) {
 	sized := proto.MarshalOptions{UseCachedSize: true}
 	if mem.IsBelowBufferPoolingThreshold(size) {
@@ -108,18 +109,18 @@ func marshalBinary(message proto.Message, size int) (mem.BufferSlice, error) {
 	return mem.BufferSlice{mem.NewBuffer(buffer, pool)}, nil
 }
 
-// outgoingCodec is what grpc-go calls to marshal.
+// outgoingCodec is the codec that grpc-go calls.
 type outgoingCodec struct{}
 
 func (outgoingCodec) Marshal(message any) (mem.BufferSlice, error) {
 	o, ok := message.(*outgoing)
 	if !ok {
-		return nil, fmt.Errorf("%T was not sent by this package", message)
+		return nil, fmt.Errorf("%T is not a message of this package", message)
 	}
 	return o.marshal()
 }
 
-// Unmarshal is never called: messages are read without RecvMsg.
+// Unmarshal is not called: messages are read without RecvMsg.
 func (outgoingCodec) Unmarshal(mem.BufferSlice, any) error { return errors.ErrUnsupported }
 
 func (outgoingCodec) Name() string { return connect.CodecNameProto }

@@ -17,11 +17,11 @@ import (
 type service struct {
 	server *connect.Server
 	bounds lane.Bounds
-	specs  map[string]connect.Spec // :: procedure → what it is
+	specs  map[string]connect.Spec // :: procedure → its spec
 }
 
-// transportStream is what grpc-go's own streams have beside [grpc.ServerStream]. Reading from it, rather than
-// with RecvMsg, leaves it to us how a message that cannot be read is answered.
+// transportStream has the methods of grpc-go's own streams that [grpc.ServerStream] lacks. Unlike RecvMsg, which answers
+// a message that cannot be read by itself, they leave the answer to the caller. A test fails if an upgrade removes them.
 type transportStream interface {
 	grpc.ServerTransportStream
 	ContentSubtype() string
@@ -33,25 +33,25 @@ type transportStream interface {
 
 type headerKey struct{}
 
-// keepHeader keeps the metadata where it can be read without the copy that grpc-go makes for every reader.
+// keepHeader keeps the metadata in the context, where reading it does not copy it, as grpc-go's own functions do.
 func keepHeader(ctx context.Context, info *tap.Info) (context.Context, error) {
 	return context.WithValue(ctx, headerKey{}, info.Header), nil
 }
 
-// serve is the handler of every call.
+// serve handles every call.
 func (s *service) serve(_ any, out grpc.ServerStream) error {
 	growStack(0)
 	ctx := out.Context()
-	if err := ctx.Err(); err != nil { // the caller gave up before its turn came
+	if err := ctx.Err(); err != nil { // the caller has given up already
 		return err
 	}
 	in, ok := grpc.ServerTransportStreamFromContext(ctx).(transportStream)
 	if !ok {
-		return connectStatus(connect.Errorf(connect.CodeInternal, "this is not a stream of grpc-go"))
+		return statusOf(connect.Errorf(connect.CodeInternal, "not a stream of grpc-go"))
 	}
 	stream, err := s.newStream(ctx, in, out)
 	if err != nil {
-		return connectStatus(err)
+		return statusOf(err)
 	}
 	err = s.server.Call(ctx, stream.info.Spec.Procedure, &stream.info, stream)
 	return stream.finish(err)
@@ -63,11 +63,11 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 		spec = connect.Spec{Procedure: in.Method(), StreamType: connect.StreamTypeBidi}
 	}
 	if encoding := in.RecvCompress(); encoding != "" && encoding != connect.CompressionNameIdentity {
-		return nil, connect.Errorf(connect.CodeUnimplemented, "unknown compression %q: messages are not compressed here", encoding)
+		return nil, connect.Errorf(connect.CodeUnimplemented, "unsupported compression %q: send messages uncompressed", encoding)
 	}
 	codec, ok := codecOf(in.ContentSubtype())
 	if !ok {
-		return nil, connect.Errorf(connect.CodeUnimplemented, "unknown codec %q: use proto or json", in.ContentSubtype())
+		return nil, connect.Errorf(connect.CodeUnimplemented, "unsupported codec %q: use proto or json", in.ContentSubtype())
 	}
 	stream := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, info: connect.CallInfo{
 		Spec:             spec,
@@ -82,8 +82,8 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 	return stream, nil
 }
 
-// growStack makes room for a whole call on the stack. A new goroutine's stack would otherwise double several
-// times on the way down, each time with more on it to copy, which took a seventh of the time of a Get.
+// growStack grows the goroutine's stack to the size that a call needs. A new stack would otherwise double several times
+// during the call, with more to copy each time, which took a seventh of the time of a Get.
 //
 //go:noinline
 func growStack(i int) byte {

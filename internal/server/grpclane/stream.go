@@ -17,12 +17,12 @@ import (
 	"key-value/internal/server/lane"
 )
 
-// prefixBytes is how long the prefix of a message is: a byte of flags and four of length.
+// prefixBytes is the length of a message's prefix: one byte of flags and four of length.
 const prefixBytes = 5
 
 // stream is one call. It implements [connect.ServerStream].
 type stream struct {
-	ctx    context.Context //nolint:containedctx // the call's own
+	ctx    context.Context // of the call
 	in     transportStream
 	out    grpc.ServerStream
 	bounds *lane.Bounds
@@ -30,18 +30,18 @@ type stream struct {
 	info   connect.CallInfo
 
 	prefix     [prefixBytes]byte
-	received   bool  // whether a call of one request message has asked for it
+	received   bool  // whether the only request message was asked for; unused if the client streams
 	broken     error // why no further message can be read
 	headerSent bool
-	sendTimer  *time.Timer // nil until a stream has sent
-	gaveUp     atomic.Bool // whether the peer let a message wait for too long
+	sendTimer  *time.Timer // nil before the first message of a stream
+	timedOut   atomic.Bool // whether the peer took too long to send or to read a message
 }
 
-// Receive implements [connect.ServerStream]. Where the procedure takes one message, it makes sure that there
-// is one and no more.
+// Receive implements [connect.ServerStream]. If the procedure takes one message, it is an error if there is none, or more
+// than one.
 func (s *stream) Receive(message any) error {
 	if s.bounds.BodyTimeout > 0 {
-		defer time.AfterFunc(s.bounds.BodyTimeout, s.giveUpReceiving).Stop()
+		defer time.AfterFunc(s.bounds.BodyTimeout, s.receiveTimedOut).Stop()
 	}
 	if s.info.Spec.StreamType&connect.StreamTypeClient != 0 {
 		return s.receive(message)
@@ -65,7 +65,7 @@ func (s *stream) Receive(message any) error {
 	}
 }
 
-// receive reads one message, or returns io.EOF if the caller has sent all of them.
+// receive reads one message. It returns io.EOF after the last one.
 func (s *stream) receive(message any) error {
 	if s.broken != nil {
 		return s.broken
@@ -83,8 +83,7 @@ func (s *stream) receive(message any) error {
 	return nil
 }
 
-// read returns the bytes of one message. It asks for no more of them than the limit allows, whatever the
-// prefix promises.
+// read returns the bytes of one message. It checks the length in the prefix before it reads or allocates anything.
 func (s *stream) read() (mem.BufferSlice, error) {
 	if err := s.in.ReadMessageHeader(s.prefix[:]); err != nil {
 		return nil, s.failure(err)
@@ -113,7 +112,7 @@ func (s *stream) read() (mem.BufferSlice, error) {
 	return data, nil
 }
 
-// SendHeaders implements [connect.ServerStream]. A unary call's headers wait for its message or its error.
+// SendHeaders implements [connect.ServerStream]. The headers of a unary call are sent with its message or its error.
 func (s *stream) SendHeaders() error {
 	if s.headerSent || s.info.Spec.StreamType == connect.StreamTypeUnary {
 		return nil
@@ -130,7 +129,7 @@ func (s *stream) Send(message any) error {
 	if err := s.setHeader(); err != nil {
 		return err
 	}
-	// The one message of a unary call never waits: there is room in an empty stream.
+	// The only message of a unary call never waits: an empty stream has room for it.
 	if s.bounds.WriteTimeout > 0 && s.info.Spec.StreamType != connect.StreamTypeUnary {
 		s.startSendTimer()
 		defer s.sendTimer.Stop()
@@ -145,13 +144,13 @@ func (s *stream) Send(message any) error {
 
 func (s *stream) startSendTimer() {
 	if s.sendTimer == nil {
-		s.sendTimer = time.AfterFunc(s.bounds.WriteTimeout, s.giveUpSending)
+		s.sendTimer = time.AfterFunc(s.bounds.WriteTimeout, s.sendTimedOut)
 		return
 	}
 	s.sendTimer.Reset(s.bounds.WriteTimeout)
 }
 
-// setHeader makes the headers go out with what is sent next.
+// setHeader adds the headers to what is sent next.
 func (s *stream) setHeader() error {
 	if s.headerSent {
 		return nil
@@ -167,37 +166,36 @@ func (s *stream) setHeader() error {
 	return nil
 }
 
-// finish ends the call with err, as a status.
+// finish ends the call and returns err as a status.
 func (s *stream) finish(err error) error {
-	_ = s.setHeader() // fails only if the stream is over
+	_ = s.setHeader() // fails only if the stream has ended
 	if trailer := s.info.ResponseTrailer(); trailer.Len() != 0 {
 		s.out.SetTrailer(writeHeader(trailer))
 	}
-	return connectStatus(err)
+	return statusOf(err)
 }
 
-// giveUpReceiving and giveUpSending end a call whose peer keeps it waiting: they run beside the handler and
-// wake it up.
-func (s *stream) giveUpReceiving() {
-	s.giveUp(status.New(codes.DeadlineExceeded, "the message of the request did not come in time"))
+// receiveTimedOut and sendTimedOut end a call whose peer is too slow. A timer calls them, while the handler waits.
+func (s *stream) receiveTimedOut() {
+	s.timeOut(status.New(codes.DeadlineExceeded, "the request message did not arrive in time"))
 }
 
-func (s *stream) giveUpSending() {
-	s.giveUp(status.New(codes.Unavailable, "the messages of the response were not read in time"))
+func (s *stream) sendTimedOut() {
+	s.timeOut(status.New(codes.Unavailable, "the response messages were not read in time"))
 }
 
-func (s *stream) giveUp(why *status.Status) {
-	s.gaveUp.Store(true)
-	_ = s.in.WriteStatus(why) // fails only if the stream is over
+func (s *stream) timeOut(why *status.Status) {
+	s.timedOut.Store(true)
+	_ = s.in.WriteStatus(why) // fails only if the stream has ended
 }
 
-// failure is what a handler is told of an error of grpc-go.
+// failure returns an error of grpc-go as an error of connect.
 func (s *stream) failure(err error) error {
 	if errors.Is(err, io.EOF) {
 		return err
 	}
 	code := connect.Code(status.Code(err))
-	if s.gaveUp.Load() {
+	if s.timedOut.Load() {
 		code = connect.CodeDeadlineExceeded
 	} else if errors.Is(err, io.ErrUnexpectedEOF) {
 		code = connect.CodeInternal

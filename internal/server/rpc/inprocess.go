@@ -7,15 +7,15 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// InProcess returns a transport that calls server with no network between. Messages change hands: whoever sends
-// one must not change it, or what it points to, afterwards.
+// InProcess returns a transport that calls server in this process, without a network. Messages are shared, not copied: a
+// sender must not modify a message, or what it points to, after sending it.
 func InProcess(server *connect.Server) connect.Transport {
-	return connectinprocess.New(server, connectinprocess.WithCopyFunc(handOver))
+	return connectinprocess.New(server, connectinprocess.WithCopyFunc(share))
 }
 
-// handOver moves the fields of the messages that most calls have or that are large, and copies all others in depth. A
-// deep copy of one read's request and response costs about as much as the read, and of a page a quarter of the answer.
-func handOver(dst, src any) error {
+// share copies the fields of messages that are common or large, and all other messages in depth. A deep copy of the
+// messages of one read costs about as much as the read itself, and that of a page a quarter of the whole call.
+func share(dst, src any) error {
 	switch from := src.(type) {
 	case *keyvaluev1.GetRequest:
 		if to, ok := dst.(*keyvaluev1.GetRequest); ok {

@@ -1,5 +1,5 @@
-// Package rpc builds the RPC servers of both services: the interceptors that every call passes through,
-// whatever wire it came by, and gRPC's own services for health and reflection.
+// Package rpc builds the RPC servers of gateway and kvservice: the interceptors that every call passes through, whatever
+// protocol it came by, gRPC's own services for health and reflection, and the ways to reach the procedures.
 package rpc
 
 import (
@@ -13,6 +13,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 	"connectrpc.com/connect/v2/connectproto"
 	"connectrpc.com/grpcreflect/v2"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/admission"
@@ -20,23 +21,23 @@ import (
 	"key-value/internal/server/grpclane"
 )
 
-// Config says how to serve.
+// Config configures an RPC server.
 type Config struct {
 	// Checks are made for every call except those of public procedures. Nil: all calls are admitted.
 	Checks admission.Checks
-	// Ready says whether the service can do its work now, for gRPC health checks. It must be set.
+	// Ready reports whether the service can serve now, for gRPC health checks. It must be set.
 	Ready func(ctx context.Context) bool
-	// Log receives failures that are nobody's fault but ours. It must be set.
+	// Log receives internal errors and, at level debug, every call. It must be set.
 	Log *slog.Logger
-	// Interceptors are around all others, the first outermost. They see the errors that callers get.
+	// Interceptors run around all others, the first outermost. They see the errors that callers get.
 	Interceptors []connect.ServerInterceptor
 }
 
-// NewServer returns a server of handler that also serves grpc.health.v1 and both versions of gRPC
-// reflection. Health needs no key; everything else does.
+// NewServer returns a server of handler that also serves grpc.health.v1 and both versions of gRPC reflection. Its
+// interceptors are, from the outside in: those of cfg, finish, admit, explain, cacheable.
 func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *connect.Server {
-	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log))
-	server := connect.NewServer(append(interceptors, admit(cfg.Checks), explain, cacheable)...)
+	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log), admit(cfg.Checks), explain, cacheable)
+	server := connect.NewServer(interceptors...)
 	keyvaluev1connect.RegisterKeyValueServiceHandler(server, handler)
 	server.Register(healthMethods(cfg.Ready)...)
 	grpcreflect.Register(server)
@@ -44,44 +45,52 @@ func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *co
 	return server
 }
 
-// admit is a server interceptor that makes the checks before the message is read.
-func admit(checks admission.Checks) connect.ServerInterceptor {
-	return func(next connect.ServerFunc) connect.ServerFunc {
-		if len(checks) == 0 {
-			return next
-		}
-		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			if Public(spec.Procedure) {
-				return next(ctx, spec, stream)
-			}
-			info, _ := connect.CallInfoForServerContext(ctx)
-			ctx, err := checks.Admit(ctx, admission.Request{
-				Procedure: spec.Procedure, Header: info.RequestHeader(), Peer: info.PeerAddr,
-			})
-			if err != nil {
-				return err
-			}
-			return next(ctx, spec, stream)
-		}
-	}
-}
-
-// unknown answers calls of methods that do not exist, behind the interceptors like any other.
+// unknown answers calls of methods that do not exist. They pass through the interceptors too.
 func unknown(_ context.Context, spec connect.Spec, _ connect.ServerStream) error {
-	return connect.Errorf(connect.CodeUnimplemented, "there is no %s", spec.Procedure)
+	return connect.Errorf(connect.CodeUnimplemented, "unknown procedure %s", spec.Procedure)
 }
 
-// Public reports whether anyone may call procedure. Only health is public.
+const healthService = "grpc.health.v1.Health"
+
+// Public reports whether procedure needs no API key. Only health checks do not.
 func Public(procedure string) bool { return strings.HasPrefix(procedure, "/"+healthService+"/") }
 
-// Mount returns a handler that serves procedures over Connect, gRPC and gRPC-Web, where a stored value may have
-// valueBytes. Anything that is not an RPC goes to next.
+// healthMethods returns gRPC's health service, so that every protocol has it, not only gRPC. It knows the service by
+// name, and the server as a whole by the empty name. Watch is left out, which the protocol allows.
+func healthMethods(ready func(context.Context) bool) []connect.Method {
+	schema := healthv1.File_grpc_health_v1_health_proto.Services().ByName("Health").Methods()
+	return []connect.Method{{
+		Spec: connect.Spec{
+			StreamType:       connect.StreamTypeUnary,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+			Procedure:        healthv1.Health_Check_FullMethodName,
+			Schema:           schema.ByName("Check"),
+		},
+		Handler: func(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+			var request healthv1.HealthCheckRequest
+			if err := stream.Receive(&request); err != nil {
+				return err
+			}
+			if name := request.GetService(); name != "" && name != keyvaluev1connect.KeyValueServiceName {
+				return connect.Errorf(connect.CodeNotFound, "unknown service %q", name)
+			}
+			status := healthv1.HealthCheckResponse_NOT_SERVING
+			if ready(ctx) {
+				status = healthv1.HealthCheckResponse_SERVING
+			}
+			return stream.Send(&healthv1.HealthCheckResponse{Status: status})
+		},
+	}}
+}
+
+// Mount returns a handler that serves procedures over Connect, gRPC and gRPC-Web, with messages large enough for values of
+// valueBytes, and passes other requests to next.
 func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	connecthttp.Mount(mux, procedures,
 		connecthttp.WithReadMaxBytes(contract.MaxRequestBytes(valueBytes)),
 		connecthttp.WithCodecs(connectproto.NewBinaryCodec(), grpclane.StrictJSON()),
-		// A compressed request could cost far more than it weighs; answers are small or do not compress.
+		// A compressed request can cost far more than its size, and responses are small or do not compress.
 		connecthttp.WithCompressors(),
 	)
 	services := map[string]bool{}
@@ -97,7 +106,7 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.H
 	})
 }
 
-// serviceOf returns "/package.Service" of "/package.Service/Method", and "" of anything else.
+// serviceOf returns "/package.Service" for "/package.Service/Method", and "" for any other path.
 func serviceOf(path string) string {
 	i := strings.LastIndexByte(path, '/')
 	if i <= 0 || strings.IndexByte(path[1:i], '/') >= 0 {

@@ -1,14 +1,21 @@
 package grpclane
 
 import (
+	"context"
+	"errors"
 	"net/textproto"
+	"os"
 	"strings"
 
 	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connectproto"
+	spb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
-// binarySuffix ends the names of headers whose values are bytes. grpc-go has them decoded, connect in base64.
+// binarySuffix ends the names of headers with binary values. grpc-go has them decoded, connect has them in base64.
 const binarySuffix = "-bin"
 
 // readHeader copies the metadata of a request into header, which shares its values.
@@ -34,7 +41,7 @@ func encoded(values []string) []string {
 	return out
 }
 
-// writeHeader returns header as metadata, without what only the protocol may set and what cannot be sent.
+// writeHeader returns header as metadata, without headers that are reserved for the protocol or cannot be sent.
 func writeHeader(header *connect.Header) metadata.MD {
 	md := make(metadata.MD, header.Len())
 	for name, values := range header.All() {
@@ -50,7 +57,7 @@ func writeHeader(header *connect.Header) metadata.MD {
 	return md
 }
 
-// reserved are the headers that connecthttp keeps to itself.
+// reserved reports whether connecthttp reserves a header for itself.
 func reserved(name string) bool {
 	switch name {
 	case "content-type", "content-length", "content-encoding", "trailer", "date", "accept-encoding",
@@ -60,7 +67,7 @@ func reserved(name string) bool {
 	return strings.HasPrefix(name, "grpc-")
 }
 
-// validName reports whether name, in lower case, can be sent as metadata.
+// validName reports whether name, in lower case, is valid as the name of metadata.
 func validName(name string) bool {
 	for i := range len(name) {
 		c := name[i]
@@ -84,7 +91,7 @@ func decoded(values []string) []string {
 	return out
 }
 
-// printable returns the values that consist of printable ASCII.
+// printable returns the values that are printable ASCII.
 func printable(values []string) []string {
 	out := make([]string, 0, len(values))
 	for _, value := range values {
@@ -93,4 +100,38 @@ func printable(values []string) []string {
 		}
 	}
 	return out
+}
+
+// statusOf returns err as an error whose status grpc-go sends. As in connecthttp, only errors that a handler chose for
+// the caller are sent with their message; of any other the caller learns the code alone.
+func statusOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*connect.Error](err)
+	switch {
+	case ok && e != nil && e.IsRemote():
+		return status.Error(codes.Internal, "")
+	case ok && e != nil:
+		return withDetails(e)
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, "")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, "")
+	}
+	return status.Error(codes.Unknown, "")
+}
+
+// withDetails returns e as a status with its details.
+func withDetails(e *connect.Error) error {
+	details := e.Details()
+	if len(details) == 0 {
+		return status.Error(codes.Code(e.Code()), e.Message())
+	}
+	// grpc-go cannot marshal a message that is not UTF-8, and would drop the details with it.
+	s := &spb.Status{Code: int32(e.Code()), Message: strings.ToValidUTF8(e.Message(), "\uFFFD")}
+	for _, detail := range details {
+		s.Details = append(s.Details, connectproto.ErrorDetailToAny(detail))
+	}
+	return status.FromProto(s).Err()
 }

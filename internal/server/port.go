@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"key-value/internal/server/grpclane"
+	"key-value/internal/server/httplane"
+	"key-value/internal/server/lane"
+	"key-value/internal/server/sniff"
+)
+
+// laneServer serves the connections of one lane.
+type laneServer interface {
+	// Serve serves the connections of a listener until Stop is called.
+	Serve(net.Listener) error
+	// Stop waits until calls are done, or cuts them off when ctx is.
+	Stop(ctx context.Context) error
+}
+
+// lanes returns the lanes of a port. A new lane is an entry here, and what package sniff recognizes it by.
+func lanes(cfg Config, bounds lane.Bounds) map[sniff.Lane]laneServer {
+	lanes := map[sniff.Lane]laneServer{
+		sniff.HTTP: httplane.New(httplane.Config{
+			Handler: cfg.Handler, TLS: cfg.TLS != nil, Bounds: bounds, Running: cfg.State.Running, Log: cfg.Log,
+		}),
+	}
+	if cfg.RPC != nil {
+		lanes[sniff.GRPC] = grpclane.New(cfg.RPC, bounds)
+	}
+	return lanes
+}
+
+// port is a listener with its lanes.
+type port struct {
+	mux      *sniff.Mux
+	lanes    map[sniff.Lane]laneServer
+	accepted chan struct{} // closed when no further connection is accepted
+}
+
+func newPort(listener net.Listener, cfg Config) *port {
+	bounds := cfg.Bounds.WithDefaults()
+	return &port{
+		mux:      sniff.New(listener, sniff.Config{GRPC: cfg.RPC != nil, TLS: cfg.TLS, Bounds: bounds, Log: cfg.Log}),
+		lanes:    lanes(cfg, bounds),
+		accepted: make(chan struct{}),
+	}
+}
+
+// serve starts to serve. The returned channel receives an error if a part of the port ends by itself.
+func (p *port) serve() <-chan error {
+	ended := make(chan error, 1+len(p.lanes))
+	go func() {
+		defer close(p.accepted)
+		if err := p.mux.Run(); err != nil {
+			ended <- err
+		}
+	}()
+	for name, lane := range p.lanes {
+		go func() { ended <- lane.Serve(p.mux.Listener(name)) }()
+	}
+	return ended
+}
+
+// stop closes the listener and waits up to drain for calls to finish.
+func (p *port) stop(drain time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	closeErr := p.mux.Close()
+	<-p.accepted
+	p.mux.Settle(ctx)
+	stopped := make(chan error, len(p.lanes))
+	for _, lane := range p.lanes {
+		go func() { stopped <- lane.Stop(ctx) }()
+	}
+	var err error
+	for range p.lanes {
+		err = errors.Join(err, <-stopped)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("calls were still running after %v and were cut off", drain)
+	}
+	return errors.Join(err, closeErr)
+}

@@ -1,0 +1,153 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
+	"key-value/internal/contract"
+	"key-value/internal/contract/etag"
+)
+
+// finish turns a panic, and any error that was not chosen for the caller, into an internal error without its cause, and
+// logs what the caller does not see. At level debug it logs every call.
+func finish(log *slog.Logger) connect.ServerInterceptor {
+	return func(next connect.ServerFunc) connect.ServerFunc {
+		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) (err error) {
+			start := time.Now()
+			defer func() {
+				if p := recover(); p != nil {
+					err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				}
+				err = forCaller(ctx, log, spec, err)
+				if log.Enabled(ctx, slog.LevelDebug) {
+					logCall(ctx, log, spec, err, time.Since(start))
+				}
+			}()
+			return next(ctx, spec, stream)
+		}
+	}
+}
+
+// forCaller returns the error that the caller gets for err.
+func forCaller(ctx context.Context, log *slog.Logger, spec connect.Spec, err error) error {
+	if err == nil {
+		return nil
+	}
+	e, coded := errors.AsType[*connect.Error](err)
+	switch {
+	case coded && !e.IsRemote() && e.Code() != connect.CodeInternal:
+		return e
+	case errors.Is(err, context.DeadlineExceeded):
+		return contract.DeadlineExceeded.Errorf("the deadline passed before the call completed")
+	case errors.Is(err, context.Canceled):
+		return connect.NewError(connect.CodeCanceled, "the caller canceled the call")
+	}
+	log.ErrorContext(ctx, "call failed", "procedure", spec.Procedure, "error", err)
+	return connect.NewError(connect.CodeInternal, "internal error").WithCause(err)
+}
+
+func logCall(ctx context.Context, log *slog.Logger, spec connect.Spec, err error, took time.Duration) {
+	code := "ok"
+	if err != nil {
+		code = connect.CodeOf(err).String()
+	}
+	info, _ := connect.CallInfoForServerContext(ctx)
+	log.DebugContext(ctx, "call", "procedure", spec.Procedure, "protocol", info.Protocol, "peer", info.PeerAddr,
+		"code", code, "reason", string(contract.ReasonOf(err)), "took", took)
+}
+
+// admit makes the checks before the message is read.
+func admit(checks admission.Checks) connect.ServerInterceptor {
+	return func(next connect.ServerFunc) connect.ServerFunc {
+		if len(checks) == 0 {
+			return next
+		}
+		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+			if Public(spec.Procedure) {
+				return next(ctx, spec, stream)
+			}
+			info, _ := connect.CallInfoForServerContext(ctx)
+			ctx, err := checks.Admit(ctx, admission.Request{
+				Procedure: spec.Procedure, Header: info.RequestHeader(), Peer: info.PeerAddr,
+			})
+			if err != nil {
+				return err
+			}
+			return next(ctx, spec, stream)
+		}
+	}
+}
+
+// explain adds a reason to the errors of messages that cannot be read.
+func explain(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		return next(ctx, spec, explaining{stream})
+	}
+}
+
+type explaining struct{ connect.ServerStream }
+
+func (s explaining) Receive(message any) error {
+	err := s.ServerStream.Receive(message)
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok || len(e.Details()) != 0 {
+		return err
+	}
+	switch e.Code() {
+	case connect.CodeInvalidArgument:
+		return contract.RequestInvalid.Errorf("%s", e.Message())
+	case connect.CodeResourceExhausted:
+		return contract.ValueTooLarge.NewError(e.Code(), nil, e.Message())
+	}
+	return err
+}
+
+// cacheable adds an ETag header to the response of a Get that came as HTTP GET, which only Connect allows, and answers
+// 304 Not Modified if the caller has that version (RFC 9110, section 13.1.2).
+func cacheable(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		info, ok := connecthttp.ServerInfoForContext(ctx)
+		if !ok || spec.Procedure != keyvaluev1connect.KeyValueServiceGetProcedure || info.HTTPMethod() != http.MethodGet {
+			return next(ctx, spec, stream)
+		}
+		call, _ := connect.CallInfoForServerContext(ctx)
+		known, err := etag.Parse(call.RequestHeader().Values("If-None-Match"))
+		if err != nil {
+			return contract.RequestInvalid.Errorf("If-None-Match: %v", err)
+		}
+		return next(ctx, spec, cacheableStream{stream, call, known})
+	}
+}
+
+type cacheableStream struct {
+	connect.ServerStream
+	call  *connect.CallInfo
+	known etag.Condition // the versions that the caller has
+}
+
+func (s cacheableStream) Send(message any) error {
+	response, ok := message.(*keyvaluev1.GetResponse)
+	if !ok {
+		return s.ServerStream.Send(message)
+	}
+	tag := response.GetEntry().GetEtag()
+	header := s.call.ResponseHeader()
+	header.Set("ETag", etag.Quote(tag))
+	header.Set("Cache-Control", "private, no-cache")
+	header.Set("Vary", "Accept-Encoding, X-Api-Key, Authorization")
+	if s.known.MatchesWeakly(tag) {
+		return connecthttp.NewNotModifiedError()
+	}
+	return s.ServerStream.Send(message)
+}
