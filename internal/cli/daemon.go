@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -71,7 +72,19 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 
 // check validates the flags, and opens the log, the certificates and the observers that they configure.
 func (s *daemon) check(cmd *cobra.Command) error {
-	stderr := cmd.ErrOrStderr()
+	if err := s.openLog(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	if err := s.checkValues(); err != nil {
+		return usageError{err}
+	}
+	if err := s.openTLS(); err != nil {
+		return err
+	}
+	return s.observe(cmd)
+}
+
+func (s *daemon) openLog(stderr io.Writer) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
 		return usageError{fmt.Errorf("invalid --log-level %q: want debug, info, warn or error", s.logLevel)}
@@ -85,25 +98,25 @@ func (s *daemon) check(cmd *cobra.Command) error {
 	default:
 		return usageError{fmt.Errorf("invalid --log-format %q: want text or json", s.logFormat)}
 	}
-	if s.valueSize < 1 || s.valueSize > maxValueBytes {
-		return usageError{fmt.Errorf("invalid --max-value-bytes %d: want 1 to %d", s.valueSize, maxValueBytes)}
+	return nil
+}
+
+func (s *daemon) checkValues() error {
+	_, _, listenErr := net.SplitHostPort(s.listen)
+	_, _, adminErr := net.SplitHostPort(s.admin)
+	switch {
+	case s.valueSize < 1 || s.valueSize > maxValueBytes:
+		return fmt.Errorf("invalid --max-value-bytes %d: want 1 to %d", s.valueSize, maxValueBytes)
+	case s.conns < 0:
+		return fmt.Errorf("invalid --max-connections %d: want 0 (no limit) or more", s.conns)
+	case s.calls < 0:
+		return fmt.Errorf("invalid --max-concurrent %d: want 0 (no limit) or more", s.calls)
+	case listenErr != nil:
+		return fmt.Errorf("invalid --listen %q: want host:port", s.listen)
+	case adminErr != nil && s.admin != "":
+		return fmt.Errorf("invalid --admin-listen %q: want host:port", s.admin)
 	}
-	if s.conns < 0 {
-		return usageError{fmt.Errorf("invalid --max-connections %d: want 0 (no limit) or more", s.conns)}
-	}
-	if s.calls < 0 {
-		return usageError{fmt.Errorf("invalid --max-concurrent %d: want 0 (no limit) or more", s.calls)}
-	}
-	if _, _, err := net.SplitHostPort(s.listen); err != nil {
-		return usageError{fmt.Errorf("invalid --listen %q: want host:port", s.listen)}
-	}
-	if _, _, err := net.SplitHostPort(s.admin); err != nil && s.admin != "" {
-		return usageError{fmt.Errorf("invalid --admin-listen %q: want host:port", s.admin)}
-	}
-	if err := s.openTLS(); err != nil {
-		return err
-	}
-	return s.observe(cmd)
+	return nil
 }
 
 // run serves handler until ctx is done, with gRPC calls of procedures served directly unless --fast-grpc is off. It calls
