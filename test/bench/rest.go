@@ -1,7 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
 	"time"
 
 	"key-value/test/bench/dataset"
@@ -81,4 +88,94 @@ func (s *stage) requests(d dialect, scenario string, n int) (load.Requests, erro
 		return "", file.Write(all)
 	})
 	return file, err
+}
+
+// dialect is how a kind of server is asked over HTTP/1.1.
+type dialect struct {
+	name     string
+	get, set func(i int) string // the request that reads or writes entry i
+	holds    func(i int) string // what the answer to that get contains
+}
+
+// ours is the REST of the store, and of what people build in its place.
+var ours = dialect{
+	name: "values",
+	get: func(i int) string {
+		return request("GET", "/v1/values/"+dataset.Key(i), "", "", "X-Api-Key: "+apiKey)
+	},
+	set: func(i int) string {
+		body := fmt.Sprintf(`{"key":"%s","value":"%s"}`, dataset.Key(i), dataset.Value(i))
+		return request("PUT", "/v1/values", "application/json", body, "X-Api-Key: "+apiKey)
+	},
+	holds: dataset.Value,
+}
+
+var webdisDialect = dialect{
+	name:  "webdis",
+	get:   func(i int) string { return request("GET", "/GET/"+dataset.Key(i), "", "") },
+	set:   func(i int) string { return request("PUT", "/SET/"+dataset.Key(i), "text/plain", dataset.Value(i)) },
+	holds: dataset.Value,
+}
+
+var etcdDialect = dialect{
+	name: "etcd",
+	get: func(i int) string {
+		return request("POST", "/v3/kv/range", "application/json", fmt.Sprintf(`{"key":"%s"}`, base(dataset.Key(i))))
+	},
+	set: func(i int) string {
+		body := fmt.Sprintf(`{"key":"%s","value":"%s"}`, base(dataset.Key(i)), base(dataset.Value(i)))
+		return request("POST", "/v3/kv/put", "application/json", body)
+	},
+	holds: func(i int) string { return base(dataset.Value(i)) },
+}
+
+func base(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+
+func request(method, path, contentType, body string, headers ...string) string {
+	headers = append([]string{method + " " + path + " HTTP/1.1", "Host: 127.0.0.1"}, headers...)
+	if body != "" {
+		headers = append(headers, "Content-Type: "+contentType, fmt.Sprintf("Content-Length: %d", len(body)))
+	}
+	return strings.Join(headers, "\r\n") + "\r\n\r\n" + body
+}
+
+// check makes sure that the server at addr carries out a set and answers a get with the value.
+func (d dialect) check(ctx context.Context, addr string) error {
+	const entry = dataset.Entries - 1
+	if _, err := exchange(ctx, addr, d.set(entry)); err != nil {
+		return err
+	}
+	body, err := exchange(ctx, addr, d.get(entry))
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(body, d.holds(entry)) {
+		return fmt.Errorf("a get is answered with %s", body)
+	}
+	return nil
+}
+
+// exchange sends a request and returns the body of the answer, which must be good.
+func exchange(ctx context.Context, addr, request string) (string, error) {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := io.WriteString(conn, request); err != nil {
+		return "", err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err == nil && res.StatusCode/100 != 2 {
+		err = fmt.Errorf("%s: %s", res.Status, body)
+	}
+	return string(body), err
 }

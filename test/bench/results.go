@@ -2,10 +2,16 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
+	"key-value/test/bench/plot"
 	"key-value/test/record"
 )
 
@@ -37,4 +43,94 @@ func (r results) write(dir string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "results.svg"), r.chart(), 0o644)
+}
+
+// machine is what was measured on.
+type machine struct {
+	CPU       string            `json:"cpu"`
+	CPUs      int               `json:"cpus"`
+	MemoryGiB int               `json:"memoryGiB"`
+	Kernel    string            `json:"kernel"`
+	Go        string            `json:"go"`
+	Commit    string            `json:"commit,omitempty"` // of the store; "-dirty" if the working tree differs
+	Programs  map[string]string `json:"programs"`         // versions; of those that are not installed, none
+}
+
+func newMachine(ctx context.Context) machine {
+	m := machine{
+		CPU: after("/proc/cpuinfo", "model name\t: "), CPUs: runtime.NumCPU(), Go: runtime.Version(),
+		Kernel: runtime.GOOS + "/" + runtime.GOARCH + " " + after("/proc/sys/kernel/osrelease", ""),
+		Commit: record.Commit(ctx), Programs: map[string]string{},
+	}
+	kib, _ := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(after("/proc/meminfo", "MemTotal:")), " kB"))
+	m.MemoryGiB = (kib + 1<<19) >> 20
+	for _, command := range [][]string{{"wrk", "--version"}, {"h2load", "--version"}, {"redis-server", "--version"}} {
+		if line := firstLine(ctx, command...); line != "" {
+			m.Programs[command[0]] = line
+		}
+	}
+	if version := firstLine(ctx, "dpkg-query", "--show", "--showformat=${Version}", "webdis"); version != "" {
+		m.Programs["webdis"] = version
+	}
+	return m
+}
+
+// after returns what follows the first line of file that begins with prefix, or nothing.
+func after(file, prefix string) string {
+	text, _ := os.ReadFile(file) // not there: nothing is known
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, prefix); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return ""
+}
+
+// firstLine returns the first line that a command prints, whatever its exit code: wrk has none for its version.
+func firstLine(ctx context.Context, command ...string) string {
+	out, _ := exec.CommandContext(ctx, command[0], command[1:]...).Output()
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSpace(line)
+}
+
+// colors are the contenders': ours are blue, others are not.
+var colors = map[string]string{
+	oneProcess:          "#1f6feb",
+	twoProcesses:        "#58a6ff",
+	unbatched:           "#8aa4c8",
+	kvservice:           "#1f6feb",
+	"key-value, engine": "#1f6feb",
+	fewConnections:      "#1f6feb",
+	manyConnections:     "#58a6ff",
+	asBuilt:             "#e08700",
+	grpcGo:              "#e08700",
+	webdis:              "#d1495b",
+	redis:               "#d1495b",
+	etcdJSON:            "#2a9d6f",
+	etcd:                "#2a9d6f",
+}
+
+// chart draws one panel for each scenario.
+func (r results) chart() []byte {
+	c := plot.Chart{
+		Title: "key-value beside its peers",
+		Note: fmt.Sprintf("%s, %d × %s, medians of %s of %s", r.Time.Format("2006-01-02"), r.Machine.CPUs, r.Machine.CPU,
+			count(r.Rounds, "round"), r.Duration),
+	}
+	for _, group := range byScenario(r.Outcomes) {
+		c.Panels = append(c.Panels, panel(group))
+	}
+	return c.SVG()
+}
+
+func panel(group []outcome) plot.Panel {
+	p := plot.Panel{Title: group[0].Scenario, Unit: group[0].Unit}
+	for _, o := range group {
+		g := plot.Group{Label: o.Setting}
+		for _, f := range o.Figures {
+			g.Bars = append(g.Bars, plot.Bar{Name: f.Contender, Color: colors[f.Contender], Value: f.Median})
+		}
+		p.Groups = append(p.Groups, g)
+	}
+	return p
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"key-value/kvservice/store"
 )
 
 // flooding is how many connections are opened and never go on.
@@ -71,4 +74,94 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 		conn.Close()
 	}
 	return err
+}
+
+// mostFill is how many values of 1 MiB are written at most: several times what fits.
+const mostFill = 200
+
+// fill writes until the store is full, sees that it refuses writes and nothing else, and makes room again.
+func fill(ctx context.Context, s *stage, turn int) error {
+	p, err := newProgram(s.url(), newMeter())
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	var keys []string
+	for i := range mostFill {
+		keys = append(keys, fmt.Sprintf("fill/%d/%d", turn, i))
+	}
+	tried := p.writeUntilFull(ctx, keys)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if tried == len(keys) {
+		return wrong(fmt.Errorf("%d MiB were written with a limit of %s", tried, maxMemory))
+	}
+	return errors.Join(p.readSome(ctx, keys[:tried]), p.deleteAll(ctx, keys[:tried]))
+}
+
+// writeUntilFull writes 1 MiB under each key until the store has no room, and returns how many keys it tried.
+func (p *program) writeUntilFull(ctx context.Context, keys []string) int {
+	full, noRoom := context.WithCancel(ctx)
+	defer noRoom()
+	value, next := bytes.Repeat([]byte{0xff}, 1<<20), make(chan string)
+	var writers sync.WaitGroup
+	for range 4 {
+		writers.Go(func() {
+			for key := range next {
+				_, err := p.Do(ctx, store.Operation{Kind: store.Set, Key: key, Value: value})
+				if errors.Is(err, store.ErrFull) {
+					noRoom()
+				}
+			}
+		})
+	}
+	defer writers.Wait()
+	defer close(next)
+	for i, key := range keys {
+		select {
+		case next <- key:
+		case <-full.Done():
+			return i
+		}
+	}
+	return len(keys)
+}
+
+// readSome checks that a full store can be read. Some of the writes may have got no answer.
+func (p *program) readSome(ctx context.Context, keys []string) error {
+	found := 0
+	for i := 0; i < len(keys); i += 5 {
+		_, err := p.Do(ctx, store.Operation{Kind: store.Get, Key: keys[i]})
+		switch {
+		case err == nil:
+			found++
+		case !unanswered(err) && !errors.Is(err, store.ErrNotFound):
+			return wrong(fmt.Errorf("a read of a full store: %w", err))
+		}
+	}
+	if found < 5 {
+		return wrong(fmt.Errorf("of every fifth value that filled the store, only %d can be read", found))
+	}
+	return nil
+}
+
+// deleteAll deletes all keys.
+func (p *program) deleteAll(ctx context.Context, keys []string) error {
+	var deletes []store.Operation
+	for _, key := range keys {
+		deletes = append(deletes, store.Operation{Kind: store.Delete, Key: key})
+	}
+	err := store.ErrUnavailable
+	for unanswered(err) && ctx.Err() == nil {
+		var results []store.Result
+		results, err = p.Batch(ctx, deletes, false)
+		for _, result := range results {
+			err = errors.Join(err, result.Err)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		return wrong(fmt.Errorf("deletes from a full store: %w", err))
+	}
+	return ctx.Err()
 }
