@@ -169,7 +169,7 @@ func (b *branch) earliest() int64 {
 }
 
 // ascend calls each with the entries from the key from on, until each returns false.
-func (b *branch) ascend(from string, each func(*entry) bool) bool {
+func (b *branch) ascend(from string, each func(*Entry) bool) bool {
 	for i := b.child(from); i < int(b.n); i++ {
 		goOn := false
 		if b.level == 0 {

@@ -1,6 +1,8 @@
 package memory
 
-import "time"
+import (
+	"time"
+)
 
 // clock counts nanoseconds since the engine was made. It is monotonic: setting the wall clock changes
 // neither when an entry expires nor the order of two instants, nor what is shown of either.
@@ -22,8 +24,8 @@ func (c clock) wall(at int64) time.Time { return c.shown.Add(time.Duration(at)) 
 
 // deadline is when an entry expires that is written at the instant now and lives for ttl.
 func deadline(now int64, ttl time.Duration) int64 {
-	if ttl <= 0 || int64(ttl) > never-now {
-		return never
+	if ttl <= 0 || int64(ttl) > Never-now {
+		return Never
 	}
 	return now + int64(ttl)
 }

@@ -5,17 +5,17 @@ package memory
 // that it came from is overwritten; whoever then looks in vain puts it right. So it costs eight bytes for
 // each leaf, and a write never causes more than one look in vain.
 
-// nextDue returns an instant before which nothing expires.
-func (t *tree) nextDue() int64 { return t.top.earliest() }
+// NextDue returns an instant before which nothing expires.
+func (t *Tree) NextDue() int64 { return t.top.earliest() }
 
-// expire removes from one leaf the entries that have expired, the leaf in which entries may expire next.
+// Expire removes from one leaf the entries that have expired, the leaf in which entries may expire next.
 // It appends them to expired.
-func (t *tree) expire(now int64, expired []*entry) []*entry {
+func (t *Tree) Expire(now int64, expired []*Entry) []*Entry {
 	l := t.seekDue()
 	for i := range l.entries {
-		if e := l.entries[i].Load(); e != nil && e.expired(now) {
+		if e := l.entries[i].Load(); e != nil && e.Expired(now) {
 			l.drop(i)
-			t.bytes -= e.bytes()
+			t.bytes -= e.Bytes()
 			t.keys--
 			expired = append(expired, e)
 		}
@@ -26,7 +26,7 @@ func (t *tree) expire(now int64, expired []*entry) []*entry {
 }
 
 // seekDue sets path to the leaf in which entries may expire next, so that all of it may be changed.
-func (t *tree) seekDue() *leaf {
+func (t *Tree) seekDue() *leaf {
 	t.path = t.path[:0]
 	for b := t.own(t.top); ; b = t.own(b.branch(t.last().i)) {
 		i := 0
@@ -40,14 +40,14 @@ func (t *tree) seekDue() *leaf {
 }
 
 // hasten says that an entry at the end of path expires at due.
-func (t *tree) hasten(due int64) {
+func (t *Tree) hasten(due int64) {
 	for k := len(t.path) - 1; k >= 0 && due < t.path[k].b.due[t.path[k].i]; k-- {
 		t.path[k].b.due[t.path[k].i] = due
 	}
 }
 
 // bound says that nothing at the end of path expires before due, and puts right what follows from that.
-func (t *tree) bound(due int64) {
+func (t *Tree) bound(due int64) {
 	for k := len(t.path) - 1; k >= 0; k-- {
 		at := t.path[k]
 		at.b.due[at.i] = due

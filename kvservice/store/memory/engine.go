@@ -58,7 +58,7 @@ type Engine struct {
 	clock      clock
 	epoch      uint64 // random, never zero
 	emptyBytes int64  // what the tree takes with no entries
-	tree       *tree  // changed by who holds mu, and read by anyone
+	tree       *Tree  // changed by who holds mu, and read by anyone
 	history    *history
 	waker      *waker
 	done       chan struct{} // closed by Close
@@ -71,14 +71,14 @@ type Engine struct {
 	lru       lru
 	topics    *topics
 	watches   int64
-	snapshots map[*snapshot]struct{} // those that hold a root of the tree
+	snapshots map[*snapshot]struct{} // those that hold a view of the tree
 	closed    bool
 	alarm     *time.Timer // wakes the sweeper
-	alarmAt   int64       // when it does, in the engine's clock; never: it does not
+	alarmAt   int64       // when it does, in the engine's clock; Never: it does not
 
 	// What the write under way has done so far, kept to be used again.
-	changes []*entry  // in order, not yet in the history
-	expired []*entry  // removed, not yet among changes
+	changes []*Entry  // in order, not yet in the history
+	expired []*Entry  // removed, not yet among changes
 	fired   []*signal // not yet handed to waker
 }
 
@@ -100,13 +100,13 @@ func New(options Options) *Engine {
 		history:   newHistory(options.historyBytes()),
 		waker:     newWaker(),
 		done:      make(chan struct{}),
-		tree:      newTree(),
+		tree:      NewTree(),
 		topics:    newTopics(),
 		snapshots: map[*snapshot]struct{}{},
-		alarm:     time.NewTimer(never),
-		alarmAt:   never,
+		alarm:     time.NewTimer(Never),
+		alarmAt:   Never,
 	}
-	e.emptyBytes = e.tree.bytes
+	e.emptyBytes = e.tree.Bytes()
 	e.workers.Go(func() { e.waker.run(e.done) })
 	e.workers.Go(e.sweep)
 	return e
@@ -149,8 +149,8 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	e.lockSwept()
 	defer e.mu.Unlock()
 	return store.Stats{
-		Keys:        e.tree.keys,
-		MemoryBytes: resident(e.tree.bytes),
+		Keys:        e.tree.Len(),
+		MemoryBytes: Resident(e.tree.Bytes()),
 		MaxMemory:   e.options.MaxMemory,
 		Hits:        e.hits.sum(),
 		Misses:      e.misses.sum(),
@@ -163,17 +163,17 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 }
 
 // describe returns e as callers see it.
-func (e *Engine) describe(found *entry, withValue bool) store.Entry {
+func (e *Engine) describe(found *Entry, withValue bool) store.Entry {
 	described := store.Entry{
-		Key:        found.key(),
-		Version:    store.Version{Epoch: e.epoch, Revision: found.revision},
-		UpdateTime: e.clock.wall(found.updated),
+		Key:        found.Key(),
+		Version:    store.Version{Epoch: e.epoch, Revision: found.Revision},
+		UpdateTime: e.clock.wall(found.Updated),
 	}
-	if found.deadline != never {
-		described.ExpireTime = e.clock.wall(found.deadline)
+	if found.Deadline != Never {
+		described.ExpireTime = e.clock.wall(found.Deadline)
 	}
 	if withValue {
-		described.Value = found.value()
+		described.Value = found.Value()
 	}
 	return described
 }

@@ -1,6 +1,8 @@
 package memory
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+)
 
 // history is the latest changes, as many as fit into limit bytes. Change r is the entry or the mark that
 // revision r wrote, so a position in the history is a revision.
@@ -17,9 +19,9 @@ type history struct {
 }
 
 // ring holds change r in slot r modulo its length, which is a power of two.
-type ring []atomic.Pointer[entry]
+type ring []atomic.Pointer[Entry]
 
-func (r ring) slot(revision uint64) *atomic.Pointer[entry] { return &r[revision&uint64(len(r)-1)] }
+func (r ring) slot(revision uint64) *atomic.Pointer[Entry] { return &r[revision&uint64(len(r)-1)] }
 
 // slotBytes is what a change costs beside its entry: its slot, in a ring that may be half empty.
 const slotBytes = 16
@@ -33,17 +35,17 @@ func newHistory(limit int64) *history {
 }
 
 // append adds the change that follows the last one. Readers see it after [history.publish].
-func (h *history) append(e *entry) {
-	h.bytes += e.bytes() + slotBytes
-	for h.bytes > h.limit && h.oldest.Load() < e.revision {
+func (h *history) append(e *Entry) {
+	h.bytes += e.Bytes() + slotBytes
+	for h.bytes > h.limit && h.oldest.Load() < e.Revision {
 		h.drop()
 	}
 	r := *h.ring.Load()
 	if h.next-h.oldest.Load() == uint64(len(r)) {
 		r = h.grow(r)
 	}
-	r.slot(e.revision).Store(e)
-	h.next = e.revision + 1
+	r.slot(e.Revision).Store(e)
+	h.next = e.Revision + 1
 }
 
 // publish shows readers what was appended, all of it at once.
@@ -54,7 +56,7 @@ func (h *history) drop() {
 	revision := h.oldest.Load()
 	h.oldest.Store(revision + 1)
 	slot := h.ring.Load().slot(revision)
-	h.bytes -= slot.Load().bytes() + slotBytes
+	h.bytes -= slot.Load().Bytes() + slotBytes
 	slot.Store(nil)
 }
 
@@ -69,8 +71,8 @@ func (h *history) grow(old ring) ring {
 }
 
 // at returns a change that is not after head, or nil if it is no longer kept.
-func (h *history) at(revision uint64) *entry {
-	if e := h.ring.Load().slot(revision).Load(); e != nil && e.revision == revision {
+func (h *history) at(revision uint64) *Entry {
+	if e := h.ring.Load().slot(revision).Load(); e != nil && e.Revision == revision {
 		return e
 	}
 	return nil

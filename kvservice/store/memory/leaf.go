@@ -18,7 +18,7 @@ const leafMax = 61
 // at any time; an entry that they find there was there when they looked.
 type leaf struct {
 	tags    [(leafMax + 7) / 8]atomic.Uint64 // byte i%8 of word i/8 is the tag of the key in slot i
-	entries [leafMax]atomic.Pointer[entry]   // nil: the slot is free
+	entries [leafMax]atomic.Pointer[Entry]   // nil: the slot is free
 	n       int                              // entries; of writers alone
 	made    uint64                           // the generation of the tree in which it was made
 }
@@ -27,7 +27,7 @@ type leaf struct {
 const leafBytes = int64(unsafe.Sizeof(leaf{})) + 8 + 16
 
 // get returns the entry of key, or nil.
-func (l *leaf) get(key string, tag uint8) *entry {
+func (l *leaf) get(key string, tag uint8) *Entry {
 	_, e := l.find(key, tag)
 	return e
 }
@@ -39,7 +39,7 @@ const (
 
 // find returns the slot of key and its entry, or nil. It compares eight tags at a time, and hardly ever
 // looks at the key of another entry.
-func (l *leaf) find(key string, tag uint8) (int, *entry) {
+func (l *leaf) find(key string, tag uint8) (int, *Entry) {
 	for word := range l.tags {
 		x := l.tags[word].Load() ^ ones*uint64(tag)
 		// A byte of x is zero where the tags agree. Its top bit is then set in hits, and rarely elsewhere.
@@ -48,7 +48,7 @@ func (l *leaf) find(key string, tag uint8) (int, *entry) {
 			if i == leafMax {
 				break
 			}
-			if e := l.entries[i].Load(); e != nil && e.key() == key {
+			if e := l.entries[i].Load(); e != nil && e.Key() == key {
 				return i, e
 			}
 		}
@@ -58,7 +58,7 @@ func (l *leaf) find(key string, tag uint8) (int, *entry) {
 
 // add puts e, whose key is new, into a free slot. There must be one. The tag comes first, so that readers
 // find e as soon as it is there.
-func (l *leaf) add(e *entry, tag uint8) {
+func (l *leaf) add(e *Entry, tag uint8) {
 	i := 0
 	for l.entries[i].Load() != nil {
 		i++
@@ -89,10 +89,10 @@ func (l *leaf) clone(generation uint64) *leaf {
 
 // due returns the earliest deadline in l.
 func (l *leaf) due() int64 {
-	earliest := int64(never)
+	earliest := int64(Never)
 	for i := range l.entries {
 		if e := l.entries[i].Load(); e != nil {
-			earliest = min(earliest, e.deadline)
+			earliest = min(earliest, e.Deadline)
 		}
 	}
 	return earliest
@@ -100,30 +100,30 @@ func (l *leaf) due() int64 {
 
 // sorted appends l's entries from the key from on to buf, in order. A key that was removed and came back
 // meanwhile may be in two slots; then its later version counts.
-func (l *leaf) sorted(from string, buf []*entry) []*entry {
+func (l *leaf) sorted(from string, buf []*Entry) []*Entry {
 	begin := len(buf)
 	for i := range l.entries {
-		if e := l.entries[i].Load(); e != nil && (from == "" || e.key() >= from) {
+		if e := l.entries[i].Load(); e != nil && (from == "" || e.Key() >= from) {
 			buf = append(buf, e)
 		}
 	}
 	found := buf[begin:]
 	slices.SortFunc(found, byKey)
-	found = slices.CompactFunc(found, func(a, b *entry) bool { return a.key() == b.key() })
+	found = slices.CompactFunc(found, func(a, b *Entry) bool { return a.Key() == b.Key() })
 	return buf[:begin+len(found)]
 }
 
 // byKey orders entries by key, and those with the same key from the latest on.
-func byKey(a, b *entry) int {
-	if order := strings.Compare(a.key(), b.key()); order != 0 {
+func byKey(a, b *Entry) int {
+	if order := strings.Compare(a.Key(), b.Key()); order != 0 {
 		return order
 	}
-	return cmp.Compare(b.revision, a.revision)
+	return cmp.Compare(b.Revision, a.Revision)
 }
 
 // ascend calls each with the entries from the key from on, until each returns false.
-func (l *leaf) ascend(from string, each func(*entry) bool) bool {
-	var buf [leafMax]*entry
+func (l *leaf) ascend(from string, each func(*Entry) bool) bool {
+	var buf [leafMax]*Entry
 	for _, e := range l.sorted(from, buf[:0]) {
 		if !each(e) {
 			return false

@@ -11,7 +11,7 @@ import (
 func (e *Engine) List(_ context.Context, req store.ListRequest) (store.Page, error) {
 	p := pager{engine: e, request: req, now: e.clock.now()}
 	p.page.Entries = make([]store.Entry, 0, min(req.Limit, usualLimit))
-	e.tree.root.Load().ascend(max(req.Prefix, req.After), p.add)
+	e.tree.View().Ascend(max(req.Prefix, req.After), p.add)
 	return p.page, nil
 }
 
@@ -29,12 +29,12 @@ type pager struct {
 
 // add takes the next entry. It returns false when it has seen enough: the page is full and there is an
 // entry behind it, or there is none.
-func (p *pager) add(found *entry) bool {
-	key := found.key()
+func (p *pager) add(found *Entry) bool {
+	key := found.Key()
 	if !strings.HasPrefix(key, p.request.Prefix) {
 		return false
 	}
-	if key <= p.request.After || found.expired(p.now) {
+	if key <= p.request.After || found.Expired(p.now) {
 		return true
 	}
 	if len(p.page.Entries) == p.request.Limit || p.bytes > p.request.MaxBytes {

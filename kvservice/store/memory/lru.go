@@ -1,7 +1,6 @@
 package memory
 
 import (
-	"math/rand/v2"
 	"sync/atomic"
 )
 
@@ -14,7 +13,7 @@ type lru struct {
 
 // Of ticksPerKeys ticks, each is a part of as many writes as there are entries. An entry whose stamp has
 // come round again, after eight times as many writes as there are entries, passes for a new one.
-const ticksPerKeys = stampMask / 8
+const ticksPerKeys = MaxStamp / 8
 
 // wrote counts a write to a store of so many entries.
 func (r *lru) wrote(keys int64) {
@@ -25,7 +24,7 @@ func (r *lru) wrote(keys int64) {
 }
 
 // age is how many ticks ago e was used.
-func (r *lru) age(e *entry) uint32 { return (r.tick.Load() - e.stamp()) & stampMask }
+func (r *lru) age(e *Entry) uint32 { return (r.tick.Load() - e.Stamp()) & MaxStamp }
 
 // How many leaves are drawn for one eviction, and how many slots of each are looked into. Keys that are used
 // together are often in one leaf, so that more leaves find better victims than more slots do.
@@ -36,32 +35,19 @@ const (
 
 // victim returns an entry to evict: among some drawn at random, one of those that were not used for the
 // longest time. It returns none that spared says to keep, and nil if those are all.
-func (r *lru) victim(t *tree, spared func(*entry) bool) *entry {
-	var oldest *entry
-	consider := func(e *entry) {
-		if e != nil && !spared(e) && (oldest == nil || r.age(e) > r.age(oldest)) {
+func (r *lru) victim(t *Tree, spared func(*Entry) bool) *Entry {
+	var oldest *Entry
+	consider := func(e *Entry) {
+		if !spared(e) && (oldest == nil || r.age(e) > r.age(oldest)) {
 			oldest = e
 		}
 	}
-	for range drawnLeaves {
-		l := t.top.draw()
-		for range drawnSlots {
-			consider(l.entries[rand.IntN(leafMax)].Load())
-		}
-	}
+	t.Sample(drawnLeaves, drawnSlots, consider)
 	if oldest == nil {
-		t.top.ascend("", func(e *entry) bool {
+		t.Latest().Ascend("", func(e *Entry) bool {
 			consider(e)
 			return oldest == nil
 		})
 	}
 	return oldest
-}
-
-// draw returns a leaf at random.
-func (b *branch) draw() *leaf {
-	for b.level > 0 {
-		b = b.branch(rand.IntN(int(b.n)))
-	}
-	return b.leaf(rand.IntN(int(b.n)))
 }

@@ -13,8 +13,8 @@ var errKind = errors.New("no such kind of operation")
 // Do carries out one operation.
 func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error) {
 	if op.Kind == store.Get {
-		tag := e.tree.tag(op.Key)
-		return e.answer(e.tree.get(op.Key, tag), tag)
+		tag := e.tree.Tag(op.Key)
+		return e.answer(e.tree.Get(op.Key, tag), tag)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -27,14 +27,14 @@ func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error)
 }
 
 // answer is the result of a get that found an entry, or nil. Tag is the key's.
-func (e *Engine) answer(found *entry, tag uint8) (store.Result, error) {
-	if found == nil || found.deadline != never && found.expired(e.clock.now()) {
+func (e *Engine) answer(found *Entry, tag uint8) (store.Result, error) {
+	if found == nil || found.Deadline != Never && found.Expired(e.clock.now()) {
 		e.misses.add(tag)
 		return store.Result{}, store.ErrNotFound
 	}
 	e.hits.add(tag)
 	if e.options.OnFull == Evict {
-		found.use(e.lru.tick.Load())
+		found.Use(e.lru.tick.Load())
 	}
 	return store.Result{Entry: e.describe(found, true)}, nil
 }
@@ -44,7 +44,7 @@ func (e *Engine) answer(found *entry, tag uint8) (store.Result, error) {
 func (e *Engine) applyLocked(op store.Operation) (store.Result, error) {
 	switch op.Kind {
 	case store.Get:
-		return e.answer(e.tree.peek(op.Key), 0)
+		return e.answer(e.tree.Peek(op.Key), 0)
 	case store.Set:
 		return e.setLocked(op)
 	case store.Delete:
@@ -86,7 +86,7 @@ func (e *Engine) touchLocked(op store.Operation) (store.Result, error) {
 	if found == nil {
 		return store.Result{}, store.ErrNotFound
 	}
-	put, err := e.putLocked(found, op.Key, found.value(), now, deadline(now, op.TTL))
+	put, err := e.putLocked(found, op.Key, found.Value(), now, deadline(now, op.TTL))
 	return store.Result{Entry: put}, err
 }
 
@@ -95,11 +95,11 @@ func (e *Engine) incrementLocked(op store.Operation) (store.Result, error) {
 	found := e.lookLocked(op.Key, now)
 	from, until := op.Initial, deadline(now, op.TTL)
 	if found != nil {
-		n, ok := parseInteger(found.value())
+		n, ok := parseInteger(found.Value())
 		if !ok {
 			return store.Result{}, store.ErrNotInteger
 		}
-		from, until = n, found.deadline
+		from, until = n, found.Deadline
 	}
 	sum := from + op.Delta
 	if (sum < from) != (op.Delta < 0) {

@@ -15,7 +15,7 @@ func most(limit int) int { return limit * 3 / 4 }
 func full(limit int) int { return limit * 7 / 8 }
 
 // splice replaces the children from..to of the branch at depth of path by others.
-func (t *tree) splice(depth, from, to int, by ...child) {
+func (t *Tree) splice(depth, from, to int, by ...child) {
 	b := t.path[depth].b
 	children := b.appendChildren(t.children[:0])
 	t.children = children
@@ -48,7 +48,7 @@ func (b *branch) appendChildren(all []child) []child {
 func (b *branch) under(bound string) child { return child{unsafe.Pointer(b), bound, b.earliest()} }
 
 // prune removes the branch at depth, which has lost its last child.
-func (t *tree) prune(depth int) {
+func (t *Tree) prune(depth int) {
 	if depth == 0 {
 		t.clear()
 		return
@@ -58,7 +58,7 @@ func (t *tree) prune(depth int) {
 }
 
 // divideBranch puts two branches with children in place of the one at depth.
-func (t *tree) divideBranch(depth, level int, children []child, middle int) {
+func (t *Tree) divideBranch(depth, level int, children []child, middle int) {
 	bound := ""
 	if depth > 0 {
 		bound = t.path[depth-1].b.bounds[t.path[depth-1].i]
@@ -76,7 +76,7 @@ func (t *tree) divideBranch(depth, level int, children []child, middle int) {
 }
 
 // settle puts a branch with children in place of the one at depth, or joins it with a neighbour.
-func (t *tree) settle(depth, level int, children []child) {
+func (t *Tree) settle(depth, level int, children []child) {
 	if depth == 0 {
 		t.settleTop(level, children)
 		return
@@ -96,7 +96,7 @@ func (t *tree) settle(depth, level int, children []child) {
 }
 
 // settleTop makes a branch with children the root, or its only child.
-func (t *tree) settleTop(level int, children []child) {
+func (t *Tree) settleTop(level int, children []child) {
 	if len(children) == 1 && level > 0 {
 		t.setTop((*branch)(children[0].node))
 		return
@@ -107,7 +107,7 @@ func (t *tree) settleTop(level int, children []child) {
 
 // joinBranch joins the children of the branch at depth with those of its neighbour, if they are few enough.
 // The two are the children left and left+1 of the branch above.
-func (t *tree) joinBranch(depth, left int, children []child) bool {
+func (t *Tree) joinBranch(depth, left int, children []child) bool {
 	up := t.path[depth-1]
 	other := up.b.branch(left + 1 - (up.i - left))
 	if len(children)+int(other.n) > most(t.limits.branch) {
@@ -129,10 +129,10 @@ func (t *tree) joinBranch(depth, left int, children []child) bool {
 // divide puts leaves with l's entries and e in place of l, which is full and which path leads to. It shares
 // them with a neighbour: so leaves are four fifths full when keys come in random order, and not two thirds.
 // When keys come in ascending order, they leave full leaves behind.
-func (t *tree) divide(l *leaf, e *entry) {
+func (t *Tree) divide(l *leaf, e *Entry) {
 	at := t.last()
-	entries := l.sorted("", make([]*entry, 0, 2*leafMax+1))
-	if entries[l.n-1].key() < e.key() {
+	entries := l.sorted("", make([]*Entry, 0, 2*leafMax+1))
+	if entries[l.n-1].Key() < e.Key() {
 		t.replace(at.i, at.i+1, append(entries, e), l.n)
 		return
 	}
@@ -149,7 +149,7 @@ func (t *tree) divide(l *leaf, e *entry) {
 }
 
 // emptierNeighbour returns which child beside the leaf that path leads to has fewer entries, or -1.
-func (t *tree) emptierNeighbour() int {
+func (t *Tree) emptierNeighbour() int {
 	at, best := t.last(), -1
 	for _, i := range []int{at.i - 1, at.i + 1} {
 		if i >= 0 && i < int(at.b.n) && (best < 0 || at.b.leaf(i).n < at.b.leaf(best).n) {
@@ -160,7 +160,7 @@ func (t *tree) emptierNeighbour() int {
 }
 
 // shrunk puts the nodes above l right, which path leads to and which has lost entries.
-func (t *tree) shrunk(l *leaf) {
+func (t *Tree) shrunk(l *leaf) {
 	at, depth := t.last(), len(t.path)-1
 	if l.n == 0 {
 		t.bytes -= leafBytes
@@ -182,12 +182,12 @@ func (t *tree) shrunk(l *leaf) {
 
 // replace puts leaves with entries, which are in order, in place of the children from..to of the last
 // branch on path. Each has so many.
-func (t *tree) replace(from, to int, entries []*entry, each int) {
+func (t *Tree) replace(from, to int, entries []*Entry, each int) {
 	bound := t.last().b.bounds[from]
 	var by []child
 	for begin := 0; begin < len(entries); begin += each {
 		if begin > 0 {
-			bound = boundBetween(entries[begin-1].key(), entries[begin].key())
+			bound = boundBetween(entries[begin-1].Key(), entries[begin].Key())
 		}
 		by = append(by, t.newLeaf(entries[begin:min(begin+each, len(entries))], bound))
 	}
@@ -196,10 +196,10 @@ func (t *tree) replace(from, to int, entries []*entry, each int) {
 }
 
 // newLeaf returns a leaf with entries.
-func (t *tree) newLeaf(entries []*entry, bound string) child {
+func (t *Tree) newLeaf(entries []*Entry, bound string) child {
 	l := &leaf{made: t.generation}
 	for _, e := range entries {
-		l.add(e, t.tag(e.key()))
+		l.add(e, t.Tag(e.Key()))
 	}
 	return child{unsafe.Pointer(l), bound, l.due()}
 }

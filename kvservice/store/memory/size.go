@@ -21,6 +21,6 @@ func allocated(n int) int64 {
 	return int64(sizeClasses[sort.SearchInts(sizeClasses[:], n)])
 }
 
-// resident is what n bytes of objects take of memory. The allocator describes its pages, and leaves ends of
+// Resident is what n bytes of objects take of memory. The allocator describes its pages, and leaves ends of
 // them over; with objects as small as entries are, that is about a twentieth of what it hands out.
-func resident(n int64) int64 { return n + n/20 }
+func Resident(n int64) int64 { return n + n/20 }

@@ -14,13 +14,13 @@ const snapshotPage = 64
 type snapshot struct {
 	target target
 	since  uint64   // the revision at that instant
-	page   []*entry // what comes next
+	page   []*Entry // what comes next
 	last   string   // the last key that was on page
 
-	// root has what comes behind page. It is nil if nothing does, or if the history no longer has all
+	// view has what comes behind page. It is nil if nothing does, or if the history no longer has all
 	// changes since: then the watch could not go on behind the snapshot, and a reader that has stopped must
 	// not keep old entries in memory. Stale tells which.
-	root  atomic.Pointer[branch]
+	view  atomic.Pointer[View]
 	stale atomic.Bool
 }
 
@@ -28,39 +28,40 @@ type snapshot struct {
 func (e *Engine) snapshotLocked(t target) *snapshot {
 	s := &snapshot{target: t, since: e.revision}
 	if t.one {
-		if found := e.tree.peek(t.name); found != nil {
-			s.page = []*entry{found}
+		if found := e.tree.Peek(t.name); found != nil {
+			s.page = []*Entry{found}
 		}
 		return s
 	}
-	if s.fill(e.tree.top, t.name); len(s.page) == snapshotPage {
-		s.root.Store(e.tree.freeze())
+	if s.fill(e.tree.Latest(), t.name); len(s.page) == snapshotPage {
+		rest := e.tree.Freeze()
+		s.view.Store(&rest)
 		e.snapshots[s] = struct{}{}
 	}
 	return s
 }
 
 // fill puts the next entries on page, those from the key from on.
-func (s *snapshot) fill(root *branch, from string) {
-	s.page = make([]*entry, 0, snapshotPage)
-	root.ascend(from, func(e *entry) bool {
-		if !strings.HasPrefix(e.key(), s.target.name) || len(s.page) == snapshotPage {
+func (s *snapshot) fill(view View, from string) {
+	s.page = make([]*Entry, 0, snapshotPage)
+	view.Ascend(from, func(e *Entry) bool {
+		if !strings.HasPrefix(e.Key(), s.target.name) || len(s.page) == snapshotPage {
 			return false
 		}
-		if e.key() != s.last {
+		if e.Key() != s.last {
 			s.page = append(s.page, e)
 		}
 		return true
 	})
 	if len(s.page) > 0 {
-		s.last = s.page[len(s.page)-1].key()
+		s.last = s.page[len(s.page)-1].Key()
 	}
 }
 
 // next returns the next entry, or nil behind the last.
-func (s *snapshot) next() (*entry, error) {
-	if root := s.root.Load(); root != nil && len(s.page) == 0 {
-		s.fill(root, s.last)
+func (s *snapshot) next() (*Entry, error) {
+	if view := s.view.Load(); view != nil && len(s.page) == 0 {
+		s.fill(*view, s.last)
 	}
 	if s.stale.Load() {
 		return nil, store.ErrResumeTooOld
@@ -79,7 +80,7 @@ func (e *Engine) dropSnapshotsLocked() {
 	for s := range e.snapshots {
 		if s.since+1 < e.history.oldest.Load() {
 			s.stale.Store(true)
-			s.root.Store(nil)
+			s.view.Store(nil)
 			delete(e.snapshots, s)
 		}
 	}

@@ -8,9 +8,9 @@ import (
 
 // expireLocked removes the entries of one leaf whose TTL has elapsed. There may be none.
 func (e *Engine) expireLocked(now int64) {
-	e.expired = e.tree.expire(now, e.expired)
+	e.expired = e.tree.Expire(now, e.expired)
 	for _, gone := range e.expired {
-		e.recordLocked(store.Expired, gone.key(), now)
+		e.recordLocked(store.Expired, gone.Key(), now)
 	}
 	e.expirations += int64(len(e.expired))
 	clear(e.expired)
@@ -23,7 +23,7 @@ func (e *Engine) lockSwept() {
 	for {
 		e.mu.Lock()
 		now := e.clock.now()
-		if e.tree.nextDue() > now {
+		if e.tree.NextDue() > now {
 			return
 		}
 		e.expireLocked(now)
@@ -42,8 +42,8 @@ func (e *Engine) sweep() {
 		case <-e.alarm.C:
 		}
 		e.lockSwept()
-		e.alarmAt = never
-		e.setAlarmLocked(e.tree.nextDue())
+		e.alarmAt = Never
+		e.setAlarmLocked(e.tree.NextDue())
 		e.mu.Unlock()
 	}
 }

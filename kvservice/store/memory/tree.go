@@ -2,11 +2,12 @@ package memory
 
 import (
 	"hash/maphash"
+	"math/rand/v2"
 	"sync/atomic"
 	"unsafe"
 )
 
-// tree is an ordered map of entries: a B+tree that one goroutine at a time changes while any number read.
+// Tree is an ordered map of entries: a B+tree that one goroutine at a time changes while any number read.
 // Readers take no lock and wait for nothing. They start from the root and follow pointers, each of which
 // leads to a complete node; what they find was there at some instant since they started.
 //
@@ -15,8 +16,8 @@ import (
 // as they are for whoever still reads them.
 //
 // Nodes that were made before the generation frozen are copied before anything in them is set. So a root can
-// be kept as it is ([tree.freeze]), or be prepared out of sight ([tree.begin]).
-type tree struct {
+// be kept as it is ([Tree.Freeze]), or be prepared out of sight ([Tree.Begin]).
+type Tree struct {
 	root atomic.Pointer[branch] // what readers see
 	seed maphash.Seed
 	_    [48]byte // keeps what writers change out of the cache line that readers need
@@ -31,7 +32,7 @@ type tree struct {
 	children   []child // room for the children of a branch, kept to be used again
 }
 
-// treeState is what [tree.rollback] restores.
+// treeState is what [Tree.Rollback] restores.
 type treeState struct {
 	top   *branch // the root, which readers may not see yet
 	keys  int64
@@ -44,43 +45,68 @@ type step struct {
 	i int
 }
 
-func newTree() *tree {
-	t := &tree{seed: maphash.MakeSeed(), limits: limits{leafMax, branchMax}}
+// NewTree makes an empty tree.
+func NewTree() *Tree { return newTree(limits{leafMax, branchMax}) }
+
+// NewDeepTree makes an empty tree whose nodes have fewer entries and children than they could, so that it is deep
+// although it has few entries. It is for tests.
+func NewDeepTree() *Tree { return newTree(limits{leaf: 8, branch: 12}) }
+
+func newTree(l limits) *Tree {
+	t := &Tree{seed: maphash.MakeSeed(), limits: l}
 	t.clear()
 	return t
 }
 
+// Len returns how many entries there are, as the writer sees it.
+func (t *Tree) Len() int64 { return t.keys }
+
+// Bytes returns what the entries and nodes take of the heap, as the writer sees it.
+func (t *Tree) Bytes() int64 { return t.bytes }
+
+// View is all entries from one root on.
+type View struct{ root *branch }
+
+// View returns what readers see now. What writers do meanwhile may be in it or not.
+func (t *Tree) View() View { return View{t.root.Load()} }
+
+// Latest returns what the writer sees.
+func (t *Tree) Latest() View { return View{t.top} }
+
+// Ascend calls each with the entries from the key from on, until each returns false.
+func (v View) Ascend(from string, each func(*Entry) bool) { v.root.ascend(from, each) }
+
 // clear makes t empty.
-func (t *tree) clear() {
-	first := child{node: unsafe.Pointer(&leaf{made: t.generation}), due: never}
+func (t *Tree) clear() {
+	first := child{node: unsafe.Pointer(&leaf{made: t.generation}), due: Never}
 	t.setTop(newBranch(0, []child{first}, t.generation))
 	t.keys, t.bytes = 0, leafBytes+branchBytes
 }
 
-// tag is a hash of key. Leaves compare tags before they compare keys.
-func (t *tree) tag(key string) uint8 { return uint8(maphash.String(t.seed, key)) }
+// Tag is a hash of key. Leaves compare tags before they compare keys.
+func (t *Tree) Tag(key string) uint8 { return uint8(maphash.String(t.seed, key)) }
 
-// get returns the entry of key, which has this tag, or nil, as readers see it.
-func (t *tree) get(key string, tag uint8) *entry { return t.root.Load().get(key, tag) }
+// Get returns the entry of key, which has this tag, or nil, as readers see it.
+func (t *Tree) Get(key string, tag uint8) *Entry { return t.root.Load().get(key, tag) }
 
-// peek returns the entry of key, or nil, as the writer sees it.
-func (t *tree) peek(key string) *entry { return t.top.get(key, t.tag(key)) }
+// Peek returns the entry of key, or nil, as the writer sees it.
+func (t *Tree) Peek(key string) *Entry { return t.top.get(key, t.Tag(key)) }
 
-func (b *branch) get(key string, tag uint8) *entry {
+func (b *branch) get(key string, tag uint8) *Entry {
 	for b.level > 0 {
 		b = b.branch(b.child(key))
 	}
 	return b.leaf(b.child(key)).get(key, tag)
 }
 
-// put stores e in place of the entry with its key, if there is one.
-func (t *tree) put(e *entry) {
-	l, tag := t.seek(e.key()), t.tag(e.key())
-	t.bytes += e.bytes()
-	if i, old := l.find(e.key(), tag); old != nil {
-		t.bytes -= old.bytes()
+// Put stores e in place of the entry with its key, if there is one.
+func (t *Tree) Put(e *Entry) {
+	l, tag := t.seek(e.Key()), t.Tag(e.Key())
+	t.bytes += e.Bytes()
+	if i, old := l.find(e.Key(), tag); old != nil {
+		t.bytes -= old.Bytes()
 		l.entries[i].Store(e)
-		t.hasten(e.deadline)
+		t.hasten(e.Deadline)
 		return
 	}
 	t.keys++
@@ -89,21 +115,21 @@ func (t *tree) put(e *entry) {
 		return
 	}
 	l.add(e, tag)
-	t.hasten(e.deadline)
+	t.hasten(e.Deadline)
 }
 
-// remove removes the entry of key, which is there.
-func (t *tree) remove(key string) {
+// Remove removes the entry of key, which is there.
+func (t *Tree) Remove(key string) {
 	l := t.seek(key)
-	i, old := l.find(key, t.tag(key))
-	t.bytes -= old.bytes()
+	i, old := l.find(key, t.Tag(key))
+	t.bytes -= old.Bytes()
 	t.keys--
 	l.drop(i)
 	t.shrunk(l)
 }
 
 // seek sets path to the leaf that key belongs to, so that all of it may be changed, and returns that leaf.
-func (t *tree) seek(key string) *leaf {
+func (t *Tree) seek(key string) *leaf {
 	t.path = t.path[:0]
 	for b := t.own(t.top); ; b = t.own(b.branch(t.last().i)) {
 		t.path = append(t.path, step{b, b.child(key)})
@@ -114,10 +140,10 @@ func (t *tree) seek(key string) *leaf {
 }
 
 // last is the end of path.
-func (t *tree) last() step { return t.path[len(t.path)-1] }
+func (t *Tree) last() step { return t.path[len(t.path)-1] }
 
 // own returns b, which path leads to, or what takes its place because b is frozen.
-func (t *tree) own(b *branch) *branch {
+func (t *Tree) own(b *branch) *branch {
 	if b.made < t.frozen {
 		b = b.clone(t.generation)
 		t.hang(unsafe.Pointer(b))
@@ -126,7 +152,7 @@ func (t *tree) own(b *branch) *branch {
 }
 
 // ownLeaf is own for a leaf.
-func (t *tree) ownLeaf(l *leaf) *leaf {
+func (t *Tree) ownLeaf(l *leaf) *leaf {
 	if l.made < t.frozen {
 		l = l.clone(t.generation)
 		t.hang(unsafe.Pointer(l))
@@ -135,7 +161,7 @@ func (t *tree) ownLeaf(l *leaf) *leaf {
 }
 
 // hang puts a node to where path leads.
-func (t *tree) hang(node unsafe.Pointer) {
+func (t *Tree) hang(node unsafe.Pointer) {
 	if len(t.path) == 0 {
 		t.setTop((*branch)(node))
 		return
@@ -143,41 +169,82 @@ func (t *tree) hang(node unsafe.Pointer) {
 	t.last().b.set(t.last().i, node)
 }
 
-func (t *tree) setTop(b *branch) {
+func (t *Tree) setTop(b *branch) {
 	t.top = b
 	if !t.hidden {
 		t.root.Store(b)
 	}
 }
 
-// freeze returns the root of all entries as they are, which then stays so.
-func (t *tree) freeze() *branch {
+// Freeze returns a view of all entries as they are, which then stays so.
+func (t *Tree) Freeze() View {
 	t.generation++
 	t.frozen = t.generation
-	return t.top
+	return View{t.top}
 }
 
-// draft is what [tree.begin] found.
-type draft struct {
+// Draft is what [Tree.Begin] found.
+type Draft struct {
 	state  treeState
 	frozen uint64
 }
 
-// begin hides what follows from readers, until commit or rollback.
-func (t *tree) begin() draft {
-	d := draft{t.treeState, t.frozen}
-	t.freeze()
+// Begin hides what follows from readers, until commit or rollback.
+func (t *Tree) Begin() Draft {
+	d := Draft{t.treeState, t.frozen}
+	t.Freeze()
 	t.hidden = true
 	return d
 }
 
-// commit shows readers all at once what was done since begin.
-func (t *tree) commit(d draft) {
+// Commit shows readers all at once what was done since begin.
+func (t *Tree) Commit(d Draft) {
 	t.frozen, t.hidden = d.frozen, false
 	t.root.Store(t.top)
 }
 
-// rollback takes back what was done since begin.
-func (t *tree) rollback(d draft) {
+// Rollback takes back what was done since begin.
+func (t *Tree) Rollback(d Draft) {
 	t.treeState, t.frozen, t.hidden = d.state, d.frozen, false
+}
+
+// Growth is what a new key can add to the tree, beside its entry: nothing if its leaf has room, and otherwise a
+// leaf, and a branch for each branch above it that has no room either.
+func (t *Tree) Growth(key string) int64 {
+	b, grown := t.top, branchBytes // for a new root, if there is no room up to the old one
+	for {
+		if int(b.n) < t.limits.branch {
+			grown = 0
+		} else {
+			grown += branchBytes
+		}
+		if b.level == 0 {
+			break
+		}
+		b = b.branch(b.child(key))
+	}
+	if b.leaf(b.child(key)).n < t.limits.leaf {
+		return 0
+	}
+	return grown + leafBytes
+}
+
+// Sample calls each with what is in some slots of some leaves, all drawn at random.
+func (t *Tree) Sample(leaves, slots int, each func(*Entry)) {
+	for range leaves {
+		l := t.top.draw()
+		for range slots {
+			if e := l.entries[rand.IntN(leafMax)].Load(); e != nil {
+				each(e)
+			}
+		}
+	}
+}
+
+// draw returns a leaf at random.
+func (b *branch) draw() *leaf {
+	for b.level > 0 {
+		b = b.branch(rand.IntN(int(b.n)))
+	}
+	return b.leaf(rand.IntN(int(b.n)))
 }

@@ -173,14 +173,6 @@ func wantAlive(t *testing.T, e *memory.Engine, ends map[string]time.Time) {
 	}
 }
 
-func TestSizesAreThoseOfTheAllocator(t *testing.T) {
-	for _, n := range []int{1, 8, 9, 31, 112, 113, 600, 1024, 1025, 5000, 32_768, 32_769, 100_000} {
-		if got, want := memory.AllocatedBytes(n), int64(cap(append([]byte(nil), make([]byte, n)...))); got != want {
-			t.Errorf("allocated(%d) = %d, want %d", n, got, want)
-		}
-	}
-}
-
 // When the first child of a branch goes, the next one takes over its range. The keys that then come into that
 // range must still be found when the branch has been joined with the one before it, or the one behind it.
 func TestJoinedBranchesKeepTheirKeys(t *testing.T) {
@@ -233,11 +225,5 @@ func TestPagesHaveNoKeyTwice(t *testing.T) {
 		if err != nil || len(page.Entries) > 2 || len(page.Entries) == 2 && page.Entries[0].Key == page.Entries[1].Key {
 			t.Fatalf("page is %+v; %v", page, err)
 		}
-	}
-}
-
-func TestOfAKeyInTwoSlotsTheLaterVersionCounts(t *testing.T) {
-	if got := memory.SortedLeaf("b", "a", "b", "c", "a"); !slices.Equal(got, []string{"a5", "b3", "c4"}) {
-		t.Fatalf("the leaf has %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ type watch struct {
 	cursor   uint64    // the revision up to which target's changes are delivered or found
 	snapshot *snapshot // what is yet to be delivered of what existed at cursor; nil: nothing
 	unsynced bool      // whether the event of type Sync is due
-	found    *entry    // the next change; nil: none is known
+	found    *Entry    // the next change; nil: none is known
 	signal   *signal   // says when there is one, if found is nil; nil: look at the history
 }
 
@@ -169,10 +170,10 @@ func (w *watch) nextOfSnapshot() (store.Event, bool, error) {
 // from now on is told so by its signal, however far the history moves on with changes to other keys.
 func (w *watch) deliver() store.Event {
 	e := w.found
-	w.found, w.told = nil, e.revision
+	w.found, w.told = nil, e.Revision
 	_ = w.seek() // fails again when the next event is asked for
-	event := store.Event{Type: e.kind(), Token: w.engine.token(e.revision), Entry: store.Entry{Key: e.key()}}
-	if e.kind() == store.Put {
+	event := store.Event{Type: e.Kind(), Token: w.engine.token(e.Revision), Entry: store.Entry{Key: e.Key()}}
+	if e.Kind() == store.Put {
 		event.Entry = w.engine.describe(e, true)
 	}
 	return event
@@ -196,10 +197,24 @@ func (w *watch) seek() error {
 			return store.ErrResumeTooOld
 		}
 		w.cursor++
-		if w.target.holds(e.key()) {
+		if w.target.holds(e.Key()) {
 			w.found, w.signal = e, nil
 			return nil
 		}
 	}
 	return nil
+}
+
+// target is what a watch follows: one key, or every key with a prefix.
+type target struct {
+	name string
+	one  bool // name is a key, not a prefix
+}
+
+// holds says whether key belongs to t.
+func (t target) holds(key string) bool {
+	if t.one {
+		return key == t.name
+	}
+	return strings.HasPrefix(key, t.name)
 }

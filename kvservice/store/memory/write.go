@@ -7,9 +7,9 @@ import (
 )
 
 // lookLocked returns the entry that a write to key finds now, or nil.
-func (e *Engine) lookLocked(key string, now int64) *entry {
-	found := e.tree.peek(key)
-	if found == nil || !found.expired(now) {
+func (e *Engine) lookLocked(key string, now int64) *Entry {
+	found := e.tree.Peek(key)
+	if found == nil || !found.Expired(now) {
 		return found
 	}
 	e.expirations++
@@ -18,38 +18,41 @@ func (e *Engine) lookLocked(key string, now int64) *entry {
 }
 
 // checkedLocked is lookLocked for an operation with a precondition, which it checks.
-func (e *Engine) checkedLocked(op store.Operation, now int64) (*entry, error) {
+func (e *Engine) checkedLocked(op store.Operation, now int64) (*Entry, error) {
 	found := e.lookLocked(op.Key, now)
 	if found == nil {
 		return nil, op.Precondition.Check(false, store.Version{})
 	}
-	v := store.Version{Epoch: e.epoch, Revision: found.revision}
+	v := store.Version{Epoch: e.epoch, Revision: found.Revision}
 	return found, op.Precondition.Check(true, v)
 }
 
 // putLocked stores a new version of key in place of found, which is nil if there is none.
-func (e *Engine) putLocked(found *entry, key string, value []byte, now, until int64) (store.Entry, error) {
+func (e *Engine) putLocked(found *Entry, key string, value []byte, now, until int64) (store.Entry, error) {
 	if err := e.makeRoomLocked(found, key, len(value), now); err != nil {
 		return store.Entry{}, err
 	}
 	e.revision++
-	put := pack(change{store.Put, e.revision, now, until, e.lru.tick.Load()}, key, value)
-	e.tree.put(put)
+	put := Pack(Head{
+		Kind: store.Put, Revision: e.revision, Updated: now, Deadline: until, Stamp: e.lru.tick.Load(),
+	}, key, value)
+	e.tree.Put(put)
 	e.changes = append(e.changes, put)
-	e.lru.wrote(e.tree.keys)
+	e.lru.wrote(e.tree.Len())
 	return e.describe(put, false), nil
 }
 
 // removeLocked removes found for the reason that kind says.
-func (e *Engine) removeLocked(found *entry, kind store.EventType, now int64) {
-	e.tree.remove(found.key())
-	e.recordLocked(kind, found.key(), now)
+func (e *Engine) removeLocked(found *Entry, kind store.EventType, now int64) {
+	e.tree.Remove(found.Key())
+	e.recordLocked(kind, found.Key(), now)
 }
 
 // recordLocked takes the next revision for the end of key.
 func (e *Engine) recordLocked(kind store.EventType, key string, now int64) {
 	e.revision++
-	e.changes = append(e.changes, pack(change{kind, e.revision, now, never, 0}, key, nil))
+	gone := Pack(Head{Kind: kind, Revision: e.revision, Updated: now, Deadline: Never}, key, nil)
+	e.changes = append(e.changes, gone)
 }
 
 // commitLocked makes the recorded changes part of the history, all at once.
@@ -62,8 +65,8 @@ func (e *Engine) commitLocked() {
 	}
 	e.history.publish()
 	for _, change := range e.changes {
-		e.fired = e.topics.fire(e.fired, change.key(), change.revision)
-		e.setAlarmLocked(change.deadline)
+		e.fired = e.topics.fire(e.fired, change.Key(), change.Revision)
+		e.setAlarmLocked(change.Deadline)
 	}
 	e.forgetLocked()
 	e.dropSnapshotsLocked()
@@ -101,19 +104,19 @@ func (e *Engine) atomically(ops []store.Operation) ([]store.Result, error) {
 	if e.closed {
 		return nil, store.ErrClosed
 	}
-	draft, before := e.tree.begin(), e.tally
+	draft, before := e.tree.Begin(), e.tally
 	results := make([]store.Result, len(ops))
 	for i, op := range ops {
 		result, err := e.applyLocked(op)
 		if err != nil {
-			e.tree.rollback(draft)
+			e.tree.Rollback(draft)
 			e.tally = before
 			e.forgetLocked()
 			return nil, &store.BatchError{Index: i, Err: err}
 		}
 		results[i] = result
 	}
-	e.tree.commit(draft)
+	e.tree.Commit(draft)
 	e.commitLocked()
 	return results, nil
 }
