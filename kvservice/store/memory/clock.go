@@ -2,6 +2,8 @@ package memory
 
 import (
 	"time"
+
+	"key-value/kvservice/store/memory/tree"
 )
 
 // clock counts nanoseconds since the engine was made. It is monotonic: setting the wall clock changes
@@ -24,8 +26,8 @@ func (c clock) wall(at int64) time.Time { return c.shown.Add(time.Duration(at)) 
 
 // deadline is when an entry expires that is written at the instant now and lives for ttl.
 func deadline(now int64, ttl time.Duration) int64 {
-	if ttl <= 0 || int64(ttl) > Never-now {
-		return Never
+	if ttl <= 0 || int64(ttl) > tree.Never-now {
+		return tree.Never
 	}
 	return now + int64(ttl)
 }

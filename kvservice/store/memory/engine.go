@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 // OnFull says what a write does that would make the entries take more than [Options].MaxMemory.
@@ -56,9 +57,9 @@ func (o Options) historyBytes() int64 {
 type Engine struct {
 	options    Options
 	clock      clock
-	epoch      uint64 // random, never zero
-	emptyBytes int64  // what the tree takes with no entries
-	tree       *Tree  // changed by who holds mu, and read by anyone
+	epoch      uint64     // random, never zero
+	emptyBytes int64      // what the tree takes with no entries
+	tree       *tree.Tree // changed by who holds mu, and read by anyone
 	history    *history
 	waker      *waker
 	done       chan struct{} // closed by Close
@@ -74,12 +75,12 @@ type Engine struct {
 	snapshots map[*snapshot]struct{} // those that hold a view of the tree
 	closed    bool
 	alarm     *time.Timer // wakes the sweeper
-	alarmAt   int64       // when it does, in the engine's clock; Never: it does not
+	alarmAt   int64       // when it does, in the engine's clock; tree.Never: it does not
 
 	// What the write under way has done so far, kept to be used again.
-	changes []*Entry  // in order, not yet in the history
-	expired []*Entry  // removed, not yet among changes
-	fired   []*signal // not yet handed to waker
+	changes []*tree.Entry // in order, not yet in the history
+	expired []*tree.Entry // removed, not yet among changes
+	fired   []*signal     // not yet handed to waker
 }
 
 // tally is what a batch that fails takes back.
@@ -100,11 +101,11 @@ func New(options Options) *Engine {
 		history:   newHistory(options.historyBytes()),
 		waker:     newWaker(),
 		done:      make(chan struct{}),
-		tree:      NewTree(),
+		tree:      tree.New(),
 		topics:    newTopics(),
 		snapshots: map[*snapshot]struct{}{},
-		alarm:     time.NewTimer(Never),
-		alarmAt:   Never,
+		alarm:     time.NewTimer(tree.Never),
+		alarmAt:   tree.Never,
 	}
 	e.emptyBytes = e.tree.Bytes()
 	e.workers.Go(func() { e.waker.run(e.done) })
@@ -150,7 +151,7 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	defer e.mu.Unlock()
 	return store.Stats{
 		Keys:        e.tree.Len(),
-		MemoryBytes: Resident(e.tree.Bytes()),
+		MemoryBytes: tree.Resident(e.tree.Bytes()),
 		MaxMemory:   e.options.MaxMemory,
 		Hits:        e.hits.sum(),
 		Misses:      e.misses.sum(),
@@ -163,13 +164,13 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 }
 
 // describe returns e as callers see it.
-func (e *Engine) describe(found *Entry, withValue bool) store.Entry {
+func (e *Engine) describe(found *tree.Entry, withValue bool) store.Entry {
 	described := store.Entry{
 		Key:        found.Key(),
 		Version:    store.Version{Epoch: e.epoch, Revision: found.Revision},
 		UpdateTime: e.clock.wall(found.Updated),
 	}
-	if found.Deadline != Never {
+	if found.Deadline != tree.Never {
 		described.ExpireTime = e.clock.wall(found.Deadline)
 	}
 	if withValue {

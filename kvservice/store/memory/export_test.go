@@ -1,9 +1,11 @@
 package memory
 
+import "key-value/kvservice/store/memory/tree"
+
 // NewDeep makes an engine with a tree that is deep although it has few entries.
 func NewDeep(options Options) *Engine {
 	e := New(options)
-	e.tree = NewDeepTree()
+	e.tree = tree.NewDeep()
 	return e
 }
 

@@ -2,6 +2,8 @@ package memory
 
 import (
 	"sync/atomic"
+
+	"key-value/kvservice/store/memory/tree"
 )
 
 // history is the latest changes, as many as fit into limit bytes. Change r is the entry or the mark that
@@ -19,9 +21,9 @@ type history struct {
 }
 
 // ring holds change r in slot r modulo its length, which is a power of two.
-type ring []atomic.Pointer[Entry]
+type ring []atomic.Pointer[tree.Entry]
 
-func (r ring) slot(revision uint64) *atomic.Pointer[Entry] { return &r[revision&uint64(len(r)-1)] }
+func (r ring) slot(revision uint64) *atomic.Pointer[tree.Entry] { return &r[revision&uint64(len(r)-1)] }
 
 // slotBytes is what a change costs beside its entry: its slot, in a ring that may be half empty.
 const slotBytes = 16
@@ -35,7 +37,7 @@ func newHistory(limit int64) *history {
 }
 
 // append adds the change that follows the last one. Readers see it after [history.publish].
-func (h *history) append(e *Entry) {
+func (h *history) append(e *tree.Entry) {
 	h.bytes += e.Bytes() + slotBytes
 	for h.bytes > h.limit && h.oldest.Load() < e.Revision {
 		h.drop()
@@ -71,7 +73,7 @@ func (h *history) grow(old ring) ring {
 }
 
 // at returns a change that is not after head, or nil if it is no longer kept.
-func (h *history) at(revision uint64) *Entry {
+func (h *history) at(revision uint64) *tree.Entry {
 	if e := h.ring.Load().slot(revision).Load(); e != nil && e.Revision == revision {
 		return e
 	}

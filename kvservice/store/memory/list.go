@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 // List returns a page of entries.
@@ -29,7 +30,7 @@ type pager struct {
 
 // add takes the next entry. It returns false when it has seen enough: the page is full and there is an
 // entry behind it, or there is none.
-func (p *pager) add(found *Entry) bool {
+func (p *pager) add(found *tree.Entry) bool {
 	key := found.Key()
 	if !strings.HasPrefix(key, p.request.Prefix) {
 		return false

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 var errKind = errors.New("no such kind of operation")
@@ -27,8 +28,8 @@ func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error)
 }
 
 // answer is the result of a get that found an entry, or nil. Tag is the key's.
-func (e *Engine) answer(found *Entry, tag uint8) (store.Result, error) {
-	if found == nil || found.Deadline != Never && found.Expired(e.clock.now()) {
+func (e *Engine) answer(found *tree.Entry, tag uint8) (store.Result, error) {
+	if found == nil || found.Deadline != tree.Never && found.Expired(e.clock.now()) {
 		e.misses.add(tag)
 		return store.Result{}, store.ErrNotFound
 	}

@@ -2,13 +2,14 @@ package memory
 
 import (
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 // makeRoomLocked sees to it that key fits with so many bytes of value, in place of found, which is nil if the
 // key is new. If it fails, it has changed nothing but what time itself has, unless a batch is under way,
 // which is then taken back.
-func (e *Engine) makeRoomLocked(found *Entry, key string, valueLen int, now int64) error {
-	limit, need := e.options.MaxMemory, EntryBytes(len(key)+valueLen)
+func (e *Engine) makeRoomLocked(found *tree.Entry, key string, valueLen int, now int64) error {
+	limit, need := e.options.MaxMemory, tree.EntryBytes(len(key)+valueLen)
 	if limit == 0 {
 		return nil
 	}
@@ -22,7 +23,7 @@ func (e *Engine) makeRoomLocked(found *Entry, key string, valueLen int, now int6
 		if found == nil {
 			grown += e.tree.Growth(key)
 		}
-		if Resident(grown) <= limit {
+		if tree.Resident(grown) <= limit {
 			return nil
 		}
 		if e.tree.NextDue() <= now {
@@ -35,12 +36,12 @@ func (e *Engine) makeRoomLocked(found *Entry, key string, valueLen int, now int6
 
 // evictLocked removes an entry other than found, if entries may be evicted and one of the size that is to be
 // stored would fit into an empty tree.
-func (e *Engine) evictLocked(found *Entry, payload int, now int64) bool {
-	if e.options.OnFull != Evict || Resident(e.emptyBytes+EntryBytes(payload)) > e.options.MaxMemory {
+func (e *Engine) evictLocked(found *tree.Entry, payload int, now int64) bool {
+	if e.options.OnFull != Evict || tree.Resident(e.emptyBytes+tree.EntryBytes(payload)) > e.options.MaxMemory {
 		return false
 	}
 	committed := e.history.head.Load()
-	victim := e.lru.victim(e.tree, func(v *Entry) bool { return v == found || v.Revision > committed })
+	victim := e.lru.victim(e.tree, func(v *tree.Entry) bool { return v == found || v.Revision > committed })
 	if victim == nil {
 		return false
 	}

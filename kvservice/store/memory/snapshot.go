@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 // snapshotPage is how many entries of a snapshot are looked up at a time.
@@ -13,14 +14,14 @@ const snapshotPage = 64
 // snapshot is what existed of a watch's target at one instant, as far as the watch has not read it yet.
 type snapshot struct {
 	target target
-	since  uint64   // the revision at that instant
-	page   []*Entry // what comes next
-	last   string   // the last key that was on page
+	since  uint64        // the revision at that instant
+	page   []*tree.Entry // what comes next
+	last   string        // the last key that was on page
 
 	// view has what comes behind page. It is nil if nothing does, or if the history no longer has all
 	// changes since: then the watch could not go on behind the snapshot, and a reader that has stopped must
 	// not keep old entries in memory. Stale tells which.
-	view  atomic.Pointer[View]
+	view  atomic.Pointer[tree.View]
 	stale atomic.Bool
 }
 
@@ -29,7 +30,7 @@ func (e *Engine) snapshotLocked(t target) *snapshot {
 	s := &snapshot{target: t, since: e.revision}
 	if t.one {
 		if found := e.tree.Peek(t.name); found != nil {
-			s.page = []*Entry{found}
+			s.page = []*tree.Entry{found}
 		}
 		return s
 	}
@@ -42,9 +43,9 @@ func (e *Engine) snapshotLocked(t target) *snapshot {
 }
 
 // fill puts the next entries on page, those from the key from on.
-func (s *snapshot) fill(view View, from string) {
-	s.page = make([]*Entry, 0, snapshotPage)
-	view.Ascend(from, func(e *Entry) bool {
+func (s *snapshot) fill(view tree.View, from string) {
+	s.page = make([]*tree.Entry, 0, snapshotPage)
+	view.Ascend(from, func(e *tree.Entry) bool {
 		if !strings.HasPrefix(e.Key(), s.target.name) || len(s.page) == snapshotPage {
 			return false
 		}
@@ -59,7 +60,7 @@ func (s *snapshot) fill(view View, from string) {
 }
 
 // next returns the next entry, or nil behind the last.
-func (s *snapshot) next() (*Entry, error) {
+func (s *snapshot) next() (*tree.Entry, error) {
 	if view := s.view.Load(); view != nil && len(s.page) == 0 {
 		s.fill(*view, s.last)
 	}

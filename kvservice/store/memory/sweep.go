@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 // expireLocked removes the entries of one leaf whose TTL has elapsed. There may be none.
@@ -42,7 +43,7 @@ func (e *Engine) sweep() {
 		case <-e.alarm.C:
 		}
 		e.lockSwept()
-		e.alarmAt = Never
+		e.alarmAt = tree.Never
 		e.setAlarmLocked(e.tree.NextDue())
 		e.mu.Unlock()
 	}

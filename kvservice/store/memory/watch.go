@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 // watch is a place in the history, and what to look for from there on. It keeps no changes of its own but
@@ -17,12 +18,12 @@ type watch struct {
 	topic  *topic
 	close  sync.Once
 
-	told     uint64    // the revision in the last token, or in the one it resumed from
-	cursor   uint64    // the revision up to which target's changes are delivered or found
-	snapshot *snapshot // what is yet to be delivered of what existed at cursor; nil: nothing
-	unsynced bool      // whether the event of type Sync is due
-	found    *Entry    // the next change; nil: none is known
-	signal   *signal   // says when there is one, if found is nil; nil: look at the history
+	told     uint64      // the revision in the last token, or in the one it resumed from
+	cursor   uint64      // the revision up to which target's changes are delivered or found
+	snapshot *snapshot   // what is yet to be delivered of what existed at cursor; nil: nothing
+	unsynced bool        // whether the event of type Sync is due
+	found    *tree.Entry // the next change; nil: none is known
+	signal   *signal     // says when there is one, if found is nil; nil: look at the history
 }
 
 // Watch opens a watch.

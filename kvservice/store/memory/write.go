@@ -4,10 +4,11 @@ import (
 	"context"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/memory/tree"
 )
 
 // lookLocked returns the entry that a write to key finds now, or nil.
-func (e *Engine) lookLocked(key string, now int64) *Entry {
+func (e *Engine) lookLocked(key string, now int64) *tree.Entry {
 	found := e.tree.Peek(key)
 	if found == nil || !found.Expired(now) {
 		return found
@@ -18,7 +19,7 @@ func (e *Engine) lookLocked(key string, now int64) *Entry {
 }
 
 // checkedLocked is lookLocked for an operation with a precondition, which it checks.
-func (e *Engine) checkedLocked(op store.Operation, now int64) (*Entry, error) {
+func (e *Engine) checkedLocked(op store.Operation, now int64) (*tree.Entry, error) {
 	found := e.lookLocked(op.Key, now)
 	if found == nil {
 		return nil, op.Precondition.Check(false, store.Version{})
@@ -28,12 +29,12 @@ func (e *Engine) checkedLocked(op store.Operation, now int64) (*Entry, error) {
 }
 
 // putLocked stores a new version of key in place of found, which is nil if there is none.
-func (e *Engine) putLocked(found *Entry, key string, value []byte, now, until int64) (store.Entry, error) {
+func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, now, until int64) (store.Entry, error) {
 	if err := e.makeRoomLocked(found, key, len(value), now); err != nil {
 		return store.Entry{}, err
 	}
 	e.revision++
-	put := Pack(Head{
+	put := tree.Pack(tree.Head{
 		Kind: store.Put, Revision: e.revision, Updated: now, Deadline: until, Stamp: e.lru.tick.Load(),
 	}, key, value)
 	e.tree.Put(put)
@@ -43,7 +44,7 @@ func (e *Engine) putLocked(found *Entry, key string, value []byte, now, until in
 }
 
 // removeLocked removes found for the reason that kind says.
-func (e *Engine) removeLocked(found *Entry, kind store.EventType, now int64) {
+func (e *Engine) removeLocked(found *tree.Entry, kind store.EventType, now int64) {
 	e.tree.Remove(found.Key())
 	e.recordLocked(kind, found.Key(), now)
 }
@@ -51,7 +52,7 @@ func (e *Engine) removeLocked(found *Entry, kind store.EventType, now int64) {
 // recordLocked takes the next revision for the end of key.
 func (e *Engine) recordLocked(kind store.EventType, key string, now int64) {
 	e.revision++
-	gone := Pack(Head{Kind: kind, Revision: e.revision, Updated: now, Deadline: Never}, key, nil)
+	gone := tree.Pack(tree.Head{Kind: kind, Revision: e.revision, Updated: now, Deadline: tree.Never}, key, nil)
 	e.changes = append(e.changes, gone)
 }
 

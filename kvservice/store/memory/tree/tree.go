@@ -1,4 +1,4 @@
-package memory
+package tree
 
 import (
 	"hash/maphash"
@@ -45,12 +45,12 @@ type step struct {
 	i int
 }
 
-// NewTree makes an empty tree.
-func NewTree() *Tree { return newTree(limits{leafMax, branchMax}) }
+// New makes an empty tree.
+func New() *Tree { return newTree(limits{leafMax, branchMax}) }
 
-// NewDeepTree makes an empty tree whose nodes have fewer entries and children than they could, so that it is deep
+// NewDeep makes an empty tree whose nodes have fewer entries and children than they could, so that it is deep
 // although it has few entries. It is for tests.
-func NewDeepTree() *Tree { return newTree(limits{leaf: 8, branch: 12}) }
+func NewDeep() *Tree { return newTree(limits{leaf: 8, branch: 12}) }
 
 func newTree(l limits) *Tree {
 	t := &Tree{seed: maphash.MakeSeed(), limits: l}

@@ -1,4 +1,4 @@
-package memory
+package tree
 
 // The tree finds what expires next without a structure of its own: each branch knows for each child an
 // instant before which nothing in it expires. The instant may be too early, because it stays when the entry
