@@ -159,15 +159,6 @@ func commonPrefix(a, b string) int {
 	return n
 }
 
-// earliest returns the least of due.
-func (b *branch) earliest() int64 {
-	least := b.due[0]
-	for _, due := range b.due[1:b.n] {
-		least = min(least, due)
-	}
-	return least
-}
-
 // ascend calls each with the entries from the key from on, until each returns false.
 func (b *branch) ascend(from string, each func(*Entry) bool) bool {
 	for i := b.child(from); i < int(b.n); i++ {

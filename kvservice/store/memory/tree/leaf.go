@@ -87,17 +87,6 @@ func (l *leaf) clone(generation uint64) *leaf {
 	return c
 }
 
-// due returns the earliest deadline in l.
-func (l *leaf) due() int64 {
-	earliest := int64(Never)
-	for i := range l.entries {
-		if e := l.entries[i].Load(); e != nil {
-			earliest = min(earliest, e.Deadline)
-		}
-	}
-	return earliest
-}
-
 // sorted appends l's entries from the key from on to buf, in order. A key that was removed and came back
 // meanwhile may be in two slots; then its later version counts.
 func (l *leaf) sorted(from string, buf []*Entry) []*Entry {

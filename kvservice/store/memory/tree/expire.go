@@ -54,3 +54,23 @@ func (t *Tree) bound(due int64) {
 		due = at.b.earliest()
 	}
 }
+
+// earliest returns the least of due.
+func (b *branch) earliest() int64 {
+	least := b.due[0]
+	for _, due := range b.due[1:b.n] {
+		least = min(least, due)
+	}
+	return least
+}
+
+// due returns the earliest deadline in l.
+func (l *leaf) due() int64 {
+	earliest := int64(Never)
+	for i := range l.entries {
+		if e := l.entries[i].Load(); e != nil {
+			earliest = min(earliest, e.Deadline)
+		}
+	}
+	return earliest
+}

@@ -3,10 +3,24 @@ package memory
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory/tree"
 )
+
+// answer is the result of a get that found an entry, or nil. Tag is the key's.
+func (e *Engine) answer(found *tree.Entry, tag uint8) (store.Result, error) {
+	if found == nil || found.Deadline != tree.Never && found.Expired(e.clock.now()) {
+		e.misses.add(tag)
+		return store.Result{}, store.ErrNotFound
+	}
+	e.hits.add(tag)
+	if e.options.OnFull == Evict {
+		found.Use(e.lru.tick.Load())
+	}
+	return store.Result{Entry: e.describe(found, true)}, nil
+}
 
 // List returns a page of entries.
 func (e *Engine) List(_ context.Context, req store.ListRequest) (store.Page, error) {
@@ -46,4 +60,22 @@ func (p *pager) add(found *tree.Entry) bool {
 	p.bytes += len(described.Key) + len(described.Value)
 	p.page.Entries = append(p.page.Entries, described)
 	return true
+}
+
+// counter counts what readers do. It is in parts, each in a cache line of its own, so that readers of
+// different keys do not wait for each other's processors.
+type counter [16]struct {
+	n atomic.Int64
+	_ [56]byte
+}
+
+// add counts one more. Any part may be named.
+func (c *counter) add(part uint8) { c[int(part)%len(c)].n.Add(1) }
+
+func (c *counter) sum() int64 {
+	total := int64(0)
+	for i := range c {
+		total += c[i].n.Load()
+	}
+	return total
 }

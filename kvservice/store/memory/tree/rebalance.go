@@ -208,3 +208,24 @@ func (t *Tree) newLeaf(entries []*Entry, bound string) child {
 func boundBetween(left, right string) string {
 	return right[:commonPrefix(left, right)+1]
 }
+
+// Growth is what a new key can add to the tree, beside its entry: nothing if its leaf has room, and otherwise a
+// leaf, and a branch for each branch above it that has no room either.
+func (t *Tree) Growth(key string) int64 {
+	b, grown := t.top, branchBytes // for a new root, if there is no room up to the old one
+	for {
+		if int(b.n) < t.limits.branch {
+			grown = 0
+		} else {
+			grown += branchBytes
+		}
+		if b.level == 0 {
+			break
+		}
+		b = b.branch(b.child(key))
+	}
+	if b.leaf(b.child(key)).n < t.limits.leaf {
+		return 0
+	}
+	return grown + leafBytes
+}
