@@ -16,7 +16,6 @@ import (
 	"key-value/internal/contract"
 	"key-value/internal/follow"
 	"key-value/internal/observe"
-	"key-value/internal/observe/admin"
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
 	"key-value/internal/server/gctune"
@@ -123,7 +122,7 @@ func (s *daemon) checkValues() error {
 // started, if not nil, with the address once it listens.
 func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *connect.Server, started func(addr string)) error {
 	if s.admin != "" {
-		operators, err := admin.Listen(ctx, s.admin, s.metrics.Handler(), s.log)
+		operators, err := observe.ListenAdmin(ctx, s.admin, s.metrics.Handler(), s.log)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
+	"go.opentelemetry.io/otel/trace"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
@@ -81,4 +82,27 @@ func (s *hopStream) ended(err error) error {
 		})
 	}
 	return err
+}
+
+// Hop returns a transport that carries the requests of a gateway over next, records them, and passes the trace on
+// to the service. It belongs below the transport that gathers calls.
+func (t *Tracing) Hop(next connect.Transport) connect.Transport { return tracedHop{t, next} }
+
+type tracedHop struct {
+	tracing *Tracing
+	next    connect.Transport
+}
+
+func (h tracedHop) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		return h.next.NewClientStream(ctx, spec) // such as the question behind /readyz
+	}
+	info, ok := connect.CallInfoForClientContext(ctx)
+	if !ok {
+		ctx, info = connect.NewClientContext(ctx)
+	}
+	ctx, span := h.tracing.start(ctx, spec, connect.ProtocolNameConnect, trace.SpanKindClient)
+	h.tracing.propagator.Inject(ctx, header{info.RequestHeader()})
+	end := func(err error) { endCall(span, codeOf(err), err != nil) }
+	return begin(ctx, h.next, spec, func(any) {}, end)
 }

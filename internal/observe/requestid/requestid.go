@@ -7,6 +7,7 @@ package requestid
 import (
 	"context"
 	"encoding/hex"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -98,3 +99,21 @@ func random() string {
 	hex.Encode(text[:], b[:])
 	return string(text[:])
 }
+
+// LogHandler returns a handler that adds the id in the context of a line, as "request", and hands it to next.
+func LogHandler(next slog.Handler) slog.Handler { return logHandler{next} }
+
+type logHandler struct{ slog.Handler }
+
+func (h logHandler) Handle(ctx context.Context, record slog.Record) error {
+	if i := of(ctx); i != nil {
+		record.AddAttrs(slog.String("request", i.value[0]))
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+func (h logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return logHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h logHandler) WithGroup(name string) slog.Handler { return logHandler{h.Handler.WithGroup(name)} }

@@ -1,14 +1,120 @@
 package redis
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"math"
+	"strings"
 	"time"
 	"unsafe"
 
+	"github.com/redis/rueidis"
+
 	"key-value/kvservice/store"
 )
+
+// get reads entries of one shard. The server answers it by itself, without a function, and knows when entries end.
+func (e *Engine) get(names []string) rueidis.Completed {
+	if len(names) == 1 {
+		return e.client.B().Get().Key(names[0]).Build()
+	}
+	return e.client.B().Mget().Key(names...).Build()
+}
+
+// values reads what the command of get answered: a value for each name. While a shard moves from one node to another,
+// neither may have all of its entries; then they are asked for one by one.
+func (e *Engine) values(ctx context.Context, names []string, r rueidis.RedisResult) ([]rueidis.RedisMessage, error) {
+	if len(names) == 1 {
+		value, err := present(r)
+		return []rueidis.RedisMessage{value}, err
+	}
+	if refused, ok := rueidis.IsRedisErr(r.Error()); !ok || !strings.HasPrefix(refused.Error(), "TRYAGAIN") {
+		return r.ToArray()
+	}
+	commands := make([]rueidis.Completed, len(names))
+	for i := range names {
+		commands[i] = e.get(names[i : i+1])
+	}
+	values := make([]rueidis.RedisMessage, len(names))
+	for i, r := range e.client.DoMulti(ctx, commands...) {
+		var err error
+		if values[i], err = present(r); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+// whole reads what is stored for keys, with one command for each shard.
+func (e *Engine) whole(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
+	groups := e.byShard(len(keys), func(i int) string { return keys[i] })
+	commands, names := make([]rueidis.Completed, len(groups)), make([][]string, len(groups))
+	for i, group := range groups {
+		names[i] = make([]string, len(group.indexes))
+		for n, at := range group.indexes {
+			names[i][n] = e.shards[group.shard].entry + keys[at]
+		}
+		commands[i] = e.get(names[i])
+	}
+	all := make([]rueidis.RedisMessage, len(keys))
+	for i, r := range e.client.DoMulti(ctx, commands...) {
+		values, err := e.values(ctx, names[i], r)
+		if err != nil {
+			return nil, err
+		}
+		for n, at := range groups[i].indexes {
+			all[at] = values[n]
+		}
+	}
+	return all, nil
+}
+
+// heads reads what entries have before their values, or nothing if there is no such entry.
+func (e *Engine) heads(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
+	commands := make([]rueidis.Completed, len(keys))
+	for i, key := range keys {
+		name := e.shards[shardOf(key, len(e.shards))].entry + key
+		commands[i] = e.client.B().Getrange().Key(name).Start(0).End(headerBytes - 1).Build()
+	}
+	all := make([]rueidis.RedisMessage, len(keys))
+	for i, r := range e.client.DoMulti(ctx, commands...) {
+		var err error
+		if all[i], err = r.ToMessage(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// present is the answer of a server, which may be that there is nothing.
+func present(r rueidis.RedisResult) (rueidis.RedisMessage, error) {
+	value, err := r.ToMessage()
+	if rueidis.IsRedisNil(err) {
+		err = nil
+	}
+	return value, err
+}
+
+func (e *Engine) readGet(key, packed string, err error) (store.Result, error) {
+	if rueidis.IsRedisNil(err) {
+		e.misses.Add(1)
+		return store.Result{}, store.ErrNotFound
+	}
+	if err != nil {
+		return store.Result{}, unread(err)
+	}
+	return e.found(key, packed)
+}
+
+func (e *Engine) found(key, packed string) (store.Result, error) {
+	entry, err := unpackEntry(key, packed)
+	if err == nil {
+		e.hits.Add(1)
+		e.saw(entry.Version.Revision)
+	}
+	return store.Result{Entry: entry}, err
+}
 
 var errDamaged = errors.New("what the store has there was not written by this program")
 

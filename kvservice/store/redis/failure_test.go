@@ -107,30 +107,6 @@ func TestAClusterThatLacksSlotsIsUnavailable(t *testing.T) {
 	wantError(t, "list", err, store.ErrUnavailable)
 }
 
-func TestOpeningWhatIsNotThereSaysSo(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Password: "secret"})
-	where, _ := redis.ParseURL(nodes.URL())
-	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
-		t.Errorf("without the password = %v", err)
-	}
-	where.Password = "wrong"
-	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "WRONGPASS") {
-		t.Errorf("with a wrong password = %v", err)
-	}
-	where.Password = "secret"
-	e, err := redis.Open(t.Context(), where)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Close(); err != nil {
-		t.Error(err)
-	}
-	where.Addresses = []string{"127.0.0.1:1"}
-	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
-		t.Errorf("where nothing listens = %v", err)
-	}
-}
-
 func wantError(t *testing.T, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -144,4 +120,30 @@ func unless(ok bool, err error) error {
 		return nil
 	}
 	return fmt.Errorf("it was answered with %w", errors.Join(err, errors.New("and should not have been")))
+}
+
+func TestAFullNodeTakesOutOfABatchWhatNeedsNoRoom(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	e := open(t, nodes, redis.Options{Shards: 1})
+	do(t, e, set("there", "1"))
+	do(t, e, set("gone", "1"))
+	ask(t, nodes.Nodes()[0], "CONFIG", "SET", "maxmemory", "1")
+	results, err := e.Batch(t.Context(), []store.Operation{
+		set("new", "1"), get("there"), {Kind: store.Delete, Key: "gone"}, get("gone"),
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(results[0].Err, store.ErrFull) {
+		t.Errorf("set = %v, want %v", results[0].Err, store.ErrFull)
+	}
+	if got := results[1]; got.Err != nil || string(got.Entry.Value) != "1" {
+		t.Errorf("get = %+v, want 1", got)
+	}
+	if got := results[2]; got.Err != nil || !got.Changed {
+		t.Errorf("delete = %+v, want that it was there", got)
+	}
+	if !errors.Is(results[3].Err, store.ErrNotFound) {
+		t.Errorf("get after the delete = %v, want %v", results[3].Err, store.ErrNotFound)
+	}
 }

@@ -4,58 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
 	"key-value/kvservice/store"
 )
-
-// position is a place in the order of all changes.
-type position struct {
-	revision uint64
-	shard    int // of changes with the same revision, those of lower shards come first
-}
-
-func (p position) before(q position) bool {
-	return p.revision < q.revision || p.revision == q.revision && p.shard < q.shard
-}
-
-// change is what happened to one key.
-type change struct {
-	position
-	kind     store.EventType
-	previous uint64 // the revision of the change before it in its shard; zero: there was none
-	key      string
-	packed   string // the entry, of a Put
-}
-
-var kinds = map[byte]store.EventType{'p': store.Put, 'd': store.Deleted, 'x': store.Expired}
-
-// changeBytes is what a change has before its key: kind, revision, the revision before it, and the key's length.
-const changeBytes = 1 + 8 + 8 + 2
-
-func unpackChange(shard int, packed string) (change, error) {
-	if len(packed) < changeBytes {
-		return change{}, errDamaged
-	}
-	c := change{kind: kinds[packed[0]], previous: unpackNumber(packed[9:])}
-	c.position = position{unpackNumber(packed[1:]), shard}
-	length, rest := int(packed[17])|int(packed[18])<<8, packed[changeBytes:]
-	if c.kind == 0 || length > len(rest) {
-		return change{}, errDamaged
-	}
-	c.key, c.packed = rest[:length], rest[length:]
-	return c, nil
-}
-
-// event is c as watches deliver it, without its token.
-func (c change) event() (store.Event, error) {
-	if c.kind != store.Put {
-		return store.Event{Type: c.kind, Entry: store.Entry{Key: c.key}}, nil
-	}
-	entry, err := unpackEntry(c.key, c.packed)
-	return store.Event{Type: c.kind, Entry: entry}, err
-}
 
 // question is what to ask a shard about how far it is.
 type question struct {
@@ -162,4 +116,56 @@ func (e *Engine) cut(ctx context.Context, numbers []int) (c cut, err error) {
 		c.epochs[i] = p.epoch
 	}
 	return c, e.closed(err)
+}
+
+const (
+	// sweepInterval is how long a key that has expired may be without an event if nobody watches.
+	sweepInterval = time.Second
+	// dueKeys is how many keys of a shard are swept at a time.
+	dueKeys = 100
+)
+
+// sweep makes changes of what has expired, until the engine is closed. All programs that use the data do so, each at
+// its own time; the functions see to it that each expiry becomes one change.
+func (e *Engine) sweep() {
+	questions := make([]question, len(e.shards))
+	for i := range questions {
+		questions[i] = question{shard: i, due: dueKeys}
+	}
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-time.After(sweepInterval/2 + rand.N(sweepInterval)):
+		}
+		for more := true; more && e.ctx.Err() == nil; {
+			more = e.expire(e.ctx, e.ask(e.ctx, questions))
+		}
+	}
+}
+
+// expire makes changes of the keys that are due, and says whether there may be more of them. What fails is due again
+// the next time.
+func (e *Engine) expire(ctx context.Context, all []progress) (more bool) {
+	var parts []part
+	for number, p := range all {
+		if len(p.due) == 0 {
+			continue
+		}
+		ops := make([]store.Operation, len(p.due))
+		for i, key := range p.due {
+			ops[i] = store.Operation{Kind: store.Get, Key: key}
+		}
+		c, err := e.apply(&e.shards[number], false, ops...)
+		if err == nil {
+			parts = append(parts, part{call: c})
+		}
+		more = more || len(p.due) == dueKeys
+	}
+	for _, r := range e.send(ctx, parts) {
+		if read(r).err != nil {
+			return false
+		}
+	}
+	return more
 }

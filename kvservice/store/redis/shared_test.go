@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -165,26 +164,6 @@ func TestEachExpiryIsOneChangeWhoeverFindsIt(t *testing.T) {
 	stats, err := b.Stats(t.Context())
 	if err != nil || stats.Expirations != keys || stats.Keys != 1 {
 		t.Errorf("stats are %+v, %v, want %d expirations and one key", stats, err, keys)
-	}
-}
-
-func TestTheNumberOfShardsIsFixedWithTheData(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
-	open(t, nodes, redis.Options{Shards: 4})
-	where, _ := redis.ParseURL(nodes.URL())
-	where.Shards = 8
-	if e, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "in 4 shards") {
-		_ = e.Close()
-		t.Errorf("opening it with 8 shards = %v", err)
-	}
-}
-
-func TestNodesThatEvictAreRefused(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Lines: []string{"maxmemory 100mb", "maxmemory-policy allkeys-lru"}})
-	where, _ := redis.ParseURL(nodes.URL())
-	if e, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "noeviction") {
-		_ = e.Close()
-		t.Errorf("opening a node that evicts = %v", err)
 	}
 }
 

@@ -1,4 +1,4 @@
-package admin_test
+package observe_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"testing"
 
-	"key-value/internal/observe/admin"
+	"key-value/internal/observe"
 )
 
 // metrics are what somebody else measured.
@@ -19,7 +19,7 @@ var metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _,
 func start(t *testing.T) string {
 	t.Helper()
 	var lines bytes.Buffer
-	s, err := admin.Listen(context.Background(), "127.0.0.1:0", metrics, slog.New(slog.NewTextHandler(&lines, nil)))
+	s, err := observe.ListenAdmin(context.Background(), "127.0.0.1:0", metrics, slog.New(slog.NewTextHandler(&lines, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestMetricsAndProfilesAreServed(t *testing.T) {
 
 func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
 	url := start(t)
-	if s, err := admin.Listen(context.Background(), url[len("http://"):], metrics, slog.New(slog.DiscardHandler)); err == nil {
+	if s, err := observe.ListenAdmin(context.Background(), url[len("http://"):], metrics, slog.New(slog.DiscardHandler)); err == nil {
 		s.Close()
 		t.Error("two admin servers share an address")
 	}

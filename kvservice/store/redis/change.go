@@ -1,0 +1,97 @@
+package redis
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"strconv"
+	"strings"
+
+	"key-value/kvservice/store"
+)
+
+// position is a place in the order of all changes.
+type position struct {
+	revision uint64
+	shard    int // of changes with the same revision, those of lower shards come first
+}
+
+func (p position) before(q position) bool {
+	return p.revision < q.revision || p.revision == q.revision && p.shard < q.shard
+}
+
+// change is what happened to one key.
+type change struct {
+	position
+	kind     store.EventType
+	previous uint64 // the revision of the change before it in its shard; zero: there was none
+	key      string
+	packed   string // the entry, of a Put
+}
+
+var kinds = map[byte]store.EventType{'p': store.Put, 'd': store.Deleted, 'x': store.Expired}
+
+// changeBytes is what a change has before its key: kind, revision, the revision before it, and the key's length.
+const changeBytes = 1 + 8 + 8 + 2
+
+func unpackChange(shard int, packed string) (change, error) {
+	if len(packed) < changeBytes {
+		return change{}, errDamaged
+	}
+	c := change{kind: kinds[packed[0]], previous: unpackNumber(packed[9:])}
+	c.position = position{unpackNumber(packed[1:]), shard}
+	length, rest := int(packed[17])|int(packed[18])<<8, packed[changeBytes:]
+	if c.kind == 0 || length > len(rest) {
+		return change{}, errDamaged
+	}
+	c.key, c.packed = rest[:length], rest[length:]
+	return c, nil
+}
+
+// event is c as watches deliver it, without its token.
+func (c change) event() (store.Event, error) {
+	if c.kind != store.Put {
+		return store.Event{Type: c.kind, Entry: store.Entry{Key: c.key}}, nil
+	}
+	entry, err := unpackEntry(c.key, c.packed)
+	return store.Event{Type: c.kind, Entry: entry}, err
+}
+
+// lineage names what has happened to some shards up to now: it is another one as soon as one of them has a new epoch.
+type lineage uint64
+
+func lineageOf(epochs []uint64) lineage {
+	h := fnv.New64a()
+	var b [8]byte
+	for _, epoch := range epochs {
+		binary.LittleEndian.PutUint64(b[:], epoch)
+		_, _ = h.Write(b[:])
+	}
+	return lineage(h.Sum64())
+}
+
+// token is the resume token of a position: three numbers in base 36, such as "2vxi4i7azeo1-gnn2zyvsqo-1c".
+func (l lineage) token(p position) string {
+	return base36(uint64(l)) + "-" + base36(p.revision) + "-" + base36(uint64(p.shard))
+}
+
+func base36(n uint64) string { return strconv.FormatUint(n, 36) }
+
+// parseToken reads what token wrote of some shards' lineage. It fails with [store.ErrTokenInvalid] for anything else.
+func parseToken(token string, shards int) (lineage, position, error) {
+	parts := strings.Split(token, "-")
+	if len(parts) != 3 {
+		return 0, position{}, store.ErrTokenInvalid
+	}
+	var numbers [3]uint64
+	for i, part := range parts {
+		n, err := strconv.ParseUint(part, 36, 64)
+		if err != nil || base36(n) != part {
+			return 0, position{}, store.ErrTokenInvalid
+		}
+		numbers[i] = n
+	}
+	if numbers[2] > uint64(shards) {
+		return 0, position{}, store.ErrTokenInvalid
+	}
+	return lineage(numbers[0]), position{numbers[1], int(numbers[2])}, nil
+}
