@@ -13,7 +13,7 @@ import (
 
 // It is not missed by the others while the test goes on, because a cluster that misses a node does nothing at all.
 func TestANodeThatHangsHoldsUpNoOther(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, NodeTimeout: time.Minute})
+	nodes := start(t, rediscluster.Config{Primaries: 3, NodeTimeout: time.Minute})
 	e := open(t, nodes, redis.Options{Shards: 8})
 	do(t, e, set("here", "1"))
 	here := homeOf(t, nodes, "here")
@@ -36,7 +36,7 @@ func TestANodeThatHangsHoldsUpNoOther(t *testing.T) {
 }
 
 func TestAShardThatStaysAwayEndsItsWatchesAndNoOther(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{
+	nodes := start(t, rediscluster.Config{
 		Primaries: 3, Lines: []string{"cluster-require-full-coverage no"},
 	})
 	e := open(t, nodes, redis.Options{Shards: 8})

@@ -57,7 +57,7 @@ func TestAURLThatIsWrongSaysWhatIsRight(t *testing.T) {
 func TestNodesAreReachedOverTLSIfTheyAreWhoTheyShouldBe(t *testing.T) {
 	authority := tlstest.NewAuthority(t)
 	cert, key := authority.Files(t, tlstest.Leaf{})
-	nodes := rediscluster.StartTest(t, rediscluster.Config{
+	nodes := start(t, rediscluster.Config{
 		Primaries: 3, TLS: &rediscluster.TLS{Cert: cert, Key: key, CA: authority.File(t)},
 	})
 	trusted, err := tlsfiles.OpenAuthorities(authority.File(t))
@@ -85,7 +85,7 @@ func TestNodesAreReachedOverTLSIfTheyAreWhoTheyShouldBe(t *testing.T) {
 }
 
 func TestOpeningWhatIsNotThereSaysSo(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Password: "secret"})
+	nodes := start(t, rediscluster.Config{Password: "secret"})
 	where, _ := redis.ParseURL(nodes.URL())
 	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
 		t.Errorf("without the password = %v", err)
@@ -109,7 +109,7 @@ func TestOpeningWhatIsNotThereSaysSo(t *testing.T) {
 }
 
 func TestTheNumberOfShardsIsFixedWithTheData(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	open(t, nodes, redis.Options{Shards: 4})
 	where, _ := redis.ParseURL(nodes.URL())
 	where.Shards = 8
@@ -120,7 +120,7 @@ func TestTheNumberOfShardsIsFixedWithTheData(t *testing.T) {
 }
 
 func TestNodesThatEvictAreRefused(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Lines: []string{"maxmemory 100mb", "maxmemory-policy allkeys-lru"}})
+	nodes := start(t, rediscluster.Config{Lines: []string{"maxmemory 100mb", "maxmemory-policy allkeys-lru"}})
 	where, _ := redis.ParseURL(nodes.URL())
 	if e, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "noeviction") {
 		_ = e.Close()

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -16,6 +17,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// Most tests wait for nodes rather than for a processor.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if code == 0 {
 		if err := leaks(); err != nil {
@@ -43,12 +48,13 @@ func leaks() error {
 const busy = time.Minute
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	for name, config := range map[string]rediscluster.Config{
 		"one node":           {},
 		"a cluster of three": {Primaries: 3, NodeTimeout: busy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			nodes := rediscluster.StartTest(t, config)
+			nodes := start(t, config)
 			storetest.Run(t, func(t *testing.T) store.Engine {
 				flush(t, nodes)
 				return open(t, nodes, redis.Options{Shards: 8})
@@ -59,8 +65,19 @@ func TestContract(t *testing.T) {
 
 func TestSoak(t *testing.T) {
 	storetest.Soak(t, func(t *testing.T) store.Engine {
-		return open(t, rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, NodeTimeout: busy}), redis.Options{})
+		return open(t, start(t, rediscluster.Config{Primaries: 3, NodeTimeout: busy}), redis.Options{})
 	})
+}
+
+// start starts nodes for one test, which runs in parallel with others. In short mode it skips tests that need a cluster,
+// which takes more than two seconds to form.
+func start(t *testing.T, config rediscluster.Config) *rediscluster.Cluster {
+	t.Helper()
+	if testing.Short() && config.Primaries > 0 {
+		t.Skip("needs a cluster")
+	}
+	t.Parallel()
+	return rediscluster.StartTest(t, config)
 }
 
 // open opens an engine on nodes that is closed at the end of the test.

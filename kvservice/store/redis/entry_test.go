@@ -11,7 +11,7 @@ import (
 )
 
 func TestEntriesAreReadWhileTheirShardMoves(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 2, NodeTimeout: busy})
+	nodes := start(t, rediscluster.Config{Primaries: 2, NodeTimeout: busy})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	keys := []string{"{x}1", "{x}2", "{x}3"}
 	gets := make([]store.Operation, len(keys))

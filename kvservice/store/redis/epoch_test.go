@@ -14,7 +14,7 @@ import (
 
 // A primary dies before its replica has what it acknowledged.
 func TestNothingOfALostWriteMatchesWhatComesAfterIt(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, Replicas: 1})
+	nodes := start(t, rediscluster.Config{Primaries: 3, Replicas: 1})
 	e := open(t, nodes, redis.Options{Shards: 8, HistoryBytes: 1 << 30})
 	ofKey, ofAll := watch(t, e, store.WatchRequest{Key: "k"}), watch(t, e, store.WatchRequest{})
 	kept := do(t, e, set("k", "kept")).Entry.Version
@@ -64,7 +64,7 @@ func TestNothingOfALostWriteMatchesWhatComesAfterIt(t *testing.T) {
 
 // Both nodes go on all the time, so nothing but what they say of themselves can tell.
 func TestAPrimaryThatWasAReplicaInBetweenBeginsANewEpoch(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, Replicas: 1})
+	nodes := start(t, rediscluster.Config{Primaries: 3, Replicas: 1})
 	e := open(t, nodes, redis.Options{Shards: 8})
 	first := do(t, e, set("k", "v")).Entry.Version
 	home := homeOf(t, nodes, "k")
@@ -95,7 +95,7 @@ func TestAPrimaryThatWasAReplicaInBetweenBeginsANewEpoch(t *testing.T) {
 }
 
 func TestAStoreThatWasEmptiedBeginsANewEpoch(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	w := watch(t, e, store.WatchRequest{Key: "k"})
 	first := do(t, e, set("k", "v")).Entry.Version
@@ -110,7 +110,7 @@ func TestAStoreThatWasEmptiedBeginsANewEpoch(t *testing.T) {
 }
 
 func TestANodeThatKeepsALogBeginsANewEpochWhenItIsStartedAgain(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Lines: []string{"appendonly yes"}})
+	nodes := start(t, rediscluster.Config{Lines: []string{"appendonly yes"}})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	w := watch(t, e, store.WatchRequest{Key: "k"})
 	first := do(t, e, set("k", "v")).Entry.Version

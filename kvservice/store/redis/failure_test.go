@@ -12,7 +12,7 @@ import (
 )
 
 func TestAFullNodeRefusesWhatNeedsRoomAndTakesTheRest(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Lines: []string{"maxmemory 20mb"}})
+	nodes := start(t, rediscluster.Config{Lines: []string{"maxmemory 20mb"}})
 	e := open(t, nodes, redis.Options{Shards: 4, HistoryBytes: 1 << 20})
 	value, n := strings.Repeat("v", 100_000), 0
 	for ; n < 1000; n++ {
@@ -45,7 +45,7 @@ func TestAFullNodeRefusesWhatNeedsRoomAndTakesTheRest(t *testing.T) {
 }
 
 func TestAStoreThatIsGoneIsUnavailable(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	do(t, e, set("k", "v"))
 	if err := nodes.Nodes()[0].Kill(); err != nil {
@@ -72,7 +72,7 @@ func TestAStoreThatIsGoneIsUnavailable(t *testing.T) {
 }
 
 func TestANodeThatCannotWriteIsUnavailable(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	node := nodes.Nodes()[0]
 	for name, lines := range map[string][][]string{
@@ -92,7 +92,7 @@ func TestANodeThatCannotWriteIsUnavailable(t *testing.T) {
 }
 
 func TestAClusterThatLacksSlotsIsUnavailable(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3})
+	nodes := start(t, rediscluster.Config{Primaries: 3})
 	e := open(t, nodes, redis.Options{Shards: 8})
 	if err := nodes.Nodes()[1].Kill(); err != nil {
 		t.Fatal(err)
@@ -123,7 +123,7 @@ func unless(ok bool, err error) error {
 }
 
 func TestAFullNodeTakesOutOfABatchWhatNeedsNoRoom(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 1})
 	do(t, e, set("there", "1"))
 	do(t, e, set("gone", "1"))

@@ -14,7 +14,7 @@ import (
 
 // A write whose answer is lost on the way was carried out once, and nobody says that it was not.
 func TestAWriteWhoseAnswerIsLostIsNotMadeAgain(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	p := startProxy(t, nodes.Nodes()[0].Addr())
 	through, err := redis.Open(t.Context(), redis.Options{Addresses: []string{p.address}, Shards: 4})
 	if err != nil {

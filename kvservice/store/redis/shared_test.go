@@ -94,7 +94,7 @@ func (e *alternately) Watch(ctx context.Context, req store.WatchRequest) (store.
 
 // A client may reach another kvservice with each call.
 func TestTwoEnginesAreOneStore(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3})
+	nodes := start(t, rediscluster.Config{Primaries: 3})
 	e := both(open(t, nodes, redis.Options{Shards: 8}), open(t, nodes, redis.Options{}))
 	t.Run("calls are linearizable", func(t *testing.T) {
 		for seed := range uint64(10) {
@@ -134,7 +134,7 @@ func TestTwoEnginesAreOneStore(t *testing.T) {
 }
 
 func TestEachExpiryIsOneChangeWhoeverFindsIt(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	a, b := open(t, nodes, redis.Options{Shards: 4}), open(t, nodes, redis.Options{})
 	w, err := a.Watch(t.Context(), store.WatchRequest{Prefix: "k"})
 	if err != nil {
@@ -168,7 +168,7 @@ func TestEachExpiryIsOneChangeWhoeverFindsIt(t *testing.T) {
 }
 
 func TestANodeThatForgotTheFunctionsIsTold(t *testing.T) {
-	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	do(t, e, set("k", "1"))
 	ask(t, nodes.Nodes()[0], "FUNCTION", "FLUSH")

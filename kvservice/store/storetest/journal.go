@@ -158,7 +158,7 @@ var historyChecks = []Check{
 // checkFollowers has watches follow some writers, and checks what they deliver.
 func checkFollowers(t T, e store.Engine, snapshots bool) {
 	t.Helper()
-	for seed := range uint64(5) {
+	for seed := range uint64(rounds(5)) {
 		j := Journal{Prefix: fmt.Sprintf("journal/%d/", seed), Writers: 4, Changes: 200, Seed: seed}
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()

@@ -119,7 +119,7 @@ var propertyChecks = []Check{
 		stop := churn(t.Context(), e, &written)
 		defer stop()
 		for _, limit := range []int{1, 3, 10, 1000} {
-			for begin, n := written.Load(), 0; n < 10 || written.Load() < begin+3000; n++ {
+			for begin, n := written.Load(), 0; n < 10 || written.Load() < begin+int64(rounds(3000)); n++ {
 				wantSteady(t, pages(t, e, store.ListRequest{Prefix: "s/", Limit: limit}), steady)
 			}
 		}

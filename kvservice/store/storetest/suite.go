@@ -43,6 +43,14 @@ func Run(t *testing.T, open func(t *testing.T) store.Engine) {
 	}
 }
 
+// rounds returns how often a random check runs: n times, or a fifth of that in short mode.
+func rounds(n int) int {
+	if testing.Testing() && testing.Short() {
+		return max(1, n/5)
+	}
+	return n
+}
+
 // Checks returns the contract.
 func Checks() []Check {
 	var all []Check

@@ -58,7 +58,7 @@ var found = map[bug][]string{
 const cutAndResumed = "a watch that is cut and resumed at random has each change once and in order"
 
 // attempts is how often a check may miss a bug: most show only where goroutines meet by chance.
-const attempts = 20
+const attempts = 100
 
 func TestEveryBugIsFound(t *testing.T) {
 	for b, names := range found {

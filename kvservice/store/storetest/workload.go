@@ -137,9 +137,9 @@ var concurrencyChecks = []Check{
 }
 
 // checkWorkloads runs w with some seeds, each with keys of its own.
-func checkWorkloads(t T, e store.Engine, w Workload, seeds uint64) {
+func checkWorkloads(t T, e store.Engine, w Workload, seeds int) {
 	t.Helper()
-	for seed := range seeds {
+	for seed := range uint64(rounds(seeds)) {
 		w.Seed = seed
 		group := fmt.Sprint(seed) + "/"
 		if w.Batches {
