@@ -68,14 +68,14 @@ type Engine struct {
 	misses     counter
 
 	mu sync.Mutex // held by whoever writes; guards what follows
-	tally
-	lru       lru
-	topics    *topics
-	watches   int64
-	snapshots map[*snapshot]struct{} // those that hold a view of the tree
-	closed    bool
-	alarm     *time.Timer // wakes the sweeper
-	alarmAt   int64       // when it does, in the engine's clock; tree.Never: it does not
+	revertible
+	lru        lru
+	registry   *registry
+	watches    int64
+	snapshots  map[*snapshot]struct{} // those that hold a view of the tree
+	closed     bool
+	sweepTimer *time.Timer // wakes the sweeper
+	sweepAt    int64       // when it does, in the engine's clock; tree.Never: it does not
 
 	// What the write under way has done so far, kept to be used again.
 	changes []*tree.Entry // in order, not yet in the history
@@ -83,8 +83,8 @@ type Engine struct {
 	fired   []*signal     // not yet handed to waker
 }
 
-// tally is what a batch that fails takes back.
-type tally struct {
+// revertible is what a batch that fails takes back.
+type revertible struct {
 	revision    uint64 // of the latest write
 	expirations int64
 	evictions   int64
@@ -95,17 +95,17 @@ var _ store.Engine = (*Engine)(nil)
 // New makes an empty engine.
 func New(options Options) *Engine {
 	e := &Engine{
-		options:   options,
-		clock:     newClock(),
-		epoch:     newEpoch(),
-		history:   newHistory(options.historyBytes()),
-		waker:     newWaker(),
-		done:      make(chan struct{}),
-		tree:      tree.New(),
-		topics:    newTopics(),
-		snapshots: map[*snapshot]struct{}{},
-		alarm:     time.NewTimer(tree.Never),
-		alarmAt:   tree.Never,
+		options:    options,
+		clock:      newClock(),
+		epoch:      newEpoch(),
+		history:    newHistory(options.historyBytes()),
+		waker:      newWaker(),
+		done:       make(chan struct{}),
+		tree:       tree.New(),
+		registry:   newRegistry(),
+		snapshots:  map[*snapshot]struct{}{},
+		sweepTimer: time.NewTimer(tree.Never),
+		sweepAt:    tree.Never,
 	}
 	e.emptyBytes = e.tree.Bytes()
 	e.workers.Go(func() { e.waker.run(e.done) })
@@ -136,7 +136,7 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-func (e *Engine) isDone() bool {
+func (e *Engine) isClosed() bool {
 	select {
 	case <-e.done:
 		return true
@@ -163,8 +163,8 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	}, nil
 }
 
-// describe returns e as callers see it.
-func (e *Engine) describe(found *tree.Entry, withValue bool) store.Entry {
+// storeEntry returns e as callers see it.
+func (e *Engine) storeEntry(found *tree.Entry, withValue bool) store.Entry {
 	described := store.Entry{
 		Key:        found.Key(),
 		Version:    store.Version{Epoch: e.epoch, Revision: found.Revision},

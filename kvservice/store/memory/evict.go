@@ -7,10 +7,10 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// makeRoomLocked sees to it that key fits with so many bytes of value, in place of found, which is nil if the
+// reserveLocked sees to it that key fits with so many bytes of value, in place of found, which is nil if the
 // key is new. If it fails, it has changed nothing but what time itself has, unless a batch is under way,
 // which is then taken back.
-func (e *Engine) makeRoomLocked(found *tree.Entry, key string, valueLen int, now int64) error {
+func (e *Engine) reserveLocked(found *tree.Entry, key string, valueLen int, now int64) error {
 	limit, need := e.options.MaxMemory, tree.EntryBytes(len(key)+valueLen)
 	if limit == 0 {
 		return nil
@@ -56,7 +56,7 @@ func (e *Engine) evictLocked(found *tree.Entry, payload int, now int64) bool {
 // of a few entries drawn at random the one with the oldest stamp goes.
 type lru struct {
 	tick   atomic.Uint32 // the stamp of what is used now
-	writes int64         // since the tick began; of writers alone
+	writes int64         // revision the tick began; of writers alone
 }
 
 // Of ticksPerKeys ticks, each is a part of as many writes as there are entries. An entry whose stamp has
@@ -82,11 +82,11 @@ const (
 )
 
 // victim returns an entry to evict: among some drawn at random, one of those that were not used for the
-// longest time. It returns none that spared says to keep, and nil if those are all.
-func (r *lru) victim(t *tree.Tree, spared func(*tree.Entry) bool) *tree.Entry {
+// longest time. It returns none that keep says to keep, and nil if those are all.
+func (r *lru) victim(t *tree.Tree, keep func(*tree.Entry) bool) *tree.Entry {
 	var oldest *tree.Entry
 	consider := func(e *tree.Entry) {
-		if !spared(e) && (oldest == nil || r.age(e) > r.age(oldest)) {
+		if !keep(e) && (oldest == nil || r.age(e) > r.age(oldest)) {
 			oldest = e
 		}
 	}

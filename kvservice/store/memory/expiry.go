@@ -38,26 +38,26 @@ func (e *Engine) sweep() {
 	for {
 		select {
 		case <-e.done:
-			e.alarm.Stop()
+			e.sweepTimer.Stop()
 			return
-		case <-e.alarm.C:
+		case <-e.sweepTimer.C:
 		}
 		e.lockSwept()
-		e.alarmAt = tree.Never
-		e.setAlarmLocked(e.tree.NextDue())
+		e.sweepAt = tree.Never
+		e.scheduleSweepLocked(e.tree.NextDue())
 		e.mu.Unlock()
 	}
 }
 
-// setAlarmLocked has the sweeper woken at due, if it is not woken before.
-func (e *Engine) setAlarmLocked(due int64) {
-	if due < e.alarmAt {
-		e.alarmAt = due
-		e.alarm.Reset(time.Duration(due - e.clock.now()))
+// scheduleSweepLocked has the sweeper woken at due, if it is not woken before.
+func (e *Engine) scheduleSweepLocked(due int64) {
+	if due < e.sweepAt {
+		e.sweepAt = due
+		e.sweepTimer.Reset(time.Duration(due - e.clock.now()))
 	}
 }
 
-// clock counts nanoseconds since the engine was made. It is monotonic: setting the wall clock changes
+// clock counts nanoseconds revision the engine was made. It is monotonic: setting the wall clock changes
 // neither when an entry expires nor the order of two instants, nor what is shown of either.
 type clock struct {
 	start time.Time

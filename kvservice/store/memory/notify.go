@@ -7,21 +7,21 @@ import (
 	"sync/atomic"
 )
 
-// topic is what any number of watches have in common: their key, or their prefix.
-type topic struct {
+// watchGroup is what any number of watches have in common: their key, or their prefix.
+type watchGroup struct {
 	watches int // of the engine's lock
 	armed   atomic.Pointer[signal]
 }
 
-// signal tells the watches that hold it of the first change to their topic after they armed it.
+// signal tells the watches that hold it of the first change to their watchGroup after they armed it.
 type signal struct {
 	first atomic.Uint64 // that change's revision; zero: none yet
 	ready chan struct{} // closed after first is set
 }
 
-// arm returns the signal that the next change to the topic sets off. Who arms and then looks at the
+// arm returns the signal that the next change to the watchGroup sets off. Who arms and then looks at the
 // history misses nothing: a change is in the history before it looks for a signal.
-func (t *topic) arm() *signal {
+func (t *watchGroup) arm() *signal {
 	for {
 		if s := t.armed.Load(); s != nil {
 			return s
@@ -30,23 +30,23 @@ func (t *topic) arm() *signal {
 	}
 }
 
-// topics finds the topics that a changed key belongs to. The engine's lock guards it.
-type topics struct {
-	keys     map[string]*topic // :: key → topic
-	prefixes map[string]*topic // :: prefix → topic
-	counts   map[int]int       // :: length → how many prefixes have it, at least one
-	lengths  []int             // the keys of counts, ascending
+// registry finds the registry that a changed key belongs to. The engine's lock guards it.
+type registry struct {
+	keys     map[string]*watchGroup // :: key → watchGroup
+	prefixes map[string]*watchGroup // :: prefix → watchGroup
+	counts   map[int]int            // :: length → how many prefixes have it, at least one
+	lengths  []int                  // the keys of counts, ascending
 }
 
-func newTopics() *topics {
-	return &topics{keys: map[string]*topic{}, prefixes: map[string]*topic{}, counts: map[int]int{}}
+func newRegistry() *registry {
+	return &registry{keys: map[string]*watchGroup{}, prefixes: map[string]*watchGroup{}, counts: map[int]int{}}
 }
 
-// join returns the topic of t, with one more watch.
-func (ts *topics) join(t target) *topic {
+// join returns the watchGroup of t, with one more watch.
+func (ts *registry) join(t target) *watchGroup {
 	found := ts.of(t)[t.name]
 	if found == nil {
-		found = &topic{}
+		found = &watchGroup{}
 		ts.of(t)[t.name] = found
 		ts.count(t, 1)
 	}
@@ -54,8 +54,8 @@ func (ts *topics) join(t target) *topic {
 	return found
 }
 
-// leave takes one watch from the topic of t.
-func (ts *topics) leave(t target) {
+// leave takes one watch from the watchGroup of t.
+func (ts *registry) leave(t target) {
 	found := ts.of(t)[t.name]
 	if found.watches--; found.watches == 0 {
 		delete(ts.of(t), t.name)
@@ -63,7 +63,7 @@ func (ts *topics) leave(t target) {
 	}
 }
 
-func (ts *topics) of(t target) map[string]*topic {
+func (ts *registry) of(t target) map[string]*watchGroup {
 	if t.one {
 		return ts.keys
 	}
@@ -71,7 +71,7 @@ func (ts *topics) of(t target) map[string]*topic {
 }
 
 // count says that there is one prefix more or less of t's length.
-func (ts *topics) count(t target, by int) {
+func (ts *registry) count(t target, by int) {
 	if t.one {
 		return
 	}
@@ -86,7 +86,7 @@ func (ts *topics) count(t target, by int) {
 
 // fire sets off the signals that wait for a change to key, and returns fired with them appended. Their
 // channels are still open: closing one wakes every watch that waits on it, which writers leave to [waker].
-func (ts *topics) fire(fired []*signal, key string, revision uint64) []*signal {
+func (ts *registry) fire(fired []*signal, key string, revision uint64) []*signal {
 	if len(ts.keys) > 0 {
 		fired = ts.keys[key].fire(fired, revision)
 	}
@@ -99,7 +99,7 @@ func (ts *topics) fire(fired []*signal, key string, revision uint64) []*signal {
 	return fired
 }
 
-func (t *topic) fire(fired []*signal, revision uint64) []*signal {
+func (t *watchGroup) fire(fired []*signal, revision uint64) []*signal {
 	if t == nil || t.armed.Load() == nil {
 		return fired
 	}
@@ -111,12 +111,12 @@ func (t *topic) fire(fired []*signal, revision uint64) []*signal {
 // waker wakes the watches whose signals were set off, in a goroutine of its own, so that a write costs the
 // same however many watches it concerns.
 type waker struct {
-	mu    sync.Mutex
-	fired []*signal // guarded by mu
-	kick  chan struct{}
+	mu     sync.Mutex
+	fired  []*signal // guarded by mu
+	wakeUp chan struct{}
 }
 
-func newWaker() *waker { return &waker{kick: make(chan struct{}, 1)} }
+func newWaker() *waker { return &waker{wakeUp: make(chan struct{}, 1)} }
 
 // wake has the signals' channels closed. It does not keep fired.
 func (w *waker) wake(fired []*signal) {
@@ -124,7 +124,7 @@ func (w *waker) wake(fired []*signal) {
 	w.fired = append(w.fired, fired...)
 	w.mu.Unlock()
 	select {
-	case w.kick <- struct{}{}:
+	case w.wakeUp <- struct{}{}:
 	default:
 	}
 }
@@ -135,7 +135,7 @@ func (w *waker) run(done <-chan struct{}) {
 		select {
 		case <-done:
 			return
-		case <-w.kick:
+		case <-w.wakeUp:
 		}
 		w.mu.Lock()
 		fired := w.fired

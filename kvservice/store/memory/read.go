@@ -9,8 +9,8 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// answer is the result of a get that found an entry, or nil. Tag is the key's.
-func (e *Engine) answer(found *tree.Entry, tag uint8) (store.Result, error) {
+// getResult is the result of a get that found an entry, or nil. Tag is the key's.
+func (e *Engine) getResult(found *tree.Entry, tag uint8) (store.Result, error) {
 	if found == nil || found.Deadline != tree.Never && found.Expired(e.clock.now()) {
 		e.misses.add(tag)
 		return store.Result{}, store.ErrNotFound
@@ -19,7 +19,7 @@ func (e *Engine) answer(found *tree.Entry, tag uint8) (store.Result, error) {
 	if e.options.OnFull == Evict {
 		found.Use(e.lru.tick.Load())
 	}
-	return store.Result{Entry: e.describe(found, true)}, nil
+	return store.Result{Entry: e.storeEntry(found, true)}, nil
 }
 
 // List returns a page of entries.
@@ -56,7 +56,7 @@ func (p *pager) add(found *tree.Entry) bool {
 		p.page.More = true
 		return false
 	}
-	described := p.engine.describe(found, !p.request.KeysOnly)
+	described := p.engine.storeEntry(found, !p.request.KeysOnly)
 	p.bytes += len(described.Key) + len(described.Value)
 	p.page.Entries = append(p.page.Entries, described)
 	return true

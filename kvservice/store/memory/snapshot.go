@@ -13,10 +13,10 @@ const snapshotPage = 64
 
 // snapshot is what existed of a watch's target at one instant, as far as the watch has not read it yet.
 type snapshot struct {
-	target target
-	since  uint64        // the revision at that instant
-	page   []*tree.Entry // what comes next
-	last   string        // the last key that was on page
+	target   target
+	revision uint64        // the revision at that instant
+	page     []*tree.Entry // what comes next
+	lastKey  string        // the last key that was on page
 
 	// view has what comes behind page. It is nil if nothing does, or if the history no longer has all
 	// changes since: then the watch could not go on behind the snapshot, and a reader that has stopped must
@@ -27,7 +27,7 @@ type snapshot struct {
 
 // snapshotLocked returns what exists of t.
 func (e *Engine) snapshotLocked(t target) *snapshot {
-	s := &snapshot{target: t, since: e.revision}
+	s := &snapshot{target: t, revision: e.revision}
 	if t.one {
 		if found := e.tree.Peek(t.name); found != nil {
 			s.page = []*tree.Entry{found}
@@ -49,20 +49,20 @@ func (s *snapshot) fill(view tree.View, from string) {
 		if !strings.HasPrefix(e.Key(), s.target.name) || len(s.page) == snapshotPage {
 			return false
 		}
-		if e.Key() != s.last {
+		if e.Key() != s.lastKey {
 			s.page = append(s.page, e)
 		}
 		return true
 	})
 	if len(s.page) > 0 {
-		s.last = s.page[len(s.page)-1].Key()
+		s.lastKey = s.page[len(s.page)-1].Key()
 	}
 }
 
 // next returns the next entry, or nil behind the last.
 func (s *snapshot) next() (*tree.Entry, error) {
 	if view := s.view.Load(); view != nil && len(s.page) == 0 {
-		s.fill(*view, s.last)
+		s.fill(*view, s.lastKey)
 	}
 	if s.stale.Load() {
 		return nil, store.ErrResumeTooOld
@@ -76,10 +76,10 @@ func (s *snapshot) next() (*tree.Entry, error) {
 	return found, nil
 }
 
-// dropSnapshotsLocked lets go of the snapshots whose changes since are no longer all kept.
+// dropSnapshotsLocked lets go of the snapshots whose changes revision are no longer all kept.
 func (e *Engine) dropSnapshotsLocked() {
 	for s := range e.snapshots {
-		if s.since+1 < e.history.oldest.Load() {
+		if s.revision+1 < e.history.oldest.Load() {
 			s.stale.Store(true)
 			s.view.Store(nil)
 			delete(e.snapshots, s)

@@ -13,12 +13,12 @@ import (
 // watch is a place in the history, and what to look for from there on. It keeps no changes of its own but
 // the one it will deliver next, and that one only so that it knows when there is none.
 type watch struct {
-	engine *Engine
-	target target
-	topic  *topic
-	close  sync.Once
+	engine     *Engine
+	target     target
+	watchGroup *watchGroup
+	close      sync.Once
 
-	told     uint64      // the revision in the last token, or in the one it resumed from
+	reported uint64      // the revision in the last token, or in the one it resumed from
 	cursor   uint64      // the revision up to which target's changes are delivered or found
 	snapshot *snapshot   // what is yet to be delivered of what existed at cursor; nil: nothing
 	unsynced bool        // whether the event of type Sync is due
@@ -51,11 +51,11 @@ func (e *Engine) open(w *watch, req store.WatchRequest) error {
 		if err != nil {
 			return err
 		}
-		w.cursor, w.told = from, from
+		w.cursor, w.reported = from, from
 	} else if req.Snapshot {
 		w.snapshot = e.snapshotLocked(w.target)
 	}
-	w.topic = e.topics.join(w.target)
+	w.watchGroup = e.registry.join(w.target)
 	e.watches++
 	return nil
 }
@@ -77,7 +77,7 @@ func (w *watch) Close() {
 	w.close.Do(func() {
 		w.engine.mu.Lock()
 		defer w.engine.mu.Unlock()
-		w.engine.topics.leave(w.target)
+		w.engine.registry.leave(w.target)
 		w.engine.watches--
 		delete(w.engine.snapshots, w.snapshot)
 	})
@@ -89,13 +89,13 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 		if err := ctx.Err(); err != nil {
 			return store.Event{}, err
 		}
-		if w.engine.isDone() {
+		if w.engine.isClosed() {
 			return store.Event{}, store.ErrClosed
 		}
 		if event, ok, err := w.poll(); ok || err != nil {
 			return event, err
 		}
-		if w.wait(ctx) && w.catchUp() {
+		if w.wait(ctx) && w.skipAhead() {
 			return w.sync(), nil
 		}
 	}
@@ -117,21 +117,21 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 
 // sync returns the event that all before cursor is delivered.
 func (w *watch) sync() store.Event {
-	w.told = w.cursor
+	w.reported = w.cursor
 	return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}
 }
 
-// catchUp moves cursor to the end of the history, and says whether that is further than the last token. It does
+// skipAhead moves cursor to the end of the history, and says whether that is further than the last token. It does
 // not move if there is a change to deliver. No write is under way meanwhile, which might be in the history and
 // not yet have set off the signal.
-func (w *watch) catchUp() bool {
+func (w *watch) skipAhead() bool {
 	w.engine.mu.Lock()
 	defer w.engine.mu.Unlock()
 	if w.signal.first.Load() != 0 {
 		return false
 	}
 	w.cursor = w.engine.revision
-	return w.cursor != w.told
+	return w.cursor != w.reported
 }
 
 // poll returns the next event if there is one now.
@@ -164,18 +164,18 @@ func (w *watch) nextOfSnapshot() (store.Event, bool, error) {
 		w.snapshot = nil
 		return store.Event{}, false, nil
 	}
-	return store.Event{Type: store.Put, Entry: w.engine.describe(found, true)}, true, nil
+	return store.Event{Type: store.Put, Entry: w.engine.storeEntry(found, true)}, true, nil
 }
 
 // deliver returns the event that was found, and looks for the one behind it at once: a watch that is idle
-// from now on is told so by its signal, however far the history moves on with changes to other keys.
+// from now on is reported so by its signal, however far the history moves on with changes to other keys.
 func (w *watch) deliver() store.Event {
 	e := w.found
-	w.found, w.told = nil, e.Revision
+	w.found, w.reported = nil, e.Revision
 	_ = w.seek() // fails again when the next event is asked for
 	event := store.Event{Type: e.Kind(), Token: w.engine.token(e.Revision), Entry: store.Entry{Key: e.Key()}}
 	if e.Kind() == store.Put {
-		event.Entry = w.engine.describe(e, true)
+		event.Entry = w.engine.storeEntry(e, true)
 	}
 	return event
 }
@@ -190,7 +190,7 @@ func (w *watch) seek() error {
 		w.cursor = max(w.cursor, first-1)
 	}
 	h := w.engine.history
-	w.signal = w.topic.arm()
+	w.signal = w.watchGroup.arm()
 	for head := h.head.Load(); w.cursor < head; {
 		e := h.at(w.cursor + 1)
 		if e == nil {

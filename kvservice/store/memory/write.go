@@ -15,7 +15,7 @@ var errKind = errors.New("no such kind of operation")
 func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error) {
 	if op.Kind == store.Get {
 		tag := e.tree.Tag(op.Key)
-		return e.answer(e.tree.Get(op.Key, tag), tag)
+		return e.getResult(e.tree.Get(op.Key, tag), tag)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -32,7 +32,7 @@ func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error)
 func (e *Engine) applyLocked(op store.Operation) (store.Result, error) {
 	switch op.Kind {
 	case store.Get:
-		return e.answer(e.tree.Peek(op.Key), 0)
+		return e.getResult(e.tree.Peek(op.Key), 0)
 	case store.Set:
 		return e.setLocked(op)
 	case store.Delete:
@@ -47,7 +47,7 @@ func (e *Engine) applyLocked(op store.Operation) (store.Result, error) {
 
 func (e *Engine) setLocked(op store.Operation) (store.Result, error) {
 	now := e.clock.now()
-	found, err := e.checkedLocked(op, now)
+	found, err := e.findCheckedLocked(op, now)
 	if err != nil {
 		return store.Result{}, err
 	}
@@ -57,7 +57,7 @@ func (e *Engine) setLocked(op store.Operation) (store.Result, error) {
 
 func (e *Engine) deleteLocked(op store.Operation) (store.Result, error) {
 	now := e.clock.now()
-	found, err := e.checkedLocked(op, now)
+	found, err := e.findCheckedLocked(op, now)
 	if err != nil || found == nil {
 		return store.Result{}, err
 	}
@@ -67,7 +67,7 @@ func (e *Engine) deleteLocked(op store.Operation) (store.Result, error) {
 
 func (e *Engine) touchLocked(op store.Operation) (store.Result, error) {
 	now := e.clock.now()
-	found, err := e.checkedLocked(op, now)
+	found, err := e.findCheckedLocked(op, now)
 	if err != nil {
 		return store.Result{}, err
 	}
@@ -80,7 +80,7 @@ func (e *Engine) touchLocked(op store.Operation) (store.Result, error) {
 
 func (e *Engine) incrementLocked(op store.Operation) (store.Result, error) {
 	now := e.clock.now()
-	found := e.lookLocked(op.Key, now)
+	found := e.findLocked(op.Key, now)
 	from, until := op.Initial, deadline(now, op.TTL)
 	if found != nil {
 		n, ok := parseInteger(found.Value())
@@ -107,8 +107,8 @@ func parseInteger(text []byte) (int64, bool) {
 	return n, err == nil && string(strconv.AppendInt(buf[:0], n, 10)) == string(text)
 }
 
-// lookLocked returns the entry that a write to key finds now, or nil.
-func (e *Engine) lookLocked(key string, now int64) *tree.Entry {
+// findLocked returns the entry that a write to key finds now, or nil.
+func (e *Engine) findLocked(key string, now int64) *tree.Entry {
 	found := e.tree.Peek(key)
 	if found == nil || !found.Expired(now) {
 		return found
@@ -118,9 +118,9 @@ func (e *Engine) lookLocked(key string, now int64) *tree.Entry {
 	return nil
 }
 
-// checkedLocked is lookLocked for an operation with a precondition, which it checks.
-func (e *Engine) checkedLocked(op store.Operation, now int64) (*tree.Entry, error) {
-	found := e.lookLocked(op.Key, now)
+// findCheckedLocked is findLocked for an operation with a precondition, which it checks.
+func (e *Engine) findCheckedLocked(op store.Operation, now int64) (*tree.Entry, error) {
+	found := e.findLocked(op.Key, now)
 	if found == nil {
 		return nil, op.Precondition.Check(false, store.Version{})
 	}
@@ -130,7 +130,7 @@ func (e *Engine) checkedLocked(op store.Operation, now int64) (*tree.Entry, erro
 
 // putLocked stores a new version of key in place of found, which is nil if there is none.
 func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, now, until int64) (store.Entry, error) {
-	if err := e.makeRoomLocked(found, key, len(value), now); err != nil {
+	if err := e.reserveLocked(found, key, len(value), now); err != nil {
 		return store.Entry{}, err
 	}
 	e.revision++
@@ -140,7 +140,7 @@ func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, now, unt
 	e.tree.Put(put)
 	e.changes = append(e.changes, put)
 	e.lru.wrote(e.tree.Len())
-	return e.describe(put, false), nil
+	return e.storeEntry(put, false), nil
 }
 
 // removeLocked removes found for the reason that kind says.
@@ -166,8 +166,8 @@ func (e *Engine) commitLocked() {
 	}
 	e.history.publish()
 	for _, change := range e.changes {
-		e.fired = e.topics.fire(e.fired, change.Key(), change.Revision)
-		e.setAlarmLocked(change.Deadline)
+		e.fired = e.registry.fire(e.fired, change.Key(), change.Revision)
+		e.scheduleSweepLocked(change.Deadline)
 	}
 	e.forgetLocked()
 	e.dropSnapshotsLocked()
@@ -187,7 +187,7 @@ func (e *Engine) forgetLocked() {
 // Batch carries out operations in order.
 func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
 	if atomic {
-		return e.atomically(ops)
+		return e.batchAtomic(ops)
 	}
 	results := make([]store.Result, len(ops))
 	for i, op := range ops {
@@ -198,20 +198,20 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	return results, nil
 }
 
-// atomically carries out all operations or none.
-func (e *Engine) atomically(ops []store.Operation) ([]store.Result, error) {
+// batchAtomic carries out all operations or none.
+func (e *Engine) batchAtomic(ops []store.Operation) ([]store.Result, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, store.ErrClosed
 	}
-	draft, before := e.tree.Begin(), e.tally
+	draft, before := e.tree.Begin(), e.revertible
 	results := make([]store.Result, len(ops))
 	for i, op := range ops {
 		result, err := e.applyLocked(op)
 		if err != nil {
 			e.tree.Rollback(draft)
-			e.tally = before
+			e.revertible = before
 			e.forgetLocked()
 			return nil, &store.BatchError{Index: i, Err: err}
 		}

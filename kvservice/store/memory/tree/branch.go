@@ -16,11 +16,11 @@ const branchMax = 203
 // above it. How it divides them never changes; a child is replaced in its place by another one for the same
 // range. Readers may look into a branch at any time.
 type branch struct {
-	made   uint64 // the generation of the tree in which it was made
-	level  uint8
-	n      uint8           // children
-	shared uint16          // how many bytes all bounds begin with in common
-	prefix [prefixMax]byte // those bytes, or as many as have room
+	generation uint64 // the generation of the tree in which it was made
+	level      uint8
+	n          uint8           // children
+	shared     uint16          // how many bytes all bounds begin with in common
+	prefix     [prefixMax]byte // those bytes, or as many as have room
 
 	// heads are the eight bytes of each bound behind the shared ones, as a number, so that most of a search
 	// needs neither the bounds themselves nor another piece of memory.
@@ -46,13 +46,13 @@ type child struct {
 
 // newBranch makes a branch of 1 to branchMax children.
 func newBranch(level int, children []child, generation uint64) *branch {
-	b := &branch{level: uint8(level), n: uint8(len(children)), made: generation}
+	b := &branch{level: uint8(level), n: uint8(len(children)), generation: generation}
 	if n := len(children); n > 1 {
 		shared := commonPrefix(children[1].bound, children[n-1].bound)
 		b.shared = uint16(shared)
 		copy(b.prefix[:], children[1].bound[:shared])
 	}
-	bounds := joinBounds(children)
+	bounds := concatBounds(children)
 	for i, c := range children {
 		b.nodes[i], b.due[i] = c.node, c.due
 		b.bounds[i], bounds = bounds[:len(c.bound)], bounds[len(c.bound):]
@@ -63,9 +63,9 @@ func newBranch(level int, children []child, generation uint64) *branch {
 	return b
 }
 
-// joinBounds returns the children's bounds one after another. Bounds are short and live long: were each
+// concatBounds returns the children's bounds one after another. Bounds are short and live long: were each
 // allocated by itself, among short strings that are soon garbage, every few of them would keep a page.
-func joinBounds(children []child) string {
+func concatBounds(children []child) string {
 	var joined strings.Builder
 	size := 0
 	for _, c := range children {
@@ -81,7 +81,7 @@ func joinBounds(children []child) string {
 // clone returns a copy of b.
 func (b *branch) clone(generation uint64) *branch {
 	c := *b
-	c.made = generation
+	c.generation = generation
 	return &c
 }
 

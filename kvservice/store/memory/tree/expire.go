@@ -6,7 +6,7 @@ package tree
 // each leaf, and a write never causes more than one look in vain.
 
 // NextDue returns an instant before which nothing expires.
-func (t *Tree) NextDue() int64 { return t.top.earliest() }
+func (t *Tree) NextDue() int64 { return t.latest.earliest() }
 
 // Expire removes from one leaf the entries that have expired, the leaf in which entries may expire next.
 // It appends them to expired.
@@ -14,40 +14,40 @@ func (t *Tree) Expire(now int64, expired []*Entry) []*Entry {
 	l := t.seekDue()
 	for i := range l.entries {
 		if e := l.entries[i].Load(); e != nil && e.Expired(now) {
-			l.drop(i)
+			l.remove(i)
 			t.bytes -= e.Bytes()
 			t.keys--
 			expired = append(expired, e)
 		}
 	}
-	t.bound(l.due())
-	t.shrunk(l)
+	t.setDue(l.due())
+	t.rebalance(l)
 	return expired
 }
 
 // seekDue sets path to the leaf in which entries may expire next, so that all of it may be changed.
 func (t *Tree) seekDue() *leaf {
 	t.path = t.path[:0]
-	for b := t.own(t.top); ; b = t.own(b.branch(t.last().i)) {
+	for b := t.writable(t.latest); ; b = t.writable(b.branch(t.last().i)) {
 		i := 0
 		for due := b.earliest(); b.due[i] != due; i++ {
 		}
 		t.path = append(t.path, step{b, i})
 		if b.level == 0 {
-			return t.ownLeaf(b.leaf(i))
+			return t.writableLeaf(b.leaf(i))
 		}
 	}
 }
 
 // hasten says that an entry at the end of path expires at due.
-func (t *Tree) hasten(due int64) {
+func (t *Tree) lowerDue(due int64) {
 	for k := len(t.path) - 1; k >= 0 && due < t.path[k].b.due[t.path[k].i]; k-- {
 		t.path[k].b.due[t.path[k].i] = due
 	}
 }
 
 // bound says that nothing at the end of path expires before due, and puts right what follows from that.
-func (t *Tree) bound(due int64) {
+func (t *Tree) setDue(due int64) {
 	for k := len(t.path) - 1; k >= 0; k-- {
 		at := t.path[k]
 		at.b.due[at.i] = due

@@ -17,10 +17,10 @@ const leafMax = 61
 // pointer. A key stays in its slot for as long as it is there without a break. Readers may look into a leaf
 // at any time; an entry that they find there was there when they looked.
 type leaf struct {
-	tags    [(leafMax + 7) / 8]atomic.Uint64 // byte i%8 of word i/8 is the tag of the key in slot i
-	entries [leafMax]atomic.Pointer[Entry]   // nil: the slot is free
-	n       int                              // entries; of writers alone
-	made    uint64                           // the generation of the tree in which it was made
+	tags       [(leafMax + 7) / 8]atomic.Uint64 // byte i%8 of word i/8 is the tag of the key in slot i
+	entries    [leafMax]atomic.Pointer[Entry]   // nil: the slot is free
+	n          int                              // entries; of writers alone
+	generation uint64                           // the generation of the tree in which it was made
 }
 
 // leafBytes is what a leaf takes, with the bound above it that tells its keys from those before.
@@ -70,14 +70,14 @@ func (l *leaf) add(e *Entry, tag uint8) {
 }
 
 // drop frees slot i.
-func (l *leaf) drop(i int) {
+func (l *leaf) remove(i int) {
 	l.entries[i].Store(nil)
 	l.n--
 }
 
 // clone returns a copy of l.
 func (l *leaf) clone(generation uint64) *leaf {
-	c := &leaf{n: l.n, made: generation}
+	c := &leaf{n: l.n, generation: generation}
 	for word := range l.tags {
 		c.tags[word].Store(l.tags[word].Load())
 	}

@@ -10,9 +10,9 @@ type limits struct{ leaf, branch int }
 
 // A node is joined with a neighbour if it has few of what it may have, and the two together less than most:
 // so neither is divided or joined again soon. When leaves are divided, they are filled up to full.
-func few(limit int) int  { return limit / 4 }
-func most(limit int) int { return limit * 3 / 4 }
-func full(limit int) int { return limit * 7 / 8 }
+func underfull(limit int) int  { return limit / 4 }
+func mergedMax(limit int) int  { return limit * 3 / 4 }
+func fillTarget(limit int) int { return limit * 7 / 8 }
 
 // splice replaces the children from..to of the branch at depth of path by others.
 func (t *Tree) splice(depth, from, to int, by ...child) {
@@ -26,13 +26,13 @@ func (t *Tree) splice(depth, from, to int, by ...child) {
 	t.path = t.path[:depth]
 	switch n := len(children); {
 	case n == 0:
-		t.prune(depth)
+		t.removeBranch(depth)
 	case n <= t.limits.branch:
-		t.settle(depth, int(b.level), children)
+		t.replaceBranch(depth, int(b.level), children)
 	case appended:
-		t.divideBranch(depth, int(b.level), children, n-1)
+		t.splitBranch(depth, int(b.level), children, n-1)
 	default:
-		t.divideBranch(depth, int(b.level), children, n/2)
+		t.splitBranch(depth, int(b.level), children, n/2)
 	}
 }
 
@@ -45,10 +45,10 @@ func (b *branch) appendChildren(all []child) []child {
 }
 
 // under returns b as a child.
-func (b *branch) under(bound string) child { return child{unsafe.Pointer(b), bound, b.earliest()} }
+func (b *branch) asChild(bound string) child { return child{unsafe.Pointer(b), bound, b.earliest()} }
 
 // prune removes the branch at depth, which has lost its last child.
-func (t *Tree) prune(depth int) {
+func (t *Tree) removeBranch(depth int) {
 	if depth == 0 {
 		t.clear()
 		return
@@ -57,18 +57,18 @@ func (t *Tree) prune(depth int) {
 	t.splice(depth-1, i, i+1)
 }
 
-// divideBranch puts two branches with children in place of the one at depth.
-func (t *Tree) divideBranch(depth, level int, children []child, middle int) {
+// splitBranch puts two branches with children in place of the one at depth.
+func (t *Tree) splitBranch(depth, level int, children []child, middle int) {
 	bound := ""
 	if depth > 0 {
 		bound = t.path[depth-1].b.bounds[t.path[depth-1].i]
 	}
-	left := newBranch(level, children[:middle], t.generation).under(bound)
-	right := newBranch(level, children[middle:], t.generation).under(children[middle].bound)
+	left := newBranch(level, children[:middle], t.generation).asChild(bound)
+	right := newBranch(level, children[middle:], t.generation).asChild(children[middle].bound)
 	t.bytes += 2 * branchBytes
 	if depth == 0 {
 		t.bytes += branchBytes
-		t.setTop(newBranch(level+1, []child{left, right}, t.generation))
+		t.setLatest(newBranch(level+1, []child{left, right}, t.generation))
 		return
 	}
 	i := t.path[depth-1].i
@@ -76,41 +76,41 @@ func (t *Tree) divideBranch(depth, level int, children []child, middle int) {
 }
 
 // settle puts a branch with children in place of the one at depth, or joins it with a neighbour.
-func (t *Tree) settle(depth, level int, children []child) {
+func (t *Tree) replaceBranch(depth, level int, children []child) {
 	if depth == 0 {
-		t.settleTop(level, children)
+		t.replaceRoot(level, children)
 		return
 	}
 	up := t.path[depth-1]
-	if len(children) < few(t.limits.branch) {
+	if len(children) < underfull(t.limits.branch) {
 		for _, left := range []int{up.i - 1, up.i} {
-			if left >= 0 && left+1 < int(up.b.n) && t.joinBranch(depth, left, children) {
+			if left >= 0 && left+1 < int(up.b.n) && t.mergeBranch(depth, left, children) {
 				return
 			}
 		}
 	}
 	t.bytes += branchBytes
 	b := newBranch(level, children, t.generation)
-	t.hang(unsafe.Pointer(b))
-	t.bound(b.earliest())
+	t.install(unsafe.Pointer(b))
+	t.setDue(b.earliest())
 }
 
-// settleTop makes a branch with children the root, or its only child.
-func (t *Tree) settleTop(level int, children []child) {
+// replaceRoot makes a branch with children the root, or its only child.
+func (t *Tree) replaceRoot(level int, children []child) {
 	if len(children) == 1 && level > 0 {
-		t.setTop((*branch)(children[0].node))
+		t.setLatest((*branch)(children[0].node))
 		return
 	}
 	t.bytes += branchBytes
-	t.setTop(newBranch(level, children, t.generation))
+	t.setLatest(newBranch(level, children, t.generation))
 }
 
-// joinBranch joins the children of the branch at depth with those of its neighbour, if they are few enough.
+// mergeBranch joins the children of the branch at depth with those of its neighbour, if they are few enough.
 // The two are the children left and left+1 of the branch above.
-func (t *Tree) joinBranch(depth, left int, children []child) bool {
+func (t *Tree) mergeBranch(depth, left int, children []child) bool {
 	up := t.path[depth-1]
 	other := up.b.branch(left + 1 - (up.i - left))
-	if len(children)+int(other.n) > most(t.limits.branch) {
+	if len(children)+int(other.n) > mergedMax(t.limits.branch) {
 		return false
 	}
 	joined := other.appendChildren(nil)
@@ -122,18 +122,18 @@ func (t *Tree) joinBranch(depth, left int, children []child) bool {
 		joined = append(joined, children...)
 	}
 	b := newBranch(int(other.level), joined, t.generation)
-	t.splice(depth-1, left, left+2, b.under(up.b.bounds[left]))
+	t.splice(depth-1, left, left+2, b.asChild(up.b.bounds[left]))
 	return true
 }
 
 // divide puts leaves with l's entries and e in place of l, which is full and which path leads to. It shares
 // them with a neighbour: so leaves are four fifths full when keys come in random order, and not two thirds.
 // When keys come in ascending order, they leave full leaves behind.
-func (t *Tree) divide(l *leaf, e *Entry) {
+func (t *Tree) splitLeaf(l *leaf, e *Entry) {
 	at := t.last()
 	entries := l.sorted("", make([]*Entry, 0, 2*leafMax+1))
 	if entries[l.n-1].Key() < e.Key() {
-		t.replace(at.i, at.i+1, append(entries, e), l.n)
+		t.replaceLeaves(at.i, at.i+1, append(entries, e), l.n)
 		return
 	}
 	from, to := at.i, at.i+1
@@ -143,9 +143,9 @@ func (t *Tree) divide(l *leaf, e *Entry) {
 	}
 	entries = append(entries, e)
 	slices.SortFunc(entries, byKey)
-	each := full(t.limits.leaf)
+	each := fillTarget(t.limits.leaf)
 	leaves := (len(entries) + each - 1) / each
-	t.replace(from, to, entries, (len(entries)+leaves-1)/leaves)
+	t.replaceLeaves(from, to, entries, (len(entries)+leaves-1)/leaves)
 }
 
 // emptierNeighbour returns which child beside the leaf that path leads to has fewer entries, or -1.
@@ -160,21 +160,21 @@ func (t *Tree) emptierNeighbour() int {
 }
 
 // shrunk puts the nodes above l right, which path leads to and which has lost entries.
-func (t *Tree) shrunk(l *leaf) {
+func (t *Tree) rebalance(l *leaf) {
 	at, depth := t.last(), len(t.path)-1
 	if l.n == 0 {
 		t.bytes -= leafBytes
 		t.splice(depth, at.i, at.i+1)
 		return
 	}
-	if l.n >= few(t.limits.leaf) {
+	if l.n >= underfull(t.limits.leaf) {
 		return
 	}
 	for _, left := range []int{at.i - 1, at.i} {
-		if left >= 0 && left+1 < int(at.b.n) && at.b.leaf(left).n+at.b.leaf(left+1).n <= most(t.limits.leaf) {
+		if left >= 0 && left+1 < int(at.b.n) && at.b.leaf(left).n+at.b.leaf(left+1).n <= mergedMax(t.limits.leaf) {
 			entries := at.b.leaf(left).sorted("", nil)
 			entries = at.b.leaf(left+1).sorted("", entries)
-			t.replace(left, left+2, entries, len(entries))
+			t.replaceLeaves(left, left+2, entries, len(entries))
 			return
 		}
 	}
@@ -182,7 +182,7 @@ func (t *Tree) shrunk(l *leaf) {
 
 // replace puts leaves with entries, which are in order, in place of the children from..to of the last
 // branch on path. Each has so many.
-func (t *Tree) replace(from, to int, entries []*Entry, each int) {
+func (t *Tree) replaceLeaves(from, to int, entries []*Entry, each int) {
 	bound := t.last().b.bounds[from]
 	var by []child
 	for begin := 0; begin < len(entries); begin += each {
@@ -197,7 +197,7 @@ func (t *Tree) replace(from, to int, entries []*Entry, each int) {
 
 // newLeaf returns a leaf with entries.
 func (t *Tree) newLeaf(entries []*Entry, bound string) child {
-	l := &leaf{made: t.generation}
+	l := &leaf{generation: t.generation}
 	for _, e := range entries {
 		l.add(e, t.Tag(e.Key()))
 	}
@@ -212,7 +212,7 @@ func boundBetween(left, right string) string {
 // Growth is what a new key can add to the tree, beside its entry: nothing if its leaf has room, and otherwise a
 // leaf, and a branch for each branch above it that has no room either.
 func (t *Tree) Growth(key string) int64 {
-	b, grown := t.top, branchBytes // for a new root, if there is no room up to the old one
+	b, grown := t.latest, branchBytes // for a new root, if there is no room up to the old one
 	for {
 		if int(b.n) < t.limits.branch {
 			grown = 0

@@ -27,16 +27,16 @@ type Tree struct {
 	limits     limits
 	generation uint64
 	frozen     uint64
-	hidden     bool    // root is not to follow top
+	hidden     bool    // root is not to follow latest
 	path       []step  // from the root to a leaf, as the last search left it
 	children   []child // room for the children of a branch, kept to be used again
 }
 
 // treeState is what [Tree.Rollback] restores.
 type treeState struct {
-	top   *branch // the root, which readers may not see yet
-	keys  int64
-	bytes int64 // of the entries and nodes
+	latest *branch // the root, which readers may not see yet
+	keys   int64
+	bytes  int64 // of the entries and nodes
 }
 
 // step is a branch on a path and which of its children the path goes to.
@@ -71,15 +71,15 @@ type View struct{ root *branch }
 func (t *Tree) View() View { return View{t.root.Load()} }
 
 // Latest returns what the writer sees.
-func (t *Tree) Latest() View { return View{t.top} }
+func (t *Tree) Latest() View { return View{t.latest} }
 
 // Ascend calls each with the entries from the key from on, until each returns false.
 func (v View) Ascend(from string, each func(*Entry) bool) { v.root.ascend(from, each) }
 
 // clear makes t empty.
 func (t *Tree) clear() {
-	first := child{node: unsafe.Pointer(&leaf{made: t.generation}), due: Never}
-	t.setTop(newBranch(0, []child{first}, t.generation))
+	first := child{node: unsafe.Pointer(&leaf{generation: t.generation}), due: Never}
+	t.setLatest(newBranch(0, []child{first}, t.generation))
 	t.keys, t.bytes = 0, leafBytes+branchBytes
 }
 
@@ -90,7 +90,7 @@ func (t *Tree) Tag(key string) uint8 { return uint8(maphash.String(t.seed, key))
 func (t *Tree) Get(key string, tag uint8) *Entry { return t.root.Load().get(key, tag) }
 
 // Peek returns the entry of key, or nil, as the writer sees it.
-func (t *Tree) Peek(key string) *Entry { return t.top.get(key, t.Tag(key)) }
+func (t *Tree) Peek(key string) *Entry { return t.latest.get(key, t.Tag(key)) }
 
 func (b *branch) get(key string, tag uint8) *Entry {
 	for b.level > 0 {
@@ -106,16 +106,16 @@ func (t *Tree) Put(e *Entry) {
 	if i, old := l.find(e.Key(), tag); old != nil {
 		t.bytes -= old.Bytes()
 		l.entries[i].Store(e)
-		t.hasten(e.Deadline)
+		t.lowerDue(e.Deadline)
 		return
 	}
 	t.keys++
 	if l.n == t.limits.leaf {
-		t.divide(l, e)
+		t.splitLeaf(l, e)
 		return
 	}
 	l.add(e, tag)
-	t.hasten(e.Deadline)
+	t.lowerDue(e.Deadline)
 }
 
 // Remove removes the entry of key, which is there.
@@ -124,17 +124,17 @@ func (t *Tree) Remove(key string) {
 	i, old := l.find(key, t.Tag(key))
 	t.bytes -= old.Bytes()
 	t.keys--
-	l.drop(i)
-	t.shrunk(l)
+	l.remove(i)
+	t.rebalance(l)
 }
 
 // seek sets path to the leaf that key belongs to, so that all of it may be changed, and returns that leaf.
 func (t *Tree) seek(key string) *leaf {
 	t.path = t.path[:0]
-	for b := t.own(t.top); ; b = t.own(b.branch(t.last().i)) {
+	for b := t.writable(t.latest); ; b = t.writable(b.branch(t.last().i)) {
 		t.path = append(t.path, step{b, b.child(key)})
 		if b.level == 0 {
-			return t.ownLeaf(b.leaf(t.last().i))
+			return t.writableLeaf(b.leaf(t.last().i))
 		}
 	}
 }
@@ -143,34 +143,34 @@ func (t *Tree) seek(key string) *leaf {
 func (t *Tree) last() step { return t.path[len(t.path)-1] }
 
 // own returns b, which path leads to, or what takes its place because b is frozen.
-func (t *Tree) own(b *branch) *branch {
-	if b.made < t.frozen {
+func (t *Tree) writable(b *branch) *branch {
+	if b.generation < t.frozen {
 		b = b.clone(t.generation)
-		t.hang(unsafe.Pointer(b))
+		t.install(unsafe.Pointer(b))
 	}
 	return b
 }
 
-// ownLeaf is own for a leaf.
-func (t *Tree) ownLeaf(l *leaf) *leaf {
-	if l.made < t.frozen {
+// writableLeaf is own for a leaf.
+func (t *Tree) writableLeaf(l *leaf) *leaf {
+	if l.generation < t.frozen {
 		l = l.clone(t.generation)
-		t.hang(unsafe.Pointer(l))
+		t.install(unsafe.Pointer(l))
 	}
 	return l
 }
 
 // hang puts a node to where path leads.
-func (t *Tree) hang(node unsafe.Pointer) {
+func (t *Tree) install(node unsafe.Pointer) {
 	if len(t.path) == 0 {
-		t.setTop((*branch)(node))
+		t.setLatest((*branch)(node))
 		return
 	}
 	t.last().b.set(t.last().i, node)
 }
 
-func (t *Tree) setTop(b *branch) {
-	t.top = b
+func (t *Tree) setLatest(b *branch) {
+	t.latest = b
 	if !t.hidden {
 		t.root.Store(b)
 	}
@@ -180,7 +180,7 @@ func (t *Tree) setTop(b *branch) {
 func (t *Tree) Freeze() View {
 	t.generation++
 	t.frozen = t.generation
-	return View{t.top}
+	return View{t.latest}
 }
 
 // Draft is what [Tree.Begin] found.
@@ -200,7 +200,7 @@ func (t *Tree) Begin() Draft {
 // Commit shows readers all at once what was done since begin.
 func (t *Tree) Commit(d Draft) {
 	t.frozen, t.hidden = d.frozen, false
-	t.root.Store(t.top)
+	t.root.Store(t.latest)
 }
 
 // Rollback takes back what was done since begin.
@@ -211,7 +211,7 @@ func (t *Tree) Rollback(d Draft) {
 // Sample calls each with what is in some slots of some leaves, all drawn at random.
 func (t *Tree) Sample(leaves, slots int, each func(*Entry)) {
 	for range leaves {
-		l := t.top.draw()
+		l := t.latest.draw()
 		for range slots {
 			if e := l.entries[rand.IntN(leafMax)].Load(); e != nil {
 				each(e)

@@ -5,11 +5,11 @@ import "fmt"
 // Verify says what is wrong with the tree, if anything is. It is for tests, and takes as long as there are entries.
 func (t *Tree) Verify() error {
 	v := verifier{tree: t}
-	v.branch(t.top, "", "\xff\xff")
+	v.branch(t.latest, "", "\xff\xff")
 	if v.keys != t.keys || v.bytes != t.bytes {
 		v.wrong("it counts %d keys and %d bytes, and has %d and %d", t.keys, t.bytes, v.keys, v.bytes)
 	}
-	if t.root.Load() != t.top {
+	if t.root.Load() != t.latest {
 		v.wrong("readers see another root")
 	}
 	return v.err
