@@ -5,44 +5,44 @@ import (
 	"fmt"
 )
 
-// What an operation can fail with. Compare with errors.Is.
+// The errors of an engine. Compare with errors.Is.
 var (
-	// ErrNotFound: there is no entry.
-	ErrNotFound = errors.New("no entry with this key")
-	// ErrVersionMismatch: the precondition names another version than the entry has.
-	ErrVersionMismatch = errors.New("the entry is not in the expected version")
-	// ErrExists: the precondition wants no entry and there is one.
-	ErrExists = errors.New("the key exists")
-	// ErrAbsent: the precondition wants an entry and there is none.
-	ErrAbsent = errors.New("the key does not exist")
-	// ErrNotInteger: the value is not a decimal signed 64-bit integer.
-	ErrNotInteger = errors.New("the value is not a signed 64-bit integer in decimal")
-	// ErrOverflow: the sum does not fit into a signed 64-bit integer.
-	ErrOverflow = errors.New("the sum does not fit into a signed 64-bit integer")
-	// ErrFull: there is no room, and the engine does not make any.
-	ErrFull = errors.New("the store is full")
-	// ErrTokenInvalid: the engine never made this resume token.
-	ErrTokenInvalid = errors.New("not a resume token of this store")
-	// ErrResumeTooOld: the changes behind the resume token are no longer kept.
-	ErrResumeTooOld = errors.New("the changes since this resume token are no longer kept")
-	// ErrUnavailable: the engine's backend does not answer, and nothing was changed.
-	ErrUnavailable = errors.New("the store does not answer")
-	// ErrUnknownOutcome: the engine's backend broke off, and the change may have been made or not.
-	ErrUnknownOutcome = errors.New("the store broke off, and the change may have been made or not")
-	// ErrAcrossShards: an atomic batch has keys that the engine cannot change together.
-	ErrAcrossShards = errors.New("the keys of an atomic batch are not all in one shard")
-	// ErrClosed: the engine was closed.
-	ErrClosed = errors.New("the store is closed")
+	// ErrNotFound: the key has no entry.
+	ErrNotFound = errors.New("key not found")
+	// ErrVersionMismatch: the entry does not have the version that the precondition requires.
+	ErrVersionMismatch = errors.New("version mismatch")
+	// ErrExists: the precondition requires that the key does not exist, and it does.
+	ErrExists = errors.New("key already exists")
+	// ErrAbsent: the precondition requires that the key exists, and it does not.
+	ErrAbsent = errors.New("key does not exist")
+	// ErrNotInteger: the value is not a signed 64-bit integer in decimal.
+	ErrNotInteger = errors.New("value is not a signed 64-bit integer in decimal")
+	// ErrOverflow: the sum overflows a signed 64-bit integer.
+	ErrOverflow = errors.New("sum overflows a signed 64-bit integer")
+	// ErrFull: the memory limit is reached, and the engine does not evict entries.
+	ErrFull = errors.New("store is full")
+	// ErrTokenInvalid: the resume token was not made by this store.
+	ErrTokenInvalid = errors.New("invalid resume token")
+	// ErrResumeTooOld: the changes after the resume token are no longer kept.
+	ErrResumeTooOld = errors.New("changes after the resume token are no longer kept")
+	// ErrUnavailable: the engine's backend does not answer. Nothing was changed.
+	ErrUnavailable = errors.New("store does not answer")
+	// ErrUnknownOutcome: the engine's backend failed before it answered. The change may or may not have been made.
+	ErrUnknownOutcome = errors.New("store failed before it answered; the change may or may not have been made")
+	// ErrAcrossShards: the keys of an atomic batch are in more than one shard.
+	ErrAcrossShards = errors.New("keys of an atomic batch are in more than one shard")
+	// ErrClosed: the engine is closed.
+	ErrClosed = errors.New("store is closed")
 )
 
-// BatchError is why an atomic batch changed nothing.
+// BatchError reports why an atomic batch failed. The batch changed nothing.
 type BatchError struct {
 	Index int   // of the operation that failed, from 0
-	Err   error // what it failed with
+	Err   error // its error
 }
 
-// Error says which operation failed and why.
+// Error returns the operation's index and error.
 func (e *BatchError) Error() string { return fmt.Sprintf("operation %d: %v", e.Index, e.Err) }
 
-// Unwrap returns what the operation failed with.
+// Unwrap returns the operation's error.
 func (e *BatchError) Unwrap() error { return e.Err }

@@ -2,48 +2,48 @@ package store
 
 import "time"
 
-// Kind says which operation an [Operation] is.
+// Kind is the kind of an [Operation].
 type Kind uint8
 
-// The operations on one key.
+// The kinds of operations.
 const (
-	// Get reads the entry, or fails with ErrNotFound.
+	// Get reads the entry. It fails with ErrNotFound if there is none.
 	Get Kind = iota + 1
 	// Set writes Value and TTL.
 	Set
-	// Delete removes the entry. It is no error if there is none.
+	// Delete removes the entry. It succeeds if there is none.
 	Delete
-	// Touch replaces the TTL and makes a new version, or fails with ErrNotFound.
+	// Touch replaces the TTL, which makes a new version. It fails with ErrNotFound if there is no entry.
 	Touch
-	// Increment adds Delta to a decimal signed 64-bit integer, which starts from Initial if there is
-	// no entry. It fails with ErrNotInteger or ErrOverflow. An entry that exists keeps its TTL.
+	// Increment adds Delta to a signed 64-bit integer in decimal. If there is no entry, it starts from Initial and
+	// applies TTL; an entry that exists keeps its TTL. It fails with ErrNotInteger or ErrOverflow.
 	Increment
 )
 
-// Operation is one operation on one key. Fields that a kind does not name are ignored.
+// Operation is one operation on one key. Fields that do not apply to its kind are ignored.
 type Operation struct {
 	Kind         Kind
 	Key          string
-	Value        []byte        // Set; the engine may keep it, so the caller must not change it afterwards
-	TTL          time.Duration // Set, Touch, Increment that creates: the time to live; zero: for ever
+	Value        []byte        // Set; the engine may keep it, so the caller must not modify it afterwards
+	TTL          time.Duration // Set, Touch, and an Increment that creates the entry; zero: no expiry
 	Precondition Precondition  // Set, Delete, Touch
 	Delta        int64         // Increment
 	Initial      int64         // Increment
 }
 
-// Result is what an operation did.
+// Result is the result of an operation.
 type Result struct {
-	// Entry is the entry as the operation left it, or as Get found it. Value is set for Get alone.
+	// Entry is the entry after the operation. Its Value is set by Get only.
 	Entry Entry
-	// Changed says whether Set created the key and whether Delete removed one.
+	// Changed reports whether Set created the key or Delete removed an entry.
 	Changed bool
-	// Sum is what Increment stored.
+	// Sum is the number that Increment stored.
 	Sum int64
-	// Err is the operation's own error in a batch that is not atomic, and nil everywhere else.
+	// Err is the error of an operation in a batch that is not atomic. It is nil everywhere else.
 	Err error
 }
 
-// Precondition is what must hold at the instant of a write. The zero value always holds.
+// Precondition is a condition that is checked atomically with a write. The zero value always holds.
 type Precondition struct {
 	kind    preconditionKind
 	version Version
@@ -58,25 +58,26 @@ const (
 	ifAbsent
 )
 
-// IfVersion holds while the entry exists in version v.
+// IfVersion requires that the entry exists in version v.
 func IfVersion(v Version) Precondition { return Precondition{kind: ifVersion, version: v} }
 
-// IfExists holds while the entry exists.
+// IfExists requires that the entry exists.
 func IfExists() Precondition { return Precondition{kind: ifExists} }
 
-// IfAbsent holds while the entry does not exist.
+// IfAbsent requires that the entry does not exist.
 func IfAbsent() Precondition { return Precondition{kind: ifAbsent} }
 
-// Version returns the version that p wants, or false if it wants none.
+// Version returns the version that p requires. It reports false if p requires none.
 func (p Precondition) Version() (Version, bool) { return p.version, p.kind == ifVersion }
 
-// Existence returns whether p wants an entry to exist or not to, or false for ok if it does not care.
+// Existence returns whether p requires the entry to exist or to be absent. Its second result is false if p requires
+// neither.
 func (p Precondition) Existence() (exists, ok bool) {
 	return p.kind == ifExists, p.kind == ifExists || p.kind == ifAbsent
 }
 
-// Check returns nil if p holds for an entry that exists or not, in version v if it does. Otherwise it
-// returns ErrVersionMismatch, ErrAbsent or ErrExists.
+// Check returns nil if p holds for an entry that exists in version v, or does not exist. Otherwise it returns
+// ErrVersionMismatch, ErrAbsent or ErrExists.
 func (p Precondition) Check(exists bool, v Version) error {
 	switch {
 	case p.kind == ifVersion && (!exists || v != p.version):

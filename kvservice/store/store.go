@@ -1,8 +1,8 @@
-// Package store says what a storage engine must do.
+// Package store defines what a storage engine must do.
 //
-// Every engine obeys the contract written on [Engine]; package storetest enforces it. Keys and values
-// reach an engine already checked against the limits of the contract in proto/; an engine adds only
-// what it alone can know: versions, preconditions, time and room.
+// Every engine obeys the contract documented on [Engine]; package storetest enforces it. Keys and values are checked
+// against the limits of the API before they reach an engine, which adds versions, preconditions, expiry and memory
+// limits.
 package store
 
 import (
@@ -12,93 +12,55 @@ import (
 	"time"
 )
 
-// Engine holds entries.
+// Engine stores entries.
 //
-// All methods may be called at the same time. Operations on one key, and atomic batches, are
-// linearizable unless [Guarantees] says otherwise. An entry is gone at the instant its TTL elapses:
-// from then on it is not read, listed, counted or matched by a precondition. A method that fails has
-// changed nothing, unless its error is [ErrUnknownOutcome].
+// Its methods may be called concurrently. Operations on one key, and atomic batches, are linearizable unless
+// [Guarantees] says otherwise. An entry expires at the instant its TTL elapses: from then on it is not read, listed,
+// counted or matched by a precondition. A method that fails has changed nothing, unless its error is
+// [ErrUnknownOutcome].
 type Engine interface {
-	// Do carries out one operation. It fails with the sentinel errors of this package.
+	// Do performs one operation. It fails with the errors of this package.
 	Do(ctx context.Context, op Operation) (Result, error)
 
-	// Batch carries out operations in order. If atomic, all of them take effect at one instant, each
-	// seeing those before it, or, if one fails, none does and the error is a [*BatchError]. If not
-	// atomic, each stands for itself and its error is in its result.
+	// Batch performs operations in order. If atomic, they take effect at one instant, each seeing those before it; if
+	// one fails, none takes effect and the error is a [*BatchError]. If not atomic, each operation is independent
+	// and its error is in its result.
 	Batch(ctx context.Context, ops []Operation, atomic bool) ([]Result, error)
 
-	// List returns a page of entries in byte order of their keys. A key that is there throughout a
-	// series of pages is seen exactly once.
+	// List returns a page of entries in byte order of their keys. A key that exists throughout a series of pages
+	// appears exactly once.
 	List(ctx context.Context, req ListRequest) (Page, error)
 
 	// Watch opens a watch. It fails with [ErrResumeTooOld] or [ErrTokenInvalid].
 	Watch(ctx context.Context, req WatchRequest) (Watcher, error)
 
-	// Stats describes the engine at this moment.
+	// Stats returns the engine's statistics.
 	Stats(ctx context.Context) (Stats, error)
 
-	// Close frees what the engine holds and ends its watches with [ErrClosed]. No other method may be
-	// called afterwards.
+	// Close releases the engine's resources and ends its watches with [ErrClosed]. No other method may be called
+	// afterwards.
 	Close() error
 }
 
-// Entry is a key and what is stored under it, in one version.
+// Entry is one version of a key and its value.
 type Entry struct {
 	Key        string
-	Value      []byte    // shared between callers, never to be written to
-	Version    Version   // unique among all entries, for ever
+	Value      []byte    // shared between callers; must not be modified
+	Version    Version   // never used again, by any entry
 	UpdateTime time.Time // when this version was written
 	ExpireTime time.Time // when the entry expires; zero: never
 }
 
-// ListRequest says which page to return.
-type ListRequest struct {
-	Prefix   string // what the keys begin with; empty: every key
-	After    string // the page starts behind this key; empty: at the first. It need not exist
-	Limit    int    // the most entries, at least 1
-	MaxBytes int    // stop after the entry with which keys and values pass this many bytes; at least 1
-	KeysOnly bool   // leave values out
-}
-
-// Page is a part of a listing.
-type Page struct {
-	Entries []Entry
-	More    bool // whether there may be entries behind the last one
-}
-
-// Stats is what an engine holds and what it did since it was opened.
-type Stats struct {
-	Keys        int64
-	MemoryBytes int64 // what the entries really take, with the structures that hold them
-	MaxMemory   int64 // what MemoryBytes may reach; zero: no limit
-	Hits        int64
-	Misses      int64
-	Expirations int64
-	Evictions   int64
-	Watchers    int64
-	StartTime   time.Time
-	Guarantees  Guarantees
-}
-
-// Guarantees is what an engine promises.
-type Guarantees struct {
-	Engine                     string // the engine's name
-	Linearizable               bool   // single keys and atomic batches, while no node fails
-	LinearizableAcrossFailover bool   // also when a node fails, with no acknowledged write lost
-	AtomicAcrossKeys           bool   // an atomic batch may hold any keys
-	Durable                    bool   // entries outlive a restart of the engine
-}
-
-// Version names one version of one entry.
+// Version identifies one version of one entry.
 //
-// Revision counts writes. Epoch is drawn at random whenever the counter may have gone back, as after a
-// restart, so that a version from before never equals one from after.
+// Revision counts writes. Epoch is drawn at random whenever the counter may have gone back, such as after a restart,
+// so that a version from before never equals one from after.
 type Version struct {
 	Epoch    uint64
 	Revision uint64
 }
 
-// String returns v as an etag, without quotes: two numbers in base 36, such as "2vxi4i7azeo1-3k".
+// String returns v as an etag without quotes: two numbers in base 36, such as "2vxi4i7azeo1-3k".
 func (v Version) String() string {
 	var buf [2*13 + 1]byte
 	b := strconv.AppendUint(buf[:0], v.Epoch, 36)
@@ -106,8 +68,7 @@ func (v Version) String() string {
 	return string(strconv.AppendUint(b, v.Revision, 36))
 }
 
-// ParseVersion reads what String wrote. It reports false for anything else, which therefore names no
-// version that ever was.
+// ParseVersion parses the result of String. It reports false for any other string, which cannot name a version.
 func ParseVersion(s string) (Version, bool) {
 	epoch, revision, ok := strings.Cut(s, "-")
 	if !ok {
@@ -117,4 +78,42 @@ func ParseVersion(s string) (Version, bool) {
 	r, errR := strconv.ParseUint(revision, 36, 64)
 	v := Version{Epoch: e, Revision: r}
 	return v, errE == nil && errR == nil && v.String() == s
+}
+
+// ListRequest selects a page of entries.
+type ListRequest struct {
+	Prefix   string // prefix of the keys; empty: all keys
+	After    string // the page starts after this key, which need not exist; empty: at the first key
+	Limit    int    // the maximum number of entries, at least 1
+	MaxBytes int    // the page ends with the entry that takes keys and values over this many bytes; at least 1
+	KeysOnly bool   // omit values
+}
+
+// Page is one page of a listing.
+type Page struct {
+	Entries []Entry
+	More    bool // whether there may be entries after the last one
+}
+
+// Stats are an engine's statistics. Its counters start when the engine is opened.
+type Stats struct {
+	Keys        int64
+	MemoryBytes int64 // memory that the entries take, including the structures that hold them
+	MaxMemory   int64 // limit of MemoryBytes; zero: none
+	Hits        int64
+	Misses      int64
+	Expirations int64
+	Evictions   int64
+	Watchers    int64
+	StartTime   time.Time
+	Guarantees  Guarantees
+}
+
+// Guarantees are the guarantees of an engine.
+type Guarantees struct {
+	Engine                     string // the engine's name
+	Linearizable               bool   // single keys and atomic batches, while no node fails
+	LinearizableAcrossFailover bool   // also when a node fails; no acknowledged write is lost
+	AtomicAcrossKeys           bool   // an atomic batch may have any keys
+	Durable                    bool   // entries survive a restart of the engine
 }

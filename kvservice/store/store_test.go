@@ -7,7 +7,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-func TestAVersionReadsBackAsItself(t *testing.T) {
+func TestVersionRoundTrips(t *testing.T) {
 	for _, v := range []store.Version{{1, 0}, {1, 1}, {math.MaxUint64, math.MaxUint64}} {
 		if got, ok := store.ParseVersion(v.String()); !ok || got != v {
 			t.Errorf("ParseVersion(%q) = %v, %v; want %v", v.String(), got, ok, v)
@@ -15,10 +15,10 @@ func TestAVersionReadsBackAsItself(t *testing.T) {
 	}
 }
 
-func TestNothingElseReadsAsAVersion(t *testing.T) {
+func TestParseVersionRejectsEverythingElse(t *testing.T) {
 	for _, s := range []string{"", "-", "1", "1-", "-1", "1-1-1", "01-1", "1-+1", "A-1", `"1-1"`, "zzzzzzzzzzzzzz-1"} {
 		if v, ok := store.ParseVersion(s); ok {
-			t.Errorf("ParseVersion(%q) = %v, want nothing", s, v)
+			t.Errorf("ParseVersion(%q) = %v, want none", s, v)
 		}
 	}
 }
@@ -27,7 +27,7 @@ func FuzzParseVersion(f *testing.F) {
 	f.Add("2vxi4i7azeo1-3k")
 	f.Fuzz(func(t *testing.T, s string) {
 		if v, ok := store.ParseVersion(s); ok && v.String() != s {
-			t.Errorf("ParseVersion(%q) = %v, which is written %q", s, v, v.String())
+			t.Errorf("ParseVersion(%q) = %v, whose String is %q", s, v, v.String())
 		}
 	})
 }

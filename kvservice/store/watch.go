@@ -2,36 +2,59 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 )
 
-// SyncInterval is how long a watch may go without an event before it gets one of type Sync, if the store has
-// changed elsewhere meanwhile.
+// SyncInterval is how long a watch may go without an event before it gets one of type Sync, provided that other keys
+// have changed in the meantime.
 const SyncInterval = 15 * time.Second
 
-// WatchRequest says what to watch and from where.
+// WatchRequest says what to watch and where to start.
 type WatchRequest struct {
-	Key      string // the one key to watch; empty: watch Prefix
-	Prefix   string // what the keys begin with; empty: every key
-	Resume   string // the Token of the event to continue behind; empty: from now on
-	Snapshot bool   // begin with what exists
+	Key      string // the key to watch; empty: watch Prefix
+	Prefix   string // prefix of the keys to watch; empty: all keys
+	Resume   string // the Token of the event to continue after; empty: start now
+	Snapshot bool   // start with the existing entries
 }
 
-// EventType says what happened.
+// Target returns what the request covers.
+func (r WatchRequest) Target() Target {
+	if r.Key != "" {
+		return Target{Name: r.Key, Single: true}
+	}
+	return Target{Name: r.Prefix}
+}
+
+// Target is what a watch covers: a single key, or all keys with a prefix.
+type Target struct {
+	Name   string // the key or the prefix
+	Single bool   // whether Name is a key
+}
+
+// Matches reports whether t covers key.
+func (t Target) Matches(key string) bool {
+	if t.Single {
+		return key == t.Name
+	}
+	return strings.HasPrefix(key, t.Name)
+}
+
+// EventType is the type of an [Event].
 type EventType uint8
 
-// What can happen to a key.
+// The types of events.
 const (
-	// Put: the entry was written or its TTL changed. The event carries the whole entry.
+	// Put: the entry was written, or its TTL changed. The event has the whole entry.
 	Put EventType = iota + 1
-	// Deleted: the entry was deleted. The event carries the key.
+	// Deleted: the entry was deleted. The event has its key.
 	Deleted
-	// Expired: the entry's TTL elapsed. The event carries the key, once for each expiry.
+	// Expired: the TTL of the entry elapsed. The event has its key. There is one for each expiry.
 	Expired
-	// Evicted: the entry was removed to make room. The event carries the key.
+	// Evicted: the entry was evicted to free memory. The event has its key.
 	Evicted
-	// Sync: all that happened before this event has been delivered. It ends a snapshot, begins a watch
-	// without one, and comes now and then to a watch that has nothing else to say. It carries no entry.
+	// Sync: all earlier changes have been delivered. A Sync ends a snapshot and begins a watch without one. It is
+	// also sent when only keys outside the watch change for [SyncInterval]. It has no entry.
 	Sync
 )
 
@@ -39,22 +62,23 @@ const (
 type Event struct {
 	Type  EventType
 	Entry Entry
-	Token string // resumes the watch behind this event; empty inside a snapshot
+	Token string // resumes the watch right after this event; empty within a snapshot
 }
 
 // Watcher delivers the changes of one watch, each exactly once and in the order in which they happened.
-// A watch without Resume begins with an event of type Sync, after its snapshot if it has one, so that
-// there is a token from the first moment on. A snapshot is an event of type Put for each entry, and may
-// go on with what changed while it was read, so that with the last event of each key it is what exists
-// at the Sync. A watch that is idle for [SyncInterval] while other keys change gets another one: with the
-// token of its last own event alone, it would one day be too old to resume.
 //
-// A change is in the history before it is acknowledged to who made it. Writers never wait for a watcher.
+// A watch without Resume begins with its snapshot, if it has one, and an event of type Sync, so that there is a token
+// from the start. A snapshot is an event of type Put for each existing entry. Changes made while it is read may follow
+// as further events before the Sync, so the last event of each key says what exists at the Sync. A watch that is idle
+// for [SyncInterval] while other keys change gets another Sync: the token of its own last event would eventually be too
+// old to resume from.
+//
+// A change is in the history before the write is acknowledged. Writers never wait for a watcher.
 type Watcher interface {
-	// Next waits for the next event. It fails with [ErrResumeTooOld] when the watcher has fallen so far
-	// behind that the next change is no longer kept, with [ErrClosed] when the engine was closed, and
-	// with ctx's error. It may not be called at the same time from two goroutines.
+	// Next waits for the next event. It fails with [ErrResumeTooOld] if the watcher is so far behind that the next
+	// change is no longer kept, with [ErrClosed] if the engine was closed, and with the error of ctx. It must not be
+	// called concurrently.
 	Next(ctx context.Context) (Event, error)
-	// Close ends the watch. Next may not be called afterwards.
+	// Close ends the watch. Next must not be called afterwards.
 	Close()
 }

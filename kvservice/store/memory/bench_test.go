@@ -17,7 +17,7 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-// sizes are how many entries the benchmarks hold: 10,000 and 1,000,000, or what KV_BENCH_ENTRIES says.
+// sizes are the numbers of entries that the benchmarks use: 10,000 and 1,000,000, or KV_BENCH_ENTRIES.
 func sizes(b *testing.B) []int {
 	text := os.Getenv("KV_BENCH_ENTRIES")
 	if text == "" {
@@ -30,7 +30,7 @@ func sizes(b *testing.B) []int {
 	return []int{n}
 }
 
-// benchmark runs a benchmark on an engine of each size, with keys of 16 bytes and values of 64.
+// benchmark runs a benchmark on an engine of each size, with 16-byte keys and 64-byte values.
 func benchmark(b *testing.B, run func(b *testing.B, e *memory.Engine, n int)) {
 	for _, n := range sizes(b) {
 		e := memory.New(memory.Options{})
@@ -56,8 +56,8 @@ func write(b *testing.B, e *memory.Engine, key string, ttl time.Duration) {
 	}
 }
 
-// sequence draws keys of a store of n entries. It keeps no list of them, which would be in the way in the
-// processor's caches, and allocates nothing: a key is good until the next one is drawn.
+// sequence draws random keys of a store with n entries. It keeps no list of keys, which would compete for the
+// processor's caches, and allocates nothing: a key is valid until the next one is drawn.
 type sequence struct {
 	n      int
 	random *rand.Rand
@@ -90,9 +90,9 @@ func BenchmarkGet(b *testing.B) {
 	})
 }
 
-// BenchmarkOneMiss measures what the machine takes to read one word of as many places of 128 bytes as there are
-// entries, when each says which comes next. A lookup cannot be faster than that and what it takes when all is in the
-// processor's caches: the entry itself has to be read.
+// BenchmarkOneMiss measures a chain of dependent reads from as many 128-byte objects as there are entries. It is a
+// lower bound for a lookup, which has to read the entry itself: a lookup takes that plus what it takes when all is
+// cached.
 func BenchmarkOneMiss(b *testing.B) {
 	for _, n := range sizes(b) {
 		places := make([][16]int, n)
@@ -146,8 +146,8 @@ func BenchmarkListPageOf100(b *testing.B) {
 }
 
 // BenchmarkSetBesideWatches measures sets of one key while 10,000 watches wait for changes to others, which should
-// cost the writer next to nothing. Stores with and without watches have their turns, each a fresh one, under the
-// programs' own collector policy; the ratio is between the medians of their 99th percentiles.
+// cost the writer next to nothing. Fresh stores with and without watches alternate, under the garbage collector
+// policy of the real programs. The ratio is between the medians of their 99th percentiles.
 func BenchmarkSetBesideWatches(b *testing.B) {
 	gctune.Default.Follow()
 	for _, c := range []struct {
@@ -175,10 +175,11 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// p99OfSets returns the 99th percentile of what a set of one key takes beside so many watches, in nanoseconds.
+// p99OfSets returns the 99th percentile of the duration of a set of one key while that many watches are open, in
+// nanoseconds.
 func p99OfSets(b *testing.B, watches int, req func(i int) store.WatchRequest) float64 {
 	e := memory.New(memory.Options{})
-	for i := range 200_000 { // so that garbage is collected as seldom as in a store of some size
+	for i := range 200_000 { // so that garbage is collected as rarely as in a large store
 		write(b, e, fmt.Sprint("other/", i), 0)
 	}
 	for i := range watches {
@@ -197,7 +198,7 @@ func p99OfSets(b *testing.B, watches int, req func(i int) store.WatchRequest) fl
 	return float64(times[len(times)*99/100])
 }
 
-// follow reads a watch until the engine is closed.
+// follow reads from a watch until the engine is closed.
 func follow(b *testing.B, e *memory.Engine, req store.WatchRequest) {
 	w, err := e.Watch(context.Background(), req)
 	if err != nil {
@@ -216,7 +217,7 @@ func follow(b *testing.B, e *memory.Engine, req store.WatchRequest) {
 	}()
 }
 
-// BenchmarkWatchFanOut measures how long it takes until all of so many watches of one key have a change.
+// BenchmarkWatchFanOut measures how long it takes until all watches of one key have received a change.
 func BenchmarkWatchFanOut(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

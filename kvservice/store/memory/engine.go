@@ -1,10 +1,11 @@
-// Package memory is the engine that keeps entries in the memory of this process.
+// Package memory is the storage engine that keeps entries in the memory of this process.
 //
-// One lock serialises writes. Reads take none of what writers hold for long, and a watch takes none at
-// all: it reads the history, which is a ring that all watches share.
+// One lock serializes writes. Gets and lists take no lock: they read the tree. Nor does a watch that delivers
+// changes: all watches read one history, a ring buffer of the latest changes. Opening a watch, closing it, the end of
+// its snapshot and the Sync events of an idle watch take the lock briefly.
 //
-// Every write takes one revision and leaves one change in the history. An atomic batch takes one revision
-// for each of its changes, and they become visible together.
+// Each change takes one revision and one place in the history. An atomic batch takes one revision for each of its
+// changes, and they become visible together.
 package memory
 
 import (
@@ -18,26 +19,25 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// OnFull says what a write does that would make the entries take more than [Options].MaxMemory.
+// OnFull says what happens to a write that would exceed [Options].MaxMemory.
 type OnFull uint8
 
 const (
-	// Reject has the write fail with [store.ErrFull].
+	// Reject makes the write fail with [store.ErrFull].
 	Reject OnFull = iota
-	// Evict removes entries that have not been used for long, approximately the longest, until the write
-	// fits. It fails only if it does not fit into an empty engine.
+	// Evict removes entries that have not been used recently, approximately in LRU order, until the write fits. The
+	// write fails only if it does not fit into an empty engine.
 	Evict
 )
 
-// Options says how an engine behaves. The zero value is a good default.
+// Options configure an engine. The zero value is a good default.
 type Options struct {
-	// MaxMemory is what entries may take, in bytes, with the structures that hold them. Zero: no limit.
+	// MaxMemory limits the memory of the entries and the structures that hold them, in bytes. Zero: no limit.
 	MaxMemory int64
 	// OnFull says what happens at MaxMemory. Zero: Reject.
 	OnFull OnFull
-	// HistoryBytes is how much of the latest changes is kept for watches to resume from, in bytes. They
-	// count in full, also while the entry they wrote still exists. Zero: 8 MiB, or an eighth of MaxMemory
-	// if that is less.
+	// HistoryBytes limits the memory of the history, from which watches resume, in bytes. A change counts in full,
+	// even while the entry that it wrote still exists. Zero: 8 MiB, or an eighth of MaxMemory if that is less.
 	HistoryBytes int64
 }
 
@@ -53,13 +53,13 @@ func (o Options) historyBytes() int64 {
 	return defaultHistoryBytes
 }
 
-// Engine is a [store.Engine] in memory. Make one with [New].
+// Engine is a [store.Engine] in memory. Create one with [New].
 type Engine struct {
 	options    Options
 	clock      clock
 	epoch      uint64     // random, never zero
-	emptyBytes int64      // what the tree takes with no entries
-	tree       *tree.Tree // changed by who holds mu, and read by anyone
+	emptyBytes int64      // memory of an empty tree
+	tree       *tree.Tree // modified with mu held; read without it
 	history    *history
 	waker      *waker
 	done       chan struct{} // closed by Close
@@ -67,7 +67,7 @@ type Engine struct {
 	hits       counter
 	misses     counter
 
-	mu sync.Mutex // held by whoever writes; guards what follows
+	mu sync.Mutex // held by writers; guards the fields below
 	revertible
 	lru        lru
 	registry   *registry
@@ -75,24 +75,24 @@ type Engine struct {
 	snapshots  map[*snapshot]struct{} // those that hold a view of the tree
 	closed     bool
 	sweepTimer *time.Timer // wakes the sweeper
-	sweepAt    int64       // when it does, in the engine's clock; tree.Never: it does not
+	sweepAt    int64       // when it fires, by the engine's clock; tree.Never: it does not
 
-	// What the write under way has done so far, kept to be used again.
+	// What the current write has done so far. The slices are reused.
 	changes []*tree.Entry // in order, not yet in the history
-	expired []*tree.Entry // removed, not yet among changes
-	fired   []*signal     // not yet handed to waker
+	expired []*tree.Entry // removed, not yet in changes
+	fired   []*signal     // not yet passed to waker
 }
 
-// revertible is what a batch that fails takes back.
+// revertible is the state that a failed atomic batch restores.
 type revertible struct {
-	revision    uint64 // of the latest write
+	revision    uint64 // of the latest change
 	expirations int64
 	evictions   int64
 }
 
 var _ store.Engine = (*Engine)(nil)
 
-// New makes an empty engine.
+// New returns an empty engine.
 func New(options Options) *Engine {
 	e := &Engine{
 		options:    options,
@@ -113,7 +113,7 @@ func New(options Options) *Engine {
 	return e
 }
 
-// newEpoch draws 63 bits, so that the number also fits where numbers are signed.
+// newEpoch returns 63 random bits, so that the number also fits into a signed integer.
 func newEpoch() uint64 {
 	for {
 		var b [8]byte
@@ -145,7 +145,7 @@ func (e *Engine) isClosed() bool {
 	}
 }
 
-// Stats describes the engine at this moment.
+// Stats returns the engine's statistics.
 func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	e.lockSwept()
 	defer e.mu.Unlock()
@@ -163,7 +163,7 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	}, nil
 }
 
-// storeEntry returns e as callers see it.
+// storeEntry returns found in the form that callers get.
 func (e *Engine) storeEntry(found *tree.Entry, withValue bool) store.Entry {
 	described := store.Entry{
 		Key:        found.Key(),
@@ -179,7 +179,7 @@ func (e *Engine) storeEntry(found *tree.Entry, withValue bool) store.Entry {
 	return described
 }
 
-// token is the resume token of a revision.
+// token returns the resume token of a revision.
 func (e *Engine) token(revision uint64) string {
 	return store.Version{Epoch: e.epoch, Revision: revision}.String()
 }

@@ -12,12 +12,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open makes an engine that is closed at the end of the test.
+// open returns an engine that is closed at the end of the test.
 func open(t *testing.T, options memory.Options) *memory.Engine {
 	return closed(t, memory.New(options))
 }
 
-// deep is open for an engine whose tree is deep although it has few entries.
+// deep is open for an engine whose tree becomes deep with few entries.
 func deep(t *testing.T) *memory.Engine { return closed(t, memory.NewDeep(memory.Options{})) }
 
 func closed(t *testing.T, e *memory.Engine) *memory.Engine {

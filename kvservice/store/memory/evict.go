@@ -7,9 +7,9 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// reserveLocked sees to it that key fits with so many bytes of value, in place of found, which is nil if the
-// key is new. If it fails, it has changed nothing but what time itself has, unless a batch is under way,
-// which is then taken back.
+// reserveLocked makes room for an entry of key with valueLen bytes of value, which replaces found, or is new if found
+// is nil. If it fails, it has changed nothing but what expired, or an atomic batch is in progress, which is then
+// rolled back.
 func (e *Engine) reserveLocked(found *tree.Entry, key string, valueLen int, now int64) error {
 	limit, need := e.options.MaxMemory, tree.EntryBytes(len(key)+valueLen)
 	if limit == 0 {
@@ -36,8 +36,8 @@ func (e *Engine) reserveLocked(found *tree.Entry, key string, valueLen int, now 
 	}
 }
 
-// evictLocked removes an entry other than found, if entries may be evicted and one of the size that is to be
-// stored would fit into an empty tree.
+// evictLocked removes an entry other than found. It reports false if eviction is off, if an entry with payload bytes
+// would not even fit into an empty tree, or if nothing can be evicted.
 func (e *Engine) evictLocked(found *tree.Entry, payload int, now int64) bool {
 	if e.options.OnFull != Evict || tree.Resident(e.emptyBytes+tree.EntryBytes(payload)) > e.options.MaxMemory {
 		return false
@@ -52,18 +52,18 @@ func (e *Engine) evictLocked(found *tree.Entry, payload int, now int64) bool {
 	return true
 }
 
-// lru finds entries that were not used for long. It keeps no order among them: each entry has a stamp, and
-// of a few entries drawn at random the one with the oldest stamp goes.
+// lru finds entries that have not been used recently. It keeps no list: each entry has a stamp, and of a few entries
+// drawn at random the one with the oldest stamp is evicted.
 type lru struct {
-	tick   atomic.Uint32 // the stamp of what is used now
-	writes int64         // revision the tick began; of writers alone
+	tick   atomic.Uint32 // the stamp of an entry that is used now
+	writes int64         // since the tick began; used by the writer only
 }
 
-// Of ticksPerKeys ticks, each is a part of as many writes as there are entries. An entry whose stamp has
-// come round again, after eight times as many writes as there are entries, passes for a new one.
+// In the time of ticksPerKeys ticks there are as many writes as entries. Stamps wrap around after eight times that;
+// an older entry then passes for a recently used one.
 const ticksPerKeys = tree.MaxStamp / 8
 
-// wrote counts a write to a store of so many entries.
+// wrote counts a write to a store of keys entries.
 func (r *lru) wrote(keys int64) {
 	if r.writes++; r.writes*ticksPerKeys >= keys {
 		r.writes = 0
@@ -71,18 +71,18 @@ func (r *lru) wrote(keys int64) {
 	}
 }
 
-// age is how many ticks ago e was used.
+// age returns how many ticks ago e was used.
 func (r *lru) age(e *tree.Entry) uint32 { return (r.tick.Load() - e.Stamp()) & tree.MaxStamp }
 
-// How many leaves are drawn for one eviction, and how many slots of each are looked into. Keys that are used
-// together are often in one leaf, so that more leaves find better victims than more slots do.
+// The number of leaves drawn for one eviction, and of slots in each. Keys that are used together are often in one
+// leaf, so more leaves find better victims than more slots.
 const (
 	drawnLeaves = 8
 	drawnSlots  = 2
 )
 
-// victim returns an entry to evict: among some drawn at random, one of those that were not used for the
-// longest time. It returns none that keep says to keep, and nil if those are all.
+// victim returns the entry to evict: the least recently used of some drawn at random. It never returns an entry for
+// which keep returns true, and returns nil if there are no others.
 func (r *lru) victim(t *tree.Tree, keep func(*tree.Entry) bool) *tree.Entry {
 	var oldest *tree.Entry
 	consider := func(e *tree.Entry) {

@@ -40,7 +40,7 @@ func stats(t *testing.T, e *memory.Engine) store.Stats {
 		t.Fatal(err)
 	}
 	if s.MaxMemory > 0 && s.MemoryBytes > s.MaxMemory {
-		t.Fatalf("entries take %d bytes, more than the %d they may", s.MemoryBytes, s.MaxMemory)
+		t.Fatalf("entries take %d bytes, over the limit of %d", s.MemoryBytes, s.MaxMemory)
 	}
 	if err := e.Verify(); err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func stats(t *testing.T, e *memory.Engine) store.Stats {
 	return s
 }
 
-// fill writes keys until one is refused, and returns how many there are.
+// fill writes new keys until one is rejected, and returns how many were written.
 func fill(t *testing.T, e *memory.Engine, ttl time.Duration) int {
 	t.Helper()
 	for i := 0; ; i++ {
@@ -62,11 +62,11 @@ func fill(t *testing.T, e *memory.Engine, ttl time.Duration) int {
 	}
 }
 
-func TestFullEngineRefusesWhatNeedsRoom(t *testing.T) {
+func TestFullEngineRejectsWritesThatNeedMemory(t *testing.T) {
 	e := open(t, memory.Options{MaxMemory: room})
 	n := fill(t, e, 0)
 	if s := stats(t, e); s.Keys != int64(n) || s.MemoryBytes < room*19/20 {
-		t.Fatalf("engine is full with %d keys in %d bytes", s.Keys, s.MemoryBytes)
+		t.Fatalf("the engine is full with %d keys in %d bytes", s.Keys, s.MemoryBytes)
 	}
 	for _, op := range []store.Operation{
 		set("new", strings.Repeat("v", 100)), set("key/000000", strings.Repeat("w", 10_000)),
@@ -77,7 +77,7 @@ func TestFullEngineRefusesWhatNeedsRoom(t *testing.T) {
 	}
 }
 
-func TestFullEngineDoesWhatNeedsNoRoom(t *testing.T) {
+func TestFullEngineStillServesTheRest(t *testing.T) {
 	e := open(t, memory.Options{MaxMemory: room})
 	n := fill(t, e, 0)
 	do(t, e, get("key/000000"))
@@ -85,24 +85,24 @@ func TestFullEngineDoesWhatNeedsNoRoom(t *testing.T) {
 	do(t, e, store.Operation{Kind: store.Touch, Key: "key/000001", TTL: time.Hour})
 	do(t, e, store.Operation{Kind: store.Delete, Key: "key/000002"})
 	if page, err := e.List(t.Context(), store.ListRequest{Limit: n, MaxBytes: room}); err != nil || len(page.Entries) != n-1 {
-		t.Fatalf("%d entries are listed, want %d; %v", len(page.Entries), n-1, err)
+		t.Fatalf("list returned %d entries, want %d; %v", len(page.Entries), n-1, err)
 	}
 	do(t, e, set("key/000002", strings.Repeat("v", 100)))
 	stats(t, e)
 }
 
-func TestExpiryMakesRoom(t *testing.T) {
+func TestExpiryFreesMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := open(t, memory.Options{MaxMemory: room})
 		n := fill(t, e, time.Minute)
 		time.Sleep(time.Minute)
 		if again := fill(t, e, time.Minute); again != n {
-			t.Fatalf("%d entries fit after all have expired, and %d before", again, n)
+			t.Fatalf("%d entries fit after all have expired, want %d as before", again, n)
 		}
 	})
 }
 
-func TestAtomicBatchThatDoesNotFitChangesNothing(t *testing.T) {
+func TestOversizedAtomicBatchChangesNothing(t *testing.T) {
 	for _, onFull := range []memory.OnFull{memory.Reject, memory.Evict} {
 		e := open(t, memory.Options{MaxMemory: room, OnFull: onFull})
 		var ops []store.Operation
@@ -115,12 +115,12 @@ func TestAtomicBatchThatDoesNotFitChangesNothing(t *testing.T) {
 			t.Fatalf("batch = %v, want ErrFull", err)
 		}
 		if after := stats(t, e); after.Keys != before.Keys || after.MemoryBytes != before.MemoryBytes || after.Evictions != 0 {
-			t.Fatalf("a batch that fails made %+v of %+v", after, before)
+			t.Fatalf("a failed batch changed the stats to %+v from %+v", after, before)
 		}
 	}
 }
 
-func TestEvictionMakesRoomForEveryWrite(t *testing.T) {
+func TestEvictionFreesMemoryForEveryWrite(t *testing.T) {
 	e := closed(t, memory.NewDeep(memory.Options{MaxMemory: room, OnFull: memory.Evict}))
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 5000 {
@@ -135,17 +135,17 @@ func TestEvictionMakesRoomForEveryWrite(t *testing.T) {
 	do(t, e, get("large"))
 	s := stats(t, e)
 	if s.Evictions+s.Keys != 5001 {
-		t.Fatalf("%d entries were evicted and %d are left, of 5001", s.Evictions, s.Keys)
+		t.Fatalf("%d entries were evicted and %d are left, want 5001 in total", s.Evictions, s.Keys)
 	}
 	if _, err := e.Do(t.Context(), set("huge", strings.Repeat("v", room))); !errors.Is(err, store.ErrFull) {
-		t.Fatalf("set of more than fits = %v, want ErrFull", err)
+		t.Fatalf("set of an oversized value = %v, want ErrFull", err)
 	}
 	if after := stats(t, e); after.Keys != s.Keys {
-		t.Fatalf("a write that never fits evicted %d entries", s.Keys-after.Keys)
+		t.Fatalf("a write that cannot fit evicted %d entries", s.Keys-after.Keys)
 	}
 }
 
-func TestEvictionPrefersWhatWasNotUsed(t *testing.T) {
+func TestEvictionPrefersUnusedEntries(t *testing.T) {
 	e := open(t, memory.Options{MaxMemory: 4 * room, OnFull: memory.Evict})
 	const hot = 500
 	for i := range hot {
@@ -157,11 +157,11 @@ func TestEvictionPrefersWhatWasNotUsed(t *testing.T) {
 	}
 	page, err := e.List(t.Context(), store.ListRequest{Prefix: "hot/", Limit: hot, MaxBytes: room})
 	if err != nil || len(page.Entries) < hot*98/100 {
-		t.Fatalf("%d of %d entries that were read all the time are left; %v", len(page.Entries), hot, err)
+		t.Fatalf("%d of %d frequently read entries are left; %v", len(page.Entries), hot, err)
 	}
 }
 
-func TestWatchesHearOfEvictions(t *testing.T) {
+func TestWatchesDeliverEvictions(t *testing.T) {
 	e := open(t, memory.Options{MaxMemory: room, OnFull: memory.Evict, HistoryBytes: 1 << 20})
 	w, err := e.Watch(t.Context(), store.WatchRequest{})
 	if err != nil {
@@ -186,11 +186,11 @@ func TestWatchesHearOfEvictions(t *testing.T) {
 		}
 	}
 	if s := stats(t, e); s.Keys != int64(len(alive)) || s.Evictions == 0 {
-		t.Fatalf("the watch knows of %d entries, and there are %d", len(alive), s.Keys)
+		t.Fatalf("the watch reported %d remaining entries, want %d", len(alive), s.Keys)
 	}
 }
 
-func TestMemoryIsWhatTheHeapTakes(t *testing.T) {
+func TestMemoryBytesMatchesTheHeap(t *testing.T) {
 	e := open(t, memory.Options{HistoryBytes: 1})
 	before := heap()
 	random := rand.New(rand.NewPCG(1, 2))
@@ -199,11 +199,11 @@ func TestMemoryIsWhatTheHeapTakes(t *testing.T) {
 		do(t, e, set(fmt.Sprint(random.IntN(40_000)), value[:random.IntN(len(value))]))
 	}
 	if got, want := stats(t, e).MemoryBytes, heap()-before; got < want || got > want*11/10 {
-		t.Fatalf("entries are said to take %d bytes, and their objects take %d", got, want)
+		t.Fatalf("MemoryBytes is %d, the objects take %d", got, want)
 	}
 }
 
-// heap is what live objects take, in bytes, without what the allocator needs for itself.
+// heap returns the bytes of live heap objects, without the allocator's overhead.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -7,7 +7,7 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// expireLocked removes the entries of one leaf whose TTL has elapsed. There may be none.
+// expireLocked removes the expired entries of one leaf. There may be none.
 func (e *Engine) expireLocked(now int64) {
 	e.expired = e.tree.Expire(now, e.expired)
 	for _, gone := range e.expired {
@@ -18,8 +18,8 @@ func (e *Engine) expireLocked(now int64) {
 	e.expired = e.expired[:0]
 }
 
-// lockSwept takes the lock at an instant at which no expired entry is left. It gets there in small steps,
-// between which others may have the lock.
+// lockSwept takes the lock at an instant when no expired entry is left. It removes them in small steps and releases
+// the lock in between.
 func (e *Engine) lockSwept() {
 	for {
 		e.mu.Lock()
@@ -49,7 +49,7 @@ func (e *Engine) sweep() {
 	}
 }
 
-// scheduleSweepLocked has the sweeper woken at due, if it is not woken before.
+// scheduleSweepLocked wakes the sweeper at due, unless it wakes earlier anyway.
 func (e *Engine) scheduleSweepLocked(due int64) {
 	if due < e.sweepAt {
 		e.sweepAt = due
@@ -57,8 +57,8 @@ func (e *Engine) scheduleSweepLocked(due int64) {
 	}
 }
 
-// clock counts nanoseconds revision the engine was made. It is monotonic: setting the wall clock changes
-// neither when an entry expires nor the order of two instants, nor what is shown of either.
+// clock counts nanoseconds since the engine was created. It is monotonic: setting the wall clock does not affect when
+// an entry expires, the order of two instants, or the times that are reported.
 type clock struct {
 	start time.Time
 	shown time.Time // start without its monotonic reading
@@ -69,13 +69,13 @@ func newClock() clock {
 	return clock{start, start.Round(0)}
 }
 
-// now is the present instant.
+// now returns the current instant.
 func (c clock) now() int64 { return int64(time.Since(c.start)) }
 
-// wall is the instant at as people know it.
+// wall returns the instant at as wall-clock time.
 func (c clock) wall(at int64) time.Time { return c.shown.Add(time.Duration(at)) }
 
-// deadline is when an entry expires that is written at the instant now and lives for ttl.
+// deadline returns when an entry that is written at now expires. A ttl of zero means never.
 func deadline(now int64, ttl time.Duration) int64 {
 	if ttl <= 0 || int64(ttl) > tree.Never-now {
 		return tree.Never

@@ -6,18 +6,18 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// history is the latest changes, as many as fit into limit bytes. Change r is the entry or the mark that
+// history keeps the latest changes, as many as fit into limit bytes. Change r is the entry or the tombstone that
 // revision r wrote, so a position in the history is a revision.
 //
-// One goroutine at a time appends; any number may read meanwhile, and none of them waits.
+// One goroutine at a time appends. Any number may read concurrently, without waiting.
 type history struct {
-	limit int64 // bytes that are kept at most, though never less than the latest change
-	bytes int64 // what is kept; of the appending goroutine
+	limit int64 // maximum bytes; the latest change is kept even if it is larger
+	bytes int64 // bytes of the changes that are kept; used by the writer only
 	next  uint64
 
 	ring   atomic.Pointer[ring]
 	oldest atomic.Uint64 // the first revision that is kept
-	head   atomic.Uint64 // the last one that readers may see
+	head   atomic.Uint64 // the last revision that readers may see
 }
 
 // ring holds change r in slot r modulo its length, which is a power of two.
@@ -25,7 +25,7 @@ type ring []atomic.Pointer[tree.Entry]
 
 func (r ring) slot(revision uint64) *atomic.Pointer[tree.Entry] { return &r[revision&uint64(len(r)-1)] }
 
-// slotBytes is what a change costs beside its entry: its slot, in a ring that may be half empty.
+// slotBytes is the memory of a change in addition to its entry: its slot, in a ring that may be half empty.
 const slotBytes = 16
 
 func newHistory(limit int64) *history {
@@ -36,7 +36,7 @@ func newHistory(limit int64) *history {
 	return h
 }
 
-// append adds the change that follows the last one. Readers see it after [history.publish].
+// append adds the next change. Readers see it after [history.publish].
 func (h *history) append(e *tree.Entry) {
 	h.bytes += e.Bytes() + slotBytes
 	for h.bytes > h.limit && h.oldest.Load() < e.Revision {
@@ -50,10 +50,10 @@ func (h *history) append(e *tree.Entry) {
 	h.next = e.Revision + 1
 }
 
-// publish shows readers what was appended, all of it at once.
+// publish makes the appended changes visible to readers, all at once.
 func (h *history) publish() { h.head.Store(h.next - 1) }
 
-// drop forgets the oldest change. It says so before it does so: who finds a slot empty sees why.
+// drop removes the oldest change. It updates oldest first, so that a reader that finds an empty slot sees why.
 func (h *history) drop() {
 	revision := h.oldest.Load()
 	h.oldest.Store(revision + 1)
@@ -62,7 +62,7 @@ func (h *history) drop() {
 	slot.Store(nil)
 }
 
-// grow doubles the ring. Readers of the old one still find in it what they know of.
+// grow doubles the ring. Readers of the old one still find the changes they know of in it.
 func (h *history) grow(old ring) ring {
 	r := make(ring, 2*len(old))
 	for revision := h.oldest.Load(); revision < h.next; revision++ {
@@ -72,7 +72,7 @@ func (h *history) grow(old ring) ring {
 	return r
 }
 
-// at returns a change that is not after head, or nil if it is no longer kept.
+// at returns the change of revision, which must not be after head, or nil if it is no longer kept.
 func (h *history) at(revision uint64) *tree.Entry {
 	if e := h.ring.Load().slot(revision).Load(); e != nil && e.Revision == revision {
 		return e

@@ -5,36 +5,38 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"key-value/kvservice/store"
 )
 
-// watchGroup is what any number of watches have in common: their key, or their prefix.
+// watchGroup is what all watches of one target share.
 type watchGroup struct {
-	watches int // of the engine's lock
+	watches int // guarded by the engine's lock
 	armed   atomic.Pointer[signal]
 }
 
-// signal tells the watches that hold it of the first change to their watchGroup after they armed it.
+// signal tells the watches that hold it about the first change to their target since the signal was armed.
 type signal struct {
-	first atomic.Uint64 // that change's revision; zero: none yet
+	first atomic.Uint64 // the revision of that change; zero: none yet
 	ready chan struct{} // closed after first is set
 }
 
-// arm returns the signal that the next change to the watchGroup sets off. Who arms and then looks at the
-// history misses nothing: a change is in the history before it looks for a signal.
-func (t *watchGroup) arm() *signal {
+// arm returns the signal for the next change to the target. A caller that arms it and then reads the history misses
+// nothing: a change is in the history before it fires signals.
+func (g *watchGroup) arm() *signal {
 	for {
-		if s := t.armed.Load(); s != nil {
+		if s := g.armed.Load(); s != nil {
 			return s
 		}
-		t.armed.CompareAndSwap(nil, &signal{ready: make(chan struct{})})
+		g.armed.CompareAndSwap(nil, &signal{ready: make(chan struct{})})
 	}
 }
 
-// registry finds the registry that a changed key belongs to. The engine's lock guards it.
+// registry finds the groups that a changed key concerns. The engine's lock guards it.
 type registry struct {
-	keys     map[string]*watchGroup // :: key → watchGroup
-	prefixes map[string]*watchGroup // :: prefix → watchGroup
-	counts   map[int]int            // :: length → how many prefixes have it, at least one
+	keys     map[string]*watchGroup // :: key → group
+	prefixes map[string]*watchGroup // :: prefix → group
+	counts   map[int]int            // :: length → number of prefixes of that length, at least one
 	lengths  []int                  // the keys of counts, ascending
 }
 
@@ -42,74 +44,74 @@ func newRegistry() *registry {
 	return &registry{keys: map[string]*watchGroup{}, prefixes: map[string]*watchGroup{}, counts: map[int]int{}}
 }
 
-// join returns the watchGroup of t, with one more watch.
-func (ts *registry) join(t target) *watchGroup {
-	found := ts.of(t)[t.name]
+// join adds a watch to the group of t and returns the group.
+func (r *registry) join(t store.Target) *watchGroup {
+	found := r.of(t)[t.Name]
 	if found == nil {
 		found = &watchGroup{}
-		ts.of(t)[t.name] = found
-		ts.count(t, 1)
+		r.of(t)[t.Name] = found
+		r.count(t, 1)
 	}
 	found.watches++
 	return found
 }
 
-// leave takes one watch from the watchGroup of t.
-func (ts *registry) leave(t target) {
-	found := ts.of(t)[t.name]
+// leave removes a watch from the group of t.
+func (r *registry) leave(t store.Target) {
+	found := r.of(t)[t.Name]
 	if found.watches--; found.watches == 0 {
-		delete(ts.of(t), t.name)
-		ts.count(t, -1)
+		delete(r.of(t), t.Name)
+		r.count(t, -1)
 	}
 }
 
-func (ts *registry) of(t target) map[string]*watchGroup {
-	if t.one {
-		return ts.keys
+func (r *registry) of(t store.Target) map[string]*watchGroup {
+	if t.Single {
+		return r.keys
 	}
-	return ts.prefixes
+	return r.prefixes
 }
 
-// count says that there is one prefix more or less of t's length.
-func (ts *registry) count(t target, by int) {
-	if t.one {
+// count adds by to the number of prefixes with t's length.
+func (r *registry) count(t store.Target, by int) {
+	if t.Single {
 		return
 	}
-	if ts.counts[len(t.name)] += by; ts.counts[len(t.name)] == 0 {
-		delete(ts.counts, len(t.name))
+	if r.counts[len(t.Name)] += by; r.counts[len(t.Name)] == 0 {
+		delete(r.counts, len(t.Name))
 	}
-	if len(ts.counts) != len(ts.lengths) {
-		ts.lengths = slices.AppendSeq(ts.lengths[:0], maps.Keys(ts.counts))
-		slices.Sort(ts.lengths)
+	if len(r.counts) != len(r.lengths) {
+		r.lengths = slices.AppendSeq(r.lengths[:0], maps.Keys(r.counts))
+		slices.Sort(r.lengths)
 	}
 }
 
-// fire sets off the signals that wait for a change to key, and returns fired with them appended. Their
-// channels are still open: closing one wakes every watch that waits on it, which writers leave to [waker].
-func (ts *registry) fire(fired []*signal, key string, revision uint64) []*signal {
-	if len(ts.keys) > 0 {
-		fired = ts.keys[key].fire(fired, revision)
+// fire fires the signals of the groups that key concerns, and appends them to fired. It leaves their channels open:
+// closing one wakes every watch that waits on it, which is left to [waker].
+func (r *registry) fire(fired []*signal, key string, revision uint64) []*signal {
+	if len(r.keys) > 0 {
+		fired = r.keys[key].fire(fired, revision)
 	}
-	for _, n := range ts.lengths {
+	for _, n := range r.lengths {
 		if n > len(key) {
 			break
 		}
-		fired = ts.prefixes[key[:n]].fire(fired, revision)
+		fired = r.prefixes[key[:n]].fire(fired, revision)
 	}
 	return fired
 }
 
-func (t *watchGroup) fire(fired []*signal, revision uint64) []*signal {
-	if t == nil || t.armed.Load() == nil {
+func (g *watchGroup) fire(fired []*signal, revision uint64) []*signal {
+	if g == nil || g.armed.Load() == nil {
 		return fired
 	}
-	s := t.armed.Swap(nil)
+	s := g.armed.Swap(nil)
 	s.first.Store(revision)
 	return append(fired, s)
 }
 
-// waker wakes the watches whose signals were set off, in a goroutine of its own, so that a write costs the
-// same however many watches it concerns.
+// waker wakes the watches whose signals have fired, in its own goroutine, so that the cost of a write does not depend
+// on how many watches it concerns.
 type waker struct {
 	mu     sync.Mutex
 	fired  []*signal // guarded by mu
@@ -118,7 +120,7 @@ type waker struct {
 
 func newWaker() *waker { return &waker{wakeUp: make(chan struct{}, 1)} }
 
-// wake has the signals' channels closed. It does not keep fired.
+// wake closes the channels of the signals, later. It does not retain fired.
 func (w *waker) wake(fired []*signal) {
 	w.mu.Lock()
 	w.fired = append(w.fired, fired...)

@@ -9,7 +9,7 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// getResult is the result of a get that found an entry, or nil. Tag is the key's.
+// getResult returns the result of a get that found an entry, or nil. Tag is the key's tag.
 func (e *Engine) getResult(found *tree.Entry, tag uint8) (store.Result, error) {
 	if found == nil || found.Deadline != tree.Never && found.Expired(e.clock.now()) {
 		e.misses.add(tag)
@@ -30,7 +30,7 @@ func (e *Engine) List(_ context.Context, req store.ListRequest) (store.Page, err
 	return p.page, nil
 }
 
-// usualLimit is for how many entries a page has room from the start.
+// usualLimit is the capacity with which a page starts, in entries.
 const usualLimit = 100
 
 // pager fills a page.
@@ -42,8 +42,8 @@ type pager struct {
 	page    store.Page
 }
 
-// add takes the next entry. It returns false when it has seen enough: the page is full and there is an
-// entry behind it, or there is none.
+// add adds the next entry. It returns false when it needs no more: the page is full and there is a further entry, or
+// no further key has the prefix.
 func (p *pager) add(found *tree.Entry) bool {
 	key := found.Key()
 	if !strings.HasPrefix(key, p.request.Prefix) {
@@ -62,14 +62,14 @@ func (p *pager) add(found *tree.Entry) bool {
 	return true
 }
 
-// counter counts what readers do. It is in parts, each in a cache line of its own, so that readers of
-// different keys do not wait for each other's processors.
+// counter counts reads. Its parts are in cache lines of their own, so that readers on different processors do not
+// contend.
 type counter [16]struct {
 	n atomic.Int64
 	_ [56]byte
 }
 
-// add counts one more. Any part may be named.
+// add adds one, to any part.
 func (c *counter) add(part uint8) { c[int(part)%len(c)].n.Add(1) }
 
 func (c *counter) sum() int64 {

@@ -8,33 +8,33 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// snapshotPage is how many entries of a snapshot are looked up at a time.
+// snapshotPage is how many entries of a snapshot are read at a time.
 const snapshotPage = 64
 
-// snapshot is what existed of a watch's target at one instant, as far as the watch has not read it yet.
+// snapshot is the part of a watch's snapshot that the watch has not delivered yet.
 type snapshot struct {
-	target   target
-	revision uint64        // the revision at that instant
-	page     []*tree.Entry // what comes next
+	target   store.Target
+	revision uint64        // when the snapshot was taken
+	page     []*tree.Entry // the next entries
 	lastKey  string        // the last key that was on page
 
-	// view has what comes behind page. It is nil if nothing does, or if the history no longer has all
-	// changes since: then the watch could not go on behind the snapshot, and a reader that has stopped must
-	// not keep old entries in memory. Stale tells which.
+	// view has the entries after page. It is nil if there are none, or if the history no longer has all changes since
+	// revision: the watch could not continue after such a snapshot, and a reader that has stopped must not keep old
+	// entries in memory. In the latter case stale is true.
 	view  atomic.Pointer[tree.View]
 	stale atomic.Bool
 }
 
-// snapshotLocked returns what exists of t.
-func (e *Engine) snapshotLocked(t target) *snapshot {
+// snapshotLocked returns a snapshot of t.
+func (e *Engine) snapshotLocked(t store.Target) *snapshot {
 	s := &snapshot{target: t, revision: e.revision}
-	if t.one {
-		if found := e.tree.Peek(t.name); found != nil {
+	if t.Single {
+		if found := e.tree.Peek(t.Name); found != nil {
 			s.page = []*tree.Entry{found}
 		}
 		return s
 	}
-	if s.fill(e.tree.Latest(), t.name); len(s.page) == snapshotPage {
+	if s.fill(e.tree.Latest(), t.Name); len(s.page) == snapshotPage {
 		rest := e.tree.Freeze()
 		s.view.Store(&rest)
 		e.snapshots[s] = struct{}{}
@@ -42,11 +42,11 @@ func (e *Engine) snapshotLocked(t target) *snapshot {
 	return s
 }
 
-// fill puts the next entries on page, those from the key from on.
+// fill reads the next entries, whose keys are at or after from, into page.
 func (s *snapshot) fill(view tree.View, from string) {
 	s.page = make([]*tree.Entry, 0, snapshotPage)
 	view.Ascend(from, func(e *tree.Entry) bool {
-		if !strings.HasPrefix(e.Key(), s.target.name) || len(s.page) == snapshotPage {
+		if !strings.HasPrefix(e.Key(), s.target.Name) || len(s.page) == snapshotPage {
 			return false
 		}
 		if e.Key() != s.lastKey {
@@ -59,7 +59,7 @@ func (s *snapshot) fill(view tree.View, from string) {
 	}
 }
 
-// next returns the next entry, or nil behind the last.
+// next returns the next entry, or nil after the last.
 func (s *snapshot) next() (*tree.Entry, error) {
 	if view := s.view.Load(); view != nil && len(s.page) == 0 {
 		s.fill(*view, s.lastKey)
@@ -76,7 +76,7 @@ func (s *snapshot) next() (*tree.Entry, error) {
 	return found, nil
 }
 
-// dropSnapshotsLocked lets go of the snapshots whose changes revision are no longer all kept.
+// dropSnapshotsLocked releases the views of snapshots that have become stale.
 func (e *Engine) dropSnapshotsLocked() {
 	for s := range e.snapshots {
 		if s.revision+1 < e.history.oldest.Load() {
@@ -87,7 +87,7 @@ func (e *Engine) dropSnapshotsLocked() {
 	}
 }
 
-// releaseSnapshot lets go of a snapshot that nobody reads any more.
+// releaseSnapshot forgets a snapshot that has been delivered.
 func (e *Engine) releaseSnapshot(s *snapshot) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

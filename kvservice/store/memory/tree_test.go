@@ -15,8 +15,8 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-// steer is how a run of random writes chooses them.
-type steer struct {
+// workload chooses random writes.
+type workload struct {
 	name   string
 	key    func(r *rand.Rand, i int) string
 	delete func(i int) float64 // the probability that write i is a delete
@@ -26,18 +26,18 @@ func random(space int) func(*rand.Rand, int) string {
 	return func(r *rand.Rand, _ int) string { return fmt.Sprintf("key/%d", r.IntN(space)) }
 }
 
-func TestTreeStaysWhole(t *testing.T) {
+func TestTreeKeepsItsInvariants(t *testing.T) {
 	const writes = 10_000
-	for _, s := range []steer{
+	for _, w := range []workload{
 		{"keys in ascending order", func(_ *rand.Rand, i int) string { return fmt.Sprintf("%06d", i) },
 			func(int) float64 { return 0 }},
 		{"keys in descending order", func(_ *rand.Rand, i int) string { return fmt.Sprintf("%06d", writes-i) },
 			func(int) float64 { return 0 }},
-		{"a store that grows and then shrinks to nothing", random(5_000),
+		{"a store that grows and then becomes empty", random(5_000),
 			func(i int) float64 { return float64(i/(writes/2)) * 0.97 }},
-		{"a store that grows and shrinks in turns", random(5_000),
+		{"a store that grows and shrinks alternately", random(5_000),
 			func(i int) float64 { return float64(i / 2_000 % 2) }},
-		{"keys with a long common part", func(r *rand.Rand, _ int) string {
+		{"keys with a long common prefix", func(r *rand.Rand, _ int) string {
 			return fmt.Sprintf("%0*d", 1+r.IntN(40), r.IntN(5_000))
 		}, func(int) float64 { return 0.4 }},
 		{"blocks of keys that come and go", func(r *rand.Rand, i int) string {
@@ -45,17 +45,17 @@ func TestTreeStaysWhole(t *testing.T) {
 			return fmt.Sprintf("%04d", 100*block+r.IntN(100))
 		}, func(i int) float64 { return 0.05 + 0.9*float64(i/60%3) }},
 	} {
-		t.Run(s.name, func(t *testing.T) { s.run(t, open(t, memory.Options{}), writes) })
-		t.Run(s.name+", in a deep tree", func(t *testing.T) { s.run(t, deep(t), writes) })
+		t.Run(w.name, func(t *testing.T) { w.run(t, open(t, memory.Options{}), writes) })
+		t.Run(w.name+", in a deep tree", func(t *testing.T) { w.run(t, deep(t), writes) })
 	}
 }
 
-func (s steer) run(t *testing.T, e *memory.Engine, writes int) {
+func (w workload) run(t *testing.T, e *memory.Engine, writes int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	model := map[string]string{}
 	for i := range writes {
-		op := store.Operation{Kind: store.Set, Key: s.key(r, i), Value: fmt.Append(nil, i)}
-		if r.Float64() < s.delete(i) {
+		op := store.Operation{Kind: store.Set, Key: w.key(r, i), Value: fmt.Append(nil, i)}
+		if r.Float64() < w.delete(i) {
 			op.Kind = store.Delete
 			delete(model, op.Key)
 		} else {
@@ -70,7 +70,7 @@ func (s steer) run(t *testing.T, e *memory.Engine, writes int) {
 	}
 }
 
-// same checks that e is whole and has the entries of model.
+// same checks that e's tree is valid and has exactly the entries of model.
 func same(t *testing.T, e *memory.Engine, model map[string]string) {
 	t.Helper()
 	if err := e.Verify(); err != nil {
@@ -78,7 +78,7 @@ func same(t *testing.T, e *memory.Engine, model map[string]string) {
 	}
 	page, err := e.List(t.Context(), store.ListRequest{Limit: 1 << 20, MaxBytes: 1 << 30})
 	if err != nil || len(page.Entries) != len(model) {
-		t.Fatalf("%d entries are listed, want %d; %v", len(page.Entries), len(model), err)
+		t.Fatalf("list returned %d entries, want %d; %v", len(page.Entries), len(model), err)
 	}
 	if !slices.IsSortedFunc(page.Entries, func(a, b store.Entry) int { return slices.Compare([]byte(a.Key), []byte(b.Key)) }) {
 		t.Fatal("entries are not in order")
@@ -91,7 +91,7 @@ func same(t *testing.T, e *memory.Engine, model map[string]string) {
 	}
 }
 
-func TestTreeIsWholeAfterBatchesThatFail(t *testing.T) {
+func TestTreeSurvivesFailedBatches(t *testing.T) {
 	e := deep(t)
 	r := rand.New(rand.NewPCG(3, 4))
 	model := map[string]string{}
@@ -133,7 +133,7 @@ func randomBatch(r *rand.Rand, i int, model map[string]string) ([]store.Operatio
 	return ops, after
 }
 
-func TestTreeForgetsWhatExpires(t *testing.T) {
+func TestTreeRemovesExpiredEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := deep(t)
 		r := rand.New(rand.NewPCG(5, 6))
@@ -156,7 +156,7 @@ func TestTreeForgetsWhatExpires(t *testing.T) {
 	})
 }
 
-// wantAlive checks that e has just the keys that have not come to their end.
+// wantAlive checks that e has exactly the keys that have not expired.
 func wantAlive(t *testing.T, e *memory.Engine, ends map[string]time.Time) {
 	t.Helper()
 	if err := e.Verify(); err != nil {
@@ -169,15 +169,15 @@ func wantAlive(t *testing.T, e *memory.Engine, ends map[string]time.Time) {
 		}
 	}
 	if stats, err := e.Stats(t.Context()); err != nil || stats.Keys != alive {
-		t.Fatalf("%d keys are left, want %d; %v", stats.Keys, alive, err)
+		t.Fatalf("stats count %d keys, want %d; %v", stats.Keys, alive, err)
 	}
 }
 
-// When the first child of a branch goes, the next one takes over its range. The keys that then come into that
-// range must still be found when the branch has been joined with the one before it, or the one behind it.
-func TestJoinedBranchesKeepTheirKeys(t *testing.T) {
+// When the first child of a branch is removed, the next one takes over its range. Keys that are then added in that
+// range must still be found after the branch is merged with the one before or after it.
+func TestMergedBranchesKeepTheirKeys(t *testing.T) {
 	for _, last := range []string{"the branch before", "the branch itself"} {
-		t.Run("last to shrink is "+last, func(t *testing.T) {
+		t.Run(last+" shrinks last", func(t *testing.T) {
 			e := deep(t)
 			model := map[string]string{}
 			change := func(from, to int, remove bool) {
@@ -206,8 +206,8 @@ func TestJoinedBranchesKeepTheirKeys(t *testing.T) {
 	}
 }
 
-// A key that is deleted and set again may change its place within a leaf while a page is read.
-func TestPagesHaveNoKeyTwice(t *testing.T) {
+// A key that is deleted and set again may move to another slot of its leaf while a page is read.
+func TestPageHasNoDuplicateKeys(t *testing.T) {
 	e := open(t, memory.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	var writer sync.WaitGroup

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -10,35 +9,32 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// watch is a place in the history, and what to look for from there on. It keeps no changes of its own but
-// the one it will deliver next, and that one only so that it knows when there is none.
+// watch is a position in the history and a target. It stores no changes except the next one to deliver, which it
+// finds in advance to know whether there is one.
 type watch struct {
 	engine     *Engine
-	target     target
+	target     store.Target
 	watchGroup *watchGroup
 	close      sync.Once
 
-	reported uint64      // the revision in the last token, or in the one it resumed from
-	cursor   uint64      // the revision up to which target's changes are delivered or found
-	snapshot *snapshot   // what is yet to be delivered of what existed at cursor; nil: nothing
-	unsynced bool        // whether the event of type Sync is due
-	found    *tree.Entry // the next change; nil: none is known
-	signal   *signal     // says when there is one, if found is nil; nil: look at the history
+	reported uint64      // the revision in the last token delivered, or in the token that it resumed from
+	cursor   uint64      // all changes to target up to this revision are delivered or found
+	snapshot *snapshot   // the rest of the snapshot at cursor; nil: none
+	unsynced bool        // whether the first event of type Sync is due
+	found    *tree.Entry // the next change; nil: none known
+	signal   *signal     // fires at the next change; nil, or found is set: read the history
 }
 
 // Watch opens a watch.
 func (e *Engine) Watch(_ context.Context, req store.WatchRequest) (store.Watcher, error) {
-	w := &watch{engine: e, target: target{name: req.Prefix}}
-	if req.Key != "" {
-		w.target = target{name: req.Key, one: true}
-	}
+	w := &watch{engine: e, target: req.Target()}
 	if err := e.open(w, req); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-// open finds where w begins.
+// open sets the position at which w begins.
 func (e *Engine) open(w *watch, req store.WatchRequest) error {
 	e.lockSwept()
 	defer e.mu.Unlock()
@@ -60,7 +56,7 @@ func (e *Engine) open(w *watch, req store.WatchRequest) error {
 	return nil
 }
 
-// positionLocked reads a resume token.
+// positionLocked returns the revision of a resume token.
 func (e *Engine) positionLocked(token string) (uint64, error) {
 	v, ok := store.ParseVersion(token)
 	switch {
@@ -83,7 +79,7 @@ func (w *watch) Close() {
 	})
 }
 
-// Next returns the next event, and waits for it if need be.
+// Next waits for the next event.
 func (w *watch) Next(ctx context.Context) (store.Event, error) {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -101,7 +97,7 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 	}
 }
 
-// wait returns when Next should look again, and says whether nothing but time has passed.
+// wait returns when Next should poll again, and reports whether only time has passed.
 func (w *watch) wait(ctx context.Context) (idle bool) {
 	timer := time.NewTimer(store.SyncInterval)
 	defer timer.Stop()
@@ -115,15 +111,15 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 	return false
 }
 
-// sync returns the event that all before cursor is delivered.
+// sync returns an event of type Sync at cursor.
 func (w *watch) sync() store.Event {
 	w.reported = w.cursor
 	return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}
 }
 
-// skipAhead moves cursor to the end of the history, and says whether that is further than the last token. It does
-// not move if there is a change to deliver. No write is under way meanwhile, which might be in the history and
-// not yet have set off the signal.
+// skipAhead moves cursor to the end of the history, unless there is a change to deliver, and reports whether it is
+// after the last token. It holds the lock because a write in progress may be in the history without having fired the
+// signal yet.
 func (w *watch) skipAhead() bool {
 	w.engine.mu.Lock()
 	defer w.engine.mu.Unlock()
@@ -134,7 +130,7 @@ func (w *watch) skipAhead() bool {
 	return w.cursor != w.reported
 }
 
-// poll returns the next event if there is one now.
+// poll returns the next event, if there is one now.
 func (w *watch) poll() (store.Event, bool, error) {
 	if w.snapshot != nil {
 		if event, ok, err := w.nextOfSnapshot(); ok || err != nil {
@@ -167,12 +163,12 @@ func (w *watch) nextOfSnapshot() (store.Event, bool, error) {
 	return store.Event{Type: store.Put, Entry: w.engine.storeEntry(found, true)}, true, nil
 }
 
-// deliver returns the event that was found, and looks for the one behind it at once: a watch that is idle
-// from now on is reported so by its signal, however far the history moves on with changes to other keys.
+// deliver returns the event of found, and looks for the next change right away: a watch that is idle from now on
+// relies on its signal, no matter how many changes to other keys follow.
 func (w *watch) deliver() store.Event {
 	e := w.found
 	w.found, w.reported = nil, e.Revision
-	_ = w.seek() // fails again when the next event is asked for
+	_ = w.seek() // it fails again at the next call of Next
 	event := store.Event{Type: e.Kind(), Token: w.engine.token(e.Revision), Entry: store.Entry{Key: e.Key()}}
 	if e.Kind() == store.Put {
 		event.Entry = w.engine.storeEntry(e, true)
@@ -180,7 +176,7 @@ func (w *watch) deliver() store.Event {
 	return event
 }
 
-// seek looks for the next change behind cursor, and moves cursor there. If there is none, signal says when.
+// seek finds the next change after cursor and moves cursor there. If there is none, it arms signal.
 func (w *watch) seek() error {
 	if w.signal != nil {
 		first := w.signal.first.Load()
@@ -198,24 +194,10 @@ func (w *watch) seek() error {
 			return store.ErrResumeTooOld
 		}
 		w.cursor++
-		if w.target.holds(e.Key()) {
+		if w.target.Matches(e.Key()) {
 			w.found, w.signal = e, nil
 			return nil
 		}
 	}
 	return nil
-}
-
-// target is what a watch follows: one key, or every key with a prefix.
-type target struct {
-	name string
-	one  bool // name is a key, not a prefix
-}
-
-// holds says whether key belongs to t.
-func (t target) holds(key string) bool {
-	if t.one {
-		return key == t.name
-	}
-	return strings.HasPrefix(key, t.name)
 }

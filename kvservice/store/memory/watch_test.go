@@ -32,22 +32,22 @@ func next(t *testing.T, w store.Watcher) store.Event {
 	return event
 }
 
-// small is a history that holds a few dozen small changes.
+// small is the size of a history with room for a few dozen small changes.
 const small = 4 << 10
 
-// overrun writes more changes to key than a small history holds.
+// overrun writes more changes to key than a small history keeps.
 func overrun(t *testing.T, e *memory.Engine, key string) {
 	for range 200 {
 		do(t, e, set(key, "v"))
 	}
 }
 
-func TestResumingFromBeforeTheHistoryIsRefused(t *testing.T) {
+func TestResumeBeforeTheHistoryFails(t *testing.T) {
 	e := open(t, memory.Options{HistoryBytes: small})
 	token := next(t, watch(t, e, store.WatchRequest{})).Token
 	do(t, e, set("k", "v"))
 	if w := watch(t, e, store.WatchRequest{Resume: token}); next(t, w).Entry.Key != "k" {
-		t.Fatal("the change is not delivered")
+		t.Fatal("the change was not delivered")
 	}
 	overrun(t, e, "k")
 	if _, err := e.Watch(t.Context(), store.WatchRequest{Resume: token}); !errors.Is(err, store.ErrResumeTooOld) {
@@ -55,7 +55,7 @@ func TestResumingFromBeforeTheHistoryIsRefused(t *testing.T) {
 	}
 }
 
-func TestTokensOfAnotherEngineAreTooOldAndThoseOfTheFutureInvalid(t *testing.T) {
+func TestForeignTokensAreTooOldAndFutureTokensInvalid(t *testing.T) {
 	e, other := open(t, memory.Options{}), open(t, memory.Options{})
 	do(t, other, set("k", "v"))
 	foreign := next(t, watch(t, other, store.WatchRequest{})).Token
@@ -65,7 +65,7 @@ func TestTokensOfAnotherEngineAreTooOldAndThoseOfTheFutureInvalid(t *testing.T) 
 	v := do(t, e, set("k", "v")).Entry.Version
 	v.Revision++
 	if _, err := e.Watch(t.Context(), store.WatchRequest{Resume: v.String()}); !errors.Is(err, store.ErrTokenInvalid) {
-		t.Errorf("watch from a token of the future = %v, want ErrTokenInvalid", err)
+		t.Errorf("watch from a future token = %v, want ErrTokenInvalid", err)
 	}
 }
 
@@ -73,7 +73,7 @@ func TestVersionsOfTwoEnginesDiffer(t *testing.T) {
 	a := do(t, open(t, memory.Options{}), set("k", "v")).Entry.Version
 	b := do(t, open(t, memory.Options{}), set("k", "v")).Entry.Version
 	if a == b || a.Epoch == 0 || a.Epoch>>63 != 0 {
-		t.Fatalf("two engines made versions %v and %v", a, b)
+		t.Fatalf("two engines created versions %v and %v", a, b)
 	}
 }
 
@@ -88,11 +88,11 @@ func TestSlowWatchEndsWithoutAGap(t *testing.T) {
 		}
 	}
 	if again := watch(t, e, store.WatchRequest{}); next(t, again).Token == token {
-		t.Fatal("a new watch begins at the old token")
+		t.Fatal("a new watch starts at the old token")
 	}
 }
 
-func TestIdleWatchDoesNotFallBehindWhatOthersWrite(t *testing.T) {
+func TestIdleWatchDoesNotFallBehindOtherKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := open(t, memory.Options{HistoryBytes: small})
 		for _, req := range []store.WatchRequest{{Key: "mine/1"}, {Prefix: "mine/"}} {
@@ -120,7 +120,7 @@ func TestIdleWatchDoesNotFallBehindWhatOthersWrite(t *testing.T) {
 	})
 }
 
-func TestSnapshotIsOfOneInstant(t *testing.T) {
+func TestSnapshotIsConsistent(t *testing.T) {
 	e := open(t, memory.Options{})
 	for i := range 1000 {
 		do(t, e, set(fmt.Sprintf("k/%04d", i), "old"))
@@ -145,7 +145,7 @@ func TestSnapshotIsOfOneInstant(t *testing.T) {
 		}
 	}
 	if event := next(t, w); event.Type != store.Sync {
-		t.Fatalf("the snapshot is followed by %+v", event)
+		t.Fatalf("after the snapshot: %+v, want sync", event)
 	}
 	for range 2000 {
 		next(t, w)
@@ -155,7 +155,7 @@ func TestSnapshotIsOfOneInstant(t *testing.T) {
 	}
 }
 
-func TestSnapshotThatIsReadTooSlowlyEnds(t *testing.T) {
+func TestSlowSnapshotEnds(t *testing.T) {
 	e := open(t, memory.Options{HistoryBytes: small})
 	for i := range 1000 {
 		do(t, e, set(fmt.Sprintf("k/%04d", i), "v"))
@@ -168,7 +168,7 @@ func TestSnapshotThatIsReadTooSlowlyEnds(t *testing.T) {
 	}
 }
 
-func TestHistoryKeepsAChangeThatIsLargerThanIt(t *testing.T) {
+func TestHistoryKeepsAnOversizedChange(t *testing.T) {
 	e := open(t, memory.Options{HistoryBytes: small})
 	w := watch(t, e, store.WatchRequest{})
 	next(t, w)
@@ -178,7 +178,7 @@ func TestHistoryKeepsAChangeThatIsLargerThanIt(t *testing.T) {
 	}
 }
 
-func TestTheEndOfAContextInterruptsNext(t *testing.T) {
+func TestContextInterruptsNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := open(t, memory.Options{})
 		w := watch(t, e, store.WatchRequest{})

@@ -9,9 +9,9 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-var errKind = errors.New("no such kind of operation")
+var errKind = errors.New("unknown kind of operation")
 
-// Do carries out one operation.
+// Do performs one operation.
 func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error) {
 	if op.Kind == store.Get {
 		tag := e.tree.Tag(op.Key)
@@ -27,8 +27,8 @@ func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error)
 	return result, err
 }
 
-// applyLocked carries out op, and leaves its changes to be committed. If it fails, nothing has changed but
-// what time itself has.
+// applyLocked performs op and leaves its changes to be committed. If it fails, it has changed nothing but what
+// expired.
 func (e *Engine) applyLocked(op store.Operation) (store.Result, error) {
 	switch op.Kind {
 	case store.Get:
@@ -100,14 +100,14 @@ func (e *Engine) incrementLocked(op store.Operation) (store.Result, error) {
 	return store.Result{Entry: put, Sum: sum}, nil
 }
 
-// parseInteger reads an integer as Increment writes it: without a plus sign, zeros before it or spaces.
+// parseInteger parses an integer in the form that Increment writes: no plus sign, leading zeros or spaces.
 func parseInteger(text []byte) (int64, bool) {
 	n, err := strconv.ParseInt(string(text), 10, 64)
 	var buf [20]byte
 	return n, err == nil && string(strconv.AppendInt(buf[:0], n, 10)) == string(text)
 }
 
-// findLocked returns the entry that a write to key finds now, or nil.
+// findLocked returns the entry of key that a write sees, or nil. It removes an entry that has expired.
 func (e *Engine) findLocked(key string, now int64) *tree.Entry {
 	found := e.tree.Peek(key)
 	if found == nil || !found.Expired(now) {
@@ -118,7 +118,7 @@ func (e *Engine) findLocked(key string, now int64) *tree.Entry {
 	return nil
 }
 
-// findCheckedLocked is findLocked for an operation with a precondition, which it checks.
+// findCheckedLocked is findLocked, and checks the operation's precondition.
 func (e *Engine) findCheckedLocked(op store.Operation, now int64) (*tree.Entry, error) {
 	found := e.findLocked(op.Key, now)
 	if found == nil {
@@ -128,7 +128,7 @@ func (e *Engine) findCheckedLocked(op store.Operation, now int64) (*tree.Entry, 
 	return found, op.Precondition.Check(true, v)
 }
 
-// putLocked stores a new version of key in place of found, which is nil if there is none.
+// putLocked stores a new version of key that replaces found, which is nil if the key is new.
 func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, now, until int64) (store.Entry, error) {
 	if err := e.reserveLocked(found, key, len(value), now); err != nil {
 		return store.Entry{}, err
@@ -143,20 +143,20 @@ func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, now, unt
 	return e.storeEntry(put, false), nil
 }
 
-// removeLocked removes found for the reason that kind says.
+// removeLocked removes found and records kind as the reason.
 func (e *Engine) removeLocked(found *tree.Entry, kind store.EventType, now int64) {
 	e.tree.Remove(found.Key())
 	e.recordLocked(kind, found.Key(), now)
 }
 
-// recordLocked takes the next revision for the end of key.
+// recordLocked records the removal of key, with the next revision.
 func (e *Engine) recordLocked(kind store.EventType, key string, now int64) {
 	e.revision++
 	gone := tree.Pack(tree.Head{Kind: kind, Revision: e.revision, Updated: now, Deadline: tree.Never}, key, nil)
 	e.changes = append(e.changes, gone)
 }
 
-// commitLocked makes the recorded changes part of the history, all at once.
+// commitLocked appends the recorded changes to the history and makes them visible together.
 func (e *Engine) commitLocked() {
 	if len(e.changes) == 0 {
 		return
@@ -178,13 +178,13 @@ func (e *Engine) commitLocked() {
 	}
 }
 
-// forgetLocked empties the recorded changes.
+// forgetLocked clears the recorded changes.
 func (e *Engine) forgetLocked() {
 	clear(e.changes)
 	e.changes = e.changes[:0]
 }
 
-// Batch carries out operations in order.
+// Batch performs operations in order.
 func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
 	if atomic {
 		return e.batchAtomic(ops)
@@ -198,7 +198,7 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	return results, nil
 }
 
-// batchAtomic carries out all operations or none.
+// batchAtomic performs all operations or none.
 func (e *Engine) batchAtomic(ops []store.Operation) ([]store.Result, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -8,43 +8,43 @@ import (
 	"unsafe"
 )
 
-// branchMax is how many children a branch has at most: as many as make it, with the word that Go adds to objects
-// of its size, one of 8192 bytes. That is a page, which is free again as soon as the branch is.
+// branchMax is the maximum number of children of a branch. It makes a branch, with the word that Go adds to objects
+// of its size, one of 8192 bytes: a page, which is free again as soon as the branch is.
 const branchMax = 203
 
-// branch divides a range of keys among children: leaves at level 0, and branches of the level below
-// above it. How it divides them never changes; a child is replaced in its place by another one for the same
-// range. Readers may look into a branch at any time.
+// branch divides a range of keys among children: leaves if its level is 0, else branches of the level below. Its
+// bounds never change; a child is replaced in place by another for the same range. Readers may use a branch at any
+// time.
 type branch struct {
-	generation uint64 // the generation of the tree in which it was made
+	generation uint64 // the tree's generation when the branch was made
 	level      uint8
-	n          uint8           // children
-	shared     uint16          // how many bytes all bounds begin with in common
-	prefix     [prefixMax]byte // those bytes, or as many as have room
+	n          uint8           // number of children
+	shared     uint16          // length of the prefix that all bounds share, in bytes
+	prefix     [prefixMax]byte // that prefix, or as much of it as fits
 
-	// heads are the eight bytes of each bound behind the shared ones, as a number, so that most of a search
-	// needs neither the bounds themselves nor another piece of memory.
+	// heads are the eight bytes that follow the shared prefix in each bound, as numbers. They let most of a search
+	// avoid the bounds themselves, which are elsewhere in memory.
 	heads  [branchMax]uint64
 	nodes  [branchMax]unsafe.Pointer // *leaf or *branch
-	bounds [branchMax]string         // the keys of child i are not before bounds[i]; the first has none
+	bounds [branchMax]string         // keys of child i are at or after bounds[i]; the first has none
 
-	due [branchMax]int64 // of writers alone: no entry of child i expires before due[i]
+	due [branchMax]int64 // used by the writer only: no entry of child i expires before due[i]
 }
 
-// prefixMax makes what a search reads first 64 bytes, with the first heads.
+// prefixMax makes what a search reads first, up to the first heads, 64 bytes.
 const prefixMax = 28
 
-// branchBytes is what a branch takes of the heap. Go adds a word to objects of its size.
+// branchBytes is the heap memory of a branch. Go adds a word to objects of its size.
 var branchBytes = allocated(int(unsafe.Sizeof(branch{})) + 8)
 
-// child is a child of a branch on the way into another one.
+// child is a child of a branch that is being built.
 type child struct {
 	node  unsafe.Pointer
 	bound string
 	due   int64
 }
 
-// newBranch makes a branch of 1 to branchMax children.
+// newBranch returns a branch with the given children, 1 to branchMax of them.
 func newBranch(level int, children []child, generation uint64) *branch {
 	b := &branch{level: uint8(level), n: uint8(len(children)), generation: generation}
 	if n := len(children); n > 1 {
@@ -63,8 +63,8 @@ func newBranch(level int, children []child, generation uint64) *branch {
 	return b
 }
 
-// concatBounds returns the children's bounds one after another. Bounds are short and live long: were each
-// allocated by itself, among short strings that are soon garbage, every few of them would keep a page.
+// concatBounds returns the children's bounds in one string. Bounds are short and long-lived. Allocated one by one
+// among short strings that soon become garbage, every few of them would keep a page alive.
 func concatBounds(children []child) string {
 	var joined strings.Builder
 	size := 0
@@ -91,7 +91,7 @@ func (b *branch) branch(i int) *branch { return (*branch)(atomic.LoadPointer(&b.
 // set replaces child i.
 func (b *branch) set(i int, node unsafe.Pointer) { atomic.StorePointer(&b.nodes[i], node) }
 
-// child returns which child key belongs to: the last one whose bound is not after it.
+// child returns the index of the child for key: the last one whose bound is not after key.
 func (b *branch) child(key string) int {
 	n := int(b.n)
 	side := b.side(key)
@@ -101,7 +101,7 @@ func (b *branch) child(key string) int {
 		return n - 1
 	}
 	h := head(key[b.shared:])
-	low := 1 // children before low belong to smaller heads
+	low := 1 // children before low have smaller heads
 	for left := n - 1; left > 0; {
 		half := (left + 1) / 2
 		if b.heads[low+half-1] < h {
@@ -116,8 +116,8 @@ func (b *branch) child(key string) int {
 	return low + sort.Search(high-low, func(i int) bool { return b.bounds[low+i] > key }) - 1
 }
 
-// side says whether key begins with what all bounds have in common (0), or comes before (-1) or after (1)
-// all keys that do.
+// side returns 0 if key begins with the prefix that all bounds share, -1 if it sorts before all keys that do, and 1
+// if after.
 func (b *branch) side(key string) int {
 	shared := int(b.shared)
 	if shared > prefixMax {
@@ -138,7 +138,7 @@ func side(key, prefix string) int {
 	return strings.Compare(key, prefix)
 }
 
-// head returns the first eight bytes of s as a number, with zeros for those that s does not have.
+// head returns the first eight bytes of s as a number, padded with zeros.
 func head(s string) uint64 {
 	if len(s) >= 8 {
 		return binary.BigEndian.Uint64([]byte(s[:8]))
@@ -148,7 +148,7 @@ func head(s string) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// commonPrefix returns how many bytes a and b begin with in common.
+// commonPrefix returns the length of the longest common prefix of a and b.
 func commonPrefix(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {
@@ -159,7 +159,7 @@ func commonPrefix(a, b string) int {
 	return n
 }
 
-// ascend calls each with the entries from the key from on, until each returns false.
+// ascend calls each with the entries whose keys are at or after from, until each returns false.
 func (b *branch) ascend(from string, each func(*Entry) bool) bool {
 	for i := b.child(from); i < int(b.n); i++ {
 		goOn := false

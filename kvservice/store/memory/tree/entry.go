@@ -12,18 +12,17 @@ import (
 // Never is the deadline of an entry without a TTL.
 const Never = math.MaxInt64
 
-// Entry is one version of a key, or the mark that a key has gone. It is the head of one allocation, and
-// the bytes of the key and of the value follow it. Nothing but its stamp changes after [Pack].
+// Entry is one version of a key, or a tombstone: the record that a key was removed. It is the start of one
+// allocation; the bytes of the key and of the value follow it. After [Pack], only its stamp changes.
 type Entry struct {
 	Revision uint64
 	Updated  int64  // when it was written, in nanoseconds of the engine's clock
-	Deadline int64  // when it expires, likewise, or Never
-	valueLen uint32 // bytes
+	Deadline int64  // when it expires, by the same clock, or Never
+	valueLen uint32 // in bytes
 	rest     atomic.Uint32
 }
 
-// What Entry.rest holds: the length of the key in bytes, an [store.EventType], and when the entry was last
-// used, in ticks of the engine.
+// Layout of Entry.rest: the length of the key in bytes, a [store.EventType], and the stamp.
 const (
 	keyLenShift = 16
 	kindShift   = 13
@@ -31,10 +30,10 @@ const (
 	kindMask    = 1<<(keyLenShift-kindShift) - 1
 )
 
-// headBytes is where the key begins.
+// headBytes is the offset of the key.
 const headBytes = int(unsafe.Sizeof(Entry{}))
 
-// Head is all that Pack needs for an entry beside key and value.
+// Head has the fields of an entry other than its key and value.
 type Head struct {
 	Kind     store.EventType
 	Revision uint64
@@ -43,7 +42,7 @@ type Head struct {
 	Stamp    uint32
 }
 
-// Pack makes an entry in one allocation that the garbage collector need not look into.
+// Pack returns an entry in one allocation that the garbage collector does not scan.
 func Pack(h Head, key string, value []byte) *Entry {
 	buf := make([]byte, headBytes+len(key)+len(value))
 	e := (*Entry)(unsafe.Pointer(unsafe.SliceData(buf)))
@@ -56,25 +55,25 @@ func Pack(h Head, key string, value []byte) *Entry {
 
 func (e *Entry) keyLen() int { return int(e.rest.Load() >> keyLenShift) }
 
-// Kind is Put for an entry, and otherwise how the key has gone.
+// Kind is Put for an entry. For a tombstone it says how the key was removed.
 func (e *Entry) Kind() store.EventType { return store.EventType(e.rest.Load() >> kindShift & kindMask) }
 
-// Stamp is the tick of e's last use.
+// Stamp returns the engine's tick, modulo MaxStamp+1, at which e was last used.
 func (e *Entry) Stamp() uint32 { return e.rest.Load() & MaxStamp }
 
-// Use sets e's stamp. Of two readers at once, either may win.
+// Use sets e's stamp. If two readers set it at once, either may win.
 func (e *Entry) Use(tick uint32) {
 	if rest := e.rest.Load(); rest&MaxStamp != tick&MaxStamp {
 		e.rest.Store(rest&^MaxStamp | tick&MaxStamp)
 	}
 }
 
-// Key returns the key, which is not empty and shares e's memory.
+// Key returns the key. It is not empty and shares e's memory.
 func (e *Entry) Key() string {
 	return unsafe.String((*byte)(unsafe.Add(unsafe.Pointer(e), headBytes)), e.keyLen())
 }
 
-// Value returns the value, which is not nil and shares e's memory.
+// Value returns the value. It is not nil and shares e's memory.
 func (e *Entry) Value() []byte {
 	if e.valueLen == 0 {
 		return []byte{}
@@ -82,16 +81,16 @@ func (e *Entry) Value() []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(e), headBytes+e.keyLen())), int(e.valueLen))
 }
 
-// Expired says whether e is gone at the instant now of the engine's clock.
+// Expired reports whether e has expired at now, an instant of the engine's clock.
 func (e *Entry) Expired(now int64) bool { return e.Deadline <= now }
 
-// Bytes is what e takes of the heap.
+// Bytes returns the heap memory of e.
 func (e *Entry) Bytes() int64 { return EntryBytes(e.keyLen() + int(e.valueLen)) }
 
-// entryBytes is what an entry takes of the heap that has so many bytes of key and value.
+// EntryBytes returns the heap memory of an entry with payload bytes of key and value.
 func EntryBytes(payload int) int64 { return allocated(headBytes + payload) }
 
-// sizeClasses are the sizes in which Go's allocator hands out small objects, in bytes.
+// sizeClasses are the object sizes of Go's allocator, in bytes.
 var sizeClasses = [...]int{
 	8, 16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240, 256, 288, 320, 352, 384,
 	416, 448, 480, 512, 576, 640, 704, 768, 896, 1024, 1152, 1280, 1408, 1536, 1792, 2048, 2304, 2688,
@@ -99,10 +98,10 @@ var sizeClasses = [...]int{
 	12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576, 27264, 28672, 32768,
 }
 
-// pageBytes is what larger objects are rounded up to.
+// Larger objects are rounded up to a multiple of pageBytes.
 const pageBytes = 8192
 
-// allocated is what an object of n bytes takes of the heap.
+// allocated returns the heap memory of an object of n bytes.
 func allocated(n int) int64 {
 	if n > sizeClasses[len(sizeClasses)-1] {
 		return int64(n+pageBytes-1) / pageBytes * pageBytes
@@ -110,6 +109,6 @@ func allocated(n int) int64 {
 	return int64(sizeClasses[sort.SearchInts(sizeClasses[:], n)])
 }
 
-// Resident is what n bytes of objects take of memory. The allocator describes its pages, and leaves ends of
-// them over; with objects as small as entries are, that is about a twentieth of what it hands out.
+// Resident returns the process memory that n bytes of objects take. The allocator needs metadata and leaves the ends
+// of pages unused; for objects as small as entries this adds about a twentieth.
 func Resident(n int64) int64 { return n + n/20 }

@@ -1,15 +1,14 @@
 package tree
 
-// The tree finds what expires next without a structure of its own: each branch knows for each child an
-// instant before which nothing in it expires. The instant may be too early, because it stays when the entry
-// that it came from is overwritten; whoever then looks in vain puts it right. So it costs eight bytes for
-// each leaf, and a write never causes more than one look in vain.
+// Finding what expires next needs no further structure: each branch has, for each child, an instant before which
+// nothing in the child expires. That instant may be too early, because it stays when the entry it came from is
+// overwritten; the next search there corrects it. The cost is eight bytes for each leaf, and each write causes at
+// most one search in vain.
 
 // NextDue returns an instant before which nothing expires.
 func (t *Tree) NextDue() int64 { return t.latest.earliest() }
 
-// Expire removes from one leaf the entries that have expired, the leaf in which entries may expire next.
-// It appends them to expired.
+// Expire removes the expired entries of one leaf, the one where entries may expire next, and appends them to expired.
 func (t *Tree) Expire(now int64, expired []*Entry) []*Entry {
 	l := t.seekDue()
 	for i := range l.entries {
@@ -25,7 +24,7 @@ func (t *Tree) Expire(now int64, expired []*Entry) []*Entry {
 	return expired
 }
 
-// seekDue sets path to the leaf in which entries may expire next, so that all of it may be changed.
+// seekDue sets path to the leaf where entries may expire next, makes all nodes on it writable, and returns the leaf.
 func (t *Tree) seekDue() *leaf {
 	t.path = t.path[:0]
 	for b := t.writable(t.latest); ; b = t.writable(b.branch(t.last().i)) {
@@ -39,14 +38,14 @@ func (t *Tree) seekDue() *leaf {
 	}
 }
 
-// hasten says that an entry at the end of path expires at due.
+// lowerDue records that an entry at the end of path expires at due.
 func (t *Tree) lowerDue(due int64) {
 	for k := len(t.path) - 1; k >= 0 && due < t.path[k].b.due[t.path[k].i]; k-- {
 		t.path[k].b.due[t.path[k].i] = due
 	}
 }
 
-// bound says that nothing at the end of path expires before due, and puts right what follows from that.
+// setDue records that nothing at the end of path expires before due, and updates the branches above.
 func (t *Tree) setDue(due int64) {
 	for k := len(t.path) - 1; k >= 0; k-- {
 		at := t.path[k]
@@ -55,7 +54,7 @@ func (t *Tree) setDue(due int64) {
 	}
 }
 
-// earliest returns the least of due.
+// earliest returns the minimum of due.
 func (b *branch) earliest() int64 {
 	least := b.due[0]
 	for _, due := range b.due[1:b.n] {

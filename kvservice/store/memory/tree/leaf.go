@@ -9,21 +9,21 @@ import (
 	"unsafe"
 )
 
-// leafMax is how many entries a leaf has at most: as many as make it, with the word that Go adds to objects of
-// its size, one of 576 bytes. Fourteen of those fill two pages and leave hardly anything over.
+// leafMax is the maximum number of entries in a leaf. It makes a leaf, with the word that Go adds to objects of its
+// size, one of 576 bytes. Fourteen of those fill two pages almost exactly.
 const leafMax = 61
 
-// leaf holds the entries of a range of keys, in no order: so an entry is added or removed by setting one
-// pointer. A key stays in its slot for as long as it is there without a break. Readers may look into a leaf
-// at any time; an entry that they find there was there when they looked.
+// leaf holds the entries of a range of keys, unordered, so that adding or removing one sets a single pointer. A key
+// keeps its slot for as long as it exists. Readers may use a leaf at any time; an entry that they find existed when
+// they looked.
 type leaf struct {
 	tags       [(leafMax + 7) / 8]atomic.Uint64 // byte i%8 of word i/8 is the tag of the key in slot i
 	entries    [leafMax]atomic.Pointer[Entry]   // nil: the slot is free
-	n          int                              // entries; of writers alone
-	generation uint64                           // the generation of the tree in which it was made
+	n          int                              // number of entries; used by the writer only
+	generation uint64                           // the tree's generation when the leaf was made
 }
 
-// leafBytes is what a leaf takes, with the bound above it that tells its keys from those before.
+// leafBytes is the heap memory of a leaf, including its bound in the branch above.
 const leafBytes = int64(unsafe.Sizeof(leaf{})) + 8 + 16
 
 // get returns the entry of key, or nil.
@@ -37,12 +37,12 @@ const (
 	tops = 0x8080808080808080
 )
 
-// find returns the slot of key and its entry, or nil. It compares eight tags at a time, and hardly ever
-// looks at the key of another entry.
+// find returns the slot of key and its entry, or nil. It compares eight tags at a time, so it rarely looks at another
+// key.
 func (l *leaf) find(key string, tag uint8) (int, *Entry) {
 	for word := range l.tags {
 		x := l.tags[word].Load() ^ ones*uint64(tag)
-		// A byte of x is zero where the tags agree. Its top bit is then set in hits, and rarely elsewhere.
+		// A byte of x is zero where the tags agree. Its top bit is then set in hits, and rarely otherwise.
 		for hits := (x - ones) &^ x & tops; hits != 0; hits &= hits - 1 {
 			i := word*8 + bits.TrailingZeros64(hits)/8
 			if i == leafMax {
@@ -56,8 +56,8 @@ func (l *leaf) find(key string, tag uint8) (int, *Entry) {
 	return 0, nil
 }
 
-// add puts e, whose key is new, into a free slot. There must be one. The tag comes first, so that readers
-// find e as soon as it is there.
+// add puts e, whose key is new, into a free slot, which must exist. It stores the tag first, so that readers find e
+// as soon as it is stored.
 func (l *leaf) add(e *Entry, tag uint8) {
 	i := 0
 	for l.entries[i].Load() != nil {
@@ -69,7 +69,7 @@ func (l *leaf) add(e *Entry, tag uint8) {
 	l.n++
 }
 
-// drop frees slot i.
+// remove frees slot i.
 func (l *leaf) remove(i int) {
 	l.entries[i].Store(nil)
 	l.n--
@@ -87,8 +87,8 @@ func (l *leaf) clone(generation uint64) *leaf {
 	return c
 }
 
-// sorted appends l's entries from the key from on to buf, in order. A key that was removed and came back
-// meanwhile may be in two slots; then its later version counts.
+// sorted appends the entries whose keys are at or after from to buf, in order. A key that is removed and added again
+// in the meantime may be in two slots; then the later version counts.
 func (l *leaf) sorted(from string, buf []*Entry) []*Entry {
 	begin := len(buf)
 	for i := range l.entries {
@@ -102,7 +102,7 @@ func (l *leaf) sorted(from string, buf []*Entry) []*Entry {
 	return buf[:begin+len(found)]
 }
 
-// byKey orders entries by key, and those with the same key from the latest on.
+// byKey orders entries by key, and entries with the same key by descending revision.
 func byKey(a, b *Entry) int {
 	if order := strings.Compare(a.Key(), b.Key()); order != 0 {
 		return order
@@ -110,7 +110,7 @@ func byKey(a, b *Entry) int {
 	return cmp.Compare(b.Revision, a.Revision)
 }
 
-// ascend calls each with the entries from the key from on, until each returns false.
+// ascend calls each with the entries whose keys are at or after from, in order, until each returns false.
 func (l *leaf) ascend(from string, each func(*Entry) bool) bool {
 	var buf [leafMax]*Entry
 	for _, e := range l.sorted(from, buf[:0]) {

@@ -5,21 +5,21 @@ import (
 	"unsafe"
 )
 
-// limits are how many entries a leaf and how many children a branch may have.
+// limits are the maximum numbers of entries in a leaf and of children in a branch.
 type limits struct{ leaf, branch int }
 
-// A node is joined with a neighbour if it has few of what it may have, and the two together less than most:
-// so neither is divided or joined again soon. When leaves are divided, they are filled up to full.
+// A node with fewer than underfull entries is merged with a neighbour if the result has at most mergedMax, so that
+// neither is split or merged again soon. Splitting fills leaves up to fillTarget.
 func underfull(limit int) int  { return limit / 4 }
 func mergedMax(limit int) int  { return limit * 3 / 4 }
 func fillTarget(limit int) int { return limit * 7 / 8 }
 
-// splice replaces the children from..to of the branch at depth of path by others.
+// splice replaces the children from (inclusive) to to (exclusive) of the branch at depth of path.
 func (t *Tree) splice(depth, from, to int, by ...child) {
 	b := t.path[depth].b
 	children := b.appendChildren(t.children[:0])
 	t.children = children
-	defer clear(children) // by then nobody needs them
+	defer clear(children) // they are copied by then
 	appended := to == len(children)
 	children = slices.Replace(children, from, to, by...)
 	t.bytes -= branchBytes
@@ -44,10 +44,10 @@ func (b *branch) appendChildren(all []child) []child {
 	return all
 }
 
-// under returns b as a child.
+// asChild returns b as a child with the given bound.
 func (b *branch) asChild(bound string) child { return child{unsafe.Pointer(b), bound, b.earliest()} }
 
-// prune removes the branch at depth, which has lost its last child.
+// removeBranch removes the branch at depth, which has lost its last child.
 func (t *Tree) removeBranch(depth int) {
 	if depth == 0 {
 		t.clear()
@@ -57,7 +57,7 @@ func (t *Tree) removeBranch(depth int) {
 	t.splice(depth-1, i, i+1)
 }
 
-// splitBranch puts two branches with children in place of the one at depth.
+// splitBranch replaces the branch at depth with two that have the given children, split at middle.
 func (t *Tree) splitBranch(depth, level int, children []child, middle int) {
 	bound := ""
 	if depth > 0 {
@@ -75,7 +75,7 @@ func (t *Tree) splitBranch(depth, level int, children []child, middle int) {
 	t.splice(depth-1, i, i+1, left, right)
 }
 
-// settle puts a branch with children in place of the one at depth, or joins it with a neighbour.
+// replaceBranch replaces the branch at depth with one that has the given children, or merges it with a neighbour.
 func (t *Tree) replaceBranch(depth, level int, children []child) {
 	if depth == 0 {
 		t.replaceRoot(level, children)
@@ -95,7 +95,7 @@ func (t *Tree) replaceBranch(depth, level int, children []child) {
 	t.setDue(b.earliest())
 }
 
-// replaceRoot makes a branch with children the root, or its only child.
+// replaceRoot replaces the root with a branch that has the given children, or with its only child.
 func (t *Tree) replaceRoot(level int, children []child) {
 	if len(children) == 1 && level > 0 {
 		t.setLatest((*branch)(children[0].node))
@@ -105,8 +105,8 @@ func (t *Tree) replaceRoot(level int, children []child) {
 	t.setLatest(newBranch(level, children, t.generation))
 }
 
-// mergeBranch joins the children of the branch at depth with those of its neighbour, if they are few enough.
-// The two are the children left and left+1 of the branch above.
+// mergeBranch merges the given children of the branch at depth with those of its neighbour, if the result is small
+// enough. The two branches are the children left and left+1 of the branch above.
 func (t *Tree) mergeBranch(depth, left int, children []child) bool {
 	up := t.path[depth-1]
 	other := up.b.branch(left + 1 - (up.i - left))
@@ -126,9 +126,9 @@ func (t *Tree) mergeBranch(depth, left int, children []child) bool {
 	return true
 }
 
-// divide puts leaves with l's entries and e in place of l, which is full and which path leads to. It shares
-// them with a neighbour: so leaves are four fifths full when keys come in random order, and not two thirds.
-// When keys come in ascending order, they leave full leaves behind.
+// splitLeaf makes room for e in l, the full leaf that path leads to, by distributing the entries of l and of a
+// neighbour over new leaves. With keys in random order leaves are then four fifths full; splitting l alone would
+// leave them two thirds full. With keys in ascending order it leaves full leaves behind.
 func (t *Tree) splitLeaf(l *leaf, e *Entry) {
 	at := t.last()
 	entries := l.sorted("", make([]*Entry, 0, 2*leafMax+1))
@@ -148,7 +148,8 @@ func (t *Tree) splitLeaf(l *leaf, e *Entry) {
 	t.replaceLeaves(from, to, entries, (len(entries)+leaves-1)/leaves)
 }
 
-// emptierNeighbour returns which child beside the leaf that path leads to has fewer entries, or -1.
+// emptierNeighbour returns the index of the neighbour with fewer entries of the leaf that path leads to, or -1 if it
+// has none.
 func (t *Tree) emptierNeighbour() int {
 	at, best := t.last(), -1
 	for _, i := range []int{at.i - 1, at.i + 1} {
@@ -159,7 +160,7 @@ func (t *Tree) emptierNeighbour() int {
 	return best
 }
 
-// shrunk puts the nodes above l right, which path leads to and which has lost entries.
+// rebalance removes or merges l, the leaf that path leads to, if it has become empty or small.
 func (t *Tree) rebalance(l *leaf) {
 	at, depth := t.last(), len(t.path)-1
 	if l.n == 0 {
@@ -180,16 +181,16 @@ func (t *Tree) rebalance(l *leaf) {
 	}
 }
 
-// replace puts leaves with entries, which are in order, in place of the children from..to of the last
-// branch on path. Each has so many.
-func (t *Tree) replaceLeaves(from, to int, entries []*Entry, each int) {
+// replaceLeaves replaces the children from (inclusive) to to (exclusive) of the last branch on path with leaves of
+// the given entries, which are sorted. Each leaf gets perLeaf entries.
+func (t *Tree) replaceLeaves(from, to int, entries []*Entry, perLeaf int) {
 	bound := t.last().b.bounds[from]
 	var by []child
-	for begin := 0; begin < len(entries); begin += each {
+	for begin := 0; begin < len(entries); begin += perLeaf {
 		if begin > 0 {
 			bound = boundBetween(entries[begin-1].Key(), entries[begin].Key())
 		}
-		by = append(by, t.newLeaf(entries[begin:min(begin+each, len(entries))], bound))
+		by = append(by, t.newLeaf(entries[begin:min(begin+perLeaf, len(entries))], bound))
 	}
 	t.bytes += int64(len(by)-(to-from)) * leafBytes
 	t.splice(len(t.path)-1, from, to, by...)
@@ -204,15 +205,15 @@ func (t *Tree) newLeaf(entries []*Entry, bound string) child {
 	return child{unsafe.Pointer(l), bound, l.due()}
 }
 
-// boundBetween returns the shortest string that is after left and not after right. It shares right's memory.
+// boundBetween returns the shortest string s with left < s <= right. It shares right's memory.
 func boundBetween(left, right string) string {
 	return right[:commonPrefix(left, right)+1]
 }
 
-// Growth is what a new key can add to the tree, beside its entry: nothing if its leaf has room, and otherwise a
-// leaf, and a branch for each branch above it that has no room either.
+// Growth returns how much memory inserting key can add to the tree, beside its entry: nothing if its leaf has a free
+// slot, else a leaf, and a branch for each full branch above it.
 func (t *Tree) Growth(key string) int64 {
-	b, grown := t.latest, branchBytes // for a new root, if there is no room up to the old one
+	b, grown := t.latest, branchBytes // a new root, if all branches are full
 	for {
 		if int(b.n) < t.limits.branch {
 			grown = 0

@@ -1,3 +1,7 @@
+// Package tree is an ordered index of entries in memory whose reads take no lock.
+//
+// It is made for package memory: an [Entry] is one allocation that the garbage collector does not scan, and the tree tracks
+// how much heap memory it takes and when entries may expire next. docs/adr/0012-own-tree.md says why it is not a library.
 package tree
 
 import (
@@ -7,49 +11,48 @@ import (
 	"unsafe"
 )
 
-// Tree is an ordered map of entries: a B+tree that one goroutine at a time changes while any number read.
-// Readers take no lock and wait for nothing. They start from the root and follow pointers, each of which
-// leads to a complete node; what they find was there at some instant since they started.
+// Tree is an ordered map of entries: a B+tree with one writer at a time and any number of concurrent readers. Readers
+// take no lock and never wait. They follow pointers from the root, each of which leads to a complete node; what they
+// find existed at some instant since they started.
 //
-// The range of keys that a node is for never changes. To write or remove an entry is to set one pointer in a
-// leaf. To divide or join nodes is to make new ones and to hang them in where the old ones were, which stay
-// as they are for whoever still reads them.
+// The range of keys that a node covers never changes. Writing or removing an entry sets one pointer in a leaf.
+// Splitting or merging nodes makes new ones and installs them in place of the old ones, which stay intact for readers
+// that still use them.
 //
-// Nodes that were made before the generation frozen are copied before anything in them is set. So a root can
-// be kept as it is ([Tree.Freeze]), or be prepared out of sight ([Tree.Begin]).
+// Nodes of generations before frozen are copied on write. That is how a root is preserved ([Tree.Freeze]) or prepared
+// out of sight of readers ([Tree.Begin]).
 type Tree struct {
 	root atomic.Pointer[branch] // what readers see
 	seed maphash.Seed
-	_    [48]byte // keeps what writers change out of the cache line that readers need
+	_    [48]byte // separates the cache line that readers use from what the writer changes
 
-	// What follows is of writers alone.
+	// The fields below are used by the writer only.
 	treeState
 	limits     limits
 	generation uint64
 	frozen     uint64
-	hidden     bool    // root is not to follow latest
+	hidden     bool    // whether changes to latest are withheld from root
 	path       []step  // from the root to a leaf, as the last search left it
-	children   []child // room for the children of a branch, kept to be used again
+	children   []child // scratch space for the children of a branch
 }
 
-// treeState is what [Tree.Rollback] restores.
+// treeState is the state that [Tree.Rollback] restores.
 type treeState struct {
-	latest *branch // the root, which readers may not see yet
+	latest *branch // the writer's root, which readers may not see yet
 	keys   int64
 	bytes  int64 // of the entries and nodes
 }
 
-// step is a branch on a path and which of its children the path goes to.
+// step is a branch on a path, and the index of the child that the path takes.
 type step struct {
 	b *branch
 	i int
 }
 
-// New makes an empty tree.
+// New returns an empty tree.
 func New() *Tree { return newTree(limits{leafMax, branchMax}) }
 
-// NewDeep makes an empty tree whose nodes have fewer entries and children than they could, so that it is deep
-// although it has few entries. It is for tests.
+// NewDeep returns an empty tree with small nodes, so that it becomes deep with few entries. It is for tests.
 func NewDeep() *Tree { return newTree(limits{leaf: 8, branch: 12}) }
 
 func newTree(l limits) *Tree {
@@ -58,38 +61,38 @@ func newTree(l limits) *Tree {
 	return t
 }
 
-// Len returns how many entries there are, as the writer sees it.
+// Len returns the number of entries, as the writer sees it.
 func (t *Tree) Len() int64 { return t.keys }
 
-// Bytes returns what the entries and nodes take of the heap, as the writer sees it.
+// Bytes returns the heap memory that entries and nodes take, as the writer sees it.
 func (t *Tree) Bytes() int64 { return t.bytes }
 
-// View is all entries from one root on.
+// View is a root and all entries below it.
 type View struct{ root *branch }
 
-// View returns what readers see now. What writers do meanwhile may be in it or not.
+// View returns what readers see now. Concurrent writes may or may not appear in it.
 func (t *Tree) View() View { return View{t.root.Load()} }
 
 // Latest returns what the writer sees.
 func (t *Tree) Latest() View { return View{t.latest} }
 
-// Ascend calls each with the entries from the key from on, until each returns false.
+// Ascend calls each with the entries whose keys are at or after from, in order, until each returns false.
 func (v View) Ascend(from string, each func(*Entry) bool) { v.root.ascend(from, each) }
 
-// clear makes t empty.
+// clear empties t.
 func (t *Tree) clear() {
 	first := child{node: unsafe.Pointer(&leaf{generation: t.generation}), due: Never}
 	t.setLatest(newBranch(0, []child{first}, t.generation))
 	t.keys, t.bytes = 0, leafBytes+branchBytes
 }
 
-// Tag is a hash of key. Leaves compare tags before they compare keys.
+// Tag returns a hash of key. Leaves compare tags before they compare keys.
 func (t *Tree) Tag(key string) uint8 { return uint8(maphash.String(t.seed, key)) }
 
-// Get returns the entry of key, which has this tag, or nil, as readers see it.
+// Get returns the entry of key, as readers see it, or nil. Tag is the key's tag.
 func (t *Tree) Get(key string, tag uint8) *Entry { return t.root.Load().get(key, tag) }
 
-// Peek returns the entry of key, or nil, as the writer sees it.
+// Peek returns the entry of key, as the writer sees it, or nil.
 func (t *Tree) Peek(key string) *Entry { return t.latest.get(key, t.Tag(key)) }
 
 func (b *branch) get(key string, tag uint8) *Entry {
@@ -99,7 +102,7 @@ func (b *branch) get(key string, tag uint8) *Entry {
 	return b.leaf(b.child(key)).get(key, tag)
 }
 
-// Put stores e in place of the entry with its key, if there is one.
+// Put stores e, and replaces the entry with the same key if there is one.
 func (t *Tree) Put(e *Entry) {
 	l, tag := t.seek(e.Key()), t.Tag(e.Key())
 	t.bytes += e.Bytes()
@@ -118,7 +121,7 @@ func (t *Tree) Put(e *Entry) {
 	t.lowerDue(e.Deadline)
 }
 
-// Remove removes the entry of key, which is there.
+// Remove removes the entry of key, which must exist.
 func (t *Tree) Remove(key string) {
 	l := t.seek(key)
 	i, old := l.find(key, t.Tag(key))
@@ -128,7 +131,7 @@ func (t *Tree) Remove(key string) {
 	t.rebalance(l)
 }
 
-// seek sets path to the leaf that key belongs to, so that all of it may be changed, and returns that leaf.
+// seek sets path to the leaf for key, makes all nodes on it writable, and returns the leaf.
 func (t *Tree) seek(key string) *leaf {
 	t.path = t.path[:0]
 	for b := t.writable(t.latest); ; b = t.writable(b.branch(t.last().i)) {
@@ -139,10 +142,10 @@ func (t *Tree) seek(key string) *leaf {
 	}
 }
 
-// last is the end of path.
+// last returns the last step of path.
 func (t *Tree) last() step { return t.path[len(t.path)-1] }
 
-// own returns b, which path leads to, or what takes its place because b is frozen.
+// writable returns b, the branch that path leads to, or the copy that replaces it because b is frozen.
 func (t *Tree) writable(b *branch) *branch {
 	if b.generation < t.frozen {
 		b = b.clone(t.generation)
@@ -151,7 +154,7 @@ func (t *Tree) writable(b *branch) *branch {
 	return b
 }
 
-// writableLeaf is own for a leaf.
+// writableLeaf is writable for a leaf.
 func (t *Tree) writableLeaf(l *leaf) *leaf {
 	if l.generation < t.frozen {
 		l = l.clone(t.generation)
@@ -160,7 +163,7 @@ func (t *Tree) writableLeaf(l *leaf) *leaf {
 	return l
 }
 
-// hang puts a node to where path leads.
+// install puts node in the place that path leads to.
 func (t *Tree) install(node unsafe.Pointer) {
 	if len(t.path) == 0 {
 		t.setLatest((*branch)(node))
@@ -176,20 +179,20 @@ func (t *Tree) setLatest(b *branch) {
 	}
 }
 
-// Freeze returns a view of all entries as they are, which then stays so.
+// Freeze returns a view of the current entries that later writes do not change.
 func (t *Tree) Freeze() View {
 	t.generation++
 	t.frozen = t.generation
 	return View{t.latest}
 }
 
-// Draft is what [Tree.Begin] found.
+// Draft is the state before [Tree.Begin].
 type Draft struct {
 	state  treeState
 	frozen uint64
 }
 
-// Begin hides what follows from readers, until commit or rollback.
+// Begin hides subsequent changes from readers until Commit or Rollback.
 func (t *Tree) Begin() Draft {
 	d := Draft{t.treeState, t.frozen}
 	t.Freeze()
@@ -197,18 +200,18 @@ func (t *Tree) Begin() Draft {
 	return d
 }
 
-// Commit shows readers all at once what was done since begin.
+// Commit makes the changes since Begin visible to readers, all at once.
 func (t *Tree) Commit(d Draft) {
 	t.frozen, t.hidden = d.frozen, false
 	t.root.Store(t.latest)
 }
 
-// Rollback takes back what was done since begin.
+// Rollback undoes the changes since Begin.
 func (t *Tree) Rollback(d Draft) {
 	t.treeState, t.frozen, t.hidden = d.state, d.frozen, false
 }
 
-// Sample calls each with what is in some slots of some leaves, all drawn at random.
+// Sample calls each with the entries found in randomly chosen slots of randomly chosen leaves.
 func (t *Tree) Sample(leaves, slots int, each func(*Entry)) {
 	for range leaves {
 		l := t.latest.draw()
@@ -220,7 +223,7 @@ func (t *Tree) Sample(leaves, slots int, each func(*Entry)) {
 	}
 }
 
-// draw returns a leaf at random.
+// draw returns a random leaf.
 func (b *branch) draw() *leaf {
 	for b.level > 0 {
 		b = b.branch(rand.IntN(int(b.n)))

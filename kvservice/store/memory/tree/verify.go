@@ -2,15 +2,15 @@ package tree
 
 import "fmt"
 
-// Verify says what is wrong with the tree, if anything is. It is for tests, and takes as long as there are entries.
+// Verify returns the first violated invariant of the tree, or nil. It visits every entry, and is for tests.
 func (t *Tree) Verify() error {
 	v := verifier{tree: t}
 	v.branch(t.latest, "", "\xff\xff")
 	if v.keys != t.keys || v.bytes != t.bytes {
-		v.wrong("it counts %d keys and %d bytes, and has %d and %d", t.keys, t.bytes, v.keys, v.bytes)
+		v.wrong("counted %d keys and %d bytes, found %d and %d", t.keys, t.bytes, v.keys, v.bytes)
 	}
 	if t.root.Load() != t.latest {
-		v.wrong("readers see another root")
+		v.wrong("readers see a different root")
 	}
 	return v.err
 }
@@ -27,7 +27,7 @@ func (v *verifier) wrong(format string, args ...any) {
 	}
 }
 
-// branch checks the keys of b against from and to, and returns its earliest deadline.
+// branch checks that the keys of b are at or after from and before to, and returns its earliest deadline.
 func (v *verifier) branch(b *branch, from, to string) int64 {
 	v.bytes += branchBytes
 	if b.n < 1 || int(b.n) > v.tree.limits.branch {
@@ -43,11 +43,11 @@ func (v *verifier) branch(b *branch, from, to string) int64 {
 			high = b.bounds[i+1]
 		}
 		if low < from || high > to || low >= high {
-			v.wrong("child %d of %d in %q..%q has %q..%q", i, b.n, from, to, low, high)
+			v.wrong("child %d of %d covers %q..%q outside %q..%q", i, b.n, low, high, from, to)
 		}
 		due := v.child(b, i, low, high)
 		if due < b.due[i] {
-			v.wrong("child %d of %d is due at %d, not before %d", i, b.n, due, b.due[i])
+			v.wrong("child %d of %d has an entry that expires at %d, before its due time %d", i, b.n, due, b.due[i])
 		}
 		earliest = min(earliest, b.due[i])
 	}
@@ -57,7 +57,7 @@ func (v *verifier) branch(b *branch, from, to string) int64 {
 func (v *verifier) child(b *branch, i int, low, high string) int64 {
 	if b.level > 0 {
 		if c := b.branch(i); c.level != b.level-1 {
-			v.wrong("a branch of level %d is under one of level %d", c.level, b.level)
+			v.wrong("a branch of level %d is a child of one of level %d", c.level, b.level)
 		}
 		return v.branch(b.branch(i), low, high)
 	}
@@ -75,15 +75,15 @@ func (v *verifier) leaf(l *leaf, low, high string) int64 {
 			seen[e.Key()] = true
 			v.bytes += e.Bytes()
 			if slot, found := l.find(e.Key(), v.tree.Tag(e.Key())); found != e || slot != i {
-				v.wrong("key %q is not found in its slot", e.Key())
+				v.wrong("find does not return the slot of key %q", e.Key())
 			}
 			if e.Key() < low || e.Key() >= high {
-				v.wrong("key %q is in %q..%q", e.Key(), low, high)
+				v.wrong("key %q is outside its leaf, %q..%q", e.Key(), low, high)
 			}
 		}
 	}
 	if v.keys += int64(len(seen)); len(seen) != l.n {
-		v.wrong("a leaf counts %d entries and has %d", l.n, len(seen))
+		v.wrong("a leaf counts %d entries, found %d", l.n, len(seen))
 	}
 	return l.due()
 }
