@@ -17,7 +17,7 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 		return nil, ctx.Err()
 	}
 	if atomic {
-		return e.atomically(ctx, ops)
+		return e.batchAtomic(ctx, ops)
 	}
 	parts, err := e.divide(ops)
 	if err != nil {
@@ -28,13 +28,13 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 		e.readPart(ctx, parts[i], r, ops, results)
 	}
 	if slices.ContainsFunc(parts, func(p part) bool { return len(p.gets) == 0 }) {
-		e.feed.nudge()
+		e.dispatcher.wakeUp()
 	}
 	return results, nil
 }
 
 // atomically carries out all operations or none, which must be on keys of one shard.
-func (e *Engine) atomically(ctx context.Context, ops []store.Operation) ([]store.Result, error) {
+func (e *Engine) batchAtomic(ctx context.Context, ops []store.Operation) ([]store.Result, error) {
 	number := shardOf(ops[0].Key, len(e.shards))
 	for _, op := range ops {
 		if shardOf(op.Key, len(e.shards)) != number {
@@ -45,7 +45,7 @@ func (e *Engine) atomically(ctx context.Context, ops []store.Operation) ([]store
 	if err != nil {
 		return nil, err
 	}
-	defer e.feed.nudge()
+	defer e.dispatcher.wakeUp()
 	return e.readApplied(e.call(ctx, c), ops)
 }
 
@@ -104,14 +104,14 @@ func (e *Engine) readPart(ctx context.Context, p part, r rueidis.RedisResult, op
 		return
 	}
 	applied, err := e.readApplied(read(r), pick(ops, p.indexes))
-	share(p.indexes, applied, err, results)
+	distribute(p.indexes, applied, err, results)
 	if errors.Is(err, store.ErrFull) {
-		e.relieve(ctx, p, ops, results)
+		e.applyRest(ctx, p, ops, results)
 	}
 }
 
 // share puts what was applied where it belongs, or else why it was not.
-func share(indexes []int, applied []store.Result, err error, results []store.Result) {
+func distribute(indexes []int, applied []store.Result, err error, results []store.Result) {
 	for i, at := range indexes {
 		if err != nil {
 			results[at] = store.Result{Err: err}
@@ -123,10 +123,10 @@ func share(indexes []int, applied []store.Result, err error, results []store.Res
 
 // relieve carries out those operations of a part that need no room. The node had none for all of them together, and has
 // done nothing.
-func (e *Engine) relieve(ctx context.Context, p part, ops []store.Operation, results []store.Result) {
+func (e *Engine) applyRest(ctx context.Context, p part, ops []store.Operation, results []store.Result) {
 	var rest []int
 	for _, at := range p.indexes {
-		if needsNoRoom(ops[at]) {
+		if freesMemory(ops[at]) {
 			rest = append(rest, at)
 		}
 	}
@@ -136,18 +136,18 @@ func (e *Engine) relieve(ctx context.Context, p part, ops []store.Operation, res
 	some := pick(ops, rest)
 	c, err := e.apply(&e.shards[shardOf(some[0].Key, len(e.shards))], false, some...)
 	if err != nil {
-		share(rest, nil, err, results)
+		distribute(rest, nil, err, results)
 		return
 	}
 	applied, err := e.readApplied(e.call(ctx, c), some)
-	share(rest, applied, err, results)
+	distribute(rest, applied, err, results)
 }
 
 func (e *Engine) readGets(ctx context.Context, p part, r rueidis.RedisResult, ops []store.Operation, results []store.Result) {
 	values, err := e.values(ctx, p.gets, r)
 	for i, at := range p.indexes {
 		if err != nil {
-			results[at].Err = unread(err)
+			results[at].Err = readError(err)
 			continue
 		}
 		packed, err := values[i].ToString()

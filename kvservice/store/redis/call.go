@@ -56,15 +56,15 @@ func (e *Engine) send(ctx context.Context, parts []part) []rueidis.RedisResult {
 		commands[i] = p.command(e)
 	}
 	results := e.client.DoMulti(ctx, commands...)
-	told := false
+	loaded := false
 	for i, r := range results {
 		if !isUnknown(r.Error()) {
 			continue
 		}
-		if !told && e.load(ctx) != nil {
+		if !loaded && e.load(ctx) != nil {
 			break
 		}
-		told = true
+		loaded = true
 		results[i] = e.client.Do(ctx, parts[i].command(e))
 	}
 	return results
@@ -72,7 +72,7 @@ func (e *Engine) send(ctx context.Context, parts []part) []rueidis.RedisResult {
 
 func read(r rueidis.RedisResult) answer {
 	items, err := r.ToArray()
-	return answer{items, broken(err)}
+	return answer{items, callError(err)}
 }
 
 // isUnknown says whether a server has refused a function because it has not been told about it.
@@ -142,7 +142,7 @@ func texts(items []rueidis.RedisMessage, i int) ([]string, error) {
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // unread is why a read had no answer.
-func unread(err error) error {
+func readError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -151,12 +151,12 @@ func unread(err error) error {
 
 // broken is why a function had no answer. A server that refused it has changed nothing; one that did not answer may
 // have carried it out.
-func broken(err error) error {
+func callError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if refused, ok := rueidis.IsRedisErr(err); ok {
-		return refusal(refused)
+		return replyError(refused)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
@@ -165,7 +165,7 @@ func broken(err error) error {
 }
 
 // unasked is why a function that changes nothing for the caller had no answer: whether it was called is all the same.
-func unasked(err error) error {
+func pollError(err error) error {
 	if errors.Is(err, store.ErrUnknownOutcome) {
 		return fmt.Errorf("%w: %v", store.ErrUnavailable, err)
 	}
@@ -175,18 +175,18 @@ func unasked(err error) error {
 // unable is how the answers of a server begin that cannot do anything now: the cluster has lost slots or is moving
 // them, the node is reading its data, has become a replica, or has no replicas to write to, cannot persist, is busy
 // with a function, or does not let us in.
-var unable = []string{
+var unavailablePrefixes = []string{
 	"CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "LOADING", "READONLY", "MASTERDOWN", "NOREPLICAS", "MISCONF", "BUSY",
 	"NOAUTH", "NOPERM", "WRONGPASS", "UNKILLABLE",
 }
 
 // refusal is the error for what a server answered. What is none of these is a defect, and stays as it is.
-func refusal(err *rueidis.RedisError) error {
+func replyError(err *rueidis.RedisError) error {
 	message := err.Error()
 	if strings.HasPrefix(message, "OOM") {
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
-	for _, prefix := range unable {
+	for _, prefix := range unavailablePrefixes {
 		if strings.HasPrefix(message, prefix) || isUnknown(err) {
 			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 		}

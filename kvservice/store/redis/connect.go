@@ -138,7 +138,7 @@ func (e *Engine) eachPrimary(ctx context.Context, section string, look func(addr
 	for address, node := range e.client.Nodes() {
 		text, err := node.Do(ctx, node.B().Info().Section("replication", section).Build()).ToString()
 		if err != nil {
-			return fmt.Errorf("ask %s: %w", address, unread(err))
+			return fmt.Errorf("ask %s: %w", address, readError(err))
 		}
 		info := parseInfo(text)
 		if info["role"] != "master" {

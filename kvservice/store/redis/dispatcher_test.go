@@ -4,30 +4,30 @@ import "testing"
 
 // told returns a feed of two shards that is at 100 in both, after each of the answers of shard 0 has come, and shard 1 has
 // got no further than 110.
-func told(answers ...progress) *feed {
-	f := &feed{topics: newTopics(), tails: []tail{{epoch: 1, upto: 100}, {epoch: 1, upto: 100}}, merged: position{100, 2}}
+func dispatcherAfter(answers ...pollResult) *dispatcher {
+	f := &dispatcher{registry: newRegistry(), tails: []tail{{epoch: 1, upTo: 100}, {epoch: 1, upTo: 100}}, merged: position{100, 2}}
 	for _, answer := range answers {
 		f.advanceLocked(0, answer)
 	}
-	f.advanceLocked(1, progress{epoch: 1, upto: 110})
+	f.advanceLocked(1, pollResult{epoch: 1, upTo: 110})
 	f.mergeLocked()
 	return f
 }
 
 func TestWhoJoinsReadsWhatTheFeedHasDropped(t *testing.T) {
 	changes := []change{{position: position{115, 0}, previous: 90, key: "k"}}
-	for name, f := range map[string]*feed{
-		"of another epoch": told(progress{epoch: 2, upto: 120, last: 115, changes: changes}),
-		"behind some that are gone": told(progress{epoch: 1, upto: 120, last: 115, changes: []change{
+	for name, f := range map[string]*dispatcher{
+		"of another epoch": dispatcherAfter(pollResult{epoch: 2, upTo: 120, last: 115, changes: changes}),
+		"behind some that are gone": dispatcherAfter(pollResult{epoch: 1, upTo: 120, last: 115, changes: []change{
 			{position: position{115, 0}, previous: 105, key: "k"},
 		}}),
 	} {
-		w := &watch{target: target{shards: []int{0, 1}}, inbox: inbox{ready: make(chan struct{}, 1)}}
+		w := &watch{shards: []int{0, 1}, inbox: inbox{ready: make(chan struct{}, 1)}}
 		until, err := f.join(t.Context(), w)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.advanceLocked(1, progress{epoch: 1, upto: 130})
+		f.advanceLocked(1, pollResult{epoch: 1, upTo: 130})
 		f.mergeLocked()
 		given := !w.inbox.empty()
 		if reads := !until.before(position{115, 0}); reads == given {
@@ -37,10 +37,10 @@ func TestWhoJoinsReadsWhatTheFeedHasDropped(t *testing.T) {
 }
 
 func TestWhoJoinsAfterAShardIsBackReadsWhatTheFeedHasDropped(t *testing.T) {
-	f := told()
+	f := dispatcherAfter()
 	f.tails[0].epoch = 0 // as it is after some seconds without an answer
-	f.advanceLocked(0, progress{epoch: 1, upto: 120, last: 115})
-	until, err := f.join(t.Context(), &watch{target: target{shards: []int{0, 1}}})
+	f.advanceLocked(0, pollResult{epoch: 1, upTo: 120, last: 115})
+	until, err := f.join(t.Context(), &watch{shards: []int{0, 1}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ type Engine struct {
 	shards      []shard
 	historyText string // bytes of a shard's stream, as functions take it
 	start       time.Time
-	feed        *feed
+	dispatcher  *dispatcher
 	seen        atomic.Uint64 // the highest revision known of
 	hits        atomic.Int64
 	misses      atomic.Int64
@@ -75,14 +75,14 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	}
 	e := &Engine{client: client, start: time.Now()}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	e.feed = newFeed(e)
+	e.dispatcher = newDispatcher(e)
 	if err := e.prepare(ctx, o); err != nil {
 		e.cancel()
 		client.Close()
 		return nil, err
 	}
 	e.workers.Go(e.sweep)
-	e.workers.Go(e.feed.run)
+	e.workers.Go(e.dispatcher.run)
 	return e, nil
 }
 
@@ -91,7 +91,7 @@ func (e *Engine) prepare(ctx context.Context, o Options) error {
 	if err := e.checkNodes(ctx); err != nil {
 		return err
 	}
-	n, err := e.agree(ctx, o.Shards)
+	n, err := e.agreeOnShards(ctx, o.Shards)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (e *Engine) prepare(ctx context.Context, o Options) error {
 const shardsKey = "kv.shards"
 
 // agree returns how many shards the data is in. If there is no data yet, there will be as many as wanted.
-func (e *Engine) agree(ctx context.Context, wanted int) (int, error) {
+func (e *Engine) agreeOnShards(ctx context.Context, wanted int) (int, error) {
 	if wanted < 0 || wanted > maxShards {
 		return 0, fmt.Errorf("%d shards: there are 1 to %d", wanted, maxShards)
 	}
@@ -141,7 +141,7 @@ func (e *Engine) Close() error {
 }
 
 // saw takes note of a revision, so that what this engine writes from now on comes behind it.
-func (e *Engine) saw(revision uint64) {
+func (e *Engine) observe(revision uint64) {
 	for {
 		seen := e.seen.Load()
 		if revision <= seen || e.seen.CompareAndSwap(seen, revision) {
@@ -188,7 +188,7 @@ func (e *Engine) count(ctx context.Context, stats *store.Stats) error {
 	for _, r := range e.send(ctx, parts) {
 		a := read(r)
 		if a.err != nil {
-			return unasked(a.err)
+			return pollError(a.err)
 		}
 		var counts [3]uint64
 		for i := range counts {

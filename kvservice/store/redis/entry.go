@@ -47,7 +47,7 @@ func (e *Engine) values(ctx context.Context, names []string, r rueidis.RedisResu
 }
 
 // whole reads what is stored for keys, with one command for each shard.
-func (e *Engine) whole(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
+func (e *Engine) readWhole(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
 	groups := e.byShard(len(keys), func(i int) string { return keys[i] })
 	commands, names := make([]rueidis.Completed, len(groups)), make([][]string, len(groups))
 	for i, group := range groups {
@@ -71,7 +71,7 @@ func (e *Engine) whole(ctx context.Context, keys []string) ([]rueidis.RedisMessa
 }
 
 // heads reads what entries have before their values, or nothing if there is no such entry.
-func (e *Engine) heads(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
+func (e *Engine) readHeaders(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
 	commands := make([]rueidis.Completed, len(keys))
 	for i, key := range keys {
 		name := e.shards[shardOf(key, len(e.shards))].entry + key
@@ -102,7 +102,7 @@ func (e *Engine) readGet(key, packed string, err error) (store.Result, error) {
 		return store.Result{}, store.ErrNotFound
 	}
 	if err != nil {
-		return store.Result{}, unread(err)
+		return store.Result{}, readError(err)
 	}
 	return e.found(key, packed)
 }
@@ -111,7 +111,7 @@ func (e *Engine) found(key, packed string) (store.Result, error) {
 	entry, err := unpackEntry(key, packed)
 	if err == nil {
 		e.hits.Add(1)
-		e.saw(entry.Version.Revision)
+		e.observe(entry.Version.Revision)
 	}
 	return store.Result{Entry: entry}, err
 }

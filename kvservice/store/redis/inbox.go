@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"key-value/kvservice/store"
 )
 
 // What may wait for a reader who is slow. Beyond it the reader gets the changes from the shards, which have them
@@ -83,63 +85,63 @@ func (b *inbox) empty() bool {
 }
 
 // topics finds the watches that a change is for.
-type topics struct {
+type registry struct {
 	keys     map[string]map[*watch]struct{} // :: key → watches of it
 	prefixes map[string]map[*watch]struct{} // :: prefix → watches of it
 	lengths  []int                          // of prefixes, each once
 }
 
-func newTopics() topics {
-	return topics{keys: map[string]map[*watch]struct{}{}, prefixes: map[string]map[*watch]struct{}{}}
+func newRegistry() registry {
+	return registry{keys: map[string]map[*watch]struct{}{}, prefixes: map[string]map[*watch]struct{}{}}
 }
 
 // of returns the map that has t's watches, and their name in it.
-func (ts *topics) of(t target) map[string]map[*watch]struct{} {
-	if t.one {
-		return ts.keys
+func (r *registry) of(t store.Target) map[string]map[*watch]struct{} {
+	if t.Single {
+		return r.keys
 	}
-	return ts.prefixes
+	return r.prefixes
 }
 
-func (ts *topics) add(w *watch) {
-	all := ts.of(w.target)
-	if all[w.target.name] == nil {
-		all[w.target.name] = map[*watch]struct{}{}
-		ts.measure()
+func (r *registry) add(w *watch) {
+	all := r.of(w.target)
+	if all[w.target.Name] == nil {
+		all[w.target.Name] = map[*watch]struct{}{}
+		r.measure()
 	}
-	all[w.target.name][w] = struct{}{}
+	all[w.target.Name][w] = struct{}{}
 }
 
-func (ts *topics) remove(w *watch) {
-	all := ts.of(w.target)
-	delete(all[w.target.name], w)
-	if len(all[w.target.name]) == 0 {
-		delete(all, w.target.name)
-		ts.measure()
+func (r *registry) remove(w *watch) {
+	all := r.of(w.target)
+	delete(all[w.target.Name], w)
+	if len(all[w.target.Name]) == 0 {
+		delete(all, w.target.Name)
+		r.measure()
 	}
 }
 
 // measure finds the lengths that prefixes have.
-func (ts *topics) measure() {
+func (r *registry) measure() {
 	lengths := map[int]struct{}{}
-	for prefix := range ts.prefixes {
+	for prefix := range r.prefixes {
 		lengths[len(prefix)] = struct{}{}
 	}
-	ts.lengths = slices.Collect(maps.Keys(lengths))
+	r.lengths = slices.Collect(maps.Keys(lengths))
 }
 
 // tellKey gives c to the watches of its key.
-func (ts *topics) tellKey(c change) {
-	for w := range ts.keys[c.key] {
+func (r *registry) deliverToKey(c change) {
+	for w := range r.keys[c.key] {
 		w.inbox.add(c)
 	}
 }
 
 // tellPrefixes gives c to the watches of its key's prefixes.
-func (ts *topics) tellPrefixes(c change) {
-	for _, length := range ts.lengths {
+func (r *registry) deliverToPrefixes(c change) {
+	for _, length := range r.lengths {
 		if length <= len(c.key) {
-			for w := range ts.prefixes[c.key[:length]] {
+			for w := range r.prefixes[c.key[:length]] {
 				w.inbox.add(c)
 			}
 		}
@@ -147,12 +149,12 @@ func (ts *topics) tellPrefixes(c change) {
 }
 
 // each returns the watches that watch shard number.
-func (ts *topics) each(number int) []*watch {
+func (r *registry) each(number int) []*watch {
 	var found []*watch
-	for _, all := range []map[string]map[*watch]struct{}{ts.keys, ts.prefixes} {
+	for _, all := range []map[string]map[*watch]struct{}{r.keys, r.prefixes} {
 		for _, watches := range all {
 			for w := range watches {
-				if slices.Contains(w.target.shards, number) {
+				if slices.Contains(w.shards, number) {
 					found = append(found, w)
 				}
 			}
@@ -161,4 +163,4 @@ func (ts *topics) each(number int) []*watch {
 	return found
 }
 
-func (ts *topics) none() bool { return len(ts.keys) == 0 && len(ts.prefixes) == 0 }
+func (r *registry) none() bool { return len(r.keys) == 0 && len(r.prefixes) == 0 }

@@ -82,7 +82,7 @@ func (p *pager) fill(ctx context.Context, sources []*source[string], after strin
 	for i, r := range p.engine.client.DoMulti(ctx, commands...) {
 		keys, err := r.AsStrSlice()
 		if err != nil {
-			return unread(err)
+			return readError(err)
 		}
 		sources[i].buffer, sources[i].done = keys, int64(len(keys)) < count
 	}
@@ -110,7 +110,7 @@ func (p *pager) peek(ctx context.Context) (store.Entry, bool, error) {
 		if err != nil || len(keys) == 0 {
 			return store.Entry{}, false, err
 		}
-		if p.entries, err = p.engine.read(ctx, keys, p.keysOnly); err != nil {
+		if p.entries, err = p.engine.readEntries(ctx, keys, p.keysOnly); err != nil {
 			return store.Entry{}, false, err
 		}
 		size := len(p.entries)
@@ -145,14 +145,14 @@ func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 }
 
 // read reads entries, and leaves out those that are gone.
-func (e *Engine) read(ctx context.Context, keys []string, keysOnly bool) ([]store.Entry, error) {
-	stored := e.whole
+func (e *Engine) readEntries(ctx context.Context, keys []string, keysOnly bool) ([]store.Entry, error) {
+	stored := e.readWhole
 	if keysOnly {
-		stored = e.heads
+		stored = e.readHeaders
 	}
 	values, err := stored(ctx, keys)
 	if err != nil {
-		return nil, unread(err)
+		return nil, readError(err)
 	}
 	entries := make([]store.Entry, 0, len(keys))
 	for i, value := range values {
@@ -161,7 +161,7 @@ func (e *Engine) read(ctx context.Context, keys []string, keysOnly bool) ([]stor
 			continue
 		}
 		if err != nil {
-			return nil, unread(err)
+			return nil, readError(err)
 		}
 		entry, err := unpackEntry(keys[i], packed)
 		if err != nil {
@@ -170,7 +170,7 @@ func (e *Engine) read(ctx context.Context, keys []string, keysOnly bool) ([]stor
 		if keysOnly {
 			entry.Value = nil
 		}
-		e.saw(entry.Version.Revision)
+		e.observe(entry.Version.Revision)
 		entries = append(entries, entry)
 	}
 	return entries, nil

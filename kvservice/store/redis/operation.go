@@ -17,7 +17,7 @@ var letters = map[store.Kind]string{
 }
 
 // refusals are the letters with which functions.lua says what an operation failed with.
-var refusals = map[byte]error{
+var operationErrors = map[byte]error{
 	'n': store.ErrNotFound, 'V': store.ErrVersionMismatch, 'E': store.ErrExists, 'A': store.ErrAbsent,
 	'N': store.ErrNotInteger, 'O': store.ErrOverflow,
 }
@@ -37,7 +37,7 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 	if err != nil {
 		return store.Result{}, err
 	}
-	e.feed.nudge()
+	e.dispatcher.wakeUp()
 	result := results[0]
 	err, result.Err = result.Err, nil
 	return result, err
@@ -47,7 +47,7 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 func (e *Engine) apply(s *shard, atomic bool, ops ...store.Operation) (call, error) {
 	keys := append(make([]string, 0, len(s.fixed)+len(ops)), s.fixed...)
 	args := append(make([]string, 0, 3+4*len(ops)), e.seenText(), e.historyText, flag(atomic))
-	relief := true
+	needsNoMemory := true
 	for _, op := range ops {
 		keys = append(keys, s.entry+op.Key)
 		letter, ok := letters[op.Kind]
@@ -55,16 +55,16 @@ func (e *Engine) apply(s *shard, atomic bool, ops ...store.Operation) (call, err
 			return call{}, errKind
 		}
 		args = append(args, letter, condition(op), milliseconds(op.TTL), argument(op))
-		relief = relief && needsNoRoom(op)
+		needsNoMemory = needsNoMemory && freesMemory(op)
 	}
-	if relief {
+	if needsNoMemory {
 		return call{function: "relieve", keys: keys, args: args}, nil
 	}
 	return call{function: "apply", keys: keys, args: args}, nil
 }
 
 // needsNoRoom says whether op can be carried out where no memory is left.
-func needsNoRoom(op store.Operation) bool { return op.Kind == store.Get || op.Kind == store.Delete }
+func freesMemory(op store.Operation) bool { return op.Kind == store.Get || op.Kind == store.Delete }
 
 var errKind = errors.New("no such kind of operation")
 
@@ -121,7 +121,7 @@ func (e *Engine) readApplied(r answer, ops []store.Operation) ([]store.Result, e
 	if err != nil {
 		return nil, err
 	}
-	e.saw(revision)
+	e.observe(revision)
 	if len(r.items) == 3 && r.items[1].IsInt64() {
 		return nil, readFailure(r.items)
 	}
@@ -143,10 +143,10 @@ func readFailure(items []rueidis.RedisMessage) error {
 		return err
 	}
 	letter, err := text(items, 2)
-	if err != nil || letter == "" || refusals[letter[0]] == nil {
+	if err != nil || letter == "" || operationErrors[letter[0]] == nil {
 		return errDamaged
 	}
-	return &store.BatchError{Index: int(index) - 1, Err: refusals[letter[0]]}
+	return &store.BatchError{Index: int(index) - 1, Err: operationErrors[letter[0]]}
 }
 
 // readResult reads what one operation did.
@@ -157,7 +157,7 @@ func (e *Engine) readResult(op store.Operation, reply string) (store.Result, err
 	if op.Kind == store.Get && reply == "n" {
 		e.misses.Add(1)
 	}
-	if err := refusals[reply[0]]; err != nil {
+	if err := operationErrors[reply[0]]; err != nil {
 		return store.Result{}, err
 	}
 	switch rest := reply[1:]; reply[0] {

@@ -12,7 +12,7 @@ import (
 )
 
 // question is what to ask a shard about how far it is.
-type question struct {
+type pollRequest struct {
 	shard   int
 	after   uint64 // return changes behind this revision
 	changes int    // how many at most; zero: none
@@ -20,9 +20,9 @@ type question struct {
 }
 
 // progress is how far a shard is.
-type progress struct {
+type pollResult struct {
 	epoch   uint64
-	upto    uint64 // all changes up to this revision have been returned, and there will be no others
+	upTo    uint64 // all changes up to this revision have been returned, and there will be no others
 	last    uint64 // the revision of the last change
 	due     []string
 	changes []change // oldest first
@@ -30,32 +30,32 @@ type progress struct {
 }
 
 // whole says whether all changes have been returned. It may say no without need.
-func (p progress) whole() bool {
-	return len(p.changes) == 0 || p.changes[len(p.changes)-1].revision < p.upto
+func (p pollResult) complete() bool {
+	return len(p.changes) == 0 || p.changes[len(p.changes)-1].revision < p.upTo
 }
 
 // askTimeout is how long a shard may take to say how far it is. Those that answer wait with it for those that do not.
 const askTimeout = 3 * time.Second
 
 // ask asks shards how far they are. All changes that are made after it has asked come behind what it had seen before.
-func (e *Engine) ask(ctx context.Context, questions []question) []progress {
+func (e *Engine) poll(ctx context.Context, requests []pollRequest) []pollResult {
 	asking, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	parts := make([]part, len(questions))
+	parts := make([]part, len(requests))
 	seen := e.seenText()
-	for i, q := range questions {
+	for i, q := range requests {
 		parts[i].call = call{
 			function: "poll", keys: e.shards[q.shard].fixed,
 			args: []string{seen, decimal(q.after), strconv.Itoa(q.changes), strconv.Itoa(q.due)},
 		}
 	}
-	all := make([]progress, len(questions))
+	all := make([]pollResult, len(requests))
 	for i, r := range e.send(asking, parts) {
 		p := &all[i]
-		p.err = p.read(questions[i].shard, read(r))
+		p.err = p.read(requests[i].shard, read(r))
 		switch {
 		case p.err == nil:
-			e.saw(p.upto)
+			e.observe(p.upTo)
 		case ctx.Err() == nil && asking.Err() != nil:
 			p.err = fmt.Errorf("%w: no answer in %v", store.ErrUnavailable, askTimeout)
 		}
@@ -63,12 +63,12 @@ func (e *Engine) ask(ctx context.Context, questions []question) []progress {
 	return all
 }
 
-func (p *progress) read(shard int, a answer) error {
+func (p *pollResult) read(shard int, a answer) error {
 	if a.err != nil {
-		return unasked(a.err)
+		return pollError(a.err)
 	}
 	var err error
-	for i, field := range []*uint64{&p.epoch, &p.upto, &p.last} {
+	for i, field := range []*uint64{&p.epoch, &p.upTo, &p.last} {
 		if *field, err = number(a.items, i); err != nil {
 			return err
 		}
@@ -100,18 +100,18 @@ type cut struct {
 // there yet skip to it. If some do not answer, it is the cut of the others, with an error.
 func (e *Engine) cut(ctx context.Context, numbers []int) (c cut, err error) {
 	c = cut{position: position{shard: len(e.shards)}, epochs: make([]uint64, len(numbers))}
-	questions := make([]question, len(numbers))
+	requests := make([]pollRequest, len(numbers))
 	for i, number := range numbers {
-		questions[i].shard = number
+		requests[i].shard = number
 	}
-	for i, p := range e.ask(ctx, questions) {
+	for i, p := range e.poll(ctx, requests) {
 		err = cmp.Or(err, p.err)
-		c.epochs[i], c.revision = p.epoch, max(c.revision, p.upto)
+		c.epochs[i], c.revision = p.epoch, max(c.revision, p.upTo)
 	}
 	if len(numbers) == 1 {
 		return c, e.closed(err)
 	}
-	for i, p := range e.ask(ctx, questions) {
+	for i, p := range e.poll(ctx, requests) {
 		err = cmp.Or(err, p.err)
 		c.epochs[i] = p.epoch
 	}
@@ -128,9 +128,9 @@ const (
 // sweep makes changes of what has expired, until the engine is closed. All programs that use the data do so, each at
 // its own time; the functions see to it that each expiry becomes one change.
 func (e *Engine) sweep() {
-	questions := make([]question, len(e.shards))
-	for i := range questions {
-		questions[i] = question{shard: i, due: dueKeys}
+	requests := make([]pollRequest, len(e.shards))
+	for i := range requests {
+		requests[i] = pollRequest{shard: i, due: dueKeys}
 	}
 	for {
 		select {
@@ -139,14 +139,14 @@ func (e *Engine) sweep() {
 		case <-time.After(sweepInterval/2 + rand.N(sweepInterval)):
 		}
 		for more := true; more && e.ctx.Err() == nil; {
-			more = e.expire(e.ctx, e.ask(e.ctx, questions))
+			more = e.expire(e.ctx, e.poll(e.ctx, requests))
 		}
 	}
 }
 
 // expire makes changes of the keys that are due, and says whether there may be more of them. What fails is due again
 // the next time.
-func (e *Engine) expire(ctx context.Context, all []progress) (more bool) {
+func (e *Engine) expire(ctx context.Context, all []pollResult) (more bool) {
 	var parts []part
 	for number, p := range all {
 		if len(p.due) == 0 {

@@ -8,22 +8,22 @@ import (
 )
 
 // betweenChanges is how many changes of a shard are read at a time.
-const betweenChanges = 64
+const replayChanges = 64
 
 // between returns the changes behind from, up to until, of the shards of w. It may have some at from, too. Reading it
 // fails with [store.ErrResumeTooOld] if some are no longer kept.
-func (w *watch) between(from, until position) *merge[change] {
+func (w *watch) replay(from, until position) *merge[change] {
 	before := func(a, b change) bool { return a.before(b.position) }
-	return newMerge(w.target.shards, before, func(ctx context.Context, sources []*source[change]) error {
-		questions := make([]question, len(sources))
+	return newMerge(w.shards, before, func(ctx context.Context, sources []*source[change]) error {
+		requests := make([]pollRequest, len(sources))
 		for i, s := range sources {
 			after := from.revision - 1 // other shards may have a change at this revision, too
 			if s.rounds > 0 {
 				after = s.latest.revision
 			}
-			questions[i] = question{shard: s.shard, after: after, changes: betweenChanges}
+			requests[i] = pollRequest{shard: s.shard, after: after, changes: replayChanges}
 		}
-		for i, p := range w.engine.ask(ctx, questions) {
+		for i, p := range w.engine.poll(ctx, requests) {
 			if err := w.take(sources[i], p, from, until); err != nil {
 				return err
 			}
@@ -33,7 +33,7 @@ func (w *watch) between(from, until position) *merge[change] {
 }
 
 // take fills s with what its shard has answered.
-func (w *watch) take(s *source[change], p progress, from, until position) error {
+func (w *watch) take(s *source[change], p pollResult, from, until position) error {
 	known := from
 	if s.rounds > 0 {
 		known = s.latest.position
@@ -42,14 +42,14 @@ func (w *watch) take(s *source[change], p progress, from, until position) error 
 	if len(p.changes) > 0 {
 		next = position{p.changes[0].previous, s.shard}
 	}
-	epoch := w.epochs[slices.Index(w.target.shards, s.shard)]
+	epoch := w.epochs[slices.Index(w.shards, s.shard)]
 	switch {
 	case p.err != nil:
 		return p.err
 	case p.epoch != epoch || known.before(next):
 		return store.ErrResumeTooOld
 	}
-	s.done = p.whole()
+	s.done = p.complete()
 	for n, c := range p.changes {
 		if until.before(c.position) {
 			p.changes, s.done = p.changes[:n], true

@@ -88,23 +88,23 @@ func spread(key string) uint64 {
 }
 
 // group is what is about one shard.
-type group struct {
+type shardGroup struct {
 	shard   int
 	indexes []int // ascending
 }
 
 // byShard puts those of n things together whose keys are in one shard.
-func (e *Engine) byShard(n int, key func(i int) string) []group {
+func (e *Engine) byShard(n int, key func(i int) string) []shardGroup {
 	order, indexes := make([]uint64, n), make([]int, n)
 	for i := range order {
 		order[i] = uint64(shardOf(key(i), len(e.shards)))<<32 | uint64(i)
 	}
 	slices.Sort(order)
-	groups := make([]group, 0, min(n, len(e.shards)))
+	groups := make([]shardGroup, 0, min(n, len(e.shards)))
 	for i, o := range order {
 		indexes[i] = int(uint32(o))
 		if number := int(o >> 32); i == 0 || number != groups[len(groups)-1].shard {
-			groups = append(groups, group{shard: number, indexes: indexes[i:i]})
+			groups = append(groups, shardGroup{shard: number, indexes: indexes[i:i]})
 		}
 		last := &groups[len(groups)-1].indexes
 		*last = (*last)[:len(*last)+1]

@@ -14,28 +14,28 @@ const snapshotEntries = 256
 // A listing of several shards is not of one instant. So what is behind the place from which the snapshot was read, up
 // to where it ends, follows it, but for what the listing has had already.
 type snapshot struct {
-	watch   *watch
-	entries func(ctx context.Context) (store.Entry, bool, error) // takes the next one
-	had     map[string]uint64                                    // :: key → revision, of entries that changed before they were read
-	changes *merge[change]                                       // nil: entries are not all read
-	until   position                                             // where the snapshot ends, when entries are all read
+	watch     *watch
+	entries   func(ctx context.Context) (store.Entry, bool, error) // takes the next one
+	delivered map[string]uint64                                    // :: key → revision, of entries that changed before they were read
+	changes   *merge[change]                                       // nil: entries are not all read
+	until     position                                             // where the snapshot ends, when entries are all read
 }
 
 func newSnapshot(w *watch) *snapshot {
-	s := &snapshot{watch: w, had: map[string]uint64{}}
-	if w.target.one {
-		s.entries = w.engine.only(w.target.name)
+	s := &snapshot{watch: w, delivered: map[string]uint64{}}
+	if w.target.Single {
+		s.entries = w.engine.singleKey(w.target.Name)
 	} else {
-		s.entries = w.engine.pager(store.ListRequest{Prefix: w.target.name, Limit: snapshotEntries}).next
+		s.entries = w.engine.pager(store.ListRequest{Prefix: w.target.Name, Limit: snapshotEntries}).next
 	}
 	return s
 }
 
 // only returns a listing of one key.
-func (e *Engine) only(key string) func(ctx context.Context) (store.Entry, bool, error) {
+func (e *Engine) singleKey(key string) func(ctx context.Context) (store.Entry, bool, error) {
 	keys := []string{key}
 	return func(ctx context.Context) (store.Entry, bool, error) {
-		entries, err := e.read(ctx, keys, false)
+		entries, err := e.readEntries(ctx, keys, false)
 		if keys = nil; len(entries) == 0 || err != nil {
 			return store.Entry{}, false, err
 		}
@@ -48,7 +48,7 @@ func (s *snapshot) next(ctx context.Context) (store.Event, bool, error) {
 	if s.changes == nil {
 		e, ok, err := s.entries(ctx)
 		if ok && e.Version.Revision > s.watch.at.revision {
-			s.had[e.Key] = e.Version.Revision
+			s.delivered[e.Key] = e.Version.Revision
 		}
 		if ok || err != nil {
 			return store.Event{Type: store.Put, Entry: e}, ok, err
@@ -62,7 +62,7 @@ func (s *snapshot) next(ctx context.Context) (store.Event, bool, error) {
 		if !ok || err != nil {
 			return store.Event{}, false, err
 		}
-		if s.watch.at.before(c.position) && s.watch.target.holds(c.key) && c.revision > s.had[c.key] {
+		if s.watch.at.before(c.position) && s.watch.target.Matches(c.key) && c.revision > s.delivered[c.key] {
 			event, err := c.event()
 			return event, err == nil, err
 		}
@@ -72,13 +72,13 @@ func (s *snapshot) next(ctx context.Context) (store.Event, bool, error) {
 // end finds out where the snapshot ends.
 func (s *snapshot) end(ctx context.Context) error {
 	w := s.watch
-	now, err := w.engine.cut(ctx, w.target.shards)
+	now, err := w.engine.cut(ctx, w.shards)
 	if err != nil {
 		return err
 	}
 	if lineageOf(now.epochs) != w.lineage {
 		return store.ErrResumeTooOld
 	}
-	s.until, s.changes = now.position, w.between(w.at, now.position)
+	s.until, s.changes = now.position, w.replay(w.at, now.position)
 	return nil
 }

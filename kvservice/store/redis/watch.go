@@ -2,30 +2,11 @@ package redis
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
 	"key-value/kvservice/store"
 )
-
-// target is what a watch is about.
-type target struct {
-	name   string // a key, or what keys begin with
-	one    bool   // whether it is one key
-	shards []int  // those that may have changes to it
-}
-
-func (e *Engine) target(req store.WatchRequest) target {
-	if req.Key != "" {
-		return target{req.Key, true, []int{shardOf(req.Key, len(e.shards))}}
-	}
-	return target{req.Prefix, false, e.all()}
-}
-
-func (t target) holds(key string) bool {
-	return key == t.name || !t.one && strings.HasPrefix(key, t.name)
-}
 
 // watch is a place in the order of all changes, and what to look for from there on.
 //
@@ -33,24 +14,28 @@ func (t target) holds(key string) bool {
 // behind it, it reads those between from the shards.
 type watch struct {
 	engine  *Engine
-	target  target
+	target  store.Target
+	shards  []int    // those that may have changes to target
 	epochs  []uint64 // of target's shards; nil: not known yet
 	lineage lineage
 	close   sync.Once
 
 	at       position // all changes up to here have been delivered, or are in the snapshot
-	told     position // what the last token said
+	reported position // what the last token said
 	snapshot *snapshot
 	unsynced bool // whether the event of type Sync is due
 	joined   bool // whether the feed gives changes behind until
 	until    position
-	behind   *merge[change] // those up to until, which the feed does not have any more; nil: there are none
+	backlog  *merge[change] // those up to until, which the feed does not have any more; nil: there are none
 	inbox    inbox
 }
 
 // Watch opens a watch.
 func (e *Engine) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
-	w := &watch{engine: e, target: e.target(req)}
+	w := &watch{engine: e, target: req.Target(), shards: e.all()}
+	if w.target.Single {
+		w.shards = []int{shardOf(w.target.Name, len(e.shards))}
+	}
 	w.inbox.ready = make(chan struct{}, 1)
 	begin := w.begin
 	if req.Resume != "" {
@@ -66,7 +51,7 @@ func (e *Engine) Watch(ctx context.Context, req store.WatchRequest) (store.Watch
 
 // begin goes to where the shards are now.
 func (w *watch) begin(ctx context.Context, req store.WatchRequest) error {
-	now, err := w.engine.cut(ctx, w.target.shards)
+	now, err := w.engine.cut(ctx, w.shards)
 	if err != nil {
 		return err
 	}
@@ -84,25 +69,25 @@ func (w *watch) resume(ctx context.Context, req store.WatchRequest) error {
 	if err != nil {
 		return err
 	}
-	w.at, w.told, w.lineage = at, at, lineage
+	w.at, w.reported, w.lineage = at, at, lineage
 	if err := w.join(ctx); err != nil {
 		return err
 	}
 	switch {
 	case lineage != lineageOf(w.epochs):
 		return store.ErrResumeTooOld
-	case w.behind != nil:
-		_, _, err = w.behind.peek(ctx)
+	case w.backlog != nil:
+		_, _, err = w.backlog.peek(ctx)
 		return err
 	case w.until.before(at):
-		return w.reach(ctx, at)
+		return w.requirePosition(ctx, at)
 	}
 	return nil
 }
 
 // reach fails unless the shards are at a position, or behind it.
-func (w *watch) reach(ctx context.Context, at position) error {
-	now, err := w.engine.cut(ctx, w.target.shards)
+func (w *watch) requirePosition(ctx context.Context, at position) error {
+	now, err := w.engine.cut(ctx, w.shards)
 	if err == nil && now.before(at) {
 		err = store.ErrTokenInvalid
 	}
@@ -119,20 +104,20 @@ func (w *watch) Close() {
 
 // join has the feed give changes, and finds out which it will not give.
 func (w *watch) join(ctx context.Context) error {
-	until, err := w.engine.feed.join(ctx, w)
+	until, err := w.engine.dispatcher.join(ctx, w)
 	if err != nil {
 		return err
 	}
-	w.joined, w.until, w.behind = true, until, nil
+	w.joined, w.until, w.backlog = true, until, nil
 	if w.at.before(until) {
-		w.behind = w.between(w.at, until)
+		w.backlog = w.replay(w.at, until)
 	}
 	return nil
 }
 
 func (w *watch) leave() {
 	if w.joined {
-		w.engine.feed.leave(w)
+		w.engine.dispatcher.leave(w)
 		w.joined = false
 	}
 }
@@ -150,7 +135,7 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 			return event, w.engine.closed(err)
 		}
 		if w.wait(ctx) {
-			if at, ok := w.engine.feed.idle(w, w.told); ok {
+			if at, ok := w.engine.dispatcher.idle(w, w.reported); ok {
 				w.at = at
 				return w.sync(), nil
 			}
@@ -195,7 +180,7 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 		if !ok || err != nil {
 			return store.Event{}, false, err
 		}
-		if w.at.before(c.position) && w.target.holds(c.key) {
+		if w.at.before(c.position) && w.target.Matches(c.key) {
 			return w.deliver(c)
 		}
 	}
@@ -203,13 +188,13 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 
 // sync returns the event that all up to at is delivered.
 func (w *watch) sync() store.Event {
-	w.told = w.at
+	w.reported = w.at
 	return store.Event{Type: store.Sync, Token: w.lineage.token(w.at)}
 }
 
 func (w *watch) deliver(c change) (store.Event, bool, error) {
 	event, err := c.event()
-	w.at, w.told = c.position, c.position
+	w.at, w.reported = c.position, c.position
 	event.Token = w.lineage.token(c.position)
 	return event, err == nil, err
 }
@@ -217,12 +202,12 @@ func (w *watch) deliver(c change) (store.Event, bool, error) {
 // nextChange returns the next change, which may be for others, or may have been delivered, or false if there is none
 // now.
 func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
-	if w.behind != nil {
-		c, ok, err := w.behind.next(ctx)
+	if w.backlog != nil {
+		c, ok, err := w.backlog.next(ctx)
 		if ok || err != nil {
 			return c, ok, err
 		}
-		w.behind = nil
+		w.backlog = nil
 	}
 	c, ok, missed, err := w.inbox.take()
 	if missed && !ok && err == nil {
