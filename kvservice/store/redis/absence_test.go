@@ -11,8 +11,9 @@ import (
 	"key-value/kvservice/store/redis"
 )
 
-// It is not missed by the others while the test goes on, because a cluster that misses a node does nothing at all.
-func TestANodeThatHangsHoldsUpNoOther(t *testing.T) {
+// The node timeout keeps the others from noticing the failure during the test: a cluster that lacks a node does
+// nothing at all.
+func TestHungNodeDoesNotBlockOthers(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 3, NodeTimeout: time.Minute})
 	e := open(t, nodes, redis.Options{Shards: 8})
 	do(t, e, set("here", "1"))
@@ -29,13 +30,13 @@ func TestANodeThatHangsHoldsUpNoOther(t *testing.T) {
 	if err := here.Primary.Continue(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the node that hung is used again", func() error {
+	eventually(t, "use the node again after it hung", func() error {
 		_, err := e.Do(t.Context(), set("here", "2"))
 		return err
 	})
 }
 
-func TestAShardThatStaysAwayEndsItsWatchesAndNoOther(t *testing.T) {
+func TestLostShardEndsOnlyItsWatches(t *testing.T) {
 	nodes := start(t, rediscluster.Config{
 		Primaries: 3, Lines: []string{"cluster-require-full-coverage no"},
 	})
@@ -62,7 +63,7 @@ func TestAShardThatStaysAwayEndsItsWatchesAndNoOther(t *testing.T) {
 	if err := here.Primary.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all keys can be watched again", func() error {
+	eventually(t, "watch all keys again", func() error {
 		w, err := e.Watch(t.Context(), store.WatchRequest{})
 		if err != nil {
 			return err
@@ -72,7 +73,7 @@ func TestAShardThatStaysAwayEndsItsWatchesAndNoOther(t *testing.T) {
 		do(t, e, set("here", "2"))
 		event, err := w.Next(t.Context())
 		if err == nil && string(event.Entry.Value) != "2" {
-			err = errors.New("it has another event first")
+			err = errors.New("another event came first")
 		}
 		return err
 	})
@@ -82,7 +83,7 @@ func TestAShardThatStaysAwayEndsItsWatchesAndNoOther(t *testing.T) {
 	}
 }
 
-// keyElsewhere returns a key that is not at home, with value 1.
+// keyElsewhere returns a key with value 1 that is not stored at home.
 func keyElsewhere(t *testing.T, e store.Engine, nodes *rediscluster.Cluster, home rediscluster.Shard) string {
 	t.Helper()
 	for i := 0; ; i++ {

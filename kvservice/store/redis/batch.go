@@ -10,8 +10,8 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Batch carries out operations in order. What is not atomic goes to all shards at the same time; within a shard it
-// stays in order.
+// Batch performs operations in order. If it is not atomic, the shards are called concurrently, and the order is kept
+// within each shard.
 func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
 	if len(ops) == 0 {
 		return nil, ctx.Err()
@@ -33,7 +33,7 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	return results, nil
 }
 
-// atomically carries out all operations or none, which must be on keys of one shard.
+// batchAtomic performs all operations or none. Their keys must be in one shard.
 func (e *Engine) batchAtomic(ctx context.Context, ops []store.Operation) ([]store.Result, error) {
 	number := shardOf(ops[0].Key, len(e.shards))
 	for _, op := range ops {
@@ -49,11 +49,11 @@ func (e *Engine) batchAtomic(ctx context.Context, ops []store.Operation) ([]stor
 	return e.readApplied(e.call(ctx, c), ops)
 }
 
-// part is the operations of a batch that one command carries out.
+// part is the operations of a batch that are sent in one command.
 type part struct {
 	indexes []int
-	call    call     // of several operations, or of one that is not Get
-	gets    []string // the keys of entries to read, if there are any
+	call    call     // a function, unless there are only gets
+	gets    []string // the Redis keys of entries to read, if there are only gets
 }
 
 func (p part) command(e *Engine) rueidis.Completed {
@@ -63,7 +63,7 @@ func (p part) command(e *Engine) rueidis.Completed {
 	return e.command(p.call)
 }
 
-// divide has operations on one shard stay together.
+// divide splits ops into parts by shard.
 func (e *Engine) divide(ops []store.Operation) ([]part, error) {
 	groups := e.byShard(len(ops), func(i int) string { return ops[i].Key })
 	parts := make([]part, len(groups))
@@ -97,7 +97,7 @@ func pick(ops []store.Operation, group []int) []store.Operation {
 	return picked
 }
 
-// readPart puts the results of a part where they belong.
+// readPart parses the results of a part into results.
 func (e *Engine) readPart(ctx context.Context, p part, r rueidis.RedisResult, ops []store.Operation, results []store.Result) {
 	if len(p.gets) > 0 {
 		e.readGets(ctx, p, r, ops, results)
@@ -110,7 +110,7 @@ func (e *Engine) readPart(ctx context.Context, p part, r rueidis.RedisResult, op
 	}
 }
 
-// share puts what was applied where it belongs, or else why it was not.
+// distribute copies the results of applied operations, or their common error, to their places in results.
 func distribute(indexes []int, applied []store.Result, err error, results []store.Result) {
 	for i, at := range indexes {
 		if err != nil {
@@ -121,12 +121,12 @@ func distribute(indexes []int, applied []store.Result, err error, results []stor
 	}
 }
 
-// relieve carries out those operations of a part that need no room. The node had none for all of them together, and has
-// done nothing.
+// applyRest performs the operations of a part that need no memory. The node had no memory for the whole part and
+// changed nothing.
 func (e *Engine) applyRest(ctx context.Context, p part, ops []store.Operation, results []store.Result) {
 	var rest []int
 	for _, at := range p.indexes {
-		if freesMemory(ops[at]) {
+		if needsNoMemory(ops[at]) {
 			rest = append(rest, at)
 		}
 	}

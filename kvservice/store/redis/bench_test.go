@@ -15,7 +15,7 @@ const (
 	benchBatch   = 256
 )
 
-// filled returns an engine in three primaries with entries of 16 and 64 bytes.
+// filled returns an engine on three primaries with 16-byte keys and 64-byte values.
 func filled(b *testing.B) *redis.Engine {
 	e := open(b, rediscluster.StartTest(b, rediscluster.Config{Primaries: 3, NodeTimeout: busy}), redis.Options{})
 	for first := 0; first < benchEntries; first += 500 {
@@ -34,7 +34,7 @@ func batchOf(kind store.Kind, first, n int) []store.Operation {
 	return ops
 }
 
-// each has callers do something again and again, and reports how many operations each was.
+// each calls do concurrently and repeatedly, and reports the time for each of its operations.
 func each(b *testing.B, operations int, do func(ctx context.Context, i int) error) {
 	b.SetParallelism(8)
 	b.ResetTimer()
@@ -66,7 +66,7 @@ func BenchmarkListPage(b *testing.B) {
 	each(b, 1, func(ctx context.Context, i int) error {
 		page, err := e.List(ctx, store.ListRequest{Prefix: fmt.Sprintf("key:%010d", i%(benchEntries/100)), Limit: 100, MaxBytes: 1 << 20})
 		if err == nil && len(page.Entries) != 100 {
-			err = fmt.Errorf("a page has %d entries, not 100", len(page.Entries))
+			err = fmt.Errorf("a page has %d entries, want 100", len(page.Entries))
 		}
 		return err
 	})

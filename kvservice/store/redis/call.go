@@ -19,14 +19,14 @@ import (
 //go:embed functions.lua
 var functions string
 
-// library is the name under which this version of the functions is loaded. Another version has another name, so
-// programs of both can work on the same data while one replaces the other.
+// library is the name of this version of the functions. Other versions have other names, so that programs of two
+// versions can use the same data while one replaces the other.
 var library = func() string {
 	sum := sha256.Sum256([]byte(functions))
 	return "kv_" + hex.EncodeToString(sum[:5])
 }()
 
-// call is a function with what it takes.
+// call is a call of a function.
 type call struct {
 	function   string
 	keys, args []string
@@ -37,7 +37,7 @@ func (e *Engine) command(c call) rueidis.Completed {
 		Key(c.keys...).Arg(c.args...).Build()
 }
 
-// answer is what a function returned.
+// answer is the result of a function.
 type answer struct {
 	items []rueidis.RedisMessage
 	err   error
@@ -48,8 +48,8 @@ func (e *Engine) call(ctx context.Context, c call) answer {
 	return read(e.send(ctx, []part{{call: c}})[0])
 }
 
-// send sends commands, all at the same time. Each is sent once; only a function that a server did not know is called
-// again, when the server has been told.
+// send sends commands concurrently, each once. A function that a node does not know yet is called again after it is
+// loaded.
 func (e *Engine) send(ctx context.Context, parts []part) []rueidis.RedisResult {
 	commands := make([]rueidis.Completed, len(parts))
 	for i, p := range parts {
@@ -75,14 +75,14 @@ func read(r rueidis.RedisResult) answer {
 	return answer{items, callError(err)}
 }
 
-// isUnknown says whether a server has refused a function because it has not been told about it.
+// isUnknown reports whether a node rejected a function because it is not loaded.
 func isUnknown(err error) bool {
 	refused, ok := rueidis.IsRedisErr(err)
 	return ok && strings.Contains(refused.Error(), "Function not found")
 }
 
-// load tells every primary of the functions. They are kept with the data, and replicas have them from their
-// primaries, so it is needed once, and when a node is new.
+// load loads the functions on every primary. They are stored and replicated with the data, so this is needed only
+// once, and for new nodes.
 func (e *Engine) load(ctx context.Context) error {
 	source := "#!lua name=" + library + "\n" + strings.ReplaceAll(functions, "PREFIX", library)
 	var first error
@@ -98,12 +98,12 @@ func (e *Engine) load(ctx context.Context) error {
 	return first
 }
 
-// isReplica says whether a node refused a write because it is a replica.
+// isReplica reports whether a node rejected a write because it is a replica.
 func isReplica(err *rueidis.RedisError) bool {
 	return strings.HasPrefix(err.Error(), "READONLY")
 }
 
-// number returns item i as a number that is not negative.
+// number returns item i as a nonnegative integer.
 func number(items []rueidis.RedisMessage, i int) (uint64, error) {
 	if i >= len(items) {
 		return 0, errDamaged
@@ -141,7 +141,7 @@ func texts(items []rueidis.RedisMessage, i int) ([]string, error) {
 
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// unread is why a read had no answer.
+// readError returns the error of a read that failed with err.
 func readError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -149,8 +149,8 @@ func readError(err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
-// broken is why a function had no answer. A server that refused it has changed nothing; one that did not answer may
-// have carried it out.
+// callError returns the error of a function that failed with err. A node that rejected it changed nothing; one that
+// did not answer may have carried it out.
 func callError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
@@ -164,7 +164,8 @@ func callError(err error) error {
 	return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)
 }
 
-// unasked is why a function that changes nothing for the caller had no answer: whether it was called is all the same.
+// pollError is callError for a function that changes nothing for the caller, so that it does not matter whether it
+// ran.
 func pollError(err error) error {
 	if errors.Is(err, store.ErrUnknownOutcome) {
 		return fmt.Errorf("%w: %v", store.ErrUnavailable, err)
@@ -172,15 +173,16 @@ func pollError(err error) error {
 	return err
 }
 
-// unable is how the answers of a server begin that cannot do anything now: the cluster has lost slots or is moving
-// them, the node is reading its data, has become a replica, or has no replicas to write to, cannot persist, is busy
-// with a function, or does not let us in.
+// unavailablePrefixes begin the errors of a node that cannot serve now: the cluster has lost slots or is moving them,
+// or the node is loading data, is a replica, has no replicas to write to, cannot persist, is busy with a function, or
+// rejects the credentials.
 var unavailablePrefixes = []string{
 	"CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK", "LOADING", "READONLY", "MASTERDOWN", "NOREPLICAS", "MISCONF", "BUSY",
 	"NOAUTH", "NOPERM", "WRONGPASS", "UNKILLABLE",
 }
 
-// refusal is the error for what a server answered. What is none of these is a defect, and stays as it is.
+// replyError returns the error for a node's error reply. A reply of an unknown kind is a defect and is returned
+// unchanged.
 func replyError(err *rueidis.RedisError) error {
 	message := err.Error()
 	if strings.HasPrefix(message, "OOM") {

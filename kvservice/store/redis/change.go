@@ -12,25 +12,25 @@ import (
 // position is a place in the order of all changes.
 type position struct {
 	revision uint64
-	shard    int // of changes with the same revision, those of lower shards come first
+	shard    int // orders changes that have the same revision
 }
 
 func (p position) before(q position) bool {
 	return p.revision < q.revision || p.revision == q.revision && p.shard < q.shard
 }
 
-// change is what happened to one key.
+// change is a change to one key.
 type change struct {
 	position
 	kind     store.EventType
-	previous uint64 // the revision of the change before it in its shard; zero: there was none
+	previous uint64 // the revision of the previous change in its shard; zero: none
 	key      string
-	packed   string // the entry, of a Put
+	packed   string // the entry, if it is a Put
 }
 
 var kinds = map[byte]store.EventType{'p': store.Put, 'd': store.Deleted, 'x': store.Expired}
 
-// changeBytes is what a change has before its key: kind, revision, the revision before it, and the key's length.
+// changeBytes is the length of what precedes the key: kind, revision, previous revision, and the key's length.
 const changeBytes = 1 + 8 + 8 + 2
 
 func unpackChange(shard int, packed string) (change, error) {
@@ -47,7 +47,7 @@ func unpackChange(shard int, packed string) (change, error) {
 	return c, nil
 }
 
-// event is c as watches deliver it, without its token.
+// event returns c as an event without a token.
 func (c change) event() (store.Event, error) {
 	if c.kind != store.Put {
 		return store.Event{Type: c.kind, Entry: store.Entry{Key: c.key}}, nil
@@ -56,7 +56,7 @@ func (c change) event() (store.Event, error) {
 	return store.Event{Type: c.kind, Entry: entry}, err
 }
 
-// lineage names what has happened to some shards up to now: it is another one as soon as one of them has a new epoch.
+// lineage identifies the history of some shards: it changes when the epoch of any of them does.
 type lineage uint64
 
 func lineageOf(epochs []uint64) lineage {
@@ -69,14 +69,14 @@ func lineageOf(epochs []uint64) lineage {
 	return lineage(h.Sum64())
 }
 
-// token is the resume token of a position: three numbers in base 36, such as "2vxi4i7azeo1-gnn2zyvsqo-1c".
+// token returns the resume token of a position: three numbers in base 36, such as "2vxi4i7azeo1-gnn2zyvsqo-1c".
 func (l lineage) token(p position) string {
 	return base36(uint64(l)) + "-" + base36(p.revision) + "-" + base36(uint64(p.shard))
 }
 
 func base36(n uint64) string { return strconv.FormatUint(n, 36) }
 
-// parseToken reads what token wrote of some shards' lineage. It fails with [store.ErrTokenInvalid] for anything else.
+// parseToken parses the result of token. It fails with [store.ErrTokenInvalid] for any other string.
 func parseToken(token string, shards int) (lineage, position, error) {
 	parts := strings.Split(token, "-")
 	if len(parts) != 3 {

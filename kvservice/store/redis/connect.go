@@ -18,15 +18,15 @@ import (
 
 const (
 	dialTimeout = 2 * time.Second
-	// answerTimeout is how long a node may take for any answer before its connection is given up.
+	// answerTimeout is how long to wait for any answer from a node before closing its connection.
 	answerTimeout = 5 * time.Second
-	// topologyInterval is how often to ask who owns which slots, beside when a node says that it has changed.
+	// topologyInterval is how often to refresh the assignment of slots, in addition to redirections by nodes.
 	topologyInterval = 2 * time.Second
-	// redirections are enough for a slot that moves twice while it is asked for.
+	// redirections is enough for a slot that moves twice during a command.
 	redirections = 5
 )
 
-// connect makes the client. It does nothing twice by itself: whether that is safe is known where the call came from.
+// connect returns a client. The client never retries: only the caller knows whether that is safe.
 func connect(o Options) (rueidis.Client, error) {
 	opt := rueidis.ClientOption{
 		InitAddress:      o.Addresses,
@@ -45,7 +45,7 @@ func connect(o Options) (rueidis.Client, error) {
 		},
 	}
 	if o.TLS {
-		opt.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // has it use the ports for TLS
+		opt.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12} // makes the client use the nodes' TLS ports
 		opt.DialCtxFn = o.dialTLS
 	}
 	client, err := rueidis.NewClient(opt)
@@ -55,7 +55,7 @@ func connect(o Options) (rueidis.Client, error) {
 	return client, nil
 }
 
-// dialTLS connects to a node, whose certificate must be for its address.
+// dialTLS connects to a node. The node's certificate must be valid for its address.
 func (o Options) dialTLS(ctx context.Context, address string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -65,25 +65,25 @@ func (o Options) dialTLS(ctx context.Context, address string, dialer *net.Dialer
 	return d.DialContext(ctx, "tcp", address)
 }
 
-// checkNodes refuses nodes that would remove entries by themselves: no watch would hear of it, and the index would
-// still have them.
+// checkNodes rejects nodes that would evict entries themselves: watches would miss it, and the index would keep the
+// keys.
 func (e *Engine) checkNodes(ctx context.Context) error {
 	return e.eachPrimary(ctx, "memory", func(address string, info nodeInfo) error {
 		if policy := info["maxmemory_policy"]; policy != "noeviction" {
-			return fmt.Errorf("%s has maxmemory-policy %s, which would remove entries behind our back: set it to noeviction",
+			return fmt.Errorf("%s has maxmemory-policy %s, which evicts entries without a change event: set it to noeviction",
 				address, policy)
 		}
 		return nil
 	})
 }
 
-// ParseURL reads where the data is: redis://host:port,host:port… or rediss:// for TLS, with some nodes of a cluster or
-// the only node there is. A single node may have a database, as in redis://host:port/1. New data is put in as many
-// shards as ?shards=16 says. Username and password are not part of it, so that it can be shown.
+// ParseURL parses the address of a store: redis://host:port,host:port,… or rediss://… for TLS, with a single node or
+// some nodes of a cluster. A single node may have a database, as in redis://host:port/1. The query ?shards=16 sets
+// the number of shards for new data. User name and password are not part of the URL, so that it can be shown.
 func ParseURL(s string) (Options, error) {
 	scheme, rest, _ := strings.Cut(s, "://")
 	if scheme != "redis" && scheme != "rediss" {
-		return Options{}, errors.New("use redis://host:port,host:port… or rediss://")
+		return Options{}, errors.New("want redis://host:port,host:port,… or rediss:// for TLS")
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	hosts, database, _ := strings.Cut(rest, "/")
@@ -92,18 +92,18 @@ func ParseURL(s string) (Options, error) {
 		o.TLS = true
 	}
 	if strings.Contains(hosts, "@") {
-		return Options{}, errors.New("leave user and password out: they are taken from the environment")
+		return Options{}, errors.New("remove the user name and password: they are read from the environment")
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
 		if name, port, err := net.SplitHostPort(host); err != nil || name == "" || port == "" {
-			return Options{}, fmt.Errorf("%q is not host:port", host)
+			return Options{}, fmt.Errorf("invalid address %q: want host:port", host)
 		}
 		o.Addresses = append(o.Addresses, host)
 	}
 	if database != "" {
 		var err error
 		if o.Database, err = strconv.Atoi(database); err != nil || o.Database < 0 {
-			return Options{}, fmt.Errorf("%q is not the number of a database", database)
+			return Options{}, fmt.Errorf("invalid database %q: want a number from 0", database)
 		}
 	}
 	return o, o.parseQuery(query)
@@ -116,16 +116,16 @@ func (o *Options) parseQuery(query string) error {
 	}
 	for name, all := range values {
 		if name != "shards" {
-			return fmt.Errorf("%q is unknown; shards is what can be set", name)
+			return fmt.Errorf("unknown parameter %q: want shards", name)
 		}
 		if o.Shards, err = strconv.Atoi(all[0]); err != nil || o.Shards < 1 || o.Shards > maxShards {
-			return fmt.Errorf("%q is not a number of shards from 1 to %d", all[0], maxShards)
+			return fmt.Errorf("invalid number of shards %q: want 1 to %d", all[0], maxShards)
 		}
 	}
 	return nil
 }
 
-// nodeInfo is what a node says of itself: name → value.
+// nodeInfo is the result of INFO: name → value.
 type nodeInfo map[string]string
 
 func (i nodeInfo) number(name string) int64 {
@@ -133,12 +133,12 @@ func (i nodeInfo) number(name string) int64 {
 	return n
 }
 
-// eachPrimary asks every primary for sections of what it says of itself.
+// eachPrimary calls look with sections of each primary's INFO.
 func (e *Engine) eachPrimary(ctx context.Context, section string, look func(address string, info nodeInfo) error) error {
 	for address, node := range e.client.Nodes() {
 		text, err := node.Do(ctx, node.B().Info().Section("replication", section).Build()).ToString()
 		if err != nil {
-			return fmt.Errorf("ask %s: %w", address, readError(err))
+			return fmt.Errorf("read INFO of %s: %w", address, readError(err))
 		}
 		info := parseInfo(text)
 		if info["role"] != "master" {

@@ -33,20 +33,20 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-func TestAURLThatIsWrongSaysWhatIsRight(t *testing.T) {
+func TestParseURLErrorsSayWhatIsValid(t *testing.T) {
 	for url, want := range map[string]string{
 		"memory":                     "redis://host:port",
 		"http://a:1":                 "redis://host:port",
-		"redis://":                   "not host:port",
-		"redis://a":                  "not host:port",
-		"redis://a:1,":               "not host:port",
-		"redis://:1":                 "not host:port",
+		"redis://":                   "want host:port",
+		"redis://a":                  "want host:port",
+		"redis://a:1,":               "want host:port",
+		"redis://:1":                 "want host:port",
 		"redis://user:secret@a:1":    "environment",
-		"redis://a:1/x":              "number of a database",
-		"redis://a:1/-1":             "number of a database",
+		"redis://a:1/x":              "want a number from 0",
+		"redis://a:1/-1":             "want a number from 0",
 		"redis://a:1?shards=0":       "1 to 4096",
 		"redis://a:1?shards=9999999": "1 to 4096",
-		"redis://a:1?shard=3":        "shards is what can be set",
+		"redis://a:1?shard=3":        "want shards",
 	} {
 		if _, err := redis.ParseURL(url); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("ParseURL(%s) = %v, want an error with %q", url, err, want)
@@ -54,7 +54,7 @@ func TestAURLThatIsWrongSaysWhatIsRight(t *testing.T) {
 	}
 }
 
-func TestNodesAreReachedOverTLSIfTheyAreWhoTheyShouldBe(t *testing.T) {
+func TestTLSVerifiesTheNodes(t *testing.T) {
 	authority := tlstest.NewAuthority(t)
 	cert, key := authority.Files(t, tlstest.Leaf{})
 	nodes := start(t, rediscluster.Config{
@@ -75,25 +75,19 @@ func TestNodesAreReachedOverTLSIfTheyAreWhoTheyShouldBe(t *testing.T) {
 	}
 	where, _ := redis.ParseURL(nodes.URL())
 	where.Authorities = &others
-	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "unknown authority") {
-		t.Errorf("nodes of an authority that is not trusted = %v", err)
-	}
+	wantOpenError(t, "Open with an untrusted authority", where, "unknown authority")
 	where.TLS = false
 	if _, err := redis.Open(t.Context(), where); err == nil {
-		t.Error("nodes that speak TLS were reached without")
+		t.Error("Open without TLS succeeded")
 	}
 }
 
-func TestOpeningWhatIsNotThereSaysSo(t *testing.T) {
+func TestOpenReportsWhyItFailed(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Password: "secret"})
 	where, _ := redis.ParseURL(nodes.URL())
-	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
-		t.Errorf("without the password = %v", err)
-	}
+	wantOpenError(t, "Open without the password", where, "NOAUTH")
 	where.Password = "wrong"
-	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "WRONGPASS") {
-		t.Errorf("with a wrong password = %v", err)
-	}
+	wantOpenError(t, "Open with a wrong password", where, "WRONGPASS")
 	where.Password = "secret"
 	e, err := redis.Open(t.Context(), where)
 	if err != nil {
@@ -103,27 +97,31 @@ func TestOpeningWhatIsNotThereSaysSo(t *testing.T) {
 		t.Error(err)
 	}
 	where.Addresses = []string{"127.0.0.1:1"}
-	if _, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "127.0.0.1:1") {
-		t.Errorf("where nothing listens = %v", err)
-	}
+	wantOpenError(t, "Open of an unused address", where, "127.0.0.1:1")
 }
 
-func TestTheNumberOfShardsIsFixedWithTheData(t *testing.T) {
+func TestNumberOfShardsIsFixed(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	open(t, nodes, redis.Options{Shards: 4})
 	where, _ := redis.ParseURL(nodes.URL())
 	where.Shards = 8
-	if e, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "in 4 shards") {
-		_ = e.Close()
-		t.Errorf("opening it with 8 shards = %v", err)
-	}
+	wantOpenError(t, "Open with 8 shards", where, "has 4 shards")
 }
 
-func TestNodesThatEvictAreRefused(t *testing.T) {
+func TestOpenRejectsNodesThatEvict(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Lines: []string{"maxmemory 100mb", "maxmemory-policy allkeys-lru"}})
 	where, _ := redis.ParseURL(nodes.URL())
-	if e, err := redis.Open(t.Context(), where); err == nil || !strings.Contains(err.Error(), "noeviction") {
+	wantOpenError(t, "Open of a node that evicts", where, "noeviction")
+}
+
+// wantOpenError checks that Open fails with an error that contains want.
+func wantOpenError(t *testing.T, what string, where redis.Options, want string) {
+	t.Helper()
+	e, err := redis.Open(t.Context(), where)
+	if err == nil {
 		_ = e.Close()
-		t.Errorf("opening a node that evicts = %v", err)
+	}
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%s = %v, want an error with %q", what, err, want)
 	}
 }

@@ -11,36 +11,37 @@ import (
 )
 
 const (
-	// feedShortest and feedLongest are how long the feed waits before it looks again: the shorter the less time has
-	// passed since the last change. A change that this engine makes has it look at once.
+	// The dispatcher pauses for shortestPause to longestPause between rounds, less when there was a change recently.
+	// A change that this engine makes starts a round at once.
 	shortestPause = 5 * time.Millisecond
 	longestPause  = 100 * time.Millisecond
-	// feedChanges is how many changes of a shard are read at a time.
+	// dispatchChanges is how many changes of a shard are read at a time.
 	dispatchChanges = 256
 )
 
-// feed follows the changes of all shards while there are watches, and gives each to those that it is for.
+// dispatcher follows the changes of all shards while there are watches, and delivers each change to the watches it
+// concerns.
 //
-// Watches of one key have its changes as their shard has them. Watches of prefixes have theirs in the order of all
-// shards, which is known up to the place that all shards have passed.
+// Watches of one key get its changes in the order of its shard. Watches of prefixes get theirs in the order of all
+// shards, which is known up to the position that all shards have passed.
 type dispatcher struct {
 	engine *Engine
-	wake   chan struct{} // has something in it when the feed should look at once
-	// Whether tails is not nil, for whoever cannot wait for the lock.
+	wake   chan struct{} // has an element when a round should start at once
+	// watched reports whether tails is not nil, without taking the lock.
 	watched atomic.Bool
 
 	mu       sync.Mutex
 	registry registry // guarded by mu
-	tails    []tail   // one for each shard; nil: nobody watches; guarded by mu
-	merged   position // where watches of prefixes are; guarded by mu
-	last     uint64   // the revision of the last change of any shard; guarded by mu
+	tails    []tail   // one for each shard; nil: no watches; guarded by mu
+	merged   position // the position up to which watches of prefixes have their changes; guarded by mu
+	last     uint64   // the revision of the latest change of any shard; guarded by mu
 }
 
 func newDispatcher(e *Engine) *dispatcher {
 	return &dispatcher{engine: e, wake: make(chan struct{}, 1), registry: newRegistry()}
 }
 
-// nudge has the feed look at once, if anybody watches.
+// wakeUp starts a round at once, if there are watches.
 func (d *dispatcher) wakeUp() {
 	if !d.watched.Load() {
 		return
@@ -51,14 +52,14 @@ func (d *dispatcher) wakeUp() {
 	}
 }
 
-// join has w get all changes behind the position that it returns. It tells w the epochs of its shards, or fails with
-// [store.ErrResumeTooOld] if w knows others. Shards that do not answer hold up their own watches only.
+// join delivers all changes after the returned position to w. It sets the epochs of w's shards, or fails with
+// [store.ErrResumeTooOld] if w has different ones. Shards that do not answer affect only their own watches.
 func (d *dispatcher) join(ctx context.Context, w *watch) (position, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.tails == nil {
 		d.beginLocked(ctx)
-		if err := ctx.Err(); err != nil { // it cannot tell who would have answered
+		if err := ctx.Err(); err != nil { // the missing answers say nothing about the shards
 			d.tails = nil
 			return position{}, err
 		}
@@ -78,9 +79,9 @@ func (d *dispatcher) join(ctx context.Context, w *watch) (position, error) {
 	return d.positionLocked(w), nil
 }
 
-// beginLocked finds out where the shards are.
+// beginLocked determines the positions of the shards.
 func (d *dispatcher) beginLocked(ctx context.Context) {
-	at, _ := d.engine.cut(ctx, d.engine.all()) // what it has of shards that answer is right also if others do not
+	at, _ := d.engine.cut(ctx, d.engine.all()) // without the shards that do not answer, which are handled later
 	d.tails, d.merged = make([]tail, len(d.engine.shards)), at.position
 	for i := range d.tails {
 		d.tails[i] = tail{epoch: at.epochs[i], upTo: at.revision}
@@ -89,27 +90,28 @@ func (d *dispatcher) beginLocked(ctx context.Context) {
 	d.wakeUp()
 }
 
-// positionLocked returns up to where w has been given all changes, or must read them itself if it joins now.
+// positionLocked returns the position up to which the dispatcher has delivered the changes of w's shards. A watch
+// that joins now has to read the changes up to there itself.
 func (d *dispatcher) positionLocked(w *watch) position {
 	if w.target.Single {
 		return position{d.tails[w.shards[0]].upTo, len(d.tails)}
 	}
 	at := d.merged
-	for i := range d.tails { // it may have been ahead of the others when it dropped changes
+	for i := range d.tails { // a shard may have dropped changes that the merged position has not passed
 		at.revision = max(at.revision, d.tails[i].dropped)
 	}
 	return at
 }
 
-// leave ends what join began.
+// leave ends the delivery that join began.
 func (d *dispatcher) leave(w *watch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.registry.remove(w)
 }
 
-// idle returns up to where w has been given all changes if it has taken all of them, and if there were changes behind
-// told.
+// idle returns the position up to which w has all changes, if w has taken all of them from its inbox and any key has
+// changed since reported.
 func (d *dispatcher) idle(w *watch, reported position) (position, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +138,7 @@ func (d *dispatcher) run() {
 	}
 }
 
-// sleep waits for the next round, or while nobody watches. It returns false when the engine is closed.
+// sleep waits for the next round, or until there are watches. It returns false when the engine is closed.
 func (d *dispatcher) sleep(pause time.Duration) bool {
 	var timer <-chan time.Time
 	if d.requests() != nil {
@@ -151,7 +153,7 @@ func (d *dispatcher) sleep(pause time.Duration) bool {
 	return true
 }
 
-// questions returns what to ask the shards, or nil if nobody watches any more.
+// requests returns the requests of the next round, or nil if there are no watches.
 func (d *dispatcher) requests() []pollRequest {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -167,7 +169,7 @@ func (d *dispatcher) requests() []pollRequest {
 	return requests
 }
 
-// round asks all shards once, and says whether there were changes.
+// round polls all shards once and reports whether there were changes.
 func (d *dispatcher) round(ctx context.Context) bool {
 	requests := d.requests()
 	if requests == nil {

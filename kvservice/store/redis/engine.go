@@ -1,17 +1,17 @@
-// Package redis is the engine that keeps entries in Redis or Valkey, on one node or in a cluster.
+// Package redis is the storage engine that keeps entries in Redis or Valkey, on one node or in a cluster.
 //
-// The data is divided into shards, each in one slot of the cluster. All that changes in a shard (its entries, the index
-// that listings read, the stream of changes that watches read, its counter) changes in one call of a function on the
-// primary that owns it: functions.lua says how. The engine itself holds nothing that matters, so any number of programs
-// can use the same data.
+// The data is divided into shards, each in one slot of the cluster. Everything that a write changes in a shard
+// (entries, the index that listings read, the stream of changes that watches read, and a counter) changes in one call
+// of a function on the primary that owns the slot; see functions.lua. The engine itself holds no state that matters,
+// so any number of programs can use the same data.
 //
-// A listing, and a watch of a prefix, merges what the shards have. Revisions come from a hybrid logical clock, so the
-// changes of all shards have an order, in which a change comes behind every other that its writer could know of
-// through this engine; between engines it is as good as the clocks of the nodes agree.
+// Listings, and watches of prefixes, merge the shards. Revisions come from a hybrid logical clock, which orders the
+// changes of all shards: a change comes after every change that its writer could have seen through this engine.
+// Between engines, the order is as accurate as the clocks of the nodes.
 //
-// Replication is asynchronous: a primary that fails can lose writes that it has acknowledged, and its counter goes
-// back with them. So each shard has an epoch, which changes with every new primary. No version and no resume token
-// from before it matches anything that comes after.
+// Replication is asynchronous: a primary that fails can lose writes that it acknowledged, and its counter goes back
+// with them. So each shard has an epoch, which changes with every new primary. No version or resume token from an old
+// epoch matches anything in a new one.
 package redis
 
 import (
@@ -29,33 +29,33 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Options says where the data is. Only Addresses must be set.
+// Options configure an engine. Only Addresses is required.
 type Options struct {
-	Addresses []string // host:port of some nodes, from which the others are found
+	Addresses []string // host:port of some nodes, from which the others are discovered
 	TLS       bool
-	// Authorities signed the certificates of the nodes. Nil: those of the system.
+	// Authorities are the certificate authorities of the nodes. Nil: the system's.
 	Authorities *tlsfiles.Authorities
 	Username    string
 	Password    string
-	Database    int // of a single node
-	// Shards is how many shards the data is in. It is fixed with the first entry, so afterwards it can only be wrong.
-	// Zero: as it is, or DefaultShards.
+	Database    int // number of a single node's database
+	// Shards is the number of shards. It is fixed when the first engine opens the data; a different number is an
+	// error afterwards. Zero: the existing number, or DefaultShards for new data.
 	Shards int
-	// HistoryBytes is how much of the latest changes is kept for watches to resume from, in all shards together.
+	// HistoryBytes limits the changes that are kept for watches to resume from, in bytes, for all shards together.
 	// Zero: 64 MiB.
 	HistoryBytes int64
 }
 
 const defaultHistoryBytes = 64 << 20
 
-// Engine is a [store.Engine] in Redis or Valkey. Make one with [Open].
+// Engine is a [store.Engine] in Redis or Valkey. Create one with [Open].
 type Engine struct {
 	client      rueidis.Client
 	shards      []shard
-	historyText string // bytes of a shard's stream, as functions take it
+	historyText string // limit of a shard's stream in bytes, as an argument of functions
 	start       time.Time
 	dispatcher  *dispatcher
-	seen        atomic.Uint64 // the highest revision known of
+	seen        atomic.Uint64 // the highest revision seen so far
 	hits        atomic.Int64
 	misses      atomic.Int64
 	watches     atomic.Int64
@@ -67,7 +67,7 @@ type Engine struct {
 
 var _ store.Engine = (*Engine)(nil)
 
-// Open connects to the nodes, and tells them of the functions.
+// Open connects to the nodes and loads the functions.
 func Open(ctx context.Context, o Options) (*Engine, error) {
 	client, err := connect(o)
 	if err != nil {
@@ -86,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-// prepare finds out what the nodes have, and gives them what they lack.
+// prepare checks the nodes and sets up what they lack.
 func (e *Engine) prepare(ctx context.Context, o Options) error {
 	if err := e.checkNodes(ctx); err != nil {
 		return err
@@ -106,13 +106,13 @@ func (e *Engine) prepare(ctx context.Context, o Options) error {
 	return nil
 }
 
-// shardsKey holds how many shards the data is in.
+// shardsKey is the Redis key of the number of shards.
 const shardsKey = "kv.shards"
 
-// agree returns how many shards the data is in. If there is no data yet, there will be as many as wanted.
+// agreeOnShards returns the number of shards. If there is no data yet, it stores the number that is wanted.
 func (e *Engine) agreeOnShards(ctx context.Context, wanted int) (int, error) {
 	if wanted < 0 || wanted > maxShards {
-		return 0, fmt.Errorf("%d shards: there are 1 to %d", wanted, maxShards)
+		return 0, fmt.Errorf("invalid number of shards %d: want 1 to %d", wanted, maxShards)
 	}
 	first := wanted
 	if first == 0 {
@@ -127,7 +127,7 @@ func (e *Engine) agreeOnShards(ctx context.Context, wanted int) (int, error) {
 		return 0, fmt.Errorf("read %s: %w", shardsKey, err)
 	}
 	if n < 1 || n > maxShards || wanted != 0 && int64(wanted) != n {
-		return 0, fmt.Errorf("the data is in %d shards, not in %d: leave out the number, or move the data", n, wanted)
+		return 0, fmt.Errorf("the data has %d shards, not %d: omit the number, or move the data to a new store", n, wanted)
 	}
 	return int(n), nil
 }
@@ -140,7 +140,7 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// saw takes note of a revision, so that what this engine writes from now on comes behind it.
+// observe records a revision, so that later writes through this engine get higher ones.
 func (e *Engine) observe(revision uint64) {
 	for {
 		seen := e.seen.Load()
@@ -152,7 +152,7 @@ func (e *Engine) observe(revision uint64) {
 
 func (e *Engine) seenText() string { return strconv.FormatUint(e.seen.Load(), 10) }
 
-// closed returns [store.ErrClosed] in place of an error that comes of closing.
+// closed replaces an error that results from closing the engine with [store.ErrClosed].
 func (e *Engine) closed(err error) error {
 	if err != nil && (e.ctx.Err() != nil || errors.Is(err, rueidis.ErrClosing)) {
 		return store.ErrClosed
@@ -160,8 +160,8 @@ func (e *Engine) closed(err error) error {
 	return err
 }
 
-// Stats describes the data at about this moment, and what this engine did. Memory is what the primaries say that
-// their data takes, without the changes that are kept for watches.
+// Stats returns approximate statistics of the data, and of what this engine did. MemoryBytes is the size of the data
+// that the primaries report, without the changes that are kept for watches.
 func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
 	stats := store.Stats{
 		Hits: e.hits.Load(), Misses: e.misses.Load(), Watchers: e.watches.Load(), StartTime: e.start,
@@ -179,7 +179,7 @@ func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
 	return stats, e.closed(err)
 }
 
-// count adds what the shards count.
+// count adds the counts of all shards to stats.
 func (e *Engine) count(ctx context.Context, stats *store.Stats) error {
 	parts := make([]part, len(e.shards))
 	for i, s := range e.shards {

@@ -31,9 +31,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// leaks says which goroutines stay for good. The client lets some of its own end by themselves when it is closed: one that
-// waits for up to a second before it asks for a cluster's topology, one that closes connections to nodes that left 5 s later,
-// and connections that are being made, which end with their time limit.
+// leaks reports goroutines that never end. Some of the client's end by themselves after it is closed: one that waits
+// up to a second before it refreshes the cluster's topology, one that closes connections to removed nodes after 5 s,
+// and those that are dialing, which end with their timeout.
 func leaks() error {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
@@ -44,7 +44,7 @@ func leaks() error {
 	}
 }
 
-// busy is how long nodes that nobody kills may be silent, on a machine that has much else to do.
+// busy is a node timeout that healthy nodes do not reach even on a busy machine.
 const busy = time.Minute
 
 func TestContract(t *testing.T) {
@@ -69,8 +69,8 @@ func TestSoak(t *testing.T) {
 	})
 }
 
-// start starts nodes for one test, which runs in parallel with others. In short mode it skips tests that need a cluster,
-// which takes more than two seconds to form.
+// start starts nodes for one test, which runs in parallel with others. In short mode it skips tests that need a
+// cluster, which takes more than two seconds to form.
 func start(t *testing.T, config rediscluster.Config) *rediscluster.Cluster {
 	t.Helper()
 	if testing.Short() && config.Primaries > 0 {
@@ -80,7 +80,7 @@ func start(t *testing.T, config rediscluster.Config) *rediscluster.Cluster {
 	return rediscluster.StartTest(t, config)
 }
 
-// open opens an engine on nodes that is closed at the end of the test.
+// open opens an engine that is closed at the end of the test.
 func open(t testing.TB, nodes *rediscluster.Cluster, options redis.Options) *redis.Engine {
 	t.Helper()
 	where, err := redis.ParseURL(nodes.URL())
@@ -100,7 +100,7 @@ func open(t testing.TB, nodes *rediscluster.Cluster, options redis.Options) *red
 	return e
 }
 
-// flush removes everything from all nodes.
+// flush removes all data from all nodes.
 func flush(t *testing.T, nodes *rediscluster.Cluster) {
 	t.Helper()
 	for _, node := range nodes.Nodes() {
@@ -108,7 +108,7 @@ func flush(t *testing.T, nodes *rediscluster.Cluster) {
 	}
 }
 
-// ask has one node carry out a command.
+// ask sends a command to one node.
 func ask(t *testing.T, node *rediscluster.Node, args ...string) rueidis.RedisMessage {
 	t.Helper()
 	answer, err := node.Do(t.Context(), args...)

@@ -14,7 +14,8 @@ import (
 	"key-value/kvservice/store"
 )
 
-// get reads entries of one shard. The server answers it by itself, without a function, and knows when entries end.
+// get returns the command that reads entries of one shard. Redis answers it without a function, and handles expiry
+// itself.
 func (e *Engine) get(names []string) rueidis.Completed {
 	if len(names) == 1 {
 		return e.client.B().Get().Key(names[0]).Build()
@@ -22,8 +23,8 @@ func (e *Engine) get(names []string) rueidis.Completed {
 	return e.client.B().Mget().Key(names...).Build()
 }
 
-// values reads what the command of get answered: a value for each name. While a shard moves from one node to another,
-// neither may have all of its entries; then they are asked for one by one.
+// values parses the result of get: one value for each name. While a shard moves to another node, neither node may
+// have all of its entries; they are then read one by one.
 func (e *Engine) values(ctx context.Context, names []string, r rueidis.RedisResult) ([]rueidis.RedisMessage, error) {
 	if len(names) == 1 {
 		value, err := present(r)
@@ -46,7 +47,7 @@ func (e *Engine) values(ctx context.Context, names []string, r rueidis.RedisResu
 	return values, nil
 }
 
-// whole reads what is stored for keys, with one command for each shard.
+// readWhole reads the stored form of the entries of keys, with one command for each shard.
 func (e *Engine) readWhole(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
 	groups := e.byShard(len(keys), func(i int) string { return keys[i] })
 	commands, names := make([]rueidis.Completed, len(groups)), make([][]string, len(groups))
@@ -70,7 +71,7 @@ func (e *Engine) readWhole(ctx context.Context, keys []string) ([]rueidis.RedisM
 	return all, nil
 }
 
-// heads reads what entries have before their values, or nothing if there is no such entry.
+// readHeaders reads the headers of the entries of keys; that of a missing entry is empty.
 func (e *Engine) readHeaders(ctx context.Context, keys []string) ([]rueidis.RedisMessage, error) {
 	commands := make([]rueidis.Completed, len(keys))
 	for i, key := range keys {
@@ -87,7 +88,7 @@ func (e *Engine) readHeaders(ctx context.Context, keys []string) ([]rueidis.Redi
 	return all, nil
 }
 
-// present is the answer of a server, which may be that there is nothing.
+// present returns the reply of a node, which may be nil.
 func present(r rueidis.RedisResult) (rueidis.RedisMessage, error) {
 	value, err := r.ToMessage()
 	if rueidis.IsRedisNil(err) {
@@ -116,16 +117,16 @@ func (e *Engine) found(key, packed string) (store.Result, error) {
 	return store.Result{Entry: entry}, err
 }
 
-var errDamaged = errors.New("what the store has there was not written by this program")
+var errDamaged = errors.New("unexpected data in Redis: not written by this program")
 
-// headerBytes is what an entry has before its value: epoch, revision and the millisecond of its expiry, or 0, each as
-// a number of Lua, which is exact up to 2^53.
+// headerBytes is the length of an entry's header: epoch, revision, and the millisecond of its expiry or 0. Each is a
+// Lua number, which is exact up to 2^53.
 const headerBytes = 24
 
-// exact is the first integer that Lua's numbers may not hold.
+// exact is the first integer that a Lua number may not represent.
 const exact = 1 << 53
 
-// unpackEntry reads an entry as functions.lua wrote it. Its value shares memory with packed.
+// unpackEntry parses an entry as functions.lua wrote it. The value shares memory with packed.
 func unpackEntry(key, packed string) (store.Entry, error) {
 	if len(packed) < headerBytes {
 		return store.Entry{}, errDamaged
@@ -146,7 +147,7 @@ func unpackNumber(packed string) uint64 {
 	return uint64(math.Float64frombits(binary.LittleEndian.Uint64(bytesOf(packed[:8]))))
 }
 
-// packVersion returns v as entries begin with it, or false if no entry can be in this version.
+// packVersion returns v as the start of a header. It reports false if no entry can have this version.
 func packVersion(v store.Version) (string, bool) {
 	if v.Epoch >= exact || v.Revision >= exact {
 		return "", false
@@ -157,7 +158,7 @@ func packVersion(v store.Version) (string, bool) {
 	return string(b[:]), true
 }
 
-// bytesOf returns the bytes of s without copying them. Nobody writes to the values of an engine.
+// bytesOf returns the bytes of s without copying them. The values of an engine are never modified.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // stringOf returns b as a string without copying it.

@@ -10,7 +10,7 @@ import (
 	"key-value/kvservice/store/redis"
 )
 
-func TestEntriesAreReadWhileTheirShardMoves(t *testing.T) {
+func TestEntriesAreReadableWhileTheirShardMoves(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 2, NodeTimeout: busy})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	keys := []string{"{x}1", "{x}2", "{x}3"}
@@ -33,11 +33,11 @@ func TestEntriesAreReadWhileTheirShardMoves(t *testing.T) {
 	}
 	page, err := e.List(t.Context(), store.ListRequest{Prefix: "{x}", Limit: 10, MaxBytes: 1000})
 	if err != nil || len(page.Entries) != len(keys) {
-		t.Errorf("the list has %d entries, %v; want %d", len(page.Entries), err, len(keys))
+		t.Errorf("list returned %d entries, %v; want %d", len(page.Entries), err, len(keys))
 	}
 }
 
-// beginMove begins to move the shard of key from one of two primaries to the other, where it puts the entry of key.
+// beginMove starts moving the shard of key from one of two primaries to the other, and moves the entry of key.
 func beginMove(t *testing.T, nodes *rediscluster.Cluster, key string) {
 	t.Helper()
 	from, to := nodes.Nodes()[0], nodes.Nodes()[1]
@@ -58,7 +58,7 @@ func beginMove(t *testing.T, nodes *rediscluster.Cluster, key string) {
 	ask(t, from, "MIGRATE", host, port, names[0], "0", "5000")
 }
 
-// namesOf returns what a node calls the entry of key, if it has it.
+// namesOf returns the Redis key of the entry of key, if the node has it.
 func namesOf(t *testing.T, node *rediscluster.Node, key string) []string {
 	t.Helper()
 	answer := ask(t, node, "KEYS", "*e"+key)

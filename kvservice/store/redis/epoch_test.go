@@ -12,8 +12,8 @@ import (
 	"key-value/kvservice/store/redis"
 )
 
-// A primary dies before its replica has what it acknowledged.
-func TestNothingOfALostWriteMatchesWhatComesAfterIt(t *testing.T) {
+// A primary fails before its replica has everything that it acknowledged.
+func TestVersionsAndTokensOfLostWritesNeverMatch(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 3, Replicas: 1})
 	e := open(t, nodes, redis.Options{Shards: 8, HistoryBytes: 1 << 30})
 	ofKey, ofAll := watch(t, e, store.WatchRequest{Key: "k"}), watch(t, e, store.WatchRequest{})
@@ -24,7 +24,7 @@ func TestNothingOfALostWriteMatchesWhatComesAfterIt(t *testing.T) {
 	if err := home.Replicas[0].Pause(); err != nil {
 		t.Fatal(err)
 	}
-	// More than the sockets between the two hold, so that what follows is with the primary alone.
+	// More than the socket buffers between the two hold, so that what follows is only on the primary.
 	for i := range 32 {
 		do(t, e, set(fmt.Sprintf("{k}/%d", i), strings.Repeat("v", 1<<20)))
 	}
@@ -37,7 +37,7 @@ func TestNothingOfALostWriteMatchesWhatComesAfterIt(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	eventually(t, "the replica takes over", func() error {
+	eventually(t, "wait until the replica takes over", func() error {
 		_, err := e.Do(t.Context(), set("{k}/after", ""))
 		return err
 	})
@@ -48,53 +48,53 @@ func TestNothingOfALostWriteMatchesWhatComesAfterIt(t *testing.T) {
 	op := set("k", "by the lost version")
 	op.Precondition = store.IfVersion(lost)
 	_, err := e.Do(t.Context(), op)
-	wantError(t, "a write on the condition of a lost version", err, store.ErrVersionMismatch)
+	wantError(t, "a write if the version is a lost one", err, store.ErrVersionMismatch)
 	op.Precondition = store.IfVersion(kept)
 	if after := do(t, e, op).Entry.Version; after.Epoch == lost.Epoch {
 		t.Errorf("version %v has the epoch of the lost version %v", after, lost)
 	}
 	for _, w := range []store.Watcher{ofKey, ofAll} {
-		wantError(t, "the watch that has told of it", ending(t, w), store.ErrResumeTooOld)
+		wantError(t, "the watch that delivered it", ending(t, w), store.ErrResumeTooOld)
 	}
 	_, err = e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: tokens[0]})
-	wantError(t, "a resume of the watch of the key", err, store.ErrResumeTooOld)
+	wantError(t, "resuming the watch of the key", err, store.ErrResumeTooOld)
 	_, err = e.Watch(t.Context(), store.WatchRequest{Resume: tokens[1]})
-	wantError(t, "a resume of the watch of all keys", err, store.ErrResumeTooOld)
+	wantError(t, "resuming the watch of all keys", err, store.ErrResumeTooOld)
 }
 
-// Both nodes go on all the time, so nothing but what they say of themselves can tell.
-func TestAPrimaryThatWasAReplicaInBetweenBeginsANewEpoch(t *testing.T) {
+// Both nodes keep running, so only their roles show what happened.
+func TestFormerPrimaryStartsANewEpoch(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 3, Replicas: 1})
 	e := open(t, nodes, redis.Options{Shards: 8})
 	first := do(t, e, set("k", "v")).Entry.Version
 	home := homeOf(t, nodes, "k")
 	for _, node := range []*rediscluster.Node{home.Replicas[0], home.Primary} {
-		eventually(t, "the failover begins", func() error {
+		eventually(t, "start the failover", func() error {
 			_, err := node.Do(t.Context(), "CLUSTER", "FAILOVER", "TAKEOVER")
 			return err
 		})
-		eventually(t, "the failover ends", func() error {
+		eventually(t, "wait until the failover ends", func() error {
 			role, err := node.Do(t.Context(), "ROLE")
 			if err != nil {
 				return err
 			}
 			parts, _ := role.ToArray()
 			if name, _ := parts[0].ToString(); name != "master" {
-				return errors.New("it is a " + name)
+				return errors.New("it is still a " + name)
 			}
 			return nil
 		})
 	}
-	eventually(t, "the first primary is back", func() error {
+	eventually(t, "use the first primary again", func() error {
 		_, err := e.Do(t.Context(), set("k", "w"))
 		return err
 	})
 	if again := do(t, e, get("k")).Entry.Version; again.Epoch == first.Epoch {
-		t.Errorf("version %v has the epoch of version %v, two failovers before it", again, first)
+		t.Errorf("version %v has the epoch of version %v, from two failovers earlier", again, first)
 	}
 }
 
-func TestAStoreThatWasEmptiedBeginsANewEpoch(t *testing.T) {
+func TestEmptiedStoreStartsANewEpoch(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	w := watch(t, e, store.WatchRequest{Key: "k"})
@@ -102,14 +102,14 @@ func TestAStoreThatWasEmptiedBeginsANewEpoch(t *testing.T) {
 	token := tokenOf(t, w, first)
 	flush(t, nodes)
 	if again := do(t, e, set("k", "v")).Entry.Version; again.Epoch == first.Epoch {
-		t.Errorf("version %v has the epoch of version %v, from before", again, first)
+		t.Errorf("version %v has the epoch of the earlier version %v", again, first)
 	}
 	wantError(t, "the watch", ending(t, w), store.ErrResumeTooOld)
 	_, err := e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: token})
-	wantError(t, "a resume", err, store.ErrResumeTooOld)
+	wantError(t, "resuming", err, store.ErrResumeTooOld)
 }
 
-func TestANodeThatKeepsALogBeginsANewEpochWhenItIsStartedAgain(t *testing.T) {
+func TestRestartedNodeWithLogStartsANewEpoch(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Lines: []string{"appendonly yes"}})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	w := watch(t, e, store.WatchRequest{Key: "k"})
@@ -124,22 +124,22 @@ func TestANodeThatKeepsALogBeginsANewEpochWhenItIsStartedAgain(t *testing.T) {
 	if err := nodes.Nodes()[0].Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the entry is there", func() error {
+	eventually(t, "read the entry", func() error {
 		result, err := e.Do(t.Context(), get("k"))
 		if err == nil && result.Entry.Version != first {
-			err = fmt.Errorf("it has version %v and had %v", result.Entry.Version, first)
+			err = fmt.Errorf("the entry has version %v, want %v", result.Entry.Version, first)
 		}
 		return err
 	})
 	if again := do(t, e, set("k", "w")).Entry.Version; again.Epoch == first.Epoch {
-		t.Errorf("version %v has the epoch of version %v, from before", again, first)
+		t.Errorf("version %v has the epoch of the earlier version %v", again, first)
 	}
 	wantError(t, "the watch", ending(t, w), store.ErrResumeTooOld)
 	_, err := e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: token})
-	wantError(t, "a resume", err, store.ErrResumeTooOld)
+	wantError(t, "resuming", err, store.ErrResumeTooOld)
 }
 
-// homeOf returns the nodes that have key.
+// homeOf returns the nodes that store key.
 func homeOf(t *testing.T, nodes *rediscluster.Cluster, key string) rediscluster.Shard {
 	t.Helper()
 	shards, err := nodes.Shards(t.Context())
@@ -156,7 +156,7 @@ func homeOf(t *testing.T, nodes *rediscluster.Cluster, key string) rediscluster.
 	return rediscluster.Shard{}
 }
 
-// watch opens a watch and takes its first event.
+// watch opens a watch and reads its first event.
 func watch(t *testing.T, e store.Engine, req store.WatchRequest) store.Watcher {
 	t.Helper()
 	w, err := e.Watch(t.Context(), req)
@@ -168,7 +168,7 @@ func watch(t *testing.T, e store.Engine, req store.WatchRequest) store.Watcher {
 	return w
 }
 
-// tokenOf returns the token of the event that tells of a version.
+// tokenOf returns the token of the event with a version.
 func tokenOf(t *testing.T, w store.Watcher, v store.Version) string {
 	t.Helper()
 	for {
@@ -178,7 +178,7 @@ func tokenOf(t *testing.T, w store.Watcher, v store.Version) string {
 	}
 }
 
-// ending returns what a watch ends with.
+// ending returns the error with which a watch ends.
 func ending(t *testing.T, w store.Watcher) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

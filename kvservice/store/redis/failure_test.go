@@ -11,7 +11,7 @@ import (
 	"key-value/kvservice/store/redis"
 )
 
-func TestAFullNodeRefusesWhatNeedsRoomAndTakesTheRest(t *testing.T) {
+func TestFullNodeRejectsWritesThatNeedMemory(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Lines: []string{"maxmemory 20mb"}})
 	e := open(t, nodes, redis.Options{Shards: 4, HistoryBytes: 1 << 20})
 	value, n := strings.Repeat("v", 100_000), 0
@@ -25,33 +25,33 @@ func TestAFullNodeRefusesWhatNeedsRoomAndTakesTheRest(t *testing.T) {
 		}
 	}
 	if n < 50 || n == 1000 {
-		t.Fatalf("20 MB were full after %d values of 100 kB", n)
+		t.Fatalf("20 MB were full after %d values of 100 kB, want 50 to 999", n)
 	}
 	if len(do(t, e, get("0")).Entry.Value) != len(value) {
-		t.Error("a full node does not answer reads")
+		t.Error("a full node does not serve reads")
 	}
 	if stats, err := e.Stats(t.Context()); err != nil || stats.MaxMemory != 20<<20 {
-		t.Errorf("stats are %+v, %v", stats, err)
+		t.Errorf("stats are %+v, %v; want MaxMemory 20 MB", stats, err)
 	}
 	for i := range 30 {
 		if !do(t, e, store.Operation{Kind: store.Delete, Key: fmt.Sprint(i)}).Changed {
 			t.Errorf("%d was not deleted", i)
 		}
 	}
-	eventually(t, "what was deleted made room", func() error {
+	eventually(t, "write after the deletes", func() error {
 		_, err := e.Do(t.Context(), set("new", value))
 		return err
 	})
 }
 
-func TestAStoreThatIsGoneIsUnavailable(t *testing.T) {
+func TestStoppedStoreIsUnavailable(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	do(t, e, set("k", "v"))
 	if err := nodes.Nodes()[0].Kill(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the connection's end is noticed", func() error {
+	eventually(t, "wait for ErrUnavailable", func() error {
 		_, err := e.Do(t.Context(), set("k", "w"))
 		return unless(errors.Is(err, store.ErrUnavailable), err)
 	})
@@ -71,13 +71,13 @@ func TestAStoreThatIsGoneIsUnavailable(t *testing.T) {
 	wantError(t, "atomic batch", err, store.ErrUnavailable)
 }
 
-func TestANodeThatCannotWriteIsUnavailable(t *testing.T) {
+func TestNodeThatCannotWriteIsUnavailable(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	node := nodes.Nodes()[0]
 	for name, lines := range map[string][][]string{
-		"it wants replicas": {{"CONFIG", "SET", "min-replicas-to-write", "1"}, {"CONFIG", "SET", "min-replicas-to-write", "0"}},
-		"it is a replica":   {{"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}},
+		"it requires replicas": {{"CONFIG", "SET", "min-replicas-to-write", "1"}, {"CONFIG", "SET", "min-replicas-to-write", "0"}},
+		"it is a replica":      {{"REPLICAOF", "127.0.0.1", "1"}, {"REPLICAOF", "NO", "ONE"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ask(t, node, lines[0]...)
@@ -91,14 +91,14 @@ func TestANodeThatCannotWriteIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAClusterThatLacksSlotsIsUnavailable(t *testing.T) {
+func TestClusterWithoutAllSlotsIsUnavailable(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 3})
 	e := open(t, nodes, redis.Options{Shards: 8})
 	if err := nodes.Nodes()[1].Kill(); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 20 {
-		eventually(t, "a cluster without a third of its slots says so", func() error {
+		eventually(t, "wait for ErrUnavailable", func() error {
 			_, err := e.Do(t.Context(), set(fmt.Sprint("k", i), "v"))
 			return unless(errors.Is(err, store.ErrUnavailable), err)
 		})
@@ -114,15 +114,15 @@ func wantError(t *testing.T, what string, err, want error) {
 	}
 }
 
-// unless returns nil if ok, or else why not.
+// unless returns nil if ok, and an error otherwise.
 func unless(ok bool, err error) error {
 	if ok {
 		return nil
 	}
-	return fmt.Errorf("it was answered with %w", errors.Join(err, errors.New("and should not have been")))
+	return fmt.Errorf("unexpected result: %v", err)
 }
 
-func TestAFullNodeTakesOutOfABatchWhatNeedsNoRoom(t *testing.T) {
+func TestFullNodePerformsTheRestOfABatch(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 1})
 	do(t, e, set("there", "1"))
@@ -141,7 +141,7 @@ func TestAFullNodeTakesOutOfABatchWhatNeedsNoRoom(t *testing.T) {
 		t.Errorf("get = %+v, want 1", got)
 	}
 	if got := results[2]; got.Err != nil || !got.Changed {
-		t.Errorf("delete = %+v, want that it was there", got)
+		t.Errorf("delete = %+v, want Changed", got)
 	}
 	if !errors.Is(results[3].Err, store.ErrNotFound) {
 		t.Errorf("get after the delete = %v, want %v", results[3].Err, store.ErrNotFound)

@@ -1,33 +1,33 @@
--- The writing side of a shard. Each function changes a shard's entries, its index, its deadlines, its stream of
--- changes and its counter in one step. Keys of a shard, in the order in which every function takes them:
+-- The functions that write a shard. Each changes a shard's entries, index, deadlines, stream of changes and counter
+-- atomically. They take the keys of a shard in this order:
 --
---   1 meta      epoch, revision, revision of the last change, bytes in the stream, expirations, lineage
---   2 index     sorted set of names, all with score 0: the order of a listing
---   3 due       sorted set of names by the millisecond in which they expire
+--   1 meta      epoch, revision, revision of the last change, bytes in the stream, expirations, replication id
+--   2 index     sorted set of names, all with score 0, in the order of a listing
+--   3 due       sorted set of names by the millisecond of their expiry
 --   4 stream    the latest changes; the id of a change is its revision
---   5 scratch   exists within a function only
---   6 and on    entries: epoch, revision, millisecond of expiry or 0, then the value
+--   5 scratch   exists only within a function
+--   6 onward    entries: epoch, revision, millisecond of expiry or 0, then the value
 --
--- Entries expire by themselves, to the millisecond. Whoever then finds a name in due without its entry turns it
--- into a change.
+-- Redis expires entries by itself, to the millisecond. The first function that then finds a name in due without its
+-- entry records the expiry as a change.
 --
--- Revisions are microseconds of a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014): never
--- behind this node's clock, and always ahead of every revision that the caller has seen of any shard.
+-- Revisions are microseconds of a hybrid logical clock (Kulkarni et al., "Logical Physical Clocks", 2014): never behind
+-- this node's clock, and always ahead of every revision that the caller has seen of any shard.
 
--- What is local to this library lives as long as the process of this node does. It is not replicated, which is
--- what makes it good for telling one process from another.
+-- Local variables live as long as the node's process. They are not replicated, so they distinguish one process from
+-- another.
 local clock = 0 -- microseconds; never goes back
-local lineage = ''
-local checked = -1 -- the millisecond in which lineage was asked for
+local replid = ''
+local checked = -1 -- the millisecond in which replid was read
 
--- Reads the clock, and which history of writes this node is in. A node that becomes a primary begins a new one, and
--- so does one that is restarted.
-local function look()
+-- Reads the clock, and the id of this node's replication history. A node that becomes a primary or is restarted begins
+-- a new history. Returns the time in milliseconds.
+local function readClock()
   local time = redis.call('TIME')
   clock = math.max(clock, time[1] * 1000000 + time[2])
   local millisecond = math.floor(clock / 1000)
   if millisecond ~= checked then
-    lineage = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
+    replid = string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)')
     checked = millisecond
   end
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -35,20 +35,20 @@ end
 
 local metaFormat = '<dddddc40'
 
--- Opens the shard. If it has come here from another history, its counter may have gone back, so it gets a new epoch:
--- 52 bits, which a Lua number holds.
-local function open(keys, seen)
+-- Opens the shard. If its last write was in another replication history, its counter may have gone back, so it gets a new
+-- epoch: 52 bits, which fit into a Lua number.
+local function openShard(keys, seen)
   local s = {
     meta = keys[1], index = keys[2], due = keys[3], stream = keys[4], scratch = keys[5],
-    now = look(), epoch = 0, revision = 0, last = 0, kept = 0, expirations = 0,
+    now = readClock(), epoch = 0, revision = 0, last = 0, kept = 0, expirations = 0,
     entries = {}, order = {}, changes = {}, dirty = false,
   }
   local meta, from = redis.call('GET', s.meta), ''
   if meta then
     s.epoch, s.revision, s.last, s.kept, s.expirations, from = struct.unpack(metaFormat, meta)
   end
-  if from ~= lineage then
-    local hash = redis.sha1hex(lineage .. s.meta .. string.format('%.0f', clock))
+  if from ~= replid then
+    local hash = redis.sha1hex(replid .. s.meta .. string.format('%.0f', clock))
     s.epoch = math.max(1, tonumber(string.sub(hash, 1, 13), 16))
     s.dirty = true
   end
@@ -61,7 +61,7 @@ end
 
 local function save(s)
   redis.call('SET', s.meta,
-    struct.pack(metaFormat, s.epoch, s.revision, s.last, s.kept, s.expirations, lineage))
+    struct.pack(metaFormat, s.epoch, s.revision, s.last, s.kept, s.expirations, replid))
 end
 
 local function record(s, kind, e)
@@ -71,7 +71,7 @@ local function record(s, kind, e)
   return s.changes[#s.changes]
 end
 
--- Returns what the functions know of an entry, which they change first and write at the end.
+-- Returns the working copy of an entry. Operations change it, and commit writes it.
 local function stage(s, key)
   local e = s.entries[key]
   if e then
@@ -98,7 +98,7 @@ local function put(s, e, value, expires)
   change.raw = e.raw
 end
 
--- Rounds up, so that nothing ends too early.
+-- Rounds up, so that nothing expires early.
 local function deadline(s, ttl)
   return ttl == '0' and 0 or s.now + 1 + tonumber(ttl)
 end
@@ -135,7 +135,7 @@ function operations.t(s, e, ttl)
   return 'p0' .. string.sub(e.raw, 1, 24)
 end
 
--- Adds by the server's own arithmetic, since Lua's numbers have 53 bits.
+-- Adds by Redis's own arithmetic, because Lua numbers have only 53 bits.
 function operations.i(s, e, ttl, numbers)
   local delta, initial = string.match(numbers, '^(%S+) (%S+)$')
   local from, expires = initial, 0
@@ -158,8 +158,8 @@ function operations.i(s, e, ttl, numbers)
   return 'p0' .. string.sub(e.raw, 1, 24) .. text
 end
 
--- Returns what is wrong with an entry: nothing, or the letter of an error.
-local function broken(e, condition)
+-- Checks a precondition. Returns nil if it holds, else the letter of an error.
+local function check(e, condition)
   if condition == '' then
     return nil
   elseif condition == 'e' then
@@ -170,8 +170,8 @@ local function broken(e, condition)
   return (not e.raw or string.sub(e.raw, 1, 16) ~= condition) and 'V' or nil
 end
 
--- Drops the oldest changes when the stream has more bytes than it may, and then some more, so that it need not do so
--- each time. The latest change always stays.
+-- Removes the oldest changes if the stream exceeds its limit, down to seven eighths of it, so that not every write has to.
+-- The latest change always stays.
 local function trim(s, limit)
   while s.kept > limit do
     local oldest = redis.call('XRANGE', s.stream, '-', '+', 'COUNT', 65)
@@ -237,17 +237,17 @@ local function commit(s, limit)
   end
 end
 
--- apply carries out operations in order. Arguments: a revision that the caller has seen, the bytes that the stream may
--- have, 1 if all operations or none shall take effect, and for each operation its kind, precondition, TTL in
--- milliseconds and value. It returns the revision, and for each operation a letter and what belongs to it; or, if one
--- fails of which all or none should take effect, the revision, its number from 1 and its letter.
+-- apply performs operations in order. Arguments: the highest revision that the caller has seen, the limit of the stream in
+-- bytes, 1 if atomic, and for each operation its kind, precondition, TTL in milliseconds and value. Returns the revision,
+-- and for each operation a letter and its result. If an atomic operation fails, it changes nothing and returns the
+-- revision, the number of the operation from 1, and the letter of its error.
 local function apply(keys, args)
-  local s = open(keys, tonumber(args[1]))
+  local s = openShard(keys, tonumber(args[1]))
   local results = {0}
   for i = 1, #keys - 5 do
     local at = 4 * i
     local e = stage(s, keys[5 + i])
-    local reply, failed = broken(e, args[at + 1]), true
+    local reply, failed = check(e, args[at + 1]), true
     if not reply then
       reply, failed = operations[args[at]](s, e, args[at + 2], args[at + 3])
     end
@@ -264,36 +264,36 @@ local function apply(keys, args)
   return results
 end
 
--- What is read from a stream at a time, and how many bytes are enough for one answer.
-local step, enough = 16, 256 * 1024
+-- The number of changes to read at a time, and the size in bytes after which an answer ends.
+local step, maxBytes = 16, 256 * 1024
 
--- Returns the changes behind a revision, at most so many, and whether there may be more.
-local function changesBehind(s, revision, most)
+-- Returns up to limit changes after a revision, and whether there may be more.
+local function changesAfter(s, revision, limit)
   local changes, size = {}, 0
-  while #changes < most and size < enough do
-    local found = redis.call('XRANGE', s.stream, '(' .. revision, '+', 'COUNT', math.min(step, most - #changes))
+  while #changes < limit and size < maxBytes do
+    local found = redis.call('XRANGE', s.stream, '(' .. revision, '+', 'COUNT', math.min(step, limit - #changes))
     for _, change in ipairs(found) do
       revision = change[1]
       changes[#changes + 1] = change[2][2]
       size = size + #change[2][2]
     end
     if #found < step then
-      return changes, #changes == most
+      return changes, #changes == limit
     end
   end
   return changes, true
 end
 
--- poll says how far the shard is. Arguments: a revision that the caller has seen, which all changes after this will be
--- ahead of; the revision behind which to return changes; how many of those at most; how many names that are due. It
--- returns the epoch, the revision up to which all changes have been returned, the revision of the last change, the names
--- and the changes.
+-- poll returns the progress of the shard. Arguments: the highest revision that the caller has seen, which all later changes
+-- will be ahead of; the revision after which to return changes; the maximum number of changes; the maximum number of names
+-- that are due. Returns the epoch, the revision up to which all changes have been returned, the revision of the last
+-- change, the names and the changes.
 local function poll(keys, args)
-  local s = open(keys, tonumber(args[1]))
+  local s = openShard(keys, tonumber(args[1]))
   if s.dirty then
     save(s)
   end
-  local changes, more = changesBehind(s, args[2], tonumber(args[3]))
+  local changes, more = changesAfter(s, args[2], tonumber(args[3]))
   local upto = s.revision
   if more and #changes > 0 then
     upto = struct.unpack('<d', changes[#changes], 2)
@@ -302,9 +302,9 @@ local function poll(keys, args)
   return {s.epoch, upto, s.last, due, changes}
 end
 
--- count returns how many entries there are, how many have expired, and the bytes that the stream takes.
+-- count returns the number of entries, the number of expirations, and the memory of the stream in bytes.
 local function count(keys)
-  local s = open(keys, 0)
+  local s = openShard(keys, 0)
   if s.dirty then
     save(s)
   end
@@ -313,8 +313,8 @@ local function count(keys)
   return {redis.call('ZCARD', s.index) - lapsed, s.expirations + lapsed, stream}
 end
 
--- What only takes away also works when the node has no memory left.
+-- Operations that need no memory also work when the node has none left.
 redis.register_function('PREFIX_apply', apply)
-redis.register_function{function_name = 'PREFIX_relieve', callback = apply, flags = {'allow-oom'}}
+redis.register_function{function_name = 'PREFIX_apply_oom', callback = apply, flags = {'allow-oom'}}
 redis.register_function{function_name = 'PREFIX_poll', callback = poll, flags = {'allow-oom'}}
 redis.register_function{function_name = 'PREFIX_count', callback = count, flags = {'allow-oom'}}

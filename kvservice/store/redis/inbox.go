@@ -8,22 +8,21 @@ import (
 	"key-value/kvservice/store"
 )
 
-// What may wait for a reader who is slow. Beyond it the reader gets the changes from the shards, which have them
-// longer.
+// The limits of an inbox. A watch that exceeds them reads the changes from the shards, which keep them longer.
 const (
 	inboxChanges = 1000
 	inboxBytes   = 1 << 20
 )
 
-// inbox is changes that wait for one watch.
+// inbox holds changes that wait for one watch.
 type inbox struct {
-	ready chan struct{} // has something in it after a change
+	ready chan struct{} // has an element after a change
 
 	mu      sync.Mutex
 	changes []change // guarded by mu
 	bytes   int      // of changes; guarded by mu
 	missed  bool     // whether changes were dropped since the watch joined; guarded by mu
-	err     error    // why no more changes come; guarded by mu
+	err     error    // why no more changes will come; guarded by mu
 }
 
 func (b *inbox) add(c change) {
@@ -40,7 +39,7 @@ func (b *inbox) add(c change) {
 	b.signal()
 }
 
-// fail has no more changes come.
+// fail records why no more changes will come.
 func (b *inbox) fail(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,8 +56,8 @@ func (b *inbox) signal() {
 	}
 }
 
-// take returns the oldest change, or false if there is none. When there is none any more, it says whether any were
-// dropped, or why there will be none.
+// take returns the oldest change. Its second result is false if there is none; then missed reports whether changes
+// were dropped, and err says why no more will come.
 func (b *inbox) take() (c change, ok, missed bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,7 +70,7 @@ func (b *inbox) take() (c change, ok, missed bool, err error) {
 	return c, true, false, nil
 }
 
-// clear makes the inbox as new.
+// clear empties the inbox.
 func (b *inbox) clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,18 +83,18 @@ func (b *inbox) empty() bool {
 	return len(b.changes) == 0 && !b.missed && b.err == nil
 }
 
-// topics finds the watches that a change is for.
+// registry finds the watches that a change concerns.
 type registry struct {
-	keys     map[string]map[*watch]struct{} // :: key → watches of it
-	prefixes map[string]map[*watch]struct{} // :: prefix → watches of it
-	lengths  []int                          // of prefixes, each once
+	keys     map[string]map[*watch]struct{} // :: key → its watches
+	prefixes map[string]map[*watch]struct{} // :: prefix → its watches
+	lengths  []int                          // of the prefixes, without duplicates
 }
 
 func newRegistry() registry {
 	return registry{keys: map[string]map[*watch]struct{}{}, prefixes: map[string]map[*watch]struct{}{}}
 }
 
-// of returns the map that has t's watches, and their name in it.
+// of returns the map that has the watches of t.
 func (r *registry) of(t store.Target) map[string]map[*watch]struct{} {
 	if t.Single {
 		return r.keys
@@ -121,7 +120,7 @@ func (r *registry) remove(w *watch) {
 	}
 }
 
-// measure finds the lengths that prefixes have.
+// measure updates lengths.
 func (r *registry) measure() {
 	lengths := map[int]struct{}{}
 	for prefix := range r.prefixes {
@@ -130,14 +129,14 @@ func (r *registry) measure() {
 	r.lengths = slices.Collect(maps.Keys(lengths))
 }
 
-// tellKey gives c to the watches of its key.
+// deliverToKey delivers c to the watches of its key.
 func (r *registry) deliverToKey(c change) {
 	for w := range r.keys[c.key] {
 		w.inbox.add(c)
 	}
 }
 
-// tellPrefixes gives c to the watches of its key's prefixes.
+// deliverToPrefixes delivers c to the watches of prefixes of its key.
 func (r *registry) deliverToPrefixes(c change) {
 	for _, length := range r.lengths {
 		if length <= len(c.key) {
@@ -148,7 +147,7 @@ func (r *registry) deliverToPrefixes(c change) {
 	}
 }
 
-// each returns the watches that watch shard number.
+// each returns the watches of a shard.
 func (r *registry) each(number int) []*watch {
 	var found []*watch
 	for _, all := range []map[string]map[*watch]struct{}{r.keys, r.prefixes} {

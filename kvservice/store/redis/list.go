@@ -27,7 +27,7 @@ func (e *Engine) List(ctx context.Context, req store.ListRequest) (store.Page, e
 	}
 }
 
-// usualLimit is for how many entries a page has room from the start.
+// usualLimit is the capacity with which a page starts, in entries.
 const usualLimit = 100
 
 // pager reads entries in the order of their keys.
@@ -35,10 +35,10 @@ type pager struct {
 	engine   *Engine
 	prefix   string
 	keysOnly bool
-	expected int // how many entries will be asked for
+	expected int // number of entries that will be requested
 	keys     *merge[string]
-	entries  []store.Entry // read, and not yet taken
-	want     int           // how many to read next
+	entries  []store.Entry // read, and not yet returned
+	want     int           // number of entries to read next
 }
 
 func (e *Engine) pager(req store.ListRequest) *pager {
@@ -61,8 +61,8 @@ func (e *Engine) all() []int {
 	return numbers
 }
 
-// fill reads the next keys of some shards. A shard has its share of the page and some more, by the square root of that,
-// so that it seldom has to be asked again.
+// fill reads the next keys of some shards. It asks each for its share of the page and twice the square root of that
+// more, so that it rarely has to ask again.
 func (p *pager) fill(ctx context.Context, sources []*source[string], after string) error {
 	share := p.expected/len(p.engine.shards) + 1
 	count := int64(share + 2*int(math.Sqrt(float64(share))) + 1)
@@ -89,16 +89,16 @@ func (p *pager) fill(ctx context.Context, sources []*source[string], after strin
 	return nil
 }
 
-// successor returns the first string behind all that begin with prefix. The last byte of UTF-8 is never 255.
+// successor returns the first string after all those with the prefix. The last byte of UTF-8 is never 255.
 func successor(prefix string) string {
 	last := len(prefix) - 1
 	return prefix[:last] + string([]byte{prefix[last] + 1})
 }
 
 const (
-	// firstEntries is how many entries are read at first, when it is not known how large they are.
+	// firstEntries is how many entries are read first, while their size is unknown.
 	firstEntries = 32
-	// readBytes is about how much is read at a time afterwards, and readEntries how many entries at most.
+	// After that, about readBytes are read at a time, and at most readEntries entries.
 	readBytes   = 1 << 20
 	readEntries = 256
 )
@@ -122,7 +122,7 @@ func (p *pager) peek(ctx context.Context) (store.Entry, bool, error) {
 	return p.entries[0], true, nil
 }
 
-// next takes the next entry, or returns false if there is none.
+// next returns the next entry and removes it, or returns false if there is none.
 func (p *pager) next(ctx context.Context) (store.Entry, bool, error) {
 	entry, ok, err := p.peek(ctx)
 	if ok {
@@ -131,7 +131,7 @@ func (p *pager) next(ctx context.Context) (store.Entry, bool, error) {
 	return entry, ok, err
 }
 
-// take takes up to n keys.
+// take removes and returns up to n keys.
 func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 	keys := make([]string, 0, n)
 	for len(keys) < n {
@@ -144,7 +144,7 @@ func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 	return keys, nil
 }
 
-// read reads entries, and leaves out those that are gone.
+// readEntries reads entries and omits those that no longer exist.
 func (e *Engine) readEntries(ctx context.Context, keys []string, keysOnly bool) ([]store.Entry, error) {
 	stored := e.readWhole
 	if keysOnly {

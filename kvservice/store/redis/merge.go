@@ -5,21 +5,21 @@ import (
 	"context"
 )
 
-// source is one shard's part of what is merged, in order.
+// source is the sorted sequence of one shard.
 type source[T any] struct {
 	shard  int
-	buffer []T  // what is known, but for what was taken
-	done   bool // nothing comes behind buffer
-	rounds int  // how often buffer was filled
-	latest T    // what was last in buffer, if it was filled
+	buffer []T  // items that were read and not yet returned
+	done   bool // whether nothing follows buffer
+	rounds int  // number of times that buffer was filled
+	latest T    // the last item of buffer when it was last filled
 }
 
-// merge gives what several shards have in one order. It asks them for more when it must know what comes next.
+// merge merges the sorted sequences of several shards. It reads more of them when it needs to know what comes next.
 type merge[T any] struct {
-	sources []*source[T] // a heap of those that have something, by what they have first
-	empty   []*source[T] // those that may have something
+	sources []*source[T] // a heap of the sources with items, by their first item
+	empty   []*source[T] // sources that may have more items
 	before  func(a, b T) bool
-	fill    func(ctx context.Context, sources []*source[T]) error // fills buffers, or sets done
+	fill    func(ctx context.Context, sources []*source[T]) error // fills the buffers or sets done
 }
 
 func newMerge[T any](
@@ -32,7 +32,7 @@ func newMerge[T any](
 	return m
 }
 
-// peek returns what comes next, or false if there is nothing.
+// peek returns the next item, or false at the end.
 func (m *merge[T]) peek(ctx context.Context) (T, bool, error) {
 	var none T
 	for len(m.empty) > 0 {
@@ -57,7 +57,7 @@ func (m *merge[T]) peek(ctx context.Context) (T, bool, error) {
 	return m.sources[0].buffer[0], true, nil
 }
 
-// next takes what peek returns.
+// next returns the next item and removes it.
 func (m *merge[T]) next(ctx context.Context) (T, bool, error) {
 	item, ok, err := m.peek(ctx)
 	if !ok || err != nil {
@@ -77,7 +77,7 @@ func (m *merge[T]) next(ctx context.Context) (T, bool, error) {
 	return item, true, nil
 }
 
-// Len, Less, Swap, Push and Pop are for package heap.
+// Len, Less, Swap, Push and Pop implement heap.Interface.
 
 func (m *merge[T]) Len() int { return len(m.sources) }
 func (m *merge[T]) Less(i, j int) bool {

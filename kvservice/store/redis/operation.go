@@ -11,18 +11,18 @@ import (
 	"key-value/kvservice/store"
 )
 
-// letters name the operations in functions.lua.
+// letters are the names of operations in functions.lua.
 var letters = map[store.Kind]string{
 	store.Get: "g", store.Set: "s", store.Delete: "d", store.Touch: "t", store.Increment: "i",
 }
 
-// refusals are the letters with which functions.lua says what an operation failed with.
+// operationErrors are the errors of operations, by their letters in functions.lua.
 var operationErrors = map[byte]error{
 	'n': store.ErrNotFound, 'V': store.ErrVersionMismatch, 'E': store.ErrExists, 'A': store.ErrAbsent,
 	'N': store.ErrNotInteger, 'O': store.ErrOverflow,
 }
 
-// Do carries out one operation.
+// Do performs one operation.
 func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	s := &e.shards[shardOf(op.Key, len(e.shards))]
 	if op.Kind == store.Get {
@@ -43,11 +43,11 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 	return result, err
 }
 
-// apply is a call that carries out operations on keys of one shard, in order; if atomic, all or none.
+// apply returns the call that performs operations on keys of one shard, in order; if atomic, all or none.
 func (e *Engine) apply(s *shard, atomic bool, ops ...store.Operation) (call, error) {
 	keys := append(make([]string, 0, len(s.fixed)+len(ops)), s.fixed...)
 	args := append(make([]string, 0, 3+4*len(ops)), e.seenText(), e.historyText, flag(atomic))
-	needsNoMemory := true
+	shrinks := true
 	for _, op := range ops {
 		keys = append(keys, s.entry+op.Key)
 		letter, ok := letters[op.Kind]
@@ -55,18 +55,18 @@ func (e *Engine) apply(s *shard, atomic bool, ops ...store.Operation) (call, err
 			return call{}, errKind
 		}
 		args = append(args, letter, condition(op), milliseconds(op.TTL), argument(op))
-		needsNoMemory = needsNoMemory && freesMemory(op)
+		shrinks = shrinks && needsNoMemory(op)
 	}
-	if needsNoMemory {
-		return call{function: "relieve", keys: keys, args: args}, nil
+	if shrinks {
+		return call{function: "apply_oom", keys: keys, args: args}, nil
 	}
 	return call{function: "apply", keys: keys, args: args}, nil
 }
 
-// needsNoRoom says whether op can be carried out where no memory is left.
-func freesMemory(op store.Operation) bool { return op.Kind == store.Get || op.Kind == store.Delete }
+// needsNoMemory reports whether op can be performed when no memory is left.
+func needsNoMemory(op store.Operation) bool { return op.Kind == store.Get || op.Kind == store.Delete }
 
-var errKind = errors.New("no such kind of operation")
+var errKind = errors.New("unknown kind of operation")
 
 func flag(set bool) string {
 	if set {
@@ -75,7 +75,7 @@ func flag(set bool) string {
 	return "0"
 }
 
-// condition writes the precondition of op as functions.lua reads it.
+// condition returns the precondition of op in the form that functions.lua expects.
 func condition(op store.Operation) string {
 	if op.Kind == store.Get || op.Kind == store.Increment {
 		return ""
@@ -83,7 +83,7 @@ func condition(op store.Operation) string {
 	if v, ok := op.Precondition.Version(); ok {
 		packed, possible := packVersion(v)
 		if !possible {
-			return "?" // equals no version
+			return "?" // matches no version
 		}
 		return packed
 	}
@@ -97,7 +97,7 @@ func condition(op store.Operation) string {
 	return "a"
 }
 
-// milliseconds rounds up, so that nothing ends too early.
+// milliseconds rounds up, so that nothing expires early.
 func milliseconds(ttl time.Duration) string {
 	return strconv.FormatInt(int64((ttl+time.Millisecond-1)/time.Millisecond), 10)
 }
@@ -112,7 +112,7 @@ func argument(op store.Operation) string {
 	return ""
 }
 
-// readApplied reads what apply answered to ops. Each result has an error of its own, unless all of ops failed.
+// readApplied parses the result of apply for ops. Each result has its own error, unless all of ops failed.
 func (e *Engine) readApplied(r answer, ops []store.Operation) ([]store.Result, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -136,7 +136,7 @@ func (e *Engine) readApplied(r answer, ops []store.Operation) ([]store.Result, e
 	return results, nil
 }
 
-// readFailure reads which of the operations that should all take effect failed, and why.
+// readFailure parses the error of an atomic batch.
 func readFailure(items []rueidis.RedisMessage) error {
 	index, err := number(items, 1)
 	if err != nil {
@@ -149,7 +149,7 @@ func readFailure(items []rueidis.RedisMessage) error {
 	return &store.BatchError{Index: int(index) - 1, Err: operationErrors[letter[0]]}
 }
 
-// readResult reads what one operation did.
+// readResult parses the result of one operation.
 func (e *Engine) readResult(op store.Operation, reply string) (store.Result, error) {
 	if reply == "" {
 		return store.Result{}, errDamaged
@@ -171,7 +171,8 @@ func (e *Engine) readResult(op store.Operation, reply string) (store.Result, err
 	return store.Result{}, errDamaged
 }
 
-// readPut reads whether a write created the key, the header of the entry and, behind it, what Increment stored.
+// readPut parses the result of a write: whether it created the key, the header of the entry and, after that, what
+// Increment stored.
 func readPut(op store.Operation, reply string) (store.Result, error) {
 	if reply == "" {
 		return store.Result{}, errDamaged

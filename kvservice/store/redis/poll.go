@@ -11,35 +11,35 @@ import (
 	"key-value/kvservice/store"
 )
 
-// question is what to ask a shard about how far it is.
+// pollRequest asks for the progress of a shard.
 type pollRequest struct {
 	shard   int
-	after   uint64 // return changes behind this revision
-	changes int    // how many at most; zero: none
-	due     int    // how many keys at most that have expired and that nobody has heard of
+	after   uint64 // return changes after this revision
+	changes int    // maximum number of changes; zero: none
+	due     int    // maximum number of expired keys to return that have no change yet
 }
 
-// progress is how far a shard is.
+// pollResult is the progress of a shard.
 type pollResult struct {
 	epoch   uint64
-	upTo    uint64 // all changes up to this revision have been returned, and there will be no others
-	last    uint64 // the revision of the last change
+	upTo    uint64 // all changes up to this revision have been returned, and no more will be made
+	last    uint64 // the revision of the latest change
 	due     []string
 	changes []change // oldest first
 	err     error
 }
 
-// whole says whether all changes have been returned. It may say no without need.
+// complete reports whether all changes have been returned. It may report false when they have.
 func (p pollResult) complete() bool {
 	return len(p.changes) == 0 || p.changes[len(p.changes)-1].revision < p.upTo
 }
 
-// askTimeout is how long a shard may take to say how far it is. Those that answer wait with it for those that do not.
-const askTimeout = 3 * time.Second
+// pollTimeout is how long to wait for the progress of a shard. The shards that answer wait for those that do not.
+const pollTimeout = 3 * time.Second
 
-// ask asks shards how far they are. All changes that are made after it has asked come behind what it had seen before.
+// poll polls shards. All changes made after the call come after those that the engine had seen before it.
 func (e *Engine) poll(ctx context.Context, requests []pollRequest) []pollResult {
-	asking, cancel := context.WithTimeout(ctx, askTimeout)
+	asking, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	parts := make([]part, len(requests))
 	seen := e.seenText()
@@ -57,7 +57,7 @@ func (e *Engine) poll(ctx context.Context, requests []pollRequest) []pollResult 
 		case p.err == nil:
 			e.observe(p.upTo)
 		case ctx.Err() == nil && asking.Err() != nil:
-			p.err = fmt.Errorf("%w: no answer in %v", store.ErrUnavailable, askTimeout)
+			p.err = fmt.Errorf("%w: no answer within %v", store.ErrUnavailable, pollTimeout)
 		}
 	}
 	return all
@@ -89,15 +89,15 @@ func (p *pollResult) read(shard int, a answer) error {
 	return nil
 }
 
-// cut is a place between the changes of some shards: all that were acknowledged before it was asked for come before
-// it, and all that are made afterwards come behind it.
+// cut is a consistent cut through the changes of some shards: all changes acknowledged before it was requested come
+// before it, and all made afterwards come after it.
 type cut struct {
 	position
-	epochs []uint64 // of the shards, in the order in which they were named; zero: it did not answer
+	epochs []uint64 // of the shards, in the requested order; zero: the shard did not answer
 }
 
-// cut finds a cut through shards: behind what any of them has now. It asks a second time so that those which are not
-// there yet skip to it. If some do not answer, it is the cut of the others, with an error.
+// cut returns a cut after the latest change of any of the shards. It polls twice, so that shards that are behind
+// advance to it. If some shards do not answer, it returns the cut of the others and an error.
 func (e *Engine) cut(ctx context.Context, numbers []int) (c cut, err error) {
 	c = cut{position: position{shard: len(e.shards)}, epochs: make([]uint64, len(numbers))}
 	requests := make([]pollRequest, len(numbers))
@@ -119,14 +119,14 @@ func (e *Engine) cut(ctx context.Context, numbers []int) (c cut, err error) {
 }
 
 const (
-	// sweepInterval is how long a key that has expired may be without an event if nobody watches.
+	// sweepInterval is how long an expired key may be without an event if nothing watches it.
 	sweepInterval = time.Second
 	// dueKeys is how many keys of a shard are swept at a time.
 	dueKeys = 100
 )
 
-// sweep makes changes of what has expired, until the engine is closed. All programs that use the data do so, each at
-// its own time; the functions see to it that each expiry becomes one change.
+// sweep records expired keys as changes until the engine is closed. All programs that use the data do this
+// independently; the functions ensure that each expiry becomes one change.
 func (e *Engine) sweep() {
 	requests := make([]pollRequest, len(e.shards))
 	for i := range requests {
@@ -144,11 +144,11 @@ func (e *Engine) sweep() {
 	}
 }
 
-// expire makes changes of the keys that are due, and says whether there may be more of them. What fails is due again
-// the next time.
-func (e *Engine) expire(ctx context.Context, all []pollResult) (more bool) {
+// expire records the expired keys in results as changes, and reports whether there may be more. Keys for which it
+// fails are due again next time.
+func (e *Engine) expire(ctx context.Context, results []pollResult) (more bool) {
 	var parts []part
-	for number, p := range all {
+	for number, p := range results {
 		if len(p.due) == 0 {
 			continue
 		}

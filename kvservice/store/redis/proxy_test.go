@@ -12,8 +12,8 @@ import (
 	"key-value/kvservice/store/redis"
 )
 
-// A write whose answer is lost on the way was carried out once, and nobody says that it was not.
-func TestAWriteWhoseAnswerIsLostIsNotMadeAgain(t *testing.T) {
+// A write whose answer is lost is performed once, and is never reported as not performed.
+func TestWriteWithoutAnAnswerIsNotRepeated(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	p := startProxy(t, nodes.Nodes()[0].Addr())
 	through, err := redis.Open(t.Context(), redis.Options{Addresses: []string{p.address}, Shards: 4})
@@ -27,27 +27,28 @@ func TestAWriteWhoseAnswerIsLostIsNotMadeAgain(t *testing.T) {
 		p.deaf.Store(true)
 		_, err := through.Do(t.Context(), add)
 		p.deaf.Store(false)
-		if err == nil || errors.Is(err, store.ErrUnavailable) { // it went before, or not at all
+		if err == nil || errors.Is(err, store.ErrUnavailable) { // it was performed before, or not at all
 			if err == nil {
 				made++
 			}
 			continue
 		}
 		wantError(t, "a write without an answer", err, store.ErrUnknownOutcome)
-		eventually(t, "it is possible to connect again", func() error {
+		eventually(t, "reconnect", func() error {
 			_, err := through.Do(t.Context(), get("n"))
 			return err
 		})
 		sum := do(t, through, store.Operation{Kind: store.Increment, Key: "n"}).Sum
 		if sum > made+1 || sum < made {
-			t.Fatalf("the sum is %d after %d writes that were acknowledged and one that was not", sum, made)
+			t.Fatalf("the sum is %d after %d acknowledged writes and one without an answer", sum, made)
 		}
 		made = sum + 1
 		do(t, through, add)
 	}
 }
 
-// proxy stands before a node. While it is deaf, it passes nothing back, and closes the connection instead.
+// proxy forwards connections to a node. While it is deaf, it closes a connection instead of forwarding the node's
+// answer.
 type proxy struct {
 	address string
 	deaf    atomic.Bool

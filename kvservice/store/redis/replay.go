@@ -7,17 +7,17 @@ import (
 	"key-value/kvservice/store"
 )
 
-// betweenChanges is how many changes of a shard are read at a time.
+// replayChanges is how many changes of a shard are read at a time.
 const replayChanges = 64
 
-// between returns the changes behind from, up to until, of the shards of w. It may have some at from, too. Reading it
-// fails with [store.ErrResumeTooOld] if some are no longer kept.
+// replay returns the changes after from, up to until, of the shards of w, read from the shards. It may also return
+// some at from. Reading it fails with [store.ErrResumeTooOld] if some are no longer kept.
 func (w *watch) replay(from, until position) *merge[change] {
 	before := func(a, b change) bool { return a.before(b.position) }
 	return newMerge(w.shards, before, func(ctx context.Context, sources []*source[change]) error {
 		requests := make([]pollRequest, len(sources))
 		for i, s := range sources {
-			after := from.revision - 1 // other shards may have a change at this revision, too
+			after := from.revision - 1 // other shards may have a change at this revision
 			if s.rounds > 0 {
 				after = s.latest.revision
 			}
@@ -32,7 +32,7 @@ func (w *watch) replay(from, until position) *merge[change] {
 	})
 }
 
-// take fills s with what its shard has answered.
+// take fills s with the changes that its shard returned.
 func (w *watch) take(s *source[change], p pollResult, from, until position) error {
 	known := from
 	if s.rounds > 0 {

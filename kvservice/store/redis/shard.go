@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// DefaultShards is how many shards new data is in, unless it is said otherwise. It bounds how many primaries can
-// share the data, and every listing and every watch of a prefix has to look at all of them.
+// DefaultShards is the default number of shards of new data. It is the maximum number of primaries that can share the
+// data, and every listing and every watch of a prefix has to query all shards.
 const DefaultShards = 64
 
-// maxShards leaves four slots of a cluster to each.
+// maxShards leaves four of a cluster's slots to each shard.
 const maxShards = 4096
 
-// shard is a part of the data whose keys are all in one slot of a cluster, so that one function call can change them
+// shard is a part of the data whose keys are in one slot of a cluster, so that one function call can change them
 // together.
 type shard struct {
-	fixed []string // the keys that every function takes, in its order
-	entry string   // what the keys of entries begin with
+	fixed []string // the Redis keys that every function takes, in order
+	entry string   // prefix of the Redis keys of entries
 }
 
 // newShards returns n shards whose slots are spread evenly.
@@ -35,8 +35,8 @@ func newShards(n int) []shard {
 
 func (s *shard) index() string { return s.fixed[1] }
 
-// tagOf returns the first hash tag for shard i of n that is in the i-th part of the slots. Primaries own ranges of
-// slots, so each gets as many shards as another, to within one.
+// tagOf returns the first hash tag for shard i of n that falls into the i-th part of the slots. Primaries own ranges
+// of slots, so each gets the same number of shards, give or take one.
 func tagOf(i, n int) string {
 	for try := 0; ; try++ {
 		tag := "kv." + strconv.Itoa(i) + "." + strconv.Itoa(try)
@@ -48,7 +48,7 @@ func tagOf(i, n int) string {
 
 const slots = 16384
 
-// slotOf is how a cluster finds the slot of a hash tag: CRC-16/XMODEM, as its specification says.
+// slotOf returns the cluster slot of a hash tag: CRC-16/XMODEM, as the Redis Cluster specification defines it.
 func slotOf(tag string) uint16 {
 	crc := uint16(0)
 	for _, b := range []byte(tag) {
@@ -64,8 +64,8 @@ func slotOf(tag string) uint16 {
 	return crc % slots
 }
 
-// shardOf returns the number of the shard that key is in. Of a key such as "user:{42}/name" only what the first pair
-// of braces holds is looked at, as in Redis Cluster, so that callers can put keys into one shard.
+// shardOf returns the number of the shard of key. As in Redis Cluster, only the text in the first pair of braces
+// counts in a key such as "user:{42}/name", so that callers can put keys into one shard.
 func shardOf(key string, n int) int {
 	if _, rest, ok := strings.Cut(key, "{"); ok {
 		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
@@ -75,8 +75,8 @@ func shardOf(key string, n int) int {
 	return int(spread(key) >> 32 * uint64(n) >> 32)
 }
 
-// spread is a number for key: FNV-1a, whose bits are then mixed as MurmurHash3 does at its end, because keys that differ
-// in their last byte alone, as "k1" and "k2" do, would have the same upper bits. It is part of how data is stored.
+// spread hashes key: FNV-1a with the finalizer of MurmurHash3, because the upper bits of FNV-1a are the same for keys
+// that differ only in their last byte, such as "k1" and "k2". The stored data depends on it.
 func spread(key string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(key) {
@@ -87,13 +87,13 @@ func spread(key string) uint64 {
 	return h ^ h>>33
 }
 
-// group is what is about one shard.
+// shardGroup is the indexes of things that belong to one shard.
 type shardGroup struct {
 	shard   int
 	indexes []int // ascending
 }
 
-// byShard puts those of n things together whose keys are in one shard.
+// byShard groups the indexes of n things by the shard of their keys.
 func (e *Engine) byShard(n int, key func(i int) string) []shardGroup {
 	order, indexes := make([]uint64, n), make([]int, n)
 	for i := range order {

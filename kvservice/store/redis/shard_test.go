@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-func TestSlotsAreThoseOfACluster(t *testing.T) {
-	// From the specification of Redis Cluster, and by CLUSTER KEYSLOT.
+func TestSlotsMatchRedisCluster(t *testing.T) {
+	// From the Redis Cluster specification, and from CLUSTER KEYSLOT.
 	for tag, want := range map[string]uint16{"123456789": 0x31C3 % slots, "foo": 12182, "user1000": 3443} {
 		if got := slotOf(tag); got != want {
 			t.Errorf("slot of %q = %d, want %d", tag, got, want)
@@ -14,7 +14,7 @@ func TestSlotsAreThoseOfACluster(t *testing.T) {
 	}
 }
 
-func TestShardsAreSpreadEvenlyOverTheSlots(t *testing.T) {
+func TestShardsAreSpreadEvenlyOverSlots(t *testing.T) {
 	for _, n := range []int{1, 3, 64, 1000} {
 		for i := range n {
 			if part := int(slotOf(tagOf(i, n))) * n / slots; part != i {
@@ -24,7 +24,7 @@ func TestShardsAreSpreadEvenlyOverTheSlots(t *testing.T) {
 	}
 }
 
-func TestKeysWithOneTagAreInOneShard(t *testing.T) {
+func TestKeysWithTheSameTagAreInOneShard(t *testing.T) {
 	const n = 64
 	for _, key := range []string{"user:{42}/mail", "{42}", "a{42}b{17}", "{42}}"} {
 		if shardOf(key, n) != shardOf("42", n) {
@@ -38,8 +38,8 @@ func TestKeysWithOneTagAreInOneShard(t *testing.T) {
 	}
 }
 
-// Data is where it was put: another answer would lose it.
-func TestAKeyStaysWhereItIs(t *testing.T) {
+// A different result would lose the data that is already stored.
+func TestShardOfAKeyIsStable(t *testing.T) {
 	for key, want := range map[string]int{"a": 32, "b": 27, "user:{42}/mail": 32, "é": 39} {
 		if got := shardOf(key, 64); got != want {
 			t.Errorf("%q is in shard %d, want %d", key, got, want)

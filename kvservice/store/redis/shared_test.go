@@ -13,7 +13,7 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-// patience is how long to wait for what must happen.
+// patience is how long to wait for something that must happen.
 const patience = 30 * time.Second
 
 func set(key, value string) store.Operation {
@@ -43,7 +43,7 @@ func next(t *testing.T, w store.Watcher) store.Event {
 	return event
 }
 
-// eventually tries until there is no error.
+// eventually calls try until it succeeds.
 func eventually(t *testing.T, what string, try func() error) {
 	t.Helper()
 	var err error
@@ -55,7 +55,7 @@ func eventually(t *testing.T, what string, try func() error) {
 	t.Fatalf("%s: %v", what, err)
 }
 
-// alternately is two engines on the same data, which take turns.
+// alternately is two engines on the same data, used alternately.
 type alternately struct {
 	a, b store.Engine
 	turn chan bool
@@ -92,8 +92,8 @@ func (e *alternately) Watch(ctx context.Context, req store.WatchRequest) (store.
 	return e.one().Watch(ctx, req)
 }
 
-// A client may reach another kvservice with each call.
-func TestTwoEnginesAreOneStore(t *testing.T) {
+// A client may reach a different kvservice with each call.
+func TestTwoEnginesShareOneStore(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 3})
 	e := both(open(t, nodes, redis.Options{Shards: 8}), open(t, nodes, redis.Options{}))
 	t.Run("calls are linearizable", func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestTwoEnginesAreOneStore(t *testing.T) {
 		}
 	})
 	t.Run("calls return what a map would", func(t *testing.T) { storetest.CheckModel(t, t.Context(), e, "model/") })
-	t.Run("a watch that is cut is resumed by the other", func(t *testing.T) {
+	t.Run("one engine resumes the watch of the other", func(t *testing.T) {
 		j := storetest.Journal{Prefix: "journal/", Writers: 4, Changes: 100, Seed: 1}
 		events := 0
 		f := &storetest.Follower{
@@ -133,7 +133,7 @@ func TestTwoEnginesAreOneStore(t *testing.T) {
 	})
 }
 
-func TestEachExpiryIsOneChangeWhoeverFindsIt(t *testing.T) {
+func TestEachExpiryIsOneChange(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	a, b := open(t, nodes, redis.Options{Shards: 4}), open(t, nodes, redis.Options{})
 	w, err := a.Watch(t.Context(), store.WatchRequest{Prefix: "k"})
@@ -155,11 +155,11 @@ func TestEachExpiryIsOneChangeWhoeverFindsIt(t *testing.T) {
 		}
 	}
 	if len(expired) != keys {
-		t.Errorf("%d of %d keys are told to have expired", len(expired), keys)
+		t.Errorf("%d of %d keys have an expiry event", len(expired), keys)
 	}
 	do(t, b, set("k-end", ""))
 	if event := next(t, w); event.Entry.Key != "k-end" {
-		t.Errorf("one more event is of %q", event.Entry.Key)
+		t.Errorf("unexpected event of %q", event.Entry.Key)
 	}
 	stats, err := b.Stats(t.Context())
 	if err != nil || stats.Expirations != keys || stats.Keys != 1 {
@@ -167,7 +167,7 @@ func TestEachExpiryIsOneChangeWhoeverFindsIt(t *testing.T) {
 	}
 }
 
-func TestANodeThatForgotTheFunctionsIsTold(t *testing.T) {
+func TestFunctionsAreReloaded(t *testing.T) {
 	nodes := start(t, rediscluster.Config{})
 	e := open(t, nodes, redis.Options{Shards: 4})
 	do(t, e, set("k", "1"))

@@ -6,19 +6,19 @@ import (
 	"key-value/kvservice/store"
 )
 
-// snapshotEntries is how many entries a snapshot reads at a time.
+// snapshotEntries is how many entries of a snapshot are read at a time.
 const snapshotEntries = 256
 
-// snapshot is what exists, and then what has changed while it was read.
+// snapshot delivers what exists, and then what changed while that was read.
 //
-// A listing of several shards is not of one instant. So what is behind the place from which the snapshot was read, up
-// to where it ends, follows it, but for what the listing has had already.
+// A listing of several shards is not consistent. So the changes between the start and the end of the snapshot follow
+// the entries, except those that the entries already include.
 type snapshot struct {
 	watch     *watch
-	entries   func(ctx context.Context) (store.Entry, bool, error) // takes the next one
+	entries   func(ctx context.Context) (store.Entry, bool, error) // returns the next entry
 	delivered map[string]uint64                                    // :: key → revision, of entries that changed before they were read
-	changes   *merge[change]                                       // nil: entries are not all read
-	until     position                                             // where the snapshot ends, when entries are all read
+	changes   *merge[change]                                       // nil: not all entries have been read
+	until     position                                             // the end of the snapshot, once all entries have been read
 }
 
 func newSnapshot(w *watch) *snapshot {
@@ -31,7 +31,7 @@ func newSnapshot(w *watch) *snapshot {
 	return s
 }
 
-// only returns a listing of one key.
+// singleKey returns a listing of one key.
 func (e *Engine) singleKey(key string) func(ctx context.Context) (store.Entry, bool, error) {
 	keys := []string{key}
 	return func(ctx context.Context) (store.Entry, bool, error) {
@@ -69,7 +69,7 @@ func (s *snapshot) next(ctx context.Context) (store.Event, bool, error) {
 	}
 }
 
-// end finds out where the snapshot ends.
+// end determines the end of the snapshot.
 func (s *snapshot) end(ctx context.Context) error {
 	w := s.watch
 	now, err := w.engine.cut(ctx, w.shards)

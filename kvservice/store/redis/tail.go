@@ -9,20 +9,20 @@ import (
 	"key-value/kvservice/store"
 )
 
-// feedPatience is how long a shard may go without an answer before its watches end.
+// shardPatience is how long a shard may fail to answer before its watches end.
 const shardPatience = 5 * time.Second
 
-// tail is where the feed is in a shard.
+// tail is the dispatcher's position in a shard.
 type tail struct {
-	epoch   uint64    // zero: not known yet, so that nobody watches the shard
+	epoch   uint64    // zero: unknown, and the shard has no watches
 	upTo    uint64    // all changes up to this revision have been read
-	dropped uint64    // some up to this revision may have been dropped since
-	pending []change  // those behind feed.merged, but for what was dropped
-	failing time.Time // since when it has not answered; zero: it does
+	dropped uint64    // changes up to this revision may have been dropped after they were read
+	pending []change  // the changes after dispatcher.merged, except dropped ones
+	failing time.Time // since when the shard has not answered; zero: it answers
 }
 
-// advanceLocked takes what shard i has answered. Changes that are missing end its watches: they have been dropped, or
-// the shard has lost them with its primary.
+// advanceLocked processes the progress of shard i. If changes are missing, it ends the shard's watches: the changes
+// were trimmed, or lost with a primary.
 func (d *dispatcher) advanceLocked(i int, p pollResult) {
 	t := &d.tails[i]
 	if p.err != nil {
@@ -48,7 +48,7 @@ func (d *dispatcher) advanceLocked(i int, p pollResult) {
 	d.last = max(d.last, p.last)
 }
 
-// missing says whether changes behind after are no longer there.
+// missing reports whether changes after a revision are no longer there.
 func (p pollResult) missing(after uint64) bool {
 	if len(p.changes) == 0 {
 		return p.last > after
@@ -56,7 +56,7 @@ func (p pollResult) missing(after uint64) bool {
 	return p.changes[0].previous > after
 }
 
-// failLocked takes note that shard i did not answer.
+// failLocked records that shard i did not answer.
 func (d *dispatcher) failLocked(i int, err error) {
 	t := &d.tails[i]
 	switch now := time.Now(); {
@@ -75,8 +75,8 @@ func (d *dispatcher) endLocked(i int, err error) {
 	}
 }
 
-// mergeLocked gives watches of prefixes the changes up to the place that all shards have passed, but for those that
-// nobody can watch.
+// mergeLocked delivers to watches of prefixes the changes up to the position that all shards have passed. Shards that
+// have no watches do not hold it up.
 func (d *dispatcher) mergeLocked() {
 	upTo := uint64(math.MaxUint64)
 	for _, t := range d.tails {

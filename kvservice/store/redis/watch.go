@@ -8,25 +8,25 @@ import (
 	"key-value/kvservice/store"
 )
 
-// watch is a place in the order of all changes, and what to look for from there on.
+// watch is a position in the order of all changes, and a target.
 //
-// It gets changes from the feed as long as it takes them fast enough. When it begins behind the feed, or has fallen
-// behind it, it reads those between from the shards.
+// It gets changes from the dispatcher as long as it takes them fast enough. A watch that starts at an earlier
+// position, or has fallen behind, reads the changes it lacks from the shards.
 type watch struct {
 	engine  *Engine
 	target  store.Target
 	shards  []int    // those that may have changes to target
-	epochs  []uint64 // of target's shards; nil: not known yet
+	epochs  []uint64 // of shards; nil: not known yet
 	lineage lineage
 	close   sync.Once
 
-	at       position // all changes up to here have been delivered, or are in the snapshot
-	reported position // what the last token said
+	at       position // all changes up to here have been delivered or are in the snapshot
+	reported position // the position of the last token
 	snapshot *snapshot
-	unsynced bool // whether the event of type Sync is due
-	joined   bool // whether the feed gives changes behind until
+	unsynced bool // whether the first event of type Sync is due
+	joined   bool // whether the dispatcher delivers the changes after until
 	until    position
-	backlog  *merge[change] // those up to until, which the feed does not have any more; nil: there are none
+	backlog  *merge[change] // changes up to until, which the dispatcher no longer has; nil: none
 	inbox    inbox
 }
 
@@ -49,7 +49,7 @@ func (e *Engine) Watch(ctx context.Context, req store.WatchRequest) (store.Watch
 	return w, nil
 }
 
-// begin goes to where the shards are now.
+// begin starts at the current position of the shards.
 func (w *watch) begin(ctx context.Context, req store.WatchRequest) error {
 	now, err := w.engine.cut(ctx, w.shards)
 	if err != nil {
@@ -63,7 +63,7 @@ func (w *watch) begin(ctx context.Context, req store.WatchRequest) error {
 	return nil
 }
 
-// resume goes to the place of a token, and sees whether the changes behind it are still there.
+// resume starts at the position of a token, if the changes after it are still there.
 func (w *watch) resume(ctx context.Context, req store.WatchRequest) error {
 	lineage, at, err := parseToken(req.Resume, len(w.engine.shards))
 	if err != nil {
@@ -85,7 +85,7 @@ func (w *watch) resume(ctx context.Context, req store.WatchRequest) error {
 	return nil
 }
 
-// reach fails unless the shards are at a position, or behind it.
+// requirePosition fails unless the shards have reached the position at.
 func (w *watch) requirePosition(ctx context.Context, at position) error {
 	now, err := w.engine.cut(ctx, w.shards)
 	if err == nil && now.before(at) {
@@ -102,7 +102,7 @@ func (w *watch) Close() {
 	})
 }
 
-// join has the feed give changes, and finds out which it will not give.
+// join makes the dispatcher deliver changes, and sets backlog to those that it will not deliver.
 func (w *watch) join(ctx context.Context) error {
 	until, err := w.engine.dispatcher.join(ctx, w)
 	if err != nil {
@@ -122,7 +122,7 @@ func (w *watch) leave() {
 	}
 }
 
-// Next returns the next event, and waits for it if need be.
+// Next waits for the next event.
 func (w *watch) Next(ctx context.Context) (store.Event, error) {
 	for {
 		if w.engine.ctx.Err() != nil {
@@ -143,7 +143,7 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 	}
 }
 
-// wait returns when Next should look again, and says whether nothing but time has passed.
+// wait returns when Next should poll again, and reports whether only time has passed.
 func (w *watch) wait(ctx context.Context) (idle bool) {
 	timer := time.NewTimer(store.SyncInterval)
 	defer timer.Stop()
@@ -157,7 +157,7 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 	return false
 }
 
-// poll returns the next event if there is one now.
+// poll returns the next event, if there is one now.
 func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 	if w.snapshot != nil {
 		event, ok, err := w.snapshot.next(ctx)
@@ -186,7 +186,7 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 	}
 }
 
-// sync returns the event that all up to at is delivered.
+// sync returns an event of type Sync at the current position.
 func (w *watch) sync() store.Event {
 	w.reported = w.at
 	return store.Event{Type: store.Sync, Token: w.lineage.token(w.at)}
@@ -199,8 +199,8 @@ func (w *watch) deliver(c change) (store.Event, bool, error) {
 	return event, err == nil, err
 }
 
-// nextChange returns the next change, which may be for others, or may have been delivered, or false if there is none
-// now.
+// nextChange returns the next change, or false if there is none now. The change may be to a key that is not watched,
+// or have been delivered before.
 func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
 	if w.backlog != nil {
 		c, ok, err := w.backlog.next(ctx)
