@@ -2,21 +2,21 @@
 
 import { fromBase64 } from './bytes.js';
 
-/** Problem is an answer that is not a success. */
+/** Problem is an error response. */
 export class Problem extends Error {
   constructor(status, body = {}) {
-    super(body.detail || body.title || `The server answered with status ${status}.`);
+    super(body.detail || body.title || `The server responded with status ${status}.`);
     this.status = status;
     this.reason = body.reason ?? '';
   }
 }
 
-/** Unreachable is no answer at all. */
+/** Unreachable means that there was no response. */
 export class Unreachable extends Error {
-  constructor() { super('The server could not be reached. A change may have been made or not.'); }
+  constructor() { super('The server could not be reached. A change may or may not have been applied.'); }
 }
 
-/** TooLong is a value that nobody has asked to load in full. */
+/** TooLong means that the value is long and was not requested in full. */
 export class TooLong extends Error {
   constructor(bytes, etag) {
     super('The value is long.');
@@ -25,10 +25,10 @@ export class TooLong extends Error {
   }
 }
 
-/** longBytes is how long an answer may be, in bytes, to be loaded without asking. */
+/** longBytes is the size of the largest response that is loaded without asking, in bytes. */
 const longBytes = 4 << 20;
 
-/** keyPath is the path of a key's own route. Slashes stay, because people read it. */
+/** keyPath returns the path of a key's own route. Slashes are not escaped, so that it is easy to read. */
 export function keyPath(key) {
   return '/v1/values/' + key.split('/').map(encodeURIComponent).join('/');
 }
@@ -38,7 +38,7 @@ export function query(path, parameters) {
   return path + '?' + all.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
 }
 
-/** entryOf makes an entry of JSON as REST has it: text is set, or bytes. */
+/** entryOf converts an entry from its JSON form. Either text or bytes is set. */
 export function entryOf(json, etag = json.etag) {
   return {
     key: json.key, etag,
@@ -70,7 +70,7 @@ export class API {
     throw new Problem(response.status, await response.json().catch(() => ({})));
   }
 
-  /** get reads an entry. It fails with TooLong if that is long, unless all of it is wanted. */
+  /** get reads an entry. It throws TooLong if the response exceeds longBytes, unless all is set. */
   async get(key, { all = false, signal } = {}) {
     const abort = new AbortController();
     signal?.addEventListener('abort', () => abort.abort());
@@ -83,12 +83,12 @@ export class API {
     return entryOf(await this.#body(response.json()), unquote(response));
   }
 
-  /** raw reads a value as it is stored. */
+  /** raw reads a value as a blob. */
   async raw(key) {
     return this.#body((await this.send('GET', keyPath(key), { headers: { accept: 'application/octet-stream' } })).blob());
   }
 
-  /** put writes content, which is text or bytes, and returns the new etag. An etag of null: the key must be new. */
+  /** put stores content, which is text or bytes, and returns the new etag. If etag is null, the key must be new. */
   async put(key, content, { ttl = null, etag } = {}) {
     const isText = typeof content === 'string';
     const path = ttl && !isText ? query(keyPath(key), { ttl }) : keyPath(key);
@@ -97,7 +97,7 @@ export class API {
     return unquote(await this.send('PUT', path, { headers, body }));
   }
 
-  /** touch changes when an entry expires: after ttl, or never if that is null. */
+  /** touch sets the TTL of an entry. Null removes it. */
   async touch(key, ttl, etag) {
     const headers = { 'content-type': 'application/json', ...condition(etag) };
     const response = await this.send('PATCH', keyPath(key), { headers, body: JSON.stringify({ ttl }) });
@@ -108,7 +108,7 @@ export class API {
     await this.send('DELETE', keyPath(key), { headers: condition(etag) });
   }
 
-  /** list returns a page of keys without their values. */
+  /** list returns a page of keys. */
   async list(prefix, { token, size, signal } = {}) {
     const path = query('/v1/values', { prefix, view: 'keys', pageSize: size, pageToken: token });
     const page = await this.#body((await this.send('GET', path, { signal })).json());
@@ -119,7 +119,7 @@ export class API {
     return this.#body((await this.send('GET', '/v1/stats', { key })).json());
   }
 
-  /** body waits for the rest of an answer, which can be cut as well. */
+  /** body waits for the body of a response, during which the connection can break too. */
   async #body(promise) {
     try {
       return await promise;

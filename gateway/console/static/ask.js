@@ -1,10 +1,10 @@
-// Questions to the person, each in a dialog that the keyboard alone can answer.
+// Dialogs that ask the user. All of them can be used with the keyboard alone.
 
 import { button, el } from './dom.js';
 
 /**
- * ask shows a dialog and returns the name of what was chosen, or "" if it was dismissed. Choices are
- * { name, label, kind }; the first is focused, so it should be the harmless one.
+ * ask shows a dialog and returns the name of the selected choice, or "" if the dialog was dismissed. Choices are
+ * { name, label, kind }. The first one is focused, so it should be harmless.
  */
 export function ask(title, content, choices, { wide = false } = {}) {
   return new Promise((resolve) => {
@@ -22,7 +22,7 @@ export function ask(title, content, choices, { wide = false } = {}) {
   });
 }
 
-/** form shows a dialog with fields. Submit returns true once it is done; it may be tried again until then. */
+/** form shows a dialog with fields. If submit fails, the dialog shows the error and stays open. It returns whether submit succeeded. */
 export function form(title, content, label, submit) {
   return new Promise((resolve) => {
     const failure = el('p', { class: 'failure', role: 'alert', hidden: true });

@@ -1,4 +1,4 @@
-// Bytes: base64, sizes and the hex view.
+// Base64, sizes and hex dumps.
 
 export function fromBase64(text) {
   return Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -12,7 +12,7 @@ export function toBase64(bytes) {
 
 export const toBytes = (text) => new TextEncoder().encode(text);
 
-/** formatBytes writes a size for people. */
+/** formatBytes formats a size in bytes for people. */
 export function formatBytes(n) {
   if (n < 1024) return `${n} B`;
   let unit = -1;
@@ -23,7 +23,7 @@ export function formatBytes(n) {
   return `${n.toFixed(n < 100 ? 1 : 0)} ${['KiB', 'MiB', 'GiB', 'TiB', 'PiB'][unit]}`;
 }
 
-/** hexRows writes bytes from an offset as rows of 16, or fewer where there is little room. */
+/** hexRows returns a hex dump of bytes, beginning at an offset, as at most that many rows of width bytes. */
 export function hexRows(bytes, from, rows, width = 16) {
   const all = [];
   for (let at = from; at < bytes.length && all.length < rows; at += width) {

@@ -1,18 +1,18 @@
-// A small chart of what happened lately.
+// A small chart of recent samples.
 
 import { el, svg } from './dom.js';
 
 const width = 300;
 const height = 64;
-/** span is how many samples a chart has room for. */
+/** span is the maximum number of samples in a chart. */
 const span = 150;
 
-/** Chart draws one or two series, each sample of which is a list of numbers, or of null where there is none. */
+/** Chart draws one or two series. A sample has one value for each series, or null for none. */
 export class Chart {
   #samples = [];
   #lines;
 
-  /** format writes a value; ceiling is the least that the top stands for, and headroom how much of the largest is left free above it. */
+  /** Format formats a value. Ceiling is the minimum of the scale, and headroom the share of the largest value that is left free above it. */
   constructor(parent, { title, names, format, ceiling = 1, headroom = 0 }) {
     Object.assign(this, { title, names, format, ceiling, headroom });
     this.value = el('span', { class: 'chart-value' }, '\u2013');
@@ -42,7 +42,7 @@ export class Chart {
     this.top.textContent = this.format(max);
     this.#lines.forEach((line, i) => line.setAttribute('d', this.#path(i, max)));
     this.area.setAttribute('d', this.#area(max));
-    this.drawing.setAttribute('aria-label', `${this.title}: ${this.#text(this.#samples.at(-1))}, at most ${this.format(max)} shown`);
+    this.drawing.setAttribute('aria-label', `${this.title}: ${this.#text(this.#samples.at(-1))}, scale up to ${this.format(max)}`);
   }
 
   #x(i) { return (width * (i + span - this.#samples.length)) / (span - 1); }
@@ -63,7 +63,7 @@ export class Chart {
     return d;
   }
 
-  // area fills below the first series, as one shape for each stretch without a gap.
+  // area returns the area below the first series, as one shape for each run without gaps.
   #area(max) {
     let d = '';
     let start = -1;

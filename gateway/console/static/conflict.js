@@ -1,27 +1,27 @@
-// What to do when somebody else has changed an entry in the meantime.
+// The dialog for an entry that changed while it was edited.
 
 import { ask } from './ask.js';
 import { formatBytes } from './bytes.js';
 import { el } from './dom.js';
 
 /**
- * resolveConflict shows both versions and returns "mine", "theirs" or "" to decide later. Mine and theirs are text or
- * bytes; theirs is null if the entry is gone.
+ * resolveConflict shows both versions and returns "mine", "theirs", or "" to decide later. Mine and theirs are text or
+ * bytes; theirs is null if the entry no longer exists.
  */
 export function resolveConflict(key, mine, theirs) {
   const gone = theirs === null;
   const [left, right] = gone ? [lines(mine), null] : marked(mine, theirs);
-  return ask(gone ? 'This entry was deleted meanwhile' : 'This entry was changed meanwhile', [
+  return ask(gone ? 'This entry was deleted in the meantime' : 'This entry was changed in the meantime', [
     el('p', {}, gone
-      ? 'You began with a version that is gone. Nothing has been saved yet.'
-      : 'You began with an older version than the one that is stored now. Nothing has been saved yet.'),
+      ? 'The version you edited no longer exists. Nothing has been saved yet.'
+      : 'You edited an older version than the stored one. Nothing has been saved yet.'),
     el('p', { class: 'mono key' }, key),
     el('div', { class: 'versions' },
-      version('Yours', left), gone ? null : version('Stored now', right)),
+      version('Yours', left), gone ? null : version('Stored', right)),
   ], [
     { name: '', label: 'Decide later' },
-    { name: 'theirs', label: gone ? 'Leave it deleted' : 'Take what is stored' },
-    { name: 'mine', label: gone ? 'Create it with yours' : 'Overwrite with yours', kind: 'danger' },
+    { name: 'theirs', label: gone ? 'Leave it deleted' : 'Use the stored version' },
+    { name: 'mine', label: gone ? 'Create it from yours' : 'Overwrite with yours', kind: 'danger' },
   ], { wide: true });
 }
 
@@ -29,9 +29,9 @@ function version(title, content) {
   return el('section', {}, el('h3', {}, title), el('pre', { class: 'value', tabindex: 0 }, ...content));
 }
 
-const lines = (content) => [typeof content === 'string' ? content : `${formatBytes(content.byteLength ?? content.size)} of bytes`];
+const lines = (content) => [typeof content === 'string' ? content : `${formatBytes(content.byteLength ?? content.size)} of binary data`];
 
-// marked returns both texts with the lines between what they have in common at their start and end marked.
+// marked returns both texts, with the lines between their common start and common end marked.
 function marked(mine, theirs) {
   if (typeof mine !== 'string' || typeof theirs !== 'string') return [lines(mine), lines(theirs)];
   const a = mine.split('\n');

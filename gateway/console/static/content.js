@@ -1,14 +1,14 @@
-// A value on the screen: as JSON, as text or as bytes.
+// Shows a value as JSON, text or bytes.
 
 import { formatBytes, hexRows, toBytes } from './bytes.js';
 import { button, el } from './dom.js';
 import { isJSON, looksStructured, pretty } from './json.js';
 
-/** Colours are for what a person reads; a longer text is shown without. */
+/** maxColoured is the length in characters up to which JSON is coloured. */
 const maxColoured = 200_000;
 const hexPage = 256; // rows
 
-/** views are the ways to show an entry, the best one first. */
+/** views returns the ways to show an entry, the best one first. */
 export function views(entry) {
   if (entry.text === undefined) return ['bytes'];
   if (looksStructured(entry.text)) return ['json', 'text', 'bytes'];

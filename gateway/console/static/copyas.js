@@ -8,7 +8,7 @@ const tools = { curl: ['curl', curl], buf: ['buf curl', bufCurl], go: ['Go', go]
 const names = { get: 'Read', set: 'Write', delete: 'Delete', touch: 'Set expiry', list: 'List', watch: 'Watch' };
 let tool = 'curl';
 
-/** copyAs shows an action, and those that go with it. */
+/** copyAs shows an action and related ones. */
 export function copyAs(action) {
   const actions = related(action);
   const what = el('select', { 'aria-label': 'Action' }, ...actions.map((a) => el('option', { value: a.op }, names[a.op])));
@@ -23,7 +23,7 @@ export function copyAs(action) {
   const dialog = el('dialog', { class: 'wide', 'aria-labelledby': 'copy-title' },
     el('h2', { id: 'copy-title' }, 'Copy as'),
     el('div', { class: 'toolbar' }, what, group), text,
-    el('p', { class: 'quiet' }, 'The API key is read from KV_API_KEY. A value that is long or not text is read from the file \u201cvalue\u201d.'),
+    el('p', { class: 'quiet' }, 'The command reads the API key from KV_API_KEY, and a value that is long or binary from the file \u201cvalue\u201d.'),
     el('div', { class: 'actions' }, button('Close', () => dialog.close()), button('Copy', () => copy(text), { class: 'primary' })));
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);
@@ -32,14 +32,14 @@ export function copyAs(action) {
   dialog.querySelector('.primary').focus();
 }
 
-// related returns an action with those that a person may mean beside it.
+// related returns an action and others for the same key.
 function related(action) {
   if (action.op !== 'get') return [action];
   const { key, etag } = action;
   return [{ op: 'get', key }, { op: 'delete', key, etag }, { op: 'touch', key, ttl: 3_600_000, etag }, { op: 'watch', prefix: key }];
 }
 
-// copy works without the clipboard's own interface too, which a browser offers only where it trusts the connection.
+// copy falls back to execCommand, because browsers offer navigator.clipboard only in secure contexts.
 async function copy(area) {
   try {
     await navigator.clipboard.writeText(area.value);

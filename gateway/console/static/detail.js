@@ -1,4 +1,4 @@
-// One entry: what it is, and what can be done with it.
+// Shows one entry and its actions.
 
 import { Problem, TooLong } from './api.js';
 import { ask, form } from './ask.js';
@@ -9,13 +9,13 @@ import { countdown, moment, toGo } from './duration.js';
 import { Editor } from './editor.js';
 import { ttlField } from './ttlfield.js';
 
-/** Detail says "closed" when there is nothing left to show, "opened" with a key, and "copyas" with an action. */
+/** Detail emits "closed" when it shows no entry, "opened" with a key, "deleted" with a key, and "copyas" with an action. */
 export class Detail extends EventTarget {
   entry = null;
   editor = null;
   key = '';
   #view = '';
-  #turn = 0; // grows with all that replaces what is shown, so that an older answer is dropped
+  #generation = 0; // grows whenever the content is replaced, so that late responses are dropped
 
   constructor(api) {
     super();
@@ -24,27 +24,27 @@ export class Detail extends EventTarget {
     setInterval(() => this.#tick(), 500);
   }
 
-  /** leave reports whether what is shown may go. */
+  /** leave reports whether the content may be replaced. It asks if there are unsaved changes. */
   async leave() { return !this.editor || this.editor.leave(); }
 
   close() {
     this.#show();
     this.key = '';
     this.#place(el('div', { class: 'blank' },
-      el('p', {}, 'Choose a key to see its value.'),
+      el('p', {}, 'Select a key to see its value.'),
       el('p', { class: 'quiet' }, el('kbd', {}, '/'), ' search  ', el('kbd', {}, 'N'), ' new  ', el('kbd', {}, '?'), ' all keys')));
   }
 
   /** open reads the entry of a key and shows it. */
   async open(key, { all = false, quiet = false } = {}) {
-    const turn = this.#show();
+    const generation = this.#show();
     this.key = key;
-    if (!quiet) this.#place(this.#heading(), el('p', { class: 'quiet' }, 'Reading\u2026'));
+    if (!quiet) this.#place(this.#heading(), el('p', { class: 'quiet' }, 'Loading\u2026'));
     try {
       const entry = await this.api.get(key, { all });
-      if (turn === this.#turn) this.#present(entry);
+      if (generation === this.#generation) this.#present(entry);
     } catch (error) {
-      if (turn === this.#turn) this.#missing(error);
+      if (generation === this.#generation) this.#missing(error);
     }
   }
 
@@ -61,10 +61,10 @@ export class Detail extends EventTarget {
     this.#edit(new Editor(this.api, entry));
   }
 
-  /** changed brings what is shown up to date with what the watch has seen. */
+  /** changed updates the content after an event of the watch. */
   changed({ type, key, entry }) {
     if (key !== this.key) return;
-    const past = { put: 'changed', delete: 'deleted', expire: 'removed as expired', evict: 'evicted' }[type];
+    const past = { put: 'was changed', delete: 'was deleted', expire: 'expired', evict: 'was evicted' }[type];
     if (this.editor) {
       if (entry?.etag !== this.editor.etag) this.editor.changedElsewhere(past);
     } else if (!entry) this.#gone(past);
@@ -74,7 +74,7 @@ export class Detail extends EventTarget {
     }
   }
 
-  /** refresh reads the entry again after changes may have been missed. */
+  /** refresh reloads the entry, after changes may have been missed. */
   refresh() {
     if (this.key && !this.editor) this.open(this.key, { quiet: true });
   }
@@ -106,13 +106,13 @@ export class Detail extends EventTarget {
         this.#show();
         this.#present({ ...entry, etag: touched.etag, expires: touched.expires });
       }
-      say(ttl === null ? 'It does not expire any more.' : 'Expiry set.');
+      say(ttl === null ? 'The entry no longer expires.' : 'Expiry set.');
     };
     let refused = null;
-    await form('When does it expire?', [el('p', { class: 'mono key' }, visible(entry.key)), field.element], 'Set',
+    await form('Set expiry', [el('p', { class: 'mono key' }, visible(entry.key)), field.element], 'Set',
       () => save().catch((error) => {
         if (!(error instanceof Problem) || error.status !== 412) throw error;
-        refused = error; // the dialog has nothing to mend
+        refused = error; // nothing in the dialog can fix it
       }));
     if (refused) this.#refused(refused, entry.key);
   }
@@ -128,26 +128,26 @@ export class Detail extends EventTarget {
     }
   }
 
-  /** action is what "copy as" copies now. */
+  /** action returns the action that "Copy as" shows. */
   action() {
     if (!this.editor) return { op: 'get', key: this.key, etag: this.entry?.etag };
     const { key, content, ttl, etag } = this.editor.draft();
     return { op: 'set', key, content, ttl, etag };
   }
 
-  // A refused write has seen an older version: show the one there is.
+  // A write that failed with 412 was based on an older version, so the current one is loaded.
   #refused(error, key) {
-    say(error.status === 412 ? 'It was changed meanwhile, so nothing was done. This is what is stored now.' : error.message, 'error');
+    say(error.status === 412 ? 'The entry changed in the meantime, so nothing was done. This is the stored version.' : error.message, 'error');
     if (error.status === 412) this.open(key);
   }
 
   #show() {
     this.entry = null;
     this.editor = null;
-    return ++this.#turn;
+    return ++this.#generation;
   }
 
-  // place keeps the focus where it was: not on what is gone, but here.
+  // place replaces the content. If the focus was inside, it moves to the heading.
   #place(...children) {
     const focused = this.element.contains(document.activeElement);
     this.element.replaceChildren(...children);
@@ -183,7 +183,7 @@ export class Detail extends EventTarget {
     const facts = el('p', { class: 'facts' },
       el('span', {}, formatBytes(size)), el('span', {}, entry.text === undefined ? 'bytes' : 'text'), this.timer,
       entry.updated && el('span', {}, `changed ${moment(entry.updated)}`),
-      el('span', { class: 'mono', title: 'The version, for If-Match' }, entry.etag));
+      el('span', { class: 'mono', title: 'Version, for If-Match' }, entry.etag));
     const body = el('div', { class: 'body' });
     this.#place(this.#heading(
       button('Edit', () => this.edit(), { class: 'primary', 'aria-keyshortcuts': 'e' }),
@@ -195,7 +195,7 @@ export class Detail extends EventTarget {
     this.#tick();
   }
 
-  // tabs lets the person choose how to see the value. The choice stays for the entries after this one.
+  // tabs returns the buttons that select a view. The selected view applies to later entries too.
   #tabs(entry, body) {
     const names = views(entry);
     const choose = (view) => {
@@ -217,22 +217,22 @@ export class Detail extends EventTarget {
   #missing(error) {
     const key = this.key;
     if (error instanceof TooLong) {
-      return this.#place(this.#heading(), el('p', {}, `The value is about ${formatBytes(error.bytes)} long.`),
+      return this.#place(this.#heading(), el('p', {}, `The value is about ${formatBytes(error.bytes)}.`),
         el('div', { class: 'toolbar' }, button('Show it anyway', () => this.open(key, { all: true })), button('Download', () => this.download())));
     }
     if (error.status !== 404) {
-      return this.#place(this.#heading(), el('p', { class: 'failure' }, error.message), button('Try again', () => this.open(key)));
+      return this.#place(this.#heading(), el('p', { class: 'failure' }, error.message), button('Retry', () => this.open(key)));
     }
-    this.#place(this.#heading(), el('p', {}, 'There is no such key.'), button('Create it', () => this.create({ key })));
+    this.#place(this.#heading(), el('p', {}, 'This key does not exist.'), button('Create it', () => this.create({ key })));
   }
 
-  // gone keeps what was there, to be looked at and written again.
+  // gone keeps showing the removed value, which can be restored.
   #gone(past) {
     const { key, entry } = this;
     if (!entry) return;
     this.#show();
-    this.#place(this.#heading(), el('p', { class: 'notice', role: 'status' }, `This entry was ${past}.`),
-      entry.text === undefined ? null : button('Write it again', () => this.create({ key, value: entry.text })),
+    this.#place(this.#heading(), el('p', { class: 'notice', role: 'status' }, `This entry ${past}.`),
+      entry.text === undefined ? null : button('Restore it', () => this.create({ key, value: entry.text })),
       el('div', { class: 'body gone' }, show(entry, views(entry)[0])));
   }
 
@@ -243,16 +243,16 @@ export class Detail extends EventTarget {
     this.timer.textContent = expires === null ? 'never expires' : left > 0 ? `expires in ${countdown(left)}` : 'expires now';
     this.timer.title = expires === null ? '' : moment(expires);
     this.timer.classList.toggle('soon', expires !== null && left < 60_000);
-    // The watch says so as well, but it may be at another prefix or cut off.
+    // The watch reports it too, unless it has another prefix or is interrupted.
     if (expires !== null && left < -1000) this.#expired();
   }
 
   async #expired() {
     const entry = this.entry;
-    entry.expires = this.api.session.now() + 5000; // asks again then, should the clocks not agree
+    entry.expires = this.api.session.now() + 5000; // checks again after 5 s, in case the clocks differ
     const now = await this.api.get(entry.key).catch((error) => error);
     if (this.entry !== entry) return;
-    if (now.status === 404) this.#gone('removed as expired');
+    if (now.status === 404) this.#gone('expired');
     else if (!(now instanceof Error) && now.etag !== entry.etag) {
       this.#show();
       this.#present(now);

@@ -1,13 +1,13 @@
-// Elements are made by hand here, and text only ever becomes text: nothing in the console reads markup.
+// Creates elements without parsing markup, so text always stays text.
 
-/** el makes an element. Props beginning with "on" are listeners, the others attributes; null and false are left out. */
+/** el creates an element. Props beginning with "on" are listeners, the others attributes. Null and false are omitted. */
 export function el(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
 const svgNamespace = 'http://www.w3.org/2000/svg';
 
-/** svg makes an element of a drawing. */
+/** svg creates an SVG element. */
 export function svg(tag, props = {}, ...children) {
   return fill(document.createElementNS(svgNamespace, tag), props, children);
 }
@@ -22,15 +22,15 @@ function fill(element, props, children) {
   return element;
 }
 
-/** byId returns an element of the page that is always there. */
+/** byId returns an element of index.html. */
 export const byId = (id) => document.getElementById(id);
 
-/** button makes a button that does something. */
+/** button creates a button that calls onclick. */
 export function button(label, onclick, props = {}) {
   return el('button', { type: 'button', onclick, ...props }, label);
 }
 
-/** say shows a short message, also to screen readers, until the next one or for a while. */
+/** say shows a short message, also to screen readers, until the next one or a timeout. */
 export function say(message, kind = 'info') {
   const toast = byId('toast');
   toast.textContent = message;
@@ -41,7 +41,7 @@ export function say(message, kind = 'info') {
   say.timer = setTimeout(() => { toast.hidePopover(); }, kind === 'error' ? 8000 : 3500);
 }
 
-/** visible shows control characters and those that reorder text as what they are, so that no key looks like another. */
+/** visible escapes control characters and characters that reorder text, so that no two keys look alike. */
 export function visible(text) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\u27e8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}\u27e9`);
 }

@@ -1,8 +1,8 @@
-// Durations: as people type them, as the server reads them, and as a countdown.
+// Durations: as users type them, as the server expects them, and as a countdown.
 
 const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
-/** parseDuration reads 90s, 5m, 1h30m or 7d, and returns ms, or null if it is none of that. */
+/** parseDuration parses text such as 90s, 5m, 1h30m or 7d. It returns ms, or null if text is not a duration. */
 export function parseDuration(text) {
   const compact = text.trim().replaceAll(' ', '').toLowerCase();
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d|w))+$/.test(compact)) return null;
@@ -12,13 +12,13 @@ export function parseDuration(text) {
   return ms > 0 ? ms : null;
 }
 
-/** toGo writes ms as the REST routes take it. */
+/** toGo formats ms for the REST routes. */
 export const toGo = (ms) => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
 
-/** toSeconds writes ms as JSON of protobuf does. */
+/** toSeconds formats ms as a Duration in the JSON form of protobuf. */
 export const toSeconds = (ms) => `${ms / 1000}s`;
 
-/** countdown writes the two largest units of ms, as a person would say it. */
+/** countdown formats ms with its two largest units. */
 export function countdown(ms) {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   const parts = [[86400, 'd'], [3600, 'h'], [60, 'm'], [1, 's']];
@@ -32,8 +32,8 @@ export function countdown(ms) {
   }).join(' ');
 }
 
-/** clock is a time of day. */
+/** clock formats a time of day. */
 export const clock = (ms) => new Date(ms).toLocaleTimeString([], { hour12: false });
 
-/** moment is a date and a time of day. */
+/** moment formats a date and a time of day. */
 export const moment = (ms) => new Date(ms).toLocaleString([], { dateStyle: 'medium', timeStyle: 'medium', hour12: false });

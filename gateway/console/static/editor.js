@@ -1,4 +1,4 @@
-// Writing a value: a new one, or a new version of one.
+// The form that creates or edits an entry.
 
 import { Problem } from './api.js';
 import { ask } from './ask.js';
@@ -9,7 +9,7 @@ import { isJSON, prettyText } from './json.js';
 import { ttlField } from './ttlfield.js';
 
 /**
- * Editor edits an entry, or makes one if entry is null. It says "saved" with the key, "cancel", and "copyas".
+ * Editor edits an entry, or creates one if entry is null. It emits "saved" with the key, "cancel", and "copyas".
  */
 export class Editor extends EventTarget {
   #initial;
@@ -22,7 +22,7 @@ export class Editor extends EventTarget {
     this.entry = entry;
     this.etag = entry ? entry.etag : null;
     const text = value ?? entry?.text ?? '';
-    // A text area has only line feeds. If every line ended otherwise, it is given back as it was.
+    // A text area normalizes line ends to LF. If all of them were CRLF, saving restores CRLF.
     this.#windowsLines = /\r\n/.test(text) && !/(^|[^\r])\n|\r(?!\n)/.test(text);
     this.#build(key || entry?.key || '', text);
     this.#initial = this.#state();
@@ -34,22 +34,22 @@ export class Editor extends EventTarget {
 
   focus() { (this.entry || this.name.value ? this.text : this.name).focus(); }
 
-  /** draft is what saving would write. It throws if what was typed is no TTL. */
+  /** draft returns what saving would store. It throws if the TTL is invalid. */
   draft() {
     const ttl = this.ttl.read();
     return { key: this.key, content: this.file.files[0] ?? this.#text(), ttl: ttl === undefined ? this.#remaining() : ttl, etag: this.etag };
   }
 
-  /** changedElsewhere tells the person that saving will ask. */
+  /** changedElsewhere shows a notice that saving will ask which version to keep. */
   changedElsewhere(how) {
-    this.notice.textContent = `This entry was ${how} elsewhere while you were editing. Saving will show both versions.`;
+    this.notice.textContent = `This entry ${how} while you were editing. Saving will show both versions.`;
     this.notice.hidden = false;
   }
 
-  /** leave reports whether the editor may be closed: nothing was changed, or the person gives it up. */
+  /** leave reports whether the editor may be closed: nothing was changed, or the user discards the changes. */
   async leave() {
     if (!this.dirty) return true;
-    return await ask('Discard what you have written?', [el('p', {}, 'It has not been saved.')], [
+    return await ask('Discard your changes?', [el('p', {}, 'They have not been saved.')], [
       { name: '', label: 'Keep editing' }, { name: 'discard', label: 'Discard', kind: 'danger' },
     ]) === 'discard';
   }
@@ -98,7 +98,7 @@ export class Editor extends EventTarget {
 
   #text() { return this.#windowsLines ? this.text.value.replaceAll('\n', '\r\n') : this.text.value; }
 
-  // remaining is how long the entry would have lived on: a write without a TTL would make it live for ever.
+  // remaining returns the rest of the TTL of the entry, because a write without a TTL removes it.
   #remaining() {
     if (!this.entry?.expires) return null;
     return Math.max(1, Math.round(this.entry.expires - this.api.session.now()));
@@ -136,7 +136,7 @@ export class Editor extends EventTarget {
     this.entry ? el('h2', { class: 'mono key' }, this.entry.key) : el('h2', {}, 'New entry'),
     this.notice,
     this.entry ? null : el('label', { class: 'field' }, el('span', {}, 'Key'), this.name,
-      el('small', { id: 'key-help' }, 'Slashes make folders. A key that exists already is not overwritten without asking.')),
+      el('small', { id: 'key-help' }, 'Slashes make folders. You are asked before an existing key is overwritten.')),
     el('label', { class: 'field grow' }, el('span', {}, 'Value'), this.text),
     el('div', { class: 'under' }, this.kind, this.format,
       el('label', { class: 'file' }, el('span', { class: 'quiet' }, 'or from a file'), this.file)),
@@ -151,7 +151,7 @@ export class Editor extends EventTarget {
 
   #keepLabel() {
     if (!this.entry) return '';
-    return this.entry.expires ? `as it is: in ${countdown(this.entry.expires - this.api.session.now())}` : 'as it is: never';
+    return this.entry.expires ? `unchanged: in ${countdown(this.entry.expires - this.api.session.now())}` : 'unchanged: never';
   }
 
   #judge() {
@@ -159,7 +159,7 @@ export class Editor extends EventTarget {
     const valid = !fromFile && this.text.value.trim() !== '' && isJSON(this.text.value);
     this.text.disabled = fromFile;
     this.format.disabled = !valid;
-    this.kind.textContent = fromFile ? 'the file as it is' : valid ? 'valid JSON' : 'text';
+    this.kind.textContent = fromFile ? 'file contents' : valid ? 'valid JSON' : 'text';
   }
 
   #pressed(event) {

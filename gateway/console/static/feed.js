@@ -1,4 +1,4 @@
-// What the watch sees, newest first.
+// The list of changes, newest first.
 
 import { byId, el, visible } from './dom.js';
 import { clock } from './duration.js';
@@ -8,10 +8,10 @@ const maxRows = 200;
 const excerpt = 120; // characters
 const words = { put: 'put', delete: 'delete', expire: 'expire', evict: 'evict' };
 
-/** Feed says "open" with a key when one is chosen. */
+/** Feed emits "open" with a key when it is selected. */
 export class Feed extends EventTarget {
-  #held = []; // while paused, and until the next frame
-  #missed = 0; // of those, how many were dropped
+  #held = []; // changes not yet shown: while paused, and until the next frame
+  #missed = 0; // how many changes were dropped from held
   #paused = false;
   #frame = 0;
 
@@ -30,7 +30,7 @@ export class Feed extends EventTarget {
     this.#later();
   }
 
-  /** mark adds a line that is no change. */
+  /** mark adds a row with a message. */
   mark(text) {
     this.#held.push({ type: 'note', text, at: Date.now() });
     this.#later();
@@ -60,7 +60,7 @@ export class Feed extends EventTarget {
     const count = this.#held.length + this.#missed;
     this.pause.textContent = this.#paused ? (count ? `Resume (${count} new)` : 'Resume') : 'Pause';
     if (this.#paused) return;
-    if (this.#missed) this.#held.unshift({ type: 'note', text: `${this.#missed.toLocaleString()} more are not shown`, at: this.#held[0].at });
+    if (this.#missed) this.#held.unshift({ type: 'note', text: `${this.#missed.toLocaleString()} more not shown`, at: this.#held[0].at });
     this.list.prepend(...this.#held.reverse().map((change) => this.#row(change)));
     while (this.list.children.length > maxRows) this.list.lastChild.remove();
     this.#held = [];
@@ -80,6 +80,6 @@ export class Feed extends EventTarget {
 }
 
 function summary(entry) {
-  if (entry.text === undefined) return `${formatBytes(entry.bytes.length)} of bytes`;
+  if (entry.text === undefined) return `${formatBytes(entry.bytes.length)} of binary data`;
   return visible(entry.text.slice(0, excerpt).replaceAll(/\s+/g, ' '));
 }

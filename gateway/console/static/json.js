@@ -1,5 +1,5 @@
-// JSON as people read it. Numbers and strings stay as they were written: parsing and writing them again would
-// change what does not fit a float, and drop members that are there twice.
+// Formats JSON without changing its tokens: parsing and serializing it would alter numbers that do not fit a float and
+// drop duplicate members.
 
 const token = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|[{}[\],:]/g;
 
@@ -13,10 +13,10 @@ export function isJSON(text) {
   }
 }
 
-/** looksStructured reports whether text is an object or an array in JSON. */
+/** looksStructured reports whether text is a JSON object or array. */
 export const looksStructured = (text) => /^\s*[[{]/.test(text) && isJSON(text);
 
-/** pretty returns the tokens of JSON text with the space between them: [{kind, text}]. */
+/** pretty returns the tokens of JSON text, indented: [{kind, text}]. */
 export function pretty(text) {
   const out = [];
   const tokens = text.match(token) ?? [];
@@ -38,7 +38,7 @@ export function pretty(text) {
   return out;
 }
 
-/** prettyText is pretty as text. */
+/** prettyText returns JSON text indented. */
 export const prettyText = (text) => pretty(text).map((t) => t.text).join('');
 
 function kindOf(t, next) {

@@ -1,4 +1,4 @@
-// Puts the parts of the console together.
+// Wires the parts of the console together.
 
 import { API, Problem } from './api.js';
 import { copyAs } from './copyas.js';
@@ -12,7 +12,7 @@ import { Stats } from './stats.js';
 import { TreeView } from './treeview.js';
 import { Watch } from './watch.js';
 
-/** maxEach is how many changes of one piece of the stream are shown one by one; of more, the tree is read again. */
+/** maxEach is how many changes in one chunk of the stream update the tree one by one. With more, the tree is reloaded. */
 const maxEach = 2000;
 
 const session = new Session();
@@ -23,7 +23,7 @@ const detail = new Detail(api);
 const feed = new Feed();
 const stats = new Stats(api);
 
-// Where the person is: the key behind the # of the address, so that back and forward work.
+// The selected key is in the fragment of the URL, so that back and forward work.
 
 const route = () => (location.hash.startsWith('#/') ? decode(location.hash.slice(2)) : '');
 const hashOf = (key) => (key ? `#/${encodeURIComponent(key)}` : '#');
@@ -56,7 +56,7 @@ async function follow() {
   else detail.close();
 }
 
-// view chooses what a narrow screen shows.
+// view selects the pane that a narrow screen shows.
 function view(name) {
   document.body.dataset.view = name;
   for (const tab of byId('views').children) tab.setAttribute('aria-pressed', String(tab.dataset.view === name));
@@ -75,14 +75,14 @@ async function unlock(event) {
   const field = byId('key');
   const key = field.value.trim();
   const failure = byId('login-failure');
-  const refuse = (text) => { failure.textContent = text; failure.hidden = false; };
+  const reject = (text) => { failure.textContent = text; failure.hidden = false; };
   failure.hidden = true;
-  if (!/^[\x20-\x7e]+$/.test(key)) return refuse(key ? 'An API key has only ASCII characters.' : 'Type the API key in.');
+  if (!/^[\x20-\x7e]+$/.test(key)) return reject(key ? 'An API key contains only ASCII characters.' : 'Enter an API key.');
   try {
     await api.stats(key);
   } catch (error) {
-    // Who is let in but finds no store behind the gateway is shown that in the console.
-    if (!(error instanceof Problem) || error.status === 401) return refuse(error.status === 401 ? 'The server does not accept this API key.' : error.message);
+    // With a valid key but an unavailable store, the console opens and reports the store as unavailable.
+    if (!(error instanceof Problem) || error.status === 401) return reject(error.status === 401 ? 'The server rejected this API key.' : error.message);
   }
   field.value = '';
   session.unlock(key);
@@ -111,7 +111,7 @@ function start() {
   if (!detail.editor) follow();
 }
 
-// stop ends all calls. What is being written stays; what was read goes from the screen.
+// stop ends all calls and clears what was read from the screen. An open editor keeps its draft.
 function stop() {
   running = false;
   stats.stop();
@@ -130,16 +130,16 @@ function status() {
   byId('state').dataset.state = state;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
   banner.hidden = !lost;
-  byId('banner-text').textContent = { offline: 'The server cannot be reached.', trouble: session.detail }[state] ?? '';
-  byId('banner-wait').textContent = lost ? `Trying again in ${wait}.` : '';
+  byId('banner-text').textContent = { offline: 'Cannot reach the server.', trouble: session.detail }[state] ?? '';
+  byId('banner-wait').textContent = lost ? `Retrying in ${wait}.` : '';
   byId('feed-state').textContent = {
     off: 'off', connecting: 'connecting\u2026', live: 'live', refused: watch.detail,
-    waiting: `cut off, resumes in ${countdown(watch.until - Date.now())}`,
+    waiting: `interrupted, resuming in ${countdown(watch.until - Date.now())}`,
   }[watch.state];
   byId('feed-state').dataset.state = watch.state;
 }
 
-// What the watch sees.
+// Events of the watch.
 
 watch.addEventListener('changes', ({ detail: changes }) => {
   stats.sawChanges(changes.length);
@@ -149,13 +149,13 @@ watch.addEventListener('changes', ({ detail: changes }) => {
   else for (const change of changes) tree.changed(change.key, change.type === 'put');
 });
 watch.addEventListener('gap', () => {
-  feed.mark('The server no longer has the changes since the cut. Some are missing here.');
+  feed.mark('The server no longer keeps the changes since the connection broke. Some are missing here.');
   tree.show(tree.root?.filter ?? '');
   detail.refresh();
 });
 watch.addEventListener('state', status);
 
-// What the person does.
+// User input.
 
 function delayed(ms, f) {
   let timer = 0;

@@ -1,20 +1,20 @@
-// The API key, and what is known of the connection.
+// The API key and the state of the connection.
 
 const slot = 'kv-api-key';
 
 /**
- * Session says "change" when its state does:
- *   locked   no key, or one that is not accepted
- *   online   the last request was answered
- *   trouble  the gateway answers, but the store behind it does not
- *   offline  the last request was not answered
+ * Session emits "change" when its state changes:
+ *   locked   there is no API key, or the server rejected it
+ *   online   the last request got a response
+ *   trouble  the gateway responds, but its store is unavailable
+ *   offline  the last request got no response
  */
 export class Session extends EventTarget {
-  // In sessionStorage a key lives as long as its tab and is seen by no other.
+  // sessionStorage keeps the key until the tab is closed, and no other tab can read it.
   key = sessionStorage.getItem(slot) ?? '';
   state = this.key ? 'online' : 'locked';
   detail = '';
-  #skew = 0; // the server's clock minus ours, in ms
+  #skew = 0; // the server's clock minus the local one, in ms
 
   unlock(key) {
     this.key = key;
@@ -28,9 +28,9 @@ export class Session extends EventTarget {
     this.#become('locked', detail);
   }
 
-  /** refused is told that a key was not accepted, which counts only if it is still the one in use. */
+  /** refused locks the session after the server rejected key, unless another key is in use by now. */
   refused(key) {
-    if (key === this.key && this.state !== 'locked') this.lock('The server does not accept this API key any more.');
+    if (key === this.key && this.state !== 'locked') this.lock('The server no longer accepts this API key.');
   }
 
   reached() {
@@ -41,12 +41,12 @@ export class Session extends EventTarget {
     if (this.state !== 'locked') this.#become('offline');
   }
 
-  /** working is told whether the store answers, and what it says if not. */
+  /** working records that the store responds, or its error message if it does not. */
   working(detail = '') {
     if (this.state !== 'locked') this.#become(detail ? 'trouble' : 'online', detail);
   }
 
-  /** now is the server's time, which is the one that decides when an entry expires. */
+  /** now returns the server's time, by which entries expire. */
   now() { return Date.now() + this.#skew; }
 
   setClock(serverTime, at) { this.#skew = serverTime - at; }

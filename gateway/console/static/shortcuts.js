@@ -1,10 +1,10 @@
-// Keys that do something wherever the focus is, but not while somebody types.
+// Single-key shortcuts. They work wherever the focus is, except in a field.
 
 import { byId } from './dom.js';
 
 const slot = 'kv-shortcuts-off';
 
-/** listen calls actions, :: key → function. */
+/** listen calls the action of a key that is pressed. Actions map keys to functions. */
 export function listen(actions) {
   const toggle = byId('shortcuts-on');
   toggle.checked = !sessionStorage.getItem(slot);

@@ -1,27 +1,27 @@
-// The same action for a terminal. The API key is never part of it: each reads it from KV_API_KEY.
+// Writes an action as a command. The command never contains the API key: it reads the key from KV_API_KEY.
 //
-// An action is { op, key, content, ttl, etag, prefix }, where op is get, set, delete, touch, list or watch; content is
-// text, or something that only a file can hold; ttl is ms, or null for ever; etag is null if the key must be new.
+// An action is { op, key, content, ttl, etag, prefix }. Op is get, set, delete, touch, list or watch. Content is text, or
+// anything else for content that must be in a file. Ttl is in ms, or null for no TTL. Etag is null if the key must be new.
 
 import { keyPath, query } from './api.js';
 import { toGo, toSeconds } from './duration.js';
 
-/** maxInline is how long a value may be, in characters, to stand in a command line. */
+/** maxInline is the length of the longest value that is part of a command line, in characters. */
 const maxInline = 4000;
 
-/** quote makes one word of a POSIX shell of a text. */
+/** quote quotes text as one word of a POSIX shell. */
 export const quote = (text) => (/^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** json writes JSON in which nothing is invisible or reorders text. */
+/** json serializes a value, escaping characters that are invisible or reorder text. */
 export function json(value) {
   return JSON.stringify(value).replace(/[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/gu, (c) =>
     c.split('').map((unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0')).join(''));
 }
 
-/** inline reports whether the content of an action can stand in a command line. */
+/** inline reports whether the content of an action can be part of a command line. */
 export const inline = (action) => typeof action.content === 'string' && action.content.length <= maxInline;
 
-/** curl writes an action for REST. */
+/** curl returns an action as a command that uses REST. */
 export function curl(action, origin) {
   const [method, path, options] = rest(action);
   const words = ['curl', ...(action.op === 'watch' ? ['-N'] : []), ...(method === 'GET' ? [] : ['-X', method]), quote(origin + path),
@@ -49,7 +49,7 @@ function rest(action) {
   return ['PUT', keyPath(action.key), [jsonHeader, ...condition, `-d ${quote(json(body))}`]];
 }
 
-/** bufCurl writes an action for RPC. */
+/** bufCurl returns an action as a command that uses an RPC. */
 export function bufCurl(action, origin) {
   const [method, request] = rpc(action);
   const body = json(request);

@@ -1,8 +1,8 @@
-// The same action as a Go program.
+// Writes an action as a Go program.
 
 import { inline, json } from './snippet.js';
 
-/** go writes an action for the package client. */
+/** go returns an action as a program that uses package client. */
 export function go(action, origin) {
   const body = bodies[action.op](action);
   const imports = ['context', 'log', 'os', ...(/fmt\./.test(body) ? ['fmt'] : []), ...(/time\./.test(body) ? ['time'] : [])].sort();
@@ -27,7 +27,7 @@ ${body.trimEnd().split('\n').map((line) => line && `\t${line}`).join('\n')}
 `;
 }
 
-// literal writes a Go string. JSON writes characters beyond the 16-bit ones as two, which Go does not take.
+// literal returns a Go string literal. JSON escapes characters above U+FFFF as surrogate pairs, which Go does not accept.
 function literal(text) {
   return json(text).replace(/\\ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}/gi, (pair) =>
     '\\U' + JSON.parse(`"${pair}"`).codePointAt(0).toString(16).padStart(8, '0'));

@@ -1,13 +1,13 @@
-// Server-sent events (WHATWG HTML, section 9.2). EventSource cannot send an API key, so the stream is read by hand.
+// Parses server-sent events (WHATWG HTML, section 9.2). EventSource cannot be used because it cannot send an API key.
 
-/** Parser turns pieces of text/event-stream, cut anywhere, into events. */
+/** Parser parses text/event-stream that arrives in arbitrary chunks. */
 export class Parser {
   #rest = '';
   #data = [];
   #type = '';
   #id = '';
 
-  /** push takes the next piece and returns the events that it completes. */
+  /** push returns the events that the next chunk completes. */
   push(text) {
     const events = [];
     this.#rest += text;
@@ -20,7 +20,7 @@ export class Parser {
     return events;
   }
 
-  // lineEnd returns where a line ends. A carriage return at the very end may be half of a line's end.
+  // lineEnd returns the end of the line that starts at from, or -1. A CR at the end of the chunk may be half of a CRLF.
   #lineEnd(from) {
     for (let i = from; i < this.#rest.length; i++) {
       if (this.#rest[i] === '\n') return i;

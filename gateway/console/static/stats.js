@@ -1,4 +1,4 @@
-// What the store has done lately. Asking for it is also how the console knows that it is connected.
+// Polls the statistics of the store and charts them. The polls also determine whether the console is connected.
 
 import { Problem } from './api.js';
 import { formatBytes } from './bytes.js';
@@ -13,7 +13,7 @@ const number = (n) => (n < 10 && n % 1 ? n.toFixed(1) : Math.round(n).toLocaleSt
 const percent = (n) => `${(100 * n).toFixed(n === 1 || n === 0 ? 0 : 1)}%`;
 
 export class Stats {
-  until = 0; // when it asks again
+  until = 0; // the time of the next poll
   #last = null;
   #failures = 0;
   #timer = 0;
@@ -41,7 +41,7 @@ export class Stats {
     this.#last = null;
   }
 
-  /** now asks at once. */
+  /** now polls immediately. */
   now() {
     clearTimeout(this.#timer);
     this.#sample(this.#run);
@@ -63,13 +63,13 @@ export class Stats {
       this.#failures++;
       this.#last = null;
       if (error instanceof Problem && error.status === 403) {
-        this.api.session.working(); // a key of some prefixes may not see what the whole store does
-        byId('facts').replaceChildren(el('div', {}, el('dd', {}, `${error.message} So there are no charts.`)));
+        this.api.session.working(); // a key restricted to prefixes may not read statistics
+        byId('facts').replaceChildren(el('div', {}, el('dd', {}, `${error.message} Charts are not available.`)));
       } else if (error instanceof Problem && error.status !== 401) this.api.session.working(error.message);
     }
     const wait = this.#failures ? Math.min(longestWait, 500 * 2 ** this.#failures) : every;
     this.until = Date.now() + wait;
-    // A page that nobody looks at asks nothing.
+    // A hidden page does not poll.
     if (this.api.session.state !== 'locked' && !document.hidden) this.#timer = setTimeout(() => this.#sample(run), wait);
   }
 
@@ -82,7 +82,7 @@ export class Stats {
     const reads = hits + (last ? stats.misses - last.stats.misses : 0);
     this.rate.add(last ? [reads / seconds, this.#changes / seconds] : [null, null], 'the last 5 minutes');
     const total = stats.hits + stats.misses;
-    this.ratio.add([reads ? hits / reads : null], total ? `${percent(stats.hits / total)} of ${number(total)} reads in all` : 'no reads yet');
+    this.ratio.add([reads ? hits / reads : null], total ? `${percent(stats.hits / total)} of ${number(total)} reads in total` : 'no reads yet');
     this.memory.add([stats.memoryBytes], `${number(stats.keys)} ${stats.keys === 1 ? 'key' : 'keys'}` +
       (stats.maxMemoryBytes ? `, limit ${formatBytes(stats.maxMemoryBytes)}` : ', no limit'));
     this.#facts(stats, uptime);
@@ -92,12 +92,12 @@ export class Stats {
 
   #facts(stats, uptime) {
     const facts = [['Expired', number(stats.expirations)], ['Evicted', number(stats.evictions)], ['Watches', number(stats.watchers)],
-      ['Up', countdown(uptime)], ['Engine', stats.guarantees.engine]];
+      ['Uptime', countdown(uptime)], ['Engine', stats.guarantees.engine]];
     byId('facts').replaceChildren(...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
   }
 }
 
-// parseGo reads a duration as Go writes it, in ms.
+// parseGo parses a duration in the syntax of Go and returns ms.
 function parseGo(text) {
   const units = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, '\u00b5s': 0.001, ns: 1e-6 };
   return [...text.matchAll(/([\d.]+)(h|ms|m|s|\u00b5s|ns)/g)].reduce((sum, [, n, unit]) => sum + Number(n) * units[unit], 0);

@@ -1,13 +1,13 @@
-// The keys as a tree, of which only what was opened is ever loaded. Slashes separate.
+// The keys as a tree: slashes separate levels. A folder is loaded only when it is opened.
 
 const pageSize = 500;
-/** wantedRows is how many new rows a press of "more" should bring, if it can without looking at more than maxScan keys. */
+/** wantedRows is how many rows "More" adds, unless that takes scanning more than maxScan keys. */
 const wantedRows = 100;
 const maxScan = 10_000;
-/** maxLive is how many rows a folder may have for changes to be added to it as they come. */
+/** maxLive is the number of rows up to which new keys are inserted into a folder. */
 const maxLive = 5_000;
 
-/** compare orders as the server does, by the bytes of UTF-8. That is by code point, which < is not. */
+/** compare orders keys as the server does: by their UTF-8 bytes, which is by code point, unlike <. */
 export function compare(a, b) {
   const n = Math.min(a.length, b.length);
   for (let i = 0; i < n; i++) {
@@ -17,22 +17,22 @@ export function compare(a, b) {
   return a.length - b.length;
 }
 
-// rank lifts surrogates, of which higher code points are made, above all other units.
+// rank orders surrogates, which encode the code points above U+FFFF, after all other units.
 const rank = (unit) => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
 
-/** Folder is a prefix with what was loaded of it. */
+/** Folder is a prefix and the children that were loaded. */
 export class Folder {
   children = []; // in order; { key, name, folder } where folder is a Folder or null
   scanned = 0;
   token = '';
   started = false;
-  stale = false; // more was added than is shown
+  stale = false; // keys were created that are not in children
   open = false;
   #loading = false;
-  #waiting = []; // changes that came while it was loading: [key, exists]
-  #last = ''; // the last key that was looked at
+  #waiting = []; // changes that arrived while loading: [key, exists]
+  #last = ''; // the last key that was scanned
 
-  /** base is what names are relative to, filter what keys begin with: more than base only where a search ends mid-name. */
+  /** Names are relative to base; keys begin with filter, which is longer than base if a search ends within a name. */
   constructor(base, filter = base) {
     this.base = base;
     this.filter = filter;
@@ -40,7 +40,7 @@ export class Folder {
 
   get complete() { return this.started && !this.token; }
 
-  /** load looks at some more keys, or at the first ones. It returns the children that it added. */
+  /** load scans further keys, beginning with the first. It returns the children that it added. */
   async load(api, signal) {
     this.#loading = true;
     try {
@@ -50,7 +50,7 @@ export class Folder {
     }
   }
 
-  /** waited returns the changes that came while it was loading, which the pages may have or not. */
+  /** waited returns the changes that arrived while loading. The loaded pages may or may not include them. */
   waited() { return this.#waiting.splice(0); }
 
   async #load(api, signal) {
@@ -71,7 +71,7 @@ export class Folder {
     return added;
   }
 
-  // fold adds the child that a key belongs to, if it is not there yet. Keys come in order, and so do folders.
+  // fold adds the child that contains a key, unless it exists. Keys arrive in order, and so do folders.
   #fold(key) {
     const child = this.#childOf(key);
     const at = this.#place(child.key);
@@ -87,7 +87,7 @@ export class Folder {
     return { key: prefix, name: prefix.slice(this.base.length), folder: new Folder(prefix) };
   }
 
-  // place returns where a child is or would be. A key that ends in a slash comes with its folder, which is what it opens.
+  // place returns the index of a child, or the index to insert it at. A key that ends in a slash is inside the folder of the same name.
   #place(key) {
     let low = 0;
     let high = this.children.length;
@@ -100,8 +100,8 @@ export class Folder {
   }
 
   /**
-   * changed brings what is loaded up to date with a key that was written or is gone. It returns
-   * { folder, child, added, removed } of the innermost folder that shows it, or null if none does.
+   * changed updates the loaded children after a key was stored or removed. It returns { folder, child, added, removed } of
+   * the innermost folder that shows the key, or null if none does.
    */
   changed(key, exists) {
     if (!key.startsWith(this.filter)) return null;
@@ -122,12 +122,12 @@ export class Folder {
   #inside(child, at, key, exists) {
     const result = child.folder.changed(key, exists);
     if (!child.folder.complete || child.folder.children.length > 0) return result ?? { folder: this, child };
-    this.children.splice(at, 1); // nothing is left in there
+    this.children.splice(at, 1); // the folder is empty
     return { folder: this, child, removed: true };
   }
 
   #insert(child, at, key) {
-    if (this.token && compare(key, this.#last) > 0) return null; // it comes with a later page
+    if (this.token && compare(key, this.#last) > 0) return null; // a later page will include it
     if (this.children.length >= maxLive) {
       this.stale = true;
       return { folder: this, child: null };

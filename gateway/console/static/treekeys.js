@@ -1,6 +1,6 @@
-// The keys of ARIA's tree pattern.
+// Keyboard navigation of the tree, following ARIA's tree pattern.
 
-/** pressed does what a key means in a tree. */
+/** pressed handles a keydown event in the tree. */
 export function pressed(event, tree) {
   const row = event.target.closest('[role=treeitem]');
   if (!row || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -2,18 +2,18 @@
 
 import { el, visible } from './dom.js';
 
-/** childRow makes the row of a key or of a folder. */
+/** childRow creates the row of a key or a folder. */
 export function childRow(child, level) {
   const { folder } = child;
   return row(level, { class: folder ? 'row folder' : 'row', title: child.key, 'aria-expanded': folder ? String(folder.open) : null },
     el('span', { class: 'twist', 'aria-hidden': 'true' }), el('span', { class: 'name' }, label(child)));
 }
 
-/** lastRow makes the row behind what is shown of a folder: there is more. */
+/** lastRow creates the row after the last child of a folder that has more children. */
 export function lastRow(folder, level) {
   const text = folder.stale
-    ? 'More was added here. Read it again'
-    : `More\u2026 (${folder.scanned.toLocaleString()} keys looked at)`;
+    ? 'More keys were created. Reload'
+    : `More\u2026 (${folder.scanned.toLocaleString()} keys scanned)`;
   return row(level, { class: 'row last' }, el('span', { class: 'name' }, text));
 }
 
@@ -25,12 +25,12 @@ function row(level, props, ...children) {
 
 function label(child) {
   const name = visible(child.name);
-  return name === '' ? el('i', {}, '(no more name)') : name;
+  return name === '' ? el('i', {}, '(empty name)') : name;
 }
 
-/** flash shows that something has changed. */
+/** flash highlights an element that has changed. */
 export function flash(element) {
   element.classList.remove('flash');
-  void element.offsetWidth; // begins the animation anew
+  void element.offsetWidth; // restarts the animation
   element.classList.add('flash');
 }

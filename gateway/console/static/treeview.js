@@ -1,14 +1,14 @@
-// What is on the screen of the tree: a flat list of rows, each with its level, as ARIA's tree pattern has it.
+// The tree on the screen: a flat list of rows with levels, as in ARIA's tree pattern.
 
 import { button, byId } from './dom.js';
 import { Folder } from './tree.js';
 import { pressed } from './treekeys.js';
 import { childRow, flash, lastRow } from './treerow.js';
 
-/** TreeView says "open" with a key when one is chosen. */
+/** TreeView emits "open" with a key when it is selected. */
 export class TreeView extends EventTarget {
   #rows = new Map(); // child or folder (for its last row) → element
-  #things = new WeakMap(); // element → what it stands for
+  #things = new WeakMap(); // element → child or folder
   #loading = new AbortController();
   #selected = '';
 
@@ -22,7 +22,7 @@ export class TreeView extends EventTarget {
     this.element.addEventListener('focusin', (e) => this.#rove(e.target.closest('[role=treeitem]')));
   }
 
-  /** show begins anew with the keys that begin with a prefix. Folders that were open are opened again. */
+  /** show loads the keys with a prefix. If the prefix is the same as before, open folders stay open. */
   async show(prefix) {
     const again = prefix === this.root?.filter;
     this.#loading.abort();
@@ -61,7 +61,7 @@ export class TreeView extends EventTarget {
     this.note.replaceChildren();
   }
 
-  /** changed shows what a change of a key means for the tree. */
+  /** changed updates the tree after a change of a key. */
   changed(key, exists) {
     const result = this.root?.changed(key, exists);
     if (!result) return;
@@ -74,13 +74,13 @@ export class TreeView extends EventTarget {
     this.#note();
   }
 
-  /** select marks the row of a key, if it is there. */
+  /** select marks the row of a key, if it is shown. */
   select(key) {
     this.#selected = key;
     for (const [thing, row] of this.#rows) this.#mark(thing, row);
   }
 
-  /** thingOf returns what a row stands for: a child, or a folder on its last row. */
+  /** thingOf returns the child of a row, or the folder if it is the last row of one. */
   thingOf(row) { return this.#things.get(row); }
 
   focus() { (this.element.querySelector('[tabindex="0"]') ?? byId('search')).focus(); }
@@ -95,16 +95,16 @@ export class TreeView extends EventTarget {
     return [...this.#rows.keys()].filter((thing) => thing.folder?.open).map((thing) => thing.folder.base);
   }
 
-  // failed says why the keys are not there. What was there under another prefix goes.
+  // failed shows an error in place of the keys.
   #failed(error) {
     this.#rows.clear();
     this.element.replaceChildren();
     this.element.hidden = true;
-    const again = button('Try again', () => this.show(this.root.filter));
-    this.note.replaceChildren(...(error.status === 403 ? [`${error.message} Search by a prefix that it may read.`] : [error.message + ' ', again]));
+    const again = button('Retry', () => this.show(this.root.filter));
+    this.note.replaceChildren(...(error.status === 403 ? [`${error.message} Search for a prefix that it may read.`] : [error.message + ' ', again]));
   }
 
-  // settle leaves exactly one row in the order of tabs.
+  // settle makes exactly one row reachable with Tab.
   #settle() {
     const rows = [...this.element.children];
     if (!rows.some((row) => row.tabIndex === 0) && rows.length) rows[0].tabIndex = 0;
@@ -114,7 +114,7 @@ export class TreeView extends EventTarget {
   #note() {
     const { filter, children, complete } = this.root;
     this.note.replaceChildren(
-      ...(children.length || !complete ? [] : [filter ? 'No key begins with this.' : 'The store is empty. Press N to write the first key.']));
+      ...(children.length || !complete ? [] : [filter ? 'No keys have this prefix.' : 'The store is empty. Press N to create the first entry.']));
     this.element.hidden = this.element.children.length === 0;
   }
 
@@ -129,7 +129,7 @@ export class TreeView extends EventTarget {
     return folder === this.root ? 1 : Number(this.#rows.get(this.#ownerOf(folder)).getAttribute('aria-level')) + 1;
   }
 
-  // insertAfter adds rows for all that is loaded of a folder behind a row, or at the start.
+  // insertAfter adds rows for the loaded children of a folder after a row, or at the end if row is null.
   #insertAfter(row, folder, level) {
     const fragment = document.createDocumentFragment();
     for (const child of folder.children) {
@@ -152,7 +152,7 @@ export class TreeView extends EventTarget {
     this.#settle();
   }
 
-  // lastOf returns the last row that belongs to a child: its own, or one inside it.
+  // lastOf returns the last row of a child: its own, or the last one inside it.
   #lastOf(child) {
     let last = this.#rows.get(child);
     const level = Number(last.getAttribute('aria-level'));
@@ -198,7 +198,7 @@ export class TreeView extends EventTarget {
     this.activate(row);
   }
 
-  /** activate does what a click on a row does. */
+  /** activate performs the action of a click on a row. */
   activate(row) {
     const thing = this.#things.get(row);
     if (thing instanceof Folder) return this.#more(thing, row);
@@ -226,7 +226,7 @@ export class TreeView extends EventTarget {
     }
   }
 
-  /** collapse closes a folder, with all in it. */
+  /** collapse closes a folder and all folders inside it. */
   collapse(child) {
     if (!child.folder?.open) return;
     const row = this.#rows.get(child);

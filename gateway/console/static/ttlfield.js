@@ -1,4 +1,4 @@
-// The field for how long an entry lives.
+// The field for the TTL of an entry.
 
 import { el } from './dom.js';
 import { parseDuration } from './duration.js';
@@ -6,8 +6,8 @@ import { parseDuration } from './duration.js';
 const choices = [['1m', '1 minute'], ['5m', '5 minutes'], ['1h', '1 hour'], ['24h', '1 day'], ['168h', '7 days']];
 
 /**
- * ttlField returns an element and read, which returns the time to live in ms, null for ever, or undefined to keep what
- * there is. It throws if what was typed is no duration.
+ * ttlField returns an element and a function read. Read returns the TTL in ms, null for none, or undefined to keep the
+ * current one. It throws if the text is not a duration.
  */
 export function ttlField({ keep = '', label = 'Expires' } = {}) {
   const options = [...(keep ? [['keep', keep]] : []), ['never', 'never'], ...choices.map(([v, t]) => [v, `in ${t}`]), ['custom', 'in\u2026']];
@@ -27,6 +27,6 @@ function read(select, custom) {
   if (select.value === 'keep') return undefined;
   if (select.value === 'never') return null;
   const ms = parseDuration(select.value === 'custom' ? custom.value : select.value);
-  if (ms === null) throw new Error(`\u201c${custom.value}\u201d is not a time such as 90s, 5m, 1h30m or 7d.`);
+  if (ms === null) throw new Error(`Invalid duration \u201c${custom.value}\u201d: use one such as 90s, 5m, 1h30m or 7d.`);
   return ms;
 }

@@ -1,21 +1,21 @@
-// The one watch of the page. A browser on HTTP/1.1 has six connections to a server, so there is never a second.
+// The only watch of the page: over HTTP/1.1 a browser has just six connections to a server.
 
 import { entryOf, Problem, query } from './api.js';
 import { Parser } from './sse.js';
 
-/** silence is how long nothing may come, in ms, until the stream counts as dead. The server sends something every 15 s. */
+/** silence is how long the stream may be idle, in ms, before it counts as dead. The server sends something every 15 s. */
 const silence = 45_000;
 const longestWait = 15_000;
 
 /**
- * Watch follows a prefix and resumes where it was cut. It says
- *   changes  with what happened: [{type, key, entry}]
- *   gap      when changes were missed, so that what is shown has to be read again
+ * Watch watches a prefix and resumes after an interruption. It emits
+ *   changes  with the changes: [{type, key, entry}]
+ *   gap      when changes were missed, so that everything shown must be reloaded
  *   state    when its state changes: off, connecting, live, waiting, refused
  */
 export class Watch extends EventTarget {
   state = 'off';
-  until = 0; // when it tries again, if it waits
+  until = 0; // the time of the next attempt, while waiting
   detail = '';
   prefix = '';
   #run = null;
@@ -39,7 +39,7 @@ export class Watch extends EventTarget {
     this.#become('off');
   }
 
-  /** nudge ends a wait. */
+  /** nudge retries immediately. */
   nudge() { this.#wake(); }
 
   async #follow(prefix, signal) {
@@ -59,7 +59,7 @@ export class Watch extends EventTarget {
     }
   }
 
-  // listen follows one stream to its end.
+  // listen reads one stream to its end.
   async #listen(prefix, position, signal) {
     const cut = new AbortController();
     const abort = () => cut.abort();

@@ -1,4 +1,4 @@
-// What "copy as" copies does what it says, in a real shell and with the real compiler.
+// The snippets of "Copy as" run in a real shell and with the real compiler.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -31,7 +31,7 @@ async function terminal(t) {
   };
 }
 
-/** snippets returns what the dialog offers for an action in each tool, read from the page's own code. */
+/** snippets returns the snippet of an action for each tool, made by the page's own code. */
 async function snippets(t, action) {
   const console = await openConsole(t, url);
   return console.evaluate(async (action) => {
@@ -40,7 +40,7 @@ async function snippets(t, action) {
   }, action);
 }
 
-test('writing works in curl, buf curl and Go', async (t) => {
+test('storing works in curl, buf curl and Go', async (t) => {
   const { shell, go } = await terminal(t);
   const all = await snippets(t, { op: 'set', key, content: text, ttl: 3_600_000, etag: null });
   for (const [tool, snippet] of Object.entries(all)) {
@@ -48,7 +48,7 @@ test('writing works in curl, buf curl and Go', async (t) => {
     const stored = await (await rest(url, 'GET', path)).json();
     assert.equal(stored.value, text, tool);
     assert.ok(Date.parse(stored.expireTime) > Date.now(), `${tool} sets the expiry`);
-    assert.ok(!snippet.includes(apiKey) && !/[\u202e\u2028]/.test(snippet), `${tool} shows no key and hides nothing`);
+    assert.ok(!snippet.includes(apiKey) && !/[\u202e\u2028]/.test(snippet), `${tool} contains neither the API key nor invisible characters`);
     await rest(url, 'DELETE', path);
   }
 });
@@ -79,7 +79,7 @@ test('reading, listing and deleting work', async (t) => {
   }
 });
 
-test('expiry and watches are written right', async (t) => {
+test('expiry and watches work', async (t) => {
   const { shell, go, directory } = await terminal(t);
   await put(url, key, text);
   const touch = await snippets(t, { op: 'touch', key, ttl: 90_500 });

@@ -13,12 +13,12 @@ const stored = async (key) => (await rest(url, 'GET', `/v1/values/${key}`)).json
 const show = (console, key) => console.goto(`${url}/#/${encodeURIComponent(key)}`);
 const value = (console) => console.getByLabel('Value', { exact: true });
 
-test('a wrong API key is refused, and a right one stays for the tab alone', async (t) => {
+test('an invalid API key is rejected, and a valid one is kept in its tab only', async (t) => {
   const console = await page(t);
   await console.goto(url);
   await console.getByLabel('API key').fill('wrong');
   await console.keyboard.press('Enter');
-  await console.getByText('does not accept this API key').waitFor();
+  await console.getByText('rejected this API key').waitFor();
   await console.getByLabel('API key').fill('my-secret-key');
   await console.keyboard.press('Enter');
   await console.getByText('Connected').waitFor();
@@ -72,7 +72,7 @@ test('bytes are shown in hex, by pages, and replaced with a file', async (t) => 
   assert.equal((await stored('bin')).data, 'AP8B');
 });
 
-test('saving keeps the expiry and the ends of lines', async (t) => {
+test('saving keeps the expiry and the line ends', async (t) => {
   await put(url, 'lines', 'a\r\nb\r\n', '?ttl=1h');
   const console = await openConsole(t, url);
   await show(console, 'lines');
@@ -87,7 +87,7 @@ test('saving keeps the expiry and the ends of lines', async (t) => {
   assert.ok(left > 3_500_000 && left <= 3_601_000, `it expires in ${left} ms`);
 });
 
-test('a save over somebody else\'s change shows both and lets the person choose', async (t) => {
+test('a save that conflicts with another change shows both versions and lets the user choose', async (t) => {
   await put(url, 'shared', 'first');
   const console = await openConsole(t, url);
   await show(console, 'shared');
@@ -95,7 +95,7 @@ test('a save over somebody else\'s change shows both and lets the person choose'
     await console.getByRole('button', { name: 'Edit' }).click();
     await value(console).fill(mine);
     await (theirs === null ? rest(url, 'DELETE', '/v1/values/shared') : put(url, 'shared', theirs));
-    await console.getByText('elsewhere while you were editing').waitFor();
+    await console.getByText('while you were editing').waitFor();
     await console.getByRole('button', { name: 'Save' }).click();
     const dialog = console.getByRole('dialog');
     await dialog.getByText(mine, { exact: true }).waitFor();
@@ -110,16 +110,16 @@ test('a save over somebody else\'s change shows both and lets the person choose'
   await console.getByText('Saved.').waitFor();
   assert.equal((await stored('shared')).value, 'mine 1');
   dialog = await collide('mine 2', 'theirs 2');
-  await dialog.getByRole('button', { name: 'Take what is stored' }).click();
+  await dialog.getByRole('button', { name: 'Use the stored version' }).click();
   await console.locator('pre.value').getByText('theirs 2').waitFor();
   assert.equal((await stored('shared')).value, 'theirs 2');
   dialog = await collide('mine 3', null);
-  await dialog.getByRole('button', { name: 'Create it with yours' }).click();
+  await dialog.getByRole('button', { name: 'Create it from yours' }).click();
   await console.locator('pre.value').getByText('mine 3').waitFor();
   assert.equal((await stored('shared')).value, 'mine 3');
 });
 
-test('a key that exists already is not overwritten by a new entry', async (t) => {
+test('a new entry does not overwrite an existing key', async (t) => {
   await put(url, 'taken', 'theirs');
   const console = await openConsole(t, url);
   await console.getByRole('button', { name: 'New entry' }).click();
@@ -131,7 +131,7 @@ test('a key that exists already is not overwritten by a new entry', async (t) =>
   assert.equal((await stored('taken')).value, 'theirs');
 });
 
-test('what was written is not lost by a click elsewhere', async (t) => {
+test('a click elsewhere does not lose a draft', async (t) => {
   await put(url, 'near', 'near');
   const console = await openConsole(t, url);
   await console.getByRole('button', { name: 'New entry' }).click();
@@ -144,12 +144,12 @@ test('what was written is not lost by a click elsewhere', async (t) => {
   await console.locator('pre.value').getByText('near').waitFor();
 });
 
-test('deleting asks first, and not for a version that nobody has seen', async (t) => {
+test('deleting asks first, and does not delete a version that was not shown', async (t) => {
   await put(url, 'doomed', 'old');
   const console = await openConsole(t, url);
   await show(console, 'doomed');
-  // The watch is kept from telling: what the console knows must be enough.
-  await console.getByLabel('Watch changes below this prefix').fill('nothing/');
+  // The watch does not report the change, so only the etag prevents the delete.
+  await console.getByLabel('Watch changes with this prefix').fill('nothing/');
   await console.locator('#feed-state[data-state=live]').waitFor();
   await console.locator('pre.value').getByText('old').waitFor();
   await console.getByRole('button', { name: 'Delete' }).click();
@@ -159,12 +159,12 @@ test('deleting asks first, and not for a version that nobody has seen', async (t
   assert.equal((await stored('doomed')).value, 'new');
   await console.getByRole('button', { name: 'Delete' }).click();
   await console.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
-  await console.getByText('Choose a key').waitFor();
+  await console.getByText('Select a key').waitFor();
   await gone(item(console, 'doomed'));
   await assert.rejects(stored('doomed'), /404/);
 });
 
-test('the time to live is counted down, changed and removed', async (t) => {
+test('the TTL is counted down, changed and removed', async (t) => {
   await put(url, 'brief', 'x', '?ttl=2h');
   const console = await openConsole(t, url);
   await show(console, 'brief');
@@ -176,7 +176,7 @@ test('the time to live is counted down, changed and removed', async (t) => {
   };
   await console.getByText(/expires in (2h|1h 59m)/).waitFor();
   await expire('custom', 'soon');
-  await console.getByText('is not a time such as').waitFor();
+  await console.getByText('Invalid duration').waitFor();
   await console.keyboard.press('Escape');
   await expire('never');
   await console.getByText('never expires').waitFor();
@@ -189,7 +189,7 @@ test('the time to live is counted down, changed and removed', async (t) => {
     }).observe(document.getElementById('entry'), { childList: true, subtree: true });
   });
   await expire('custom', '5s');
-  await console.getByText('This entry was removed as expired.').waitFor();
+  await console.getByText('This entry expired.').waitFor();
   const counted = await console.evaluate(() => window.counted);
   assert.ok(counted.length > 1 && counted.every((n, i) => i === 0 || n < counted[i - 1]), `it counted ${counted}`);
 });

@@ -1,4 +1,4 @@
-// examples/browser, as its README says: another origin, over gRPC-Web.
+// examples/browser as in its README: on another origin, over gRPC-Web.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -13,7 +13,7 @@ import { apiKey, Proxy, put, rest, root, serve } from './support/server.js';
 const example = join(root, 'examples/browser');
 execFileSync('npm', ['run', 'build', '--silent'], { cwd: example, stdio: 'inherit' });
 
-/** host serves the example's files and returns their origin. */
+/** host serves the files of the example and returns their origin. */
 async function host(t) {
   const types = { '.html': 'text/html', '.js': 'text/javascript' };
   const server = createServer(async (request, response) => {
@@ -73,7 +73,7 @@ test('the page sets, gets, lists and watches over gRPC-Web', async (t) => {
   assert.deepEqual(calls, want);
 });
 
-test('the page says what went wrong', async (t) => {
+test('the page shows errors', async (t) => {
   const origin = await host(t);
   const url = await serve(t, '--cors-origins', origin);
   const example = await open(t, origin, url, 'wrong');
@@ -84,7 +84,7 @@ test('the page says what went wrong', async (t) => {
   await output(example, '[not_found]');
 });
 
-test('a page of an origin that is not allowed gets nothing', async (t) => {
+test('a page of an origin that is not allowed gets no response', async (t) => {
   const origin = await host(t);
   const url = await serve(t, '--cors-origins', 'http://elsewhere.example');
   const example = await open(t, origin, url);

@@ -1,4 +1,4 @@
-// A stored key or value is text, whatever it looks like.
+// Stored keys and values are shown as text, whatever they contain.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -18,7 +18,7 @@ const attacks = [
   '${alert(1)}{{constructor.constructor("alert(1)")()}}',
 ];
 
-// Page's own checks are the other half: no dialog may open, no error happen, and nothing try to breach the policy.
+// In addition, the checks of page fail the test on dialogs, errors and violations of the policy.
 test('hostile keys and values are shown and never run', async (t) => {
   const console = await openConsole(t, url);
   const elements = () => console.locator('main :is(script, img, iframe, svg:not([role], [aria-hidden]), b)').count();
@@ -36,11 +36,11 @@ test('hostile keys and values are shown and never run', async (t) => {
     await console.getByRole('button', { name: 'Close', exact: true }).click();
     await console.getByLabel('Value', { exact: true }).fill(`${attack} `);
     await put(url, key, `${attack}!`);
-    await console.getByText('elsewhere while you were editing').waitFor();
+    await console.getByText('while you were editing').waitFor();
     await console.getByRole('button', { name: 'Save', exact: true }).click();
     await console.getByRole('dialog').getByText(`${attack}!`, { exact: true }).waitFor();
-    assert.equal(await elements(), 0, 'no element was made of a value');
-    await console.getByRole('button', { name: 'Take what is stored' }).click();
+    assert.equal(await elements(), 0, 'no element was created from a value');
+    await console.getByRole('button', { name: 'Use the stored version' }).click();
     await console.getByRole('button', { name: 'Delete\u2026', exact: true }).click();
     await console.getByRole('button', { name: 'Keep it' }).click();
   }
@@ -50,14 +50,14 @@ test('hostile keys and values are shown and never run', async (t) => {
   assert.equal(await console.evaluate(() => ({}).innerHTML), undefined);
 });
 
-test('the address of the page cannot be made to run anything', async (t) => {
+test('the URL of the page cannot run code', async (t) => {
   const console = await openConsole(t, `${url}/#/${encodeURIComponent('<img src=x onerror=alert(1)>')}`);
-  await console.getByText('There is no such key.').waitFor();
+  await console.getByText('This key does not exist.').waitFor();
   await console.goto(`${url}/#/%E0%A4%A`);
-  await console.getByText('Choose a key').waitFor();
+  await console.getByText('Select a key').waitFor();
 });
 
-test('the policy stops what would run if something were forgotten', async (t) => {
+test('the policy stops code that the console fails to stop', async (t) => {
   const console = await page(t);
   await console.goto(url);
   const stopped = await console.evaluate(async () => {

@@ -1,4 +1,4 @@
-// The console with an API key that may not see everything.
+// The console with an API key that is restricted to a prefix.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -17,15 +17,15 @@ const scoped = execFileSync(binary, ['keys', 'create', '--file', file, '--id', '
 const url = await serve(shared, '--api-keys-file', file);
 await fill(url, ['fruit/apple', 'zebra']);
 
-test('a key of one prefix browses what it may read, and is told of the rest', async (t) => {
+test('a key of one prefix browses what it may read, and is told what it may not', async (t) => {
   const console = await page(t);
   await console.goto(url);
   await console.getByLabel('API key').fill(scoped);
   await console.keyboard.press('Enter');
-  await console.locator('#tree-note').getByText('may not read every key. Search by a prefix that it may read.').waitFor();
-  await console.locator('#facts').getByText('so there are no charts').waitFor();
+  await console.locator('#tree-note').getByText('may not read every key. Search for a prefix that it may read.').waitFor();
+  await console.locator('#facts').getByText('may not read every key. Charts are not available.').waitFor();
   await console.locator('#state[data-state=online]').waitFor();
-  assert.equal(await console.locator('#banner').isVisible(), false, 'nothing is down');
+  assert.equal(await console.locator('#banner').isVisible(), false, 'the store is available');
 
   await console.getByLabel('Search keys by prefix').fill('fruit/');
   await item(console, 'apple').click();

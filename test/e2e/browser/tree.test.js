@@ -1,4 +1,4 @@
-// Browsing keys in the console: as a tree, of which little is loaded at a time.
+// Browsing keys in the console, as a tree that is loaded in parts.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -19,11 +19,11 @@ test('a hundred thousand keys are browsed without loading them', async (t) => {
   }));
   await item(console, 'big/').waitFor();
   const more = console.getByRole('treeitem', { name: 'More' });
-  await more.getByText('10,000 keys looked at').waitFor();
-  assert.equal(pages, 20, 'it stops after looking at 10,000 keys');
+  await more.getByText('10,000 keys scanned').waitFor();
+  assert.equal(pages, 20, 'it stops after scanning 10,000 keys');
   await item(console, 'big/').click();
   await item(console, '00499').waitFor();
-  assert.ok(await rows(console).count() < 600, 'not all is shown');
+  assert.ok(await rows(console).count() < 600, 'not all keys are shown');
   await more.first().click();
   await item(console, '00999').waitFor();
   assert.equal(await item(console, '00500').count(), 1);
@@ -34,12 +34,12 @@ test('a hundred thousand keys are browsed without loading them', async (t) => {
   await item(console, 'small/').waitFor();
   assert.equal(await rows(console).count(), 1);
   await console.getByLabel('Search keys by prefix').fill('none');
-  await console.getByText('No key begins with this.').waitFor();
+  await console.getByText('No keys have this prefix.').waitFor();
   await fill(url, ['none/new']);
   await item(console, 'none/').waitFor();
 });
 
-test('what others write appears in its place, and goes when it is deleted', async (t) => {
+test('keys created elsewhere appear in order, and disappear when they are deleted', async (t) => {
   const own = await serve(t);
   await fill(own, ['b/2', 'b/4', 'd', 'f/\u{ffee}', 'f/\u{1f600}']);
   const console = await openConsole(t, own);
@@ -62,7 +62,7 @@ test('what others write appears in its place, and goes when it is deleted', asyn
   await gone(item(console, 'b/'));
 });
 
-test('keys that are hard to write are read and written', async (t) => {
+test('keys with unusual characters are read and stored', async (t) => {
   const console = await openConsole(t, url);
   for (const key of ['odd//two', 'odd/ends/', 'odd/%2F?&#+ "\'<b>', 'odd/\u00e9\u{1f600}', '/leads', 'odd/\u202egnp.exe']) {
     await put(url, key, `value of ${key}`);
@@ -75,6 +75,6 @@ test('keys that are hard to write are read and written', async (t) => {
   }
   await console.getByRole('heading', { name: 'odd/\u27e8U+202E\u27e9gnp.exe' }).waitFor();
   await console.getByLabel('Search keys by prefix').fill('odd/ends/');
-  await item(console, '(no more name)').click();
+  await item(console, '(empty name)').click();
   await console.getByRole('heading', { name: 'odd/ends/' }).waitFor();
 });

@@ -1,4 +1,4 @@
-// The console for everybody: by keyboard alone, on a phone, in the dark.
+// Accessibility: keyboard, screen readers, phones, and light and dark colours.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { apiKey, fill, put, rest, serve, shared } from './support/server.js';
 const url = await serve(shared);
 await fill(url, ['fruit/apple', 'fruit/pear', 'zebra']);
 
-test('the keyboard alone is enough', async (t) => {
+test('everything works with the keyboard alone', async (t) => {
   const console = await page(t);
   const press = async (...keys) => { for (const key of keys) await console.keyboard.press(key); };
   const focused = (locator) => locator.and(console.locator(':focus')).waitFor();
@@ -31,7 +31,7 @@ test('the keyboard alone is enough', async (t) => {
   await console.getByRole('heading', { name: 'fruit/pear' }).waitFor();
   await console.locator('pre.value').waitFor();
   const outline = await console.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
-  assert.equal(outline, 'solid', 'the focus can be seen');
+  assert.equal(outline, 'solid', 'the focus is visible');
 
   await press('e');
   await focused(console.getByLabel('Value', { exact: true }));
@@ -42,7 +42,7 @@ test('the keyboard alone is enough', async (t) => {
 
   await focused(console.getByRole('heading', { name: 'fruit/pear' }));
   await press('t', 'ArrowDown', 'Tab', 'Tab', 'Enter');
-  await console.getByText(/expires in (1m|5\ds)/).waitFor(); // the watch may say so before the answer is there
+  await console.getByText(/expires in (1m|5\ds)/).waitFor(); // the event of the watch may arrive before the response
   await console.getByRole('dialog').waitFor({ state: 'hidden' });
 
   await press('n');
@@ -56,7 +56,7 @@ test('the keyboard alone is enough', async (t) => {
   await press('d');
   await focused(console.getByRole('button', { name: 'Keep it' }));
   await press('Tab', 'Enter');
-  await console.getByText('Choose a key').waitFor();
+  await console.getByText('Select a key').waitFor();
   await assert.rejects(rest(url, 'GET', '/v1/values/berry'), /404/);
 
   await press('/');
@@ -65,13 +65,13 @@ test('the keyboard alone is enough', async (t) => {
   await press('ArrowDown');
   await focused(item(console, 'zebra'));
   await press('?');
-  await console.getByRole('heading', { name: 'Keyboard' }).waitFor();
-  await console.getByLabel('Single keys do these things').press(' ');
+  await console.getByRole('heading', { name: 'Keyboard shortcuts' }).waitFor();
+  await console.getByLabel('Enable single-key shortcuts').press(' ');
   await press('Escape', 'n');
-  await console.getByText('Choose a key').waitFor();
+  await console.getByText('Select a key').waitFor();
 });
 
-test('the tree says what it is to those who do not see it', async (t) => {
+test('the tree is accessible to screen readers', async (t) => {
   const console = await openConsole(t, url);
   await item(console, 'fruit/').click();
   await item(console, 'pear').click();
@@ -111,17 +111,17 @@ test('everything fits on a phone', async (t) => {
   await console.getByRole('button', { name: 'Save' }).tap();
   await console.getByText('Overwrite with yours').waitFor();
   await fits('conflict');
-  await console.getByText('Take what is stored').tap();
+  await console.getByText('Use the stored version').tap();
   await console.getByRole('button', { name: 'Activity' }).tap();
   await fits('activity');
-  await console.getByLabel('Keyboard shortcuts').tap();
+  await console.getByRole('button', { name: 'Keyboard shortcuts' }).tap();
   await fits('shortcuts');
   await console.getByRole('button', { name: 'Close' }).tap();
   await console.goBack();
   await console.getByRole('tree').waitFor();
 });
 
-test('light and dark are both easy to read', async (t) => {
+test('text has enough contrast in light and dark', async (t) => {
   for (const colorScheme of ['light', 'dark']) {
     const console = await openConsole(t, url, { colorScheme });
     await put(url, 'colour', '{"name":["text",1,true]}');
@@ -130,11 +130,11 @@ test('light and dark are both easy to read', async (t) => {
     const faint = await console.evaluate(contrasts);
     assert.deepEqual(faint, [], colorScheme);
     const [light] = await console.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number));
-    assert.equal(light > 128, colorScheme === 'light', `the ground in ${colorScheme}`);
+    assert.equal(light > 128, colorScheme === 'light', `the background in ${colorScheme}`);
   }
 });
 
-// contrasts returns the texts whose contrast with what is behind them is below 4.5 (WCAG 2.2, 1.4.3).
+// contrasts returns the texts whose contrast with their background is below 4.5 (WCAG 2.2, 1.4.3).
 function contrasts() {
   const parse = (color) => color.match(/[\d.]+/g).map(Number);
   const luminance = (color) => {

@@ -1,4 +1,4 @@
-// The live feed of the console, and how it lives with a connection that does not last.
+// The changes in the console, and how it recovers from broken connections.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -26,7 +26,7 @@ test('changes are shown as they happen', async (t) => {
   await console.getByRole('heading', { name: 'news/3' }).waitFor();
   await put(url, 'news/3', 'y');
   await console.locator('pre.value').getByText('y', { exact: true }).waitFor();
-  await console.getByLabel('Watch changes below this prefix').fill('only/');
+  await console.getByLabel('Watch changes with this prefix').fill('only/');
   await console.getByText('Nothing has changed').waitFor();
   await live(console);
   await fill(url, ['news/4', 'only/1']);
@@ -34,7 +34,7 @@ test('changes are shown as they happen', async (t) => {
   assert.deepEqual(await keys(console), ['only/1']);
 });
 
-test('a page has one watch, and a feed has an end', async (t) => {
+test('a page has one watch and a bounded list of changes', async (t) => {
   const own = await serve(t);
   const console = await openConsole(t, own);
   const many = Array.from({ length: 3000 }, (_, i) => `many/${String(i).padStart(4, '0')}`);
@@ -46,7 +46,7 @@ test('a page has one watch, and a feed has an end', async (t) => {
   assert.equal(watchers, 1);
 });
 
-test('a watch that is cut goes on without missing a change', async (t) => {
+test('an interrupted watch resumes without missing a change', async (t) => {
   const proxy = await Proxy.before(t, url);
   const console = await openConsole(t, proxy.url);
   await put(url, 'cut/before', '1');
@@ -54,17 +54,17 @@ test('a watch that is cut goes on without missing a change', async (t) => {
   const resumed = console.waitForRequest((request) => request.url().includes(':watch') && 'last-event-id' in request.headers());
   proxy.down();
   await fill(url, ['cut/1', 'cut/2', 'cut/3']);
-  await console.getByText('The server cannot be reached.').waitFor();
+  await console.getByText('Cannot reach the server.').waitFor();
   await console.getByText('Not connected').waitFor();
   proxy.up();
-  await console.getByRole('button', { name: 'Try now' }).click();
+  await console.getByRole('button', { name: 'Retry now' }).click();
   await resumed;
   await feed(console).getByText('cut/3').waitFor();
   await console.getByText('Connected', { exact: true }).waitFor();
   assert.deepEqual(await keys(console), ['cut/3', 'cut/2', 'cut/1', 'cut/before']);
 });
 
-test('changes that are not kept any more are reported as missed', async (t) => {
+test('changes that the server no longer keeps are reported as missed', async (t) => {
   const old = await start(t, []);
   const proxy = await Proxy.before(t, old.url);
   await put(old.url, 'age/old', 'x');
@@ -78,13 +78,13 @@ test('changes that are not kept any more are reported as missed', async (t) => {
   proxy.cut();
   await feed(console).getByText('Some are missing here.').waitFor();
   await item(console, 'new').waitFor();
-  await console.getByText('There is no such key.').waitFor();
+  await console.getByText('This key does not exist.').waitFor();
   await live(console);
   await put(renewed, 'age/newer', 'x');
   await feed(console).getByText('age/newer').waitFor();
 });
 
-test('an API key that is withdrawn is asked for again, and what was being written stays', async (t) => {
+test('a revoked API key is asked for again, and the draft is kept', async (t) => {
   const other = await start(t, [], 'another-key');
   const proxy = await Proxy.before(t, url);
   const console = await openConsole(t, proxy.url);
@@ -92,8 +92,8 @@ test('an API key that is withdrawn is asked for again, and what was being writte
   await console.locator('input[name=key]').fill('kept');
   proxy.to(other.url);
   proxy.cut();
-  await console.getByText('does not accept this API key any more').waitFor();
-  assert.equal(await item(console, 'cut/').count(), 0, 'what was read is gone from the page');
+  await console.getByText('no longer accepts this API key').waitFor();
+  assert.equal(await item(console, 'cut/').count(), 0, 'the page no longer shows what was read');
   await console.getByLabel('API key').fill('another-key');
   await console.keyboard.press('Enter');
   await console.getByRole('dialog').waitFor({ state: 'hidden' });
@@ -101,7 +101,7 @@ test('an API key that is withdrawn is asked for again, and what was being writte
   assert.notEqual(apiKey, 'another-key');
 });
 
-test('the charts show what the store does', async (t) => {
+test('the charts show the activity of the store', async (t) => {
   const own = await serve(t, '--max-memory', '64MiB');
   const console = await openConsole(t, own);
   const charts = console.getByLabel('Activity');
@@ -109,7 +109,7 @@ test('the charts show what the store does', async (t) => {
   await put(own, 'a', 'x');
   await rest(own, 'GET', '/v1/values/a');
   await assert.rejects(rest(own, 'GET', '/v1/values/b'), /404/);
-  await charts.getByText('50.0% of 2 reads in all').waitFor();
+  await charts.getByText('50.0% of 2 reads in total').waitFor();
   await charts.getByText('1 key, limit 64.0 MiB').waitFor();
   for (const name of ['Rate', 'Hit ratio', 'Memory']) {
     const chart = console.getByRole('img', { name: new RegExp(`^${name}: `) });

@@ -1,4 +1,4 @@
-// A real browser, and a page that misses nothing.
+// A real browser, and pages that detect errors.
 
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
@@ -9,13 +9,13 @@ import { apiKey } from './server.js';
 let starting;
 after(async () => (await starting)?.close());
 
-/** browser is Debian's, one for each file of tests. The sandbox needs rights that containers do not give. */
+/** browser starts Debian's Chromium, once for each test file. Its sandbox needs privileges that containers lack. */
 function browser() {
   starting ??= chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
   return starting;
 }
 
-/** page opens a page that must end without any error, dialog of the browser or breach of the content security policy. */
+/** page opens a page. The test fails on script errors, browser dialogs and violations of the content security policy. */
 export async function page(t, options = {}) {
   const context = await (await browser()).newContext({ viewport: { width: 1360, height: 860 }, ...options });
   const opened = await context.newPage();
@@ -29,7 +29,7 @@ export async function page(t, options = {}) {
   opened.on('console', (message) => {
     if (/Content Security Policy|Trusted/i.test(message.text())) surprises.push(message.text());
   });
-  opened.forget = () => surprises.splice(0); // for a test that means to cause them
+  opened.forget = () => surprises.splice(0); // for a test that causes them on purpose
   t.after(async () => {
     await context.close();
     assert.deepEqual(surprises, []);
@@ -37,7 +37,7 @@ export async function page(t, options = {}) {
   return opened;
 }
 
-/** openConsole opens the console at url and types the API key in. Prepare is called with the page before. */
+/** openConsole opens the console at url and enters the API key. Prepare is called with the page first. */
 export async function openConsole(t, url, options, prepare = () => {}) {
   const console = await page(t, options);
   prepare(console);
@@ -48,11 +48,11 @@ export async function openConsole(t, url, options, prepare = () => {}) {
   return console;
 }
 
-/** live waits until the watch of a console is open. */
+/** live waits until the watch of the console is open. */
 export const live = (console) => console.locator('#feed-state[data-state=live]').waitFor({ state: 'attached' });
 
-/** item is a row of the tree. */
+/** item returns a row of the tree. */
 export const item = (console, name) => console.getByRole('treeitem', { name, exact: true });
 
-/** gone waits until there is no such element to be seen. */
+/** gone waits until no such element is visible. */
 export const gone = (locator) => locator.waitFor({ state: 'hidden' });

@@ -9,18 +9,18 @@ import { fileURLToPath } from 'node:url';
 export const apiKey = 'my-secret-key';
 export const root = fileURLToPath(new URL('../../../..', import.meta.url));
 
-/** binary is the store. Go builds it anew only if it has changed. */
+/** binary is kv. Go rebuilds it only if it has changed. */
 export const binary = join(root, 'test/e2e/browser/node_modules/.cache/kv');
 execFileSync('go', ['build', '-o', binary, './cmd/kv'], { cwd: root, stdio: 'inherit' });
 
-/** shared stands for all tests of a file, where one of them is asked for. */
+/** shared is a test context for resources that all tests of a file share. */
 export const shared = { ends: [], after(end) { this.ends.push(end); } };
 after(() => Promise.all(shared.ends.map((end) => end())));
 
 /** serve starts kv serve on a free port and stops it when the test is over. It returns its URL. */
 export async function serve(t, ...args) { return (await start(t, args)).url; }
 
-/** start is serve for a test that wants another API key, or to stop the server itself. */
+/** start is serve for a test that needs another API key or stops the server itself. */
 export async function start(t, args, key = apiKey) {
   const child = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--drain', '0s', ...args], {
     env: { ...process.env, KV_API_KEY: key }, stdio: ['ignore', 'inherit', 'pipe'],
@@ -34,7 +34,7 @@ export async function start(t, args, key = apiKey) {
   return { url: `http://${await address(child)}`, stop };
 }
 
-// address reads from the log where a server listens.
+// address returns the address in the log line of a server that listens.
 function address(child) {
   return new Promise((resolve, reject) => {
     let log = '';
@@ -43,11 +43,11 @@ function address(child) {
       const [, found] = /msg=listening addr=(\S+)/.exec(log) ?? [];
       if (found) resolve(found);
     });
-    child.once('exit', () => reject(new Error(`kv serve ended: ${log}`)));
+    child.once('exit', () => reject(new Error(`kv serve exited: ${log}`)));
   });
 }
 
-/** Proxy stands before a server, so that a test can cut what goes through it. */
+/** Proxy forwards connections to a server, so that a test can break them. */
 export class Proxy {
   #pairs = new Set();
   #open = true;
@@ -69,12 +69,12 @@ export class Proxy {
   /** to sends new connections to another server. */
   to(url) { this.#target = new URL(url); }
 
-  /** cut ends all connections. New ones are taken. */
+  /** cut closes all connections. New ones are accepted. */
   cut() {
     for (const sockets of this.#pairs) for (const socket of sockets) socket.destroy();
   }
 
-  /** down refuses connections until up. */
+  /** down closes all connections and rejects new ones until up is called. */
   down() {
     this.#open = false;
     this.cut();
@@ -97,19 +97,19 @@ export class Proxy {
   }
 }
 
-/** rest calls a REST route with the API key, and throws if that is not a success. */
+/** rest calls a REST route with the API key. It throws unless the call succeeds. */
 export async function rest(url, method, path, body, headers = {}) {
   const response = await fetch(url + path, { method, body, headers: { 'x-api-key': apiKey, ...headers } });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
   return response;
 }
 
-/** put writes text or bytes. */
+/** put stores text or bytes. */
 export function put(url, key, content, parameters = '') {
   return rest(url, 'PUT', `/v1/values/${encodeURIComponent(key)}${parameters}`, content, { 'content-type': 'application/octet-stream' });
 }
 
-/** fill writes many keys by batches. */
+/** fill stores many keys with batches. */
 export async function fill(url, keys, value = 'x') {
   for (let at = 0; at < keys.length; at += 1000) {
     const operations = keys.slice(at, at + 1000).map((key) => ({ set: { key, value } }));
