@@ -5,7 +5,7 @@ import { KeyValueService } from "./gen/keyvalue/v1/service_pb.js";
 
 export type KeyValue = Client<typeof KeyValueService>;
 
-/** connect returns a client that calls the store at baseUrl over gRPC-Web. */
+/** connect returns a client of the store at baseUrl that uses gRPC-Web. */
 export function connect(baseUrl: string, apiKey: string): KeyValue {
   return createClient(KeyValueService, createGrpcWebTransport({ baseUrl, interceptors: [withKey(apiKey)] }));
 }
