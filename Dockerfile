@@ -1,4 +1,4 @@
-# One static binary in an empty image. No BuildKit syntax, so that Debian's engine builds it too.
+# A static binary in an empty image. It uses no BuildKit syntax, so that the docker.io package of Debian can build it.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -10,7 +10,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X main.version=$VERSION" -
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /kv /kv
-# A number, not a name: there is no /etc/passwd here, and a number is what runAsNonRoot can check.
+# A number, because the image has no /etc/passwd, and because Kubernetes can check runAsNonRoot only for a number.
 USER 65532:65532
 EXPOSE 8888 50051
 ENTRYPOINT ["/kv"]

@@ -36,7 +36,7 @@ func TestEveryWireAnswersWithTheRequestID(t *testing.T) {
 			got := askAs(t, http.MethodGet, url+"/v1/values/nope", "", "X-Api-Key", key, requestid.Header, sent)
 			checkID(t, "REST", sent, got.header.Get(requestid.Header))
 			for _, wire := range wiretest.Wires() {
-				if wire.Name == "gRPC by grpc-go" {
+				if wire.Name == "gRPC with grpc-go" {
 					continue // see below: its test client does not hand out headers
 				}
 				ctx, info := connect.NewClientContext(t.Context())
@@ -52,7 +52,7 @@ func TestEveryWireAnswersWithTheRequestID(t *testing.T) {
 			var header metadata.MD
 			_ = wiretest.GRPC(t, url).Invoke(ctx, keyvaluev1connect.KeyValueServiceGetProcedure,
 				&keyvaluev1.GetRequest{Key: "nope"}, &keyvaluev1.GetResponse{}, grpc.Header(&header))
-			checkID(t, "gRPC by grpc-go", sent, strings.Join(header.Get("x-request-id"), " and "))
+			checkID(t, "gRPC with grpc-go", sent, strings.Join(header.Get("x-request-id"), " and "))
 		}
 	}
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a cluster of the nodes whose addresses it is given: half of them primaries, with a replica each. If they are a cluster
-# already, as when compose.cluster.yaml is brought up again, it only waits until each of them says that all is well.
+# Joins the nodes at the given addresses into a cluster, half of them primaries with a replica each. If they are a cluster
+# already, as when compose.cluster.yaml is brought up again, it only waits until every node reports cluster_state:ok.
 set -eu
 
 ask() {

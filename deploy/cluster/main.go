@@ -1,11 +1,11 @@
-// Command cluster runs the store as it is when it has outgrown one machine, on this machine and without containers: three
-// primaries of Redis or Valkey with a replica each, two kvservices, a gateway before each, and a load balancer before those.
-// It is for trying out, needs redis-server or valkey-server, and ends all it started at Ctrl-C.
+// Command cluster runs a store that has outgrown one machine, on this machine and without containers: three primaries
+// of Redis or Valkey with a replica each, two kvservices, a gateway for each, and a load balancer for the gateways. It
+// is for trying things out, needs redis-server or valkey-server, and ends everything on Ctrl-C.
 //
 //	go run ./deploy/cluster
 //
-// Nodes that die are started again once their replicas have taken over. Gateways and kvservices that die stay dead: the
-// load balancer knows.
+// Nodes that die are restarted once their replicas have taken over. Gateways and kvservices are not: the load balancer
+// avoids those that have died.
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends this at once
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
@@ -37,8 +37,8 @@ func main() {
 
 func run(ctx context.Context, args []string, getenv func(string) string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
-	listen := flags.String("listen", "127.0.0.1:8888", "where the load balancer listens")
-	kv := flags.String("kv", "", "the kv to run; empty: build ./cmd/kv")
+	listen := flags.String("listen", "127.0.0.1:8888", "address of the load balancer")
+	kv := flags.String("kv", "", "kv binary to run; empty: build ./cmd/kv")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -48,8 +48,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, lo
 	defer d.end()
 	err := d.start(ctx, *listen)
 	if err == nil {
-		d.introduce()
-		d.care(ctx)
+		d.printProcesses()
+		d.supervise(ctx)
 	}
 	if ctx.Err() != nil {
 		return d.stop()
@@ -60,13 +60,13 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, lo
 // stopPatience is how long a program may take to stop.
 const stopPatience = 30 * time.Second
 
-// deployment is all that runs.
+// deployment is everything that runs.
 type deployment struct {
-	kv       string // the program
+	kv       string // the binary
 	key      string // the API key
 	out, log io.Writer
 
-	dir      string // for what is built
+	dir      string // for the binary
 	nodes    *rediscluster.Cluster
 	programs proc.Group
 	services []program
@@ -74,7 +74,7 @@ type deployment struct {
 	balancer *balancer.Balancer
 }
 
-// start starts everything, from the back to the front.
+// start starts everything, nodes first.
 func (d *deployment) start(ctx context.Context, listen string) error {
 	if err := d.build(ctx); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (d *deployment) start(ctx context.Context, listen string) error {
 	return err
 }
 
-// build makes a kv from the working tree, unless there is one to run.
+// build builds kv from the working tree, unless a binary was given.
 func (d *deployment) build(ctx context.Context) error {
 	if d.kv != "" {
 		return nil
@@ -122,18 +122,18 @@ func (d *deployment) build(ctx context.Context) error {
 	return err
 }
 
-// stop has gateways and kvservices end cleanly, from the front to the back.
+// stop stops gateways, then kvservices.
 func (d *deployment) stop() error {
 	var errs []error
 	for _, p := range slices.Concat(d.gateways, d.services) {
-		if err := p.Stop(stopPatience); !errors.Is(err, os.ErrProcessDone) { // those that died are no error
+		if err := p.Stop(stopPatience); !errors.Is(err, os.ErrProcessDone) { // one that died earlier is not an error
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// end ends whatever still runs.
+// end ends everything that is still running.
 func (d *deployment) end() {
 	if d.balancer != nil {
 		d.balancer.Close()

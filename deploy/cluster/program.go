@@ -15,7 +15,8 @@ type program struct {
 	*proc.Process
 }
 
-// startProgram runs kv with args and waits until it listens. Its log goes to the deployment's, each line after its name.
+// startProgram runs kv with args and waits until it listens. Each line of its log is copied to the deployment's,
+// prefixed with name.
 func (d *deployment) startProgram(ctx context.Context, name string, env []string, args ...string) (program, error) {
 	c := proc.KV(d.kv, env, args...)
 	c.Log = &prefixer{name: name, to: d.log}
@@ -30,7 +31,7 @@ func (d *deployment) startProgram(ctx context.Context, name string, env []string
 type prefixer struct {
 	name string
 	to   io.Writer
-	rest []byte // the beginning of a line that is not complete yet
+	rest []byte // an incomplete line
 }
 
 func (w *prefixer) Write(p []byte) (int, error) {

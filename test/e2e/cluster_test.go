@@ -31,7 +31,7 @@ func startCluster(t *testing.T, name string, args ...string) cluster {
 		c.wait(t)
 	})
 	if _, err := c.WaitFor(t.Context(), c.Out, "Ctrl-C ends everything"); err != nil {
-		if why := regexp.MustCompile("there is neither .*").FindString(c.Log.String()); why != "" && os.Getenv("KV_REQUIRE_REDIS") != "1" {
+		if why := regexp.MustCompile("neither redis-server nor valkey-server .*").FindString(c.Log.String()); why != "" && os.Getenv("KV_REQUIRE_REDIS") != "1" {
 			skipLoudly(t, "the store on a Redis cluster", why)
 		}
 		t.Fatal(err)

@@ -1,5 +1,5 @@
-// Package balancer is a small load balancer for tests and for trying things out on one machine. It knows of connections and
-// not of requests, so everything passes: HTTP/1.1, HTTP/2 with prior knowledge, gRPC, TLS.
+// Package balancer is a small load balancer for tests and for running a cluster on one machine. It balances
+// connections, not requests, so any protocol works: HTTP/1.1, HTTP/2 with prior knowledge, gRPC, TLS.
 package balancer
 
 import (
@@ -14,22 +14,22 @@ import (
 )
 
 const (
-	// probeEvery is how often a backend is asked whether it is ready, and probeTimeout how long that may take.
+	// probeEvery is the interval between readiness probes of a backend, and probeTimeout is the limit of each.
 	probeEvery   = 50 * time.Millisecond
 	probeTimeout = 250 * time.Millisecond
 )
 
-// Backend is where connections may go.
+// Backend is a server that receives connections.
 type Backend struct {
-	// Addr is host:port of where they go.
+	// Addr is the server's host:port.
 	Addr string
-	// Probe is the URL that answers 200 while any may be sent.
+	// Probe is the URL that answers 200 while the server is ready.
 	Probe string
 
 	ready atomic.Bool
 }
 
-// Balancer passes connections on to the backends that are ready, in turn. If none is ready, any will do.
+// Balancer forwards each connection to the next backend that is ready. If none is ready, it tries them all.
 type Balancer struct {
 	listener net.Listener
 	backends []*Backend
@@ -42,7 +42,7 @@ type Balancer struct {
 	closed bool                  // guarded by mu
 }
 
-// New listens on addr, and passes what comes there on until Close.
+// New listens on addr and forwards connections until Close is called.
 func New(addr string, backends ...*Backend) (*Balancer, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -57,7 +57,7 @@ func New(addr string, backends ...*Backend) (*Balancer, error) {
 	return b, nil
 }
 
-// Addr returns where the balancer listens.
+// Addr returns the address on which the balancer listens.
 func (b *Balancer) Addr() string { return b.listener.Addr().String() }
 
 // Close ends all connections and waits for them.
@@ -73,10 +73,10 @@ func (b *Balancer) Close() {
 	b.done.Wait()
 }
 
-// Ready reports whether the backend is ready, as far as the balancer knows.
+// Ready reports whether the last probe found the backend ready.
 func (back *Backend) Ready() bool { return back.ready.Load() }
 
-// watch asks the backend whether it is ready, each time on a new connection, until ctx is done.
+// watch probes the backend until ctx is done, each time on a new connection.
 func (back *Backend) watch(ctx context.Context) {
 	client := &http.Client{Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
 	tick := time.NewTicker(probeEvery)
@@ -107,7 +107,7 @@ func (b *Balancer) run() {
 	}
 }
 
-// serve passes one connection on.
+// serve forwards one connection.
 func (b *Balancer) serve(front net.Conn) {
 	defer front.Close()
 	back, err := b.dial()
@@ -115,7 +115,7 @@ func (b *Balancer) serve(front net.Conn) {
 		return
 	}
 	defer back.Close()
-	if !b.keep(front, back) {
+	if !b.track(front, back) {
 		return
 	}
 	defer b.drop(front, back)
@@ -125,8 +125,8 @@ func (b *Balancer) serve(front net.Conn) {
 	both.Wait()
 }
 
-// keep has Close end the connections, and reports false if it was called before.
-func (b *Balancer) keep(conns ...net.Conn) bool {
+// track registers conn for Close. It returns false if Close has been called.
+func (b *Balancer) track(conns ...net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, conn := range conns {
@@ -143,7 +143,7 @@ func (b *Balancer) drop(conns ...net.Conn) {
 	}
 }
 
-// pass copies one direction, and passes on how it ends: by a FIN, or else by a reset of both.
+// pass copies one direction, and forwards its end: a FIN as a FIN, anything else as a reset of both connections.
 func pass(to, from net.Conn) {
 	if _, err := io.Copy(to, from); err != nil {
 		for _, conn := range []net.Conn{to, from} {
@@ -155,7 +155,7 @@ func pass(to, from net.Conn) {
 	_ = to.(*net.TCPConn).CloseWrite()
 }
 
-// dial connects to the next backend that is ready, or to any that takes the connection.
+// dial connects to the next backend that is ready, or to any that accepts the connection.
 func (b *Balancer) dial() (net.Conn, error) {
 	first, errs := b.turn.Add(1), []error(nil)
 	for _, ready := range []bool{true, false} {

@@ -13,7 +13,7 @@ import (
 	"key-value/internal/testkit/balancer"
 )
 
-// backend is a server that says its name, and whether it is ready.
+// backend is a server that answers with its name, and whose readiness a test can change.
 func backend(t *testing.T, name string, ready *atomic.Bool) *balancer.Backend {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -27,7 +27,7 @@ func backend(t *testing.T, name string, ready *atomic.Bool) *balancer.Backend {
 	return &balancer.Backend{Addr: strings.TrimPrefix(server.URL, "http://"), Probe: server.URL + "/readyz"}
 }
 
-// balance listens in front of the backends, and waits until it knows that they are ready.
+// balance starts a balancer for the backends and waits until it has found them ready.
 func balance(t *testing.T, backends ...*balancer.Backend) *balancer.Balancer {
 	t.Helper()
 	b, err := balancer.New("127.0.0.1:0", backends...)
@@ -45,12 +45,12 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("it never came true that %s", what)
+			t.Fatalf("never happened: %s", what)
 		}
 	}
 }
 
-// ask returns what the backend says that a new connection leads to.
+// ask returns the name of the backend that a new connection reaches.
 func ask(t *testing.T, b *balancer.Balancer) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -73,17 +73,17 @@ func TestConnectionsGoToReadyBackendsInTurn(t *testing.T) {
 	a, z := backend(t, "a", &first), backend(t, "z", &second)
 	b := balance(t, a, z)
 	if got := ask(t, b) + ask(t, b); got != "az" && got != "za" {
-		t.Errorf("two connections led to %q, want one to each backend", got)
+		t.Errorf("two connections reached %q, want one for each backend", got)
 	}
 	first.Store(false)
 	eventually(t, "a backend is found unready", func() bool { return !a.Ready() })
 	if got := ask(t, b) + ask(t, b); got != "zz" {
-		t.Errorf("two connections led to %q, want both to the one that is ready", got)
+		t.Errorf("two connections reached %q, want both to reach the one that is ready", got)
 	}
 	second.Store(false)
 	eventually(t, "the other is found unready", func() bool { return !z.Ready() })
 	if got := ask(t, b); got != "a" && got != "z" {
-		t.Errorf("with none ready a connection led to %q, want it to lead to any", got)
+		t.Errorf("with none ready a connection reached %q, want it to reach any", got)
 	}
 }
 
@@ -104,9 +104,9 @@ func TestCloseEndsConnections(t *testing.T) {
 	}
 	b.Close()
 	if _, err := io.Copy(io.Discard, conn); err != nil && !strings.Contains(err.Error(), "reset") {
-		t.Errorf("reading from a connection after Close: %v, want its end", err)
+		t.Errorf("Read after Close = %v, want the end of the connection", err)
 	}
 	if _, err := net.Dial("tcp", b.Addr()); err == nil {
-		t.Error("the balancer still listens after Close")
+		t.Error("the balancer is still listening after Close")
 	}
 }

@@ -16,7 +16,7 @@ import (
 // answerPatience is how long a node may take to answer a command.
 const answerPatience = 2 * time.Second
 
-// client says how to speak to nodes.
+// client sends commands to single nodes.
 type client struct{ options rueidis.ClientOption }
 
 func newClient(config Config) (client, error) {
@@ -24,10 +24,10 @@ func newClient(config Config) (client, error) {
 		Password:          config.Password,
 		Dialer:            net.Dialer{Timeout: answerPatience},
 		ConnWriteTimeout:  answerPatience,
-		ForceSingleClient: true, // this node is asked, not the cluster
+		ForceSingleClient: true, // ask this node, not the cluster
 		DisableCache:      true,
 		DisableRetry:      true,
-		AlwaysRESP2:       true, // in RESP3 a text begins with what kind of text it is
+		AlwaysRESP2:       true, // RESP3 puts a format before a verbatim text
 	}}
 	if config.TLS == nil {
 		return c, nil
@@ -38,7 +38,7 @@ func newClient(config Config) (client, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(authority) {
-		return client{}, fmt.Errorf("%s has no certificate", config.TLS.CA)
+		return client{}, fmt.Errorf("no certificate in %s", config.TLS.CA)
 	}
 	c.options.TLSConfig = &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
 	return c, nil
@@ -55,7 +55,7 @@ func (c client) do(ctx context.Context, addr string, args ...string) (rueidis.Re
 	return conn.Do(ctx, conn.B().Arbitrary(args...).Build()).ToMessage()
 }
 
-// until calls try every so often until it succeeds or ctx is done. It then returns the last error.
+// until calls try at the given interval until it succeeds or ctx is done. It then returns the last error.
 func until(ctx context.Context, every time.Duration, try func(context.Context) error) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

@@ -1,8 +1,8 @@
-// Package rediscluster starts Redis or Valkey from real server processes on free ports of 127.0.0.1: one plain node, or a
-// cluster whose primaries have replicas. It is for tests, and for trying out what a cluster does when parts of it die.
+// Package rediscluster starts Redis or Valkey servers as processes on free ports of 127.0.0.1: one standalone node, or
+// a cluster whose primaries have replicas. It is for tests, and for seeing what a cluster does when parts of it fail.
 //
-// Nodes keep everything in memory and write nothing to disk but what the cluster is. A node that restarts is as empty
-// as a new one until it has copied its primary.
+// Nodes keep everything in memory; only the cluster's configuration is written to disk. A restarted node is empty until
+// it has copied its primary.
 //
 // No node outlives its cluster, nor, on Linux, the program that started it.
 package rediscluster
@@ -17,47 +17,48 @@ import (
 	"time"
 )
 
-// slots is how many there are in a cluster, shared out evenly among its primaries.
+// slots is the number of hash slots, which are divided evenly among the primaries.
 const slots = 16384
 
-// Config says what to start. Its zero value is one plain node.
+// Config says what to start. The zero value is one standalone node.
 type Config struct {
-	// Primaries is how many there are in a cluster; one makes a cluster of one. 0: a plain node, which is no cluster.
+	// Primaries is the number of primaries. 0: a standalone node. 1: a cluster of one.
 	Primaries int
-	// Replicas is how many each primary has.
+	// Replicas is the number of replicas of each primary.
 	Replicas int
-	// NodeTimeout is after how long a silent node counts as failed. A failover takes about two seconds more. 0: a second.
+	// NodeTimeout is how long a node may be silent before the others consider it failed. A failover takes about two
+	// seconds more. 0: one second.
 	NodeTimeout time.Duration
-	// Password is asked of clients, and used between the nodes. Empty: none.
+	// Password is required of clients, and used between the nodes. Empty: none.
 	Password string
-	// TLS has the nodes take nothing but TLS, from clients and from each other. Nil: plain connections.
+	// TLS makes the nodes accept only TLS, from clients and from each other. Nil: plain connections.
 	TLS *TLS
-	// Lines are further lines of each node's configuration file, such as "maxmemory 20mb".
+	// Lines are appended to each node's configuration file, such as "maxmemory 20mb".
 	Lines []string
 }
 
-// TLS names the files of a certificate for 127.0.0.1, all in PEM.
+// TLS names the PEM files of a certificate for 127.0.0.1.
 type TLS struct {
 	Cert, Key string
 	// CA is the certificate of the authority that signed Cert.
 	CA string
 }
 
-// Cluster is what runs: the nodes of a cluster, or a plain node.
+// Cluster is the nodes of a cluster, or one standalone node.
 type Cluster struct {
 	config Config
 	dir    string
 	nodes  []*Node
 }
 
-// Start starts nodes and makes a cluster of them. It returns when everything is settled.
+// Start starts the nodes and joins them into a cluster. It returns when the cluster has settled.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
 	server, err := server(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if config.Primaries == 0 && config.Replicas > 0 {
-		return nil, errors.New("a plain node has no replicas")
+		return nil, errors.New("a standalone node cannot have replicas")
 	}
 	if config.NodeTimeout == 0 {
 		config.NodeTimeout = time.Second
@@ -100,10 +101,11 @@ func (c *Cluster) Close() error {
 	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
 }
 
-// Nodes returns all nodes, in the order in which they were started: first those that began as primaries.
+// Nodes returns all nodes in the order in which they were started, those that began as primaries first.
 func (c *Cluster) Nodes() []*Node { return c.nodes }
 
-// URL names all nodes, as --store does: redis://127.0.0.1:20001,127.0.0.1:20002, or rediss:// for TLS. It has no password.
+// URL names all nodes in the form that --store takes: redis://127.0.0.1:20001,127.0.0.1:20002, or rediss:// for TLS. It
+// does not contain the password.
 func (c *Cluster) URL() string {
 	addrs := make([]string, len(c.nodes))
 	for i, node := range c.nodes {

@@ -11,7 +11,7 @@ import (
 	"key-value/internal/testkit/rediscluster"
 )
 
-// within bounds what should take seconds.
+// within bounds an operation that should take seconds.
 func within(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -24,7 +24,7 @@ func TestAReplicaTakesOverWhenItsPrimaryDies(t *testing.T) {
 	c := rediscluster.StartTest(t, rediscluster.Config{Primaries: 3, Replicas: 1})
 	before := shards(t, c)
 	if len(before) != 3 {
-		t.Fatalf("there are %d shards, want 3", len(before))
+		t.Fatalf("the cluster has %d shards, want 3", len(before))
 	}
 	dead, heir := before[1].Primary, before[1].Replicas[0]
 	if err := dead.Kill(); err != nil {
@@ -77,6 +77,6 @@ func TestNothingIsLeftAfterClose(t *testing.T) {
 		}
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
-		t.Errorf("there are still files: %v, %v", left, err)
+		t.Errorf("files after Close: %v, %v; want none", left, err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"key-value/internal/testkit/tlstest"
 )
 
-// setting returns what a node has for a setting.
+// setting returns the value of a node's setting.
 func setting(t *testing.T, node *rediscluster.Node, name string) string {
 	t.Helper()
 	answer, err := node.Do(within(t), "CONFIG", "GET", name)
@@ -22,11 +22,11 @@ func setting(t *testing.T, node *rediscluster.Node, name string) string {
 	return pair[1]
 }
 
-func TestAPlainNodeIsNoCluster(t *testing.T) {
+func TestAStandaloneNodeIsNotACluster(t *testing.T) {
 	c := rediscluster.StartTest(t, rediscluster.Config{Lines: []string{"maxmemory 20mb", "maxmemory-policy allkeys-lru"}})
 	node := c.Nodes()[0]
 	if _, err := node.Do(within(t), "CLUSTER", "INFO"); err == nil || !strings.Contains(err.Error(), "cluster support disabled") {
-		t.Errorf("CLUSTER INFO: %v, want a node that knows of no cluster", err)
+		t.Errorf("CLUSTER INFO: %v, want an error of a standalone node", err)
 	}
 	if got := setting(t, node, "maxmemory"); got != "20971520" {
 		t.Errorf("maxmemory = %s, want 20 MiB", got)
@@ -38,11 +38,11 @@ func TestAPlainNodeIsNoCluster(t *testing.T) {
 		t.Errorf("URL() = %s, want %s", c.URL(), want)
 	}
 	if _, err := rediscluster.Start(within(t), rediscluster.Config{Replicas: 1}); err == nil {
-		t.Error("a plain node was started with a replica")
+		t.Error("a standalone node was started with a replica")
 	}
 }
 
-func TestPasswordAndTLSHoldBetweenNodesToo(t *testing.T) {
+func TestPasswordAndTLSAreUsedBetweenNodesToo(t *testing.T) {
 	authority := tlstest.NewAuthority(t)
 	cert, key := authority.Files(t, tlstest.Leaf{})
 	const password = `a "quoted" secret with \ and spaces`
@@ -51,7 +51,7 @@ func TestPasswordAndTLSHoldBetweenNodesToo(t *testing.T) {
 		TLS: &rediscluster.TLS{Cert: cert, Key: key, CA: authority.File(t)},
 	})
 	if !strings.HasPrefix(c.URL(), "rediss://127.0.0.1:") {
-		t.Errorf("URL() = %s, want one for TLS", c.URL())
+		t.Errorf("URL() = %s, want scheme rediss", c.URL())
 	}
 	if got := setting(t, c.Nodes()[1], "masterauth"); got != password {
 		t.Errorf("masterauth = %q, want the password", got)
@@ -67,7 +67,7 @@ func TestARestartedNodeIsEmptyAndKeepsItsName(t *testing.T) {
 	}
 	addr, id, pid := node.Addr(), node.ID(), node.Pid()
 	if err := node.Restart(ctx); err == nil {
-		t.Error("a node that runs was restarted")
+		t.Error("Restart of a running node succeeded")
 	}
 	if err := node.Kill(); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestAPausedPrimaryIsReplacedAndComesBackAsAReplica(t *testing.T) {
 		t.Fatal(err)
 	}
 	if paused.Running() {
-		t.Error("a paused node is said to run")
+		t.Error("Running() of a paused node = true")
 	}
 	if err := c.Settled(ctx); err != nil {
 		t.Fatal(err)
@@ -115,18 +115,18 @@ func TestAPausedPrimaryIsReplacedAndComesBackAsAReplica(t *testing.T) {
 	}
 }
 
-func TestWithoutAServerTheErrorSaysHowToInstallOne(t *testing.T) {
+func TestTheErrorSaysHowToInstallAServer(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	err := rediscluster.Installed()
 	if err == nil || !strings.Contains(err.Error(), "apt-get install redis-server") {
-		t.Errorf("Installed() = %v, want advice", err)
+		t.Errorf("Installed() = %v, want how to install a server", err)
 	}
 	if _, startErr := rediscluster.Start(within(t), rediscluster.Config{}); startErr == nil || startErr.Error() != err.Error() {
 		t.Errorf("Start = %v, want %v", startErr, err)
 	}
 }
 
-// outcome is a test that ends as it is told to.
+// outcome records whether a test was failed or skipped.
 type outcome struct {
 	testing.TB
 	failed, skipped bool
@@ -136,7 +136,7 @@ func (o *outcome) Helper()      {}
 func (o *outcome) Fatal(...any) { o.failed = true }
 func (o *outcome) Skip(...any)  { o.skipped = true }
 
-func TestATestThatNeedsAServerIsSkippedOnlyWhereThatIsAllowed(t *testing.T) {
+func TestNeedFailsInsteadOfSkippingWhereRedisIsRequired(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, require := range []bool{false, true} {
 		t.Setenv("KV_REQUIRE_REDIS", map[bool]string{true: "1"}[require])

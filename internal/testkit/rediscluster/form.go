@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// pollEvery is how often nodes are asked what they think of the cluster.
+// pollEvery is the interval at which nodes are asked for their view of the cluster.
 const pollEvery = 25 * time.Millisecond
 
-// form makes a cluster of nodes that do not know each other yet.
+// form joins nodes that do not know each other into a cluster.
 func (c *Cluster) form(ctx context.Context) error {
 	for i, node := range c.nodes {
 		id, err := node.Do(ctx, "CLUSTER", "MYID")
@@ -21,7 +21,7 @@ func (c *Cluster) form(ctx context.Context) error {
 		if node.id, err = id.ToString(); err != nil {
 			return err
 		}
-		// Without epochs of their own, nodes would have to find out whose word counts.
+		// With distinct epochs the nodes need not resolve which configuration wins.
 		if _, err := node.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1)); err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (c *Cluster) shareSlots(ctx context.Context) error {
 	return nil
 }
 
-// meet introduces all nodes to the first, and waits until each knows all.
+// meet introduces all nodes to the first, and waits until each knows all others.
 func (c *Cluster) meet(ctx context.Context) error {
 	for _, node := range c.nodes[1:] {
 		port, bus := strconv.Itoa(node.port), strconv.Itoa(node.bus)
@@ -60,11 +60,11 @@ func (c *Cluster) meet(ctx context.Context) error {
 				return err
 			}
 			if known := len(members); known != len(c.nodes) {
-				return fmt.Errorf("node %s knows %d nodes of %d", node.Addr(), known, len(c.nodes))
+				return fmt.Errorf("node %s knows %d of %d nodes", node.Addr(), known, len(c.nodes))
 			}
 			for _, member := range members {
 				if member.has("handshake") {
-					return fmt.Errorf("node %s is still meeting others", node.Addr())
+					return fmt.Errorf("node %s is still in a handshake", node.Addr())
 				}
 			}
 		}
@@ -72,7 +72,7 @@ func (c *Cluster) meet(ctx context.Context) error {
 	})
 }
 
-// replicate gives each primary its replicas, in turn.
+// replicate assigns the replicas to the primaries in rotation.
 func (c *Cluster) replicate(ctx context.Context) error {
 	n := c.config.Primaries
 	for i, node := range c.nodes[n:] {
@@ -83,12 +83,12 @@ func (c *Cluster) replicate(ctx context.Context) error {
 	return nil
 }
 
-// member is what one node says about another, or about itself.
+// member is how one node describes another, or itself.
 type member struct {
 	id      string
 	flags   []string // such as master, slave, fail
-	primary string   // the id of its primary, if it is a replica
-	slots   []string // the ranges that it owns
+	primary string   // the id of its primary; empty for a primary
+	slots   []string // the ranges of slots it owns
 }
 
 func (m member) has(flag string) bool {
@@ -100,7 +100,7 @@ func (m member) has(flag string) bool {
 	return false
 }
 
-// members asks the node whom it knows.
+// members returns the nodes that n knows.
 func (n *Node) members(ctx context.Context) ([]member, error) {
 	answer, err := n.Do(ctx, "CLUSTER", "NODES")
 	if err != nil {
@@ -115,7 +115,7 @@ func (n *Node) members(ctx context.Context) ([]member, error) {
 		// id addr flags primary ping-sent pong-received epoch link-state slot...
 		fields := strings.Fields(line)
 		if len(fields) < 8 {
-			return nil, fmt.Errorf("node %s: CLUSTER NODES has the line %q", n.Addr(), line)
+			return nil, fmt.Errorf("node %s: malformed line of CLUSTER NODES: %q", n.Addr(), line)
 		}
 		members = append(members, member{
 			id: fields[0], flags: strings.Split(fields[2], ","), primary: strings.TrimPrefix(fields[3], "-"), slots: fields[8:],

@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// oldest is the first major version that has what is used here, and what the Redis engine needs.
+// oldest is the first major version with the commands that this package and the Redis engine use.
 const oldest = 7
 
-// startPatience is how long a test waits for nodes that take seconds to start.
+// startPatience is how long a test waits for nodes, which normally start within seconds.
 const startPatience = time.Minute
 
-const install = "install it with: apt-get install redis-server (Debian, Ubuntu), or brew install redis (macOS); " +
+const install = "install it with apt-get install redis-server (Debian, Ubuntu) or brew install redis (macOS); " +
 	"version 7 or later, or any version of Valkey"
 
-// Installed returns nil if there is a server to start, or else an error that says how to install one.
+// Installed returns nil if a server is installed. The error says how to install one.
 func Installed() error {
 	_, err := server(context.Background())
 	return err
 }
 
-// server returns the path of redis-server or else valkey-server.
+// server returns the path of redis-server, or else of valkey-server.
 func server(ctx context.Context) (string, error) {
 	for _, name := range []string{"redis-server", "valkey-server"} {
 		path, err := exec.LookPath(name)
@@ -40,18 +40,18 @@ func server(ctx context.Context) (string, error) {
 		}
 		version := regexp.MustCompile(`v=(\d+)`).FindSubmatch(out)
 		if version == nil {
-			return "", fmt.Errorf("%s --version says %q, which has no version", path, out)
+			return "", fmt.Errorf("%s --version: no version in %q", path, out)
 		}
 		if major, _ := strconv.Atoi(string(version[1])); major >= oldest {
 			return path, nil
 		}
 		return "", fmt.Errorf("%s is too old: %s", path, install)
 	}
-	return "", errors.New("there is neither redis-server nor valkey-server: " + install)
+	return "", errors.New("neither redis-server nor valkey-server is installed: " + install)
 }
 
-// Need skips the test, and says how to install a server, if there is none. With KV_REQUIRE_REDIS=1 the test fails instead:
-// where everything is to be tested, nothing may be skipped in silence.
+// Need skips the test if no server is installed, and says how to install one. With KV_REQUIRE_REDIS=1, as in CI, the
+// test fails instead.
 func Need(t testing.TB) {
 	t.Helper()
 	switch err := Installed(); {
@@ -62,7 +62,8 @@ func Need(t testing.TB) {
 	}
 }
 
-// StartTest starts what config says for one test, which needs it, and closes it when the test ends.
+// StartTest starts the nodes for a test, and closes them when the test ends. Without a server it skips the test, as
+// Need does.
 func StartTest(t testing.TB, config Config) *Cluster {
 	t.Helper()
 	Need(t)

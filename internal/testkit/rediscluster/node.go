@@ -16,44 +16,45 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// startTries is how often other ports are tried when somebody else was quicker to take those that were free.
+// startTries is how many ports are tried in case another program takes one that was free.
 const startTries = 5
 
-// Node is one server process, or what is left of it until it is restarted.
+// Node is a server process. It keeps its address and its configuration while it is restarted.
 type Node struct {
-	server    string // the path of the program
+	server    string // the path of the server
 	dir       string // for its files
 	config    Config
 	client    client
 	port, bus int
-	id        string // what the cluster calls it; empty on a plain node
+	id        string // the node's name in the cluster; empty for a standalone node
 
 	mu      sync.Mutex
-	process *proc.Process // the last one; guarded by mu
+	process *proc.Process // the latest; guarded by mu
 	paused  bool          // guarded by mu
 }
 
-// Addr returns where clients reach the node. It stays the same when the node restarts.
+// Addr returns the address that the node serves. It does not change when the node restarts.
 func (n *Node) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(n.port)) }
 
-// ID returns what the cluster calls the node. It stays the same when the node restarts, and is empty on a plain node.
+// ID returns the node's name in the cluster. It does not change when the node restarts, and is empty for a standalone
+// node.
 func (n *Node) ID() string { return n.id }
 
-// Pid returns the node's process id, or that of its last process.
+// Pid returns the node's process id. For a node that has ended, it returns the id that it had.
 func (n *Node) Pid() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.process.Pid()
 }
 
-// Exited is closed when the node's process has ended.
+// Exited returns a channel that is closed when the node's process has ended.
 func (n *Node) Exited() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.process.Exited()
 }
 
-// Running reports whether the node has a process that is not paused.
+// Running reports whether the node's process is running and not paused.
 func (n *Node) Running() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -91,8 +92,9 @@ func (n *Node) pause(paused bool, act func(*proc.Process) error) error {
 	return act(n.process)
 }
 
-// Restart starts a killed node again, with the same address and id and no data, and waits until it answers. A primary that
-// is restarted before the others have missed it has lost its data for good: its replicas copy that it is empty.
+// Restart starts a node that has ended, with the same address and id and without data, and waits until it answers. If a
+// primary is restarted before the others have noticed its failure, its data is lost: its replicas copy an empty
+// primary.
 func (n *Node) Restart(ctx context.Context) error {
 	if err := n.launch(); err != nil {
 		return err
@@ -100,7 +102,7 @@ func (n *Node) Restart(ctx context.Context) error {
 	return n.ready(ctx)
 }
 
-// Do sends the node one command, and returns its answer. It is for looking into a node, on a connection of its own each time.
+// Do sends the node a command on a connection of its own, and returns the answer.
 func (n *Node) Do(ctx context.Context, args ...string) (rueidis.RedisMessage, error) {
 	answer, err := n.client.do(ctx, n.Addr(), args...)
 	if err != nil {
@@ -109,7 +111,7 @@ func (n *Node) Do(ctx context.Context, args ...string) (rueidis.RedisMessage, er
 	return answer, nil
 }
 
-// start starts the node for the first time, on ports that are free.
+// start starts the node for the first time, on free ports.
 func (n *Node) start(ctx context.Context) error {
 	if err := os.Mkdir(n.dir, 0o700); err != nil {
 		return err
@@ -129,7 +131,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 }
 
-// configure writes the node's configuration file. What comes later in it wins, so Config.Lines are last.
+// configure writes the node's configuration file. Later lines win, so Config.Lines come last.
 func (n *Node) configure() error {
 	lines := []string{
 		"bind 127.0.0.1", "dir " + strconv.Quote(n.dir), "daemonize no",
@@ -139,7 +141,7 @@ func (n *Node) configure() error {
 	if n.config.Primaries > 0 {
 		lines = append(lines,
 			"cluster-enabled yes", fmt.Sprint("cluster-port ", n.bus), fmt.Sprint("cluster-node-timeout ", ms),
-			// A replica stays with the primary that it was given.
+			// A replica stays with its primary.
 			"cluster-allow-replica-migration no")
 	}
 	if n.config.Password != "" {

@@ -11,11 +11,11 @@ import (
 // Shard is a primary with its replicas.
 type Shard struct {
 	Primary  *Node
-	Replicas []*Node // also those that do not run
+	Replicas []*Node // including those that are not running
 }
 
-// Shards asks the cluster who is whose replica now, and returns one for each primary that owns slots, in their order. The
-// answer is one node's: during a failover another may say otherwise, so let it be Settled first.
+// Shards returns a shard for each primary that owns slots, in the order of their slots. The view is that of one node:
+// during a failover others may disagree, so wait until the cluster is Settled.
 func (c *Cluster) Shards(ctx context.Context) ([]Shard, error) {
 	var errs []error
 	for _, node := range c.running() {
@@ -25,7 +25,7 @@ func (c *Cluster) Shards(ctx context.Context) ([]Shard, error) {
 		}
 		errs = append(errs, err)
 	}
-	return nil, errors.Join(append(errs, errors.New("no node runs that could be asked"))...)
+	return nil, errors.Join(append(errs, errors.New("no node is running"))...)
 }
 
 func (c *Cluster) shards(members []member) []Shard {
@@ -62,9 +62,9 @@ func (c *Cluster) running() []*Node {
 	return slices.DeleteFunc(slices.Clone(c.nodes), func(n *Node) bool { return !n.Running() })
 }
 
-// Settled waits until every node that runs serves: all slots are owned by primaries that run, every other node that runs is
-// connected to its primary and has copied it, those that do not run count as failed, and all agree on that. The
-// error says what is still missing when ctx is done.
+// Settled waits until every running node serves and all agree: every slot is owned by a running primary, every other
+// running node has copied its primary and is connected to it, and nodes that are not running count as failed. When ctx
+// is done, the error says what is missing.
 func (c *Cluster) Settled(ctx context.Context) error {
 	if err := until(ctx, pollEvery, c.settled); err != nil {
 		return fmt.Errorf("the cluster has not settled: %w", err)
@@ -101,30 +101,31 @@ func (c *Cluster) settled(ctx context.Context) error {
 	return nil
 }
 
-// isOK fails unless the node serves clients.
+// isOK returns an error unless the node serves clients.
 func (n *Node) isOK(ctx context.Context) error {
 	info, err := n.info(ctx, "CLUSTER", "INFO")
 	if err != nil {
 		return err
 	}
 	if info["cluster_state"] != "ok" || info["cluster_slots_ok"] != fmt.Sprint(slots) {
-		return fmt.Errorf("node %s says that the cluster's state is %s, with %s slots", n.Addr(), info["cluster_state"], info["cluster_slots_ok"])
+		return fmt.Errorf("node %s: cluster_state is %s with %s slots", n.Addr(), info["cluster_state"], info["cluster_slots_ok"])
 	}
 	return nil
 }
 
-// seesFailed fails unless node takes for failed just those that do not run.
+// seesFailed returns an error unless node considers exactly those nodes failed that are not running.
 func (c *Cluster) seesFailed(node *Node, members []member) error {
 	for _, m := range members {
 		other := c.node(m.id)
 		if failed := m.has("fail") || m.has("fail?"); failed == other.Running() {
-			return fmt.Errorf("node %s has not noticed what became of %s", node.Addr(), other.Addr())
+			return fmt.Errorf("node %s has not noticed the state of %s", node.Addr(), other.Addr())
 		}
 	}
 	return nil
 }
 
-// connected fails unless the replicas that run have copied the primary and follow it, as both ends see it.
+// connected returns an error unless the running replicas have copied the primary and are connected to it, as both ends
+// see it.
 func (s Shard) connected(ctx context.Context) error {
 	info, err := s.Primary.info(ctx, "INFO", "replication")
 	if err != nil {
@@ -150,12 +151,12 @@ func (s Shard) connected(ctx context.Context) error {
 		}
 	}
 	if online != want {
-		return fmt.Errorf("primary %s has %d replicas connected, not %d", s.Primary.Addr(), online, want)
+		return fmt.Errorf("primary %s has %d connected replicas, want %d", s.Primary.Addr(), online, want)
 	}
 	return nil
 }
 
-// info sends a command that answers with lines of name:value.
+// info sends a command whose answer is lines of name:value.
 func (n *Node) info(ctx context.Context, args ...string) (map[string]string, error) {
 	answer, err := n.Do(ctx, args...)
 	if err != nil {
@@ -173,7 +174,7 @@ func (n *Node) info(ctx context.Context, args ...string) (map[string]string, err
 	return info, nil
 }
 
-// describe writes shards for people, the same for the same shards.
+// describe returns the same text for the same shards.
 func describe(shards []Shard) string {
 	var text strings.Builder
 	for _, shard := range shards {

@@ -1,4 +1,4 @@
-// Package tlstest makes certificates for tests.
+// Package tlstest issues certificates for tests.
 package tlstest
 
 import (
@@ -17,23 +17,23 @@ import (
 	"time"
 )
 
-// Authority signs certificates.
+// Authority is a certificate authority.
 type Authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// Leaf is what a certificate says.
+// Leaf describes a certificate.
 type Leaf struct {
-	// Name is whom it is for. Empty: "test".
+	// Name is the subject's common name. Empty: "test".
 	Name string
-	// Hosts are the names and addresses of a server. None: localhost and the loopback addresses.
+	// Hosts are the server's names and addresses. None: localhost and the loopback addresses.
 	Hosts []string
-	// Ended says that it has expired.
+	// Ended makes a certificate that has expired.
 	Ended bool
 }
 
-// NewAuthority returns an authority that nobody trusts yet.
+// NewAuthority returns a new root authority.
 func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	a := &Authority{key: newKey(t)}
@@ -42,18 +42,18 @@ func NewAuthority(t testing.TB) *Authority {
 	return a
 }
 
-// Below returns an authority that a vouches for.
+// Below returns an intermediate authority, signed by a.
 func (a *Authority) Below(t testing.TB) *Authority {
 	t.Helper()
 	b := &Authority{key: newKey(t)}
-	b.cert = sign(t, authorityTemplate("test authority below"), a.cert, b.key, a.key)
+	b.cert = sign(t, authorityTemplate("intermediate test authority"), a.cert, b.key, a.key)
 	return b
 }
 
-// Raw is the authority's certificate as it is sent.
+// Raw is the authority's certificate in DER.
 func (a *Authority) Raw() []byte { return a.cert.Raw }
 
-// Pool trusts the authority.
+// Pool returns a pool that contains only the authority.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.cert)
@@ -94,7 +94,7 @@ func (a *Authority) Issue(t testing.TB, leaf Leaf) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
 }
 
-// Files issues a certificate, and returns the paths of the files with it and its key.
+// Files issues a certificate and returns the paths of the files with it and its key.
 func (a *Authority) Files(t testing.TB, leaf Leaf) (certFile, keyFile string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -103,7 +103,7 @@ func (a *Authority) Files(t testing.TB, leaf Leaf) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
-// Rewrite issues another certificate into the same files.
+// Rewrite issues a new certificate into the same files.
 func (a *Authority) Rewrite(t testing.TB, certFile, keyFile string, leaf Leaf) {
 	t.Helper()
 	cert := a.Issue(t, leaf)

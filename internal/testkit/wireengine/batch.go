@@ -34,7 +34,7 @@ func (r *Remote) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	return results, nil
 }
 
-// batch returns the answer, or the error with its metadata.
+// batch returns the response, or the error with its metadata.
 func (r *Remote) batch(
 	ctx context.Context, req *keyvaluev1.BatchRequest,
 ) (*keyvaluev1.BatchResponse, map[string]string, error) {
@@ -58,7 +58,8 @@ func (r *Remote) batch(
 	return res, nil, protojson.Unmarshal([]byte(answer), res)
 }
 
-// batchBody returns req as REST wants it: as the RPC has it, but that a touch without a TTL must say so.
+// batchBody returns req in the JSON that REST takes: that of the RPC, except that a touch must say explicitly that it
+// removes the TTL.
 func batchBody(req *keyvaluev1.BatchRequest) string {
 	operations := make([]string, len(req.GetOperations()))
 	for i, operation := range req.GetOperations() {

@@ -8,7 +8,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// resultOf returns a result as an engine would have returned it.
+// resultOf returns a result as an engine returns it.
 func resultOf(message *keyvaluev1.OperationResult) store.Result {
 	method, response := contract.UnwrapResult(message)
 	if method == nil {

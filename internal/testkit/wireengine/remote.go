@@ -1,5 +1,5 @@
-// Package wireengine is the services behind a gateway, seen as a storage engine: what is checked of engines can then be
-// checked of them, over every wire at once.
+// Package wireengine presents the services behind a gateway as a storage engine, so that the checks of engines also
+// check the services, over all wires at once.
 package wireengine
 
 import (
@@ -16,23 +16,23 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Remote calls a gateway over REST and over each of its RPC clients in turn. A call without an answer fails with
-// [store.ErrUnknownOutcome].
+// Remote is a storage engine that calls a gateway, by REST and by each of its RPC clients in rotation. A call without
+// an answer fails with [store.ErrUnknownOutcome].
 type Remote struct {
-	store.Engine // nothing of it is used
+	store.Engine // for methods that this engine does not have
 	url, key     string
 	http         *http.Client
 	clients      []keyvaluev1connect.KeyValueServiceClient
 	turn         atomic.Uint64
 }
 
-// New returns the services behind the gateway at url, whose API key is key. REST goes over httpClient. There must be
-// at least one RPC client, and clients must send the key themselves.
+// New returns an engine for the gateway at url. REST requests use httpClient and send apiKey. At least one RPC client
+// is required, and clients must send the key themselves.
 func New(url, key string, httpClient *http.Client, clients ...keyvaluev1connect.KeyValueServiceClient) *Remote {
 	return &Remote{url: url, key: key, http: httpClient, clients: clients}
 }
 
-// next returns the RPC client whose turn it is, or nil if it is that of REST.
+// next returns the RPC client for the next call, or nil for REST.
 func (r *Remote) next() keyvaluev1connect.KeyValueServiceClient {
 	n := int(r.turn.Add(1) % uint64(2*len(r.clients)))
 	if n < len(r.clients) {
@@ -48,7 +48,7 @@ func (r *Remote) rpc() keyvaluev1connect.KeyValueServiceClient {
 // Do implements [store.Engine].
 func (r *Remote) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	kv := r.next()
-	if kv != nil || op.Kind == store.Delete { // which over REST does not say whether there was an entry
+	if kv != nil || op.Kind == store.Delete { // REST does not say whether there was an entry
 		return operations[op.Kind].call(ctx, r.rpc(), op)
 	}
 	return r.doREST(ctx, op)
@@ -70,7 +70,7 @@ var sentinels = map[contract.Reason]error{
 	contract.DeadlineExceeded:   store.ErrUnknownOutcome,
 }
 
-// sentinel returns err as an engine would have put it, if there is a word for it.
+// sentinel returns the engine's error for err, if it has one.
 func sentinel(why contract.Reason, err error) error {
 	if s := sentinels[why]; s != nil {
 		return fmt.Errorf("%w: %v", s, err)
@@ -78,11 +78,11 @@ func sentinel(why contract.Reason, err error) error {
 	return err
 }
 
-// unknown is err as the end of a call that got no answer. It hides what err is: a context that was canceled says nothing
-// about what became of the call.
+// unknown is an error of a call without an answer. It does not unwrap, because a canceled context does not mean that
+// the call had no effect.
 func unknown(err error) error { return fmt.Errorf("%w: %v", store.ErrUnknownOutcome, err) }
 
-// outcome returns the error of an RPC as an engine would have put it.
+// outcome returns the engine's error for an error of an RPC.
 func outcome(err error) error {
 	if why := contract.ReasonOf(err); sentinels[why] != nil {
 		return sentinel(why, err)
@@ -93,8 +93,8 @@ func outcome(err error) error {
 	return err
 }
 
-// answered reports whether err, which has no reason, is what the gateway said of the call. What a client says of a
-// connection that broke has such codes too, but for an internal error.
+// answered reports whether err, which has no reason, came from the gateway. A client uses the same codes for broken
+// connections, except for internal.
 func answered(err error) bool {
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok || !e.IsRemote() {

@@ -15,7 +15,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// problem is an answer as problem+json.
+// problem is a problem+json body.
 type problem struct {
 	Reason   contract.Reason   `json:"reason"`
 	Detail   string            `json:"detail"`
@@ -30,7 +30,7 @@ func problemOf(body string) problem {
 	return p
 }
 
-// send makes a REST request.
+// send sends a REST request.
 func (r *Remote) send(ctx context.Context, method, path, body string, header ...string) (int, http.Header, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, r.url+path, strings.NewReader(body))
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *Remote) send(ctx context.Context, method, path, body string, header ...
 	return res.StatusCode, res.Header, string(answer), err
 }
 
-// doREST makes the REST request that op stands for.
+// doREST sends the REST request for op.
 func (r *Remote) doREST(ctx context.Context, op store.Operation) (store.Result, error) {
 	path := "/v1/values/" + url.PathEscape(op.Key)
 	method, body, header := http.MethodGet, "", conditionOf(op.Precondition)
@@ -110,7 +110,7 @@ func resultOfREST(op store.Operation, status int, header http.Header, answer str
 	}
 	version, ok := store.ParseVersion(strings.Trim(header.Get("ETag"), `"`))
 	if !ok {
-		return store.Result{}, fmt.Errorf("ETag %q of %s is no version", header.Get("ETag"), answer)
+		return store.Result{}, fmt.Errorf("ETag %q of %s is not a version", header.Get("ETag"), answer)
 	}
 	result := store.Result{
 		Entry:   store.Entry{Key: e.Key, Version: version, ExpireTime: e.ExpireTime},

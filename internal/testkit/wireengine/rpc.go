@@ -11,7 +11,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// operation is how one kind of operation travels, in a batch or by an RPC of its own.
+// operation is how one kind of operation is sent, in a batch or as an RPC of its own.
 type operation struct {
 	message func(store.Operation) *keyvaluev1.Operation
 	call    func(context.Context, keyvaluev1connect.KeyValueServiceClient, store.Operation) (store.Result, error)

@@ -30,7 +30,7 @@ func (r *Remote) Watch(ctx context.Context, req store.WatchRequest) (store.Watch
 	return &watcher{next: next, cancel: cancel}, nil
 }
 
-// watcher is a watch of the service. Its Next obeys the context of the watch, not its own.
+// watcher is a watch of the service. Its Next uses the context of the watch, not its own.
 type watcher struct {
 	next   func() (store.Event, error)
 	cancel context.CancelFunc

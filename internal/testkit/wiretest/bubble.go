@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// ServeInBubble serves handler over HTTP/1.1 until the test ends, and returns its client. There is no network in between,
-// which a bubble of package synctest could not wait for.
+// ServeInBubble serves handler over HTTP/1.1 until the test ends, and returns a client for it. It uses no network,
+// because a bubble of package synctest cannot wait for one.
 func ServeInBubble(t testing.TB, handler http.Handler) *http.Client {
 	t.Helper()
 	return serveInBubble(t, handler, nil)
 }
 
-// ServeHTTP2InBubble does so over HTTP/2.
+// ServeHTTP2InBubble is ServeInBubble over HTTP/2.
 func ServeHTTP2InBubble(t testing.TB, handler http.Handler) *http.Client {
 	t.Helper()
 	protocols := new(http.Protocols)
@@ -34,7 +34,7 @@ func serveInBubble(t testing.TB, handler http.Handler, protocols *http.Protocols
 	return &http.Client{Transport: transport}
 }
 
-// pipes is a listener and the way to reach it.
+// pipes is a listener of in-memory connections.
 type pipes chan net.Conn
 
 func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -18,7 +18,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// GRPC returns a connection of grpc-go's own client to url.
+// GRPC returns a connection to url of grpc-go's client.
 func GRPC(t testing.TB, url string) *grpc.ClientConn {
 	t.Helper()
 	trust := insecure.NewCredentials()
@@ -41,7 +41,7 @@ func dialGRPC(t testing.TB, url string) connect.Transport { return OverGRPC(GRPC
 // OverGRPC returns a transport over a connection of grpc-go's client.
 func OverGRPC(conn *grpc.ClientConn) connect.Transport { return grpcTransport{conn} }
 
-// grpcTransport is a transport over grpc-go.
+// grpcTransport is a transport over grpc-go's client.
 type grpcTransport struct{ conn *grpc.ClientConn }
 
 func (g grpcTransport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
@@ -72,7 +72,7 @@ func (s grpcStream) SendHeaders() error        { return nil }
 func (s grpcStream) CloseSend() error          { return s.stream.CloseSend() }
 func (s grpcStream) Receive(message any) error { return remote(s.stream.RecvMsg(message)) }
 
-// Send leaves it to Receive to say why the stream is over.
+// Send reports nothing when the stream is over: Receive returns why.
 func (s grpcStream) Send(message any) error {
 	if err := s.stream.SendMsg(message); !errors.Is(err, io.EOF) {
 		return remote(err)
@@ -85,7 +85,7 @@ func (s grpcStream) Close() error {
 	return nil
 }
 
-// remote returns what err says as an error of connect.
+// remote returns err as an error of connect.
 func remote(err error) error {
 	s, ok := status.FromError(err)
 	if err == nil || !ok {

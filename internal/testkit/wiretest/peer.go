@@ -12,10 +12,10 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// patience is how long a peer waits for a frame before it says that none came.
+// patience is how long a peer waits for a frame.
 const patience = 20 * time.Second
 
-// Peer is an HTTP/2 client that does what it is told, also what no client should.
+// Peer is an HTTP/2 client of single frames, which can also do what no client should.
 type Peer struct {
 	net.Conn
 	*http2.Framer
@@ -41,7 +41,7 @@ func DialPeer(t testing.TB, url string) *Peer {
 	return NewPeer(t, conn)
 }
 
-// NewPeer is a peer on conn.
+// NewPeer returns a peer on conn.
 func NewPeer(t testing.TB, conn net.Conn) *Peer {
 	p := &Peer{Conn: conn, Framer: http2.NewFramer(conn, conn), t: t}
 	p.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
@@ -50,7 +50,7 @@ func NewPeer(t testing.TB, conn net.Conn) *Peer {
 	return p
 }
 
-// Greet sends the preface and SETTINGS.
+// Greet sends the client's preface and SETTINGS.
 func (p *Peer) Greet() {
 	p.t.Helper()
 	_, err := p.Conn.Write([]byte(http2.ClientPreface))
@@ -58,15 +58,15 @@ func (p *Peer) Greet() {
 	p.Must(p.WriteSettings())
 }
 
-// Must fails the test if a frame could not be written.
+// Must fails the test if a frame was not written.
 func (p *Peer) Must(err error) {
 	p.t.Helper()
 	if err != nil {
-		p.t.Fatalf("writing a frame: %v", err)
+		p.t.Fatalf("write a frame: %v", err)
 	}
 }
 
-// Block returns a header block of fields, names and values in turn.
+// Block returns a header block. Fields are names and values in alternation.
 func (p *Peer) Block(fields ...string) []byte {
 	p.block.Reset()
 	for i := 0; i+1 < len(fields); i += 2 {
@@ -75,34 +75,34 @@ func (p *Peer) Block(fields ...string) []byte {
 	return bytes.Clone(p.block.Bytes())
 }
 
-// Post returns a header block of a request with POST.
+// Post returns the header block of a POST request.
 func (p *Peer) Post(path, contentType string, fields ...string) []byte {
 	return p.Block(append([]string{":method", "POST", ":scheme", "http", ":authority", "test", ":path", path,
 		"content-type", contentType}, fields...)...)
 }
 
-// Request sends a whole request.
+// Request sends a complete request.
 func (p *Peer) Request(stream uint32, block, body []byte) {
 	p.t.Helper()
 	p.Must(p.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}))
 	p.Must(p.WriteData(stream, true, body))
 }
 
-// Next returns the next frame of a kind, and nil if the connection ends before. It acknowledges SETTINGS.
+// Next returns the next frame of a type, or nil if the connection ends first. It acknowledges SETTINGS.
 func Next[F http2.Frame](p *Peer) (next F) {
 	p.t.Helper()
 	for {
 		_ = p.SetReadDeadline(time.Now().Add(patience))
 		frame, err := p.ReadFrame()
 		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-			p.t.Fatalf("no %T came", next)
+			p.t.Fatalf("no %T within the time limit", next)
 		}
 		if err != nil {
 			p.t.Logf("the connection ended: %v", err)
 			return next
 		}
 		if settings, ok := frame.(*http2.SettingsFrame); ok && !settings.IsAck() {
-			_ = p.WriteSettingsAck() // the connection may have ended, which is seen next
+			_ = p.WriteSettingsAck() // the connection may have ended, which the next read reports
 		}
 		if f, ok := frame.(F); ok {
 			return f
@@ -110,8 +110,8 @@ func Next[F http2.Frame](p *Peer) (next F) {
 	}
 }
 
-// Outcome returns how a stream was answered: its HTTP status, or that it was "reset", or that the connection
-// "ended".
+// Outcome returns the outcome of a stream: its HTTP status, "reset" if the server reset it, or "ended" if the
+// connection ended.
 func (p *Peer) Outcome(stream uint32) string {
 	p.t.Helper()
 	for {
@@ -130,7 +130,7 @@ func (p *Peer) Outcome(stream uint32) string {
 	}
 }
 
-// Field returns a field of a header block, or "".
+// Field returns the value of a field in a header block, or "".
 func Field(f *http2.MetaHeadersFrame, name string) string {
 	if f == nil {
 		return ""
@@ -143,7 +143,7 @@ func Field(f *http2.MetaHeadersFrame, name string) string {
 	return ""
 }
 
-// Message is a message of gRPC, with its prefix.
+// Message returns a gRPC message with its prefix.
 func Message(data []byte) []byte {
 	n := len(data)
 	return append([]byte{0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, data...)

@@ -11,10 +11,10 @@ import (
 
 var once struct {
 	sync.Mutex
-	authority *tlstest.Authority // made when first needed; guarded by Mutex
+	authority *tlstest.Authority // made on first use; guarded by Mutex
 }
 
-// authority signs for all servers of this package, so that all its clients can trust them.
+// authority signs the certificates of all servers of this package, and all its clients trust it.
 func authority(t testing.TB) *tlstest.Authority {
 	once.Lock()
 	defer once.Unlock()
@@ -24,7 +24,7 @@ func authority(t testing.TB) *tlstest.Authority {
 	return once.authority
 }
 
-// ServerTLS returns how a server speaks TLS that the clients of this package trust.
+// ServerTLS returns a server configuration whose certificate the clients of this package trust.
 func ServerTLS(t testing.TB) *tls.Config {
 	t.Helper()
 	pair, err := tlsfiles.OpenPair(authority(t).Files(t, tlstest.Leaf{}))
@@ -34,7 +34,7 @@ func ServerTLS(t testing.TB) *tls.Config {
 	return tlsfiles.Server(pair, nil)
 }
 
-// ClientTLS returns how a client speaks TLS that trusts the servers of this package.
+// ClientTLS returns a client configuration that trusts the servers of this package.
 func ClientTLS(t testing.TB) *tls.Config {
 	return &tls.Config{RootCAs: authority(t).Pool(), MinVersion: tls.VersionTLS12}
 }

@@ -32,7 +32,7 @@ func TestEveryWireCarriesCallsAndStreamsOverTLS(t *testing.T) {
 			}
 			defer stream.Close()
 			if res, err := stream.Receive(); err != nil || res.GetEvent().GetType() != keyvaluev1.Event_TYPE_SYNC {
-				t.Fatalf("the watch begins with %v, %v; want SYNC", res, err)
+				t.Fatalf("first event = %v, %v; want SYNC", res, err)
 			}
 			req := &keyvaluev1.SetRequest{Key: key, Content: &keyvaluev1.SetRequest_Value{Value: "value"}}
 			if _, err := kv.Set(t.Context(), req); err != nil {
@@ -42,7 +42,7 @@ func TestEveryWireCarriesCallsAndStreamsOverTLS(t *testing.T) {
 				t.Errorf("Get = %v, %v", res, err)
 			}
 			if res, err := stream.Receive(); err != nil || res.GetEvent().GetEntry().GetValue() != "value" {
-				t.Errorf("the watch got %v, %v", res, err)
+				t.Errorf("next event = %v, %v", res, err)
 			}
 		})
 	}

@@ -1,4 +1,5 @@
-// Package wiretest lets a test call a real server over every wire that a client of this project can use.
+// Package wiretest serves a test's handlers on real sockets, and calls them over every wire that clients of this
+// project use.
 package wiretest
 
 import (
@@ -15,13 +16,13 @@ import (
 	"key-value/internal/server"
 )
 
-// Wire is one way to speak RPC.
+// Wire is a protocol with a codec and a client.
 type Wire struct {
 	Name      string
 	transport func(t testing.TB, url string) connect.Transport
 }
 
-// Wires are all ways to speak RPC.
+// Wires are all wires for RPCs.
 func Wires() []Wire {
 	return []Wire{
 		{"Connect", overHTTP()},
@@ -29,8 +30,8 @@ func Wires() []Wire {
 		{"Connect by HTTP GET", overHTTP(connecthttp.WithHTTPGet())},
 		{"gRPC", overHTTP(connecthttp.WithGRPC())},
 		{"gRPC with JSON", overHTTP(connecthttp.WithGRPC(), connecthttp.WithSendCodec(connect.CodecNameJSON))},
-		{"gRPC beside other traffic", besideOthers(connecthttp.WithGRPC())},
-		{"gRPC by grpc-go", dialGRPC},
+		{"gRPC on a mixed connection", onMixedConnection(connecthttp.WithGRPC())},
+		{"gRPC with grpc-go", dialGRPC},
 		{"gRPC-Web", overHTTP(connecthttp.WithGRPCWeb())},
 	}
 }
@@ -41,14 +42,14 @@ func Serve(t testing.TB, handler http.Handler) string {
 	return "http://" + serveOn(t, server.Config{Handler: handler})
 }
 
-// ServeRPC is Serve for a handler that serves procedures among other things: connections that begin with gRPC
-// reach the procedures by grpc-go, as they do in the commands.
+// ServeRPC is Serve for a handler that also serves procedures: connections that begin with gRPC reach the procedures
+// through grpc-go, as they do in the commands.
 func ServeRPC(t testing.TB, handler http.Handler, procedures *connect.Server) string {
 	t.Helper()
 	return "http://" + serveOn(t, server.Config{Handler: handler, RPC: procedures})
 }
 
-// ServeTLS is ServeRPC over TLS, which the clients of this package trust. Procedures may be nil.
+// ServeTLS is ServeRPC over TLS, with a certificate that the clients of this package trust. Procedures may be nil.
 func ServeTLS(t testing.TB, handler http.Handler, procedures *connect.Server) string {
 	t.Helper()
 	return "https://" + serveOn(t, server.Config{Handler: handler, RPC: procedures, TLS: ServerTLS(t)})
@@ -72,7 +73,7 @@ func serveOn(t testing.TB, cfg server.Config) (addr string) {
 	}
 }
 
-// HTTPClient returns a client that speaks HTTP/2, with TLS where the URL says so.
+// HTTPClient returns a client that speaks HTTP/2, over TLS if the URL says so.
 func HTTPClient(t testing.TB) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
@@ -82,18 +83,19 @@ func HTTPClient(t testing.TB) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// Transport returns a transport that calls url over w. Every call carries header, as name and value in turn.
+// Transport returns a transport that calls url over w. Every call sends header, which is names and values in
+// alternation.
 func (w Wire) Transport(t testing.TB, url string, header ...string) connect.Transport {
 	t.Helper()
 	return WithHeader(w.transport(t, url), header...)
 }
 
-// WithHeader returns a transport whose every call carries header, as name and value in turn.
+// WithHeader returns a transport that sends header, names and values in alternation, with every call.
 func WithHeader(transport connect.Transport, header ...string) connect.Transport {
 	return headers{transport, header}
 }
 
-// Dial returns a client that calls the service at url over w. Every call carries header.
+// Dial returns a client of the service at url over w. Every call sends header.
 func (w Wire) Dial(t testing.TB, url string, header ...string) keyvaluev1connect.KeyValueServiceClient {
 	t.Helper()
 	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(w.Transport(t, url, header...)))
@@ -105,15 +107,15 @@ func overHTTP(options ...connecthttp.Option) func(testing.TB, string) connect.Tr
 	}
 }
 
-// besideOthers calls on a connection that another kind of request opened, so that net/http serves it.
-func besideOthers(options ...connecthttp.Option) func(testing.TB, string) connect.Transport {
+// onMixedConnection calls on a connection that another kind of request has opened, so that net/http serves it.
+func onMixedConnection(options ...connecthttp.Option) func(testing.TB, string) connect.Transport {
 	return func(t testing.TB, url string) connect.Transport {
 		client := HTTPClient(t)
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Via", "2 test") // the server would remember who mixes requests, and keep grpc-go from others
+		req.Header.Set("Via", "2 test") // otherwise the server would remember the address as mixing, and not give it grpc-go again
 		res, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)

@@ -10,11 +10,11 @@ import (
 	"key-value/internal/testkit/rediscluster"
 )
 
-// takeOverPatience is how long a replica may take to stand in for its primary.
+// takeOverPatience is how long a replica may take to replace its primary.
 const takeOverPatience = 20 * time.Second
 
-// introduce says what runs, and what to try.
-func (d *deployment) introduce() {
+// printProcesses prints the processes, and what to try.
+func (d *deployment) printProcesses() {
 	url := "http://" + d.balancer.Addr()
 	fmt.Fprintf(d.out, `
 The store is at %[1]s; its API key is %[2]s
@@ -24,7 +24,7 @@ Try it:
     curl -X PUT %[1]s/v1/values -H "Content-Type: application/json" -H "x-api-key: %[2]s" -d '{"key": "hello", "value": "world"}'
     curl %[1]s/v1/values/hello -H "x-api-key: %[2]s"
 
-Or open %[1]s in a browser. These are its processes:
+Or open %[1]s in a browser. The processes are:
 
 `, url, d.key)
 	for i, gateway := range d.gateways {
@@ -41,7 +41,7 @@ Or open %[1]s in a browser. These are its processes:
 		}
 	}
 	fmt.Fprintf(d.out, `
-Kill what you like: with kill -9 %d a primary dies, and within seconds its replica stands in for it. Ctrl-C ends everything.
+Kill any of them. After kill -9 %d, which is a primary, its replica takes over within seconds. Ctrl-C ends everything.
 
 `, nodes[0].Pid())
 }
@@ -50,8 +50,8 @@ func (d *deployment) list(name, addr string, pid int, more string) {
 	fmt.Fprintf(d.out, "    %-11s  %s  pid %d%s\n", name, addr, pid, more)
 }
 
-// care says what dies and starts nodes again, until ctx is done.
-func (d *deployment) care(ctx context.Context) {
+// supervise restarts nodes that end, and reports programs that end, until ctx is done.
+func (d *deployment) supervise(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, p := range slices.Concat(d.gateways, d.services) {
 		all.Go(func() {
@@ -65,16 +65,16 @@ func (d *deployment) care(ctx context.Context) {
 	for _, node := range d.nodes.Nodes() {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				d.careFor(ctx, node)
+				d.restart(ctx, node)
 			}
 		})
 	}
 	all.Wait()
 }
 
-// careFor waits for the end of a node, and starts it again. It must not come back before its replica has taken over: it would
-// still be the primary then, and empty. Without a replica it is.
-func (d *deployment) careFor(ctx context.Context, node *rediscluster.Node) {
+// restart waits for the end of a node and restarts it once its replica has taken over. Restarted earlier, it would
+// still be the primary, and empty. Without a running replica, it is.
+func (d *deployment) restart(ctx context.Context, node *rediscluster.Node) {
 	select {
 	case <-node.Exited():
 	case <-ctx.Done():
@@ -86,10 +86,10 @@ func (d *deployment) careFor(ctx context.Context, node *rediscluster.Node) {
 		return
 	}
 	if !recovered {
-		fmt.Fprintf(d.out, "the cluster does not recover without node %s: it starts again, empty\n", node.Addr())
+		fmt.Fprintf(d.out, "no replica can take over from node %s: it starts again, empty\n", node.Addr())
 	}
 	if err := node.Restart(ctx); err != nil {
-		fmt.Fprintf(d.out, "node %s does not start again: %v\n", node.Addr(), err)
+		fmt.Fprintf(d.out, "restart node %s: %v\n", node.Addr(), err)
 		<-ctx.Done()
 		return
 	}
@@ -97,19 +97,19 @@ func (d *deployment) careFor(ctx context.Context, node *rediscluster.Node) {
 	d.settle(ctx)
 }
 
-// settle gives the cluster time to find a new order, says which, and reports whether there is one.
+// settle waits until the cluster has settled, prints its shards, and reports whether it has.
 func (d *deployment) settle(ctx context.Context) bool {
 	bounded, cancel := context.WithTimeout(ctx, takeOverPatience)
 	defer cancel()
 	if d.nodes.Settled(bounded) != nil {
 		return false
 	}
-	d.tell(ctx)
+	d.printShards(ctx)
 	return true
 }
 
-// tell says who is whose replica now.
-func (d *deployment) tell(ctx context.Context) {
+// printShards prints which node is whose replica.
+func (d *deployment) printShards(ctx context.Context) {
 	shards, err := d.nodes.Shards(ctx)
 	if err != nil {
 		fmt.Fprintln(d.out, err)
