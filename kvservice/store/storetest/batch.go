@@ -23,40 +23,40 @@ var batchChecks = append(failedBatchTable(), []Check{
 	}},
 	{"a batch of a thousand operations takes effect", func(t T, e store.Engine) {
 		for _, atomic := range []bool{false, true} {
-			prefix := together(fmt.Sprint(atomic))
+			prefix := colocated(fmt.Sprint(atomic))
 			var ops []store.Operation
 			for i := range 1000 {
 				ops = append(ops, set(fmt.Sprintf("%s%04d", prefix, i), fmt.Sprint(i)))
 			}
 			batch(t, e, atomic, ops...)
 			if page := list(t, e, store.ListRequest{Prefix: prefix}); len(page.Entries) != 1000 {
-				t.Fatalf("%d of 1000 entries are there", len(page.Entries))
+				t.Fatalf("%d of 1000 entries exist", len(page.Entries))
 			}
 		}
 	}},
-	{"an operation that fails leaves the others of its batch alone", func(t T, e store.Engine) {
+	{"a failed operation does not affect the others of its batch", func(t T, e store.Engine) {
 		do(t, e, set("word", "x"))
 		results := batch(t, e, false, set("a", "1"), get("nope"), increment("word", 1),
-			provided(set("a", "2"), store.IfAbsent()), set("b", "3"))
+			conditional(set("a", "2"), store.IfAbsent()), set("b", "3"))
 		for i, want := range []error{nil, store.ErrNotFound, store.ErrNotInteger, store.ErrExists, nil} {
 			if !errors.Is(results[i].Err, want) {
 				t.Fatalf("operation %d: %v, want %v", i, results[i].Err, want)
 			}
 		}
-		holds(t, e, "a", "1")
-		holds(t, e, "b", "3")
+		wantValue(t, e, "a", "1")
+		wantValue(t, e, "b", "3")
 	}},
-	{"an atomic batch reaches its watch as one change after another", func(t T, e store.Engine) {
+	{"a watch delivers the changes of an atomic batch in order", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
-		a, b := together("g")+"a", together("g")+"b"
+		a, b := colocated("g")+"a", colocated("g")+"b"
 		batch(t, e, true, set(b, "1"), set(a, "2"), del(b))
 		wantEvent(t, w, store.Put, b, "1")
 		wantEvent(t, w, store.Put, a, "2")
 		wantEvent(t, w, store.Deleted, b, "")
 	}},
-	{"an atomic batch of any keys takes effect, or is refused by an engine that does not promise it", func(t T, e store.Engine) {
+	{"an atomic batch of arbitrary keys takes effect, unless the engine does not guarantee it", func(t T, e store.Engine) {
 		var ops []store.Operation
 		for i := range 100 {
 			ops = append(ops, set(fmt.Sprint("k", i), "v"))
@@ -65,10 +65,10 @@ var batchChecks = append(failedBatchTable(), []Check{
 		n := len(list(t, e, store.ListRequest{}).Entries)
 		if statsOf(t, e).Guarantees.AtomicAcrossKeys {
 			if err != nil || n != 100 {
-				t.Fatalf("batch of keys in any place: %v, and %d of 100 entries are there", err, n)
+				t.Fatalf("batch of arbitrary keys: %v, and %d of 100 entries exist", err, n)
 			}
 		} else if !errors.Is(err, store.ErrAcrossShards) || n != 0 {
-			t.Fatalf("batch of keys in any place: %v, want ErrAcrossShards, and %d entries are there", err, n)
+			t.Fatalf("batch of arbitrary keys: %v, want ErrAcrossShards; %d entries exist, want 0", err, n)
 		}
 	}},
 	{"an empty batch succeeds", func(t T, e store.Engine) {
@@ -77,7 +77,7 @@ var batchChecks = append(failedBatchTable(), []Check{
 	}},
 }...)
 
-// failedBatchTable returns a check for each way in which an atomic batch can fail, that it changes nothing.
+// failedBatchTable returns checks that an atomic batch that fails changes nothing, for each way to fail.
 func failedBatchTable() []Check {
 	var checks []Check
 	for _, c := range []struct {
@@ -85,14 +85,14 @@ func failedBatchTable() []Check {
 		last store.Operation
 		want error
 	}{
-		{"a get finds nothing", get("nope"), store.ErrNotFound},
-		{"a touch finds nothing", touch("nope", 0), store.ErrNotFound},
-		{"an entry should be absent", provided(set("a", "2"), store.IfAbsent()), store.ErrExists},
-		{"an entry should be there", provided(del("nope"), store.IfExists()), store.ErrAbsent},
-		{"a version does not match", provided(set("a", "2"), store.IfVersion(store.Version{Epoch: 1})),
+		{"a get finds no entry", get("nope"), store.ErrNotFound},
+		{"a touch finds no entry", touch("nope", 0), store.ErrNotFound},
+		{"an entry exists that must not", conditional(set("a", "2"), store.IfAbsent()), store.ErrExists},
+		{"an entry does not exist that must", conditional(del("nope"), store.IfExists()), store.ErrAbsent},
+		{"a version does not match", conditional(set("a", "2"), store.IfVersion(store.Version{Epoch: 1})),
 			store.ErrVersionMismatch},
-		{"a value is no integer", increment("word", 1), store.ErrNotInteger},
-		{"an entry that it deleted is read", get("gone"), store.ErrNotFound},
+		{"a value is not an integer", increment("word", 1), store.ErrNotInteger},
+		{"it reads an entry that it deleted", get("gone"), store.ErrNotFound},
 	} {
 		checks = append(checks, Check{"an atomic batch changes nothing if " + c.name, func(t T, e store.Engine) {
 			wantNothing(t, e, c.last, c.want)
@@ -101,11 +101,11 @@ func failedBatchTable() []Check {
 	return checks
 }
 
-// wantNothing carries out an atomic batch that ends with last, in a group of keys, and checks that it fails with want, and that
-// neither readers nor watches ever hear of it.
+// wantNothing performs an atomic batch that ends with last, on a group of keys. It checks that the batch fails with
+// want and that neither reads nor watches ever see it.
 func wantNothing(t T, e store.Engine, last store.Operation, want error) {
 	t.Helper()
-	group := together("g")
+	group := colocated("g")
 	do(t, e, set(group+"a", "1"))
 	do(t, e, set(group+"word", "x"))
 	do(t, e, set(group+"gone", "g"))
@@ -132,7 +132,7 @@ func wantNothing(t T, e store.Engine, last store.Operation, want error) {
 	wantEvent(t, w, store.Put, "end", "")
 }
 
-// batch carries out operations, which must not fail as a whole.
+// batch performs operations. The call itself must succeed.
 func batch(t T, e store.Engine, atomic bool, ops ...store.Operation) []store.Result {
 	t.Helper()
 	results, err := e.Batch(t.Context(), ops, atomic)

@@ -8,23 +8,22 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Change is one write that was acknowledged. Begin and End are in nanoseconds of one clock that all writers
-// share.
+// Change is one acknowledged write. Begin and End are in nanoseconds of a clock that all writers share.
 type Change struct {
 	Type    store.EventType // Put or Deleted
 	Key     string
-	Version store.Version // of a Put
+	Version store.Version // if Type is Put
 	Begin   int64
 	End     int64
 }
 
-// CheckWatch returns an error unless events are what one watch must deliver of changes: each exactly once
-// and in the order in which they happened.
+// CheckWatch returns an error unless events are what one watch must deliver for changes: each exactly once, in the
+// order in which they happened.
 //
-// Events are what the watch delivered from its beginning until it had the last change, over any number of
-// resumptions. What comes before the first event of type Sync is its snapshot. If snapshot is false, the watch was
-// open before the first change. Changes are all changes to what is watched, where those of one key are in
-// order, as they are when each key has only one writer.
+// Events are everything that the watch delivered from its beginning until the last change, over any number of
+// resumptions. The events before the first Sync are its snapshot. If snapshot is false, the watch was opened before
+// the first change. Changes are all changes to the watch's target. Those of each key must be in order, which they are
+// if each key has only one writer.
 func CheckWatch(changes []Change, events []store.Event, snapshot bool) error {
 	synced := slices.IndexFunc(events, isSync)
 	if synced < 0 {
@@ -32,7 +31,7 @@ func CheckWatch(changes []Change, events []store.Event, snapshot bool) error {
 	}
 	initial, later := events[:synced], slices.DeleteFunc(slices.Clone(events[synced:]), isSync)
 	if !snapshot && synced > 0 {
-		return fmt.Errorf("the watch began with %s, want sync", describeEvent(events[0]))
+		return fmt.Errorf("the first event is %s, want sync", describeEvent(events[0]))
 	}
 	byKey := map[string][]Change{}
 	for _, c := range changes {
@@ -52,12 +51,12 @@ func CheckWatch(changes []Change, events []store.Event, snapshot bool) error {
 
 func isSync(e store.Event) bool { return e.Type == store.Sync }
 
-// initialOf returns the versions of a snapshot: key → version. What changed while it was read follows in it.
+// initialOf returns the versions in a snapshot, by key. The snapshot may include changes made while it was read.
 func initialOf(snapshot []store.Event) (map[string]store.Version, error) {
 	seen := map[string]store.Version{}
 	for _, e := range snapshot {
 		if e.Token != "" {
-			return nil, fmt.Errorf("the snapshot has %s with token %q", describeEvent(e), e.Token)
+			return nil, fmt.Errorf("the snapshot has %s with token %q, want none", describeEvent(e), e.Token)
 		}
 		switch _, twice := seen[e.Entry.Key]; {
 		case e.Type != store.Put:
@@ -81,19 +80,19 @@ func eventsOf(events []store.Event, key string) []store.Event {
 	return found
 }
 
-// checkKey compares the events of one key with its changes: they must be the last ones, all of those behind
-// the version in the snapshot. If the snapshot lacks the key, it did not exist then.
+// checkKey compares the events of one key with its changes. They must be the last changes: all those after the
+// version in the snapshot. A key that is missing from the snapshot did not exist then.
 func checkKey(key string, changes []Change, initial store.Version, events []store.Event, snapshot bool) error {
 	missed := len(changes) - len(events)
 	if missed < 0 || !snapshot && missed > 0 {
-		return fmt.Errorf("key %q changed %d times, and the watch had %d events of it", key, len(changes), len(events))
+		return fmt.Errorf("key %q changed %d times, but has %d events", key, len(changes), len(events))
 	}
 	var before Change
 	if missed > 0 {
 		before = changes[missed-1]
 	}
 	if snapshot && before.Version != initial {
-		return fmt.Errorf("the snapshot has key %q in version %v, and the %d events behind it begin behind version %v",
+		return fmt.Errorf("the snapshot has key %q in version %v, but the %d events after it start after version %v",
 			key, initial, len(events), before.Version)
 	}
 	for i, e := range events {
@@ -106,8 +105,8 @@ func checkKey(key string, changes []Change, initial store.Version, events []stor
 	return nil
 }
 
-// checkOrder checks that no event comes behind one of a change that began after it was acknowledged. Its
-// tokens must all be there, and none twice.
+// checkOrder checks that no event follows one of a change that began after its own change was acknowledged, and that
+// every event has a unique token.
 func checkOrder(byKey map[string][]Change, events []store.Event) error {
 	at := map[string]int{}
 	for key, all := range byKey {
@@ -119,14 +118,14 @@ func checkOrder(byKey map[string][]Change, events []store.Event) error {
 		c := byKey[e.Entry.Key][at[e.Entry.Key]]
 		at[e.Entry.Key]++
 		if c.End < latest.Begin {
-			return fmt.Errorf("the event of %q, which ended at %d, is behind that of %q, which began at %d",
+			return fmt.Errorf("the event of %q, written before %d, comes after that of %q, written after %d",
 				c.Key, c.End, latest.Key, latest.Begin)
 		}
 		if c.Begin > latest.Begin {
 			latest = c
 		}
 		if e.Token == "" || tokens[e.Token] {
-			return fmt.Errorf("%s has token %q, which is none or was had before", describeEvent(e), e.Token)
+			return fmt.Errorf("%s has token %q, want a new one", describeEvent(e), e.Token)
 		}
 		tokens[e.Token] = true
 	}

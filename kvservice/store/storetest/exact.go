@@ -14,8 +14,8 @@ import (
 	"key-value/kvservice/store"
 )
 
-// RunExact tests engines that keep time with package time, and do nothing outside the goroutines they
-// start, with a fake clock: to the nanosecond. It closes what open makes.
+// RunExact tests engines with a fake clock, to the nanosecond. The engines must keep time with package time and do
+// nothing outside the goroutines they start. It closes the engines that open returns.
 func RunExact(t *testing.T, open func() store.Engine) {
 	for _, check := range ExactChecks() {
 		t.Run(check.Name, func(t *testing.T) {
@@ -26,12 +26,12 @@ func RunExact(t *testing.T, open func() store.Engine) {
 			})
 		})
 	}
-	t.Run("calls one after another return what a map would, as time goes by", func(t *testing.T) {
+	t.Run("sequential calls return what a map would, as time passes", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			rapid.SyncTest(t, func(t *rapid.T) {
 				e := open()
 				defer closeEngine(t, e)
-				p := &player{ctx: t.Context(), store: e, ttls: []time.Duration{0, 1, time.Microsecond, time.Second}}
+				p := &driver{ctx: t.Context(), store: e, ttls: []time.Duration{0, 1, time.Microsecond, time.Second}}
 				moves := p.moves()
 				moves["wait"] = p.wait
 				moves["count"] = func(t *rapid.T) { p.count(t, e) }
@@ -47,45 +47,45 @@ func closeEngine(t rapid.TB, e store.Engine) {
 	}
 }
 
-func (p *player) wait(t *rapid.T) {
+func (p *driver) wait(t *rapid.T) {
 	time.Sleep(rapid.SampledFrom([]time.Duration{1, 999, time.Microsecond, time.Second - 1, time.Second}).Draw(t, "time"))
 }
 
-func (p *player) count(t *rapid.T, e store.Engine) {
+func (p *driver) count(t *rapid.T, e store.Engine) {
 	stats, err := e.Stats(p.ctx)
 	if want := int64(len(p.model.Keys())); err != nil || stats.Keys != want {
-		t.Fatalf("%d keys are counted, want %d; %v", stats.Keys, want, err)
+		t.Fatalf("stats count %d keys, want %d; %v", stats.Keys, want, err)
 	}
 }
 
-// ttl is a TTL in fake time.
+// ttl is a TTL on the fake clock.
 const ttl = time.Minute
 
-// ExactChecks returns what [RunExact] tests, but for its random part.
+// ExactChecks returns the checks of [RunExact], except its random part.
 func ExactChecks() []Check { return exactChecks }
 
 var exactChecks = []Check{
-	{"an entry is there a nanosecond before its deadline and gone at it", func(t T, e store.Engine) {
-		for _, sense := range senses {
-			do(t, e, setFor(sense.name, "1", ttl))
+	{"an entry exists until a nanosecond before its deadline", func(t T, e store.Engine) {
+		for _, lookup := range lookups {
+			do(t, e, setFor(lookup.name, "1", ttl))
 		}
 		time.Sleep(ttl - 1)
-		for _, sense := range senses {
-			if !sense.there(t, e, sense.name) {
-				t.Fatalf("%s misses an entry a nanosecond before its deadline", sense.name)
+		for _, lookup := range lookups {
+			if !lookup.finds(t, e, lookup.name) {
+				t.Fatalf("%s misses an entry a nanosecond before its deadline", lookup.name)
 			}
 		}
-		for _, sense := range senses {
-			do(t, e, setFor(sense.name, "1", ttl))
+		for _, lookup := range lookups {
+			do(t, e, setFor(lookup.name, "1", ttl))
 		}
 		time.Sleep(ttl)
-		for _, sense := range senses {
-			if sense.there(t, e, sense.name) {
-				t.Fatalf("%s finds an entry at its deadline", sense.name)
+		for _, lookup := range lookups {
+			if lookup.finds(t, e, lookup.name) {
+				t.Fatalf("%s finds an entry at its deadline", lookup.name)
 			}
 		}
 	}},
-	{"entries are counted up to a nanosecond before their deadline", func(t T, e store.Engine) {
+	{"entries are counted until a nanosecond before their deadline", func(t T, e store.Engine) {
 		for i := range 300 {
 			do(t, e, setFor(fmt.Sprint(i), "v", ttl+time.Duration(i%2)))
 		}
@@ -95,21 +95,21 @@ var exactChecks = []Check{
 		}{{ttl - 1, 300}, {1, 150}, {1, 0}} {
 			time.Sleep(c.sleep)
 			if keys := statsOf(t, e).Keys; keys != c.want {
-				t.Fatalf("%d keys are counted, want %d", keys, c.want)
+				t.Fatalf("stats count %d keys, want %d", keys, c.want)
 			}
 		}
 		if got := statsOf(t, e).Expirations; got != 300 {
-			t.Fatalf("%d expirations are counted, want 300", got)
+			t.Fatalf("stats count %d expirations, want 300", got)
 		}
 	}},
-	{"an entry says when it was written and when it expires", func(t T, e store.Engine) {
+	{"an entry has its update and expire times", func(t T, e store.Engine) {
 		time.Sleep(12345)
 		entry := do(t, e, setFor("k", "v", ttl)).Entry
 		if !entry.UpdateTime.Equal(time.Now()) || !entry.ExpireTime.Equal(time.Now().Add(ttl)) {
-			t.Fatalf("entry was written at %v and expires at %v, at %v", entry.UpdateTime, entry.ExpireTime, time.Now())
+			t.Fatalf("the entry has update time %v and expire time %v, want %v and the TTL later", entry.UpdateTime, entry.ExpireTime, time.Now())
 		}
 	}},
-	{"watches hear of an expiry at its instant", func(t T, e store.Engine) {
+	{"watches deliver an expiry at its instant", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
@@ -124,12 +124,12 @@ var exactChecks = []Check{
 		for range ends {
 			event := next(t, w)
 			if end := ends[event.Entry.Key]; event.Type != store.Expired || !end.Equal(time.Now()) {
-				t.Fatalf("%s comes at %v, and its entry ends at %v", describeEvent(event), time.Now(), end)
+				t.Fatalf("%s comes at %v, want %v", describeEvent(event), time.Now(), end)
 			}
 			delete(ends, event.Entry.Key)
 		}
 	}},
-	{"a watch that is idle while other keys change gets a token that stays fresh", func(t T, e store.Engine) {
+	{"a watch that is idle while other keys change gets fresh tokens", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Key: "k"})
 		defer w.Close()
 		began := wantEvent(t, w, store.Sync, "", "").Token
@@ -137,7 +137,7 @@ var exactChecks = []Check{
 		start := time.Now()
 		event := wantEvent(t, w, store.Sync, "", "")
 		if took := time.Since(start); took != store.SyncInterval || event.Token == began {
-			t.Fatalf("after %v the watch had token %q, want another one than %q after %v", took, event.Token, began,
+			t.Fatalf("after %v the watch has token %q, want one other than %q after %v", took, event.Token, began,
 				store.SyncInterval)
 		}
 		again := open(t, e, store.WatchRequest{Key: "k", Resume: event.Token})
@@ -145,7 +145,7 @@ var exactChecks = []Check{
 		for _, idle := range []store.Watcher{w, again} {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*store.SyncInterval)
 			if event, err := idle.Next(ctx); err == nil {
-				t.Fatalf("while nothing changes the watch has %s", describeEvent(event))
+				t.Fatalf("while nothing changes the watch delivers %s", describeEvent(event))
 			}
 			cancel()
 		}
@@ -153,7 +153,7 @@ var exactChecks = []Check{
 		wantEvent(t, w, store.Put, "k", "v")
 		wantEvent(t, again, store.Put, "k", "v")
 	}},
-	{"an expiry is one change, whoever notices it first", func(t T, e store.Engine) {
+	{"an expiry is one change, no matter which operation notices it first", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Key: "k"})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
@@ -172,7 +172,7 @@ var exactChecks = []Check{
 			}
 		}
 	}},
-	{"an entry that was written again or deleted does not expire at its old deadline", func(t T, e store.Engine) {
+	{"an entry that was rewritten or deleted does not expire at its old deadline", func(t T, e store.Engine) {
 		do(t, e, setFor("set", "v", ttl))
 		do(t, e, setFor("touched", "v", ttl))
 		do(t, e, setFor("deleted", "v", ttl))
@@ -188,16 +188,16 @@ var exactChecks = []Check{
 		wantEvent(t, w, store.Put, "touched", "v")
 		wantEvent(t, w, store.Deleted, "deleted", "")
 		wantEvent(t, w, store.Expired, "touched", "")
-		holds(t, e, "set", "w")
+		wantValue(t, e, "set", "w")
 	}},
-	{"an increment leaves the deadline where it is", func(t T, e store.Engine) {
+	{"increment keeps the deadline", func(t T, e store.Engine) {
 		do(t, e, setFor("n", "1", ttl))
 		time.Sleep(ttl - 1)
 		wantSum(t, e, increment("n", 1), 2)
 		time.Sleep(time.Nanosecond)
-		refused(t, e, get("n"), store.ErrNotFound)
+		wantErr(t, e, get("n"), store.ErrNotFound)
 	}},
-	{"a snapshot at the deadline lacks the entry, and its watch does not hear of the expiry", func(t T, e store.Engine) {
+	{"a snapshot at the deadline omits the entry, and its watch does not deliver the expiry", func(t T, e store.Engine) {
 		do(t, e, setFor("k", "v", ttl))
 		do(t, e, set("l", "v"))
 		time.Sleep(ttl)
@@ -208,26 +208,25 @@ var exactChecks = []Check{
 		do(t, e, set("end", ""))
 		wantEvent(t, w, store.Put, "end", "")
 	}},
-	{"the longest TTL is kept", func(t T, e store.Engine) {
+	{"the longest TTL is exact", func(t T, e store.Engine) {
 		const years = 10 * 365 * 24 * time.Hour
 		do(t, e, setFor("k", "v", years))
 		time.Sleep(years - 1)
-		holds(t, e, "k", "v")
+		wantValue(t, e, "k", "v")
 		time.Sleep(time.Nanosecond)
-		refused(t, e, get("k"), store.ErrNotFound)
+		wantErr(t, e, get("k"), store.ErrNotFound)
 	}},
 }
 
-// senses are the ways to find out whether a key exists. Each is used on a key of its own name, because some
-// change it.
-var senses = []struct {
+// lookups are the ways to find out whether a key exists. Each uses its own key, because some change it.
+var lookups = []struct {
 	name  string
-	there func(t T, e store.Engine, key string) bool
+	finds func(t T, e store.Engine, key string) bool
 }{
 	{"get", succeeds(get)},
 	{"touch", succeeds(func(key string) store.Operation { return touch(key, 1) })},
-	{"delete if there is an entry", succeeds(func(key string) store.Operation { return provided(del(key), store.IfExists()) })},
-	{"set if there is an entry", succeeds(func(key string) store.Operation { return provided(set(key, ""), store.IfExists()) })},
+	{"delete if there is an entry", succeeds(func(key string) store.Operation { return conditional(del(key), store.IfExists()) })},
+	{"set if there is an entry", succeeds(func(key string) store.Operation { return conditional(set(key, ""), store.IfExists()) })},
 	{"increment", func(t T, e store.Engine, key string) bool { return do(t, e, increment(key, 1)).Sum == 2 }},
 	{"list", func(t T, e store.Engine, key string) bool {
 		return len(list(t, e, store.ListRequest{Prefix: key}).Entries) > 0
@@ -237,12 +236,12 @@ var senses = []struct {
 		return err == nil
 	}},
 	{"set if there is no entry", func(t T, e store.Engine, key string) bool {
-		_, err := e.Do(t.Context(), provided(set(key, ""), store.IfAbsent()))
+		_, err := e.Do(t.Context(), conditional(set(key, ""), store.IfAbsent()))
 		return err != nil
 	}},
 }
 
-// succeeds tells whether a key exists by whether an operation on it succeeds.
+// succeeds returns a lookup that performs an operation and reports whether it succeeds.
 func succeeds(op func(key string) store.Operation) func(T, store.Engine, string) bool {
 	return func(t T, e store.Engine, key string) bool {
 		_, err := e.Do(t.Context(), op(key))

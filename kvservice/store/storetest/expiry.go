@@ -8,76 +8,76 @@ import (
 	"key-value/kvservice/store"
 )
 
-// moment is a TTL that is short for a test and long for a machine.
-const moment = 50 * time.Millisecond
+// shortTTL is a short TTL for a test, and a long time for a machine.
+const shortTTL = 50 * time.Millisecond
 
 var expiryChecks = []Check{
-	{"an entry is gone when its TTL has elapsed, and not before", func(t T, e store.Engine) {
+	{"an entry expires when its TTL elapses, and not before", func(t T, e store.Engine) {
 		begin := time.Now()
-		do(t, e, setFor("k", "v", moment))
-		gone(t, e, "k")
-		if lived := time.Since(begin); lived < moment {
-			t.Fatalf("an entry with a TTL of %v was gone after %v", moment, lived)
+		do(t, e, setFor("k", "v", shortTTL))
+		waitExpired(t, e, "k")
+		if lived := time.Since(begin); lived < shortTTL {
+			t.Fatalf("an entry with a TTL of %v expired after %v", shortTTL, lived)
 		}
 	}},
 	{"an expired entry is not listed, counted or matched by a precondition", func(t T, e store.Engine) {
-		old := do(t, e, setFor("k", "v", moment)).Entry.Version
+		old := do(t, e, setFor("k", "v", shortTTL)).Entry.Version
 		do(t, e, set("l", "v"))
-		gone(t, e, "k")
+		waitExpired(t, e, "k")
 		wantKeys(t, list(t, e, store.ListRequest{}).Entries, "l")
 		if keys := statsOf(t, e).Keys; keys != 1 {
-			t.Fatalf("%d keys are counted, want 1", keys)
+			t.Fatalf("stats count %d keys, want 1", keys)
 		}
-		refused(t, e, touch("k", time.Hour), store.ErrNotFound)
-		refused(t, e, provided(set("k", "w"), store.IfVersion(old)), store.ErrVersionMismatch)
-		refused(t, e, provided(del("k"), store.IfExists()), store.ErrAbsent)
-		wantChanged(t, e, provided(set("k", "w"), store.IfAbsent()), true)
+		wantErr(t, e, touch("k", time.Hour), store.ErrNotFound)
+		wantErr(t, e, conditional(set("k", "w"), store.IfVersion(old)), store.ErrVersionMismatch)
+		wantErr(t, e, conditional(del("k"), store.IfExists()), store.ErrAbsent)
+		wantChanged(t, e, conditional(set("k", "w"), store.IfAbsent()), true)
 	}},
-	{"an expired integer starts anew", func(t T, e store.Engine) {
-		do(t, e, setFor("n", "41", moment))
-		gone(t, e, "n")
+	{"increment of an expired integer starts again", func(t T, e store.Engine) {
+		do(t, e, setFor("n", "41", shortTTL))
+		waitExpired(t, e, "n")
 		wantSum(t, e, increment("n", 1), 1)
 	}},
-	{"touch puts off the end, and set without a TTL does away with it", func(t T, e store.Engine) {
-		do(t, e, setFor("k", "v", moment))
-		do(t, e, setFor("l", "v", moment))
-		do(t, e, setFor("m", "v", moment))
+	{"touch postpones expiry, and set without a TTL cancels it", func(t T, e store.Engine) {
+		do(t, e, setFor("k", "v", shortTTL))
+		do(t, e, setFor("l", "v", shortTTL))
+		do(t, e, setFor("m", "v", shortTTL))
 		do(t, e, touch("k", time.Hour))
 		do(t, e, set("l", "w"))
-		gone(t, e, "m")
-		holds(t, e, "k", "v")
-		holds(t, e, "l", "w")
+		waitExpired(t, e, "m")
+		wantValue(t, e, "k", "v")
+		wantValue(t, e, "l", "w")
 	}},
-	{"touch can bring the end nearer", func(t T, e store.Engine) {
+	{"touch can make an entry expire earlier", func(t T, e store.Engine) {
 		do(t, e, setFor("k", "v", time.Hour))
-		do(t, e, touch("k", moment))
-		gone(t, e, "k")
+		do(t, e, touch("k", shortTTL))
+		waitExpired(t, e, "k")
 	}},
-	{"watches hear of an expiry once, without anyone reading the key", func(t T, e store.Engine) {
+	{"watches deliver an expiry once, even if the key is not read", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Prefix: "k"})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
-		do(t, e, setFor("k", "v", moment))
+		do(t, e, setFor("k", "v", shortTTL))
 		wantEvent(t, w, store.Put, "k", "v")
 		wantEvent(t, w, store.Expired, "k", "")
 		do(t, e, set("k", "w"))
 		wantEvent(t, w, store.Put, "k", "w")
 	}},
-	{"a thousand entries that end together are all counted as expired", func(t T, e store.Engine) {
+	{"a thousand entries that expire together are all counted as expired", func(t T, e store.Engine) {
 		for i := range 1000 {
-			do(t, e, setFor(fmt.Sprint("k", i), "v", moment))
+			do(t, e, setFor(fmt.Sprint("k", i), "v", shortTTL))
 		}
-		eventually(t, "no entry is left", func() bool { return statsOf(t, e).Keys == 0 })
+		eventually(t, "wait until no entry is left", func() bool { return statsOf(t, e).Keys == 0 })
 		if stats := statsOf(t, e); stats.Expirations != 1000 {
-			t.Fatalf("%d expirations are counted, want 1000", stats.Expirations)
+			t.Fatalf("stats count %d expirations, want 1000", stats.Expirations)
 		}
 	}},
 }
 
-// gone waits until key is not found.
-func gone(t T, e store.Engine, key string) {
+// waitExpired waits until key is not found.
+func waitExpired(t T, e store.Engine, key string) {
 	t.Helper()
-	eventually(t, "key "+key+" is gone", func() bool {
+	eventually(t, "wait until key "+key+" expires", func() bool {
 		_, err := e.Do(t.Context(), get(key))
 		return errors.Is(err, store.ErrNotFound)
 	})

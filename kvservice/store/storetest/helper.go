@@ -10,7 +10,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// patience is how long a check waits for what must happen. It is no measure of how soon it should.
+// patience is how long a check waits for something that must happen. It does not measure how soon it should.
 const patience = 20 * time.Second
 
 func get(key string) store.Operation { return store.Operation{Kind: store.Get, Key: key} }
@@ -35,36 +35,36 @@ func increment(key string, delta int64) store.Operation {
 	return store.Operation{Kind: store.Increment, Key: key, Delta: delta}
 }
 
-// together returns a prefix for keys which any engine can change together in an atomic batch: one that divides its
-// entries does so by what is in the first pair of braces.
-func together(group string) string { return "{" + group + "}/" }
+// colocated returns a prefix for keys that any engine can change together in an atomic batch. Engines that divide
+// their entries do so by the text in the first pair of braces.
+func colocated(group string) string { return "{" + group + "}/" }
 
-// provided returns op with a precondition.
-func provided(op store.Operation, p store.Precondition) store.Operation {
+// conditional returns op with a precondition.
+func conditional(op store.Operation, p store.Precondition) store.Operation {
 	op.Precondition = p
 	return op
 }
 
-// do carries out op, which must succeed.
+// do performs op, which must succeed.
 func do(t T, e store.Engine, op store.Operation) store.Result {
 	t.Helper()
 	result, err := e.Do(t.Context(), op)
 	if err != nil {
-		t.Fatalf("%s = %v, want success", describe(op), err)
+		t.Fatalf("%s = %v, want no error", describe(op), err)
 	}
 	return result
 }
 
-// refused carries out op, which must fail with want.
-func refused(t T, e store.Engine, op store.Operation, want error) {
+// wantErr performs op, which must fail with want.
+func wantErr(t T, e store.Engine, op store.Operation, want error) {
 	t.Helper()
 	if _, err := e.Do(t.Context(), op); !errors.Is(err, want) {
 		t.Fatalf("%s = %v, want %v", describe(op), err, want)
 	}
 }
 
-// holds checks that key has value.
-func holds(t T, e store.Engine, key, value string) store.Entry {
+// wantValue checks that key has value, and returns its entry.
+func wantValue(t T, e store.Engine, key, value string) store.Entry {
 	t.Helper()
 	entry := do(t, e, get(key)).Entry
 	if entry.Key != key || string(entry.Value) != value {
@@ -73,7 +73,7 @@ func holds(t T, e store.Engine, key, value string) store.Entry {
 	return entry
 }
 
-// list reads one page.
+// list returns one page. Zero limits mean high ones.
 func list(t T, e store.Engine, req store.ListRequest) store.Page {
 	t.Helper()
 	if req.Limit == 0 {
@@ -98,7 +98,7 @@ func keysOf(entries []store.Entry) []string {
 	return keys
 }
 
-// wantKeys checks that entries have just these keys, in this order.
+// wantKeys checks that entries have exactly these keys, in this order.
 func wantKeys(t T, entries []store.Entry, want ...string) {
 	t.Helper()
 	if got := keysOf(entries); !slices.Equal(got, want) {
@@ -121,7 +121,7 @@ func eventually(t T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain until %s", patience, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func next(t T, w store.Watcher) store.Event {
 	return event
 }
 
-// wantEvent checks that the next event of w has this type, and this key and value if it is about an entry.
+// wantEvent checks the type, key and value of the next event of w.
 func wantEvent(t T, w store.Watcher, kind store.EventType, key, value string) store.Event {
 	t.Helper()
 	event := next(t, w)

@@ -13,20 +13,20 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Journal is writers that record their changes. Each writes and deletes keys of its own, and when all are
-// done, one more key is written.
+// Journal is a set of concurrent writers that record their changes. Each writes and deletes its own keys. When all
+// are done, one last key is written.
 type Journal struct {
-	Prefix  string // of all keys
+	Prefix  string // prefix of all keys
 	Writers int
-	Changes int // of each writer
+	Changes int // per writer
 	Seed    uint64
 }
 
-// Last is the key that is written last.
+// Last returns the key that is written last.
 func (j Journal) Last() string { return j.Prefix + "last" }
 
-// Write has the writers make their changes and returns them, as [CheckWatch] wants them. It fails with the
-// first error of a write.
+// Write lets the writers make their changes, and returns them as [CheckWatch] expects them. It fails with the first
+// error of a write.
 func (j Journal) Write(ctx context.Context, s Store) ([]Change, error) {
 	begin := time.Now()
 	changes, errs := make([][]Change, j.Writers+1), make([]error, j.Writers+1)
@@ -63,24 +63,24 @@ func makeChange(ctx context.Context, s Store, key string, remove bool, begin tim
 	return []Change{c}, nil
 }
 
-// Watchable is what opens watches: an engine, or a client of the service.
+// Watchable opens watches. An engine implements it, and so can a client of the service.
 type Watchable interface {
 	Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error)
 }
 
-// Follower collects the events of one watch over any number of cuts.
+// Follower collects the events of one watch over any number of interruptions.
 type Follower struct {
 	Store   Watchable
 	Request store.WatchRequest
-	Last    string      // the key whose event is the last one
-	Cut     func() bool // called after each event: whether to close the watch and to open it again
+	Last    string      // the key of the last event
+	Cut     func() bool // called after each event; returns whether to close and reopen the watch
 
 	events  []store.Event
 	watcher store.Watcher
 }
 
-// Open opens the watch, or opens it again behind the last event. Within a snapshot, which cannot be resumed,
-// it forgets the events and begins anew.
+// Open opens the watch, after the last event if there was one. Within a snapshot, which cannot be resumed, it
+// discards the events and starts again.
 func (f *Follower) Open(ctx context.Context) error {
 	req := f.Request
 	if token := f.token(); token != "" {
@@ -103,7 +103,7 @@ func (f *Follower) token() string {
 	return f.events[len(f.events)-1].Token
 }
 
-// Events returns all events up to the last one. The watch must be open, and is closed afterwards.
+// Events returns all events up to the last. The watch must be open, and is closed afterwards.
 func (f *Follower) Events(ctx context.Context) ([]store.Event, error) {
 	for !f.complete() {
 		event, err := f.watcher.Next(ctx)
@@ -123,19 +123,19 @@ func (f *Follower) Events(ctx context.Context) ([]store.Event, error) {
 	return f.events, nil
 }
 
-// complete says whether f has the last event, and is not inside a snapshot.
+// complete reports whether f has the last event and is not within a snapshot.
 func (f *Follower) complete() bool {
 	return f.token() != "" && slices.ContainsFunc(f.events, func(e store.Event) bool { return e.Entry.Key == f.Last })
 }
 
 var historyChecks = []Check{
-	{"a watch that is cut and resumed at random has each change once and in order", func(t T, e store.Engine) {
+	{"a watch that is interrupted and resumed at random delivers each change once and in order", func(t T, e store.Engine) {
 		checkFollowers(t, e, false)
 	}},
-	{"a snapshot that is read while others write misses nothing, with the events behind it", func(t T, e store.Engine) {
+	{"a snapshot during writes misses nothing, together with the events after it", func(t T, e store.Engine) {
 		checkFollowers(t, e, true)
 	}},
-	{"who hears of a change finds it done", func(t T, e store.Engine) {
+	{"a get after an event sees the change", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Key: "k"})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
@@ -149,13 +149,13 @@ var historyChecks = []Check{
 		for i := range 500 {
 			wantEvent(t, w, store.Put, "k", strconv.Itoa(i))
 			if read, _ := strconv.Atoi(string(do(t, e, get("k")).Entry.Value)); read < i {
-				t.Fatalf("the watch has value %d and a get after it still %d", i, read)
+				t.Fatalf("after the event with value %d a get returns %d", i, read)
 			}
 		}
 	}},
 }
 
-// checkFollowers has watches follow some writers, and checks what they deliver.
+// checkFollowers checks the events of watches during concurrent writes.
 func checkFollowers(t T, e store.Engine, snapshots bool) {
 	t.Helper()
 	for seed := range uint64(rounds(5)) {
@@ -168,10 +168,10 @@ func checkFollowers(t T, e store.Engine, snapshots bool) {
 	}
 }
 
-// followWriters returns what is wrong with what watches deliver of the changes of j: a few that are open from
-// the beginning, or, with snapshots, one that is opened after every 20 changes.
+// followWriters returns an error unless watches deliver the changes of j: a few that are open from the start or, with
+// snapshots, one that is opened after every 20 changes.
 func followWriters(ctx context.Context, e store.Engine, j Journal, snapshots bool) error {
-	c := &crowd{engine: e, journal: j}
+	c := &followerGroup{engine: e, journal: j}
 	pacer := Follower{Store: e, Request: store.WatchRequest{Prefix: j.Prefix}, Last: j.Last(), Cut: func() bool { return false }}
 	if err := pacer.Open(ctx); err != nil {
 		return err
@@ -193,8 +193,8 @@ func followWriters(ctx context.Context, e store.Engine, j Journal, snapshots boo
 	return errors.Join(err, c.check(changes))
 }
 
-// crowd is followers that are at work.
-type crowd struct {
+// followerGroup is a group of active followers.
+type followerGroup struct {
 	engine    store.Engine
 	journal   Journal
 	followers []*Follower
@@ -204,8 +204,8 @@ type crowd struct {
 	errs []error // guarded by mu
 }
 
-// join opens one more watch and has it followed. It is cut about once in 20 events.
-func (c *crowd) join(ctx context.Context, snapshot bool) {
+// join opens another watch and follows it. The watch is interrupted after about one event in 20.
+func (c *followerGroup) join(ctx context.Context, snapshot bool) {
 	random := rand.New(rand.NewPCG(c.journal.Seed, uint64(len(c.followers))))
 	f := &Follower{
 		Store:   c.engine,
@@ -224,14 +224,14 @@ func (c *crowd) join(ctx context.Context, snapshot bool) {
 	}
 }
 
-func (c *crowd) note(err error) {
+func (c *followerGroup) note(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.errs = append(c.errs, err)
 }
 
-// check waits for the last event of all, and returns what is wrong with them.
-func (c *crowd) check(changes []Change) error {
+// check waits for all followers to finish, and returns their errors.
+func (c *followerGroup) check(changes []Change) error {
 	c.events.Wait()
 	for _, f := range c.followers {
 		c.note(CheckWatch(changes, f.events, f.Request.Snapshot))

@@ -12,9 +12,9 @@ import (
 	"key-value/kvservice/store"
 )
 
-// CheckLinearizable returns an error unless there is an order of the calls, each at some instant between its
-// begin and its end, in which a single map would have answered every one of them as it was answered. Calls
-// with TTLs are not for it. It gives up after patience, which is an error too.
+// CheckLinearizable returns an error unless the calls are linearizable: there must be an order of them, each at some
+// instant between its begin and its end, in which a single map would have given the same results. Calls must not have
+// TTLs. It fails if it finds no answer within patience.
 func CheckLinearizable(calls []Call, patience time.Duration) error {
 	if err := checkVersions(calls); err != nil {
 		return err
@@ -22,7 +22,7 @@ func CheckLinearizable(calls []Call, patience time.Duration) error {
 	model := keyModel
 	var history []porcupine.Operation
 	for _, call := range calls {
-		if call.void() {
+		if call.irrelevant() {
 			continue
 		}
 		if len(call.Ops) > 1 {
@@ -32,7 +32,7 @@ func CheckLinearizable(calls []Call, patience time.Duration) error {
 	}
 	switch porcupine.CheckOperationsTimeout(model, history, patience) {
 	case porcupine.Illegal:
-		return fmt.Errorf("%d calls are not linearizable:\n%s", len(history), narrow(model, history))
+		return fmt.Errorf("%d calls are not linearizable:\n%s", len(history), describeFailure(model, history))
 	case porcupine.Unknown:
 		return fmt.Errorf("gave up after %v on whether %d calls are linearizable", patience, len(history))
 	}
@@ -47,8 +47,7 @@ func operation(call Call) porcupine.Operation {
 	return op
 }
 
-// checkVersions returns an error if two writes made the same version. Writes under one call are told apart
-// by their key.
+// checkVersions returns an error if two writes made the same version. Writes of one call are distinguished by key.
 func checkVersions(calls []Call) error {
 	made := map[store.Version]string{}
 	for _, call := range calls {
@@ -67,7 +66,7 @@ func checkVersions(calls []Call) error {
 	return nil
 }
 
-// cells is the state of a store: key → cell. It is never changed, but copied.
+// cells is the state of a store, by key. It is copied, never modified.
 type cells map[string]cell
 
 func (cs cells) put(key string, c cell) {
@@ -78,7 +77,7 @@ func (cs cells) put(key string, c cell) {
 	}
 }
 
-// mapModel is a whole store.
+// mapModel models a whole store.
 var mapModel = porcupine.Model{
 	Init: func() any { return cells{} },
 	Step: func(state, input, _ any) (bool, any) { return step(state.(cells), input.(Call)) },
@@ -88,7 +87,7 @@ var mapModel = porcupine.Model{
 	DescribeOperation: func(input, _ any) string { return describeCall(input.(Call)) },
 }
 
-// keyModel is a store in which each key stands for itself, which is much faster to check. Every call has one
+// keyModel models a store in which keys are independent, which is much faster to check. Every call must have one
 // operation.
 var keyModel = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
@@ -106,7 +105,7 @@ var keyModel = porcupine.Model{
 	Init: mapModel.Init, Step: mapModel.Step, Equal: mapModel.Equal, DescribeOperation: mapModel.DescribeOperation,
 }
 
-// step says whether call could have been answered as it was in the given state, and returns the next one.
+// step reports whether call could have had its result in the given state, and returns the next state.
 func step(before cells, call Call) (bool, cells) {
 	after := maps.Clone(before)
 	var failure *store.BatchError
@@ -142,9 +141,9 @@ func step(before cells, call Call) (bool, cells) {
 
 func sameError(got, want error) bool { return want != nil && errors.Is(got, want) }
 
-// narrow describes the end of the shortest beginning of a history that is not linearizable and has no call
-// under way at its end.
-func narrow(model porcupine.Model, history []porcupine.Operation) string {
+// describeFailure describes the end of the shortest prefix of history that is not linearizable and ends with no call
+// in progress.
+func describeFailure(model porcupine.Model, history []porcupine.Operation) string {
 	shortest, ends := len(history), int64(0)
 	for n, op := range history {
 		if n > 0 && ends < op.Call && porcupine.CheckOperationsTimeout(model, history[:n], time.Second) == porcupine.Illegal {

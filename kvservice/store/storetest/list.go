@@ -18,14 +18,14 @@ var listChecks = []Check{
 			t.Fatalf("first page is %+v", page)
 		}
 	}},
-	{"keys are listed in the order of their bytes", func(t T, e store.Engine) {
+	{"keys are listed in byte order", func(t T, e store.Engine) {
 		for _, key := range []string{"b", "aé", "a", "\U0010fffd", "\ufffd", "é", "a/b", "a0", "B"} {
 			do(t, e, set(key, "v"))
 		}
 		wantKeys(t, list(t, e, store.ListRequest{}).Entries,
 			"B", "a", "a/b", "a0", "aé", "b", "é", "\ufffd", "\U0010fffd")
 	}},
-	{"a prefix limits a listing to the keys that begin with it", func(t T, e store.Engine) {
+	{"a prefix restricts a listing to the keys that begin with it", func(t T, e store.Engine) {
 		for _, key := range []string{"a", "ab", "abé", "abéé", "abc", "ac", "b"} {
 			do(t, e, set(key, "v"))
 		}
@@ -33,7 +33,7 @@ var listChecks = []Check{
 		wantKeys(t, list(t, e, store.ListRequest{Prefix: "abé"}).Entries, "abé", "abéé")
 		wantKeys(t, list(t, e, store.ListRequest{Prefix: "x"}).Entries)
 	}},
-	{"a page starts behind a key, whether it exists or not", func(t T, e store.Engine) {
+	{"a page starts after a key, whether or not it exists", func(t T, e store.Engine) {
 		for _, key := range []string{"a", "b", "c"} {
 			do(t, e, set(key, "v"))
 		}
@@ -43,7 +43,7 @@ var listChecks = []Check{
 		wantKeys(t, list(t, e, store.ListRequest{Prefix: "b", After: "a"}).Entries, "b")
 		wantKeys(t, list(t, e, store.ListRequest{Prefix: "b", After: "c"}).Entries)
 	}},
-	{"entries are listed whole, or without their values", func(t T, e store.Engine) {
+	{"entries are listed with or without their values", func(t T, e store.Engine) {
 		wrote := do(t, e, set("k", "v")).Entry
 		whole := list(t, e, store.ListRequest{}).Entries[0]
 		bare := list(t, e, store.ListRequest{KeysOnly: true}).Entries[0]
@@ -53,7 +53,7 @@ var listChecks = []Check{
 			t.Fatalf("values are %q and %q, want v and none", whole.Value, bare.Value)
 		}
 	}},
-	{"pages of any size join to the whole", func(t T, e store.Engine) {
+	{"pages of any size add up to the whole listing", func(t T, e store.Engine) {
 		var want []string
 		for i := range 57 {
 			want = append(want, fmt.Sprintf("k/%03d", i))
@@ -65,7 +65,7 @@ var listChecks = []Check{
 			wantKeys(t, entries, want...)
 		}
 	}},
-	{"a page ends after the entry with which it passes its bytes", func(t T, e store.Engine) {
+	{"a page ends with the entry that exceeds its byte limit", func(t T, e store.Engine) {
 		for i := range 10 {
 			do(t, e, set(fmt.Sprint(i), strings.Repeat("v", 99)))
 		}
@@ -75,7 +75,7 @@ var listChecks = []Check{
 			t.Fatalf("pages have %d entries, want 10", len(entries))
 		}
 	}},
-	{"the page behind a key that was deleted goes on where it was", func(t T, e store.Engine) {
+	{"a page after a deleted key continues where the key was", func(t T, e store.Engine) {
 		for _, key := range []string{"a", "b", "c", "d"} {
 			do(t, e, set(key, "v"))
 		}
@@ -99,17 +99,17 @@ func pages(t T, e store.Engine, req store.ListRequest) []store.Entry {
 			return all
 		}
 		if len(page.Entries) == 0 {
-			t.Fatalf("an empty page of %+v has more behind it, and does not say where", req)
+			t.Fatalf("an empty page of %+v reports more entries", req)
 		}
 		req.After = page.Entries[len(page.Entries)-1].Key
 	}
 }
 
 var propertyChecks = []Check{
-	{"calls one after another return what a map would", func(t T, e store.Engine) {
+	{"sequential calls return what a map would", func(t T, e store.Engine) {
 		CheckModel(t, t.Context(), e, "model/")
 	}},
-	{"pages have every key that is there throughout once, whatever else is written", func(t T, e store.Engine) {
+	{"pages have every key that exists throughout exactly once, despite other writes", func(t T, e store.Engine) {
 		var steady []string
 		for i := range 50 {
 			steady = append(steady, fmt.Sprintf("s/%04d", 2*i))
@@ -126,8 +126,7 @@ var propertyChecks = []Check{
 	}},
 }
 
-// churn writes and deletes keys of the form "s/%04d" with odd numbers, until the function it returns is
-// called.
+// churn writes and deletes keys "s/%04d" with odd numbers until stop is called.
 func churn(ctx context.Context, s Store, written *atomic.Int64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var writers sync.WaitGroup
@@ -150,11 +149,11 @@ func churn(ctx context.Context, s Store, written *atomic.Int64) (stop func()) {
 	}
 }
 
-// wantSteady checks that entries are in order, and that those whose value is steady are all there, once.
+// wantSteady checks that entries are in order, and that all those with the value "steady" are there exactly once.
 func wantSteady(t T, entries []store.Entry, steady []string) {
 	t.Helper()
 	if keys := keysOf(entries); !slices.IsSorted(keys) || len(slices.Compact(keys)) != len(entries) {
-		t.Fatalf("pages have keys out of order or twice: %s", strings.Join(keysOf(entries), " "))
+		t.Fatalf("pages have keys out of order or duplicated: %s", strings.Join(keysOf(entries), " "))
 	}
 	var seen []store.Entry
 	for _, entry := range entries {

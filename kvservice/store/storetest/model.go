@@ -14,16 +14,16 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Model is a store as a plain map. It is told of calls that were made one after another, and finds those
-// whose outcome is not what the contract says. The zero value is an empty store.
+// Model is a store as a plain map. It is given sequential calls and reports those whose results violate the contract.
+// The zero value is an empty store.
 //
-// Time is that of package time, so entries with a short TTL are for tests with a fake clock.
+// It uses the time of package time, so entries with a short TTL require a fake clock.
 type Model struct {
-	cells map[string]cell // :: key → what is under it
+	cells map[string]cell // :: key → its state
 	used  map[store.Version]bool
 }
 
-// Check tells m of an operation, and returns an error if its outcome is wrong.
+// Check applies an operation to m and returns an error if its result is wrong.
 func (m *Model) Check(op store.Operation, got store.Result, err error) error {
 	before := m.cells[op.Key]
 	after, err := before.apply(op, time.Now()).check(op, got, err)
@@ -31,7 +31,7 @@ func (m *Model) Check(op store.Operation, got store.Result, err error) error {
 		return err
 	}
 	if after.version != before.version && after.exists && m.used[after.version] {
-		return fmt.Errorf("%s made version %v, which was used before", describe(op), after.version)
+		return fmt.Errorf("%s made version %v again", describe(op), after.version)
 	}
 	m.put(op.Key, after)
 	return nil
@@ -45,7 +45,7 @@ func (m *Model) put(key string, c cell) {
 	m.used[c.version] = true
 }
 
-// CheckBatch tells m of a batch, and returns an error if its outcome is wrong.
+// CheckBatch applies a batch to m and returns an error if its result is wrong.
 func (m *Model) CheckBatch(ops []store.Operation, atomic bool, got []store.Result, err error) error {
 	if !atomic {
 		return m.checkEach(ops, got, err)
@@ -55,14 +55,14 @@ func (m *Model) CheckBatch(ops []store.Operation, atomic bool, got []store.Resul
 		return m.checkEach(ops, got, nil)
 	}
 	if !errors.As(err, &failure) || failure.Index >= len(ops) {
-		return fmt.Errorf("atomic batch of %d failed with %w", len(ops), err)
+		return fmt.Errorf("atomic batch of %d failed with %w, want a BatchError", len(ops), err)
 	}
 	return m.checkFailure(ops, failure)
 }
 
 func (m *Model) checkEach(ops []store.Operation, got []store.Result, err error) error {
 	if err != nil || len(got) != len(ops) {
-		return fmt.Errorf("batch of %d has %d results and fails with %v", len(ops), len(got), err)
+		return fmt.Errorf("batch of %d returned %d results and %v", len(ops), len(got), err)
 	}
 	for i, op := range ops {
 		if err := m.Check(op, got[i], got[i].Err); err != nil {
@@ -72,7 +72,7 @@ func (m *Model) checkEach(ops []store.Operation, got []store.Result, err error) 
 	return nil
 }
 
-// checkFailure checks that an atomic batch had to fail where it did. It leaves m as it is.
+// checkFailure checks that an atomic batch had to fail where it did. It does not change m.
 func (m *Model) checkFailure(ops []store.Operation, failure *store.BatchError) error {
 	cells := maps.Clone(m.cells)
 	if cells == nil {
@@ -92,7 +92,7 @@ func (m *Model) checkFailure(ops []store.Operation, failure *store.BatchError) e
 	return nil
 }
 
-// Keys returns the keys that exist, in order.
+// Keys returns the existing keys, in order.
 func (m *Model) Keys() []string {
 	now := time.Now()
 	maps.DeleteFunc(m.cells, func(_ string, c cell) bool {
@@ -101,18 +101,18 @@ func (m *Model) Keys() []string {
 	return slices.Sorted(maps.Keys(m.cells))
 }
 
-// CheckPage returns an error if page is not what req should return. A page may have ended early because of
-// its bytes.
+// CheckPage returns an error if page is not a correct result for req. A page may end early because of its size in
+// bytes.
 func (m *Model) CheckPage(req store.ListRequest, page store.Page) error {
 	want := slices.DeleteFunc(m.Keys(), func(key string) bool {
 		return !strings.HasPrefix(key, req.Prefix) || key <= req.After
 	})
 	got := keysOf(page.Entries)
 	if len(got) > req.Limit || len(got) > len(want) || !slices.Equal(got, want[:len(got)]) {
-		return fmt.Errorf("list %+v has %q, want %q", req, got, want)
+		return fmt.Errorf("list %+v returned %q, want %q", req, got, want)
 	}
 	if !page.More && len(got) < len(want) || page.More && len(got) == 0 {
-		return fmt.Errorf("list %+v says %t to more behind %q of %q", req, page.More, got, want)
+		return fmt.Errorf("list %+v returned %q and more %t, want a part of %q", req, got, page.More, want)
 	}
 	for _, entry := range page.Entries {
 		op := get(entry.Key)
@@ -126,23 +126,23 @@ func (m *Model) CheckPage(req store.ListRequest, page store.Page) error {
 	return nil
 }
 
-// cell is what the contract knows of one key.
+// cell is the state of one key.
 type cell struct {
 	exists  bool
 	value   string
-	version store.Version // unseen as long as no result has told it
+	version store.Version // unseen until a result has it
 	expires time.Time     // zero: never
 }
 
-// unseen stands for a version that no engine makes.
+// unseen stands for a version that no result has had yet. No engine makes it.
 var unseen = store.Version{Epoch: math.MaxUint64, Revision: math.MaxUint64}
 
-// written is a cell as a write leaves it.
+// written returns a cell after a write.
 func written(value string, expires time.Time) cell {
 	return cell{exists: true, value: value, version: unseen, expires: expires}
 }
 
-// outcome is what the contract says that an operation does.
+// outcome is the expected outcome of an operation.
 type outcome struct {
 	after   cell
 	changed bool
@@ -150,7 +150,7 @@ type outcome struct {
 	err     error
 }
 
-// apply carries out op on c at the instant now.
+// apply returns the outcome of op on c at now.
 func (c cell) apply(op store.Operation, now time.Time) outcome {
 	if !c.expires.IsZero() && !now.Before(c.expires) {
 		c = cell{}
@@ -208,8 +208,8 @@ func end(now time.Time, ttl time.Duration) time.Time {
 	return now.Add(ttl)
 }
 
-// check compares what an operation was seen to do with o. It returns the cell as it is then, with what is to
-// be learnt of its version.
+// check compares the result of an operation with o. It returns the cell after the operation, with its version if the
+// result has it.
 func (o outcome) check(op store.Operation, got store.Result, err error) (cell, error) {
 	if !errors.Is(err, o.err) {
 		return o.after, fmt.Errorf("%s = %v, want %v", describe(op), err, o.err)
@@ -218,7 +218,7 @@ func (o outcome) check(op store.Operation, got store.Result, err error) (cell, e
 		return o.after, nil
 	}
 	if got.Changed != o.changed || got.Sum != o.sum {
-		return o.after, fmt.Errorf("%s has changed %t and sum %d, want %t and %d", describe(op), got.Changed, got.Sum,
+		return o.after, fmt.Errorf("%s returned changed %t and sum %d, want %t and %d", describe(op), got.Changed, got.Sum,
 			o.changed, o.sum)
 	}
 	return o.checkEntry(op, got.Entry)

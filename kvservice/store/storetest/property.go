@@ -10,36 +10,36 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Store is what of an engine, or of a client of the service, is checked against a [Model].
+// Store is the part of an engine that is checked against a [Model]. A client of the service can implement it too.
 type Store interface {
 	Do(ctx context.Context, op store.Operation) (store.Result, error)
 	Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error)
 	List(ctx context.Context, req store.ListRequest) (store.Page, error)
 }
 
-// CheckModel has random calls made one after another and compares them with a [Model]. The keys it uses
-// begin with prefix, and it deletes them before it starts.
+// CheckModel makes random sequential calls and compares their results with a [Model]. The keys begin with prefix, and
+// must not exist.
 func CheckModel(t rapid.TB, ctx context.Context, s Store, prefix string) {
 	t.Helper()
 	round := 0
 	rapid.Check(t, func(t *rapid.T) {
 		round++
-		p := &player{ctx: ctx, store: s, prefix: together(fmt.Sprint(prefix, round)), ttls: []time.Duration{0, time.Hour}}
+		p := &driver{ctx: ctx, store: s, prefix: colocated(fmt.Sprint(prefix, round)), ttls: []time.Duration{0, time.Hour}}
 		t.Repeat(p.moves())
 	})
 }
 
-// player makes random calls.
-type player struct {
+// driver makes random calls.
+type driver struct {
 	ctx      context.Context
 	store    Store
 	prefix   string
 	ttls     []time.Duration
 	model    Model
-	versions []store.Version // that were seen, also long ago
+	versions []store.Version // all versions seen so far
 }
 
-func (p *player) moves() map[string]func(*rapid.T) {
+func (p *driver) moves() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"do":    p.do,
 		"batch": p.batch,
@@ -47,7 +47,7 @@ func (p *player) moves() map[string]func(*rapid.T) {
 	}
 }
 
-func (p *player) do(t *rapid.T) {
+func (p *driver) do(t *rapid.T) {
 	op := p.operation(t)
 	result, err := p.store.Do(p.ctx, op)
 	p.see(result)
@@ -56,13 +56,13 @@ func (p *player) do(t *rapid.T) {
 	}
 }
 
-func (p *player) see(result store.Result) {
+func (p *driver) see(result store.Result) {
 	if v := result.Entry.Version; v != (store.Version{}) {
 		p.versions = append(p.versions, v)
 	}
 }
 
-func (p *player) batch(t *rapid.T) {
+func (p *driver) batch(t *rapid.T) {
 	ops := rapid.SliceOfN(rapid.Custom(p.operation), 0, 8).Draw(t, "operations")
 	atomic := rapid.Bool().Draw(t, "atomic")
 	results, err := p.store.Batch(p.ctx, ops, atomic)
@@ -74,7 +74,7 @@ func (p *player) batch(t *rapid.T) {
 	}
 }
 
-func (p *player) list(t *rapid.T) {
+func (p *driver) list(t *rapid.T) {
 	req := store.ListRequest{
 		Prefix:   p.prefix + rapid.SampledFrom([]string{"", "a", "a/", "x"}).Draw(t, "prefix"),
 		After:    rapid.SampledFrom([]string{"", p.key(t), p.prefix + "aa"}).Draw(t, "after"),
@@ -91,11 +91,11 @@ func (p *player) list(t *rapid.T) {
 	}
 }
 
-func (p *player) key(t *rapid.T) string {
+func (p *driver) key(t *rapid.T) string {
 	return p.prefix + rapid.SampledFrom([]string{"a", "a/b", "a/c", "b", "é", "n"}).Draw(t, "key")
 }
 
-func (p *player) operation(t *rapid.T) store.Operation {
+func (p *driver) operation(t *rapid.T) store.Operation {
 	op := store.Operation{
 		Kind:         rapid.SampledFrom([]store.Kind{store.Get, store.Set, store.Delete, store.Touch, store.Increment}).Draw(t, "kind"),
 		Key:          p.key(t),
@@ -114,7 +114,7 @@ func (p *player) operation(t *rapid.T) store.Operation {
 	return op
 }
 
-func (p *player) precondition(t *rapid.T) store.Precondition {
+func (p *driver) precondition(t *rapid.T) store.Precondition {
 	kinds := []store.Precondition{{}, {}, {}, store.IfExists(), store.IfAbsent(), store.IfVersion(store.Version{Epoch: 1})}
 	for _, v := range p.versions[max(0, len(p.versions)-3):] {
 		kinds = append(kinds, store.IfVersion(v))

@@ -14,40 +14,40 @@ import (
 	"key-value/kvservice/store"
 )
 
-// bug is something that an engine can get wrong.
+// bug is a way in which an engine can violate the contract.
 type bug string
 
 const (
 	none                bug = "no bug"
-	lostDelete          bug = "some deletes are acknowledged and not done"
+	lostDelete          bug = "some deletes are acknowledged but not performed"
 	resumeTooLate       bug = "a watch resumes one change too late"
 	resumeTooEarly      bug = "a watch resumes one change too early"
-	versionComesBack    bug = "versions count from one again when a key is created again"
+	versionComesBack    bug = "versions start from one again when a key is created again"
 	earlyCheck          bug = "a precondition is checked outside the lock"
 	earlyEvent          bug = "an event is published before its write"
-	lateRead            bug = "reads see a write some time after it is acknowledged"
-	lateExpiry          bug = "an entry is there at its deadline"
-	silentExpiry        bug = "watches hear of an expiry when somebody looks"
-	batchInSteps        bug = "an atomic batch can be seen half done"
-	batchWithoutUndo    bug = "an atomic batch that fails leaves what it did"
-	incrementForEver    bug = "an increment takes the TTL away"
-	pageSkips           bug = "a page behind a key that has gone skips the next one"
-	snapshotBeforeWatch bug = "a watch starts some time after its snapshot"
+	lateRead            bug = "reads see a write late"
+	lateExpiry          bug = "an entry still exists at its deadline"
+	silentExpiry        bug = "an expiry is delivered only when the key is accessed"
+	batchInSteps        bug = "an atomic batch is visible halfway"
+	batchWithoutUndo    bug = "a failed atomic batch is not rolled back"
+	incrementDropsTTL   bug = "an increment removes the TTL"
+	pageSkips           bug = "a page after a deleted key skips the next key"
+	snapshotBeforeWatch bug = "a watch starts later than its snapshot"
 )
 
-// reference is an engine as simple as can be: one lock, one map, and a history that is never cut.
+// reference is the simplest possible engine: one lock, one map, and a history that is never trimmed.
 type reference struct {
 	bug bug
 
 	mu       sync.Mutex
-	entries  map[string]store.Entry // everything below is guarded by mu
-	late     map[string]store.Entry // what reads see, with lateRead
+	entries  map[string]store.Entry // guarded by mu, like everything below
+	late     map[string]store.Entry // what reads see with bug lateRead
 	revision uint64
-	writes   map[string]uint64 // :: key → writes since it was created
+	writes   map[string]uint64 // :: key → number of writes since it was created
 	history  []store.Event     // event i has revision i+1
-	changed  chan struct{}     // closed and replaced with each event
+	changed  chan struct{}     // closed and replaced at each event
 	stats    store.Stats
-	now      time.Time // of the operation under way
+	now      time.Time // of the current operation
 	closed   bool
 }
 
@@ -59,7 +59,7 @@ func newReference(b bug) *reference {
 	}
 }
 
-// pause lets others in between two steps that a bug has torn apart.
+// pause lets other goroutines run between two steps that a bug has separated.
 func (r *reference) pause() {
 	r.mu.Unlock()
 	runtime.Gosched()
@@ -150,7 +150,7 @@ func (r *reference) increment(op store.Operation, old store.Entry, exists bool) 
 		if err != nil {
 			return store.Result{}, store.ErrNotInteger
 		}
-		if from, expires = n, old.ExpireTime; r.bug == incrementForEver {
+		if from, expires = n, old.ExpireTime; r.bug == incrementDropsTTL {
 			expires = time.Time{}
 		}
 	}
@@ -298,22 +298,15 @@ func (r *reference) Watch(_ context.Context, req store.WatchRequest) (store.Watc
 type referenceWatch struct {
 	r        *reference
 	req      store.WatchRequest
-	first    []store.Event // to be delivered before what is in the history
+	first    []store.Event // to deliver before the history
 	position int
 	since    time.Time // of the last event
 	token    string    // of the last event
 }
 
-func (w *referenceWatch) holds(key string) bool {
-	if w.req.Key != "" {
-		return key == w.req.Key
-	}
-	return strings.HasPrefix(key, w.req.Prefix)
-}
-
 func (w *referenceWatch) begin() {
 	for _, key := range slices.SortedFunc(maps.Keys(w.r.entries), cmp.Compare) {
-		if w.req.Snapshot && w.holds(key) {
+		if w.req.Snapshot && w.req.Target().Matches(key) {
 			w.first = append(w.first, store.Event{Type: store.Put, Entry: w.r.entries[key]})
 		}
 	}
@@ -343,7 +336,7 @@ func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
 	}
 }
 
-// wait says whether it ended because nothing has changed until idle.
+// wait reports whether it returned because nothing changed until idle.
 func wait(ctx context.Context, changed <-chan struct{}, idle time.Time) (bool, error) {
 	select {
 	case <-ctx.Done():
@@ -355,7 +348,7 @@ func wait(ctx context.Context, changed <-chan struct{}, idle time.Time) (bool, e
 	}
 }
 
-// poll returns the next event, or what to wait for.
+// poll returns the next event, or a channel to wait for.
 func (w *referenceWatch) poll() (store.Event, <-chan struct{}, error) {
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
@@ -371,7 +364,7 @@ func (w *referenceWatch) poll() (store.Event, <-chan struct{}, error) {
 	for w.position < len(w.r.history) {
 		event := w.r.history[w.position]
 		w.position++
-		if w.holds(event.Entry.Key) {
+		if w.req.Target().Matches(event.Entry.Key) {
 			w.since, w.token = time.Now(), event.Token
 			return event, nil, nil
 		}

@@ -11,9 +11,8 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Soak checks concurrent calls and watches as [Run] does, with ever other seeds, for as long as the
-// environment variable KV_SOAK says, such as "10m". It logs how much it checked. Without the variable it is
-// skipped.
+// Soak checks concurrent calls and watches as [Run] does, with new seeds, for the duration in the environment
+// variable KV_SOAK, such as "10m". It logs how much it checked. Without the variable it skips the test.
 func Soak(t *testing.T, open func(t *testing.T) store.Engine) {
 	text := os.Getenv("KV_SOAK")
 	if text == "" {
@@ -34,19 +33,19 @@ func Soak(t *testing.T, open func(t *testing.T) store.Engine) {
 		s.calls, s.histories, s.changes, s.first, s.next-1)
 }
 
-// soak is what was checked so far.
+// soak is the state of a soak test.
 type soak struct {
 	engine                    store.Engine
 	first, next               uint64 // seeds
 	calls, histories, changes int
 }
 
-// round checks what follows from the next seed.
+// round runs the checks for the next seed.
 func (s *soak) round(ctx context.Context) error {
 	w := Workload{Clients: 2 + int(s.next%7), Calls: 50, Batches: s.next%2 == 0, Seed: s.next}
 	group := fmt.Sprintf("soak/%d/", s.next)
 	if w.Batches {
-		group = together(fmt.Sprint(s.next))
+		group = colocated(fmt.Sprint(s.next))
 	}
 	for i := range 1 + s.next%4 {
 		w.Keys = append(w.Keys, fmt.Sprint(group, i))

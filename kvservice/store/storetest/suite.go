@@ -1,13 +1,13 @@
-// Package storetest is the contract of package store as tests.
+// Package storetest is the contract of package store as a test suite.
 //
-// An engine's whole test is one call of [Run] with a factory. There are no options: an engine that does
-// not pass does not obey the contract. Nothing here needs the engine to be in this process or the clock to
-// be a fake one: what takes time is awaited, never slept through. [RunExact] adds what only fake time can
-// show, for engines that keep time themselves.
+// The test of an engine is one call of [Run] with a factory. There are no options: an engine that does not pass does
+// not obey the contract. The engine need not be in this process, nor the clock be fake: checks wait for what takes
+// time, and never sleep. [RunExact] adds what only a fake clock can show, for engines that keep time themselves. In
+// short mode, random checks run fewer rounds.
 //
-// What [Run] finds out by comparing is exported, so that it can be found out about a client of the service
-// too: [CheckModel] for calls one after another, [Workload] and [CheckLinearizable] for concurrent ones,
-// [Journal], [Follower] and [CheckWatch] for what a watch delivers.
+// The comparisons behind Run are exported, so that they can be applied to a client of the service too: [CheckModel]
+// for sequential calls, [Workload] and [CheckLinearizable] for concurrent calls, and [Journal], [Follower] and
+// [CheckWatch] for watches.
 package storetest
 
 import (
@@ -23,7 +23,7 @@ import (
 	"key-value/kvservice/store"
 )
 
-// T is what a check needs of [testing.T].
+// T is the part of [testing.T] that a check uses.
 type T interface {
 	rapid.TB
 	Context() context.Context
@@ -35,8 +35,8 @@ type Check struct {
 	Run  func(t T, e store.Engine)
 }
 
-// Run tests the engines that open makes against the contract. Every check gets one of its own, with no
-// entries in it; open has it closed by t.Cleanup.
+// Run tests the engines that open creates against the contract. Every check gets its own empty engine, which open
+// closes with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) store.Engine) {
 	for _, check := range Checks() {
 		t.Run(check.Name, func(t *testing.T) { check.Run(t, open(t)) })
@@ -63,7 +63,7 @@ func Checks() []Check {
 	return all
 }
 
-// Try runs a check outside a test and returns what it found wrong.
+// Try runs a check outside a test and returns its failure.
 func (c Check) Try(ctx context.Context, e store.Engine) error {
 	r := &recorder{ctx: ctx, name: c.Name}
 	var done sync.WaitGroup
@@ -75,7 +75,7 @@ func (c Check) Try(ctx context.Context, e store.Engine) error {
 	return nil
 }
 
-// recorder is a T that keeps what a check says.
+// recorder is a T that records failures.
 type recorder struct {
 	ctx  context.Context
 	name string

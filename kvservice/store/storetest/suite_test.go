@@ -14,7 +14,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The random checks are meant to fail here, which is nothing to keep a record of.
+	// The random checks are meant to fail here, so there is nothing to record.
 	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
 		panic(err)
 	}
@@ -26,42 +26,42 @@ func TestReferenceObeysTheContract(t *testing.T) {
 	storetest.RunExact(t, func() store.Engine { return newReference(none) })
 }
 
-// found says which checks must find each bug, at the least.
-var found = map[bug][]string{
+// detectedBy lists the checks that must detect each bug.
+var detectedBy = map[bug][]string{
 	lostDelete: {
-		"calls one after another return what a map would",
+		"sequential calls return what a map would",
 		"operations on single keys are linearizable",
-		"a snapshot that is read while others write misses nothing, with the events behind it",
+		"a snapshot during writes misses nothing, together with the events after it",
 	},
-	resumeTooLate:    {"any token resumes right behind its event", cutAndResumed},
-	resumeTooEarly:   {"any token resumes right behind its event", cutAndResumed},
+	resumeTooLate:    {"every token resumes right after its event", cutAndResumed},
+	resumeTooEarly:   {"every token resumes right after its event", cutAndResumed},
 	versionComesBack: {"no version is used twice", "operations on single keys are linearizable"},
 	earlyCheck: {
-		"of a thousand conditional writes to one version, one wins",
+		"exactly one of a thousand conditional writes to a version succeeds",
 		"operations on single keys are linearizable",
 	},
-	earlyEvent:       {"who hears of a change finds it done"},
-	lateRead:         {"operations on single keys are linearizable"},
-	lateExpiry:       {"an entry is there a nanosecond before its deadline and gone at it"},
-	silentExpiry:     {"watches hear of an expiry at its instant"},
-	batchInSteps:     {"atomic batches are linearizable"},
-	batchWithoutUndo: {"atomic batches are linearizable", "an atomic batch changes nothing if a get finds nothing"},
-	incrementForEver: {"an increment leaves the deadline where it is"},
+	earlyEvent:        {"a get after an event sees the change"},
+	lateRead:          {"operations on single keys are linearizable"},
+	lateExpiry:        {"an entry exists until a nanosecond before its deadline"},
+	silentExpiry:      {"watches deliver an expiry at its instant"},
+	batchInSteps:      {"atomic batches are linearizable"},
+	batchWithoutUndo:  {"atomic batches are linearizable", "an atomic batch changes nothing if a get finds no entry"},
+	incrementDropsTTL: {"increment keeps the deadline"},
 	pageSkips: {
-		"the page behind a key that was deleted goes on where it was",
-		"calls one after another return what a map would",
-		"pages have every key that is there throughout once, whatever else is written",
+		"a page after a deleted key continues where the key was",
+		"sequential calls return what a map would",
+		"pages have every key that exists throughout exactly once, despite other writes",
 	},
-	snapshotBeforeWatch: {"a snapshot that is read while others write misses nothing, with the events behind it"},
+	snapshotBeforeWatch: {"a snapshot during writes misses nothing, together with the events after it"},
 }
 
-const cutAndResumed = "a watch that is cut and resumed at random has each change once and in order"
+const cutAndResumed = "a watch that is interrupted and resumed at random delivers each change once and in order"
 
-// attempts is how often a check may miss a bug: most show only where goroutines meet by chance.
+// attempts is how often a check may miss a bug. Most bugs show only when goroutines happen to interleave.
 const attempts = 100
 
 func TestEveryBugIsFound(t *testing.T) {
-	for b, names := range found {
+	for b, names := range detectedBy {
 		for _, name := range names {
 			t.Run(string(b)+"/"+name, func(t *testing.T) {
 				for range attempts {
@@ -70,15 +70,15 @@ func TestEveryBugIsFound(t *testing.T) {
 						return
 					}
 				}
-				t.Fatalf("the check passes %d times", attempts)
+				t.Fatalf("the check passed %d times", attempts)
 			})
 		}
 	}
 }
 
-// try returns what the check of that name finds wrong with an engine that has bug b.
+// try returns the failure of a check on an engine with bug b.
 func try(t *testing.T, b bug, name string) error {
-	// A check that waits for what a bug has lost need not wait for long.
+	// A check that waits for something that a bug has lost need not wait long.
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	named := func(c storetest.Check) bool { return c.Name == name }

@@ -13,7 +13,7 @@ import (
 )
 
 var watchChecks = []Check{
-	{"a watch begins with a token and then has every change to its prefix in order", func(t T, e store.Engine) {
+	{"a watch begins with a token and delivers every change to its prefix in order", func(t T, e store.Engine) {
 		do(t, e, set("a/old", "before"))
 		w := open(t, e, store.WatchRequest{Prefix: "a/"})
 		defer w.Close()
@@ -34,7 +34,7 @@ var watchChecks = []Check{
 		wantEvent(t, w, store.Deleted, "a/1", "")
 		wantEvent(t, w, store.Put, "a/2", "y")
 	}},
-	{"a watch of one key has the changes to no other", func(t T, e store.Engine) {
+	{"a watch of one key delivers no changes to others", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Key: "k"})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
@@ -46,26 +46,26 @@ var watchChecks = []Check{
 		do(t, e, del("k"))
 		wantEvent(t, w, store.Deleted, "k", "")
 	}},
-	{"the event of a write carries the entry as it is read", func(t T, e store.Engine) {
+	{"the event of a write has the same entry as a get", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Key: "k"})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
 		do(t, e, setFor("k", "v", time.Hour))
-		wantSame(t, wantEvent(t, w, store.Put, "k", "v").Entry, holds(t, e, "k", "v"))
+		wantSame(t, wantEvent(t, w, store.Put, "k", "v").Entry, wantValue(t, e, "k", "v"))
 	}},
-	{"an operation that fails is no change", func(t T, e store.Engine) {
+	{"a failed operation is not a change", func(t T, e store.Engine) {
 		do(t, e, set("k", "x"))
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
-		refused(t, e, increment("k", 1), store.ErrNotInteger)
-		refused(t, e, touch("nope", 0), store.ErrNotFound)
-		refused(t, e, provided(set("k", "y"), store.IfAbsent()), store.ErrExists)
+		wantErr(t, e, increment("k", 1), store.ErrNotInteger)
+		wantErr(t, e, touch("nope", 0), store.ErrNotFound)
+		wantErr(t, e, conditional(set("k", "y"), store.IfAbsent()), store.ErrExists)
 		do(t, e, del("nope"))
 		do(t, e, set("end", ""))
 		wantEvent(t, w, store.Put, "end", "")
 	}},
-	{"a snapshot is what exists, and the changes follow it", func(t T, e store.Engine) {
+	{"a snapshot has what exists, and changes follow it", func(t T, e store.Engine) {
 		for _, key := range []string{"a/2", "b", "a/1", "a/3", "a"} {
 			do(t, e, set(key, "v"+key))
 		}
@@ -76,9 +76,9 @@ var watchChecks = []Check{
 		for range 2 {
 			event := next(t, w)
 			if event.Type != store.Put || event.Token != "" {
-				t.Fatalf("the snapshot has %s with token %q", describeEvent(event), event.Token)
+				t.Fatalf("the snapshot has %s with token %q, want none", describeEvent(event), event.Token)
 			}
-			wantSame(t, event.Entry, holds(t, e, event.Entry.Key, string(event.Entry.Value)))
+			wantSame(t, event.Entry, wantValue(t, e, event.Entry.Key, string(event.Entry.Value)))
 			entries = append(entries, event.Entry)
 		}
 		slices.SortFunc(entries, func(a, b store.Entry) int { return strings.Compare(a.Key, b.Key) })
@@ -89,7 +89,7 @@ var watchChecks = []Check{
 		do(t, e, set("a/4", "later"))
 		wantEvent(t, w, store.Put, "a/4", "later")
 	}},
-	{"a snapshot of one key is that key, or nothing", func(t T, e store.Engine) {
+	{"a snapshot of one key has that key or nothing", func(t T, e store.Engine) {
 		do(t, e, set("k", "v"))
 		do(t, e, set("k2", "v"))
 		w := open(t, e, store.WatchRequest{Key: "k", Snapshot: true})
@@ -100,7 +100,7 @@ var watchChecks = []Check{
 		defer none.Close()
 		wantEvent(t, none, store.Sync, "", "")
 	}},
-	{"any token resumes right behind its event", func(t T, e store.Engine) {
+	{"every token resumes right after its event", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Prefix: "k"})
 		defer w.Close()
 		tokens := []string{wantEvent(t, w, store.Sync, "", "").Token}
@@ -113,13 +113,13 @@ var watchChecks = []Check{
 			again := open(t, e, store.WatchRequest{Prefix: "k", Resume: token})
 			for i := from; i < 10; i++ {
 				if event := wantEvent(t, again, store.Put, "k", fmt.Sprint(i)); event.Token != tokens[i+1] {
-					t.Fatalf("event %d has token %q, and had %q", i, event.Token, tokens[i+1])
+					t.Fatalf("event %d has token %q, want %q as before", i, event.Token, tokens[i+1])
 				}
 			}
 			again.Close()
 		}
 	}},
-	{"a token outlives the watch, and what changed meanwhile is delivered", func(t T, e store.Engine) {
+	{"a token outlives the watch, and changes made in the meantime are delivered", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{})
 		token := wantEvent(t, w, store.Sync, "", "").Token
 		w.Close()
@@ -130,7 +130,7 @@ var watchChecks = []Check{
 		wantEvent(t, again, store.Put, "a", "1")
 		wantEvent(t, again, store.Deleted, "a", "")
 	}},
-	{"a token that is none is refused with ErrTokenInvalid", func(t T, e store.Engine) {
+	{"an invalid token is rejected with ErrTokenInvalid", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
 		token := wantEvent(t, w, store.Sync, "", "").Token
@@ -140,7 +140,7 @@ var watchChecks = []Check{
 			}
 		}
 	}},
-	{"next returns with the error of its context and can be called again", func(t T, e store.Engine) {
+	{"Next returns the error of its context and can be called again", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
@@ -152,7 +152,7 @@ var watchChecks = []Check{
 		do(t, e, set("k", "v"))
 		wantEvent(t, w, store.Put, "k", "v")
 	}},
-	{"a watch that waits is woken by the next change", func(t T, e store.Engine) {
+	{"a waiting watch is woken by the next change", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{Key: "k"})
 		defer w.Close()
 		wantEvent(t, w, store.Sync, "", "")
@@ -163,7 +163,7 @@ var watchChecks = []Check{
 			writer.Wait()
 		}
 	}},
-	{"a hundred watches of one key all have every change", func(t T, e store.Engine) {
+	{"a hundred watches of one key all deliver every change", func(t T, e store.Engine) {
 		const watches, changes = 100, 50
 		var all sync.WaitGroup
 		for range watches {
@@ -194,8 +194,8 @@ var watchChecks = []Check{
 	}},
 }
 
-// wantInOrder checks that the next events of w are writes of the numbers from 0 on. It may be called outside
-// the goroutine of the test.
+// wantInOrder checks that the next events of w are writes of the numbers from 0 up. It may be called outside the
+// test's goroutine.
 func wantInOrder(t T, w store.Watcher, changes int) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

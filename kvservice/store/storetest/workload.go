@@ -13,39 +13,38 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Call is one call that a client made and what came of it. Begin and End are in nanoseconds of one clock
-// that all clients share.
+// Call is one call of a client with its result. Begin and End are in nanoseconds of a clock that all clients share.
 type Call struct {
 	Client  int
 	Ops     []store.Operation // one, or those of an atomic batch
 	Results []store.Result    // of Ops; empty if Err is set
-	Err     error             // of the call; a *store.BatchError if it was a batch
+	Err     error             // of the call; a *store.BatchError for a batch
 	Begin   int64
 	End     int64
 }
 
-// Unknown says whether the call may have taken effect or not, now or at any time later.
+// Unknown reports whether the outcome is unknown: the call may take effect at any time after its begin, or never.
 func (c Call) Unknown() bool {
 	return errors.Is(c.Err, store.ErrUnknownOutcome) || errors.Is(c.Err, context.DeadlineExceeded)
 }
 
-// void says whether the call certainly did nothing, for a reason that says nothing about the entries.
-func (c Call) void() bool {
+// irrelevant reports whether the call certainly changed nothing and its error says nothing about the entries.
+func (c Call) irrelevant() bool {
 	return errors.Is(c.Err, store.ErrUnavailable) || errors.Is(c.Err, store.ErrFull) || errors.Is(c.Err, context.Canceled)
 }
 
-// Workload is what concurrent clients do. They read, write, write under conditions, delete and add, and they
-// use few keys so that they meet.
+// Workload is a set of concurrent clients that read, write, write conditionally, delete and increment. They use few
+// keys, so that they conflict.
 type Workload struct {
 	Clients int
-	Calls   int      // of each client
-	Keys    []string // must not exist
-	Batches bool     // whether some calls are atomic batches of several keys
-	Seed    uint64   // the same seed has each client make the same choices
+	Calls   int      // per client
+	Keys    []string // must not exist yet
+	Batches bool     // whether some calls are atomic batches
+	Seed    uint64   // determines the choices of each client
 }
 
-// Run has the clients make their calls and returns all of them, by when they began. A client stops early
-// when ctx is done.
+// Run lets the clients make their calls and returns all of them, ordered by Begin. Clients stop early when ctx is
+// done.
 func (w Workload) Run(ctx context.Context, s Store) []Call {
 	begin, start := time.Now(), make(chan struct{})
 	calls := make([][]Call, w.Clients)
@@ -75,7 +74,7 @@ type caller struct {
 	random  *rand.Rand
 	begin   time.Time
 	made    int
-	version store.Version // the last one it saw
+	version store.Version // the last one seen
 }
 
 func (c *caller) call(ctx context.Context, s Store) Call {
@@ -102,7 +101,7 @@ func (c *caller) call(ctx context.Context, s Store) Call {
 	return call
 }
 
-// operation draws an operation. No two writes of a workload store the same value, but for increments.
+// operation returns a random operation. No two writes of a workload store the same value, except for increments.
 func (c *caller) operation() store.Operation {
 	key := c.Keys[c.random.IntN(len(c.Keys))]
 	c.made++
@@ -113,18 +112,18 @@ func (c *caller) operation() store.Operation {
 	case 3, 4:
 		return write
 	case 5:
-		return provided(write, store.IfVersion(c.version))
+		return conditional(write, store.IfVersion(c.version))
 	case 6:
-		return provided(write, store.IfAbsent())
+		return conditional(write, store.IfAbsent())
 	case 7:
 		return del(key)
 	case 8:
-		return provided(touch(key, 0), store.IfExists())
+		return conditional(touch(key, 0), store.IfExists())
 	}
 	return increment(key, 1)
 }
 
-// searchPatience is how long to look for an order of some calls.
+// searchPatience limits the search for an order of calls.
 const searchPatience = 30 * time.Second
 
 var concurrencyChecks = []Check{
@@ -136,14 +135,14 @@ var concurrencyChecks = []Check{
 	}},
 }
 
-// checkWorkloads runs w with some seeds, each with keys of its own.
+// checkWorkloads runs w with several seeds, each with its own keys.
 func checkWorkloads(t T, e store.Engine, w Workload, seeds int) {
 	t.Helper()
 	for seed := range uint64(rounds(seeds)) {
 		w.Seed = seed
 		group := fmt.Sprint(seed) + "/"
 		if w.Batches {
-			group = together(fmt.Sprint(seed))
+			group = colocated(fmt.Sprint(seed))
 		}
 		w.Keys = []string{group + "x", group + "y", group + "z"}
 		if err := CheckLinearizable(w.Run(t.Context(), e), searchPatience); err != nil {
