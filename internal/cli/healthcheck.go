@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	neturl "net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,11 +42,22 @@ func healthcheck(cmd *cobra.Command, url string, timeout time.Duration, t *trust
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config}
 	res, err := (&http.Client{Timeout: timeout, Transport: transport}).Do(req)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s is not ready: %w", url, cause(err))
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s is not ready: %s", url, res.Status)
 	}
 	return nil
+}
+
+// cause returns the error of the network in err, without what net/http adds, which differs from call to call.
+func cause(err error) error {
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*neturl.Error](err); ok {
+		return e.Err
+	}
+	return err
 }
