@@ -71,7 +71,9 @@ func TestEveryTargetIsMeasured(t *testing.T) {
 	for _, f := range s.calls {
 		settings = append(settings, f.String())
 	}
-	for _, aim := range targets {
+	beside := s
+	beside.before = "another kv"
+	for _, aim := range slices.Concat(s.goals(), beside.goals()) {
 		if !slices.Contains(settings, aim.Setting) {
 			t.Errorf("%s: nothing is measured with %s", aim.Text, aim.Setting)
 		}

@@ -47,20 +47,29 @@ func (b *bench) grpc(ctx context.Context) ([]outcome, error) {
 	var cells []cell
 	for _, f := range b.calls {
 		c := cell{scenario: grpcGet, setting: f.String(), unit: "calls/s"}
-		c.contenders = []contender{
-			b.grpcContender(kvservice, kvservice, getCall(), f),
-			b.grpcContender(oneProcess, oneProcess, getCall("x-api-key: "+apiKey), f),
-			b.grpcContender(grpcGo, grpcGo, getCall(), f),
-			b.grpcContender(etcd, etcd, rangeCall(), f),
-		}
-		if f.calls == 1 {
-			c.contenders = append(c.contenders, b.redisContender(redis, load.RedisTest{
-				Command: "get", Connections: f.connections, Pipeline: 1, Keys: 1,
-			}))
-		}
+		c.contenders = b.grpcContenders(f)
 		cells = append(cells, c)
 	}
 	return b.play(ctx, cells)
+}
+
+func (b *bench) grpcContenders(f inFlight) []contender {
+	ours := b.grpcContender(kvservice, kvservice, getCall(), f)
+	if b.before != "" {
+		return []contender{ours, b.grpcContender(before(kvservice), before(kvservice), getCall(), f)}
+	}
+	all := []contender{
+		ours,
+		b.grpcContender(oneProcess, oneProcess, getCall("x-api-key: "+apiKey), f),
+		b.grpcContender(grpcGo, grpcGo, getCall(), f),
+		b.grpcContender(etcd, etcd, rangeCall(), f),
+	}
+	if f.calls == 1 {
+		all = append(all, b.redisContender(redis, load.RedisTest{
+			Command: "get", Connections: f.connections, Pipeline: 1, Keys: 1,
+		}))
+	}
+	return all
 }
 
 func (b *bench) grpcContender(name, server string, call load.Call, f inFlight) contender {
@@ -143,17 +152,23 @@ func (b *bench) batches(ctx context.Context) ([]outcome, error) {
 }
 
 func (b *bench) batchCell(scenario, command string, call load.Call) cell {
-	return cell{scenario: scenario, setting: inFlight64, unit: "operations/s", contenders: []contender{
-		b.batchContender(fewConnections, call, inFlight{8, batchesInFlight / 8}),
-		b.batchContender(manyConnections, call, inFlight{batchesInFlight, 1}),
+	few := inFlight{8, batchesInFlight / 8}
+	c := cell{scenario: scenario, setting: inFlight64, unit: "operations/s"}
+	c.contenders = []contender{b.batchContender(fewConnections, kvservice, call, few)}
+	if b.before != "" {
+		c.contenders = append(c.contenders, b.batchContender(before(fewConnections), before(kvservice), call, few))
+		return c
+	}
+	c.contenders = append(c.contenders,
+		b.batchContender(manyConnections, kvservice, call, inFlight{batchesInFlight, 1}),
 		b.redisContender(redis, load.RedisTest{
 			Command: command, Connections: batchesInFlight, Pipeline: batchSize, Keys: batchSize,
-		}),
-	}}
+		}))
+	return c
 }
 
-func (b *bench) batchContender(name string, call load.Call, f inFlight) contender {
-	c := b.grpcContender(name, kvservice, call, f)
+func (b *bench) batchContender(name, server string, call load.Call, f inFlight) contender {
+	c := b.grpcContender(name, server, call, f)
 	measure := c.measure
 	c.measure = func(ctx context.Context, round int, d time.Duration) (float64, error) {
 		calls, err := measure(ctx, round, d)

@@ -3,6 +3,7 @@
 //	go run -C test ./bench                          everything; about half an hour
 //	go run -C test ./bench --quick                  everything in small, in a minute or so: to see that it runs
 //	go run -C test ./bench --only 'REST get, 64'    what matches, of "scenario, setting"
+//	go run -C test ./bench --before FILE            this build beside another build of kv, in place of the peers
 //	go run -C test ./bench --out DIR                where results.txt, .json and .svg are written
 //	go run -C test ./bench --profile ../cmd/kv/default.pgo --duration 10s    what `task build` is guided by
 //
@@ -57,6 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer st.close()
+	st.before = s.before
 	b := &bench{settings: s, stage: st, progress: stderr}
 	if s.profileFile != "" {
 		return b.profile(ctx)
@@ -99,6 +101,7 @@ type settings struct {
 	command     string         // how to do it again
 	out         string         // directory for the results
 	profileFile string         // where a profile goes, in place of figures; empty: nowhere
+	before      string         // the file of another build of kv to compare with; empty: none
 	only        *regexp.Regexp // of what cells are called
 	rounds      int            // how often each is measured
 	duration    time.Duration  // how long, each time
@@ -122,6 +125,7 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	var s settings
 	f.StringVar(&s.out, "out", "out", "`directory` for results.txt, results.json and results.svg, as seen from bench/")
 	f.StringVar(&s.profileFile, "profile", "", "measure nothing, but write a profile for the store's build to `file`")
+	f.StringVar(&s.before, "before", "", "compare with another build of kv, in `file`, in place of the peers")
 	f.IntVar(&s.rounds, "rounds", 5, "how often each is measured")
 	f.DurationVar(&s.duration, "duration", 3*time.Second, "how long each is measured, each time")
 	f.DurationVar(&s.timeout, "timeout", 2*time.Hour, "how long everything may take")

@@ -15,18 +15,30 @@ import (
 	"key-value/test/bench/load"
 )
 
-// restPeers are those who answer REST, and how.
-var restPeers = []struct {
+// restPeer is a server of REST.
+type restPeer struct {
 	name    string
 	server  string // what to start for it
 	dialect dialect
-}{
-	{oneProcess, oneProcess, ours},
-	{twoProcesses, twoProcesses, ours},
-	{unbatched, unbatched, ours},
-	{asBuilt, asBuilt, ours},
-	{webdis, webdis, webdisDialect},
-	{etcdJSON, etcd, etcdDialect},
+}
+
+func (b *bench) restPeers() []restPeer {
+	if b.before != "" {
+		return []restPeer{
+			{oneProcess, oneProcess, ours},
+			{before(oneProcess), before(oneProcess), ours},
+			{twoProcesses, twoProcesses, ours},
+			{before(twoProcesses), before(twoProcesses), ours},
+		}
+	}
+	return []restPeer{
+		{oneProcess, oneProcess, ours},
+		{twoProcesses, twoProcesses, ours},
+		{unbatched, unbatched, ours},
+		{asBuilt, asBuilt, ours},
+		{webdis, webdis, webdisDialect},
+		{etcdJSON, etcd, etcdDialect},
+	}
 }
 
 // rest measures gets and sets over HTTP/1.1, of all entries in random order.
@@ -35,7 +47,7 @@ func (b *bench) rest(ctx context.Context) ([]outcome, error) {
 	for _, scenario := range []string{restGet, restSet} {
 		for _, connections := range b.connections {
 			c := cell{scenario: scenario, setting: count(connections, "connection"), unit: "requests/s"}
-			for _, peer := range restPeers {
+			for _, peer := range b.restPeers() {
 				c.contenders = append(c.contenders, b.restContender(peer.name, peer.server, peer.dialect, scenario, connections))
 			}
 			cells = append(cells, c)

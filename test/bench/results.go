@@ -31,7 +31,7 @@ func newResults(ctx context.Context, s settings, outcomes []outcome) results {
 		Time: time.Now().UTC().Truncate(time.Second), Command: s.command, Machine: newMachine(ctx),
 		Rounds: s.rounds, Duration: s.duration.String(), Outcomes: outcomes,
 	}
-	for _, t := range targets {
+	for _, t := range s.goals() {
 		r.Targets = append(r.Targets, t.judge(outcomes))
 	}
 	return r

@@ -33,6 +33,8 @@ type stage struct {
 	servers  proc.Group
 	roots    func() (roots, error)
 
+	before string // the file of another build of kv; empty: none
+
 	once map[string]func() (string, error) // :: what is made once → how
 }
 
@@ -77,13 +79,15 @@ func (s *stage) server(ctx context.Context, name string) (string, error) {
 func (s *stage) start(ctx context.Context, name string) (*proc.Process, error) {
 	switch name {
 	case oneProcess:
-		return s.startStore(ctx, dataset.Entries, "serve")
+		return s.startStore(ctx, store, dataset.Entries, "serve")
 	case kvservice:
-		return s.startStore(ctx, dataset.Entries, "kvservice")
+		return s.startStore(ctx, store, dataset.Entries, "kvservice")
 	case twoProcesses:
-		return s.startGateway(ctx, store)
+		return s.startGateway(ctx, store, kvservice)
 	case unbatched:
-		return s.startGateway(ctx, storeUnbatched)
+		return s.startGateway(ctx, storeUnbatched, kvservice)
+	case before(oneProcess), before(twoProcesses), before(kvservice):
+		return s.startBefore(ctx, name)
 	case grpcGo:
 		return s.startProgram(ctx, "asbuilt", "service")
 	case asBuilt:
@@ -111,8 +115,8 @@ func (s *stage) startProgram(ctx context.Context, program string, args ...string
 	return s.servers.Serve(ctx, proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, args...))
 }
 
-// startGateway starts a gateway of ours before the kvservice.
-func (s *stage) startGateway(ctx context.Context, program string) (*proc.Process, error) {
+// startGateway starts a gateway of ours in front of a kvservice.
+func (s *stage) startGateway(ctx context.Context, program, kvservice string) (*proc.Process, error) {
 	service, err := s.server(ctx, kvservice)
 	if err != nil {
 		return nil, err
@@ -121,8 +125,8 @@ func (s *stage) startGateway(ctx context.Context, program string) (*proc.Process
 }
 
 // startStore starts a server of ours and fills it.
-func (s *stage) startStore(ctx context.Context, entries int, command string) (*proc.Process, error) {
-	server, err := s.startProgram(ctx, store, command, "--listen", "127.0.0.1:0")
+func (s *stage) startStore(ctx context.Context, program string, entries int, command string) (*proc.Process, error) {
+	server, err := s.startProgram(ctx, program, command, "--listen", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +204,9 @@ const (
 // binary returns the file of a program, built when it is needed first. The project's own is built from the working
 // tree as `task build` does.
 func (s *stage) binary(ctx context.Context, name string) (string, error) {
+	if name == storeBefore {
+		return s.before, nil
+	}
 	return s.do("binary "+name, func() (string, error) {
 		r, err := s.roots()
 		if err != nil {
