@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,6 +40,25 @@ func TestExamplesParse(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Help fits a terminal of 80 columns. The help of a flag is wrapped, but is no more than a line of text.
+func TestHelpIsShort(t *testing.T) {
+	t.Parallel()
+	root := newRoot("test", streams{}, func(string) string { return "" })
+	for _, cmd := range append(withSubcommands(root.Commands()), root) {
+		for line := range strings.SplitSeq(cmd.Long+"\n"+cmd.Example, "\n") {
+			if n := utf8.RuneCountInString(line); n > 80 {
+				t.Errorf("the help of %s has a line of %d characters: %s", cmd.CommandPath(), n, line)
+			}
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			usage := strings.TrimSuffix(f.Usage, " ["+Variable(f)+"]")
+			if n := utf8.RuneCountInString(usage); n > 90 {
+				t.Errorf("the help of %s --%s has %d characters: %s", cmd.CommandPath(), f.Name, n, usage)
+			}
+		})
 	}
 }
 
