@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// headerTimeout bounds how long a request line and its headers may take to come.
+// headerTimeout limits how long reading a request line and headers may take.
 const headerTimeout = 10 * time.Second
 
-// Admin serves what is for operators alone, on an address of its own: metrics and profiles of the program. It asks for
-// no key, so the address must be one that only operators reach. Make it with ListenAdmin.
+// Admin is the server of the admin address: metrics and profiles for operators. It does not authenticate, so only
+// operators must be able to reach it. Start it with ListenAdmin.
 type Admin struct{ http *http.Server }
 
-// ListenAdmin opens addr, as host:port, and serves it until Close is called, with metrics at /metrics.
+// ListenAdmin listens on addr, a host:port, and serves /metrics and /debug/pprof until Close.
 func ListenAdmin(ctx context.Context, addr string, metrics http.Handler, log *slog.Logger) (*Admin, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return nil, err // says what was tried and where
+		return nil, err // it includes the operation and the address
 	}
 	a := &Admin{http: &http.Server{
 		Handler:           routes(metrics),
@@ -29,20 +29,20 @@ func ListenAdmin(ctx context.Context, addr string, metrics http.Handler, log *sl
 	}}
 	go func() {
 		if err := a.http.Serve(listener); err != http.ErrServerClosed {
-			log.Error("the admin address is no longer served", "error", err)
+			log.Error("admin server stopped", "error", err)
 		}
 	}()
 	log.Info("admin address", "addr", listener.Addr().String())
 	return a, nil
 }
 
-// Close stops at once, even in the middle of an answer.
+// Close stops the server immediately and aborts requests.
 func (a *Admin) Close() error { return a.http.Close() }
 
 func routes(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // and the profiles that the runtime knows by name
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // the index, and the runtime's profiles by name
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)

@@ -12,10 +12,10 @@ import (
 	"key-value/internal/observe"
 )
 
-// metrics are what somebody else measured.
+// metrics stands in for real metrics.
 var metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "kv_keys 1\n") })
 
-// start serves an admin address until the test ends, and returns its URL.
+// start serves an admin address until the end of the test, and returns its URL.
 func start(t *testing.T) string {
 	t.Helper()
 	var lines bytes.Buffer
@@ -30,7 +30,7 @@ func start(t *testing.T) string {
 	})
 	addr := regexp.MustCompile(`addr=(\S+)`).FindStringSubmatch(lines.String())
 	if addr == nil {
-		t.Fatalf("the log does not say where the admin address is: %s", lines.String())
+		t.Fatalf("the log has no admin address: %s", lines.String())
 	}
 	return "http://" + addr[1]
 }
@@ -50,10 +50,10 @@ func TestMetricsAndProfilesAreServed(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsTakenIsAnError(t *testing.T) {
+func TestListenAdminFailsOnAUsedAddress(t *testing.T) {
 	url := start(t)
 	if s, err := observe.ListenAdmin(context.Background(), url[len("http://"):], metrics, slog.New(slog.DiscardHandler)); err == nil {
 		s.Close()
-		t.Error("two admin servers share an address")
+		t.Error("two admin servers listen on the same address")
 	}
 }

@@ -13,8 +13,8 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// Hop returns a transport that carries the requests of a gateway over next, and measures them. It belongs below the
-// transport that gathers calls, where each request is one on the wire.
+// Hop returns a transport over next that measures the requests of a gateway to its service. It belongs below the
+// transport that batches calls, so that each request is one on the wire.
 func (m *Metrics) Hop(next connect.Transport) connect.Transport { return hop{m, next} }
 
 type hop struct {
@@ -26,9 +26,9 @@ func (h hop) NewClientStream(ctx context.Context, spec connect.Spec) (connect.Cl
 	start := time.Now()
 	end := func(err error) {
 		info, _ := connect.CallInfoForClientContext(ctx)
-		h.metrics.made.observe(call{info.Protocol, spec.Procedure, codeOf(err)}, time.Since(start))
+		h.metrics.sentRequests.observe(call{info.Protocol, spec.Procedure, codeOf(err)}, time.Since(start))
 	}
-	return begin(ctx, h.next, spec, h.sent, end)
+	return openStream(ctx, h.next, spec, h.sent, end)
 }
 
 func (h hop) sent(message any) {
@@ -37,7 +37,7 @@ func (h hop) sent(message any) {
 	}
 }
 
-// hopStream is a request over the hop whose end somebody wants to know.
+// hopStream is a request to the service. It calls end once, when the request ends.
 type hopStream struct {
 	connect.ClientStream
 	sent func(message any)
@@ -45,9 +45,9 @@ type hopStream struct {
 	end  func(err error)
 }
 
-// begin opens a stream of next. It calls sent with each message that is sent, and end once, when the stream fails,
-// is read to its end or is closed.
-func begin(
+// openStream opens a stream of next. It calls sent with each message that is sent, and end once: when the stream
+// fails, is read to its end, or is closed.
+func openStream(
 	ctx context.Context, next connect.Transport, spec connect.Spec, sent func(any), end func(error),
 ) (connect.ClientStream, error) {
 	stream, err := next.NewClientStream(ctx, spec)
@@ -60,18 +60,18 @@ func begin(
 
 func (s *hopStream) Send(message any) error {
 	s.sent(message)
-	return s.ended(s.ClientStream.Send(message))
+	return s.finish(s.ClientStream.Send(message))
 }
 
-func (s *hopStream) Receive(message any) error { return s.ended(s.ClientStream.Receive(message)) }
+func (s *hopStream) Receive(message any) error { return s.finish(s.ClientStream.Receive(message)) }
 
 func (s *hopStream) Close() error {
 	s.once.Do(func() { s.end(nil) })
 	return s.ClientStream.Close()
 }
 
-// ended returns err, which is the end of the stream if it is one.
-func (s *hopStream) ended(err error) error {
+// finish returns err. If err is not nil, it ends the stream.
+func (s *hopStream) finish(err error) error {
 	if err != nil {
 		s.once.Do(func() {
 			if errors.Is(err, io.EOF) {
@@ -84,8 +84,8 @@ func (s *hopStream) ended(err error) error {
 	return err
 }
 
-// Hop returns a transport that carries the requests of a gateway over next, records them, and passes the trace on
-// to the service. It belongs below the transport that gathers calls.
+// Hop returns a transport over next that traces the requests of a gateway to its service, and sends the trace context
+// along. It belongs below the transport that batches calls.
 func (t *Tracing) Hop(next connect.Transport) connect.Transport { return tracedHop{t, next} }
 
 type tracedHop struct {
@@ -95,7 +95,7 @@ type tracedHop struct {
 
 func (h tracedHop) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return h.next.NewClientStream(ctx, spec) // such as the question behind /readyz
+		return h.next.NewClientStream(ctx, spec) // for example the health check behind /readyz
 	}
 	info, ok := connect.CallInfoForClientContext(ctx)
 	if !ok {
@@ -104,5 +104,5 @@ func (h tracedHop) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 	ctx, span := h.tracing.start(ctx, spec, connect.ProtocolNameConnect, trace.SpanKindClient)
 	h.tracing.propagator.Inject(ctx, header{info.RequestHeader()})
 	end := func(err error) { endCall(span, codeOf(err), err != nil) }
-	return begin(ctx, h.next, spec, func(any) {}, end)
+	return openStream(ctx, h.next, spec, func(any) {}, end)
 }

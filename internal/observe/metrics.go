@@ -1,11 +1,11 @@
-// Package observe measures what the services do, and traces it.
+// Package observe has the services' metrics, traces, and the admin address that serves metrics and profiles to
+// operators.
 //
-// Names and labels are those of the OpenTelemetry semantic conventions where these have any, and begin with kv_
-// where they do not. No label and no attribute ever holds a key, or anything else that a caller can choose freely:
-// there would be as many time series as keys, and keys can be secret.
+// Names and labels follow the OpenTelemetry semantic conventions. Names that these do not define begin with kv_. No
+// label or attribute ever contains a key, or anything else that a caller can choose freely: there would be a time
+// series for each, and keys can be secret.
 //
-// Nothing here is on the way of a request unless somebody asked for it: a program without an admin address has no
-// [Metrics].
+// Nothing here is in the path of a request unless it is enabled: a program without an admin address has no [Metrics].
 package observe
 
 import (
@@ -21,37 +21,37 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Buckets of durations, in seconds. Those that the conventions advise begin at 5 ms, which is a hundred times as
-// long as most calls here take.
+// The buckets of durations, in seconds. Those that the conventions recommend start at 5 ms, a hundred times as long
+// as most calls here take.
 var seconds = []float64{
 	.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10,
 }
 
-// Buckets of operations in a batch: the contract allows 1,000.
+// The buckets of operations in a batch: the API allows 1,000.
 var operations = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000}
 
-// Metrics are what one process has measured. Make them with NewMetrics.
+// Metrics are the metrics of one process. Create them with NewMetrics.
 type Metrics struct {
-	registry   *prometheus.Registry
-	served     *durations[call]    // RPCs, at the server
-	made       *durations[call]    // requests to the service, at the gateway
-	requests   *durations[request] // REST
-	batches    prometheus.Histogram
-	hopBatches prometheus.Histogram
+	registry     *prometheus.Registry
+	served       *durations[call]    // RPCs, by the server
+	sentRequests *durations[call]    // requests to the service, by the gateway
+	requests     *durations[request] // REST requests
+	batches      prometheus.Histogram
+	hopBatches   prometheus.Histogram
 }
 
-// NewMetrics returns the metrics of a process that runs service, in the given version.
+// NewMetrics returns the metrics of a process that runs the given version of service.
 func NewMetrics(service, version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		served: newDurations("rpc_server_call_duration_seconds",
-			"How long RPCs took that were served, streams included.", call.labels, callLabels...),
-		made: newDurations("rpc_client_call_duration_seconds",
-			"How long the requests took that a gateway sent to its service.", call.labels, callLabels...),
+			"Duration of the RPCs served, including streams.", call.labels, callLabels...),
+		sentRequests: newDurations("rpc_client_call_duration_seconds",
+			"Duration of the requests that a gateway sent to its service.", call.labels, callLabels...),
 		requests: newDurations("http_server_request_duration_seconds",
-			"How long REST requests took, streams included.", request.labels, requestLabels...),
+			"Duration of REST requests, including streams.", request.labels, requestLabels...),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "kv_batch_operations", Help: "Operations in each Batch that the service carried out.", Buckets: operations,
+			Name: "kv_batch_operations", Help: "Operations in each Batch that the service performed.", Buckets: operations,
 		}),
 		hopBatches: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "kv_hop_batch_operations", Help: "Operations in each Batch that a gateway sent to its service.",
@@ -59,7 +59,7 @@ func NewMetrics(service, version string) *Metrics {
 		}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "kv_build_info", Help: "1, with what runs as labels.",
+		Name: "kv_build_info", Help: "Always 1. The labels say what is running.",
 	}, []string{"service", "version", "go_version"})
 	build.WithLabelValues(service, version, runtime.Version()).Set(1)
 	m.registry.MustRegister(build, m.served.vec, collectors.NewGoCollector(),
@@ -67,25 +67,25 @@ func NewMetrics(service, version string) *Metrics {
 	return m
 }
 
-// ForGateway adds what only a gateway measures: REST requests.
+// ForGateway adds the metrics that every gateway has: REST requests.
 func (m *Metrics) ForGateway() { m.registry.MustRegister(m.requests.vec) }
 
-// ForHop adds what only a gateway measures whose service is another process.
-func (m *Metrics) ForHop() { m.registry.MustRegister(m.made.vec, m.hopBatches) }
+// ForHop adds the metrics of a gateway whose service is in another process.
+func (m *Metrics) ForHop() { m.registry.MustRegister(m.sentRequests.vec, m.hopBatches) }
 
-// Handler answers with the metrics, in the text format of Prometheus or of OpenMetrics.
+// Handler serves the metrics in the text format of Prometheus or OpenMetrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
-// durations is a histogram for each of a bounded set of K. Finding the one for a K takes a lookup in a map that
-// nobody writes to: no lock, and no memory.
+// durations is a set of histograms, one for each of a bounded set of K. Finding a histogram is a lookup in an
+// immutable map, without a lock or an allocation.
 type durations[K comparable] struct {
 	vec    *prometheus.HistogramVec
 	labels func(K) []string
 
 	known atomic.Pointer[map[K]prometheus.Observer]
-	mu    sync.Mutex // of those who replace known
+	mu    sync.Mutex // serializes replacements of known
 }
 
 func newDurations[K comparable](name, help string, values func(K) []string, labels ...string) *durations[K] {
@@ -106,7 +106,7 @@ func (d *durations[K]) observe(key K, took time.Duration) {
 	histogram.Observe(took.Seconds())
 }
 
-// add makes the histogram of key.
+// add creates the histogram of key.
 func (d *durations[K]) add(key K) prometheus.Observer {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// What is measured for every call must not cost memory.
-func TestObservingTakesNoMemory(t *testing.T) {
+// Measuring happens for every call.
+func TestMeasuringDoesNotAllocate(t *testing.T) {
 	m := NewMetrics("test", "1")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/values/a", http.NoBody)
 	if err != nil {
@@ -24,11 +24,11 @@ func TestObservingTakesNoMemory(t *testing.T) {
 		m.Request(r, "/v1/values/{key}", http.StatusOK, time.Millisecond)
 		m.served.observe(rpc, time.Millisecond)
 	}); n != 0 {
-		t.Errorf("two observations take %v allocations, want none", n)
+		t.Errorf("two observations take %v allocations, want 0", n)
 	}
 }
 
-func TestObservationsOfManyAtATimeAreAllCounted(t *testing.T) {
+func TestConcurrentObservationsAreAllCounted(t *testing.T) {
 	const callers, each = 8, 50
 	d := newDurations("test", "Test.", func(i int) []string { return []string{strconv.Itoa(i)} }, "number")
 	done := make(chan struct{})
@@ -50,7 +50,7 @@ func TestObservationsOfManyAtATimeAreAllCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := len(families[0].GetMetric()); n != each {
-		t.Errorf("there are %d series, want %d", n, each)
+		t.Errorf("there are %d time series, want %d", n, each)
 	}
 	for _, series := range families[0].GetMetric() {
 		if n := series.GetHistogram().GetSampleCount(); n != callers {
@@ -59,7 +59,7 @@ func TestObservationsOfManyAtATimeAreAllCounted(t *testing.T) {
 	}
 }
 
-func TestLabelsNameWhatTheConventionsKnow(t *testing.T) {
+func TestLabelsFollowTheConventions(t *testing.T) {
 	for protocol, want := range map[string]string{
 		connect.ProtocolNameConnect: "connectrpc", connect.ProtocolNameGRPC: "grpc", connect.ProtocolNameGRPCWeb: "grpc_web",
 	} {
@@ -70,7 +70,7 @@ func TestLabelsNameWhatTheConventionsKnow(t *testing.T) {
 	}
 	for name, want := range map[string]string{http.MethodPatch: "PATCH", "SECRET": other, "get": other} {
 		if got := method(name); got != want {
-			t.Errorf("the method %s has label %s, want %s", name, got, want)
+			t.Errorf("method(%s) = %s, want %s", name, got, want)
 		}
 	}
 }

@@ -12,10 +12,10 @@ import (
 
 var requestLabels = []string{"http_request_method", "http_route", "http_response_status_code", "url_scheme"}
 
-// request is what the REST requests of one time series have in common.
+// request has the labels of a REST request, which identify a time series.
 type request struct {
 	method string
-	route  string // the path with {key} in place of a key; empty: there is none
+	route  string // the path with {key} in place of the key; empty: unknown
 	status int
 	scheme string
 }
@@ -24,7 +24,7 @@ func (r request) labels() []string {
 	return []string{r.method, r.route, strconv.Itoa(r.status), r.scheme}
 }
 
-// scheme returns how a request came.
+// scheme returns the URL scheme of a request.
 func scheme(r *http.Request) string {
 	if r.TLS != nil {
 		return "https"
@@ -32,12 +32,12 @@ func scheme(r *http.Request) string {
 	return "http"
 }
 
-// Request measures a REST request that was answered.
+// Request measures a REST request.
 func (m *Metrics) Request(r *http.Request, route string, status int, took time.Duration) {
 	m.requests.observe(request{method(r.Method), route, status, scheme(r)}, took)
 }
 
-// method returns the method of a request, unless the caller made it up.
+// method returns the name of a method, or other if it is not a standard one.
 func method(name string) string {
 	switch name {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
@@ -47,19 +47,19 @@ func method(name string) string {
 	return other
 }
 
-// Observer watches REST requests: it logs each of them at level debug, measures and records them.
+// Observer logs REST requests at level debug, measures them and traces them.
 type Observer struct {
-	Log     *slog.Logger // must be set
-	Metrics *Metrics     // nil: nothing is measured
-	Tracing *Tracing     // nil: nothing is recorded
+	Log     *slog.Logger // required
+	Metrics *Metrics     // nil: no metrics
+	Tracing *Tracing     // nil: no traces
 }
 
-// Idle reports whether there is nothing to do for the observer.
+// Idle reports whether the observer has nothing to do.
 func (o Observer) Idle() bool {
 	return o.Metrics == nil && o.Tracing == nil && !o.Log.Enabled(context.Background(), slog.LevelDebug)
 }
 
-// Begin is called before a request is answered.
+// Begin is called before a request is handled.
 func (o Observer) Begin(ctx context.Context, r *http.Request) context.Context {
 	if o.Tracing != nil {
 		return o.Tracing.startRequest(ctx, r)
@@ -67,7 +67,7 @@ func (o Observer) Begin(ctx context.Context, r *http.Request) context.Context {
 	return ctx
 }
 
-// End is called when a request was answered. The path is not logged, because it names the key.
+// End is called after a request was handled. It does not log the path, because that contains the key.
 func (o Observer) End(ctx context.Context, r *http.Request, route string, status int, err error, took time.Duration) {
 	if o.Metrics != nil {
 		o.Metrics.Request(r, route, status, took)

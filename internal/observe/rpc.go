@@ -13,16 +13,16 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 )
 
-// other stands for what a caller made up.
+// other replaces names that a caller made up.
 const other = "_OTHER"
 
 var callLabels = []string{"rpc_system_name", "rpc_method", "rpc_response_status_code"}
 
-// call is what the RPCs of one time series have in common.
+// call has the labels of an RPC, which identify a time series.
 type call struct {
 	protocol  string
 	procedure string
-	code      connect.Code // 0: it went well
+	code      connect.Code // 0: success
 }
 
 func (c call) labels() []string {
@@ -40,7 +40,7 @@ func system(protocol string) string {
 	return "connectrpc"
 }
 
-// statusCode returns the name of code as gRPC writes it.
+// statusCode returns the name of code in gRPC.
 func statusCode(code connect.Code) string {
 	if code == 0 {
 		return "OK"
@@ -48,7 +48,7 @@ func statusCode(code connect.Code) string {
 	return strings.ToUpper(code.String())
 }
 
-// codeOf returns the code of how a call ended, 0 if well.
+// codeOf returns the code with which a call ended, or 0 for success.
 func codeOf(err error) connect.Code {
 	if err == nil || connecthttp.IsNotModifiedError(err) {
 		return 0
@@ -56,7 +56,7 @@ func codeOf(err error) connect.Code {
 	return connect.CodeOf(err)
 }
 
-// procedure returns the procedure of spec, unless the caller made it up.
+// procedure returns the procedure of spec, or other if it is unknown.
 func procedure(spec connect.Spec) string {
 	if spec.Schema == nil {
 		return other
@@ -64,7 +64,8 @@ func procedure(spec connect.Spec) string {
 	return spec.Procedure
 }
 
-// ServeCalls is a server interceptor that measures every call. It must be outside of those that decide on its error.
+// ServeCalls is a server interceptor that measures every call. It must be outside the interceptors that change the
+// call's error.
 func (m *Metrics) ServeCalls(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		start := time.Now()
@@ -75,7 +76,7 @@ func (m *Metrics) ServeCalls(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// ServeBatches is a server interceptor of the service that measures the batches.
+// ServeBatches is a server interceptor that measures the sizes of batches, for the service.
 func (m *Metrics) ServeBatches(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		if spec.Procedure == keyvaluev1connect.KeyValueServiceBatchProcedure {

@@ -9,49 +9,49 @@ import (
 	"key-value/kvservice/store"
 )
 
-// statsTimeout bounds how long an engine may take to describe itself.
+// statsTimeout limits how long an engine may take to return its statistics.
 const statsTimeout = 3 * time.Second
 
-// figure is one metric of an engine.
-type figure struct {
+// statMetric is one metric of an engine.
+type statMetric struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
 	value func(store.Stats) int64
 }
 
-var figures = []figure{
+var statMetrics = []statMetric{
 	gauge("kv_keys", "Entries in the store.", func(s store.Stats) int64 { return s.Keys }),
-	gauge("kv_memory_bytes", "What the entries take in memory, with the structures that hold them.",
+	gauge("kv_memory_bytes", "Memory of the entries, including the structures that hold them.",
 		func(s store.Stats) int64 { return s.MemoryBytes }),
-	gauge("kv_memory_limit_bytes", "What kv_memory_bytes may reach; 0: no limit.",
+	gauge("kv_memory_limit_bytes", "Limit of kv_memory_bytes; 0: none.",
 		func(s store.Stats) int64 { return s.MaxMemory }),
 	counter("kv_hits_total", "Reads that found an entry.", func(s store.Stats) int64 { return s.Hits }),
-	counter("kv_misses_total", "Reads that found none.", func(s store.Stats) int64 { return s.Misses }),
+	counter("kv_misses_total", "Reads that found no entry.", func(s store.Stats) int64 { return s.Misses }),
 	counter("kv_expirations_total", "Entries whose TTL elapsed.", func(s store.Stats) int64 { return s.Expirations }),
-	counter("kv_evictions_total", "Entries that made room for others.", func(s store.Stats) int64 { return s.Evictions }),
-	gauge("kv_watchers", "Watches that are open.", func(s store.Stats) int64 { return s.Watchers }),
+	counter("kv_evictions_total", "Entries evicted to free memory.", func(s store.Stats) int64 { return s.Evictions }),
+	gauge("kv_watchers", "Open watches.", func(s store.Stats) int64 { return s.Watchers }),
 }
 
-var storeUp = prometheus.NewDesc("kv_store_up", "1 if the store could describe itself, 0 if not.", nil, nil)
+var storeUp = prometheus.NewDesc("kv_store_up", "1 if the store returned its statistics, 0 if not.", nil, nil)
 
-func gauge(name, help string, value func(store.Stats) int64) figure {
-	return figure{prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value}
+func gauge(name, help string, value func(store.Stats) int64) statMetric {
+	return statMetric{prometheus.NewDesc(name, help, nil, nil), prometheus.GaugeValue, value}
 }
 
-func counter(name, help string, value func(store.Stats) int64) figure {
-	return figure{prometheus.NewDesc(name, help, nil, nil), prometheus.CounterValue, value}
+func counter(name, help string, value func(store.Stats) int64) statMetric {
+	return statMetric{prometheus.NewDesc(name, help, nil, nil), prometheus.CounterValue, value}
 }
 
-// engine asks an engine for its figures each time that somebody wants to know them.
+// engine collects the metrics of an engine each time they are requested.
 type engine struct{ store.Engine }
 
-// ForService adds what only a service measures: its engine, and its batches.
+// ForService adds the metrics of a service: its engine and its batches.
 func (m *Metrics) ForService(e store.Engine) { m.registry.MustRegister(engine{e}, m.batches) }
 
 // Describe implements [prometheus.Collector].
 func (engine) Describe(to chan<- *prometheus.Desc) {
 	to <- storeUp
-	for _, f := range figures {
+	for _, f := range statMetrics {
 		to <- f.desc
 	}
 }
@@ -66,19 +66,19 @@ func (e engine) Collect(to chan<- prometheus.Metric) {
 		return
 	}
 	to <- prometheus.MustNewConstMetric(storeUp, prometheus.GaugeValue, 1)
-	for _, f := range figures {
+	for _, f := range statMetrics {
 		to <- prometheus.MustNewConstMetric(f.desc, f.kind, float64(f.value(stats)))
 	}
 }
 
-// Keys are the API keys of a gateway, as far as they are measured.
+// Keys are the API keys of a gateway.
 type Keys interface {
 	Len() int
 	Refused() int64
 	FailedReloads() int64
 }
 
-// ForKeys adds what only a gateway measures: its API keys.
+// ForKeys adds the metrics of a gateway's API keys.
 func (m *Metrics) ForKeys(keys Keys) {
 	m.registry.MustRegister(
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{

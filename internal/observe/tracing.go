@@ -21,33 +21,33 @@ import (
 	"key-value/internal/observe/requestid"
 )
 
-// flushTimeout bounds how long the last spans may take to be sent when a process stops.
+// flushTimeout limits how long sending the last spans may take when a process stops.
 const flushTimeout = 5 * time.Second
 
-// Tracing records what happens to a call as spans, and sends them by OTLP. Make it with NewTracing.
+// Tracing records calls as spans and exports them with OTLP. Create it with NewTracing.
 type Tracing struct {
 	provider   *sdktrace.TracerProvider
 	tracer     trace.Tracer
 	propagator propagation.TraceContext
 }
 
-// NewTracing returns what the variables of OpenTelemetry ask for, or nil if they ask for no traces: none are sent unless
-// OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set. Service is the name of the service unless
-// OTEL_SERVICE_NAME has one. Log is told of traces that could not be sent.
+// NewTracing returns tracing as configured by the OpenTelemetry environment variables. It returns nil if neither
+// OTEL_EXPORTER_OTLP_ENDPOINT nor OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, or if tracing is disabled. Service is
+// the name of the service unless OTEL_SERVICE_NAME is set. Traces that cannot be sent are reported to log.
 func NewTracing(
 	ctx context.Context, service, version string, getenv func(string) string, log *slog.Logger,
 ) (*Tracing, error) {
-	if !wanted(getenv) {
+	if !tracingEnabled(getenv) {
 		return nil, nil
 	}
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
 		if protocol := getenv(name); protocol != "" && protocol != "http/protobuf" {
-			return nil, fmt.Errorf("%s %q: traces are sent by http/protobuf alone", name, protocol)
+			return nil, fmt.Errorf("unsupported %s %q: want http/protobuf", name, protocol)
 		}
 	}
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open the exporter of traces: %w", err)
+		return nil, fmt.Errorf("create trace exporter: %w", err)
 	}
 	about, err := resource.New(ctx, resource.WithAttributes(
 		attribute.String("service.name", service), attribute.String("service.version", version),
@@ -64,20 +64,20 @@ func newTracing(options ...sdktrace.TracerProviderOption) *Tracing {
 	return &Tracing{provider: provider, tracer: provider.Tracer("key-value")}
 }
 
-// wanted reports whether somebody waits for traces.
-func wanted(getenv func(string) string) bool {
+// tracingEnabled reports whether the environment asks for traces.
+func tracingEnabled(getenv func(string) string) bool {
 	return (getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "") &&
 		getenv("OTEL_SDK_DISABLED") != "true" && getenv("OTEL_TRACES_EXPORTER") != "none"
 }
 
-// Close sends what was recorded and not yet sent.
+// Close sends the spans that have not been sent yet.
 func (t *Tracing) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	return t.provider.Shutdown(ctx)
 }
 
-// ServeCalls is a server interceptor that records every call, as part of the trace that its caller began.
+// ServeCalls is a server interceptor that records every call, as part of the caller's trace.
 func (t *Tracing) ServeCalls(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		info, _ := connect.CallInfoForServerContext(ctx)
@@ -87,12 +87,12 @@ func (t *Tracing) ServeCalls(next connect.ServerFunc) connect.ServerFunc {
 			span.SetAttributes(attribute.String("kv.request_id", id))
 		}
 		err := next(ctx, spec, stream)
-		endCall(span, codeOf(err), ours(codeOf(err)))
+		endCall(span, codeOf(err), isServerFault(codeOf(err)))
 		return err
 	}
 }
 
-// start begins the span of a call.
+// start starts the span of a call.
 func (t *Tracing) start(
 	ctx context.Context, spec connect.Spec, protocol string, kind trace.SpanKind,
 ) (context.Context, trace.Span) {
@@ -101,7 +101,7 @@ func (t *Tracing) start(
 		attribute.String("rpc.system.name", system(protocol)), attribute.String("rpc.method", name)))
 }
 
-// endCall ends the span of a call. Failed says whether the side that recorded it regards it as failed.
+// endCall ends the span of a call. Failed says whether it counts as an error on the side that recorded it.
 func endCall(span trace.Span, code connect.Code, failed bool) {
 	span.SetAttributes(attribute.String("rpc.response.status_code", statusCode(code)))
 	if failed {
@@ -111,8 +111,8 @@ func endCall(span trace.Span, code connect.Code, failed bool) {
 	span.End()
 }
 
-// ours reports whether a call that ended with code failed because of the server, and not of what was asked for.
-func ours(code connect.Code) bool {
+// isServerFault reports whether a call that ended with code failed because of the server rather than the request.
+func isServerFault(code connect.Code) bool {
 	switch code {
 	case connect.CodeUnknown, connect.CodeDeadlineExceeded, connect.CodeUnimplemented, connect.CodeInternal,
 		connect.CodeUnavailable, connect.CodeDataLoss:
@@ -121,7 +121,7 @@ func ours(code connect.Code) bool {
 	return false
 }
 
-// startRequest begins the span of a REST request. Its path is not recorded, because it names the key.
+// startRequest starts the span of a REST request. It does not record the path, because that contains the key.
 func (t *Tracing) startRequest(ctx context.Context, r *http.Request) context.Context {
 	ctx = t.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
 	ctx, _ = t.tracer.Start(ctx, method(r.Method), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
@@ -130,7 +130,7 @@ func (t *Tracing) startRequest(ctx context.Context, r *http.Request) context.Con
 	return ctx
 }
 
-// endRequest ends the span of a REST request, which ctx has.
+// endRequest ends the span of a REST request, which is in ctx.
 func endRequest(ctx context.Context, r *http.Request, route string, status int) {
 	span := trace.SpanFromContext(ctx)
 	span.SetAttributes(attribute.Int("http.response.status_code", status))
@@ -144,14 +144,14 @@ func endRequest(ctx context.Context, r *http.Request, route string, status int) 
 	span.End()
 }
 
-// header lets the propagator read and write the header of an RPC.
+// header adapts the header of an RPC for the propagator.
 type header struct{ *connect.Header }
 
-// Keys implements [propagation.TextMapCarrier]. W3C Trace Context never asks.
+// Keys implements [propagation.TextMapCarrier]. W3C Trace Context never calls it.
 func (header) Keys() []string { return nil }
 
-// Gather begins the span of calls that are made together. It is part of the first one's trace, and linked with all the
-// others, in both directions. Calls that nobody records leave nothing behind.
+// Gather starts the span of a batch of calls. The span is part of the first call's trace, and is linked with the
+// other calls in both directions. If none of the calls is recorded, there is no span.
 func (t *Tracing) Gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
 	var recorded []trace.Span
 	var links []trace.Link

@@ -11,13 +11,13 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// recorded returns tracing and the spans that it has recorded so far.
+// recorded returns tracing and a recorder of its spans.
 func recorded() (*Tracing, *tracetest.SpanRecorder) {
 	spans := tracetest.NewSpanRecorder()
 	return newTracing(sdktrace.WithSpanProcessor(spans)), spans
 }
 
-func TestABatchIsLinkedWithItsCalls(t *testing.T) {
+func TestBatchIsLinkedWithItsCalls(t *testing.T) {
 	tracing, spans := recorded()
 	calls := make([]context.Context, 3)
 	callers := make([]trace.Span, 3)
@@ -32,27 +32,27 @@ func TestABatchIsLinkedWithItsCalls(t *testing.T) {
 	}
 	got := spans.Ended()[0]
 	if got.SpanContext().SpanID() != batch.SpanID() || got.Parent().SpanID() != callers[0].SpanContext().SpanID() {
-		t.Errorf("the batch is %v below %v, want it below the first call", got.SpanContext(), got.Parent())
+		t.Errorf("the batch is %v with parent %v, want the first call as its parent", got.SpanContext(), got.Parent())
 	}
 	if got.Status().Code != codes.Error {
-		t.Errorf("a batch that failed has status %v", got.Status())
+		t.Errorf("a failed batch has status %v, want Error", got.Status())
 	}
 	if links := got.Links(); len(links) != 2 || links[0].SpanContext.SpanID() != callers[1].SpanContext().SpanID() ||
 		links[1].SpanContext.SpanID() != callers[2].SpanContext().SpanID() {
-		t.Errorf("the batch is linked with %v, want the other calls", links)
+		t.Errorf("the batch is linked with %v, want the other two calls", links)
 	}
 	for _, call := range spans.Ended()[1:] {
 		if links := call.Links(); len(links) != 1 || links[0].SpanContext.SpanID() != batch.SpanID() {
-			t.Errorf("a call is linked with %v, want the batch", links)
+			t.Errorf("a call is linked with %v, want only the batch", links)
 		}
 	}
 }
 
-func TestABatchThatNobodyRecordsLeavesNothingBehind(t *testing.T) {
+func TestUnrecordedBatchHasNoSpan(t *testing.T) {
 	tracing, spans := recorded()
 	ctx, ended := tracing.Gather(t.Context(), []context.Context{t.Context(), t.Context()})
 	ended(nil)
 	if len(spans.Ended()) != 0 || trace.SpanContextFromContext(ctx).IsValid() {
-		t.Errorf("it left %v and %v", spans.Ended(), ctx)
+		t.Errorf("spans are %v and the context %v, want none", spans.Ended(), ctx)
 	}
 }

@@ -1,7 +1,7 @@
-// Package requestid gives every request an id, by which what was logged about it can be found in both services.
+// Package requestid gives every request an id that connects the log entries of both services.
 //
-// Who calls may choose the id, with the header X-Request-Id; otherwise one is made. The gateway answers with it, and
-// passes it on to its service. It is no secret, and says nothing about the caller.
+// A caller can choose the id with the header X-Request-Id; otherwise one is generated. The gateway returns it in the
+// response and passes it on to its service. The id is not secret and says nothing about the caller.
 package requestid
 
 import (
@@ -13,21 +13,21 @@ import (
 	"strings"
 )
 
-// Header is the name of the header that carries an id.
+// Header is the name of the header with the id.
 const Header = "X-Request-Id"
 
 const (
-	// maxLength bounds an id, in bytes.
+	// maxLength limits an id, in bytes.
 	maxLength = 128
-	// maxList bounds the ids that a batch travels with, in bytes.
+	// maxList limits the list of ids of a batch, in bytes.
 	maxList = 8 << 10
 )
 
-// id is a context with an id in it. It is one allocation, and the value of a header at once.
+// id is a context with a request id. It is a single allocation, which is also the value of a header.
 type id struct {
 	context.Context
-	value [1]string
-	given bool // whether the caller chose it
+	value  [1]string
+	chosen bool // whether the caller chose it
 }
 
 type contextKey struct{}
@@ -40,22 +40,22 @@ func (i *id) Value(key any) any {
 	return i.Context.Value(key)
 }
 
-// accept returns ctx with the id that a request came with, as the values of its header, or else with a new one.
+// accept returns ctx with the id from the values of a request's header, or with a new one.
 func accept(ctx context.Context, values []string) *id {
 	if len(values) == 1 && valid(values[0]) {
-		return &id{Context: ctx, value: [1]string(values), given: true}
+		return &id{Context: ctx, value: [1]string(values), chosen: true}
 	}
 	return &id{Context: ctx, value: [1]string{random()}}
 }
 
-// Accept returns ctx with the id of a request, and puts the id into the headers of the answer.
-func Accept(ctx context.Context, request, answer http.Header) context.Context {
+// Accept returns ctx with the id of a request, and sets the response header to it.
+func Accept(ctx context.Context, request, response http.Header) context.Context {
 	i := accept(ctx, request[Header])
-	answer[Header] = i.value[:]
+	response[Header] = i.value[:]
 	return i
 }
 
-// FromContext returns the id in ctx, and "" if there is none.
+// FromContext returns the id in ctx, or "" if there is none.
 func FromContext(ctx context.Context) string {
 	if i := of(ctx); i != nil {
 		return i.value[0]
@@ -68,13 +68,13 @@ func of(ctx context.Context) *id {
 	return i
 }
 
-// valid reports whether s can be an id: it is safe in a log line, a header and a list.
+// valid reports whether s is a valid id: safe in a log entry, a header and a list.
 func valid(s string) bool { return len(s) <= maxLength && clean(s, "") }
 
-// validList reports whether s can be an id or the ids of a batch.
+// validList reports whether s is a valid id, or a valid list of the ids of a batch.
 func validList(s string) bool { return len(s) <= maxList && clean(s, ",+") }
 
-// clean reports whether s consists of letters, digits, what is in extra, and a few marks, and is not empty.
+// clean reports whether s is not empty and consists of letters, digits, "-_.:" and the characters in extra.
 func clean(s, extra string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -88,7 +88,7 @@ func clean(s, extra string) bool {
 	return s != ""
 }
 
-// random returns an id that is unlikely to be used again within the time that logs are kept.
+// random returns an id that is unlikely to be generated again while logs are kept.
 func random() string {
 	var b [8]byte
 	n := rand.Uint64()
@@ -100,7 +100,7 @@ func random() string {
 	return string(text[:])
 }
 
-// LogHandler returns a handler that adds the id in the context of a line, as "request", and hands it to next.
+// LogHandler returns a handler over next that adds the id in the context to each record, as "request".
 func LogHandler(next slog.Handler) slog.Handler { return logHandler{next} }
 
 type logHandler struct{ slog.Handler }

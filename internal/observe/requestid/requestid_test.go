@@ -11,10 +11,10 @@ import (
 	"key-value/internal/observe/requestid"
 )
 
-func TestAnIDIsTakenIfItIsSafe(t *testing.T) {
+func TestOnlySafeIDsAreAccepted(t *testing.T) {
 	for name, test := range map[string]struct {
-		values []string
-		taken  bool
+		values   []string
+		accepted bool
 	}{
 		"letters, digits and marks":   {[]string{"Req-1_a.b:c"}, true},
 		"one as long as allowed":      {[]string{strings.Repeat("a", 128)}, true},
@@ -33,74 +33,74 @@ func TestAnIDIsTakenIfItIsSafe(t *testing.T) {
 			answer := http.Header{}
 			ctx := requestid.Accept(t.Context(), http.Header{requestid.Header: test.values}, answer)
 			got := requestid.FromContext(ctx)
-			if taken := len(test.values) == 1 && got == test.values[0]; taken != test.taken {
-				t.Errorf("the id is %q, want it taken %v", got, test.taken)
+			if accepted := len(test.values) == 1 && got == test.values[0]; accepted != test.accepted {
+				t.Errorf("the id is %q, want accepted %v", got, test.accepted)
 			}
 			if got == "" || answer.Get(requestid.Header) != got {
-				t.Errorf("the id is %q, but the answer has %q", got, answer)
+				t.Errorf("the id is %q, but the response has %q", got, answer)
 			}
 		})
 	}
 }
 
-func TestIDsThatAreMadeDiffer(t *testing.T) {
+func TestGeneratedIDsDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
 		id := requestid.FromContext(requestid.Accept(t.Context(), http.Header{}, http.Header{}))
 		if len(id) != 16 || seen[id] {
-			t.Fatalf("id %q is short, or was made before", id)
+			t.Fatalf("id %q is short or was generated before", id)
 		}
 		seen[id] = true
 	}
 }
 
-func TestAnIDCostsTwoAllocations(t *testing.T) {
+func TestIDTakesTwoAllocations(t *testing.T) {
 	answer := http.Header{}
 	if n := testing.AllocsPerRun(100, func() { requestid.Accept(t.Context(), nil, answer) }); n > 2 {
 		t.Errorf("an id takes %v allocations, want the text and its context", n)
 	}
 }
 
-func TestAContextWithAnIDIsStillTheCallers(t *testing.T) {
+func TestContextWithIDKeepsItsParent(t *testing.T) {
 	type key struct{}
 	parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
 	ctx, done := context.WithCancel(requestid.Accept(parent, nil, http.Header{}))
 	defer done()
 	if ctx.Value(key{}) != "value" || requestid.FromContext(ctx) == "" {
-		t.Error("a context with an id does not have the values of its parent")
+		t.Error("a context with an id lacks the values of its parent")
 	}
 	cancel()
 	<-ctx.Done()
 }
 
-// chosen returns a context with an id that a caller chose.
+// chosen returns a context with an id chosen by the caller.
 func chosen(t *testing.T, id string) context.Context {
 	return requestid.Accept(t.Context(), http.Header{requestid.Header: {id}}, http.Header{})
 }
 
-func TestABatchTravelsWithTheIDsOfItsCalls(t *testing.T) {
-	made := requestid.Accept(t.Context(), nil, http.Header{})
-	calls := []context.Context{chosen(t, "a"), t.Context(), made, chosen(t, "b")}
+func TestBatchHasTheIDsOfItsCalls(t *testing.T) {
+	generated := requestid.Accept(t.Context(), nil, http.Header{})
+	calls := []context.Context{chosen(t, "a"), t.Context(), generated, chosen(t, "b")}
 	if got := requestid.FromContext(requestid.Gather(t.Context(), calls, false)); got != "a,b" {
-		t.Errorf("the ids that were chosen are %q, want a,b", got)
+		t.Errorf("the chosen ids are %q, want a,b", got)
 	}
-	want := "a," + requestid.FromContext(made) + ",b"
+	want := "a," + requestid.FromContext(generated) + ",b"
 	if got := requestid.FromContext(requestid.Gather(t.Context(), calls, true)); got != want {
 		t.Errorf("all ids are %q, want %s", got, want)
 	}
 	if got := requestid.FromContext(requestid.Gather(t.Context(), calls[1:3], false)); got != "" {
-		t.Errorf("of calls whose callers chose none, a batch has %q", got)
+		t.Errorf("a batch without chosen ids has %q, want none", got)
 	}
 }
 
-func TestTheIDsOfABatchAreBounded(t *testing.T) {
+func TestIDsOfABatchAreBounded(t *testing.T) {
 	calls := make([]context.Context, 1000)
 	for i := range calls {
 		calls[i] = chosen(t, strings.Repeat("a", 128))
 	}
 	got := requestid.FromContext(requestid.Gather(t.Context(), calls, false))
 	if len(got) > 8<<10 || !strings.HasSuffix(got, ",+937") {
-		t.Errorf("%d bytes of ids, which end with %s", len(got), got[len(got)-10:])
+		t.Errorf("%d bytes of ids that end with %s, want at most 8 KiB that end with ,+937", len(got), got[len(got)-10:])
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"connectrpc.com/connect/v2"
 )
 
-// Answer is a server interceptor of the gateway: it gives every call an id, and answers with it.
+// Answer is a server interceptor for the gateway. It gives every call an id and returns it in the response header.
 func Answer(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		info, _ := connect.CallInfoForServerContext(ctx)
@@ -18,19 +18,19 @@ func Answer(next connect.ServerFunc) connect.ServerFunc {
 	}
 }
 
-// Take is a server interceptor of the service: it takes the id that a gateway passes on, or those of a batch. It makes
-// none, and does not answer with it.
+// Take is a server interceptor for the service. It accepts the id, or the list of a batch, from the gateway. It
+// generates none and returns none.
 func Take(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		info, _ := connect.CallInfoForServerContext(ctx)
 		if values := info.RequestHeader().Values(Header); len(values) == 1 && validList(values[0]) {
-			ctx = &id{Context: ctx, value: [1]string(values), given: true}
+			ctx = &id{Context: ctx, value: [1]string(values), chosen: true}
 		}
 		return next(ctx, spec, stream)
 	}
 }
 
-// Pass returns a transport over next that passes the id of each call on, as a header.
+// Pass returns a transport over next that sends the id of each call in a header.
 func Pass(next connect.Transport) connect.Transport { return passing{next} }
 
 type passing struct{ next connect.Transport }
@@ -46,15 +46,15 @@ func (p passing) NewClientStream(ctx context.Context, spec connect.Spec) (connec
 	return p.next.NewClientStream(ctx, spec)
 }
 
-// Gather returns ctx with the ids of calls that are made together, separated by commas: those that callers chose, and if
-// all is set, those that were made too. Of ids that do not fit into 8 KiB the number remains, such as "+17".
+// Gather returns ctx with the ids of calls that are batched, separated by commas: those that callers chose and, if
+// all is set, the generated ones too. If they exceed 8 KiB, the number of the rest follows, such as "+17".
 func Gather(ctx context.Context, calls []context.Context, all bool) context.Context {
 	var list strings.Builder
 	left := 0
 	for _, call := range calls {
 		i := of(call)
 		switch {
-		case i == nil, !i.given && !all:
+		case i == nil, !i.chosen && !all:
 			continue
 		case list.Len()+len(i.value[0]) > maxList-len(",+1000,"):
 			left++
@@ -70,5 +70,5 @@ func Gather(ctx context.Context, calls []context.Context, all bool) context.Cont
 	if list.Len() == 0 {
 		return ctx
 	}
-	return &id{Context: ctx, value: [1]string{list.String()}, given: true}
+	return &id{Context: ctx, value: [1]string{list.String()}, chosen: true}
 }
