@@ -7,14 +7,14 @@ import (
 	"key-value/test/bench/dataset"
 )
 
-// storeBefore is another build of cmd/kv, which --before names.
+// storeBefore is the build of cmd/kv that --before names.
 const storeBefore = "store-before"
 
-// before returns what the same contender of the other build is called.
+// before returns the name of the same contender in the other build.
 func before(contender string) string { return "before: " + contender }
 
-// startBefore starts the other build of a contender.
-func (s *stage) startBefore(ctx context.Context, contender string) (*proc.Process, error) {
+// startBefore starts a contender of the other build.
+func (s *servers) startBefore(ctx context.Context, contender string) (*proc.Process, error) {
 	switch contender {
 	case before(oneProcess):
 		return s.startStore(ctx, storeBefore, dataset.Entries, "serve")
@@ -24,15 +24,15 @@ func (s *stage) startBefore(ctx context.Context, contender string) (*proc.Proces
 	return s.startGateway(ctx, storeBefore, before(kvservice))
 }
 
-// goals returns what this run should reach. A build should be as fast as the one before it, within the 5 % that such runs
-// can tell apart.
-func (s settings) goals() []target {
+// goals returns the goals of this run. With --before, a build should be as fast as the other, within the 5 % that such runs
+// can distinguish.
+func (s settings) goals() []goal {
 	if s.before == "" {
-		return targets
+		return goals
 	}
-	var all []target
+	var all []goal
 	add := func(scenario, setting, contender string) {
-		all = append(all, target{
+		all = append(all, goal{
 			Text: scenario + ", " + contender + " : before", Scenario: scenario, Setting: setting,
 			Of: contender, By: before(contender), AtLeast: 0.95,
 		})

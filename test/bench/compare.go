@@ -3,27 +3,28 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
+
+	"key-value/test/record"
 )
 
 // contender is one side of a comparison.
 type contender struct {
 	name string
-	// prepare starts what is needed and checks that it answers rightly. It can be called again.
+	// prepare starts the contender's server and checks that it answers correctly. It can be called again.
 	prepare func(ctx context.Context) error
-	// measure loads the server for d and returns how much it did in a second.
+	// measure loads the server for d and returns its rate per second.
 	measure func(ctx context.Context, round int, d time.Duration) (float64, error)
 }
 
-// cell is what contenders are compared in.
-type cell struct {
+// comparison is a scenario in one setting, and who competes in it.
+type comparison struct {
 	scenario, setting string
 	unit              string
 	contenders        []contender
 }
 
-// outcome is what came out of a cell.
+// outcome is the result of a comparison.
 type outcome struct {
 	Scenario string   `json:"scenario"`
 	Setting  string   `json:"setting"`
@@ -31,18 +32,18 @@ type outcome struct {
 	Figures  []figure `json:"figures"`
 }
 
-// figure is what came out for one contender.
+// figure is the result of one contender.
 type figure struct {
 	Contender string    `json:"contender"`
 	Median    float64   `json:"median,omitempty"`
 	Rounds    []float64 `json:"rounds,omitempty"`  // one value each; none if it is missing
-	Missing   string    `json:"missing,omitempty"` // why there are none
+	Missing   string    `json:"missing,omitempty"` // why there is no value
 }
 
-// selected returns the cells that were asked for.
-func (b *bench) selected(cells []cell) []cell {
-	var selected []cell
-	for _, c := range cells {
+// selected returns the comparisons that match --only.
+func (b *bench) selected(comparisons []comparison) []comparison {
+	var selected []comparison
+	for _, c := range comparisons {
 		if b.wants(c.scenario, c.setting) {
 			selected = append(selected, c)
 		}
@@ -54,16 +55,17 @@ func (b *bench) wants(scenario, setting string) bool {
 	return b.only.MatchString(scenario + ", " + setting)
 }
 
-// play measures all cells in rounds. In each round every contender has its turn in every cell; the contenders of a
-// cell follow each other at once, and who begins changes. A first round warms up and does not count.
-func (b *bench) play(ctx context.Context, cells []cell) ([]outcome, error) {
-	cells = b.selected(cells)
-	outcomes := make([]outcome, len(cells))
-	for i, c := range cells {
+// compare measures all comparisons in rounds. In each round every contender is measured once in every comparison. The
+// contenders of a comparison follow each other directly, and each round begins with another one. A first round warms up
+// and does not count.
+func (b *bench) compare(ctx context.Context, comparisons []comparison) ([]outcome, error) {
+	comparisons = b.selected(comparisons)
+	outcomes := make([]outcome, len(comparisons))
+	for i, c := range comparisons {
 		outcomes[i] = b.prepare(ctx, c)
 	}
 	for round := range b.rounds + 1 {
-		for i, c := range cells {
+		for i, c := range comparisons {
 			b.say(round, c)
 			for turn := range c.contenders {
 				who := (turn + round + i) % len(c.contenders)
@@ -80,7 +82,7 @@ func (b *bench) play(ctx context.Context, cells []cell) ([]outcome, error) {
 	return outcomes, nil
 }
 
-func (b *bench) say(round int, c cell) {
+func (b *bench) say(round int, c comparison) {
 	what := fmt.Sprintf("round %d of %d", round, b.rounds)
 	if round == 0 {
 		what = "warming up"
@@ -88,7 +90,7 @@ func (b *bench) say(round int, c cell) {
 	fmt.Fprintf(b.progress, "%s: %s, %s\n", what, c.scenario, c.setting)
 }
 
-func (b *bench) prepare(ctx context.Context, c cell) outcome {
+func (b *bench) prepare(ctx context.Context, c comparison) outcome {
 	o := outcome{Scenario: c.scenario, Setting: c.setting, Unit: c.unit, Figures: make([]figure, len(c.contenders))}
 	for i, who := range c.contenders {
 		o.Figures[i].Contender = who.name
@@ -99,7 +101,7 @@ func (b *bench) prepare(ctx context.Context, c cell) outcome {
 	return o
 }
 
-// turn measures one contender once. One that fails is out: a server that cannot answer is not fast.
+// turn measures one contender once. One that fails is reported as missing: a server that does not answer is not fast.
 func (b *bench) turn(ctx context.Context, c contender, f *figure, round int) {
 	if f.Missing != "" {
 		return
@@ -120,24 +122,11 @@ func (b *bench) turn(ctx context.Context, c contender, f *figure, round int) {
 // settle computes the medians.
 func (o outcome) settle() {
 	for i := range o.Figures {
-		o.Figures[i].Median = median(o.Figures[i].Rounds)
+		o.Figures[i].Median = record.Median(o.Figures[i].Rounds)
 	}
 }
 
-// median returns the middle of values, or zero if there are none.
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	middle := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[middle]
-	}
-	return (sorted[middle-1] + sorted[middle]) / 2
-}
-
-// ratios divides what two contenders did in the same round, round by round.
+// ratios divides the figures of two contenders round by round.
 func ratios(of, by []float64) []float64 {
 	var all []float64
 	for i := range min(len(of), len(by)) {

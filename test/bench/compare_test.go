@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// scripted is a contender that does as many as rates say, round by round, and notes its turns in log.
+// scripted is a contender with the given rates, round by round. It appends its name to log when it is measured.
 func scripted(name string, log *[]string, rates ...float64) contender {
 	return contender{
 		name:    name,
@@ -34,15 +34,15 @@ func newBench(rounds int) *bench {
 
 func TestContendersTakeTurns(t *testing.T) {
 	var log []string
-	cells := []cell{{scenario: "s", setting: "1", contenders: []contender{
+	comparisons := []comparison{{scenario: "s", setting: "1", contenders: []contender{
 		scripted("a", &log, 1, 10, 20, 30), scripted("b", &log, 1, 1, 2, 3), scripted("c", &log, 1, 1, 1, 1),
 	}}}
-	outcomes, err := newBench(3).play(t.Context(), cells)
+	outcomes, err := newBench(3).compare(t.Context(), comparisons)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := strings.Join(log, ""), "abc"+"bca"+"cab"+"abc"; got != want {
-		t.Errorf("the turns were %s, want %s", got, want)
+		t.Errorf("the order was %s, want %s", got, want)
 	}
 	a := outcomes[0].Figures[0]
 	if !slices.Equal(a.Rounds, []float64{10, 20, 30}) || a.Median != 20 {
@@ -52,7 +52,7 @@ func TestContendersTakeTurns(t *testing.T) {
 
 func TestAContenderThatBreaksIsMissing(t *testing.T) {
 	var log []string
-	outcomes, err := newBench(3).play(t.Context(), []cell{{contenders: []contender{
+	outcomes, err := newBench(3).compare(t.Context(), []comparison{{contenders: []contender{
 		scripted("a", &log, 1, 10, 0, 30), scripted("b", &log, 1, 1, 2, 3),
 	}}})
 	if err != nil {
@@ -60,34 +60,34 @@ func TestAContenderThatBreaksIsMissing(t *testing.T) {
 	}
 	a, b := outcomes[0].Figures[0], outcomes[0].Figures[1]
 	if a.Missing != "it broke" || a.Rounds != nil || a.Median != 0 {
-		t.Errorf("a did %+v, want that it is missing", a)
+		t.Errorf("a did %+v, want it to be missing", a)
 	}
 	if b.Median != 2 {
-		t.Errorf("b did %+v, want that it goes on", b)
+		t.Errorf("b did %+v, want it to continue", b)
 	}
 }
 
-func TestOnlyChoosesWhatIsPlayed(t *testing.T) {
+func TestOnlySelectsWhatIsCompared(t *testing.T) {
 	var log []string
 	b := newBench(1)
 	b.only = regexp.MustCompile("REST get, 64")
-	outcomes, err := b.play(t.Context(), []cell{
+	outcomes, err := b.compare(t.Context(), []comparison{
 		{scenario: restGet, setting: "1 connection", contenders: []contender{scripted("a", &log, 1, 1)}},
 		{scenario: restGet, setting: "64 connections", contenders: []contender{scripted("b", &log, 1, 1)}},
 	})
 	if err != nil || len(outcomes) != 1 || slices.Contains(log, "a") {
-		t.Errorf("played %v, %v; want only what matches", log, err)
+		t.Errorf("compared %v, %v; want only what matches", log, err)
 	}
 }
 
-func TestNothingGoesOnWhenTheBenchmarkIsStopped(t *testing.T) {
+func TestAStoppedBenchmarkMeasuresNothingMore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var log []string
-	_, err := newBench(1).play(ctx, []cell{{contenders: []contender{
+	_, err := newBench(1).compare(ctx, []comparison{{contenders: []contender{
 		scripted("a", &log, 1, 1), scripted("b", &log, 1, 1),
 	}}})
 	if !errors.Is(err, context.Canceled) || len(log) != 1 {
-		t.Errorf("after %v: %v, want that it stops", log, err)
+		t.Errorf("after %v: %v, want it to stop", log, err)
 	}
 }

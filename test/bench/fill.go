@@ -14,13 +14,13 @@ import (
 )
 
 const (
-	// fillers is how many batches are on their way while a store is filled.
+	// fillers is how many batches are in flight while a store is filled.
 	fillers = 4
-	// fillBatch is how many entries are written at once.
+	// fillBatch is how many entries are written in one batch.
 	fillBatch = 500
 )
 
-// fillStore writes the entries 0 to n-1 to a server of ours.
+// fillStore writes entries 0 to n-1 to a server of ours.
 func fillStore(ctx context.Context, addr string, n int) error {
 	kv, err := client.New("http://"+addr, client.WithAPIKey(apiKey))
 	if err != nil {
@@ -53,7 +53,7 @@ func fillPart(ctx context.Context, kv *client.Client, first, end int) error {
 	return err
 }
 
-// fillRedis writes the entries 0 to n-1 to Redis.
+// fillRedis writes entries 0 to n-1 to Redis.
 func fillRedis(ctx context.Context, addr string, n int) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"key-value/test/record"
 )
 
 // The contenders.
@@ -37,8 +39,8 @@ const (
 	inFlight64 = "64 batches in flight"
 )
 
-// target is a ratio that the project has set itself to reach.
-type target struct {
+// goal is a ratio that the project aims at.
+type goal struct {
 	Text     string  `json:"text"`
 	Scenario string  `json:"scenario"`
 	Setting  string  `json:"setting"`
@@ -47,7 +49,7 @@ type target struct {
 	AtLeast  float64 `json:"atLeast"`
 }
 
-var targets = []target{
+var goals = []goal{
 	{"REST get, two processes : net/http + grpc-go", restGet, "64 connections", twoProcesses, asBuilt, 1.6},
 	{"REST get, two processes : net/http + grpc-go", restGet, "256 connections", twoProcesses, asBuilt, 2.0},
 	{"REST get, one process : webdis + Redis", restGet, "64 connections", oneProcess, webdis, 0.95},
@@ -62,38 +64,38 @@ var targets = []target{
 	{"one REST set alone, two processes : unbatched", restSet, "1 connection", twoProcesses, unbatched, 1.0},
 }
 
-// verdict is what came of a target.
+// verdict says whether a goal was reached.
 type verdict struct {
-	target
-	Ratio   float64 `json:"ratio,omitempty"` // median of those within the rounds
+	goal
+	Ratio   float64 `json:"ratio,omitempty"` // median of the ratios within the rounds
 	Low     float64 `json:"low,omitempty"`   // the lowest of them
 	High    float64 `json:"high,omitempty"`  // the highest
 	Reached bool    `json:"reached"`
 	Why     string  `json:"why,omitempty"` // why there is no ratio
 }
 
-// judge looks a target up in what was measured.
-func (t target) judge(outcomes []outcome) verdict {
-	v := verdict{target: t}
-	of, err := find(outcomes, t, t.Of)
+// judge compares the goal with what was measured.
+func (g goal) judge(outcomes []outcome) verdict {
+	v := verdict{goal: g}
+	of, err := find(outcomes, g, g.Of)
 	if err != nil {
 		v.Why = err.Error()
 		return v
 	}
-	by, err := find(outcomes, t, t.By)
+	by, err := find(outcomes, g, g.By)
 	if err != nil {
 		v.Why = err.Error()
 		return v
 	}
 	all := ratios(of, by)
-	v.Ratio, v.Low, v.High = median(all), slices.Min(all), slices.Max(all)
-	v.Reached = v.Ratio >= t.AtLeast
+	v.Ratio, v.Low, v.High = record.Median(all), slices.Min(all), slices.Max(all)
+	v.Reached = v.Ratio >= g.AtLeast
 	return v
 }
 
-func find(outcomes []outcome, t target, contender string) ([]float64, error) {
+func find(outcomes []outcome, g goal, contender string) ([]float64, error) {
 	for _, o := range outcomes {
-		if o.Scenario != t.Scenario || o.Setting != t.Setting {
+		if o.Scenario != g.Scenario || o.Setting != g.Setting {
 			continue
 		}
 		for _, f := range o.Figures {
@@ -106,5 +108,5 @@ func find(outcomes []outcome, t target, contender string) ([]float64, error) {
 			}
 		}
 	}
-	return nil, errors.New("not asked for")
+	return nil, errors.New("not selected")
 }

@@ -5,24 +5,7 @@ import (
 	"testing"
 )
 
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{
-		{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 3, 100}, 3.5},
-	} {
-		before := slices.Clone(c.values)
-		if got := median(c.values); got != c.want {
-			t.Errorf("median(%v) = %v, want %v", c.values, got, c.want)
-		}
-		if !slices.Equal(c.values, before) {
-			t.Errorf("median(%v) changed its argument", before)
-		}
-	}
-}
-
-// outcomes in which one side did twice what the other did, in rounds that differ widely.
+// measured returns outcomes in which one side did twice what the other did, in rounds that differ widely.
 func measured() []outcome {
 	return []outcome{
 		{Scenario: restGet, Setting: "16 connections", Figures: []figure{{Contender: twoProcesses, Rounds: []float64{1}}}},
@@ -34,8 +17,8 @@ func measured() []outcome {
 	}
 }
 
-func TestTargetsAreJudgedByRatiosWithinRounds(t *testing.T) {
-	aim := target{Scenario: restGet, Setting: "64 connections", Of: twoProcesses, By: asBuilt, AtLeast: 2}
+func TestGoalsAreJudgedByRatiosWithinRounds(t *testing.T) {
+	aim := goal{Scenario: restGet, Setting: "64 connections", Of: twoProcesses, By: asBuilt, AtLeast: 2}
 	got := aim.judge(measured())
 	if got.Ratio != 2 || got.Low != 2 || got.High != 3 || !got.Reached || got.Why != "" {
 		t.Errorf("judged %+v, want a ratio of 2 between 2 and 3, reached", got)
@@ -46,20 +29,20 @@ func TestTargetsAreJudgedByRatiosWithinRounds(t *testing.T) {
 	}
 }
 
-func TestATargetWithoutItsPeerIsNotReachedAndSaysWhy(t *testing.T) {
+func TestAGoalWithoutItsPeerIsNotReachedAndSaysWhy(t *testing.T) {
 	for peer, want := range map[string]string{
 		webdis:   "webdis + Redis: webdis is not installed: apt install webdis",
-		etcdJSON: "not asked for",
+		etcdJSON: "not selected",
 	} {
-		aim := target{Scenario: restGet, Setting: "64 connections", Of: twoProcesses, By: peer}
+		aim := goal{Scenario: restGet, Setting: "64 connections", Of: twoProcesses, By: peer}
 		if got := aim.judge(measured()); got.Reached || got.Why != want {
 			t.Errorf("without %s judged %+v, want %q", peer, got, want)
 		}
 	}
 }
 
-// A target that names what nobody measures would be a target that nobody checks.
-func TestEveryTargetIsMeasured(t *testing.T) {
+// Each goal must name a setting that is measured, or it would never be judged.
+func TestEveryGoalIsMeasured(t *testing.T) {
 	s, err := parseSettings(nil, nil)
 	if err != nil {
 		t.Fatal(err)

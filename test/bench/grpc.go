@@ -13,10 +13,10 @@ import (
 	"key-value/test/bench/load"
 )
 
-// read is the entry that calls over gRPC read: h2load sends the same bytes each time.
+// read is the entry that gRPC calls read: h2load sends the same bytes each time.
 const read = 42
 
-// getCall reads an entry of a store of ours, or of what people build in its place.
+// getCall reads an entry of our store, or of the service in asbuilt.
 func getCall(headers ...string) load.Call {
 	return load.Call{
 		Procedure: keyvaluev1connect.KeyValueServiceGetProcedure,
@@ -37,20 +37,20 @@ func rangeCall() load.Call {
 func marshal(message proto.Message) []byte {
 	data, err := proto.Marshal(message)
 	if err != nil {
-		panic(err) // what is written down here is valid
+		panic(err) // the messages of this package are valid
 	}
 	return data
 }
 
 // grpc measures unary reads over gRPC.
 func (b *bench) grpc(ctx context.Context) ([]outcome, error) {
-	var cells []cell
+	var comparisons []comparison
 	for _, f := range b.calls {
-		c := cell{scenario: grpcGet, setting: f.String(), unit: "calls/s"}
+		c := comparison{scenario: grpcGet, setting: f.String(), unit: "calls/s"}
 		c.contenders = b.grpcContenders(f)
-		cells = append(cells, c)
+		comparisons = append(comparisons, c)
 	}
-	return b.play(ctx, cells)
+	return b.compare(ctx, comparisons)
 }
 
 func (b *bench) grpcContenders(f inFlight) []contender {
@@ -79,14 +79,14 @@ func (b *bench) grpcContender(name, server string, call load.Call, f inFlight) c
 			if err := load.Installed("h2load"); err != nil {
 				return err
 			}
-			addr, err := b.stage.server(ctx, server)
+			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
 				return err
 			}
 			return call.Check(ctx, addr)
 		},
 		measure: func(ctx context.Context, _ int, d time.Duration) (float64, error) {
-			addr, err := b.stage.server(ctx, server)
+			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
 				return 0, err
 			}
@@ -102,11 +102,11 @@ func (b *bench) redisContender(name string, test load.RedisTest) contender {
 			if err := load.Installed("redis-benchmark"); err != nil {
 				return err
 			}
-			_, err := b.stage.server(ctx, redis)
+			_, err := b.servers.addr(ctx, redis)
 			return err
 		},
 		measure: func(ctx context.Context, _ int, d time.Duration) (float64, error) {
-			addr, err := b.stage.server(ctx, redis)
+			addr, err := b.servers.addr(ctx, redis)
 			if err != nil {
 				return 0, err
 			}
@@ -116,13 +116,13 @@ func (b *bench) redisContender(name string, test load.RedisTest) contender {
 }
 
 const (
-	// batchSize is how many operations a batch has.
+	// batchSize is the number of operations in a batch.
 	batchSize = 32
-	// batchesInFlight is how many batches are under way at a time.
+	// batchesInFlight is the number of concurrent batches.
 	batchesInFlight = 64
 )
 
-// batchCall carries out batchSize operations in one call, each on another key.
+// batchCall carries out batchSize operations in one call, each on its own key.
 func batchCall(operation func(i int) *keyvaluev1.Operation, contains string) load.Call {
 	req := &keyvaluev1.BatchRequest{}
 	for i := range batchSize {
@@ -143,17 +143,17 @@ func setOperation(i int) *keyvaluev1.Operation {
 	}}}
 }
 
-// batches measures operations that travel 32 at a time. Both sides have as many batches in flight, and use 32 keys.
+// batches measures operations in batches of 32. Both sides have equally many batches in flight, and use 32 keys.
 func (b *bench) batches(ctx context.Context) ([]outcome, error) {
-	return b.play(ctx, []cell{
-		b.batchCell(batchGet, "get", batchCall(getOperation, dataset.Value(batchSize-1))),
-		b.batchCell(batchSet, "set", batchCall(setOperation, dataset.Key(batchSize-1))),
+	return b.compare(ctx, []comparison{
+		b.batchComparison(batchGet, "get", batchCall(getOperation, dataset.Value(batchSize-1))),
+		b.batchComparison(batchSet, "set", batchCall(setOperation, dataset.Key(batchSize-1))),
 	})
 }
 
-func (b *bench) batchCell(scenario, command string, call load.Call) cell {
+func (b *bench) batchComparison(scenario, command string, call load.Call) comparison {
 	few := inFlight{8, batchesInFlight / 8}
-	c := cell{scenario: scenario, setting: inFlight64, unit: "operations/s"}
+	c := comparison{scenario: scenario, setting: inFlight64, unit: "operations/s"}
 	c.contenders = []contender{b.batchContender(fewConnections, kvservice, call, few)}
 	if b.before != "" {
 		c.contenders = append(c.contenders, b.batchContender(before(fewConnections), before(kvservice), call, few))

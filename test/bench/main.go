@@ -1,22 +1,22 @@
-// Command bench measures the key-value store beside its peers: on one machine, in one run, in turns.
+// Command bench measures the key-value store against its peers: on one machine, in one run, in alternation.
 //
 //	go run -C test ./bench                          everything; about half an hour
-//	go run -C test ./bench --quick                  everything in small, in a minute or so: to see that it runs
+//	go run -C test ./bench --quick                  a little of everything, in about a minute: only to see that it works
 //	go run -C test ./bench --only 'REST get, 64'    what matches, of "scenario, setting"
 //	go run -C test ./bench --before FILE            this build beside another build of kv, in place of the peers
 //	go run -C test ./bench --out DIR                where results.txt, .json and .svg are written
-//	go run -C test ./bench --profile ../cmd/kv/default.pgo --duration 10s    what `task build` is guided by
+//	go run -C test ./bench --profile ../cmd/kv/default.pgo --duration 10s    the profile that `task build` uses
 //
-// (The benchmark is a module of its own, so that what the peers need is no dependency of the store's; Go then wants
-// -C, and reads DIR from within bench/.)
+// (The suites have a module of their own, so that the peers' dependencies are not the store's. It needs -C, so DIR is
+// relative to test/.)
 //
-// It builds the store from the working tree as `task build` does, starts it and each peer on loopback, fills them
-// with the same entries, and has wrk, h2load and redis-benchmark load one after the other, in rounds, in an order
-// that changes from round to round. A ratio is the median of the ratios within the rounds, so that what disturbs
-// the machine for a while disturbs both sides of it. What is not installed is reported as missing. All servers are
-// ended with the benchmark, also by Ctrl-C.
+// It builds the store from the working tree as `task build` does, starts it and each peer on loopback, fills them with
+// the same entries, and loads them with wrk, h2load and redis-benchmark one after the other, in rounds whose order
+// changes. A ratio is the median of the ratios within the rounds, so that a temporary disturbance of the machine
+// affects both sides. Programs that are not installed are reported as missing. All servers end with the benchmark, also
+// on Ctrl-C.
 //
-// docs/benchmarks.md says what is compared, why that is fair, and what came out.
+// docs/benchmarks.md says what is compared, why that is fair, and what the results were.
 package main
 
 import (
@@ -31,6 +31,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"key-value/test/record"
 )
 
 func main() {
@@ -51,15 +53,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("not done after %v", s.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("not done within %v", s.timeout))
 	defer cancel()
-	st, err := newStage(stderr)
+	all, err := newServers(stderr)
 	if err != nil {
 		return err
 	}
-	defer st.close()
-	st.before = s.before
-	b := &bench{settings: s, stage: st, progress: stderr}
+	defer all.close()
+	all.before = s.before
+	b := &bench{settings: s, servers: all, progress: stderr}
 	if s.profileFile != "" {
 		return b.profile(ctx)
 	}
@@ -74,11 +76,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // bench is one run.
 type bench struct {
 	settings
-	stage    *stage
+	servers  *servers
 	progress io.Writer
 }
 
-// measure runs all scenarios. Those that do not match --only have no cells, and start nothing.
+// measure runs all scenarios. It starts nothing for those that do not match --only.
 func (b *bench) measure(ctx context.Context) ([]outcome, error) {
 	var all []outcome
 	for _, scenario := range []func(context.Context) ([]outcome, error){
@@ -96,23 +98,23 @@ func (b *bench) measure(ctx context.Context) ([]outcome, error) {
 	return all, nil
 }
 
-// settings say how much to measure.
+// settings say what to measure, and for how long.
 type settings struct {
-	command     string         // how to do it again
+	command     string         // repeats this run
 	out         string         // directory for the results
-	profileFile string         // where a profile goes, in place of figures; empty: nowhere
-	before      string         // the file of another build of kv to compare with; empty: none
-	only        *regexp.Regexp // of what cells are called
-	rounds      int            // how often each is measured
-	duration    time.Duration  // how long, each time
-	timeout     time.Duration  // how long everything may take
-	connections []int          // of REST
-	calls       []inFlight     // of gRPC
-	watchers    []int          // how many
-	entries     []int          // how many entries
+	profileFile string         // where to write a profile instead of measuring; empty: measure
+	before      string         // file of another build of kv to compare with; empty: none
+	only        *regexp.Regexp // matched with "scenario, setting"
+	rounds      int            // how often each contender is measured
+	duration    time.Duration  // of one measurement
+	timeout     time.Duration  // of the whole run
+	connections []int          // for REST
+	calls       []inFlight     // for gRPC
+	watchers    []int          // numbers of watches
+	entries     []int          // numbers of entries
 }
 
-// inFlight is how many connections there are, and how many calls are open on each.
+// inFlight is the number of connections, and of open calls on each.
 type inFlight struct{ connections, calls int }
 
 func (f inFlight) String() string {
@@ -123,14 +125,14 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	var s settings
-	f.StringVar(&s.out, "out", "out", "`directory` for results.txt, results.json and results.svg, as seen from bench/")
-	f.StringVar(&s.profileFile, "profile", "", "measure nothing, but write a profile for the store's build to `file`")
-	f.StringVar(&s.before, "before", "", "compare with another build of kv, in `file`, in place of the peers")
-	f.IntVar(&s.rounds, "rounds", 5, "how often each is measured")
-	f.DurationVar(&s.duration, "duration", 3*time.Second, "how long each is measured, each time")
-	f.DurationVar(&s.timeout, "timeout", 2*time.Hour, "how long everything may take")
-	only := f.String("only", "", "`regexp` of what to measure, such as 'REST get, 64'; it is matched with \"scenario, setting\"")
-	quick := f.Bool("quick", false, "measure little of everything: to see that it runs, not for the figures")
+	f.StringVar(&s.out, "out", "out", "`directory` for results.txt, results.json and results.svg, relative to test/")
+	f.StringVar(&s.profileFile, "profile", "", "write a profile of the store to `file` instead of measuring")
+	f.StringVar(&s.before, "before", "", "compare with another build of kv, in `file`, instead of the peers")
+	f.IntVar(&s.rounds, "rounds", 5, "how often to measure each contender")
+	f.DurationVar(&s.duration, "duration", 3*time.Second, "duration of one measurement")
+	f.DurationVar(&s.timeout, "timeout", 2*time.Hour, "time limit of the whole run")
+	only := f.String("only", "", "`regexp` of what to measure, matched with \"scenario, setting\", such as 'REST get, 64'")
+	quick := f.Bool("quick", false, "measure only a little of everything, to see that it works")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
@@ -146,13 +148,13 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 		return s, fmt.Errorf("--only: %w", err)
 	}
 	if s.rounds < 1 || s.duration < 50*time.Millisecond {
-		return s, fmt.Errorf("--rounds and --duration: measure at least once, for 50ms or more")
+		return s, fmt.Errorf("--rounds must be at least 1 and --duration at least 50ms")
 	}
 	s.command = command(f)
 	return s, nil
 }
 
-// hurry measures little, except where the command line says how much.
+// hurry reduces what is measured, except for flags that were given.
 func (s *settings) hurry(f *flag.FlagSet) {
 	given := map[string]bool{}
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -166,7 +168,7 @@ func (s *settings) hurry(f *flag.FlagSet) {
 	s.entries = []int{10_000, 100_000}
 }
 
-// command returns the command line, without where the results go.
+// command returns the command line without --out.
 func command(f *flag.FlagSet) string {
 	words := []string{"go run -C test ./bench"}
 	f.Visit(func(f *flag.Flag) {
@@ -183,19 +185,10 @@ func command(f *flag.FlagSet) string {
 	return strings.Join(words, " ")
 }
 
-// count says how many there are of what word names.
+// count returns n with a noun, in the plural unless n is 1.
 func count(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
 	}
-	return thousands(n) + " " + word + "s"
-}
-
-// thousands writes n with commas.
-func thousands(n int) string {
-	text := fmt.Sprint(n)
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
+	return record.Thousands(n) + " " + word + "s"
 }

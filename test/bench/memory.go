@@ -12,13 +12,14 @@ import (
 
 	"key-value/internal/testkit/proc"
 	"key-value/test/bench/load"
+	"key-value/test/record"
 )
 
-// memory runs package memory, which measures the engine alone.
+// memory runs bench/memory, which measures the engine alone.
 func (b *bench) memory(ctx context.Context) ([]outcome, error) {
 	var outcomes []outcome
 	for _, n := range b.entries {
-		setting := thousands(n) + " entries"
+		setting := record.Thousands(n) + " entries"
 		if !b.wants(perEntry, setting) {
 			continue
 		}
@@ -42,7 +43,7 @@ func (b *bench) announce(scenario, setting string) {
 }
 
 func (b *bench) memoryTable(ctx context.Context, n int) (map[string]map[string]string, error) {
-	binary, err := b.stage.binary(ctx, "memory")
+	binary, err := b.servers.binary(ctx, "memory")
 	if err != nil {
 		return nil, err
 	}
@@ -53,31 +54,31 @@ func (b *bench) memoryTable(ctx context.Context, n int) (map[string]map[string]s
 	return parseMemory(out), nil
 }
 
-// addRow notes a cell of the table.
+// addRow adds a figure from the table.
 func (o *outcome) addRow(contender string, row map[string]string, column string, err error) {
 	value, parseErr := strconv.ParseFloat(row[column], 64)
 	if err == nil && parseErr != nil {
-		err = fmt.Errorf("the command memory printed no figure %q", column)
+		err = fmt.Errorf("command memory printed no figure %q", column)
 	}
 	o.add(contender, []float64{value}, err)
 }
 
 var gap = regexp.MustCompile(`\s{2,}`)
 
-// parseMemory reads a table for one number of entries: its rows by who they are of, their cells by column. Columns
-// are two spaces or more apart.
+// parseMemory parses the table for one number of entries into comparisons by row and column. Columns are separated by at
+// least two spaces.
 func parseMemory(out string) map[string]map[string]string {
 	rows := map[string]map[string]string{}
 	var header []string
 	for line := range strings.Lines(out) {
-		cells := gap.Split(strings.TrimSpace(line), -1)
+		comparisons := gap.Split(strings.TrimSpace(line), -1)
 		switch {
-		case slices.Contains(cells, "who"):
-			header = cells
-		case len(header) > 0 && len(cells) == len(header):
+		case slices.Contains(comparisons, "who"):
+			header = comparisons
+		case len(header) > 0 && len(comparisons) == len(header):
 			row := map[string]string{}
 			for i, name := range header {
-				row[name] = cells[i]
+				row[name] = comparisons[i]
 			}
 			rows[row["who"]] = row
 		}
@@ -85,12 +86,12 @@ func parseMemory(out string) map[string]map[string]string {
 	return rows
 }
 
-// growth measures whole servers as they are filled: what they take in memory for each entry, and how fast ours then
-// answers. Each size has fresh processes.
+// growth measures whole servers as they are filled: their memory per entry, and then the rate of ours. Each size has
+// new processes.
 func (b *bench) growth(ctx context.Context) ([]outcome, error) {
 	var outcomes []outcome
 	for _, n := range b.entries {
-		setting := thousands(n) + " entries"
+		setting := record.Thousands(n) + " entries"
 		if !b.wants(growing, setting) {
 			continue
 		}
@@ -110,18 +111,18 @@ func (b *bench) growth(ctx context.Context) ([]outcome, error) {
 	return outcomes, nil
 }
 
-// add notes what one contender did, or why it did not.
+// add adds the figure of a contender, or why it has none.
 func (o *outcome) add(contender string, values []float64, err error) {
-	f := figure{Contender: contender, Rounds: values, Median: median(values)}
+	f := figure{Contender: contender, Rounds: values, Median: record.Median(values)}
 	if err != nil {
 		f = figure{Contender: contender, Missing: err.Error()}
 	}
 	o.Figures = append(o.Figures, f)
 }
 
-// growStore fills a store of ours with n entries and asks it for them.
+// growStore fills a server of ours with n entries and measures gets of them.
 func (b *bench) growStore(ctx context.Context, n int) (bytes, rates []float64, err error) {
-	server, err := b.stage.startProgram(ctx, store, "serve", "--listen", "127.0.0.1:0")
+	server, err := b.servers.startProgram(ctx, store, "serve", "--listen", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +134,7 @@ func (b *bench) growStore(ctx context.Context, n int) (bytes, rates []float64, e
 	if err := errors.Join(load.Installed("wrk"), ours.check(ctx, server.Addr)); err != nil {
 		return nil, nil, err
 	}
-	requests, err := b.stage.requests(ours, restGet, n)
+	requests, err := b.servers.requests(ours, restGet, n)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +149,7 @@ func (b *bench) growStore(ctx context.Context, n int) (bytes, rates []float64, e
 }
 
 func (b *bench) growRedis(ctx context.Context, n int) ([]float64, error) {
-	server, err := b.stage.startRedis(ctx, 0)
+	server, err := b.servers.startRedis(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -157,10 +158,10 @@ func (b *bench) growRedis(ctx context.Context, n int) ([]float64, error) {
 	return []float64{perEntry}, err
 }
 
-// settling is how long a server has to come to rest when it was filled: its memory is measured then.
+// settling is how long a server rests after it was filled, before its memory is measured.
 const settling = time.Second
 
-// grown returns how many bytes the server's memory grows for each of the n entries that fill writes.
+// grown returns how much the server's memory grows per entry when fill writes n of them.
 func grown(server *proc.Process, n int, fill func() error) (float64, error) {
 	before, err := proc.Memory(server.Pid(), "VmRSS")
 	if err != nil {

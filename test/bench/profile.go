@@ -14,21 +14,20 @@ import (
 	"key-value/test/bench/load"
 )
 
-// profiler records what the store's processes do under each kind of load, for a profile-guided build: the compiler
-// then inlines what is called most, and turns calls through interfaces into direct ones.
-// (https://go.dev/doc/pgo)
+// profiler records CPU profiles of the store under each kind of load, for profile-guided optimization: the compiler
+// inlines the hottest calls, and devirtualizes calls through interfaces (https://go.dev/doc/pgo).
 type profiler struct {
 	*bench
 	files []string // the profiles so far
 }
 
-// subject is a process of the store that is profiled.
+// subject is a process that is profiled.
 type subject struct {
 	*proc.Process
 	admin string
 }
 
-// profile loads the store in one process and in two, and writes what they did to s.profile.
+// profile loads the store in one process and in two, and writes the merged profile to b.profileFile.
 func (b *bench) profile(ctx context.Context) error {
 	if err := errors.Join(load.Installed("wrk"), load.Installed("h2load")); err != nil {
 		return err
@@ -47,7 +46,7 @@ func (b *bench) profile(ctx context.Context) error {
 // launch starts a process of the store with an admin address.
 func (p *profiler) launch(ctx context.Context, args ...string) (subject, error) {
 	admin := proc.FreeAddr()
-	server, err := p.stage.startProgram(ctx, store, append(args, "--listen", "127.0.0.1:0", "--admin-listen", admin)...)
+	server, err := p.servers.startProgram(ctx, store, append(args, "--listen", "127.0.0.1:0", "--admin-listen", admin)...)
 	return subject{server, admin}, err
 }
 
@@ -87,9 +86,9 @@ func (p *profiler) twoProcesses(ctx context.Context) error {
 	)
 }
 
-// rest has the subjects profiled while addr answers REST.
+// rest profiles the subjects while wrk loads addr.
 func (p *profiler) rest(ctx context.Context, scenario, addr string, subjects ...subject) error {
-	requests, err := p.stage.requests(ours, scenario, dataset.Entries)
+	requests, err := p.servers.requests(ours, scenario, dataset.Entries)
 	if err != nil {
 		return err
 	}
@@ -99,7 +98,7 @@ func (p *profiler) rest(ctx context.Context, scenario, addr string, subjects ...
 	}, subjects)
 }
 
-// calls has the subjects profiled while addr answers calls over gRPC.
+// calls profiles the subjects while h2load loads addr.
 func (p *profiler) calls(ctx context.Context, call load.Call, addr string, subjects ...subject) error {
 	return p.during(ctx, func(ctx context.Context) error {
 		_, err := load.H2Load(ctx, addr, call, 8, 8, p.duration)
@@ -107,11 +106,11 @@ func (p *profiler) calls(ctx context.Context, call load.Call, addr string, subje
 	}, subjects)
 }
 
-// during profiles the subjects for as long as work takes, about.
+// during profiles the subjects for about as long as work takes.
 func (p *profiler) during(ctx context.Context, work func(context.Context) error, subjects []subject) error {
 	ended := make(chan error, len(subjects))
 	for _, s := range subjects {
-		file := filepath.Join(p.stage.dir, fmt.Sprintf("%d.pprof", len(p.files)))
+		file := filepath.Join(p.servers.dir, fmt.Sprintf("%d.pprof", len(p.files)))
 		p.files = append(p.files, file)
 		go func() { ended <- s.record(ctx, p.duration.Seconds(), file) }()
 	}
@@ -122,7 +121,7 @@ func (p *profiler) during(ctx context.Context, work func(context.Context) error,
 	return err
 }
 
-// record writes the subject's processor profile of so many seconds to file.
+// record writes a CPU profile of the subject to file.
 func (s subject) record(ctx context.Context, seconds float64, file string) error {
 	url := fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", s.admin, seconds)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

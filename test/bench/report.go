@@ -7,9 +7,11 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
+
+	"key-value/test/record"
 )
 
-// print writes the tables: one for each scenario, then the targets, then what is missing.
+// print writes a table for each scenario, then the goals, then what is missing.
 func (r results) print(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n%d × %s, %s, Go %s\n", r.Command, r.Machine.CPUs, r.Machine.CPU, r.Machine.Kernel, r.Machine.Go)
 	fmt.Fprintf(w, "%s; medians of %s of %s\n", r.Time.Format("2006-01-02"), count(r.Rounds, "round"), r.Duration)
@@ -21,13 +23,13 @@ func (r results) print(w io.Writer) error {
 			return err
 		}
 	}
-	if err := r.printTargets(w); err != nil {
+	if err := r.printGoals(w); err != nil {
 		return err
 	}
 	return r.printMissing(w)
 }
 
-// byScenario groups outcomes that have the scenario in common. They stay in order.
+// byScenario groups outcomes by scenario, in their order.
 func byScenario(outcomes []outcome) [][]outcome {
 	var groups [][]outcome
 	for _, o := range outcomes {
@@ -72,7 +74,7 @@ func contenders(group []outcome) []string {
 	return names
 }
 
-// cell returns what the table says of a contender: "" if it was not to take part.
+// cell returns the figure of a contender, or "" if it did not compete.
 func (o outcome) cell(contender string) string {
 	for _, f := range o.Figures {
 		switch {
@@ -80,14 +82,14 @@ func (o outcome) cell(contender string) string {
 		case f.Missing != "":
 			return "MISSING"
 		default:
-			return thousands(int(f.Median + 0.5))
+			return record.Thousands(f.Median)
 		}
 	}
 	return ""
 }
 
-func (r results) printTargets(w io.Writer) error {
-	fmt.Fprint(w, "\nTargets, as medians of ratios within rounds\n")
+func (r results) printGoals(w io.Writer) error {
+	fmt.Fprint(w, "\nGoals, as medians of ratios within rounds\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\tat least\tis\tlowest–highest\t")
 	for _, v := range r.Targets {
@@ -106,7 +108,7 @@ func (v verdict) text() string {
 	return fmt.Sprintf("%.3f\t%.2f–%.2f\tNOT REACHED", v.Ratio, v.Low, v.High)
 }
 
-// printMissing says once for each reason why something is missing.
+// printMissing prints each reason for missing figures once.
 func (r results) printMissing(w io.Writer) error {
 	var said []string
 	for _, o := range r.Outcomes {

@@ -13,12 +13,13 @@ import (
 
 	"key-value/test/bench/dataset"
 	"key-value/test/bench/load"
+	"key-value/test/record"
 )
 
-// restPeer is a server of REST.
+// restPeer is a server with an HTTP API.
 type restPeer struct {
 	name    string
-	server  string // what to start for it
+	server  string // the server to start
 	dialect dialect
 }
 
@@ -43,17 +44,17 @@ func (b *bench) restPeers() []restPeer {
 
 // rest measures gets and sets over HTTP/1.1, of all entries in random order.
 func (b *bench) rest(ctx context.Context) ([]outcome, error) {
-	var cells []cell
+	var comparisons []comparison
 	for _, scenario := range []string{restGet, restSet} {
 		for _, connections := range b.connections {
-			c := cell{scenario: scenario, setting: count(connections, "connection"), unit: "requests/s"}
+			c := comparison{scenario: scenario, setting: count(connections, "connection"), unit: "requests/s"}
 			for _, peer := range b.restPeers() {
 				c.contenders = append(c.contenders, b.restContender(peer.name, peer.server, peer.dialect, scenario, connections))
 			}
-			cells = append(cells, c)
+			comparisons = append(comparisons, c)
 		}
 	}
-	return b.play(ctx, cells)
+	return b.compare(ctx, comparisons)
 }
 
 func (b *bench) restContender(name, server string, d dialect, scenario string, connections int) contender {
@@ -63,18 +64,18 @@ func (b *bench) restContender(name, server string, d dialect, scenario string, c
 			if err := load.Installed("wrk"); err != nil {
 				return err
 			}
-			addr, err := b.stage.server(ctx, server)
+			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
 				return err
 			}
 			return d.check(ctx, addr)
 		},
 		measure: func(ctx context.Context, round int, duration time.Duration) (float64, error) {
-			addr, err := b.stage.server(ctx, server)
+			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
 				return 0, err
 			}
-			requests, err := b.stage.requests(d, scenario, dataset.Entries)
+			requests, err := b.servers.requests(d, scenario, dataset.Entries)
 			if err != nil {
 				return 0, err
 			}
@@ -84,9 +85,9 @@ func (b *bench) restContender(name, server string, d dialect, scenario string, c
 	}
 }
 
-// requests returns a file of requests that read, or write, a sample of n entries in random order.
-func (s *stage) requests(d dialect, scenario string, n int) (load.Requests, error) {
-	name := d.name + " " + scenario + " " + thousands(n)
+// requests returns a file of requests that read or write a sample of n entries in random order.
+func (s *servers) requests(d dialect, scenario string, n int) (load.Requests, error) {
+	name := d.name + " " + scenario + " " + record.Thousands(n)
 	file := load.NewRequests(s.dir, name)
 	_, err := s.do("requests "+name, func() (string, error) {
 		one := d.get
@@ -102,14 +103,14 @@ func (s *stage) requests(d dialect, scenario string, n int) (load.Requests, erro
 	return file, err
 }
 
-// dialect is how a kind of server is asked over HTTP/1.1.
+// dialect is the HTTP API of a kind of server.
 type dialect struct {
 	name     string
 	get, set func(i int) string // the request that reads or writes entry i
-	holds    func(i int) string // what the answer to that get contains
+	holds    func(i int) string // what the response to get contains
 }
 
-// ours is the REST of the store, and of what people build in its place.
+// ours is the REST API of our store and of asbuilt.
 var ours = dialect{
 	name: "values",
 	get: func(i int) string {
@@ -151,7 +152,7 @@ func request(method, path, contentType, body string, headers ...string) string {
 	return strings.Join(headers, "\r\n") + "\r\n\r\n" + body
 }
 
-// check makes sure that the server at addr carries out a set and answers a get with the value.
+// check returns an error unless the server at addr carries out a set and answers a get with the value.
 func (d dialect) check(ctx context.Context, addr string) error {
 	const entry = dataset.Entries - 1
 	if _, err := exchange(ctx, addr, d.set(entry)); err != nil {
@@ -162,12 +163,12 @@ func (d dialect) check(ctx context.Context, addr string) error {
 		return err
 	}
 	if !strings.Contains(body, d.holds(entry)) {
-		return fmt.Errorf("a get is answered with %s", body)
+		return fmt.Errorf("a get returned %s", body)
 	}
 	return nil
 }
 
-// exchange sends a request and returns the body of the answer, which must be good.
+// exchange sends a request and returns the body of the response, whose status must be 2xx.
 func exchange(ctx context.Context, addr, request string) (string, error) {
 	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)
 	if err != nil {

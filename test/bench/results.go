@@ -15,7 +15,7 @@ import (
 	"key-value/test/record"
 )
 
-// results is what results.json holds.
+// results is the content of results.json.
 type results struct {
 	Time     time.Time `json:"time"`
 	Command  string    `json:"command"`
@@ -31,13 +31,14 @@ func newResults(ctx context.Context, s settings, outcomes []outcome) results {
 		Time: time.Now().UTC().Truncate(time.Second), Command: s.command, Machine: newMachine(ctx),
 		Rounds: s.rounds, Duration: s.duration.String(), Outcomes: outcomes,
 	}
-	for _, t := range s.goals() {
-		r.Targets = append(r.Targets, t.judge(outcomes))
+	for _, g := range s.goals() {
+		r.Targets = append(r.Targets, g.judge(outcomes))
 	}
 	return r
 }
 
-// write writes results.json, results.txt and results.svg to dir, which is made if it is not there, unless it is empty.
+// write writes results.json, results.txt and results.svg to dir, which it creates if necessary. An empty dir writes
+// nothing.
 func (r results) write(dir string) error {
 	if err := record.Write(dir, "results", r, r.print); err != nil || dir == "" {
 		return err
@@ -45,7 +46,7 @@ func (r results) write(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "results.svg"), r.chart(), 0o644)
 }
 
-// machine is what was measured on.
+// machine describes the machine and the programs.
 type machine struct {
 	CPU       string            `json:"cpu"`
 	CPUs      int               `json:"cpus"`
@@ -53,7 +54,7 @@ type machine struct {
 	Kernel    string            `json:"kernel"`
 	Go        string            `json:"go"`
 	Commit    string            `json:"commit,omitempty"` // of the store; "-dirty" if the working tree differs
-	Programs  map[string]string `json:"programs"`         // versions; of those that are not installed, none
+	Programs  map[string]string `json:"programs"`         // versions of the programs that are installed
 }
 
 func newMachine(ctx context.Context) machine {
@@ -75,9 +76,9 @@ func newMachine(ctx context.Context) machine {
 	return m
 }
 
-// after returns what follows the first line of file that begins with prefix, or nothing.
+// after returns what follows prefix in the first line of file that begins with it, or "".
 func after(file, prefix string) string {
-	text, _ := os.ReadFile(file) // not there: nothing is known
+	text, _ := os.ReadFile(file) // a missing file gives no information
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, prefix); ok {
 			return strings.TrimSpace(rest)
@@ -86,14 +87,14 @@ func after(file, prefix string) string {
 	return ""
 }
 
-// firstLine returns the first line that a command prints, whatever its exit code: wrk has none for its version.
+// firstLine returns the first line that a command prints, whatever its exit code: wrk --version fails.
 func firstLine(ctx context.Context, command ...string) string {
 	out, _ := exec.CommandContext(ctx, command[0], command[1:]...).Output()
 	line, _, _ := strings.Cut(string(out), "\n")
 	return strings.TrimSpace(line)
 }
 
-// colors are the contenders': ours are blue, others are not.
+// colors are the colors of the contenders. Ours are blue.
 var colors = map[string]string{
 	oneProcess:          "#1f6feb",
 	twoProcesses:        "#58a6ff",

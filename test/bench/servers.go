@@ -17,55 +17,55 @@ import (
 	"key-value/test/bench/load"
 )
 
-// apiKey is what callers show to those who ask for a key.
+// apiKey is the API key of all servers that require one.
 const apiKey = "a-key-to-measure-with"
 
 // stopGrace is how long a server may take to stop before it is killed.
 const stopGrace = 3 * time.Second
 
-// stop ends a server before all others.
+// stop ends one server before the others.
 func stop(server *proc.Process) { _ = server.Stop(stopGrace) } // how it ends does not matter
 
-// stage is where the servers run. Each is built and started when it is needed first.
-type stage struct {
+// servers builds and starts each server when it is first needed.
+type servers struct {
 	dir      string // temporary
 	progress io.Writer
-	servers  proc.Group
+	group    proc.Group
 	roots    func() (roots, error)
 
-	before string // the file of another build of kv; empty: none
+	before string // file of another build of kv; empty: none
 
-	once map[string]func() (string, error) // :: what is made once → how
+	once map[string]func() (string, error) // :: what is made once → how to make it
 }
 
-// roots are the directories of the two modules.
+// roots are the root directories of the two modules.
 type roots struct{ store, bench string }
 
-func newStage(progress io.Writer) (*stage, error) {
+func newServers(progress io.Writer) (*servers, error) {
 	dir, err := os.MkdirTemp("", "key-value-bench")
 	if err != nil {
 		return nil, err
 	}
-	return &stage{
+	return &servers{
 		dir: dir, progress: progress, roots: sync.OnceValues(findRoots), once: map[string]func() (string, error){},
 	}, nil
 }
 
-func (s *stage) close() {
-	s.servers.Stop(stopGrace)
+func (s *servers) close() {
+	s.group.Stop(stopGrace)
 	_ = os.RemoveAll(s.dir) // it is a temporary directory
 }
 
-// do makes what name stands for, once.
-func (s *stage) do(name string, makes func() (string, error)) (string, error) {
+// do calls makes once for each name.
+func (s *servers) do(name string, makes func() (string, error)) (string, error) {
 	if s.once[name] == nil {
 		s.once[name] = sync.OnceValues(makes)
 	}
 	return s.once[name]()
 }
 
-// server returns where a server listens, and starts it if it does not run yet.
-func (s *stage) server(ctx context.Context, name string) (string, error) {
+// addr returns the address of a server, which it starts if necessary.
+func (s *servers) addr(ctx context.Context, name string) (string, error) {
 	return s.do("server "+name, func() (string, error) {
 		fmt.Fprintln(s.progress, "starting", name)
 		server, err := s.start(ctx, name)
@@ -76,7 +76,7 @@ func (s *stage) server(ctx context.Context, name string) (string, error) {
 	})
 }
 
-func (s *stage) start(ctx context.Context, name string) (*proc.Process, error) {
+func (s *servers) start(ctx context.Context, name string) (*proc.Process, error) {
 	switch name {
 	case oneProcess:
 		return s.startStore(ctx, store, dataset.Entries, "serve")
@@ -91,7 +91,7 @@ func (s *stage) start(ctx context.Context, name string) (*proc.Process, error) {
 	case grpcGo:
 		return s.startProgram(ctx, "asbuilt", "service")
 	case asBuilt:
-		service, err := s.server(ctx, grpcGo)
+		service, err := s.addr(ctx, grpcGo)
 		if err != nil {
 			return nil, err
 		}
@@ -103,21 +103,21 @@ func (s *stage) start(ctx context.Context, name string) (*proc.Process, error) {
 	case webdis:
 		return s.startWebdis(ctx)
 	}
-	return nil, fmt.Errorf("there is no server %q", name)
+	return nil, fmt.Errorf("unknown server %q", name)
 }
 
-// startProgram starts a program that finds a port by itself.
-func (s *stage) startProgram(ctx context.Context, program string, args ...string) (*proc.Process, error) {
+// startProgram starts a program that chooses its own port.
+func (s *servers) startProgram(ctx context.Context, program string, args ...string) (*proc.Process, error) {
 	binary, err := s.binary(ctx, program)
 	if err != nil {
 		return nil, err
 	}
-	return s.servers.Serve(ctx, proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, args...))
+	return s.group.Serve(ctx, proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, args...))
 }
 
-// startGateway starts a gateway of ours in front of a kvservice.
-func (s *stage) startGateway(ctx context.Context, program, kvservice string) (*proc.Process, error) {
-	service, err := s.server(ctx, kvservice)
+// startGateway starts a gateway of ours for a kvservice.
+func (s *servers) startGateway(ctx context.Context, program, kvservice string) (*proc.Process, error) {
+	service, err := s.addr(ctx, kvservice)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (s *stage) startGateway(ctx context.Context, program, kvservice string) (*p
 }
 
 // startStore starts a server of ours and fills it.
-func (s *stage) startStore(ctx context.Context, program string, entries int, command string) (*proc.Process, error) {
+func (s *servers) startStore(ctx context.Context, program string, entries int, command string) (*proc.Process, error) {
 	server, err := s.startProgram(ctx, program, command, "--listen", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (s *stage) startStore(ctx context.Context, program string, entries int, com
 	return server, fillStore(ctx, server.Addr, entries)
 }
 
-func (s *stage) startEtcd(ctx context.Context) (*proc.Process, error) {
+func (s *servers) startEtcd(ctx context.Context) (*proc.Process, error) {
 	binary, err := s.binary(ctx, "etcd")
 	if err != nil {
 		return nil, err
@@ -142,14 +142,14 @@ func (s *stage) startEtcd(ctx context.Context) (*proc.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.servers.Serve(ctx, proc.Command{Path: binary, Args: []string{proc.FreeAddr(), dir}})
+	return s.group.Serve(ctx, proc.Command{Path: binary, Args: []string{proc.FreeAddr(), dir}})
 }
 
-func (s *stage) startRedis(ctx context.Context, entries int) (*proc.Process, error) {
+func (s *servers) startRedis(ctx context.Context, entries int) (*proc.Process, error) {
 	if err := load.Installed("redis-server"); err != nil {
 		return nil, err
 	}
-	server, err := s.servers.ServeAt(ctx, func(addr string) (proc.Command, error) {
+	server, err := s.group.ServeAt(ctx, func(addr string) (proc.Command, error) {
 		_, port, _ := strings.Cut(addr, ":")
 		return proc.Command{Path: "redis-server", Args: []string{
 			"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir,
@@ -161,21 +161,21 @@ func (s *stage) startRedis(ctx context.Context, entries int) (*proc.Process, err
 	return server, fillRedis(ctx, server.Addr, entries)
 }
 
-// webdisConfig is Debian's, but for the addresses and the log.
+// webdisConfig is Debian's configuration except for the addresses and the log.
 const webdisConfig = `{"redis_host": "127.0.0.1", "redis_port": REDIS, "http_host": "127.0.0.1", "http_port": HTTP,
 "threads": 2, "daemonize": false, "database": 0, "acl": [{"disabled": ["DEBUG"]}], "verbosity": 0,
 "logfile": "/dev/null"}`
 
-func (s *stage) startWebdis(ctx context.Context) (*proc.Process, error) {
+func (s *servers) startWebdis(ctx context.Context) (*proc.Process, error) {
 	if err := load.Installed("webdis"); err != nil {
 		return nil, err
 	}
-	addr, err := s.server(ctx, redis)
+	addr, err := s.addr(ctx, redis)
 	if err != nil {
 		return nil, err
 	}
 	_, redisPort, _ := strings.Cut(addr, ":")
-	return s.servers.ServeAt(ctx, func(addr string) (proc.Command, error) {
+	return s.group.ServeAt(ctx, func(addr string) (proc.Command, error) {
 		_, port, _ := strings.Cut(addr, ":")
 		file := filepath.Join(s.dir, "webdis.json")
 		config := strings.NewReplacer("REDIS", redisPort, "HTTP", port).Replace(webdisConfig)
@@ -193,17 +193,15 @@ func findRoots() (roots, error) {
 	return roots{store, bench}, err
 }
 
-// The programs that are of the project itself. All others are packages of this module.
+// Programs of the main module. All others are packages of this module.
 const (
 	store = "store" // cmd/kv
-	// storeUnbatched is cmd/kv with one difference: each call of its gateway to the service is a request of its own,
-	// as it would be without package internal/hop/batching.
+	// storeUnbatched is cmd/kv without batching: its gateway sends each call to the service as a request of its own.
 	storeUnbatched = "store-unbatched"
 )
 
-// binary returns the file of a program, built when it is needed first. The project's own is built from the working
-// tree as `task build` does.
-func (s *stage) binary(ctx context.Context, name string) (string, error) {
+// binary returns the file of a program, which it builds if necessary, as `task build` does.
+func (s *servers) binary(ctx context.Context, name string) (string, error) {
 	if name == storeBefore {
 		return s.before, nil
 	}
@@ -228,8 +226,9 @@ func (s *stage) binary(ctx context.Context, name string) (string, error) {
 	})
 }
 
-// overlay writes what has Go build the store unbatched, and returns its file. Nothing in the working tree is changed.
-func (s *stage) overlay(root string) (string, error) {
+// overlay writes an overlay with which go build builds the store unbatched, and returns its file. The working tree is
+// not changed.
+func (s *servers) overlay(root string) (string, error) {
 	original := filepath.Join(root, "internal", "cli", "hop.go")
 	source, err := os.ReadFile(original)
 	if err != nil {
@@ -244,11 +243,11 @@ func (s *stage) overlay(root string) (string, error) {
 	return file, errors.Join(err, os.WriteFile(replacement, []byte(changed), 0o600), os.WriteFile(file, text, 0o600))
 }
 
-// withoutBatching changes the one line of internal/cli/hop.go that selects batching.
+// withoutBatching changes the line of internal/cli/hop.go that selects batching.
 func withoutBatching(source string) (string, error) {
 	const batched, unbatched = "Batch:      true,", "Batch:      false,"
 	if strings.Count(source, batched) != 1 {
-		return "", fmt.Errorf("want %q in it exactly once, to build it without batching", batched)
+		return "", fmt.Errorf("want %q exactly once, to build without batching", batched)
 	}
 	return strings.Replace(source, batched, unbatched, 1), nil
 }

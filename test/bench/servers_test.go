@@ -13,9 +13,9 @@ func TestTheStoreCanBeBuiltUnbatched(t *testing.T) {
 	}
 	changed, err := withoutBatching(string(source))
 	if err != nil || !strings.Contains(changed, "Batch:      false,") {
-		t.Errorf("it cannot: %v", err)
+		t.Errorf("withoutBatching: %v", err)
 	}
 	if _, err := withoutBatching("package main"); err == nil {
-		t.Error("another source is changed too")
+		t.Error("a source without the line was accepted")
 	}
 }

@@ -14,37 +14,38 @@ import (
 	"key-value/test/bench/load"
 )
 
-// etcdWatches is the most watches that etcd is measured with. Its clients put them on one stream; here each has one.
+// etcdWatches is the largest number of watches measured with etcd. etcd's own clients share a stream; here each watch
+// has one.
 const etcdWatches = 1000
 
 const watched = "watched"
 
-// watches measures how fast changes of one key reach those who watch it.
+// watches measures how fast changes of one key reach its watches.
 func (b *bench) watches(ctx context.Context) ([]outcome, error) {
-	var cells []cell
+	var comparisons []comparison
 	for _, n := range b.watchers {
-		c := cell{scenario: watching, setting: count(n, "watcher"), unit: "events/s"}
+		c := comparison{scenario: watching, setting: count(n, "watcher"), unit: "events/s"}
 		c.contenders = append(c.contenders, b.watchContender(kvservice, ourWatch(n), ourWrite()))
 		if n <= etcdWatches {
 			c.contenders = append(c.contenders, b.watchContender(etcd, etcdWatch(n), etcdWrite()))
 		}
-		cells = append(cells, c)
+		comparisons = append(comparisons, c)
 	}
-	return b.play(ctx, cells)
+	return b.compare(ctx, comparisons)
 }
 
 func (b *bench) watchContender(server string, test fanout.Test, write load.Call) contender {
 	return contender{
 		name: server,
 		prepare: func(ctx context.Context) error {
-			addr, err := b.stage.server(ctx, server)
+			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
 				return err
 			}
 			return write.Check(ctx, addr)
 		},
 		measure: func(ctx context.Context, _ int, d time.Duration) (float64, error) {
-			addr, err := b.stage.server(ctx, server)
+			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
 				return 0, err
 			}
@@ -91,7 +92,7 @@ func etcdWatch(n int) fanout.Test {
 	}
 }
 
-// ourEvents reads a WatchResponse: each is one event, and one of type SYNC says that the watch has started.
+// ourEvents parses a WatchResponse: each is one event, and a SYNC says that the watch has started.
 func ourEvents(message []byte) (int, bool) {
 	const event, eventType = 1, 1
 	isSync := false
@@ -110,7 +111,7 @@ func ourEvents(message []byte) (int, bool) {
 	return 1, false
 }
 
-// etcdEvents reads a WatchResponse of etcd, which holds any number of events, or says that the watch was created.
+// etcdEvents parses a WatchResponse of etcd, which has any number of events, or says that the watch was created.
 func etcdEvents(message []byte) (n int, created bool) {
 	const createdField, eventField = 3, 11
 	fields(message, func(number protowire.Number, _ []byte) {
@@ -124,8 +125,8 @@ func etcdEvents(message []byte) (n int, created bool) {
 	return n, created
 }
 
-// fields calls each for the fields of an encoded message. They are not decoded further: whoever watches here shares
-// the machine with the server.
+// fields calls each for the fields of an encoded message. It does not decode further, because the watches share the
+// machine with the server.
 func fields(message []byte, each func(number protowire.Number, value []byte)) {
 	for len(message) > 0 {
 		number, kind, n := protowire.ConsumeTag(message)

@@ -25,12 +25,12 @@ func TestEventsAreCounted(t *testing.T) {
 		events  int
 		ready   bool
 	}{
-		"ours, a change":     {ourEvents, event(keyvaluev1.Event_TYPE_PUT), 1, false},
-		"ours, has started":  {ourEvents, event(keyvaluev1.Event_TYPE_SYNC), 0, true},
-		"etcd, two changes":  {etcdEvents, marshal(twoEvents), 2, false},
-		"etcd, is created":   {etcdEvents, marshal(&pb.WatchResponse{WatchId: 1, Created: true}), 0, true},
-		"etcd, is progress":  {etcdEvents, marshal(&pb.WatchResponse{Header: &pb.ResponseHeader{Revision: 1}}), 0, false},
-		"etcd, is malformed": {etcdEvents, []byte{0xff}, 0, false},
+		"ours: a change":    {ourEvents, event(keyvaluev1.Event_TYPE_PUT), 1, false},
+		"ours: started":     {ourEvents, event(keyvaluev1.Event_TYPE_SYNC), 0, true},
+		"etcd: two changes": {etcdEvents, marshal(twoEvents), 2, false},
+		"etcd: created":     {etcdEvents, marshal(&pb.WatchResponse{WatchId: 1, Created: true}), 0, true},
+		"etcd: progress":    {etcdEvents, marshal(&pb.WatchResponse{Header: &pb.ResponseHeader{Revision: 1}}), 0, false},
+		"etcd: malformed":   {etcdEvents, []byte{0xff}, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if n, ready := c.read(c.message); n != c.events || ready != c.ready {

@@ -1,4 +1,4 @@
-// Package record writes down what a program measured, for people and for other programs.
+// Package record writes the results of suites and benchmarks, for people and for programs.
 package record
 
 import (
@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// Write writes results to NAME.json and what print prints to NAME.txt, in dir, which is made if it is not there. If dir is
-// empty, it writes nothing.
+// Write writes results to NAME.json in dir, and what print prints to NAME.txt. It creates dir if necessary. An empty
+// dir writes nothing.
 func Write(dir, name string, results any, print func(io.Writer) error) error {
 	if dir == "" {
 		return nil
@@ -32,9 +32,9 @@ func Write(dir, name string, results any, print func(io.Writer) error) error {
 	)
 }
 
-// Commit returns the commit of the working tree as git describes it, with "-dirty" if it was changed since. It returns
-// nothing outside a clone.
+// Commit returns the commit of the working tree as git describes it, with "-dirty" if files have changed. It returns ""
+// outside a clone.
 func Commit(ctx context.Context) string {
-	out, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output() // no clone, no commit
+	out, _ := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output() // outside a clone there is no commit
 	return strings.TrimSpace(string(out))
 }

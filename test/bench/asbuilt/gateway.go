@@ -11,13 +11,13 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// valueBytes bounds a request's body.
+// valueBytes bounds the body of a request.
 const valueBytes = 1 << 20
 
-// gateway maps REST onto the service.
+// gateway maps REST to the service.
 type gateway struct{ service client }
 
-// entry is a body, of requests and of answers.
+// entry is the body of requests and responses.
 type entry struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
@@ -35,7 +35,7 @@ func newGateway(service client, key string) http.Handler {
 func authenticated(key string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("X-Api-Key")), []byte(key)) != 1 {
-			http.Error(w, "a valid API key is required", http.StatusUnauthorized)
+			http.Error(w, "missing or invalid API key", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -77,7 +77,7 @@ func (g gateway) delete(w http.ResponseWriter, r *http.Request) {
 
 func answer(w http.ResponseWriter, e entry) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(e) // the caller has gone
+	_ = json.NewEncoder(w).Encode(e) // the caller may have gone
 }
 
 func refuse(w http.ResponseWriter, err error) {

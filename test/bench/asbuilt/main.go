@@ -1,10 +1,10 @@
-// Command asbuilt is the same service as people build it today, to compare with: net/http in front, grpc-go with
-// generated stubs behind, a map with a lock inside. It does no more than it must.
+// Command asbuilt is the same service built in the usual way, as a peer: net/http in front, grpc-go with generated
+// stubs behind it, and a map with a mutex. It does no more than necessary.
 //
 //	asbuilt service                    the service, over gRPC
 //	KV_API_KEY=… asbuilt gateway ADDR  REST in front of the service at ADDR
 //
-// Both listen on a free port of the loopback interface, and log which.
+// Both listen on a free port of the loopback interface, and log the address.
 package main
 
 import (
@@ -82,7 +82,7 @@ func (s *service) Get(_ context.Context, req *keyvaluev1.GetRequest) (*keyvaluev
 	value, ok := s.values[req.GetKey()]
 	s.mu.RUnlock()
 	if !ok {
-		return nil, status.Error(codes.NotFound, "there is no such key")
+		return nil, status.Error(codes.NotFound, "no such key")
 	}
 	return &keyvaluev1.GetResponse{Entry: &keyvaluev1.Entry{
 		Key: req.GetKey(), Content: &keyvaluev1.Entry_Value{Value: value},

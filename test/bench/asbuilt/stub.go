@@ -9,7 +9,7 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 )
 
-// What follows is what protoc-gen-go-grpc writes for the three methods.
+// The rest of this file is what protoc-gen-go-grpc generates for the three methods.
 
 type keyValueServer interface {
 	Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error)

@@ -14,7 +14,7 @@ func TestSamplesAreTheSameAtEveryCall(t *testing.T) {
 			t.Errorf("two samples of %d entries differ", n)
 		}
 		if slices.Min(sample) < 0 || slices.Max(sample) >= n {
-			t.Errorf("a sample of %d entries has others", n)
+			t.Errorf("a sample of %d entries contains others", n)
 		}
 	}
 }

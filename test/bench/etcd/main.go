@@ -1,6 +1,5 @@
-// Command etcd is an etcd server of one member, to compare with: as it comes, but that it never waits for the disk,
-// because the servers it is compared with have none. It serves gRPC and its JSON gateway at ADDR, and keeps its data
-// below DIR.
+// Command etcd is an etcd server of one member, as a peer. Its configuration is the default, except that it never syncs
+// to disk, because the other servers use none. It serves gRPC and its JSON gateway at ADDR, and stores its data in DIR.
 //
 //	etcd ADDR DIR
 package main
@@ -23,7 +22,7 @@ import (
 	"key-value/test/bench/dataset"
 )
 
-// batch is how many puts a transaction of etcd may have by default.
+// batch is etcd's default limit of operations in a transaction.
 const batch = 128
 
 func main() {
@@ -69,12 +68,12 @@ func run(ctx context.Context, args []string) error {
 func config(addr string) *embed.Config {
 	c := embed.NewConfig()
 	c.Dir = "."
-	c.LogLevel = "fatal" // it calls a clean stop an error
+	c.LogLevel = "fatal" // it logs a clean stop as an error
 	c.UnsafeNoFsync = true
-	c.QuotaBackendBytes = 8 << 30 // it keeps old versions, and would refuse writes at its default of 2 GiB
+	c.QuotaBackendBytes = 8 << 30 // it keeps old versions, and would reject writes at its default of 2 GiB
 	clients := url.URL{Scheme: "http", Host: addr}
 	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{clients}, []url.URL{clients}
-	// Its one member has no peers to listen for. A socket takes no port.
+	// The single member has no peers to listen for. A socket uses no port.
 	peers := url.URL{Scheme: "unix", Host: "peer.sock:1"}
 	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{peers}, []url.URL{peers}
 	c.InitialCluster = c.InitialClusterFromName(c.Name)

@@ -13,20 +13,20 @@ import (
 	"key-value/test/bench/load"
 )
 
-// window is how much a server may have sent that is not acknowledged yet: so much that it never has to wait.
+// window is the flow-control window, large enough that a server never waits for it.
 const window = 1 << 30
 
-// conn is an HTTP/2 connection with many watches on it. It does as little as it can with what arrives, because it
-// shares the machine with the server.
+// conn is an HTTP/2 connection with many watches. It does as little as possible with what arrives, because it shares
+// the machine with the server.
 type conn struct {
 	net     net.Conn
 	framer  *http2.Framer
-	streams map[uint32]*frames // :: stream → what is half received; used by read alone
-	message func([]byte)       // is called with each message
-	end     bool               // whether the requests are one message each
-	block   bytes.Buffer       // a block of headers; used by watch alone
+	streams map[uint32]*frames // :: stream → a partly received message; used only by read
+	message func([]byte)       // called with each message
+	end     bool               // whether each request is a single message
+	block   bytes.Buffer       // encodes header blocks; used only by watch
 	encoder *hpack.Encoder     // writes to block
-	next    uint32             // the next stream; used by watch alone
+	next    uint32             // the next stream; used only by watch
 }
 
 func dial(addr string, end bool, message func([]byte)) (*conn, error) {
@@ -47,7 +47,7 @@ func dial(addr string, end bool, message func([]byte)) (*conn, error) {
 	return c, c.framer.WriteWindowUpdate(0, window)
 }
 
-// watch opens a stream that sends one message. All streams are opened before read is called.
+// watch opens a stream and sends one message. All streams are opened before read is called.
 func (c *conn) watch(procedure string, message []byte) error {
 	id := c.next
 	c.next += 2
@@ -99,7 +99,7 @@ func (c *conn) read() error {
 				err = c.framer.WritePing(true, f.Data)
 			}
 		case *http2.RSTStreamFrame, *http2.GoAwayFrame:
-			return fmt.Errorf("the server sent %v", f)
+			return fmt.Errorf("unexpected frame %v", f)
 		case *http2.HeadersFrame:
 			if f.StreamEnded() {
 				return fmt.Errorf("the server ended watch %d", f.StreamID)
@@ -111,7 +111,7 @@ func (c *conn) read() error {
 	}
 }
 
-// frames cuts a stream of gRPC messages into messages, as they come in pieces.
+// frames splits a stream of gRPC messages, received in pieces, into messages.
 type frames struct{ rest []byte }
 
 // add calls each with every message that piece completes.

@@ -1,7 +1,7 @@
-// Package fanout measures how fast changes reach those who watch.
+// Package fanout measures how fast changes reach watches.
 //
-// One writer writes one key, and so many watches follow it over gRPC, each on a stream of its own. The writer stays
-// a few writes ahead of the watches and no more, so that what is counted is what a server can deliver for long.
+// One writer writes one key, and watches follow it over gRPC, each on a stream of its own. The writer stays only a few
+// writes ahead of the watches, so that the rate is one that the server can sustain.
 package fanout
 
 import (
@@ -18,31 +18,31 @@ const (
 	ahead = 64
 	// perConn is how many watches share a connection.
 	perConn = 500
-	// patience is how long the watches may take to be set up, and then how long nothing may arrive.
+	// patience is how long all watches may take to start, and how long they may then be idle.
 	patience = 60 * time.Second
 )
 
-// Test is what to measure.
+// Test says what to measure.
 type Test struct {
 	Addr      string
 	Watches   int
 	Procedure string // the RPC that watches
 	Request   []byte // its first message
-	Bidi      bool   // whether its requests are a stream, which is then left open
-	// Events returns how many changes a message reports, and whether it says instead that the watch is set up.
+	Bidi      bool   // whether requests are a stream, which is then left open
+	// Events returns the number of changes in a message, and whether it says that the watch has started.
 	Events func(message []byte) (n int, ready bool)
 	// Write makes one change.
 	Write func(ctx context.Context) error
 }
 
-// run is a measurement under way.
+// run is a measurement in progress.
 type run struct {
 	Test
 	ready, events atomic.Int64
-	written       int64 // used by the writer alone
+	written       int64 // used only by the writer
 }
 
-// Measure returns how many events a second all watches received together.
+// Measure returns the rate at which all watches together receive events, per second.
 func Measure(ctx context.Context, test Test, d time.Duration) (float64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &run{Test: test}
@@ -58,7 +58,7 @@ func Measure(ctx context.Context, test Test, d time.Duration) (float64, error) {
 		readers.Go(func() { cancel(c.read()) })
 	}
 	if err := r.await(ctx, func() bool { return r.ready.Load() >= int64(test.Watches) }); err != nil {
-		return 0, fmt.Errorf("set up %d watches, have %d: %w", test.Watches, r.ready.Load(), err)
+		return 0, fmt.Errorf("start %d watches, have %d: %w", test.Watches, r.ready.Load(), err)
 	}
 	return r.measure(ctx, d)
 }
@@ -99,11 +99,11 @@ func (r *run) measure(ctx context.Context, d time.Duration) (float64, error) {
 	return float64(r.events.Load()) / time.Since(start).Seconds(), nil
 }
 
-// await waits until done.
+// await waits for done.
 func (r *run) await(ctx context.Context, done func() bool) error {
 	for end := time.Now().Add(patience); !done(); {
 		if time.Now().After(end) {
-			return fmt.Errorf("nothing after %v", patience)
+			return fmt.Errorf("no event within %v", patience)
 		}
 		select {
 		case <-ctx.Done():

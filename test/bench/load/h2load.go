@@ -17,23 +17,22 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// Frame returns message as gRPC sends it: uncompressed, with its length in front.
+// Frame returns message with gRPC's prefix: uncompressed, and its length.
 func Frame(message []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
 }
 
-// Call is a gRPC call for [H2Load]. It is made with the same bytes each time.
+// Call is a gRPC call for [H2Load], with the same bytes each time.
 type Call struct {
 	Procedure string
 	Message   []byte
 	Headers   []string // such as "x-api-key: secret"
-	Contains  string   // what a good answer contains
+	Contains  string   // what a correct response contains
 }
 
-// H2Load makes calls to addr for d, so many at a time on each of so many connections. It returns how many were
-// answered in a second.
+// H2Load makes calls to addr for d, with streams concurrent calls on each connection. It returns the rate per second.
 //
-// It sees HTTP statuses and not those of gRPC, which are in the trailers: see [Call.Check].
+// It sees only HTTP statuses, not gRPC's, which are in trailers: see [Call.Check].
 func H2Load(ctx context.Context, addr string, call Call, connections, streams int, d time.Duration) (float64, error) {
 	ctx, cancel := bounded(ctx, d)
 	defer cancel()
@@ -58,7 +57,7 @@ func H2Load(ctx context.Context, addr string, call Call, connections, streams in
 	return parseH2Load(out)
 }
 
-// write writes the body of the call to a temporary file.
+// write writes the request body to a temporary file.
 func (c Call) write() (string, error) {
 	file, err := os.CreateTemp("", "call")
 	if err != nil {
@@ -76,7 +75,7 @@ var (
 
 func parseH2Load(out string) (float64, error) {
 	if !h2loadGood.MatchString(out) || !h2loadCode.MatchString(out) {
-		return 0, errors.New("h2load saw calls fail: " + out)
+		return 0, errors.New("h2load reported failed calls: " + out)
 	}
 	return rate(h2loadRate, "h2load", out)
 }
@@ -84,24 +83,24 @@ func parseH2Load(out string) (float64, error) {
 // checkTimeout bounds one call.
 const checkTimeout = 5 * time.Second
 
-// answerBytes bounds an answer.
+// answerBytes bounds a response.
 const answerBytes = 1 << 20
 
-// Check makes the call once and fails unless the answer is good.
+// Check makes the call once and returns an error unless the response is correct.
 func (c Call) Check(ctx context.Context, addr string) error {
 	client := NewClient()
 	defer client.CloseIdleConnections()
 	return c.Do(ctx, client, addr)
 }
 
-// NewClient returns a client for [Call.Do]. It is to be closed with CloseIdleConnections.
+// NewClient returns a client for [Call.Do]. Close it with CloseIdleConnections.
 func NewClient() *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Client{Transport: &http.Transport{Protocols: protocols, DisableCompression: true}}
 }
 
-// Do makes the call once with a client of [NewClient].
+// Do makes the call once with a client from [NewClient].
 func (c Call) Do(ctx context.Context, client *http.Client, addr string) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -126,7 +125,7 @@ func (c Call) Do(ctx context.Context, client *http.Client, addr string) error {
 	}
 	status := res.Trailer.Get("Grpc-Status") + res.Header.Get("Grpc-Status")
 	if status != "0" || !bytes.Contains(body, []byte(c.Contains)) {
-		return fmt.Errorf("%s: status %q, answer %q", c.Procedure, status, body)
+		return fmt.Errorf("%s: status %q, response %q", c.Procedure, status, body)
 	}
 	return nil
 }

@@ -1,7 +1,7 @@
-// Package load runs the load generators and reads what they print.
+// Package load runs load generators and parses their output.
 //
-// All of them are programs of their own, written in C, so that they take little of the machine that they share with
-// the servers. A generator that saw a single failure has measured nothing: that is an error.
+// They are separate programs written in C, so that they take little of the machine that they share with the servers. If
+// a generator reports a single failure, the measurement fails.
 package load
 
 import (
@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// slack is how much longer than asked a generator may take.
+// slack is how much longer than requested a generator may take.
 const slack = 20 * time.Second
 
-// packages are Debian's, by program.
+// packages are Debian's packages, by program.
 var packages = map[string]string{
 	"wrk":             "wrk",
 	"h2load":          "nghttp2-client",
@@ -24,7 +24,7 @@ var packages = map[string]string{
 	"webdis":          "webdis",
 }
 
-// Installed returns nil if program is, and otherwise an error that says how to install it.
+// Installed returns nil if program is installed. The error says how to install it.
 func Installed(program string) error {
 	if _, err := exec.LookPath(program); err != nil {
 		return fmt.Errorf("%s is not installed: apt install %s", program, packages[program])
@@ -32,7 +32,7 @@ func Installed(program string) error {
 	return nil
 }
 
-// bounded is ctx that ends some time after a generator should have.
+// bounded returns ctx with the deadline of a generator that runs for d.
 func bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d+slack, errors.New("the load generator did not end in time"))
 }

@@ -45,7 +45,7 @@ func TestRatesAreRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := c.parse(c.out); err != nil || got != c.want {
-				t.Errorf("rate is read as %v, %v; want %v", got, err, c.want)
+				t.Errorf("rate = %v, %v; want %v", got, err, c.want)
 			}
 		})
 	}
@@ -58,22 +58,22 @@ func TestARunWithFailuresHasNoRate(t *testing.T) {
 		parse func(string) (float64, error)
 		out   string
 	}{
-		"wrk saw a status of an error":      {parseWrk, fail("  Non-2xx or 3xx responses: 3")},
-		"wrk lost connections":              {parseWrk, fail("  Socket errors: connect 0, read 1, write 0, timeout 0")},
-		"wrk had no answer":                 {parseWrk, "Requests/sec:      0.00\n"},
-		"wrk printed something else":        {parseWrk, "unable to connect\n"},
-		"h2load saw a status of an error":   {parseH2Load, replaced("0 5xx", "7 5xx")},
-		"h2load saw calls fail":             {parseH2Load, replaced("0 failed", "2 failed")},
-		"h2load lost connections":           {parseH2Load, replaced("0 errored", "2 errored")},
-		"h2load had no answer":              {parseH2Load, replaced("95123.50 req/s", "0.00 req/s")},
-		"h2load printed nothing":            {parseH2Load, ""},
-		"redis-benchmark did nothing":       {parseRedis, strings.Replace(redisOutput, "554016.62", "0.00", 1)},
-		"redis-benchmark printed no number": {parseRedis, strings.Replace(redisOutput, "554016.62", "nan", 1)},
-		"redis-benchmark printed no table":  {parseRedis, "Could not connect to Redis\n"},
+		"wrk: an error status":         {parseWrk, fail("  Non-2xx or 3xx responses: 3")},
+		"wrk: broken connections":      {parseWrk, fail("  Socket errors: connect 0, read 1, write 0, timeout 0")},
+		"wrk: no response":             {parseWrk, "Requests/sec:      0.00\n"},
+		"wrk: other output":            {parseWrk, "unable to connect\n"},
+		"h2load: an error status":      {parseH2Load, replaced("0 5xx", "7 5xx")},
+		"h2load: failed calls":         {parseH2Load, replaced("0 failed", "2 failed")},
+		"h2load: broken connections":   {parseH2Load, replaced("0 errored", "2 errored")},
+		"h2load: no response":          {parseH2Load, replaced("95123.50 req/s", "0.00 req/s")},
+		"h2load: no output":            {parseH2Load, ""},
+		"redis-benchmark: no commands": {parseRedis, strings.Replace(redisOutput, "554016.62", "0.00", 1)},
+		"redis-benchmark: no number":   {parseRedis, strings.Replace(redisOutput, "554016.62", "nan", 1)},
+		"redis-benchmark: no table":    {parseRedis, "Could not connect to Redis\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := c.parse(c.out); err == nil {
-				t.Errorf("rate is read as %v, want an error", got)
+				t.Errorf("rate = %v, want an error", got)
 			}
 		})
 	}

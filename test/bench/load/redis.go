@@ -13,22 +13,23 @@ import (
 	"key-value/test/bench/dataset"
 )
 
-// RedisTest is what redis-benchmark does.
+// RedisTest says what redis-benchmark does.
 type RedisTest struct {
 	Command string // "get" or "set"
-	// Words are a command to make in place of Command: __rand_int__ in them stands for one of Keys numbers, and {tag} in
+	// Words are a command that replaces Command. In them, __rand_int__ stands for one of Keys numbers, and {tag} in
 	// keys for a hash tag of the node that gets the command.
 	Words       []string
-	Cluster     bool // whether addr is a node of a cluster, all primaries of which share the load
+	Cluster     bool // whether addr is a node of a cluster, all of whose primaries share the load
 	Connections int
 	Pipeline    int // commands sent at once on each connection
-	Keys        int // how many keys are used, at random
+	Keys        int // number of random keys
 }
 
-// tryout is how many commands say how many the time allows: redis-benchmark counts commands, not seconds.
+// tryout is the number of commands of a first run, from whose rate the number for the real run follows: redis-benchmark
+// counts commands, not seconds.
 const tryout = 20_000
 
-// Redis runs a test against addr for about d. It returns how many commands were answered in a second.
+// Redis runs a test against addr for about d. It returns the rate per second.
 func Redis(ctx context.Context, addr string, test RedisTest, d time.Duration) (float64, error) {
 	ctx, cancel := bounded(ctx, d)
 	defer cancel()
@@ -39,7 +40,7 @@ func Redis(ctx context.Context, addr string, test RedisTest, d time.Duration) (f
 	return test.Run(ctx, addr, max(tryout, int(perSecond*d.Seconds())))
 }
 
-// Run makes so many commands. It returns how many were answered in a second.
+// Run sends the given number of commands. It returns the rate per second.
 func (t RedisTest) Run(ctx context.Context, addr string, commands int) (float64, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -65,7 +66,7 @@ func (t RedisTest) Run(ctx context.Context, addr string, commands int) (float64,
 	return parseRedis(out)
 }
 
-// parseRedis reads the column "rps" of the one test in out. Before the table, it may say which nodes a cluster has.
+// parseRedis returns the column "rps" of the only test in out. A list of the cluster's nodes may precede the table.
 func parseRedis(out string) (float64, error) {
 	table := max(0, strings.Index(out, `"test",`))
 	rows, err := csv.NewReader(strings.NewReader(out[table:])).ReadAll()

@@ -1,5 +1,5 @@
--- Sends the requests of a file in turn: wrk … URL -- FILE FIRST. Each is written as its length, a line break and
--- its bytes. What is prepared here costs nothing while wrk measures, and the same for every server.
+-- Sends the requests in a file one after the other: wrk … URL -- FILE FIRST. In the file, each is its length, a line break
+-- and its bytes. They are read before wrk measures, so that sending one costs little, and the same for every server.
 local requests, count, current = {}, 0, 0
 
 function init(args)

@@ -25,12 +25,12 @@ var script []byte
 // Requests is a file of HTTP/1.1 requests for [Wrk].
 type Requests struct{ script, file string }
 
-// NewRequests returns a file of dir that is still to be written.
+// NewRequests returns a file in dir. It exists once it is written.
 func NewRequests(dir, name string) Requests {
 	return Requests{script: filepath.Join(dir, "requests.lua"), file: filepath.Join(dir, name)}
 }
 
-// Write writes requests, each a whole one with its headers.
+// Write writes requests, each complete with its headers.
 func (r Requests) Write(requests []string) error {
 	var text bytes.Buffer
 	for _, request := range requests {
@@ -39,8 +39,8 @@ func (r Requests) Write(requests []string) error {
 	return errors.Join(os.WriteFile(r.script, script, 0o600), os.WriteFile(r.file, text.Bytes(), 0o600))
 }
 
-// Wrk sends requests to addr for d, in a closed loop on each of so many connections, beginning with request number
-// first. It returns how many were answered in a second.
+// Wrk sends requests to addr for d, in a closed loop on each connection, starting with request number first. It returns
+// the rate per second.
 func Wrk(ctx context.Context, addr string, requests Requests, first, connections int, d time.Duration) (float64, error) {
 	ctx, cancel := bounded(ctx, d)
 	defer cancel()
@@ -52,11 +52,11 @@ func Wrk(ctx context.Context, addr string, requests Requests, first, connections
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = wrk.Kill() }() // it ends earlier unless it is stuck
+	defer func() { _ = wrk.Kill() }() // it has ended unless it is stuck
 	if _, err := wrk.WaitFor(ctx, wrk.Out, "prepared\n"); err != nil {
 		return 0, err
 	}
-	// wrk's own clock counts only whole seconds. At an interrupt it reports what it has done so far.
+	// wrk counts only whole seconds by itself. On an interrupt it reports what it has done so far.
 	time.AfterFunc(d, func() { _ = wrk.Signal(syscall.SIGINT) }) // it may have ended
 	select {
 	case <-wrk.Exited():
@@ -84,7 +84,7 @@ func parseWrk(out string) (float64, error) {
 	return rate(wrkRate, "wrk", out)
 }
 
-// rate reads what the group of pattern matches, which must be more than zero.
+// rate parses the group of pattern, which must be more than zero.
 func rate(pattern *regexp.Regexp, program, out string) (float64, error) {
 	match := pattern.FindStringSubmatch(out)
 	if match == nil {

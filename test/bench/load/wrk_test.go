@@ -11,7 +11,7 @@ import (
 	"key-value/test/bench/load"
 )
 
-// paths is a server that remembers what it was asked for.
+// paths is a server that records the paths of requests.
 type paths struct {
 	mu    sync.Mutex
 	asked map[string]bool // guarded by mu
@@ -44,7 +44,7 @@ func TestWrkSendsAllRequests(t *testing.T) {
 	}
 	for _, path := range []string{"/a", "/b", "/c"} {
 		if !p.asked[path] {
-			t.Errorf("%s was not asked for", path)
+			t.Errorf("no request for %s", path)
 		}
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// figures is what one side took.
+// figures are what one side uses.
 type figures struct {
 	empty   float64 // MiB, before the first entry
-	loaded  float64 // bytes for each entry, when all were written
-	rest    float64 // likewise, some time later
-	peak    float64 // likewise, the most while all were overwritten
-	counted float64 // likewise, as the engine itself counts; zero: it does not
+	loaded  float64 // bytes per entry, after all were written
+	rest    float64 // likewise, after a rest
+	peak    float64 // likewise, the peak while all were overwritten
+	counted float64 // likewise, as the engine counts; zero: it does not count
 	pause   time.Duration
 	cycles  int
 }
@@ -37,16 +37,16 @@ func newProcess(pid int) (*process, error) {
 	return &process{pid, empty}, err
 }
 
-// grown is how much more the process takes, or took at most, than when it was empty, for each of n entries.
+// grown returns how much more memory the process has, or had at its peak, than when it was empty, per entry.
 func (p *process) grown(name string, n int) (float64, error) {
 	now, err := proc.Memory(p.pid, name)
 	return float64(now-p.empty) / float64(n), err
 }
 
-// store is either side.
+// store is either side of the comparison.
 type store interface {
 	set(key, value []byte) error
-	flush() error // waits for the writes so far
+	flush() error // waits until all writes are done
 	settle()      // waits until the store is at rest
 }
 
@@ -76,7 +76,7 @@ func (p *process) measure(s store, n int) (figures, error) {
 	return f, err
 }
 
-// write writes every key once, in an order that seed decides.
+// write writes every key once, in an order that depends on seed.
 func write(s store, n int, seed uint64) error {
 	key, value := []byte("key/000000000000"), make([]byte, 64)
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
@@ -96,8 +96,8 @@ func write(s store, n int, seed uint64) error {
 	return s.flush()
 }
 
-// shuffle returns the i-th of the numbers below n in an order that seed decides, without a list of them: a
-// Feistel cipher over the next power of four, asked again while its answer is not below n.
+// shuffle returns number i of a permutation of 0 to n-1 that depends on seed. It needs no list: it applies a Feistel
+// cipher over the next power of four, again while the result is not below n.
 func shuffle(i, n, seed uint64) uint64 {
 	bits := uint64(1)
 	for n > 1<<(2*bits) {

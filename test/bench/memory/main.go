@@ -1,14 +1,13 @@
-// Command memory measures what an entry takes in memory, beside redis-server on the same machine.
+// Command memory measures memory per entry, beside redis-server on the same machine.
 //
-//	go run ./memory                                  10,000 to 1,000,000 entries
-//	go run ./memory -entries 10000000                as many as are asked for
-//	GOGC=100 go run ./memory                         with another setting of the garbage collector than ours
+//	go run -C test ./bench/memory                      10,000 to 1,000,000 entries
+//	go run -C test ./bench/memory -entries 10000000    the given number of entries
+//	GOGC=100 go run -C test ./bench/memory             with another garbage collector setting than ours
 //
-// Keys have 16 bytes and values 64. Ours also have a TTL each and are held in order; Redis holds plain
-// strings. Both sides run in a process of their own and are loaded in random order; then every entry is
-// overwritten twice. What is shown is how much the process has grown since it was empty, in bytes for each
-// entry: after loading, at rest, and the most it took while entries were overwritten. The peer is left out
-// if redis-server is not installed.
+// Keys have 16 bytes and values 64. Ours also have a TTL each and an ordered index; Redis has plain strings. Each side
+// runs in its own process. It is loaded in random order, and then every entry is overwritten twice. The figures are how
+// much the process has grown since it was empty, in bytes per entry: after loading, after a rest, and at the peak while
+// entries were overwritten. Without redis-server the peer is left out.
 package main
 
 import (
@@ -30,8 +29,8 @@ func main() {
 
 func run(args []string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("memory", flag.ExitOnError)
-	entries := flags.String("entries", "10000,100000,1000000", "how many entries to hold, one table row each")
-	child := flags.Bool("child", false, "measure our side in this process, and print it as numbers")
+	entries := flags.String("entries", "10000,100000,1000000", "numbers of entries, one table row each")
+	child := flags.Bool("child", false, "measure our side in this process, and print only numbers")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -50,7 +49,7 @@ func parseSizes(text string) ([]int, error) {
 	for _, word := range strings.Split(text, ",") {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 1 {
-			return nil, fmt.Errorf("-entries: %q is no number of entries", word)
+			return nil, fmt.Errorf("-entries: %q is not a number of entries", word)
 		}
 		sizes = append(sizes, n)
 	}

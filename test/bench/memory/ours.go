@@ -25,7 +25,7 @@ func measureOurs(n int) (figures, error) {
 	}
 	text, err := proc.Command{Path: self, Args: []string{"-child", "-entries", strconv.Itoa(n)}}.Output(context.Background())
 	if err != nil {
-		return figures{}, fmt.Errorf("measure ours: %w", err)
+		return figures{}, fmt.Errorf("measure the engine: %w", err)
 	}
 	var f figures
 	_, err = fmt.Sscan(text, &f.empty, &f.loaded, &f.rest, &f.peak, &f.counted, &f.pause, &f.cycles)
@@ -54,7 +54,7 @@ func printOurs(stdout io.Writer, n int) error {
 	return err
 }
 
-// ours is the engine as a store.
+// ours is the memory engine.
 type ours struct{ engine *memory.Engine }
 
 func (o ours) set(key, value []byte) error {
@@ -64,13 +64,12 @@ func (o ours) set(key, value []byte) error {
 
 func (o ours) flush() error { return nil }
 
-// settle does at once what the runtime does within minutes when nothing happens.
+// settle does at once what the runtime does within minutes of rest.
 func (o ours) settle() {
 	debug.FreeOSMemory()
 }
 
-// longestPause returns the longest time for which a collection stopped the program, about, and how many
-// collections there were.
+// longestPause returns the approximate longest pause for garbage collection, and the number of collections.
 func longestPause() (time.Duration, int) {
 	sample := []metrics.Sample{{Name: "/sched/pauses/total/gc:seconds"}}
 	metrics.Read(sample)

@@ -13,7 +13,7 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// measureRedis measures a redis-server that it starts and ends. It returns nothing if there is none.
+// measureRedis measures a redis-server, which it starts and kills. Without one it returns zero figures.
 func measureRedis(n int) (f figures, err error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -44,15 +44,15 @@ func measureRedis(n int) (f figures, err error) {
 	return p.measure(r, n)
 }
 
-// redis is a redis-server as a store. It writes ahead of the answers.
+// redis is a redis-server. It sends commands before earlier ones are answered.
 type redis struct {
 	conn    net.Conn
 	w       *bufio.Writer
 	r       *bufio.Reader
-	pending int // answers that are not read yet
+	pending int // answers still to be read
 }
 
-// dialRedis connects to a server that has just been started.
+// dialRedis connects to a server that was just started.
 func dialRedis(socket string) (*redis, error) {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("unix", socket)

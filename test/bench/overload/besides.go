@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// goodRate is how many gets a second are measured, on goodConnections.
+	// goodRate is the rate of the measured gets per second, on goodConnections.
 	goodRate        = 1000
 	goodConnections = 32
-	// settle is how long the hostile peers are at work before anything is measured.
+	// settle is how long the hostile peers work before anything is measured.
 	settle = 2 * time.Second
 )
 
-// besides measures what hostile peers do to the p99 of good ones, in turns with what the good ones have without them.
+// besides measures how hostile peers affect the p99 of well-behaved ones, in alternation with their p99 alone.
 func besides(ctx context.Context, addr string, rounds int, d time.Duration) error {
 	fmt.Printf("\n%-24s %10s %12s %8s %12s %8s\n", "hostile peers", "idle p99", "p99 besides", "ratio", "low-high", "failed")
 	for _, h := range nuisances() {
@@ -42,7 +42,7 @@ func besides(ctx context.Context, addr string, rounds int, d time.Duration) erro
 			busies.addTime(busy)
 			ratios.add(busy.Seconds() / idle.Seconds())
 			failures.add(float64(failed))
-			time.Sleep(settle) // the server is rid of them
+			time.Sleep(settle) // the server recovers
 		}
 		fmt.Printf("%-24s %10v %12v %8.2f %7.2f-%.2f %8.0f\n", h.name, idles.time(), busies.time(), ratios.median(),
 			slices.Min(ratios), slices.Max(ratios), failures.median())
@@ -50,7 +50,7 @@ func besides(ctx context.Context, addr string, rounds int, d time.Duration) erro
 	return nil
 }
 
-// good returns the p99 of gets, and how many were not answered well.
+// good returns the p99 of gets, and how many failed.
 func good(ctx context.Context, addr string, d time.Duration) (time.Duration, int, error) {
 	o, err := open(ctx, addr, request("GET", "/v1/values/overload/0042", ""), goodConnections, goodRate, d)
 	if err != nil {
@@ -59,8 +59,8 @@ func good(ctx context.Context, addr string, d time.Duration) (time.Duration, int
 	return p99(o.good), o.failed + len(o.refused) + int(o.unsent.Load()), nil
 }
 
-// loose starts the peers as a process of their own, and returns what ends it. It runs on the processor of this one, but
-// after it: how long the good ones wait for their own processor must not count.
+// loose starts the peers as a process of their own, and returns what ends it. The process uses the CPU of this one at a
+// lower priority, so that the well-behaved peers do not wait for their own CPU.
 func (h hostile) loose(ctx context.Context, addr string) (end func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -78,7 +78,7 @@ func (h hostile) loose(ctx context.Context, addr string) (end func() error, err 
 	}, nil
 }
 
-// be is what the process of hostile peers does until ctx ends.
+// be runs hostile peers until ctx is done.
 func be(ctx context.Context, name, addr string) error {
 	for _, h := range nuisances() {
 		if h.name == name {
@@ -86,5 +86,5 @@ func be(ctx context.Context, name, addr string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("there are no hostile peers called %q", name)
+	return fmt.Errorf("unknown hostile peers %q", name)
 }

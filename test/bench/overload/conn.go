@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// patience is how long an answer may take.
+// patience is how long a response may take.
 const patience = 10 * time.Second
 
-// conn sends requests of HTTP/1.1, one after the other, and does as little as it can with the answers: it shares the
-// machine with the server.
+// conn sends HTTP/1.1 requests one after the other. It does as little as possible with the responses, because it shares
+// the machine with the server.
 type conn struct {
 	net.Conn
 	reader *bufio.Reader
@@ -36,7 +36,7 @@ func request(method, target, body string) []byte {
 		method, target, apiKey, len(body), body)
 }
 
-// do sends a request and returns the status of its answer.
+// do sends a request and returns the status of the response.
 func (c *conn) do(request []byte) (int, error) {
 	_ = c.SetDeadline(time.Now().Add(patience))
 	if _, err := c.Write(request); err != nil {
@@ -56,7 +56,7 @@ func (c *conn) do(request []byte) (int, error) {
 	return status, c.skip()
 }
 
-// skip reads the rest of an answer.
+// skip reads the rest of a response.
 func (c *conn) skip() error {
 	length := -1
 	for {
@@ -74,13 +74,13 @@ func (c *conn) skip() error {
 		}
 	}
 	if length < 0 {
-		return errors.New("an answer without a length")
+		return errors.New("a response without a length")
 	}
 	_, err := io.CopyN(io.Discard, c.reader, int64(length))
 	return err
 }
 
-// fill writes what the listings list.
+// fill writes the entries that the requests list.
 func fill(addr string, valueBytes int) error {
 	c, err := dial(addr)
 	if err != nil {
@@ -93,7 +93,7 @@ func fill(addr string, valueBytes int) error {
 	}
 	status, err := c.do(request("POST", "/v1/values:batch", `{"operations":[`+strings.Join(operations, ",")+`]}`))
 	if err == nil && status != 200 {
-		err = fmt.Errorf("filling the store was answered with %d", status)
+		err = fmt.Errorf("fill the store: status %d", status)
 	}
 	return err
 }

@@ -14,13 +14,12 @@ import (
 )
 
 const (
-	// pause is between two strokes of a hostile peer, and strokes how many frames one has.
+	// pause is the time between two bursts of a hostile peer, and strokes is the number of frames in one.
 	pause   = 10 * time.Millisecond
 	strokes = 100
 )
 
-// hostile is a way to be a nuisance: peers at a time, each of which does what attack does until it fails, and then
-// connects again.
+// hostile is a kind of hostile peer. Each of the peers runs attack until it fails, and then reconnects.
 type hostile struct {
 	name   string
 	peers  int
@@ -40,9 +39,9 @@ func nuisances() []hostile {
 	}
 }
 
-// begin has the peers at work until ctx ends.
+// begin runs the peers until ctx is done.
 func (h hostile) begin(ctx context.Context, addr string) {
-	// From an address of their own, as the good ones share nothing with them but the server.
+	// The peers have an address of their own, so that they share only the server with the well-behaved ones.
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	var all sync.WaitGroup
 	for range h.peers {
@@ -64,9 +63,9 @@ func (h hostile) begin(ctx context.Context, addr string) {
 	all.Wait()
 }
 
-// flood greets as an HTTP/2 client does, reads whatever comes, and calls stroke again and again.
+// flood sends an HTTP/2 client's preface, reads whatever arrives, and calls stroke in a loop.
 func flood(tcp net.Conn, stroke func(f *http2.Framer, n uint32) error) error {
-	out := bufio.NewWriter(tcp) // to be hostile must not cost the machine more than to suffer it
+	out := bufio.NewWriter(tcp) // an attack must not cost this machine more than the server
 	f := http2.NewFramer(out, nil)
 	if _, err := io.WriteString(out, http2.ClientPreface); err != nil {
 		return err
@@ -128,7 +127,7 @@ func pings(_ context.Context, tcp net.Conn) error {
 	return flood(tcp, func(f *http2.Framer, _ uint32) error { return f.WritePing(false, [8]byte{}) })
 }
 
-// slowHeaders sends a byte of a request from time to time.
+// slowHeaders sends a request one byte at a time.
 func slowHeaders(ctx context.Context, tcp net.Conn) error {
 	for _, b := range request("GET", "/v1/values/overload/0042", "") {
 		if _, err := tcp.Write([]byte{b}); err != nil {
@@ -149,11 +148,11 @@ func halfOpen(_ context.Context, tcp net.Conn) error {
 	if _, err := tcp.Write(whole[:len(whole)/2]); err != nil {
 		return err
 	}
-	_, err := io.Copy(io.Discard, tcp) // until the server closes it
+	_, err := io.Copy(io.Discard, tcp) // until the server closes the connection
 	return err
 }
 
-// wrongKeys shows a quarter of 10,000 API keys a second, none of which is valid.
+// wrongKeys sends invalid API keys, at a quarter of 10,000 a second.
 func wrongKeys(ctx context.Context, tcp net.Conn) error {
 	wrong := bytes.Replace(request("GET", "/v1/values/overload/0042", ""), []byte(apiKey), []byte("guess"), 1)
 	some := bytes.Repeat(wrong, 25)
@@ -169,7 +168,7 @@ func wrongKeys(ctx context.Context, tcp net.Conn) error {
 	return nil
 }
 
-// stopReading asks for pages until the server can send no more, and reads none of it.
+// stopReading requests pages until the server can send no more, and reads none of them.
 func stopReading(ctx context.Context, tcp net.Conn) error {
 	if err := tcp.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		return err

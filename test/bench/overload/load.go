@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// outcome is how requests were answered.
+// outcome counts how requests were answered.
 type outcome struct {
 	mu      sync.Mutex
 	good    []time.Duration // guarded by mu
@@ -31,10 +31,10 @@ func (o *outcome) add(status int, err error, took time.Duration) {
 	}
 }
 
-// rate is how many requests a second were answered well.
+// rate returns the number of successful responses per second.
 func (o *outcome) rate() float64 { return float64(len(o.good)) / o.took.Seconds() }
 
-// p99 returns what 99 of 100 take at most, and 0 of none.
+// p99 returns the 99th percentile, or 0 without values.
 func p99(all []time.Duration) time.Duration {
 	if len(all) == 0 {
 		return 0
@@ -43,7 +43,7 @@ func p99(all []time.Duration) time.Duration {
 	return all[len(all)*99/100]
 }
 
-// closed sends requests on so many connections, each when the one before was answered.
+// closed sends requests on each connection, the next one when the last one was answered.
 func closed(ctx context.Context, addr string, request []byte, connections int, d time.Duration) (*outcome, error) {
 	at := make(chan time.Time)
 	ctx, cancel := context.WithTimeout(ctx, d)
@@ -57,7 +57,7 @@ func closed(ctx context.Context, addr string, request []byte, connections int, d
 	return serveAll(addr, request, connections, at, new(outcome))
 }
 
-// open sends so many requests a second, at their times.
+// open sends requests at a given rate, whether or not earlier ones were answered.
 func open(ctx context.Context, addr string, request []byte, connections int, rate float64, d time.Duration) (*outcome, error) {
 	at := make(chan time.Time)
 	o := new(outcome)
@@ -82,7 +82,8 @@ func open(ctx context.Context, addr string, request []byte, connections int, rat
 	return serveAll(addr, request, connections, at, o)
 }
 
-// serveAll sends a request for each time that comes, and measures from then on; from now on if it is zero.
+// serveAll sends a request for each time it receives. It measures latency from that time, or from the actual start if
+// the time is zero.
 func serveAll(addr string, request []byte, connections int, at <-chan time.Time, o *outcome) (*outcome, error) {
 	conns := make([]*conn, connections)
 	for i := range conns {
@@ -110,7 +111,7 @@ func work(c *conn, addr string, request []byte, at <-chan time.Time, o *outcome)
 		sent := time.Now()
 		status, err := c.do(request)
 		if status == 503 {
-			due = sent // how long the server takes, not how late the generator is
+			due = sent // the server's latency, without the generator's delay
 		}
 		o.add(status, err, time.Since(due))
 		if err != nil {

@@ -1,13 +1,13 @@
-// Command overload measures what the store does when it is asked for more than it can do, and while hostile peers are
-// at work. It builds the store, starts it on loopback with a processor for itself, and ends it. All load, good and
-// hostile, is made on another processor. It needs Linux, with taskset.
+// Command overload measures the store under overload, and beside hostile peers. It builds the store, starts it on
+// loopback with a CPU of its own, and ends it. All load, normal and hostile, uses another CPU. It needs Linux and
+// taskset.
 //
 //	go run -C test ./bench/overload
 //
-// First it finds the peak in a closed loop. Then requests come in an open loop, at their times whether or not earlier
-// ones were answered, two, five and ten times as many as that. The requests are pages of a listing, which cost much more
-// to answer than to refuse. A request for which all connections are busy is not sent, and counted as such. All of that is
-// done in rounds, and the medians are told.
+// It finds the peak in a closed loop. It then sends two, five and ten times that rate in an open loop, at fixed times
+// whether or not earlier requests were answered. The requests are pages of a listing, which cost much more to answer
+// than to reject. A request for which no connection is free is counted as unsent. Everything is done in rounds, and the
+// medians are printed.
 package main
 
 import (
@@ -41,13 +41,13 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	duration := flag.Duration("duration", 5*time.Second, "how long to measure each load")
+	duration := flag.Duration("duration", 5*time.Second, "duration of each measurement")
 	connections := flag.Int("connections", 256, "connections of the open loop")
-	only := flag.String("only", "", "measure load or peers alone")
-	valueBytes := flag.Int("value-bytes", 64, "how long the values are of which a page has 1,000")
+	only := flag.String("only", "", "measure only load or only peers")
+	valueBytes := flag.Int("value-bytes", 64, "size of values, of which a page has 1,000")
 	rounds := flag.Int("rounds", 3, "how often to measure everything")
 	two := flag.Bool("two", false, "run gateway and kvservice as two processes")
-	hostile := flag.String("be", "", "be these hostile peers, of the server at the address in the argument; this program says so to itself")
+	hostile := flag.String("be", "", "run these hostile peers against the address in the argument; used internally")
 	flag.Parse()
 	if *hostile != "" {
 		return be(ctx, *hostile, flag.Arg(0))
@@ -104,33 +104,33 @@ func start(ctx context.Context, servers *proc.Group, dir string, two bool) (addr
 	return run("gateway", "--service", "http://"+service)
 }
 
-// serverCPU is the processor that the servers have for themselves, and peerCPU the one on which all their load is made:
-// who makes ten times the requests must not take the processor from who is to answer them.
+// serverCPU is the CPU of the servers, and peerCPU that of all load, so that load does not take CPU time from the
+// servers.
 const serverCPU, peerCPU = "0", "1"
 
-// canPin returns why there is no processor for each side.
+// canPin returns an error if each side cannot have a CPU of its own.
 func canPin() error {
 	if runtime.NumCPU() < 2 {
-		return errors.New("two processors are needed, one for the servers and one for their load")
+		return errors.New("two CPUs are required, one for the servers and one for their load")
 	}
 	if _, err := exec.LookPath("taskset"); err != nil {
-		return fmt.Errorf("processes are kept to their processors with taskset, of util-linux: %w", err)
+		return fmt.Errorf("pinning processes requires taskset, of util-linux: %w", err)
 	}
 	return nil
 }
 
-// pinned returns the command that runs another one on the processor of the servers.
+// pinned returns c run on the CPU of the servers.
 func pinned(c proc.Command) proc.Command {
 	c.Path, c.Args = "taskset", append([]string{"-c", serverCPU, c.Path}, c.Args...)
 	return c
 }
 
-// pinSelf keeps this process, with all its threads, to the processor of the load.
+// pinSelf moves this process, with all its threads, to the CPU of the load.
 func pinSelf() error {
 	runtime.GOMAXPROCS(1)
 	out, err := exec.Command("taskset", "-a", "-c", "-p", peerCPU, strconv.Itoa(os.Getpid())).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("keep the load to its processor: %w: %s", err, out)
+		return fmt.Errorf("pin the load: %w: %s", err, out)
 	}
 	return nil
 }

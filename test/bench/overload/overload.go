@@ -5,21 +5,23 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"key-value/test/record"
 )
 
 const (
-	// closedConnections are enough to keep the server busy.
+	// closedConnections is enough to keep the server busy.
 	closedConnections = 16
-	// recovered is how long an answer takes at most by which the store counts as recovered.
+	// recovered is the latency below which the store counts as recovered.
 	recovered = 50 * time.Millisecond
 )
 
-// figures are what was measured of one load. Each has one value for each round.
+// figures are the measurements of one load. Each has one value per round.
 type figures struct {
 	goodput, goodP99, refused, refusedP99, recovery, failed, unsent sample
 }
 
-// overload measures the peak, and what is left of it when more is asked for.
+// overload measures the peak, and the goodput at multiples of it.
 func overload(ctx context.Context, addr string, connections, rounds int, d time.Duration) error {
 	page := request("GET", "/v1/values?prefix=overload/&pageSize=1000", "")
 	if _, err := closed(ctx, addr, page, closedConnections, d/2); err != nil { // to warm up
@@ -53,7 +55,7 @@ func overload(ctx context.Context, addr string, connections, rounds int, d time.
 	return nil
 }
 
-// measure offers so many times the peak.
+// measure offers a multiple of the peak.
 func (f *figures) measure(
 	ctx context.Context, addr string, page []byte, connections int, times, peak float64, d time.Duration,
 ) error {
@@ -75,7 +77,7 @@ func (f *figures) measure(
 	return nil
 }
 
-// recover returns how long it takes until a request is answered well, and in time.
+// recover returns the time until a request succeeds with a low latency.
 func recover(addr string, request []byte) (time.Duration, error) {
 	c, err := dial(addr)
 	if err != nil {
@@ -94,18 +96,15 @@ func recover(addr string, request []byte) (time.Duration, error) {
 	}
 }
 
-// sample is one figure, measured again and again.
+// sample is repeated measurements of a figure.
 type sample []float64
 
 func (s *sample) add(figure float64) { *s = append(*s, figure) }
 
-// addTime adds a figure that is a time.
+// addTime adds a duration.
 func (s *sample) addTime(d time.Duration) { s.add(float64(d)) }
 
-func (s sample) median() float64 {
-	sorted := slices.Sorted(slices.Values(s))
-	return sorted[len(sorted)/2]
-}
+func (s sample) median() float64 { return record.Median(s) }
 
-// time returns the median of times.
+// time returns the median of durations.
 func (s sample) time() time.Duration { return time.Duration(s.median()).Round(10 * time.Microsecond) }

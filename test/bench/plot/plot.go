@@ -1,4 +1,4 @@
-// Package plot draws bars as SVG, for light pages and dark ones.
+// Package plot draws bar charts as SVG, for light and dark pages.
 package plot
 
 import (
@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Chart is a picture of panels, two side by side.
+// Chart is an image of panels in two columns.
 type Chart struct {
 	Title, Note string
 	Panels      []Panel
 }
 
-// Panel is one comparison. All its bars have the same scale, which begins at zero.
+// Panel is one comparison. All its bars share a scale that starts at zero.
 type Panel struct {
 	Title, Unit string
 	Groups      []Group
@@ -26,7 +26,7 @@ type Group struct {
 	Bars  []Bar
 }
 
-// Bar is one figure. A value of zero is one that is missing.
+// Bar is one figure. Zero: it is missing.
 type Bar struct {
 	Name, Color string
 	Value       float64
@@ -34,14 +34,14 @@ type Bar struct {
 
 // Sizes, in pixels.
 const (
-	width    = 1040 // of the picture
+	width    = 1040 // of the image
 	margin   = 16
 	column   = (width - 3*margin) / 2
 	nameArea = 212 // left of the bars
 	numArea  = 48  // right of the longest bar
 	line     = 15  // one bar
 	gap      = 8   // between groups
-	header   = 44  // a panel's title and some room
+	header   = 44  // a panel's title and the space below it
 	top      = 64  // above the panels
 )
 
@@ -66,7 +66,7 @@ func (c Chart) SVG() []byte {
 	return out.Bytes()
 }
 
-// panels draws each panel in the column that is shorter so far, and returns the height of the picture.
+// panels draws each panel in the shorter column, and returns the height of the image.
 func (c Chart) panels(out *bytes.Buffer) int {
 	bottoms := [2]int{top, top}
 	for _, p := range c.Panels {
@@ -79,7 +79,7 @@ func (c Chart) panels(out *bytes.Buffer) int {
 	return max(bottoms[0], bottoms[1]) + margin
 }
 
-// draw draws the panel with its upper left corner at x and y, and returns where it ends.
+// draw draws the panel with its upper left corner at x and y, and returns its lower end.
 func (p Panel) draw(out *bytes.Buffer, x, y int) int {
 	text(out, x, y+20, "panel", p.Title)
 	text(out, x+column, y+20, "dim end", p.Unit)
@@ -117,7 +117,7 @@ func text(out *bytes.Buffer, x, y int, class, content string) {
 	fmt.Fprintf(out, `<text x="%d" y="%d" class="%s">%s</text>`+"\n", x, y, class, html.EscapeString(content))
 }
 
-// Short writes a figure with three digits, such as 1.23 M.
+// Short formats a figure with three digits, such as 1.23 M.
 func Short(value float64) string {
 	switch {
 	case value <= 0:

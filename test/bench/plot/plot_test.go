@@ -17,7 +17,7 @@ var chart = plot.Chart{
 			{Label: "1 connection", Bars: []plot.Bar{{"one <process>", "#1f6feb", 100}, {"two", "#e08700", 50}}},
 			{Label: "64 connections", Bars: []plot.Bar{{"one <process>", "#1f6feb", 200}, {"gone", "#d1495b", 0}}},
 		}},
-		{Title: "nothing was measured", Groups: []plot.Group{{Label: "1", Bars: []plot.Bar{{"gone", "#d1495b", 0}}}}},
+		{Title: "no figures", Groups: []plot.Group{{Label: "1", Bars: []plot.Bar{{"gone", "#d1495b", 0}}}}},
 	},
 }
 
@@ -46,7 +46,7 @@ func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(p.Rects) != 6 { // the background and five bars
-		t.Fatalf("there are %d rectangles, want 6", len(p.Rects))
+		t.Fatalf("the chart has %d rectangles, want 6", len(p.Rects))
 	}
 	longest := p.Rects[3].Width
 	for i, want := range []float64{0.5, 0.25, 1, 0, 0} {
@@ -57,7 +57,7 @@ func TestBarsAreAsLongAsTheirFigures(t *testing.T) {
 	all := strings.Join(p.Texts, "\n")
 	for _, want := range []string{"a < b", "x & y", "one <process>", "64 connections", "missing", "200"} {
 		if !strings.Contains(all, want) {
-			t.Errorf("the chart does not say %q", want)
+			t.Errorf("the chart does not contain %q", want)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func TestFiguresAreWrittenShort(t *testing.T) {
 		99960: "100 k", 999_499: "999 k", 1_234_567: "1.23 M", 75e6: "75 M",
 	} {
 		if got := plot.Short(value); got != want {
-			t.Errorf("%v is written %q, want %q", value, got, want)
+			t.Errorf("Short(%v) = %q, want %q", value, got, want)
 		}
 	}
 }

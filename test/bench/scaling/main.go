@@ -1,18 +1,17 @@
-// Command scaling measures the store on Redis: how throughput, latency, memory and processor time go with the number
-// of primaries.
+// Command scaling measures the store on Redis: how throughput, latency, memory and CPU time depend on the number of
+// primaries.
 //
 //	go run -C test ./bench/scaling                          everything; about five minutes
-//	go run -C test ./bench/scaling --quick                  little of everything: to see that it runs, not for the figures
+//	go run -C test ./bench/scaling --quick                  a little of everything: only to see that it works
 //	go run -C test ./bench/scaling --only '^(3 pri|memory)' sites that match
-//	go run -C test ./bench/scaling --out ../docs/scaling    where results.txt and results.json are written, seen from bench/
+//	go run -C test ./bench/scaling --out ../docs/scaling    where results.txt and results.json are written, relative to test/
 //
-// It builds the store, starts clusters of 1, 3 and 6 primaries, one of 3 with a replica each, and a kvservice before each
-// of them; beside them a kvservice that keeps its entries in memory. All hold the same entries. In rounds, every site in its
-// turn has redis-benchmark ask its nodes, and wrk its kvservice, for the same. All nodes and services are ended with it.
+// It builds the store and starts clusters of 1, 3 and 6 primaries, one of 3 with a replica each, and a kvservice for
+// each, besides a kvservice that stores its entries in memory. All have the same entries. In rounds, redis-benchmark
+// loads the nodes of each site, and wrk its kvservice, with the same operations. Everything ends with the command.
 //
-// Everything runs on the cores of one machine, which six primaries share as one does: more of them do not show in
-// throughput. What can be read from the figures is what each call costs the nodes and the service in processor time,
-// and the ratios of one site.
+// All nodes and services share the CPUs of one machine, so more primaries do not increase throughput here. What the
+// figures show is the CPU time that an operation costs the nodes and the service, and the ratios within a site.
 package main
 
 import (
@@ -42,14 +41,14 @@ func main() {
 	}
 }
 
-// settings say how much to measure.
+// settings say what to measure, and for how long.
 type settings struct {
-	command  string         // how to do it again
+	command  string         // repeats this run
 	out      string         // directory for the results
-	only     *regexp.Regexp // of what sites are called
+	only     *regexp.Regexp // matched with names of sites
 	rounds   int            // how often each scenario is measured at each site
-	duration time.Duration  // how long, each time
-	entries  int            // how many each site holds
+	duration time.Duration  // of one measurement
+	entries  int            // at each site
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -73,12 +72,12 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	f := flag.NewFlagSet("scaling", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	s := settings{command: strings.Join(append([]string{"go run -C test ./bench/scaling"}, args...), " ")}
-	f.StringVar(&s.out, "out", "out/scaling", "`directory` for results.txt and results.json, as seen from bench/")
-	f.IntVar(&s.rounds, "rounds", 5, "how often each is measured")
-	f.DurationVar(&s.duration, "duration", time.Second, "how long each is measured, each time")
-	f.IntVar(&s.entries, "entries", 200_000, "how many entries each site holds")
+	f.StringVar(&s.out, "out", "out/scaling", "`directory` for results.txt and results.json, relative to test/")
+	f.IntVar(&s.rounds, "rounds", 5, "how often to measure each scenario")
+	f.DurationVar(&s.duration, "duration", time.Second, "duration of one measurement")
+	f.IntVar(&s.entries, "entries", 200_000, "number of entries at each site")
 	only := f.String("only", "", "`regexp` of the sites to measure")
-	quick := f.Bool("quick", false, "measure little of everything: to see that it runs, not for the figures")
+	quick := f.Bool("quick", false, "measure only a little of everything, to see that it works")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
@@ -86,7 +85,7 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 		s.rounds, s.duration, s.entries = 1, 200*time.Millisecond, 10_000
 	}
 	if s.rounds < 1 || s.duration < 50*time.Millisecond || s.entries < pageSize {
-		return s, fmt.Errorf("--rounds, --duration and --entries: measure at least once, for 50ms or more, among %d entries or more", pageSize)
+		return s, fmt.Errorf("--rounds must be at least 1, --duration at least 50ms and --entries at least %d", pageSize)
 	}
 	var err error
 	if s.only, err = regexp.Compile(*only); err != nil {

@@ -10,19 +10,19 @@ import (
 	"key-value/internal/testkit/rediscluster"
 )
 
-// memoryFigures is what the entries take at a site, in bytes for each of them.
+// memoryFigures is the memory per entry at a site, in bytes.
 type memoryFigures struct {
-	// Entry is an entry with its place in the index, at the primaries or in the kvservice.
+	// Entry is the entry with its index, at the primaries or in the kvservice.
 	Entry float64 `json:"entry"`
-	// Change is what is kept of its latest change for watches to resume from, at the primaries.
+	// Change is the entry's latest change, which the primaries keep so that watches can resume.
 	Change float64 `json:"change,omitempty"`
 }
 
-// taken is how much memory the primaries' data takes, in bytes: entries, the keyspace that holds them, the index and
-// changes; and of that what is not the keyspace's own.
+// taken is the memory of the primaries' data in bytes: entries, keyspace, index and changes; and the part of it that is
+// not the keyspace.
 type taken struct{ all, dataset float64 }
 
-// taken asks the primaries.
+// taken sums the memory of the primaries.
 func (s *site) taken(ctx context.Context) (taken, error) {
 	var t taken
 	if s.memory {
@@ -46,7 +46,7 @@ func (s *site) taken(ctx context.Context) (taken, error) {
 	return t, nil
 }
 
-// measureMemory finds out what each of n entries takes, when there were none before.
+// measureMemory computes the memory per entry, of n entries at a site that was empty.
 func (s *site) measureMemory(ctx context.Context, empty taken, n int) error {
 	full, err := s.taken(ctx)
 	if err != nil {
@@ -60,13 +60,13 @@ func (s *site) measureMemory(ctx context.Context, empty taken, n int) error {
 		s.Entry = float64(stats.MemoryBytes) / float64(n)
 		return nil
 	}
-	// The service counts changes out.
+	// The service does not count changes.
 	s.Change = (full.dataset - float64(stats.MemoryBytes)) / float64(n)
 	s.Entry = (full.all-empty.all)/float64(n) - s.Change
 	return nil
 }
 
-// primaries returns the nodes that have slots, or the only node.
+// primaries returns the nodes that own slots, or the only node.
 func (s *site) primaries(ctx context.Context) ([]*rediscluster.Node, error) {
 	if s.config.Primaries == 0 {
 		return s.nodes.Nodes(), nil
@@ -82,7 +82,7 @@ func (s *site) primaries(ctx context.Context) ([]*rediscluster.Node, error) {
 	return primaries, nil
 }
 
-// ask has a node answer with text.
+// ask sends a command whose answer is text.
 func ask(ctx context.Context, node *rediscluster.Node, args ...string) (string, error) {
 	answer, err := node.Do(ctx, args...)
 	if err != nil {
@@ -91,7 +91,7 @@ func ask(ctx context.Context, node *rediscluster.Node, args ...string) (string, 
 	return answer.ToString()
 }
 
-// number returns a number of what INFO answers, or 0 if it is not there.
+// number returns a field of INFO as a number, or 0 if it has none.
 func number(info, name string) float64 {
 	for line := range strings.Lines(info) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {
@@ -102,7 +102,7 @@ func number(info, name string) float64 {
 	return 0
 }
 
-// findLibrary asks a node what the functions are called that the service has told it of.
+// findLibrary returns the name under which the service has loaded its functions.
 func (s *site) findLibrary(ctx context.Context) (string, error) {
 	answer, err := s.nodes.Nodes()[0].Do(ctx, "FUNCTION", "LIST")
 	if err != nil {
@@ -111,8 +111,8 @@ func (s *site) findLibrary(ctx context.Context) (string, error) {
 	return libraryName(answer)
 }
 
-// libraryName reads the answer to FUNCTION LIST: for each library a list of names and values, the first of which is
-// what it is called.
+// libraryName parses the answer to FUNCTION LIST: a list of names and values for each library, of which the first value
+// is the library's name.
 func libraryName(answer rueidis.RedisMessage) (string, error) {
 	libraries, err := answer.ToArray()
 	if err != nil || len(libraries) != 1 {

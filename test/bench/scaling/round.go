@@ -9,20 +9,20 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// figure is what came out of a scenario at a site.
+// figure is the result of a scenario at a site.
 type figure struct {
 	Site     string `json:"site"`
 	Scenario string `json:"scenario"`
-	// One value for each round.
+	// One value per round.
 	Rate    []float64 `json:"perSecond"`
-	Nodes   []float64 `json:"nodesMicroseconds"`   // of the nodes' processors for each operation
-	Service []float64 `json:"serviceMicroseconds"` // of the service's
+	Nodes   []float64 `json:"nodesMicroseconds"`   // CPU time of the nodes per operation
+	Service []float64 `json:"serviceMicroseconds"` // of the service
 	P50     []float64 `json:"p50Microseconds,omitempty"`
 	P99     []float64 `json:"p99Microseconds,omitempty"`
 }
 
-// measure has every site measured in every scenario once a round. Which site begins changes, and with it whether
-// scenarios go forward or back. A first round warms up and does not count.
+// measure measures every site in every scenario once per round. Each round begins with another site and reverses the
+// order of the scenarios. A first round warms up and does not count.
 func (b *bench) measure(ctx context.Context) error {
 	for _, s := range b.sites {
 		for _, c := range scenarios() {
@@ -88,8 +88,7 @@ func (f *figure) add(s sample) {
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// check makes sure that what was measured was right: there are as many entries as in the beginning, and each get
-// found one.
+// check returns an error unless the site has as many entries as in the beginning, and no get has missed.
 func (b *bench) check(ctx context.Context) error {
 	for _, s := range b.sites {
 		stats, err := s.client.Stats(ctx)
@@ -97,18 +96,18 @@ func (b *bench) check(ctx context.Context) error {
 			return err
 		}
 		if stats.Keys != int64(b.entries) || stats.Misses != 0 {
-			return fmt.Errorf("%s has %d entries in place of %d, and gets have missed %d", s.name, stats.Keys, b.entries, stats.Misses)
+			return fmt.Errorf("%s has %d entries, want %d, and gets have missed %d", s.name, stats.Keys, b.entries, stats.Misses)
 		}
 	}
 	return nil
 }
 
-// processorTime is how long nodes and service have run.
-type processorTime struct{ nodes, service time.Duration }
+// cpuTime is the CPU time of nodes and service.
+type cpuTime struct{ nodes, service time.Duration }
 
-// processor returns how much a site has taken of the processors up to now. It needs Linux's /proc.
-func (s *site) processor() (processorTime, error) {
-	var p processorTime
+// cpu returns the CPU time of a site so far. It needs Linux's /proc.
+func (s *site) cpu() (cpuTime, error) {
+	var p cpuTime
 	var err error
 	if p.service, err = proc.CPUTime(s.service.Pid()); err != nil || s.memory {
 		return p, err
@@ -123,9 +122,9 @@ func (s *site) processor() (processorTime, error) {
 	return p, nil
 }
 
-// metered adds to a sample what it took of the processors.
+// metered adds to a sample its CPU time.
 func (s *site) metered(load func() (sample, error)) (sample, error) {
-	before, err := s.processor()
+	before, err := s.cpu()
 	if err != nil {
 		return sample{}, err
 	}
@@ -133,7 +132,7 @@ func (s *site) metered(load func() (sample, error)) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := s.processor()
-	measured.cpu = processorTime{after.nodes - before.nodes, after.service - before.service}
+	after, err := s.cpu()
+	measured.cpu = cpuTime{after.nodes - before.nodes, after.service - before.service}
 	return measured, err
 }

@@ -31,22 +31,22 @@ const (
 // scenario is what is measured at a site.
 type scenario struct {
 	name    string
-	redis   bool // only nodes can be asked for it
+	redis   bool // only the nodes can do it
 	measure measurement
 }
 
 // measurement loads a site for d.
 type measurement func(ctx context.Context, b *bench, s *site, round int, d time.Duration) (sample, error)
 
-// sample is what came out once.
+// sample is one result of a measurement.
 type sample struct {
-	rate       float64       // operations in a second
+	rate       float64       // operations per second
 	operations float64       // how many there were
-	p50, p99   time.Duration // of one; 0: not asked for
-	cpu        processorTime // what all took of the processors
+	p50, p99   time.Duration // of one operation; 0: not measured
+	cpu        cpuTime       // of all
 }
 
-// scenarios are in an order in which what is compared follows each other at once.
+// scenarios are in an order in which those that are compared follow each other.
 func scenarios() []scenario {
 	return []scenario{
 		{redisGets, true, askRedis(plainGet)},
@@ -68,7 +68,7 @@ func scenarios() []scenario {
 	}
 }
 
-// askService has wrk send requests to the service, so many operations in each.
+// askService sends requests to the service with wrk.
 func askService(name string, connections, operations int) measurement {
 	return func(ctx context.Context, b *bench, s *site, round int, d time.Duration) (sample, error) {
 		r := b.requests[name]
@@ -107,19 +107,19 @@ func alone(call func(ctx context.Context, s *site, i int) error) measurement {
 }
 
 const (
-	// batchSize is how many operations a batch has.
+	// batchSize is the number of operations in a batch.
 	batchSize = 256
-	// pageSize is how many entries a page has.
+	// pageSize is the number of entries in a page.
 	pageSize = 100
 )
 
-// requests is what wrk sends one after the other.
+// requests are what wrk sends.
 type requests struct {
 	file  load.Requests
 	count int
 }
 
-// prepareRequests writes down what wrk sends: all entries once, in the same random order for every site.
+// prepareRequests writes the requests of wrk: all entries once, in the same random order for every site.
 func (b *bench) prepareRequests() error {
 	b.requests = map[string]requests{}
 	order := dataset.Sample(b.entries, b.entries)
@@ -171,11 +171,11 @@ func batch(entries []int, operation func(i int) *keyvaluev1.Operation) string {
 	return request(keyvaluev1connect.KeyValueServiceBatchProcedure, message)
 }
 
-// request writes a call as Connect sends it over HTTP/1.1.
+// request returns a call as Connect sends it over HTTP/1.1.
 func request(procedure string, message proto.Message) string {
 	body, err := proto.Marshal(message)
 	if err != nil {
-		panic(err) // these messages have nothing that cannot be written
+		panic(err) // the messages of this package are valid
 	}
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/proto\r\n"+
 		"Connect-Protocol-Version: 1\r\nContent-Length: %d\r\n\r\n%s", procedure, len(body), body)

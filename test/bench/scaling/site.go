@@ -14,20 +14,20 @@ import (
 	"key-value/test/bench/dataset"
 )
 
-// site is a kvservice, and the nodes that keep its entries.
+// site is a kvservice and the nodes that store its entries.
 type site struct {
 	name    string
 	config  rediscluster.Config
-	memory  bool                  // it keeps them itself
-	nodes   *rediscluster.Cluster // nil: they are in memory
+	memory  bool                  // the kvservice stores them itself
+	nodes   *rediscluster.Cluster // nil: entries are in memory
 	service *proc.Process
 	client  *client.Client
-	library string // what the functions are called at the nodes
+	library string // the name under which the nodes have the functions
 	memoryFigures
-	figures []*figure // for each scenario
+	figures []*figure // one for each scenario
 }
 
-// nodeTimeout is Redis's own: on a busy machine, nodes that are not down for a while must not count as failed.
+// nodeTimeout is Redis's default: on a busy machine, nodes that are slow for a while must not count as failed.
 const nodeTimeout = 15 * time.Second
 
 func allSites() []*site {
@@ -63,7 +63,7 @@ func (b *bench) close() {
 			s.client.Close()
 		}
 		if s.nodes != nil {
-			_ = s.nodes.Close() // they keep nothing
+			_ = s.nodes.Close() // they hold nothing else
 		}
 	}
 	_ = os.RemoveAll(b.dir) // it is a temporary directory
@@ -133,7 +133,7 @@ func (b *bench) startSite(ctx context.Context, s *site, binary string) error {
 	return s.fillNodes(ctx, b.entries)
 }
 
-// fillBatch is how many entries are written at once.
+// fillBatch is how many entries are written in one batch.
 const fillBatch = 500
 
 func (s *site) fill(ctx context.Context, n int) error {
