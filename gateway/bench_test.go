@@ -28,15 +28,15 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-// sink is a response that goes nowhere.
+// sink is a response writer that discards everything.
 type sink struct{ header http.Header }
 
 func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 func (s *sink) WriteHeader(int)             {}
 
-// BenchmarkRESTGet is one REST read in one process, from behind the socket to the engine and back: as it is, while it is
-// measured, and while it is also traced.
+// BenchmarkRESTGet measures a REST read in one process, from the handler to the engine and back: plain, with metrics, and
+// with metrics and traces.
 func BenchmarkRESTGet(b *testing.B) {
 	metrics := observe.NewMetrics("test", "test")
 	b.Run("plain", func(b *testing.B) { benchmarkRESTGet(b, nil) })
@@ -51,7 +51,7 @@ func BenchmarkRESTGet(b *testing.B) {
 	}
 }
 
-// newTracing returns what sends traces to somebody who drops them.
+// newTracing returns tracing that exports to a server which discards the traces.
 func newTracing(b *testing.B, sampler string) *observe.Tracing {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	b.Cleanup(receiver.Close)
@@ -80,7 +80,7 @@ func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.Se
 	}
 }
 
-// BenchmarkConnectGet is the same read over Connect.
+// BenchmarkConnectGet measures the same read over Connect.
 func BenchmarkConnectGet(b *testing.B) {
 	handler := newBenchHandler(b, nil)
 	message, err := proto.Marshal(&keyvaluev1.GetRequest{Key: "key-7"})
@@ -102,7 +102,7 @@ func BenchmarkConnectGet(b *testing.B) {
 	}
 }
 
-// newBenchHandler returns a gateway in one process with its service, which holds a thousand entries.
+// newBenchHandler returns a gateway in one process with its service, which holds 1,000 entries.
 func newBenchHandler(b *testing.B, observer rest.Observer, inside ...connect.ServerInterceptor) http.Handler {
 	engine := memory.New(memory.Options{})
 	b.Cleanup(func() { _ = engine.Close() })

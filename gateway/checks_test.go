@@ -30,13 +30,13 @@ import (
 	"key-value/kvservice/store"
 )
 
-// refusals are the ways to be refused, each idle or at --max-concurrent. A check that fails decides the answer, whether
-// or not a later one would fail too.
+// refusals are the reasons to reject a request, each for an idle server and for one at --max-concurrent. The first check
+// that fails determines the response, whether or not a later one would fail too.
 var refusals = []struct {
 	name   string
 	key    string // id of the key sent; empty: none
 	before int    // how many requests were made with the key before
-	full   bool   // whether as many calls run as may
+	full   bool   // whether the server is at --max-concurrent
 	want   contract.Reason
 	status int
 	code   connect.Code
@@ -55,12 +55,12 @@ var refusals = []struct {
 	{"a key without the right at a full server", "outside", 0, true, contract.Overloaded, 503, connect.CodeUnavailable, false},
 }
 
-// way is one way into a gateway: it reads the key a, and returns the reason of the failure, and how it was answered.
+// way is a way to call a gateway: it reads the key a, and returns the reason of the error and the response.
 type way struct {
 	name  string
 	get   func(t *testing.T, url string, header []string) (reason contract.Reason, answer string)
-	count string // the counter of answers, with the answer in place of %s
-	log   string // the line of the answer, with it in place of %s
+	count string // the counter of responses, with %s for the response
+	log   string // the log line of a response, with %s for the response
 }
 
 // ways are REST and every RPC wire.
@@ -88,8 +88,8 @@ func ways() []way {
 	return all
 }
 
-// TestEveryWayInRefusesTheSame walks every way in through every refusal: the answer, its log line and its counters must
-// not depend on the way.
+// TestEveryWayInRefusesTheSame tests every refusal over every way: the response, its log line and its counters must not
+// depend on the way.
 func TestEveryWayInRefusesTheSame(t *testing.T) {
 	t.Parallel()
 	for _, way := range ways() {
@@ -97,7 +97,8 @@ func TestEveryWayInRefusesTheSame(t *testing.T) {
 			t.Run(way.name+"/"+refusal.name, func(t *testing.T) {
 				t.Parallel()
 				g := startMonitored(t)
-				for range refusal.before {
+				sent := 0
+				for ; sent < refusal.before; sent++ {
 					way.get(t, g.url, g.header(refusal.key))
 				}
 				if refusal.full {
@@ -109,9 +110,22 @@ func TestEveryWayInRefusesTheSame(t *testing.T) {
 				}
 				line := fmt.Sprintf(way.log, answered) + ".* reason=" + string(refusal.want) + " "
 				count := fmt.Sprintf(way.count, answered)
-				lines, counted, failures := g.log.count(line), g.counter(count), g.counter("kv_api_key_failures_total")
-				if reason, answer := way.get(t, g.url, g.header(refusal.key)); reason != refusal.want || answer != answered {
-					t.Errorf("the answer is %s with reason %s, want %s with %s", answer, reason, answered, refusal.want)
+				var lines int
+				var counted, failures float64
+				var reason contract.Reason
+				var answer string
+				for range 5 { // in each second, one more wrong key gets API_KEY_INVALID, which can be this one
+					await(t, "the log lines and counts of earlier requests", func() bool {
+						return g.log.count(fmt.Sprintf(way.log, `\S+`)) == sent && g.counter(fmt.Sprintf(way.count, `[^"]*`)) == float64(sent)
+					})
+					lines, counted, failures = g.log.count(line), g.counter(count), g.counter("kv_api_key_failures_total")
+					reason, answer = way.get(t, g.url, g.header(refusal.key))
+					if sent++; reason == refusal.want {
+						break
+					}
+				}
+				if reason != refusal.want || answer != answered {
+					t.Errorf("the response is %s with reason %s, want %s with %s", answer, reason, answered, refusal.want)
 				}
 				await(t, "a log line "+line, func() bool { return g.log.count(line) == lines+1 })
 				await(t, "a count of "+count, func() bool { return g.counter(count) == counted+1 })
@@ -132,7 +146,7 @@ type monitored struct {
 	began   chan struct{}
 }
 
-// startMonitored starts a gateway in one process with its service, for one call at a time and one wrong key a second.
+// startMonitored starts a gateway in one process with its service, with bounds of one call at a time and one wrong key a second.
 func startMonitored(t *testing.T) *monitored {
 	ring := newKeyring(t)
 	ring.add("reader", "", read)
@@ -157,7 +171,7 @@ func startMonitored(t *testing.T) *monitored {
 	return g
 }
 
-// header is what a caller with the key of id sends; without an id, a caller without a key.
+// header returns the header of a caller with the key of id, or without a key if id is empty.
 func (g *monitored) header(id string) []string {
 	if id == "" {
 		return nil
@@ -165,7 +179,7 @@ func (g *monitored) header(id string) []string {
 	return []string{"x-api-key", g.key[id]}
 }
 
-// busyAt is busy at one key only.
+// busyAt is [busy], but only for one key.
 type busyAt struct {
 	busy
 	key string
@@ -191,7 +205,7 @@ func (g *monitored) fill(t *testing.T) {
 	<-g.began
 }
 
-// counter returns the sum of the counters whose name and labels begin like pattern.
+// counter returns the sum of the counters whose name and labels match pattern at their start.
 func (g *monitored) counter(pattern string) (sum float64) {
 	w := httptest.NewRecorder()
 	g.metrics.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
@@ -202,7 +216,7 @@ func (g *monitored) counter(pattern string) (sum float64) {
 	return sum
 }
 
-// logBuffer is a log that can be read while it is written.
+// logBuffer is a log that can be read concurrently.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer // guarded by mu
@@ -228,7 +242,7 @@ func TestEveryRouteIsRefusedAtAFullServer(t *testing.T) {
 	g.fill(t)
 	for _, route := range rest.Routes() {
 		if route.Public() || strings.Contains(route.Path, ":watch") || route.Path == "/v1/stats" {
-			continue // watches have a bound of their own, and statistics tell how the server is doing
+			continue // watches have a bound of their own, and statistics are exempt
 		}
 		path := strings.ReplaceAll(route.Path, "{key}", "a")
 		got := askAs(t, route.Method, g.url+path, "not even JSON", g.header("reader")...)
@@ -239,7 +253,7 @@ func TestEveryRouteIsRefusedAtAFullServer(t *testing.T) {
 	}
 }
 
-// A refusal costs no more than its headers: a body can be as long as the longest value allows.
+// Rejecting a request must not cost reading its body, which can be as long as the longest value.
 func TestARefusalReadsNoBody(t *testing.T) {
 	t.Parallel()
 	limiter := admission.New(admission.Config{Calls: 1})
@@ -271,6 +285,6 @@ func TestARefusalReadsNoBody(t *testing.T) {
 type unreadable struct{ t *testing.T }
 
 func (u unreadable) Read([]byte) (int, error) {
-	u.t.Errorf("the body of a refused request was read")
+	u.t.Errorf("the body of a rejected request was read")
 	return 0, errors.New("unreadable")
 }

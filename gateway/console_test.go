@@ -8,7 +8,7 @@ import (
 	"key-value/gateway/console"
 )
 
-func TestTheConsoleIsOpenToAllAndHidesNothing(t *testing.T) {
+func TestTheConsoleIsPublicAndHidesNoRoute(t *testing.T) {
 	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
 	for _, path := range console.Paths() {

@@ -22,10 +22,10 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-// soon is how late anything may be. In fake time nothing takes time but what waits for it.
+// soon is the tolerance for times. In fake time, only waiting takes time.
 const soon = 50 * time.Millisecond
 
-// noting is an engine that answers nothing, and notes when it was told to stop.
+// noting is an engine that never responds, and notes when its calls are canceled.
 type noting struct {
 	store.Engine
 	stopped chan time.Time
@@ -37,7 +37,7 @@ func (n noting) Do(ctx context.Context, _ store.Operation) (store.Result, error)
 	return store.Result{}, ctx.Err()
 }
 
-// inFakeTime runs a test for a gateway whose service answers nothing, in one process with it and in another.
+// inFakeTime runs test against a gateway whose service never responds, in one process and in two.
 func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopped <-chan time.Time)) {
 	for name, dial := range map[string]func(*testing.T, *connect.Server) connect.Transport{
 		"one process": func(_ *testing.T, service *connect.Server) connect.Transport { return rpc.InProcess(service) },
@@ -64,15 +64,15 @@ func inFakeTime(t *testing.T, test func(t *testing.T, client *http.Client, stopp
 	}
 }
 
-// lasting is a request that a service which answers nothing keeps for as long as it may take.
+// lasting is a request that lasts until its deadline if the service never responds.
 type lasting struct {
 	name, method, path, body string
 	header                   []string
 	atMost                   time.Duration
-	isGivenUp                func(res *http.Response, body string) bool // whether this says so
+	isGivenUp                func(res *http.Response, body string) bool // whether the response reports the deadline
 }
 
-// lastings are a read over each kind of wire. REST knows no deadlines of its callers.
+// lastings are a read over each protocol. REST callers cannot send a deadline.
 var lastings = []lasting{
 	{"REST", http.MethodGet, "/v1/values/a", "", nil, 10 * time.Second, func(res *http.Response, body string) bool {
 		return res.StatusCode == http.StatusGatewayTimeout && strings.Contains(body, `"DEADLINE_EXCEEDED"`)
@@ -85,7 +85,7 @@ var lastings = []lasting{
 		func(res *http.Response, _ string) bool { return res.Trailer.Get("Grpc-Status") == "4" }},
 }
 
-// send returns the answer.
+// send returns the response and its body.
 func (l lasting) send(ctx context.Context, client *http.Client) (*http.Response, string, error) {
 	req, err := http.NewRequestWithContext(ctx, l.method, "http://gateway"+l.path, strings.NewReader(l.body))
 	if err != nil {
@@ -104,17 +104,17 @@ func (l lasting) send(ctx context.Context, client *http.Client) (*http.Response,
 	return res, string(body), err
 }
 
-func TestACallIsGivenUpAtItsDeadline(t *testing.T) {
+func TestACallEndsAtItsDeadline(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, client *http.Client, stopped <-chan time.Time) {
 		for _, l := range lastings {
 			begin := time.Now()
 			res, body, err := l.send(t.Context(), client)
 			if err != nil || !l.isGivenUp(res, body) {
-				t.Errorf("%s: the answer is %v %s, %v; want that the deadline has passed", l.name, res, body, err)
+				t.Errorf("%s: the response is %v %s, %v; want it to report the deadline", l.name, res, body, err)
 			}
 			if took := time.Since(begin); took < l.atMost-soon || took > l.atMost+soon {
-				t.Errorf("%s: the answer came after %v, want %v", l.name, took, l.atMost)
+				t.Errorf("%s: the response came after %v, want %v", l.name, took, l.atMost)
 			}
 			if took := (<-stopped).Sub(begin); took > l.atMost+soon {
 				t.Errorf("%s: the work ended after %v, want %v", l.name, took, l.atMost)
@@ -123,14 +123,14 @@ func TestACallIsGivenUpAtItsDeadline(t *testing.T) {
 	})
 }
 
-func TestWorkEndsWhenItsCallerLeaves(t *testing.T) {
+func TestWorkEndsWhenItsCallerDisconnects(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, func(t *testing.T, client *http.Client, stopped <-chan time.Time) {
 		for _, l := range lastings {
 			begin := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			if res, body, err := l.send(ctx, client); err == nil {
-				t.Errorf("%s: the answer is %v %s, want none so soon", l.name, res, body)
+				t.Errorf("%s: the response is %v %s, want none so soon", l.name, res, body)
 			}
 			cancel()
 			if took := (<-stopped).Sub(begin); took > 100*time.Millisecond+soon {

@@ -29,7 +29,7 @@ const (
 	token  = "service-token"
 )
 
-// arrangements are the two ways to run the services: in one process, and in two with a hop between them.
+// arrangements are the ways to run the services: in one process, and in two with a hop between them.
 var arrangements = []struct {
 	name      string
 	transport func(t *testing.T, engine store.Engine) connect.Transport
@@ -42,7 +42,7 @@ var arrangements = []struct {
 	}},
 }
 
-// serveService serves a kvservice that asks for token, and returns its URL.
+// serveService serves a kvservice that requires token, and returns its URL.
 func serveService(t testing.TB, engine store.Engine) string {
 	server := service(engine, auth.Single("gateway", token))
 	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
@@ -56,8 +56,8 @@ func service(engine store.Engine, keys *auth.Keys) *connect.Server {
 
 var silent = slog.New(slog.DiscardHandler)
 
-// dial returns the part of a hop that only two processes need, with a service at url that asks for token. The rest is
-// added by start.
+// dial returns the part of a hop that only two processes need, to a service at url that requires token. [start] adds the
+// rest.
 func dial(t testing.TB, url, token string) connect.Transport {
 	t.Helper()
 	service, err := hop.HTTP(url, hop.HTTPConfig{})
@@ -85,14 +85,14 @@ func newEngine(t testing.TB) store.Engine {
 	return engine
 }
 
-// answer is what a REST request got.
+// answer is the response to a REST request.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// field returns a field of a body in JSON, and "" if it has none.
+// field returns a string member of a JSON body, or "" if there is none.
 func (a answer) field(name string) string {
 	var fields map[string]any
 	_ = json.Unmarshal([]byte(a.body), &fields)
@@ -100,7 +100,7 @@ func (a answer) field(name string) string {
 	return value
 }
 
-// ask sends a REST request with the API key. Header lists names and values in turn.
+// ask sends a REST request with the API key. Header alternates names and values.
 func ask(t *testing.T, method, url, body string, header ...string) answer {
 	t.Helper()
 	return askAs(t, method, url, body, append([]string{"X-Api-Key", apiKey}, header...)...)

@@ -18,7 +18,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// panicking panics when it is asked for the key "panic".
+// panicking is an engine that panics on the key "panic".
 type panicking struct{ client }
 
 func (p panicking) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
@@ -28,9 +28,9 @@ func (p panicking) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyval
 	return p.client.Get(ctx, req)
 }
 
-func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
+func TestAPanicIsLoggedAndNotRevealed(t *testing.T) {
 	t.Parallel()
-	var log strings.Builder // of calls that are made one after the other
+	var log strings.Builder // the calls are sequential
 	client := hop.NewClient(rpc.InProcess(service(newEngine(t), nil)), hop.Config{Log: silent})
 	g := gateway.New(panicking{client}, gateway.Config{
 		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: slog.New(slog.NewTextHandler(&log, nil)),
@@ -54,10 +54,10 @@ func TestAPanicIsAnsweredAndKeptToOurselves(t *testing.T) {
 	}
 	for _, text := range told {
 		if strings.Contains(text, "nobody") || strings.Contains(text, "goroutine") || strings.Contains(text, ".go") {
-			t.Errorf("the caller is told %s", text)
+			t.Errorf("the response reveals the panic: %s", text)
 		}
 	}
 	if n := strings.Count(log.String(), "what nobody should hear of"); n != len(told) || !strings.Contains(log.String(), "panic_test.go") {
-		t.Errorf("the log tells of %d panics, want %d, each with where it was:\n%s", n, len(told), log.String())
+		t.Errorf("the log has %d panics, want %d with their stacks:\n%s", n, len(told), log.String())
 	}
 }

@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"context"
 	"math"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -37,7 +36,7 @@ func (f failing) Do(context.Context, store.Operation) (store.Result, error) {
 	return store.Result{}, f.err
 }
 
-// hanging is an engine that does not answer.
+// hanging is an engine that never responds.
 type hanging struct{ store.Engine }
 
 func (hanging) Do(ctx context.Context, _ store.Operation) (store.Result, error) {
@@ -51,7 +50,7 @@ type restRequest struct {
 	header             []string
 }
 
-// row is a row of the table of reasons, and how to get there over REST and over RPC. The key "there" exists.
+// row is a reason, its status, and the REST request and the RPC that fail with it. The key "there" exists.
 type row struct {
 	reason contract.Reason
 	status int
@@ -134,7 +133,7 @@ func rows() []row {
 	}
 }
 
-// watchFrom watches everything behind a token, up to the first event.
+// watchFrom watches all keys from a resume token on, up to the first event.
 func watchFrom(token string) func(context.Context, client) error {
 	return func(ctx context.Context, kv client) error {
 		stream, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{
@@ -176,33 +175,29 @@ func TestEachReasonIsTheSameOnEveryWire(t *testing.T) {
 					}
 					detail := strings.TrimSuffix(got.field("detail"), ".") // a sentence, unlike the message of an RPC
 					if coded, ok := err.(*connect.Error); ok && !strings.EqualFold(detail, coded.Message()) && row.rest.method == http.MethodGet {
-						t.Errorf("over %s it says %q, over REST %q", wire.Name, coded.Message(), got.field("detail"))
+						t.Errorf("over %s the message is %q, over REST the detail is %q", wire.Name, coded.Message(), got.field("detail"))
 					}
 				}
 				kept, err := engine.Do(t.Context(), store.Operation{Kind: store.Get, Key: "there"})
 				if err != nil || string(kept.Entry.Value) != "1" {
-					t.Errorf("a refused request changed the entry to %q, %v", kept.Entry.Value, err)
+					t.Errorf("a failed request changed the entry to %q, %v", kept.Entry.Value, err)
 				}
 			})
 		}
 	}
 }
 
-func TestAServiceThatIsGoneIsUnavailable(t *testing.T) {
+func TestAServiceThatIsDownIsUnavailable(t *testing.T) {
 	t.Parallel()
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone.Close()
-	url := start(t, dial(t, "http://"+gone.Addr().String(), ""))
+	// Nothing listens on port 1. The port of a closed listener could be that of another test by now.
+	url := start(t, dial(t, "http://127.0.0.1:1", ""))
 	wantUnavailable(t, url)
 	const doubt = "a write may or may not have been applied"
 	if got := ask(t, http.MethodGet, url+"/v1/values/a", ""); strings.Contains(got.body, doubt) {
-		t.Errorf("a read is told of writes: %s", got.body)
+		t.Errorf("the error of a read mentions writes: %s", got.body)
 	}
 	if got := ask(t, http.MethodDelete, url+"/v1/values/a", ""); !strings.Contains(got.body, doubt) {
-		t.Errorf("a write is not told that it may have been applied: %s", got.body)
+		t.Errorf("the error of a write does not say that it may have been applied: %s", got.body)
 	}
 	if got := askAs(t, http.MethodGet, url+"/readyz", ""); got.status != http.StatusServiceUnavailable {
 		t.Errorf("GET /readyz = %d, want 503", got.status)
@@ -212,7 +207,7 @@ func TestAServiceThatIsGoneIsUnavailable(t *testing.T) {
 	}
 }
 
-func TestAServiceThatBreaksOffIsUnavailable(t *testing.T) {
+func TestAServiceThatBreaksOffAResponseIsUnavailable(t *testing.T) {
 	t.Parallel()
 	url := start(t, dial(t, wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/proto")
@@ -224,14 +219,14 @@ func TestAServiceThatBreaksOffIsUnavailable(t *testing.T) {
 	wantUnavailable(t, url)
 }
 
-func TestAServiceThatRefusesTheGatewayIsUnavailable(t *testing.T) {
+func TestAServiceThatRejectsTheGatewayIsUnavailable(t *testing.T) {
 	t.Parallel()
 	server := serveService(t, newEngine(t))
 	wantUnavailable(t, start(t, dial(t, server, "wrong")))
 	wantUnavailable(t, start(t, dial(t, server, "")))
 }
 
-// wantUnavailable expects 503 and SERVICE_UNAVAILABLE, and no word of addresses or causes.
+// wantUnavailable expects 503 and SERVICE_UNAVAILABLE, without addresses or causes.
 func wantUnavailable(t *testing.T, url string) {
 	t.Helper()
 	got := ask(t, http.MethodGet, url+"/v1/values/a", "")
@@ -245,12 +240,12 @@ func wantUnavailable(t *testing.T, url string) {
 			t.Errorf("over %s: %v, want unavailable with reason SERVICE_UNAVAILABLE", wire.Name, err)
 		}
 		if strings.Contains(err.Error(), "127.0.0.1") || strings.Contains(got.body, "127.0.0.1") {
-			t.Errorf("the caller is told where the service is: %v, %s", err, got.body)
+			t.Errorf("the error reveals the address of the service: %v, %s", err, got.body)
 		}
 	}
 }
 
-func TestAServiceThatHangsIsGivenUpAtTheCallersDeadline(t *testing.T) {
+func TestACallOfAHangingServiceEndsAtTheCallersDeadline(t *testing.T) {
 	t.Parallel()
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {

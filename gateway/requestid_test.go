@@ -37,7 +37,7 @@ func TestEveryWireAnswersWithTheRequestID(t *testing.T) {
 			checkID(t, "REST", sent, got.header.Get(requestid.Header))
 			for _, wire := range wiretest.Wires() {
 				if wire.Name == "gRPC with grpc-go" {
-					continue // see below: its test client does not hand out headers
+					continue // the test client of this wire does not return headers
 				}
 				ctx, info := connect.NewClientContext(t.Context())
 				if sent != "" {
@@ -60,11 +60,11 @@ func TestEveryWireAnswersWithTheRequestID(t *testing.T) {
 func checkID(t *testing.T, wire, sent, got string) {
 	t.Helper()
 	if sent != "" && got != sent || len(got) < 15 {
-		t.Errorf("%s answers with the request id %q to %q", wire, got, sent)
+		t.Errorf("%s responds with the request id %q to %q", wire, got, sent)
 	}
 }
 
-// brokenEngine fails, once all calls are on their way.
+// brokenEngine fails once all calls have arrived.
 type brokenEngine struct {
 	store.Engine
 	calls *sync.WaitGroup
@@ -104,8 +104,8 @@ func newLog(level slog.Level) (*slog.Logger, *book) {
 	return slog.New(requestid.LogHandler(slog.NewTextHandler(b, &slog.HandlerOptions{Level: level}))), b
 }
 
-// What fails in the service can be found in both logs by the id that the caller was given, also when it travelled
-// together with others.
+// A failure of the service is in the logs of both processes, with the request id that the caller received, even if the
+// call was batched with others.
 func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 	t.Parallel()
 	const callers = 40
@@ -145,7 +145,7 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 	for i := range callers {
 		id := fmt.Sprintf("caller-%d.", i)
 		if !strings.Contains(outside.String(), id) || !strings.Contains(inside.String(), id) {
-			t.Errorf("%s is not in both logs", id)
+			t.Errorf("the request id %s is not in both logs", id)
 		}
 	}
 	if gathered.Load() == 0 {

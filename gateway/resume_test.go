@@ -13,7 +13,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// newest makes some writes and returns the token of a watch that begins behind them, which it tries out.
+// newest makes some writes and returns a resume token after them. It checks that a watch resumes from it.
 func newest(t *testing.T, kv client) string {
 	t.Helper()
 	for i := range 50 {
@@ -45,7 +45,7 @@ func newest(t *testing.T, kv client) string {
 	return token
 }
 
-// damaged returns what a token becomes when its end is lost, or when one of its characters is not what it was.
+// damaged returns the token truncated, extended, and with single characters replaced.
 func damaged(token string) (all []string) {
 	for i := range len(token) {
 		if i != 0 {
@@ -60,41 +60,41 @@ func damaged(token string) (all []string) {
 	return append(all, token+"0", token+token, " "+token, "x")
 }
 
-// To the engine such a token may be that of another event, from where the watch would miss or repeat changes.
-func TestADamagedResumeTokenOpensNothing(t *testing.T) {
+// A damaged token could pass for that of another event, from which the watch would miss or repeat changes.
+func TestADamagedResumeTokenIsRejected(t *testing.T) {
 	t.Parallel()
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
 			t.Parallel()
-			elsewhere := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
-			doors := doorsOf(t, start(t, arrangement.transport(t, newEngine(t))))
-			for _, token := range damaged(newest(t, doors.rpc["gRPC"])) {
-				doors.refuse(t, token, http.StatusBadRequest, contract.RequestInvalid)
+			elsewhere := watchersOf(t, start(t, arrangement.transport(t, newEngine(t))))
+			kv := watchersOf(t, start(t, arrangement.transport(t, newEngine(t))))
+			for _, token := range damaged(newest(t, kv.rpc["gRPC"])) {
+				kv.refuse(t, token, http.StatusBadRequest, contract.RequestInvalid)
 			}
-			doors.refuse(t, newest(t, elsewhere.rpc["gRPC"]), http.StatusGone, contract.ResumeTooOld)
+			kv.refuse(t, newest(t, elsewhere.rpc["gRPC"]), http.StatusGone, contract.ResumeTooOld)
 		})
 	}
 }
 
-// doors are the ways to watch a store.
-type doors struct {
+// watchers are the clients of one gateway, over every wire.
+type watchers struct {
 	rest string            // a URL
 	rpc  map[string]client // :: wire → client
 }
 
-func doorsOf(t *testing.T, base string) doors {
-	d := doors{base + "/v1/values:watch?prefix=&resumeToken=", map[string]client{}}
+func watchersOf(t *testing.T, base string) watchers {
+	w := watchers{base + "/v1/values:watch?prefix=&resumeToken=", map[string]client{}}
 	for _, wire := range wiretest.Wires() {
-		d.rpc[wire.Name] = wire.Dial(t, base, "x-api-key", apiKey)
+		w.rpc[wire.Name] = wire.Dial(t, base, "x-api-key", apiKey)
 	}
-	return d
+	return w
 }
 
-func (d doors) refuse(t *testing.T, token string, status int, why contract.Reason) {
+func (w watchers) refuse(t *testing.T, token string, status int, why contract.Reason) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.rest+url.QueryEscape(token), http.NoBody)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.rest+url.QueryEscape(token), http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func (d doors) refuse(t *testing.T, token string, status int, why contract.Reaso
 	if res.StatusCode != status || res.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("the token %q got %s over REST, want %d and a problem", token, res.Status, status)
 	}
-	for wire, kv := range d.rpc {
+	for wire, kv := range w.rpc {
 		if err := watchFrom(token)(ctx, kv); contract.ReasonOf(err) != why {
 			t.Errorf("the token %q got %v over %s, want %s", token, err, wire, why)
 		}

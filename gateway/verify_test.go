@@ -18,7 +18,7 @@ import (
 // patience bounds how long a check may take.
 const patience = time.Minute
 
-// newRemote returns what calls url over REST and every RPC wire.
+// newRemote returns an engine that calls url over REST and every RPC wire.
 func newRemote(t *testing.T, url string) *wireengine.Remote {
 	var clients []client
 	for _, wire := range wiretest.Wires() {
@@ -27,7 +27,7 @@ func newRemote(t *testing.T, url string) *wireengine.Remote {
 	return wireengine.New(url, apiKey, http.DefaultClient, clients...)
 }
 
-// overEverything runs test against the services in each arrangement, called over REST and every RPC wire at once.
+// overEverything runs test in each arrangement, with calls over REST and every RPC wire.
 func overEverything(t *testing.T, test func(t *testing.T, r *wireengine.Remote)) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestCallsOverAllWiresTogetherAreLinearizable(t *testing.T) {
 					w.Keys = []string{fmt.Sprint("x/", w.Seed), fmt.Sprint("y/", w.Seed), fmt.Sprint("é/", w.Seed)}
 					calls := w.Run(t.Context(), r)
 					if slices.ContainsFunc(calls, storetest.Call.Unknown) {
-						t.Fatalf("seed %d: a call got no answer", w.Seed)
+						t.Fatalf("seed %d: a call got no response", w.Seed)
 					}
 					if err := storetest.CheckLinearizable(calls, patience); err != nil {
 						t.Fatalf("seed %d: %v", w.Seed, err)
@@ -101,7 +101,7 @@ func TestWatchesOverAllWiresMissNothing(t *testing.T) {
 	}
 }
 
-// TestSoak is the long form of both; see [storetest.Soak].
+// TestSoak is the long form of these tests; see [storetest.Soak].
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	for _, arrangement := range arrangements {

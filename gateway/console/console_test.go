@@ -13,8 +13,8 @@ import (
 	"key-value/gateway/console"
 )
 
-// elsewhere answers what the console leaves to others.
-var elsewhere = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+// next receives the requests that the console does not serve.
+var next = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 
 type answer struct {
 	status int
@@ -24,7 +24,7 @@ type answer struct {
 
 func ask(t *testing.T, method, path string, header ...string) answer {
 	t.Helper()
-	server := httptest.NewServer(console.New(elsewhere))
+	server := httptest.NewServer(console.New(next))
 	t.Cleanup(server.Close)
 	req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, http.NoBody)
 	if err != nil {
@@ -45,7 +45,7 @@ func ask(t *testing.T, method, path string, header ...string) answer {
 	return answer{res.StatusCode, res.Header, string(body)}
 }
 
-func TestEveryFileIsGuardedAndCached(t *testing.T) {
+func TestEveryFileHasItsPolicyAndETag(t *testing.T) {
 	wants := map[string]string{
 		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 			"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
@@ -80,7 +80,7 @@ func TestEveryFileIsGuardedAndCached(t *testing.T) {
 	}
 }
 
-func TestOtherMethodsAreRefused(t *testing.T) {
+func TestOtherMethodsAreRejected(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		got := ask(t, method, "/")
 		if got.status != http.StatusMethodNotAllowed || got.header.Get("Allow") != "GET, HEAD, OPTIONS" ||
@@ -94,25 +94,25 @@ func TestOtherMethodsAreRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoFileIsLeftToOthers(t *testing.T) {
+func TestOtherPathsArePassedOn(t *testing.T) {
 	for _, p := range []string{
 		"/console", "/console/", "/console/nope.js", "/console/index.html", "/console/%6dain.js", "//", "/index.html", "/v1/values",
 	} {
 		if got := ask(t, http.MethodGet, p); got.status != http.StatusTeapot {
-			t.Errorf("GET %s = %d, want it left to others", p, got.status)
+			t.Errorf("GET %s = %d, want it passed on", p, got.status)
 		}
 	}
 }
 
 var (
-	// reference finds what a page refers to, and imported what a module imports.
+	// reference matches the files that a page refers to, and imported those that a module imports.
 	reference = regexp.MustCompile(`(?:src|href)="([^"#]+)"`)
 	imported  = regexp.MustCompile(`from '([^']+)'`)
-	// outside finds addresses of other hosts. The one of SVG is a name and is never fetched.
+	// outside matches URLs of other hosts. The namespace of SVG is one, but is never fetched.
 	outside = regexp.MustCompile(`(?:https?:)?//[\w.-]+\.\w+`)
 )
 
-// Everything that is referred to is there, everything that is there is referred to, and nothing comes from elsewhere.
+// Every referenced file exists, every file is referenced, and no file is on another host.
 func TestTheFilesAreComplete(t *testing.T) {
 	used := []string{"/"}
 	for i := 0; i < len(used); i++ {
@@ -131,19 +131,19 @@ func TestTheFilesAreComplete(t *testing.T) {
 	}
 	slices.Sort(used)
 	if there := slices.Sorted(slices.Values(console.Paths())); !slices.Equal(used, there) {
-		t.Errorf("referred to are %q, there are %q", used, there)
+		t.Errorf("the page references %q, the files are %q", used, there)
 	}
 }
 
-// The policy would stop these, and the console would not work.
+// The policy blocks inline code, so the console would not work.
 func TestThePageHasNoInlineCode(t *testing.T) {
 	page := ask(t, http.MethodGet, "/").body
 	for _, inline := range []string{"<style", " style=", " onclick=", "javascript:"} {
 		if strings.Contains(page, inline) {
-			t.Errorf("the page has %s", inline)
+			t.Errorf("the page contains %s", inline)
 		}
 	}
 	if strings.Count(page, "<script") != strings.Count(page, "<script type=\"module\" src=") {
-		t.Error("the page has a script of its own")
+		t.Error("the page has an inline script")
 	}
 }

@@ -64,7 +64,7 @@ func TestBatch(t *testing.T) {
 	runReal(t, exchanges)
 }
 
-// An operation that the service refuses fails by itself, or takes all others with it.
+// An operation that the service rejects fails by itself, or fails an atomic batch.
 func TestBatchWithAFailure(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
@@ -104,16 +104,16 @@ func TestBatchWithAFailure(t *testing.T) {
 			atomic := send(t, addr, e)
 			e.check(t, atomic)
 			if p := parseProblem(t, atomic.text); p.Metadata["operation"] != "1" {
-				t.Errorf("the atomic batch answers %s, want the operation in metadata", atomic.text)
+				t.Errorf("the atomic batch returns %s, want the operation in metadata", atomic.text)
 			}
 			if got := send(t, addr, exchange{request: "GET /v1/values/first"}); got.StatusCode != 404 {
-				t.Errorf("GET of what the atomic batch was to set = %d, want 404", got.StatusCode)
+				t.Errorf("GET of the key that the failed atomic batch sets = %d, want 404", got.StatusCode)
 			}
 		})
 	}
 }
 
-// What cannot be read refuses the whole batch, atomic or not.
+// A malformed body rejects the whole batch, atomic or not.
 func TestBatchThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	rows := []struct{ name, operations, reason, detail string }{
@@ -185,8 +185,8 @@ func TestBatchSize(t *testing.T) {
 	})
 }
 
-// What the gets of one batch bring back is bounded.
-func TestBatchAnswerSize(t *testing.T) {
+// The content that the gets of one batch return is bounded.
+func TestBatchResponseSize(t *testing.T) {
 	t.Parallel()
 	kv := newService(t)
 	if _, err := kv.Set(t.Context(), valueOf("big", strings.Repeat("x", 1<<20))); err != nil {
@@ -195,6 +195,6 @@ func TestBatchAnswerSize(t *testing.T) {
 	operations := strings.Repeat(`{"get":{"key":"big"}},`, 9) + `{"get":{"key":"hello"}}`
 	got := send(t, start(t, kv, rest.Config{}), exchange{request: postBatch, body: fmt.Sprintf(`{"operations":[%s]}`, operations)})
 	if n := strings.Count(got.text, `"reason":"BATCH_TOO_LARGE"`); got.StatusCode != 200 || n < 1 || n > 2 {
-		t.Errorf("a batch of 9 MiB = %d with %d refusals, want 200 and that of the last", got.StatusCode, n)
+		t.Errorf("a batch of 9 MiB = %d with %d errors, want 200 with one for the last operation", got.StatusCode, n)
 	}
 }

@@ -122,8 +122,8 @@ func TestBodySize(t *testing.T) {
 	})
 }
 
-// A body that says that it is too long is refused while nothing of it has been sent.
-func TestBodyIsRefusedUnread(t *testing.T) {
+// A body whose Content-Length is too large is rejected before any of it is sent.
+func TestBodyIsRejectedUnread(t *testing.T) {
 	t.Parallel()
 	conn, err := net.Dial("tcp", start(t, newFake(), rest.Config{}))
 	if err != nil {

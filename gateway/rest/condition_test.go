@@ -62,7 +62,7 @@ func TestConditionalRead(t *testing.T) {
 	})
 }
 
-// The etag names the version, whichever way the entry is looked at.
+// The etag names the version, whatever the format of the response.
 func TestEveryFormatHasTheSameETag(t *testing.T) {
 	t.Parallel()
 	const get = "GET /v1/values/hello"
@@ -81,7 +81,7 @@ func TestConditionalWrite(t *testing.T) {
 		name   string
 		key    string
 		header []string
-		reason string // empty: the write happens
+		reason string // empty: the write succeeds
 	}{
 		{"If-Match of this version", "hello", []string{match + `"e1"`}, ""},
 		{"If-Match of another version", "hello", []string{match + `"e9"`}, mismatch},
@@ -123,7 +123,7 @@ func TestConditionalWrite(t *testing.T) {
 	run(t, exchanges)
 }
 
-// writeStatus returns the status of a write that happens.
+// writeStatus returns the status of a write that succeeds.
 func writeStatus(method, key string) int {
 	switch {
 	case method == http.MethodDelete:
@@ -136,7 +136,7 @@ func writeStatus(method, key string) int {
 	return http.StatusOK
 }
 
-func TestMalformedConditionIsNeverIgnored(t *testing.T) {
+func TestMalformedConditionIsNotIgnored(t *testing.T) {
 	t.Parallel()
 	values := []string{
 		"", "e1", `"e1`, `e1"`, `"e1" "e2"`, `"e1", *`, `*, "e1"`, "*, *", "**", `w/"e1"`, `W/e1`, `W/ "e1"`,
@@ -160,8 +160,7 @@ func TestMalformedConditionIsNeverIgnored(t *testing.T) {
 	}
 }
 
-// Of writers that all saw the same version, one wins, though the service knows no precondition for what
-// they demand.
+// Of writers that all read the same version, one succeeds, even if the service has no precondition for their condition.
 func TestOneOfManyConditionalWritersWins(t *testing.T) {
 	t.Parallel()
 	addr := start(t, newFake(), rest.Config{})
@@ -179,11 +178,11 @@ func TestOneOfManyConditionalWritersWins(t *testing.T) {
 		count[status]++
 	}
 	if count[200] != 1 || count[412] != len(statuses)-1 {
-		t.Errorf("writers got %v, want one 200 and 412 for all others", count)
+		t.Errorf("the statuses of the writers are %v, want one 200 and 412 for all others", count)
 	}
 }
 
-func TestLostRaceIsTriedAgain(t *testing.T) {
+func TestLostRaceIsRetried(t *testing.T) {
 	t.Parallel()
 	f := newFake()
 	var once sync.Once
@@ -211,7 +210,7 @@ func TestChangeBetweenReadAndWriteCounts(t *testing.T) {
 	}
 }
 
-func TestRaceThatIsAlwaysLostEnds(t *testing.T) {
+func TestRetriesOfLostRacesAreBounded(t *testing.T) {
 	t.Parallel()
 	f := newFake()
 	f.beforeWrite = func() { f.put(valueOf("hello", "theirs")) }

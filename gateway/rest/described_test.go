@@ -11,7 +11,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// checkAnswer holds an answer to what the document says of its route and its status.
+// checkAnswer checks a response against the description of its route and status.
 func (d document) checkAnswer(t *testing.T, path string, e exchange, got answer) {
 	t.Helper()
 	method, _, _ := strings.Cut(e.request, " ")
@@ -48,18 +48,18 @@ func (d document) checkAnswer(t *testing.T, path string, e exchange, got answer)
 		}
 	}
 	if err := d.fits(content["schema"], body); err != nil {
-		t.Errorf("%s = %d %s, which is described otherwise: %v", e.request, got.StatusCode, got.text, err)
+		t.Errorf("%s = %d %s, which differs from its description: %v", e.request, got.StatusCode, got.text, err)
 	}
 }
 
-// generalHeaders are part of HTTP, or are the same on every answer.
+// generalHeaders are part of HTTP or the same in every response, and are not described.
 var generalHeaders = map[string]bool{
 	"Cache-Control": true, "Connection": true, "Content-Length": true, "Content-Type": true, "Date": true,
 	"Transfer-Encoding": true, "Vary": true, "X-Accel-Buffering": true, "X-Content-Type-Options": true,
 	"X-Request-Id": true,
 }
 
-// canonical returns a header's name as the document spells it.
+// canonical returns the name of a header as the document spells it.
 func canonical(name string) string {
 	switch name {
 	case "Etag":
@@ -70,7 +70,7 @@ func canonical(name string) string {
 	return name
 }
 
-// Every request that the document gives as an example works, and is answered as it says.
+// Every example of a request in the document works, and its response is as described.
 func TestDescribedRequestsWork(t *testing.T) {
 	t.Parallel()
 	d := readOpenAPI(t)
@@ -105,7 +105,7 @@ func TestDescribedRequestsWork(t *testing.T) {
 	}
 }
 
-func TestAnswersAreAsDescribed(t *testing.T) {
+func TestResponsesAreAsDescribed(t *testing.T) {
 	t.Parallel()
 	const values, key, batch = "/v1/values", "/v1/values/{key}", "/v1/values:batch"
 	rows := []struct {
@@ -184,7 +184,7 @@ func TestEventsAreAsDescribed(t *testing.T) {
 		}
 		if schema, ok := schemas[e.name]; ok {
 			if err := d.fits(map[string]any{"$ref": "#/components/schemas/" + schema}, data); err != nil {
-				t.Errorf("the event %s %s is described otherwise: %v", e.name, e.data, err)
+				t.Errorf("the event %s %s differs from its description: %v", e.name, e.data, err)
 			}
 		}
 		if e.name == "delete" {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// eventSource reads a stream as the EventSource of a browser does (WHATWG HTML, section 9.2.6).
+// eventSource reads a stream like the EventSource of a browser (WHATWG HTML, section 9.2.6).
 type eventSource struct {
 	*http.Response
 	lines    *bufio.Reader
@@ -21,7 +21,7 @@ type eventSource struct {
 
 type event struct{ id, name, data string }
 
-// listen opens a stream, which ends with the test. Header lists names and values in turn.
+// listen opens a stream, which ends with the test. Header alternates names and values.
 func listen(t testing.TB, c *http.Client, url string, header ...string) *eventSource {
 	t.Helper()
 	s, err := subscribe(t.Context(), c, url, header...)
@@ -62,7 +62,7 @@ func (s *eventSource) close() {
 	_ = s.Body.Close()
 }
 
-// next returns the next event. What is cut off in the middle of an event is dropped, and with it its id.
+// next returns the next event. An incomplete event is dropped, together with its id.
 func (s *eventSource) next() (event, error) {
 	e, id, data := event{name: "message"}, s.lastID, []string(nil)
 	for {
@@ -96,7 +96,7 @@ func (s *eventSource) next() (event, error) {
 	}
 }
 
-// want reads events, as name and data with what differs from run to run masked, and returns the last one.
+// want reads the wanted events, each given as its name and masked data, and returns the last one.
 func (s *eventSource) want(t testing.TB, events ...string) (last event) {
 	t.Helper()
 	for _, want := range events {
@@ -112,7 +112,7 @@ func (s *eventSource) want(t testing.TB, events ...string) (last event) {
 	return last
 }
 
-// wantEnd expects an error and the end of the stream.
+// wantEnd expects an error event and then the end of the stream.
 func (s *eventSource) wantEnd(t *testing.T, status int, why string) {
 	t.Helper()
 	e, err := s.next()
@@ -123,6 +123,6 @@ func (s *eventSource) wantEnd(t *testing.T, status int, why string) {
 		t.Errorf("error %s, want status %d and reason %s", e.data, status, why)
 	}
 	if e, err := s.next(); err != io.EOF {
-		t.Errorf("event %+v, %v behind the error; want the end", e, err)
+		t.Errorf("event %+v, %v after the error; want the end", e, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// What the fuzz targets reach.
+// Functions for fuzz targets.
 var (
 	DecodeKey = decodeKey
 	KeyPath   = keyPath
@@ -16,17 +16,17 @@ var (
 	AppendString  = appendString
 )
 
-// KeyPrefix is what KeyPath begins with.
+// KeyPrefix is the prefix of the result of KeyPath.
 const KeyPrefix = keyPrefix
 
-// Negotiate returns the media type of the answer.
+// Negotiate returns the media type of the response.
 func Negotiate(lines []string, text bool) (string, error) {
 	f, err := negotiate(lines, text)
 	o := offerOf(f)
 	return strings.Join([]string{o.typ, o.subtype}, "/"), err
 }
 
-// DecodeEntry decodes a body that names its key, and returns what it has.
+// DecodeEntry decodes a body that contains its key, and returns its members.
 func DecodeEntry(body []byte) (key string, value *string, data []byte, err error) {
 	var e entryBody
 	err = decodeJSON(body, &e)
@@ -39,7 +39,7 @@ type Status struct {
 	Title string
 }
 
-// Statuses returns every reason that a response can have, :: reason → status.
+// Statuses returns the reasons that responses can have, :: reason → status.
 func Statuses() map[string]Status {
 	all := map[string]Status{}
 	for r, s := range statuses {
@@ -48,7 +48,7 @@ func Statuses() map[string]Status {
 	return all
 }
 
-// Parameters returns the query parameters that a route knows.
+// Parameters returns the query parameters that a route accepts.
 func Parameters(r Route) []string {
 	for _, route := range routeTable() {
 		if m, ok := route.method(r.Method); ok && strings.TrimSuffix(r.Path, "{key}") == route.path {

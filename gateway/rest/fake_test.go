@@ -16,14 +16,14 @@ import (
 	"key-value/internal/contract"
 )
 
-// epoch is when everything happens in a fake.
+// epoch is the time of every write to a fake.
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 500_000_000, time.UTC)
 
-// fake is a service with as much of the contract as single keys need. Its etags are e1, e2 and so on.
+// fake is a service that implements the RPCs for single keys. Its etags are e1, e2 and so on.
 type fake struct {
 	keyvaluev1connect.KeyValueServiceClient // nil: no other RPC is called
 
-	fail        error  // if set, what every call fails with
+	fail        error  // if set, the error of every call
 	beforeWrite func() // if set, called before every write, without the lock
 
 	mu      sync.Mutex
@@ -113,7 +113,7 @@ func (f *fake) Touch(_ context.Context, req *keyvaluev1.TouchRequest) (*keyvalue
 	return &keyvaluev1.TouchResponse{Entry: entry}, nil
 }
 
-// contents returns what is stored, :: key → content as text or bytes.
+// contents returns the stored content, :: key → text or bytes.
 func (f *fake) contents() map[string]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

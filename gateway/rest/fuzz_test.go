@@ -25,7 +25,7 @@ func FuzzKeyPath(f *testing.F) {
 		path := rest.KeyPath(key)
 		parsed, err := url.ParseRequestURI(path)
 		if err != nil || parsed.EscapedPath() != path {
-			t.Fatalf("KeyPath(%q) = %q, which a server reads as %v, %v", key, path, parsed, err)
+			t.Fatalf("KeyPath(%q) = %q, which parses as %v, %v", key, path, parsed, err)
 		}
 		got, err := rest.DecodeKey(strings.TrimPrefix(path, rest.KeyPrefix))
 		if utf8.ValidString(key) != (err == nil) || err == nil && got != key {
@@ -43,7 +43,7 @@ func FuzzDecodeKey(f *testing.F) {
 		if err != nil {
 			wantReason(t, err, contract.KeyInvalid)
 		} else if !utf8.ValidString(key) || len(key) > len(escaped) {
-			t.Errorf("DecodeKey(%q) = %q, want UTF-8 that is no longer", escaped, key)
+			t.Errorf("DecodeKey(%q) = %q, want UTF-8 that is not longer", escaped, key)
 		}
 	})
 }
@@ -65,7 +65,7 @@ func FuzzAccept(f *testing.F) {
 	})
 }
 
-// What is taken is JSON to others too, and means the same to them.
+// Every accepted body is JSON for encoding/json too, with the same meaning.
 func FuzzDecodeEntry(f *testing.F) {
 	for _, body := range []string{
 		`{"key":"k","value":"v"}`, `{"key":"k","data":"dg==","ttl":"5m"}`, `{"value":"\ud800"}`, `{"a":1}`, `{`, `[]`, `null`,
@@ -81,7 +81,7 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 		var other struct{ Key, Value *string }
 		if err := json.Unmarshal(body, &other); err != nil {
-			t.Fatalf("DecodeEntry takes %q, which is not JSON: %v", body, err)
+			t.Fatalf("DecodeEntry accepts %q, which is not JSON: %v", body, err)
 		}
 		if other.Key != nil && *other.Key != key || value != nil && *other.Value != *value {
 			t.Errorf("DecodeEntry(%q) = %q, %v, want %v", body, key, value, other)
@@ -110,11 +110,11 @@ func FuzzTTL(f *testing.F) {
 func wantReason(t *testing.T, err error, want ...contract.Reason) {
 	t.Helper()
 	if got := contract.ReasonOf(err); !slices.Contains(want, got) {
-		t.Errorf("it fails with reason %q (%v), want %q", got, err, want)
+		t.Errorf("the error has reason %q (%v), want %q", got, err, want)
 	}
 }
 
-// A preference is understood or ignored; it fails no request.
+// A preference is applied or ignored; it never fails a request.
 func FuzzPrefer(f *testing.F) {
 	for _, header := range []string{
 		"", "wait=30", "wait=99999999999999999999", "respond-async, WAIT = 5", `wait="10"; x="a,b"`, "wait=1, wait=2", "wait", "wait=",
@@ -133,7 +133,7 @@ func FuzzPrefer(f *testing.F) {
 	})
 }
 
-// What is taken is JSON to others too, and can be passed on.
+// Every accepted body is JSON for encoding/json too, and its request can be marshaled.
 func FuzzDecodeBatch(f *testing.F) {
 	for _, body := range []string{
 		`{"operations":[{"get":{"key":"k"}}],"atomic":true}`, `{"operations":[{"set":{"key":"k","value":"v","ttl":"5m"}},{}]}`,
@@ -159,7 +159,7 @@ func FuzzDecodeBatch(f *testing.F) {
 	})
 }
 
-// Whatever the tokens are, the service answers, and answers well.
+// The response to arbitrary tokens is valid.
 func FuzzTokens(f *testing.F) {
 	for _, token := range []string{"", "x", "1-1", "1-1-ab1c0c60", "AAAAAAAAaGVsbG8", "\x00", "\xff", "é", " ", "a\nb", strings.Repeat("z", 100)} {
 		f.Add(token)
@@ -170,7 +170,7 @@ func FuzzTokens(f *testing.F) {
 		page := httptest.NewRequest(http.MethodGet, "/v1/values?pageToken="+url.QueryEscape(token), nil)
 		wantStatus(t, handler, page, http.StatusOK, http.StatusBadRequest)
 		if token == "" {
-			return // which is a watch that goes on for ever
+			return // opens a watch, which does not end
 		}
 		watch := httptest.NewRequest(http.MethodGet, "/v1/values:watch?key=a&resumeToken="+url.QueryEscape(token), nil)
 		wantStatus(t, handler, watch, http.StatusBadRequest, http.StatusGone)

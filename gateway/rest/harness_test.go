@@ -18,8 +18,8 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// exchange is a request, byte for byte as it goes over the wire, and the answer that is wanted. The zero
-// value of what is wanted is not checked, except the status.
+// exchange is a request, byte for byte as it is sent, and the wanted response. Zero values are not checked, except the
+// status.
 type exchange struct {
 	name    string
 	request string   // method and target, such as "GET /v1/values/a%2Fb"
@@ -29,11 +29,11 @@ type exchange struct {
 	status int
 	answer string   // the whole body
 	reason string   // of the problem
-	detail string   // what the problem's detail has in it
-	wants  []string // header lines that the answer has
+	detail string   // contained in the detail of the problem
+	wants  []string // header lines of the response
 }
 
-// answer is what came back.
+// answer is a response with its body.
 type answer struct {
 	*http.Response
 	text string
@@ -54,7 +54,7 @@ func start(t testing.TB, client client, cfg rest.Config) string {
 	return server.Listener.Addr().String()
 }
 
-// run makes each exchange with a fresh fake.
+// run makes each exchange with a new fake.
 func run(t *testing.T, exchanges []exchange) {
 	t.Helper()
 	runWith(t, exchanges, func(*testing.T) client { return newFake() })
@@ -70,7 +70,7 @@ func runWith(t *testing.T, exchanges []exchange, fresh func(*testing.T) client) 
 	}
 }
 
-// send writes the request by hand, because a client would tidy it up.
+// send writes the request itself, because a client would normalize it.
 func send(t testing.TB, addr string, e exchange) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -154,8 +154,8 @@ func parseProblem(t *testing.T, body string) problem {
 	return p
 }
 
-// inBubble runs a test in fake time, with a real server and a real client and no network between them. What
-// setUp makes belongs to the bubble. The end of the test waits for every goroutine.
+// inBubble runs test in a bubble of package synctest, with a real server and client but no network between them. setUp
+// runs inside the bubble. The bubble waits for all goroutines to exit.
 func inBubble(t *testing.T, setUp func(testing.TB) (client, rest.Config), test func(*testing.T, *http.Client, client)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,12 +164,12 @@ func inBubble(t *testing.T, setUp func(testing.TB) (client, rest.Config), test f
 	})
 }
 
-// with returns a setUp of a fresh service.
+// with returns a setUp of a new service.
 func with(cfg rest.Config) func(testing.TB) (client, rest.Config) {
 	return func(t testing.TB) (client, rest.Config) { return newService(t), cfg }
 }
 
 const bubbleURL = "http://gateway/v1/values"
 
-// No goroutine outlives its request.
+// TestMain checks that no goroutine outlives its request.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -12,7 +12,7 @@ import (
 
 func FuzzString(f *testing.F) {
 	for _, s := range []string{"", "plain", `say "hi"`, `back\slash`, "line\nfeed", "é", "\u2028", "\x7f", "\x80", "\xe2\x82", "<&>", "\x00"} {
-		for _, before := range []int{0, 1, 7, 8, 9, 16} { // in a word of eight bytes, and behind one
+		for _, before := range []int{0, 1, 7, 8, 9, 16} { // within a word of eight bytes, and after one
 			f.Add(strings.Repeat("x", before) + s)
 			f.Add(strings.Repeat("x", before) + s + "12345678")
 		}
@@ -25,7 +25,7 @@ func FuzzString(f *testing.F) {
 	})
 }
 
-func TestEveryCharacterIsWrittenAsJSONHasIt(t *testing.T) {
+func TestEveryCharacterIsEncodedAsJSON(t *testing.T) {
 	for r := range rune(0x3000) {
 		for before := range 9 {
 			s := strings.Repeat("x", before) + string(r) + "12345678"

@@ -43,7 +43,7 @@ func TestList(t *testing.T) {
 	})
 }
 
-func TestListThatIsRefused(t *testing.T) {
+func TestInvalidListRequests(t *testing.T) {
 	t.Parallel()
 	rows := []struct{ name, query, reason, detail string }{
 		{"a page size that is a word", "pageSize=many", "REQUEST_INVALID", `"many"`},
@@ -72,7 +72,7 @@ func TestListThatIsRefused(t *testing.T) {
 	}))
 }
 
-// A token of one prefix is of no use for another.
+// A page token is valid only for its prefix.
 func TestForeignPageToken(t *testing.T) {
 	t.Parallel()
 	addr := startReal(t)
@@ -98,7 +98,7 @@ func parsePage(t *testing.T, body string) page {
 	return p
 }
 
-// Who follows the links sees every key once, whatever has to be escaped in them.
+// Following the links lists every key once, whatever has to be escaped in them.
 func TestLinksLeadThroughAllPages(t *testing.T) {
 	t.Parallel()
 	for _, prefix := range []string{"", "plain/", `a b&c=d;e"f<g>h?i#j+k%l/é🗝/`} {
@@ -120,7 +120,7 @@ func TestLinksLeadThroughAllPages(t *testing.T) {
 	}
 }
 
-// walk follows links to the end, and returns the keys that it saw. Links and tokens must say the same.
+// walk follows links to the end and returns the listed keys. Links and page tokens must agree.
 func walk(t *testing.T, addr string, query url.Values) (keys []string) {
 	t.Helper()
 	here := &url.URL{Scheme: "http", Host: addr, Path: "/v1/values", RawQuery: query.Encode()}

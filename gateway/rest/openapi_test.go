@@ -14,14 +14,14 @@ import (
 	"key-value/gateway/rest"
 )
 
-// probes are described beside the routes, though they are served outside.
+// probes are in the document but not served by this package.
 var probes = []string{"GET /health", "GET /livez", "GET /readyz"}
 
-// described is an operation of the document.
+// described is an operation in the document.
 type described struct {
 	rest.Route
 	operation  map[string]any
-	parameters []any // the path's and its own
+	parameters []any // of the path and of the operation
 }
 
 func readOpenAPI(t *testing.T) document {
@@ -103,10 +103,10 @@ func TestEveryQueryParameterIsDescribedAndNothingElse(t *testing.T) {
 func TestEveryReasonIsDescribedAndNothingElse(t *testing.T) {
 	t.Parallel()
 	statuses := rest.Statuses()
-	delete(statuses, "CANCELED") // is for the log: there is nobody to be told
+	delete(statuses, "CANCELED") // only for the log: the caller has disconnected
 	for _, name := range contractReasons(t) {
 		if _, ok := statuses[name]; !ok {
-			t.Errorf("%s is not answered in a way of its own", name)
+			t.Errorf("the reason %s has no status", name)
 		}
 	}
 	d := readOpenAPI(t)
@@ -116,7 +116,7 @@ func TestEveryReasonIsDescribedAndNothingElse(t *testing.T) {
 	}
 	for _, name := range enum["enum"].([]any) {
 		if _, ok := statuses[name.(string)]; !ok {
-			t.Errorf("%s is described, and is no reason", name)
+			t.Errorf("%s is described but is not a reason", name)
 		}
 	}
 	examples := d.problems(t)
@@ -128,7 +128,7 @@ func TestEveryReasonIsDescribedAndNothingElse(t *testing.T) {
 	}
 }
 
-// contractReasons reads which reasons there are from where they are declared.
+// contractReasons returns the declared reasons of the contract.
 func contractReasons(t *testing.T) (all []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../../internal/contract/reason.go", nil, 0)
@@ -151,7 +151,7 @@ func contractReasons(t *testing.T) (all []string) {
 	return all
 }
 
-// problems returns the example of every reason, :: reason → problem.
+// problems returns the examples of problems, :: reason → problem.
 func (d document) problems(t *testing.T) map[string]problem {
 	t.Helper()
 	all := map[string]problem{}
@@ -192,7 +192,7 @@ func (d document) problemsOf(t *testing.T, response any) map[string]problem {
 	return all
 }
 
-func TestDescribedStatusesAreThoseOfTheirReasons(t *testing.T) {
+func TestDescribedStatusesMatchTheirReasons(t *testing.T) {
 	t.Parallel()
 	d := readOpenAPI(t)
 	for _, o := range d.operations() {
@@ -212,8 +212,8 @@ func TestDescribedStatusesAreThoseOfTheirReasons(t *testing.T) {
 	}
 }
 
-// Every example in the document is what the schema beside it says.
-func TestExamplesFitTheirSchemas(t *testing.T) {
+// Every example in the document conforms to its schema.
+func TestExamplesConformToTheirSchemas(t *testing.T) {
 	t.Parallel()
 	d := readOpenAPI(t)
 	checked := d.checkExamples(t, "#", map[string]any(d))
@@ -253,7 +253,7 @@ func (d document) checkExamples(t *testing.T, where string, v any) (checked int)
 	return checked
 }
 
-// examplesOf returns the examples of a schema, or of what has a schema.
+// examplesOf returns the examples of a schema, or of an object with a schema.
 func examplesOf(v map[string]any) (all []any) {
 	if example, ok := v["example"]; ok {
 		all = append(all, example)

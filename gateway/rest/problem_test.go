@@ -64,11 +64,11 @@ func TestErrorWithoutReason(t *testing.T) {
 		{"not found", connect.NewError(connect.CodeNotFound, "dial 10.0.0.1"), 404, "KEY_NOT_FOUND"},
 		{"unauthenticated", connect.NewError(connect.CodeUnauthenticated, "dial 10.0.0.1"), 401, "API_KEY_INVALID"},
 		{"denied", connect.NewError(connect.CodePermissionDenied, "dial 10.0.0.1"), 403, "PERMISSION_DENIED"},
-		{"a message too long", connect.NewError(connect.CodeResourceExhausted, "dial 10.0.0.1"), 413, "VALUE_TOO_LARGE"},
+		{"a message that is too long", connect.NewError(connect.CodeResourceExhausted, "dial 10.0.0.1"), 413, "VALUE_TOO_LARGE"},
 		{"no status at all", errors.New("dial 10.0.0.1"), 500, "INTERNAL"},
 		{"a context that ran out", context.DeadlineExceeded, 504, "DEADLINE_EXCEEDED"},
 		{"a context that was canceled", context.Canceled, 499, "CANCELED"},
-		{"a reason nobody knows", contract.Reason("NEW").NewError(connect.CodeUnavailable, nil, "new"), 503, "SERVICE_UNAVAILABLE"},
+		{"an unknown reason", contract.Reason("NEW").NewError(connect.CodeUnavailable, nil, "new"), 503, "SERVICE_UNAVAILABLE"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestErrorWithoutReason(t *testing.T) {
 			got := send(t, start(t, f, rest.Config{}), e)
 			e.check(t, got)
 			if strings.Contains(got.text, "10.0.0.1") {
-				t.Errorf("the answer %s tells what is behind the gateway", got.text)
+				t.Errorf("the response %s reveals the address of the service", got.text)
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func TestWriteError(t *testing.T) {
 		},
 	}
 	for message, want := range map[string]string{
-		"resume_token is too old": "resume_token is too old.", // the name of a field stays as it is
+		"resume_token is too old": "resume_token is too old.", // names of fields keep their case
 		"pageToken is too old":    "pageToken is too old.",
 		"Already a sentence.":     "Already a sentence.",
 		"overloaded: retry":       "Overloaded: retry.",
@@ -151,7 +151,7 @@ func TestHeadersOfProblems(t *testing.T) {
 	}
 }
 
-func TestVaryFromOutsideIsKept(t *testing.T) {
+func TestVaryOfMiddlewareIsKept(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
 	w.Header().Set("Vary", "Origin")
@@ -161,7 +161,7 @@ func TestVaryFromOutsideIsKept(t *testing.T) {
 	}
 }
 
-// slow answers when its caller stops waiting.
+// slow responds when its caller cancels the call.
 type slow struct {
 	keyvaluev1connect.KeyValueServiceClient
 }
@@ -171,7 +171,7 @@ func (slow) Get(ctx context.Context, _ *keyvaluev1.GetRequest) (*keyvaluev1.GetR
 	return nil, ctx.Err()
 }
 
-func TestServiceThatDoesNotAnswerIs504(t *testing.T) {
+func TestServiceThatDoesNotRespondIs504(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(rest.New(slow{}, rest.Config{Timeout: time.Millisecond}))
 	defer server.Close()

@@ -174,7 +174,7 @@ func TestLocationLeadsToTheEntry(t *testing.T) {
 	}
 }
 
-func TestRefusedWriteChangesNothing(t *testing.T) {
+func TestRejectedWriteChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFake()
 	addr := start(t, f, rest.Config{MaxValueBytes: 10})

@@ -90,7 +90,7 @@ func TestMethod(t *testing.T) {
 	))
 }
 
-// What is written under a path is found again under this path and every other spelling of it.
+// An entry stored at a path is found at every other spelling of the path.
 func TestKeyInPath(t *testing.T) {
 	t.Parallel()
 	rows := []struct{ name, path, key, same string }{
@@ -105,11 +105,11 @@ func TestKeyInPath(t *testing.T) {
 		{"a plus", "a+b", "a+b", "a%2Bb"},
 		{"a percent sign is decoded once", "%2541", "%41", "%25%34%31"},
 		{"a query's characters", "a%3Fb%23c", "a?b#c", "%61%3fb%23c"},
-		{"characters that a URL should not have", `a"<b`, `a"<b`, "a%22%3Cb"},
-		{"no ASCII", "caf%C3%A9", "café", "caf%c3%a9"},
-		{"no ASCII and not encoded", "café", "café", "caf%C3%A9"},
+		{"characters that are invalid in URLs", `a"<b`, `a"<b`, "a%22%3Cb"},
+		{"not ASCII", "caf%C3%A9", "café", "caf%c3%a9"},
+		{"not ASCII and not encoded", "café", "café", "caf%C3%A9"},
 		{"an astral character", "%F0%9F%97%9D", "🗝", "🗝"},
-		{"what another route is called", "v1/values", "v1/values", "v1%2Fvalues"},
+		{"the path of another route", "v1/values", "v1/values", "v1%2Fvalues"},
 		{"a colon", ":batch", ":batch", "%3Abatch"},
 		{"three dots", "a/.../b", "a/.../b", "a/%2E../b"},
 	}
@@ -148,7 +148,7 @@ func TestInvalidKeyInPath(t *testing.T) {
 	run(t, exchanges)
 }
 
-// bodyOf returns a body that the method takes.
+// bodyOf returns a valid body for the method.
 func bodyOf(method string) string {
 	if method == http.MethodPatch {
 		return `{"ttl":null}`

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// document is a JSON document with schemas in it that refer to each other.
+// document is a JSON document with schemas that refer to each other.
 type document map[string]any
 
-// at returns what a reference such as "#/components/schemas/Key" leads to.
+// at returns the target of a reference such as "#/components/schemas/Key".
 func (d document) at(ref string) (map[string]any, error) {
 	var here any = map[string]any(d)
 	for step := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
@@ -28,7 +28,7 @@ func (d document) at(ref string) (map[string]any, error) {
 	return nil, fmt.Errorf("%s leads nowhere", ref)
 }
 
-// resolve follows the reference that v is, if it is one.
+// resolve returns the target of v if v is a reference, otherwise v.
 func (d document) resolve(v any) (map[string]any, error) {
 	object, _ := v.(map[string]any)
 	if ref, ok := object["$ref"].(string); ok {
@@ -37,8 +37,8 @@ func (d document) resolve(v any) (map[string]any, error) {
 	return object, nil
 }
 
-// fits returns why v is not what the schema says, or nil. It knows as much of JSON Schema as the document needs,
-// and fails on what it does not know.
+// fits returns an error unless v conforms to the schema. It implements the part of JSON Schema that the document uses, and
+// fails on any other keyword.
 func (d document) fits(schema, v any) error {
 	s, err := d.resolve(schema)
 	if err != nil {
@@ -59,7 +59,7 @@ func (d document) fits(schema, v any) error {
 
 type keyword func(d document, schema map[string]any, want, v any) error
 
-// keywords is no variable, because it would refer to itself.
+// keywords is a function because a variable would refer to itself.
 func keywords() map[string]keyword {
 	return map[string]keyword{
 		"type": hasType, "format": hasFormat, "pattern": hasPattern, "properties": hasProperties, "required": hasRequired,
@@ -215,7 +215,7 @@ func unless(ok bool, format string, args ...any) error {
 	return fmt.Errorf(format, args...)
 }
 
-// parse reads JSON into maps.
+// parse decodes JSON into maps.
 func parse(text string) (v any, err error) {
 	err = json.Unmarshal([]byte(text), &v)
 	return v, err

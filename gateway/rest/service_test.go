@@ -19,7 +19,7 @@ import (
 
 type client = keyvaluev1connect.KeyValueServiceClient
 
-// newService returns a client of a real service over a memory engine. It holds text in "hello", bytes in "bin",
+// newService returns a client of a real service with a memory engine. It holds text in "hello", bytes in "bin",
 // text with a TTL in "soon", and integers in "n" (41) and "max".
 func newService(t testing.TB) client {
 	t.Helper()
@@ -36,21 +36,21 @@ func newService(t testing.TB) client {
 	return kv
 }
 
-// serviceOver returns a client of a service over engine, which is closed when the test ends.
+// serviceOver returns a client of a service with engine, which is closed when the test ends.
 func serviceOver(t testing.TB, engine store.Engine) client {
 	t.Cleanup(func() { _ = engine.Close() })
 	return clientOf(kvservice.New(engine, kvservice.Config{}))
 }
 
-// clientOf returns a client that calls handler in this process.
+// clientOf returns a client that calls handler in process.
 func clientOf(handler keyvaluev1connect.KeyValueServiceHandler) client {
 	server := connect.NewServer()
 	keyvaluev1connect.RegisterKeyValueServiceHandler(server, handler)
 	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(server)))
 }
 
-// runReal makes each exchange with a fresh service. Wanted answers have <etag>, <time> and <token> where the
-// service's own stand.
+// runReal makes each exchange with a new service. Wanted responses contain <etag>, <time> and <token> in place of the
+// actual values.
 func runReal(t *testing.T, exchanges []exchange) {
 	t.Helper()
 	runWith(t, exchanges, func(t *testing.T) client { return newService(t) })
@@ -65,7 +65,7 @@ var opaque = []struct {
 	{regexp.MustCompile(`Token":"[0-9A-Za-z_-]+"`), `Token":"<token>"`},
 }
 
-// masked returns text with what differs from run to run masked.
+// masked returns text with etags, times and tokens masked.
 func masked(text string) string {
 	for _, o := range opaque {
 		text = o.pattern.ReplaceAllString(text, o.with)
@@ -73,5 +73,5 @@ func masked(text string) string {
 	return text
 }
 
-// startReal serves a fresh service and returns its address.
+// startReal serves a new service and returns its address.
 func startReal(t testing.TB) string { return start(t, newService(t), rest.Config{}) }

@@ -11,10 +11,10 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// required are the members that must be in the body of an operation besides its key, :: operation → members.
+// required lists the members that the body of an operation needs besides its key, :: operation → members.
 var required = map[string]string{"increment": `,"delta":1`, "touch": `,"ttl":null`}
 
-func TestABatchTakesEveryOperationOfTheContract(t *testing.T) {
+func TestABatchAcceptsEveryOperationOfTheContract(t *testing.T) {
 	t.Parallel()
 	fields := (&keyvaluev1.Operation{}).ProtoReflect().Descriptor().Fields()
 	for i := range fields.Len() {
@@ -26,12 +26,12 @@ func TestABatchTakesEveryOperationOfTheContract(t *testing.T) {
 			continue
 		}
 		if !req.GetOperations()[0].ProtoReflect().Has(fields.Get(i)) {
-			t.Errorf("%s is read as %v", body, req)
+			t.Errorf("%s is decoded as %v", body, req)
 		}
 	}
 }
 
-// Every field of a response is in the JSON of its result, as the RPC has it.
+// The JSON of a result has every field of the response, as in the JSON form of the RPC.
 func TestABatchShowsEveryFieldOfAResult(t *testing.T) {
 	t.Parallel()
 	fields := (&keyvaluev1.OperationResult{}).ProtoReflect().Descriptor().Fields()
@@ -56,7 +56,7 @@ func TestABatchShowsEveryFieldOfAResult(t *testing.T) {
 		text := rest.AppendResult(nil, result)
 		got := &keyvaluev1.OperationResult{}
 		if err := protojson.Unmarshal(text, got); err != nil || !proto.Equal(got, result) {
-			t.Errorf("the result is answered as %s (%v), want %v", text, err, result)
+			t.Errorf("the result is encoded as %s (%v), want %v", text, err, result)
 		}
 	}
 }

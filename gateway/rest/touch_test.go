@@ -8,7 +8,7 @@ func TestTouch(t *testing.T) {
 	js := []string{"Content-Type: application/json"}
 	runReal(t, []exchange{
 		{
-			name: "a TTL says when the entry expires now", request: patch + "hello", header: js, body: `{"ttl":"5m"}`,
+			name: "a TTL sets when the entry expires", request: patch + "hello", header: js, body: `{"ttl":"5m"}`,
 			status: 200, answer: `{"key":"hello","expireTime":"<time>"}` + "\n",
 		},
 		{
@@ -20,7 +20,7 @@ func TestTouch(t *testing.T) {
 			status: 200, answer: `{"key":"hello"}` + "\n",
 		},
 		{
-			name: "a merge patch is what it is", request: patch + "soon", body: `{"ttl":null}`,
+			name: "a merge patch is accepted", request: patch + "soon", body: `{"ttl":null}`,
 			header: []string{"Content-Type: application/merge-patch+json"}, status: 200,
 		},
 		{
@@ -32,7 +32,7 @@ func TestTouch(t *testing.T) {
 			body: `{"ttl":"5m"}`, status: 412, reason: "KEY_ABSENT",
 		},
 		{
-			name: "a body without ttl is told both ways", request: patch + "hello", header: js, body: `{}`,
+			name: "the error for a missing ttl shows both forms", request: patch + "hello", header: js, body: `{}`,
 			status: 400, reason: "REQUEST_INVALID", detail: `"ttl":null`,
 		},
 		{
@@ -47,7 +47,7 @@ func TestTouch(t *testing.T) {
 			status: 400, reason: "REQUEST_INVALID", detail: "field /ttl: unexpected number",
 		},
 		{
-			name: "what is no duration", request: patch + "hello", header: js, body: `{"ttl":"soon"}`,
+			name: "not a duration", request: patch + "hello", header: js, body: `{"ttl":"soon"}`,
 			status: 400, reason: "TTL_INVALID", detail: `"soon"`,
 		},
 		{
@@ -72,7 +72,7 @@ func TestTouch(t *testing.T) {
 	})
 }
 
-func TestTouchKeepsTheValueAndMakesAVersion(t *testing.T) {
+func TestTouchKeepsTheValueAndChangesTheETag(t *testing.T) {
 	t.Parallel()
 	addr := startReal(t)
 	before := send(t, addr, exchange{request: "GET /v1/values/hello"})

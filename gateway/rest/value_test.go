@@ -11,7 +11,7 @@ func TestGet(t *testing.T) {
 	t.Parallel()
 	run(t, []exchange{
 		{
-			name: "text is answered as JSON with its etag", request: "GET /v1/values/hello",
+			name: "text is returned as JSON with its etag", request: "GET /v1/values/hello",
 			status: 200, answer: `{"key":"hello","value":"world"}` + "\n",
 			wants: []string{
 				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: no-store",
@@ -19,24 +19,24 @@ func TestGet(t *testing.T) {
 			},
 		},
 		{
-			name: "bytes are answered in base64", request: "GET /v1/values/bin",
+			name: "bytes are returned in base64", request: "GET /v1/values/bin",
 			status: 200, answer: `{"key":"bin","data":"/wA="}` + "\n",
 		},
 		{
-			name: "an entry with a TTL says when it expires", request: "GET /v1/values/soon",
+			name: "an entry with a TTL has its expiry", request: "GET /v1/values/soon",
 			status: 200, answer: `{"key":"soon","value":"gone","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
 		},
 		{name: "a missing key is 404", request: "GET /v1/values/nope", status: 404, reason: "KEY_NOT_FOUND"},
-		{name: "no key at all is an invalid one", request: "GET /v1/values/", status: 400, reason: "KEY_INVALID"},
+		{name: "an empty key is invalid", request: "GET /v1/values/", status: 400, reason: "KEY_INVALID"},
 		{
 			name: "an unknown query parameter is named", request: "GET /v1/values/hello?ttl=5m",
 			status: 400, reason: "REQUEST_INVALID", detail: `"ttl"`,
 		},
 		{
-			name: "a malformed query is refused", request: "GET /v1/values/hello?a;b",
+			name: "a malformed query is rejected", request: "GET /v1/values/hello?a;b",
 			status: 400, reason: "REQUEST_INVALID", detail: "query",
 		},
-		{name: "an empty query is none", request: "GET /v1/values/hello?", status: 200},
+		{name: "an empty query is ignored", request: "GET /v1/values/hello?", status: 200},
 	})
 }
 
@@ -44,14 +44,14 @@ func TestHead(t *testing.T) {
 	t.Parallel()
 	run(t, []exchange{
 		{
-			name: "it has GET's headers and no body", request: "HEAD /v1/values/hello", status: 200,
+			name: "it has the headers of GET and no body", request: "HEAD /v1/values/hello", status: 200,
 			wants: []string{
 				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: no-store",
 				"Vary: Accept, X-Api-Key, Authorization", "Content-Length: 32",
 			},
 		},
 		{
-			name: "of the raw value it says the length", request: "HEAD /v1/values/hello",
+			name: "the length is that of the raw value", request: "HEAD /v1/values/hello",
 			header: []string{"Accept: text/plain"}, status: 200, wants: []string{"Content-Length: 5"},
 		},
 		{name: "a missing key is 404", request: "HEAD /v1/values/nope", status: 404, reason: "KEY_NOT_FOUND"},
@@ -61,8 +61,8 @@ func TestHead(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	run(t, []exchange{
-		{name: "a key that is there", request: "DELETE /v1/values/hello", status: 204},
-		{name: "a key that is not there", request: "DELETE /v1/values/nope", status: 204},
+		{name: "a key that exists", request: "DELETE /v1/values/hello", status: 204},
+		{name: "a key that does not exist", request: "DELETE /v1/values/nope", status: 204},
 		{
 			name: "an unknown query parameter is named", request: "DELETE /v1/values/hello?force=1",
 			status: 400, reason: "REQUEST_INVALID", detail: `"force"`,

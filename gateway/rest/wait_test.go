@@ -15,7 +15,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 )
 
-// poll is a conditional GET of "hello", and what came of it.
+// poll is a conditional GET of "hello" and its outcome.
 type poll struct {
 	client *http.Client
 	method string
@@ -30,7 +30,7 @@ type polled struct {
 	failure error
 }
 
-// do makes the request; the ETag in "current" stands for the one that "hello" has.
+// do makes the request. "current" in a header stands for the etag of "hello".
 func (p poll) do(ctx context.Context, t *testing.T) polled {
 	t.Helper()
 	req, err := http.NewRequestWithContext(ctx, p.method, bubbleURL+"/hello", nil)
@@ -92,12 +92,12 @@ func TestWait(t *testing.T) {
 		{"the key is deleted", []string{ifNoneMatch, current, "Prefer", "wait=30"}, remove, 404, 5 * time.Second, "wait=30"},
 		{"it has changed already", []string{ifNoneMatch, `"old"`, "Prefer", "wait=30"}, nil, 200, 0, "wait=30"},
 		{"one of a list", []string{ifNoneMatch, `"old"`, ifNoneMatch, current, "Prefer", "wait=2"}, nil, 304, 2 * time.Second, "wait=2"},
-		{"any version that changes is still one", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, set, 304, 30 * time.Second, "wait=30"},
-		{"any version that is deleted is none", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, remove, 404, 5 * time.Second, "wait=30"},
-		{"any version that expires is none", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, expire, 404, 6 * time.Second, "wait=30"},
-		{"longer than is possible", []string{ifNoneMatch, current, "Prefer", "wait=3600"}, nil, 304, 60 * time.Second, "wait=60"},
+		{"any version, and the entry changes", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, set, 304, 30 * time.Second, "wait=30"},
+		{"any version, and the entry is deleted", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, remove, 404, 5 * time.Second, "wait=30"},
+		{"any version, and the entry expires", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, expire, 404, 6 * time.Second, "wait=30"},
+		{"longer than the maximum", []string{ifNoneMatch, current, "Prefer", "wait=3600"}, nil, 304, 60 * time.Second, "wait=60"},
 		{"without a condition there is no wait", []string{"Prefer", "wait=30"}, nil, 200, 0, ""},
-		{"If-Match alone is no reason to wait", []string{"If-Match", current, "Prefer", "wait=30"}, nil, 200, 0, ""},
+		{"with If-Match alone there is no wait", []string{"If-Match", current, "Prefer", "wait=30"}, nil, 200, 0, ""},
 		{"no time at all", []string{ifNoneMatch, current, "Prefer", "wait=0"}, nil, 304, 0, ""},
 		{"a malformed wait is ignored", []string{ifNoneMatch, current, "Prefer", "wait=soon"}, nil, 304, 0, ""},
 		{"another preference", []string{ifNoneMatch, current, "Prefer", "return=minimal"}, nil, 304, 0, ""},
@@ -131,7 +131,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-func TestWaitForAKeyThatIsNotThereIsNone(t *testing.T) {
+func TestNoWaitForAMissingKey(t *testing.T) {
 	t.Parallel()
 	runReal(t, []exchange{
 		{
@@ -139,11 +139,11 @@ func TestWaitForAKeyThatIsNotThereIsNone(t *testing.T) {
 			status: 404, reason: "KEY_NOT_FOUND",
 		},
 		{
-			name: "no key at all", request: "GET /v1/values/", header: []string{`If-None-Match: "x"`, "Prefer: wait=30"},
+			name: "an empty key", request: "GET /v1/values/", header: []string{`If-None-Match: "x"`, "Prefer: wait=30"},
 			status: 400, reason: "KEY_INVALID",
 		},
 		{
-			name: "who waits is answered as if not", request: "GET /v1/values/hello",
+			name: "the response is the same as without waiting", request: "GET /v1/values/hello",
 			header: []string{`If-None-Match: "x"`, "Prefer: wait=30"}, status: 200, answer: `{"key":"hello","value":"world"}` + "\n",
 			wants: []string{"Preference-Applied: wait=30", "Vary: Prefer, Accept, X-Api-Key, Authorization"},
 		},
@@ -167,8 +167,8 @@ func TestWaitEndsWhenTheServerStops(t *testing.T) {
 	})
 }
 
-// The bubble waits for what a caller leaves behind.
-func TestWaitEndsWithItsCaller(t *testing.T) {
+// The bubble fails the test if a goroutine outlives the request.
+func TestWaitEndsWhenItsCallerDisconnects(t *testing.T) {
 	t.Parallel()
 	inBubble(t, with(rest.Config{}), func(t *testing.T, c *http.Client, _ client) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -180,8 +180,8 @@ func TestWaitEndsWithItsCaller(t *testing.T) {
 	})
 }
 
-// However a change falls together with the beginning of a wait, the wait sees it.
-func TestWaitLosesNoChange(t *testing.T) {
+// A change at any time around the start of a wait ends the wait.
+func TestWaitMissesNoChange(t *testing.T) {
 	t.Parallel()
 	kv := newService(t)
 	addr := start(t, kv, rest.Config{})
@@ -211,13 +211,13 @@ func TestPrefer(t *testing.T) {
 		{"an empty header", []string{""}, 0},
 		{"seconds", []string{"wait=30"}, 30 * time.Second},
 		{"seconds in quotes", []string{`wait="30"`}, 30 * time.Second},
-		{"spaces where nobody should put any", []string{"wait = 30 "}, 30 * time.Second},
+		{"superfluous spaces", []string{"wait = 30 "}, 30 * time.Second},
 		{"any case", []string{"Wait=30"}, 30 * time.Second},
 		{"among others", []string{`return=minimal, foo="a, wait=5"; bar, wait=30; x=y, respond-async`}, 30 * time.Second},
 		{"in the second line", []string{"respond-async", "wait=30"}, 30 * time.Second},
 		{"the first one counts", []string{"wait=30, wait=40"}, 30 * time.Second},
 		{"the first one counts, and is malformed", []string{"wait=x, wait=40"}, 0},
-		{"a minute at most", []string{"wait=61"}, time.Minute},
+		{"at most a minute", []string{"wait=61"}, time.Minute},
 		{"more than any integer holds", []string{"wait=99999999999999999999999"}, time.Minute},
 		{"leading zeros", []string{"wait=0030"}, 30 * time.Second},
 		{"zero", []string{"wait=0"}, 0},

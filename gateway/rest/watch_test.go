@@ -16,12 +16,12 @@ import (
 
 const synced = "sync {}"
 
-// put is the event of an entry that was written.
+// put is the event of an entry that was stored.
 func put(key, value string) string {
 	return fmt.Sprintf(`put {"key":%q,"value":%q,"etag":"<etag>","updateTime":"<time>"}`, key, value)
 }
 
-// overBoth runs a test over HTTP/1.1 and over HTTP/2, against a fresh service.
+// overBoth runs test over HTTP/1.1 and HTTP/2, with a new service.
 func overBoth(t *testing.T, test func(t *testing.T, kv client, c *http.Client, watch string)) {
 	t.Helper()
 	for name, dial := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
@@ -76,7 +76,7 @@ func TestWatch(t *testing.T) {
 func mustSet(t testing.TB, kv client, req *keyvaluev1.SetRequest) {
 	t.Helper()
 	if _, err := kv.Set(t.Context(), req); err != nil {
-		t.Error(err) // may be called by any goroutine
+		t.Error(err) // not Fatal, because this runs in any goroutine
 	}
 }
 
@@ -136,7 +136,7 @@ func TestResume(t *testing.T) {
 	})
 }
 
-func TestWatchThatIsRefused(t *testing.T) {
+func TestInvalidWatchRequests(t *testing.T) {
 	t.Parallel()
 	rows := []struct {
 		name, query string
@@ -149,9 +149,9 @@ func TestWatchThatIsRefused(t *testing.T) {
 		{"a key and a prefix", "?key=a&prefix=a", nil, 400, "REQUEST_INVALID", "Both key and prefix"},
 		{"an empty key", "?key=", nil, 400, "KEY_INVALID", "Empty key"},
 		{"a key that is not UTF-8", "?key=%FF", nil, 400, "KEY_INVALID", "key"},
-		{"a prefix that no key has", "?prefix=%00", nil, 400, "KEY_INVALID", "prefix"},
-		{"a snapshot that may be", "?prefix=&snapshot=maybe", nil, 400, "REQUEST_INVALID", `"maybe"`},
-		{"a snapshot from the middle", "?prefix=&snapshot=true&resumeToken=1-1", nil, 400, "REQUEST_INVALID", "snapshot"},
+		{"a prefix that no key can have", "?prefix=%00", nil, 400, "KEY_INVALID", "prefix"},
+		{"a snapshot that is not a boolean", "?prefix=&snapshot=maybe", nil, 400, "REQUEST_INVALID", `"maybe"`},
+		{"a snapshot and a resume token", "?prefix=&snapshot=true&resumeToken=1-1", nil, 400, "REQUEST_INVALID", "snapshot"},
 		{"a forged token", "?prefix=&resumeToken=nonsense", nil, 400, "REQUEST_INVALID", "resume_token"},
 		{"a forged id", "?prefix=", []string{"Last-Event-ID: nonsense"}, 400, "REQUEST_INVALID", "resume_token"},
 		{"an id that is not UTF-8", "?prefix=", []string{"Last-Event-ID: \xff"}, 400, "REQUEST_INVALID", "Last-Event-ID"},
@@ -170,13 +170,13 @@ func TestWatchThatIsRefused(t *testing.T) {
 	runReal(t, exchanges)
 }
 
-// What is large does not have to fit into any buffer.
+// An event can be larger than any buffer.
 func TestWatchOfLargeValues(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, kv client, c *http.Client, watch string) {
 		s := listen(t, c, watch+"?prefix=big")
 		s.want(t, synced)
-		for i := range 6 { // all of which the history holds
+		for i := range 6 { // all of them fit into the history
 			mustSet(t, kv, valueOf(fmt.Sprint("big", i), strings.Repeat("x", 1<<20)))
 		}
 		for i := range 6 {

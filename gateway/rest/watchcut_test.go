@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	cutWriters = 4   // how many write while the reader is cut off
-	cutWrites  = 150 // how many changes each of them makes
+	cutWriters = 4   // concurrent writers
+	cutWrites  = 150 // changes by each writer
 )
 
-// cutting makes connections that break after a random number of bytes.
+// cutting dials connections that break after a random number of bytes.
 type cutting struct {
 	bytes int // at most
 
@@ -39,7 +39,7 @@ func newCutting(t *testing.T, bytes int) *cutting {
 	return &cutting{bytes: bytes, random: rand.New(rand.NewPCG(seed, 0))}
 }
 
-// client returns a client that uses no connection twice.
+// client returns a client that does not reuse connections.
 func (c *cutting) client(t *testing.T) *http.Client {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: c.dial}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -59,7 +59,7 @@ func (c *cutting) dial(ctx context.Context, network, addr string) (net.Conn, err
 
 type cutConn struct {
 	net.Conn
-	left int // bytes to go until the cut
+	left int // bytes until the connection breaks
 }
 
 func (c *cutConn) Read(p []byte) (int, error) {
@@ -72,8 +72,8 @@ func (c *cutConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A reader who comes back with the id of the last event sees every change exactly once and in order.
-func TestCutWatchMissesNothingAndRepeatsNothing(t *testing.T) {
+// A reader that resumes from the id of the last event receives every change exactly once and in order.
+func TestInterruptedWatchNeitherMissesNorRepeatsChanges(t *testing.T) {
 	t.Parallel()
 	kv := serviceOver(t, memory.New(memory.Options{}))
 	watch := wiretest.Serve(t, rest.New(kv, rest.Config{})) + "/v1/values:watch?prefix=w/"
@@ -95,8 +95,8 @@ func TestCutWatchMissesNothingAndRepeatsNothing(t *testing.T) {
 	t.Logf("%d changes, %d connections", len(got), cut.connections)
 }
 
-// A snapshot that is cut has no id to resume from, and begins again. What follows it continues it.
-func TestCutSnapshotLeadsToWhatIsThere(t *testing.T) {
+// An interrupted snapshot has no id to resume from, so it starts over. Later events continue it.
+func TestInterruptedSnapshotConverges(t *testing.T) {
 	t.Parallel()
 	kv := serviceOver(t, memory.New(memory.Options{}))
 	for i := range 20 {
@@ -123,13 +123,13 @@ func TestCutSnapshotLeadsToWhatIsThere(t *testing.T) {
 	}
 }
 
-// change is an event, as far as all wires agree on it.
+// change is the part of an event that is the same over all wires.
 type change struct{ id, name, key, value string }
 
-// lastKey is written when all else is.
+// lastKey is stored after all other writes.
 const lastKey = "w/end"
 
-// writeAll writes under "w/" and deletes some of it again, from several goroutines.
+// writeAll stores and deletes keys with the prefix "w/" from several goroutines.
 func writeAll(t *testing.T, kv client) (done chan struct{}) {
 	done = make(chan struct{})
 	var writers sync.WaitGroup
@@ -153,7 +153,7 @@ func writeAll(t *testing.T, kv client) (done chan struct{}) {
 	return done
 }
 
-// readCut reads until lastKey, and comes back after every cut. Restart is called if it does so without an id.
+// readCut reads until lastKey, and reconnects whenever the connection breaks. It calls restart if it has no id to resume from.
 func readCut(t *testing.T, c *http.Client, url, lastID string, see func(change), restart func()) {
 	t.Helper()
 	for {
@@ -165,7 +165,7 @@ func readCut(t *testing.T, c *http.Client, url, lastID string, see func(change),
 		}
 		s, err := subscribe(t.Context(), c, url, header...)
 		if err != nil {
-			continue // cut before the first byte
+			continue // broken before the first byte
 		}
 		if s.read(t, see) {
 			return
@@ -174,7 +174,7 @@ func readCut(t *testing.T, c *http.Client, url, lastID string, see func(change),
 	}
 }
 
-// read reads until lastKey, or until it is cut off.
+// read reads until lastKey, or until the connection breaks.
 func (s *eventSource) read(t *testing.T, see func(change)) (done bool) {
 	t.Helper()
 	defer s.close()
@@ -194,7 +194,7 @@ func (s *eventSource) read(t *testing.T, see func(change)) (done bool) {
 	}
 }
 
-// history reads the changes behind token by RPC.
+// history reads the changes after token by RPC.
 func history(t *testing.T, kv client, token string) (all []change) {
 	t.Helper()
 	stream, err := kv.Watch(t.Context(), &keyvaluev1.WatchRequest{

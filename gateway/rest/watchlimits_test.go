@@ -14,7 +14,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// scripted is a service whose watches do what the test says.
+// scripted is a service whose watches are defined by the test.
 type scripted struct {
 	keyvaluev1connect.UnimplementedKeyValueServiceHandler
 	watch func(context.Context, keyvaluev1connect.KeyValueServiceWatchServerStream) error
@@ -26,7 +26,7 @@ func (s scripted) Watch(
 	return s.watch(ctx, out)
 }
 
-// sends is a watch that sends events, and then ends with err.
+// sends returns a watch that sends events and then ends with err.
 func sends(err error, types ...keyvaluev1.Event_Type) client {
 	return clientOf(scripted{watch: func(_ context.Context, out keyvaluev1connect.KeyValueServiceWatchServerStream) error {
 		for i, typ := range types {
@@ -55,9 +55,9 @@ func TestWatchThatEnds(t *testing.T) {
 	}{
 		{"the reader was too slow", sends(contract.ResumeTooOld.Errorf("x"), syncType), []string{synced}, 410, "RESUME_TOO_OLD"},
 		{"the service stops", sends(contract.ServiceUnavailable.Errorf("x"), syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
-		{"the service just ends", sends(nil, syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
+		{"the service ends the stream", sends(nil, syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
 		{"after several events", sends(nil, syncType, evictType), []string{synced, `evict {"key":"k"}`}, 503, "SERVICE_UNAVAILABLE"},
-		{"an event that nobody knows yet", sends(nil, syncType, newType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
+		{"an event of an unknown type", sends(nil, syncType, newType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -69,8 +69,8 @@ func TestWatchThatEnds(t *testing.T) {
 	}
 }
 
-// As long as nothing was sent, a watch fails with a status.
-func TestWatchThatDoesNotBegin(t *testing.T) {
+// A watch that fails before its first event fails with a status.
+func TestWatchThatFailsToOpen(t *testing.T) {
 	t.Parallel()
 	e := exchange{request: "GET /v1/values:watch?prefix=", status: 503, reason: "SERVICE_UNAVAILABLE"}
 	e.check(t, send(t, start(t, sends(nil), rest.Config{}), e))
@@ -100,7 +100,7 @@ func TestWatchEndsWhenTheServerStops(t *testing.T) {
 	}
 }
 
-func TestWatchEndsWithItsCaller(t *testing.T) {
+func TestWatchEndsWhenItsCallerDisconnects(t *testing.T) {
 	t.Parallel()
 	for name, dial := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
 		t.Run(name, func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestWatchEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-// line reads one line of the stream, and returns when it came.
+// line reads one line of the stream and returns it with its time.
 func (s *eventSource) line(t *testing.T, since time.Time) (string, time.Duration) {
 	t.Helper()
 	line, err := s.lines.ReadString('\n')
@@ -133,7 +133,7 @@ func (s *eventSource) line(t *testing.T, since time.Time) (string, time.Duration
 	return line, time.Since(since)
 }
 
-func TestHeartbeatComesOnlyWhenNothingElseDoes(t *testing.T) {
+func TestHeartbeatIsSentOnlyWhenIdle(t *testing.T) {
 	t.Parallel()
 	inBubble(t, with(rest.Config{}), func(t *testing.T, c *http.Client, kv client) {
 		s := listen(t, c, bubbleURL+":watch?prefix=a")
@@ -149,14 +149,14 @@ func TestHeartbeatComesOnlyWhenNothingElseDoes(t *testing.T) {
 		}
 		wantHeartbeat(15 * time.Second)
 		wantHeartbeat(30 * time.Second)
-		time.Sleep(10 * time.Second) // of fake time
+		time.Sleep(10 * time.Second) // fake time
 		mustSet(t, kv, valueOf("a", "1"))
 		s.want(t, put("a", "1"))
 		wantHeartbeat(55 * time.Second)
 	})
 }
 
-func TestWatchThatResumesIsOpenAtOnceOrAfterASecond(t *testing.T) {
+func TestResumedWatchIsOpenAtOnceOrAfterASecond(t *testing.T) {
 	t.Parallel()
 	inBubble(t, with(rest.Config{}), func(t *testing.T, c *http.Client, kv client) {
 		s := listen(t, c, bubbleURL+":watch?prefix=a")
