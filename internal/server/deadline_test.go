@@ -17,7 +17,7 @@ import (
 	"key-value/internal/server"
 )
 
-// pipe is a listener of one connection that has no network in it, so that time in a bubble can pass.
+// pipe is a listener of one connection without a network, so that time in a bubble can pass.
 type pipe struct {
 	server net.Conn
 	taken  chan struct{}
@@ -38,6 +38,7 @@ func (p *pipe) Addr() net.Addr { return &net.TCPAddr{} }
 
 // inFakeTime serves handler on one connection, in a bubble where minutes pass at once.
 func inFakeTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, conn net.Conn)) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, peer := net.Pipe()
 		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{Handler: handler})
@@ -47,7 +48,7 @@ func inFakeTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, 
 	})
 }
 
-func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
+func TestAStalledBodyTimesOut(t *testing.T) {
 	var took time.Duration
 	var failed error
 	handler := func(_ http.ResponseWriter, r *http.Request) {
@@ -74,7 +75,7 @@ func TestABodyThatDoesNotComeIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestHeadersThatDoNotComeAreGivenUp(t *testing.T) {
+func TestStalledHeadersTimeOut(t *testing.T) {
 	inFakeTime(t, nil, func(t *testing.T, conn net.Conn) {
 		start := time.Now()
 		go fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost:")
@@ -85,7 +86,7 @@ func TestHeadersThatDoNotComeAreGivenUp(t *testing.T) {
 	})
 }
 
-func TestAReaderThatStopsReadingIsGivenUp(t *testing.T) {
+func TestAReaderThatStopsReadingTimesOut(t *testing.T) {
 	var took time.Duration
 	handler := func(w http.ResponseWriter, _ *http.Request) {
 		start := time.Now()
@@ -98,7 +99,7 @@ func TestAReaderThatStopsReadingIsGivenUp(t *testing.T) {
 	}
 	inFakeTime(t, handler, func(_ *testing.T, conn net.Conn) {
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		time.Sleep(time.Hour) // in the bubble, where it only lets the others go on
+		time.Sleep(time.Hour) // in the bubble
 	})
 	if took == 0 || took > time.Minute {
 		t.Errorf("the handler could stop writing after %v, want it within a minute", took)

@@ -2,9 +2,10 @@ package server_test
 
 import (
 	"context"
-	"crypto/tls"
 	"io"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,82 +20,151 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
+// laneCase is a way to reach a lane.
+type laneCase struct {
+	name string
+	// server is what serves it, as the header server-stack says.
+	server string
+	// contentType makes an HTTP/2 request go there. Empty: the lane serves HTTP/1.1.
+	contentType string
+	// transport calls url on that lane.
+	transport func(t *testing.T, url string) connect.Transport
+}
+
+// lanes are all lanes of a port. Suites range over them, so that a new lane is tested by a row here.
+var lanes = []laneCase{
+	{"gRPC", "grpc-go", grpcs, overHTTP2(connecthttp.WithGRPC())},
+	{"HTTP2", "net/http", "application/grpc-web", overHTTP2(connecthttp.WithGRPCWeb())},
+	{"HTTP1", "net/http", "", overHTTP1},
+}
+
+// http2Lanes are the lanes that tests reach frame by frame.
+func http2Lanes() []laneCase {
+	var some []laneCase
+	for _, lane := range lanes {
+		if lane.contentType != "" {
+			some = append(some, lane)
+		}
+	}
+	return some
+}
+
+// eachLane runs test once for each of lanes, in parallel.
+func eachLane(t *testing.T, lanes []laneCase, test func(*testing.T, laneCase)) {
+	for _, lane := range lanes {
+		t.Run(lane.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, lane)
+		})
+	}
+}
+
+func overHTTP2(option connecthttp.Option) func(*testing.T, string) connect.Transport {
+	return func(t *testing.T, url string) connect.Transport {
+		return connecthttp.NewTransport(wiretest.HTTPClient(t), url, option)
+	}
+}
+
+func overHTTP1(t *testing.T, url string) connect.Transport {
+	return connecthttp.NewTransport(http1(t), url)
+}
+
+// http1 returns a client that speaks HTTP/1.1.
+func http1(t testing.TB) *http.Client {
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: wiretest.ClientTLS(t)}}
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// Procedures of the tests.
 const (
-	who   = "/test.v1.Test/Who"   // says in the header server-stack who serves it
-	watch = "/test.v1.Test/Watch" // answers each value sent to its channel
+	who   = "/test.v1.Test/Who"   // says in the header server-stack what serves it
+	watch = "/test.v1.Test/Watch" // sends each value of fixture.events
 	grpcs = "application/grpc"
 )
 
-// both is a server of both stacks on one port.
-type both struct {
-	url    string
-	state  *server.State
-	stop   context.CancelFunc
-	done   chan error  // what Run returned
-	events chan string // what watches send
-	opened chan string // a value for each watch that began
+var silent = slog.New(slog.DiscardHandler)
 
-	answers atomic.Int64 // how often who was called
+// fixture is a running server.
+type fixture struct {
+	addr, url string
+	state     *server.State
+	stop      context.CancelFunc
+	done      chan error  // receives what Run returned
+	events    chan string // what watches send
+	opened    chan string // receives what serves a watch when it begins
+
+	calls atomic.Int64 // how often who was called
 }
 
-func startBoth(t *testing.T, drain time.Duration) *both {
+// start runs a server of cfg until the test ends. Without a handler it serves the procedures who and watch, and answers
+// other requests with their protocol. It has TLS if the test is one of TestTheSameOverTLS.
+func start(t *testing.T, cfg server.Config) *fixture {
 	t.Helper()
-	if overTLS(t) {
-		return startBothWith(t, drain, wiretest.ServerTLS(t))
+	s := &fixture{
+		state: cfg.State, done: make(chan error, 1), events: make(chan string), opened: make(chan string, 10),
 	}
-	return startBothWith(t, drain, nil)
+	if s.state == nil {
+		s.state = server.NewState()
+	}
+	if cfg.Handler == nil {
+		cfg.Handler, cfg.RPC = s.handler()
+	}
+	if strings.HasPrefix(t.Name(), "TestTheSameOverTLS/") {
+		cfg.TLS = wiretest.ServerTLS(t)
+	}
+	started, ended := make(chan string, 1), make(chan struct{})
+	cfg.Listen, cfg.State, cfg.Log, cfg.Started = "127.0.0.1:0", s.state, silent, func(addr string) { started <- addr }
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() {
+		defer close(ended)
+		s.done <- server.Run(ctx, cfg)
+	}()
+	select {
+	case s.addr = <-started:
+	case err := <-s.done:
+		t.Fatalf("Run = %v", err)
+	}
+	t.Cleanup(func() { stop(); <-ended })
+	s.url = "http://" + s.addr
+	if cfg.TLS != nil {
+		s.url = "https://" + s.addr
+	}
+	return s
 }
 
-func startBothWith(t *testing.T, drain time.Duration, config *tls.Config) *both {
-	t.Helper()
-	b := &both{state: server.NewState(), done: make(chan error, 1), events: make(chan string), opened: make(chan string, 10)}
+func (s *fixture) handler() (http.Handler, *connect.Server) {
 	rpc := connect.NewServer()
 	rpc.Register(
-		connect.Method{Spec: connect.Spec{Procedure: who}, Handler: b.who},
-		connect.Method{Spec: connect.Spec{Procedure: watch, StreamType: connect.StreamTypeServer}, Handler: b.watch},
+		connect.Method{Spec: connect.Spec{Procedure: who}, Handler: s.who},
+		connect.Method{Spec: connect.Spec{Procedure: watch, StreamType: connect.StreamTypeServer}, Handler: s.watch},
 	)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
 	connecthttp.Mount(mux, rpc)
-	ctx, stop := context.WithCancel(context.Background())
-	b.stop = stop
-	started, ended := make(chan string, 1), make(chan struct{})
-	t.Cleanup(func() { stop(); <-ended })
-	cfg := server.Config{
-		Listen: "127.0.0.1:0", Handler: mux, RPC: rpc, Bounds: lane.Bounds{MessageBytes: 1 << 20},
-		State: b.state, Drain: drain, Log: silent, TLS: config, Started: func(addr string) { started <- addr },
-	}
-	scheme := "http://"
-	if config != nil {
-		scheme = "https://"
-	}
-	go func() {
-		defer close(ended)
-		b.done <- server.Run(ctx, cfg)
-	}()
-	b.url = scheme + <-started
-	return b
+	return mux, rpc
 }
 
-func stack(ctx context.Context) string {
+func serverOf(ctx context.Context) string {
 	if _, ok := connecthttp.ServerInfoForContext(ctx); ok {
 		return "net/http"
 	}
 	return "grpc-go"
 }
 
-func (b *both) who(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+func (s *fixture) who(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
 	var req keyvaluev1.GetRequest
 	if err := stream.Receive(&req); err != nil {
 		return err
 	}
-	b.answers.Add(1)
+	s.calls.Add(1)
 	info, _ := connect.CallInfoForServerContext(ctx)
-	info.ResponseHeader().Set("Server-Stack", stack(ctx))
+	info.ResponseHeader().Set("Server-Stack", serverOf(ctx))
 	return stream.Send(&req)
 }
 
-func (b *both) watch(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+func (s *fixture) watch(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
 	var req keyvaluev1.GetRequest
 	if err := stream.Receive(&req); err != nil {
 		return err
@@ -102,23 +172,32 @@ func (b *both) watch(ctx context.Context, _ connect.Spec, stream connect.ServerS
 	if err := stream.SendHeaders(); err != nil {
 		return err
 	}
-	b.opened <- stack(ctx)
+	s.opened <- serverOf(ctx)
 	for {
 		select {
-		case key := <-b.events:
+		case key := <-s.events:
 			if err := stream.Send(&keyvaluev1.GetRequest{Key: key}); err != nil {
 				return err
 			}
-		case <-b.state.Stopping().Done():
-			return connect.NewError(connect.CodeUnavailable, "the server stops")
+		case <-s.state.Stopping().Done():
+			return connect.NewError(connect.CodeUnavailable, "the server is stopping")
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// askWho makes a call and returns who served it.
-func askWho(t *testing.T, transport connect.Transport, header ...string) string {
+// wantCleanStop stops the server, if it was not, and checks that Run returns nil.
+func (s *fixture) wantCleanStop(t *testing.T) {
+	t.Helper()
+	s.stop()
+	if err := <-s.done; err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
+// callWho calls who and returns what served it.
+func callWho(t *testing.T, transport connect.Transport, header ...string) string {
 	t.Helper()
 	ctx, info := connect.NewClientContext(t.Context())
 	for i := 0; i+1 < len(header); i += 2 {
@@ -132,27 +211,58 @@ func askWho(t *testing.T, transport connect.Transport, header ...string) string 
 	return info.ResponseHeader().Get("Server-Stack")
 }
 
-// dial returns a peer that has greeted the server.
-func (b *both) dial(t *testing.T) *wiretest.Peer {
-	p := wiretest.DialPeer(t, b.url)
+// openWatch opens a watch and checks what serves it.
+func (s *fixture) openWatch(t *testing.T, transport connect.Transport, want string) connect.ClientStream {
+	t.Helper()
+	stream, err := connect.NewClient(transport).CallServerStream(t.Context(),
+		connect.Spec{Procedure: watch, StreamType: connect.StreamTypeServer}, &keyvaluev1.GetRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stream.Close() })
+	if got := <-s.opened; got != want {
+		t.Fatalf("the watch is served by %s, want %s", got, want)
+	}
+	return stream
+}
+
+// dial returns a peer that has sent the preface and SETTINGS.
+func (s *fixture) dial(t *testing.T) *wiretest.Peer {
+	t.Helper()
+	p := wiretest.DialPeer(t, s.url)
 	p.Greet()
 	return p
 }
 
-// wantAnswer reads the answer to a request and says who gave it.
-func wantAnswer(t *testing.T, p *wiretest.Peer, want string) {
+// wantResponse reads until a response with the header server-stack, and checks it.
+func wantResponse(t *testing.T, p *wiretest.Peer, server string) {
 	t.Helper()
 	for {
 		header := wiretest.Next[*http2.MetaHeadersFrame](p)
 		if got := wiretest.Field(header, "server-stack"); got != "" || header == nil {
-			if got != want {
-				t.Errorf("the request was served by %q, want %q", got, want)
+			if got != server {
+				t.Errorf("the request was served by %q, want %q", got, server)
 			}
 			return
 		}
 	}
 }
 
+// wantStatus reads until the response on a stream, and checks its status.
+func wantStatus(t *testing.T, p *wiretest.Peer, stream uint32, want string) {
+	t.Helper()
+	if got := p.Outcome(stream); got != want {
+		t.Errorf("stream %d ended with %q, want %s", stream, got, want)
+	}
+}
+
 func headers(stream uint32, block []byte) http2.HeadersFrameParam {
 	return http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true}
 }
+
+var (
+	// oneMinute lets calls finish when the server stops.
+	oneMinute = server.Config{Drain: time.Minute}
+	// settlingFast does so, but waits less for connections whose first request has not arrived.
+	settlingFast = server.Config{Drain: time.Minute, Bounds: lane.Bounds{SettleTimeout: 200 * time.Millisecond}}
+)

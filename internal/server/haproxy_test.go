@@ -17,6 +17,7 @@ import (
 
 	"connectrpc.com/connect/v2/connecthttp"
 
+	"key-value/internal/server"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -38,9 +39,9 @@ backend servers
   server kv %s %s
 `
 
-// startHAProxy starts HAProxy in front of b and returns its URL. Where it is not installed the test is skipped, or
+// startHAProxy starts HAProxy in front of s and returns its URL. Where it is not installed the test is skipped, or
 // fails if KV_REQUIRE_HAPROXY is 1.
-func startHAProxy(t *testing.T, b *both) string {
+func startHAProxy(t *testing.T, s *fixture) string {
 	t.Helper()
 	path, err := exec.LookPath("haproxy")
 	if err != nil {
@@ -49,8 +50,8 @@ func startHAProxy(t *testing.T, b *both) string {
 		}
 		t.Skip("haproxy is not installed: apt-get install haproxy")
 	}
-	addr, options := strings.TrimPrefix(b.url, "http://"), "proto h2"
-	if secure, ok := strings.CutPrefix(b.url, "https://"); ok {
+	addr, options := strings.TrimPrefix(s.url, "http://"), "proto h2"
+	if secure, ok := strings.CutPrefix(s.url, "https://"); ok {
 		addr, options = secure, "ssl verify none alpn h2"
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -86,20 +87,20 @@ func startHAProxy(t *testing.T, b *both) string {
 // HAProxy sends gRPC and REST on the same connections. Only the one request that first comes after gRPC may fail.
 func TestHAProxyMayMixRequests(t *testing.T) {
 	t.Parallel()
-	for server, config := range map[string]*tls.Config{"plain": nil, "TLS": wiretest.ServerTLS(t)} {
+	for scheme, config := range map[string]*tls.Config{"plain": nil, "TLS": wiretest.ServerTLS(t)} {
 		for protocol, client := range map[string]func(testing.TB) *http.Client{"HTTP/1.1": http1, "HTTP/2": wiretest.HTTPClient} {
 			for first, want := range map[string]string{"gRPC": "grpc-go", "REST": "net/http"} {
-				t.Run(fmt.Sprintf("%s, %s, %s first", server, protocol, first), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %s, %s first", scheme, protocol, first), func(t *testing.T) {
 					t.Parallel()
-					b := startBothWith(t, time.Minute, config)
-					url := startHAProxy(t, b)
+					s := start(t, server.Config{TLS: config, Drain: time.Minute})
+					url := startHAProxy(t, s)
 					grpc := connecthttp.NewTransport(wiretest.HTTPClient(t), url, connecthttp.WithGRPC())
 					if first == "REST" {
 						if status, err := ask(t.Context(), client(t), http.MethodGet, url); status != http.StatusOK {
 							t.Errorf("GET before gRPC = %d, %v; want 200", status, err)
 						}
 					}
-					if got := askWho(t, grpc); got != want {
+					if got := callWho(t, grpc); got != want {
 						t.Errorf("gRPC was served by %s, want %s", got, want)
 					}
 					status, err := ask(t.Context(), client(t), http.MethodGet, url)
@@ -111,8 +112,8 @@ func TestHAProxyMayMixRequests(t *testing.T) {
 					for range 4 {
 						rest := client(t)
 						callers.Go(func() {
-							for range 25 {
-								if got := askWho(t, grpc); got != "net/http" {
+							for range 10 {
+								if got := callWho(t, grpc); got != "net/http" {
 									t.Errorf("gRPC was served by %s, want net/http", got)
 								}
 								for _, method := range []string{http.MethodGet, http.MethodPut} {
@@ -143,11 +144,4 @@ func ask(ctx context.Context, client *http.Client, method, url string) (int, err
 	defer res.Body.Close()
 	_, err = io.Copy(io.Discard, res.Body)
 	return res.StatusCode, err
-}
-
-// http1 returns a client that speaks HTTP/1.1.
-func http1(t testing.TB) *http.Client {
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: wiretest.ClientTLS(t)}}
-	t.Cleanup(client.CloseIdleConnections)
-	return client
 }

@@ -15,12 +15,10 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/server"
-	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
 
-// peerInFakeTime serves handler as the procedure watch, by both stacks, on one connection in a bubble where
-// minutes pass at once.
+// peerInFakeTime serves handler as the procedure watch on one connection, in a bubble where minutes pass at once.
 func peerInFakeTime(t *testing.T, handler connect.ServerFunc, test func(t *testing.T, p *wiretest.Peer)) {
 	synctest.Test(t, func(t *testing.T) {
 		rpc := connect.NewServer()
@@ -30,17 +28,15 @@ func peerInFakeTime(t *testing.T, handler connect.ServerFunc, test func(t *testi
 		mux := http.NewServeMux()
 		connecthttp.Mount(mux, rpc)
 		client, peer := net.Pipe()
-		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{
-			Handler: mux, RPC: rpc, Bounds: lane.Bounds{MessageBytes: 1 << 20},
-		})
+		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{Handler: mux, RPC: rpc})
 		test(t, wiretest.NewPeer(t, client))
 		_ = client.Close()
 		stop()
 	})
 }
 
-// follow writes what write says, and reads what the server sends meanwhile and after. Then it answers PING.
-// It tells seen of every frame, and returns when the server has closed the connection.
+// follow calls write, and meanwhile reads what the server sends until it closes the connection. It calls seen with every
+// frame, and answers PING once write has returned.
 func follow(p *wiretest.Peer, write func(*wiretest.Peer), seen func(http2.Frame)) {
 	written := make(chan struct{})
 	go func() {
@@ -63,7 +59,7 @@ func follow(p *wiretest.Peer, write func(*wiretest.Peer), seen func(http2.Frame)
 
 func ignore(http2.Frame) {}
 
-// request writes a whole call of watch.
+// request returns a function that writes a complete call of watch.
 func request(contentType string) func(*wiretest.Peer) {
 	return func(p *wiretest.Peer) {
 		p.Greet()
@@ -73,20 +69,21 @@ func request(contentType string) func(*wiretest.Peer) {
 
 func unused(context.Context, connect.Spec, connect.ServerStream) error { return nil }
 
-func TestAConnectionThatDoesNotGoOnIsClosed(t *testing.T) {
+func TestAStalledConnectionIsClosed(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		write func(p *wiretest.Peer)
 		want  time.Duration
 	}{
-		"nothing comes":  {func(*wiretest.Peer) {}, 10 * time.Second},
+		"nothing":        {func(*wiretest.Peer) {}, 10 * time.Second},
 		"half a preface": {func(p *wiretest.Peer) { _, _ = io.WriteString(p.Conn, http2.ClientPreface[:10]) }, 10 * time.Second},
 		"no request":     {func(p *wiretest.Peer) { p.Greet() }, 2 * time.Minute},
 		"half a header block": {func(p *wiretest.Peer) {
 			p.Greet()
 			p.Must(p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}}))
 		}, 10 * time.Second},
-		"one gRPC request":            {request(grpcs), 2 * time.Minute},
-		"one request of another kind": {request("application/grpc-web"), 2 * time.Minute},
+		"one gRPC request":  {request(grpcs), 2 * time.Minute},
+		"one other request": {request("application/grpc-web"), 2 * time.Minute},
 		"a byte a second": {func(p *wiretest.Peer) {
 			for _, b := range []byte(http2.ClientPreface) {
 				time.Sleep(time.Second)
@@ -108,7 +105,8 @@ func TestAConnectionThatDoesNotGoOnIsClosed(t *testing.T) {
 	}
 }
 
-func TestAGRPCMessageThatDoesNotComeIsGivenUp(t *testing.T) {
+func TestAStalledGRPCMessageTimesOut(t *testing.T) {
+	t.Parallel()
 	var failed error
 	handler := func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		failed = stream.Receive(&keyvaluev1.GetRequest{})
@@ -135,8 +133,8 @@ func TestAGRPCMessageThatDoesNotComeIsGivenUp(t *testing.T) {
 	}
 }
 
-// sendForEver sends until it cannot, and says how long the last message waited.
-func sendForEver(waited *time.Duration) connect.ServerFunc {
+// sendUntilError sends until it fails, and stores how long the last message waited.
+func sendUntilError(waited *time.Duration) connect.ServerFunc {
 	return func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		for {
 			start := time.Now()
@@ -148,31 +146,34 @@ func sendForEver(waited *time.Duration) connect.ServerFunc {
 	}
 }
 
-func TestAReaderOfAStreamThatStopsReadingIsGivenUp(t *testing.T) {
-	for name, contentType := range map[string]string{"grpc-go": grpcs, "net/http": "application/grpc-web"} {
-		for how, follows := range map[string]bool{"the stream": true, "the connection": false} {
-			t.Run(name+", "+how, func(t *testing.T) {
+func TestAReaderOfAStreamThatStopsReadingTimesOut(t *testing.T) {
+	t.Parallel()
+	for how, follows := range map[string]bool{"the stream": true, "the connection": false} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			eachLane(t, http2Lanes(), func(t *testing.T, lane laneCase) {
 				var waited time.Duration
-				peerInFakeTime(t, sendForEver(&waited), func(_ *testing.T, p *wiretest.Peer) {
-					if follows { // but never makes room
-						go follow(p, request(contentType), ignore)
+				peerInFakeTime(t, sendUntilError(&waited), func(_ *testing.T, p *wiretest.Peer) {
+					if follows { // but sends no WINDOW_UPDATE
+						go follow(p, request(lane.contentType), ignore)
 					} else {
-						go request(contentType)(p)
+						go request(lane.contentType)(p)
 						for range 10 {
 							_, _ = p.ReadFrame()
 						}
 					}
-					time.Sleep(10 * time.Minute) // in the bubble, where it only lets the others go on
+					time.Sleep(10 * time.Minute) // in the bubble
 				})
 				if waited == 0 || waited > time.Minute {
-					t.Errorf("the handler could stop after %v, want it within a minute", waited)
+					t.Errorf("Send failed after %v, want it within a minute", waited)
 				}
 			})
-		}
+		})
 	}
 }
 
 func TestAGRPCStreamMayBeSilentForHours(t *testing.T) {
+	t.Parallel()
 	handler := func(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		if err := stream.Receive(&keyvaluev1.GetRequest{}); err != nil {
 			return err

@@ -4,32 +4,29 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"key-value/internal/server"
 	"key-value/internal/testkit/wiretest"
 )
 
-// A length in both forms is how one request is smuggled inside another.
+// A request with two lengths is how request smuggling begins.
 func TestTwoLengthsNeverMakeASecondRequest(t *testing.T) {
+	t.Parallel()
 	asked := make(chan string, 10)
-	s := start(t, 0, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := start(t, server.Config{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		asked <- r.URL.Path
-	}))
+	})})
 	for name, lengths := range map[string]string{
 		"length and chunked": "Content-Length: 44\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		"two lengths":        "Content-Length: 0\r\nContent-Length: 44\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn, err := net.Dial("tcp", s.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
+			conn := dialTCP(t, s.addr)
 			fmt.Fprintf(conn, "POST /first HTTP/1.1\r\nHost: a\r\n%sGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n", lengths)
 			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			if err == nil {
@@ -38,56 +35,54 @@ func TestTwoLengthsNeverMakeASecondRequest(t *testing.T) {
 			_, _ = io.Copy(io.Discard, conn) // until the server closes
 			for len(asked) != 0 {
 				if path := <-asked; path == "/smuggled" {
-					t.Error("the server read a second request out of the first one's body")
+					t.Error("the server took the body of the first request for a second one")
 				}
 			}
 		})
 	}
 }
 
-// A handler that answers without reading the body leaves bytes behind that must not become a request.
+// A handler that answers without reading the body leaves bytes that must not become a request.
 func TestABodyThatIsNotReadIsNeverARequest(t *testing.T) {
+	t.Parallel()
 	asked := make(chan string, 100_000)
-	s := start(t, 0, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := start(t, server.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.URL.Path
 		_ = r.Body.Close()
 		w.Header().Set("Connection", map[bool]string{true: "close"}[len(asked) > 1]) // do not answer all of them
 		w.WriteHeader(http.StatusUnauthorized)
-	}))
+	})})
 	inner := "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 	body := strings.Repeat(inner, 20<<10) // more than net/http reads to keep a connection
-	conn, err := net.Dial("tcp", s.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := dialTCP(t, s.addr)
 	go fmt.Fprintf(conn, "PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	_, _ = io.Copy(io.Discard, conn) // until the server closes
 	if path := <-asked; path != "/first" || len(asked) != 0 {
-		t.Errorf("the server was asked for %s and %d others, want /first alone", path, len(asked))
+		t.Errorf("the server was asked for %s and %d others, want only /first", path, len(asked))
 	}
 }
 
-// HTTP/2 by Upgrade is of the past (RFC 9113, section 3.1). A proxy that passes the header on may let pass whatever
-// follows as well, without looking at it.
+// Upgrade to HTTP/2 is deprecated (RFC 9113, section 3.1). A proxy that forwards the header may also forward, without
+// looking at it, whatever follows.
 func TestAnUpgradeToHTTP2IsNeverMade(t *testing.T) {
-	b := startBoth(t, time.Minute)
+	t.Parallel()
+	s := start(t, oneMinute)
 	smuggled := recorded(t, func(p *wiretest.Peer) {
 		p.Greet()
 		p.Request(1, p.Post(who, grpcs), wiretest.Message(nil))
 	})
-	p := wiretest.DialPeer(t, b.url)
+	p := wiretest.DialPeer(t, s.url)
 	if _, err := p.Conn.Write(smuggled); err != nil {
 		t.Fatal(err)
 	}
-	wantAnswer(t, p, "grpc-go") // where it may stand: at the beginning
-	answers := b.answers.Load()
+	wantResponse(t, p, "grpc-go") // allowed only at the beginning of a connection
+	calls := s.calls.Load()
 	for name, test := range map[string]struct{ method, length string }{
-		"behind the request": {http.MethodGet, ""},
-		"as its body":        {http.MethodPost, fmt.Sprintf("Content-Length: %d\r\n", len(smuggled))},
+		"after the request": {http.MethodGet, ""},
+		"as its body":       {http.MethodPost, fmt.Sprintf("Content-Length: %d\r\n", len(smuggled))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			conn := wiretest.DialPeer(t, b.url).Conn
+			conn := wiretest.DialPeer(t, s.url).Conn
 			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 			_, err := fmt.Fprintf(conn, "%s / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"+
 				"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n%s\r\n%s"+
@@ -102,11 +97,11 @@ func TestAnUpgradeToHTTP2IsNeverMade(t *testing.T) {
 			}
 			body, err := io.ReadAll(res.Body)
 			if err != nil || res.StatusCode != http.StatusOK || string(body) != "HTTP/1.1" {
-				t.Errorf("the request was answered with %s, %q, %v; want that of HTTP/1.1", res.Status, body, err)
+				t.Errorf("the request was answered with %s, %q, %v; want the response of HTTP/1.1", res.Status, body, err)
 			}
 			_, _ = io.Copy(io.Discard, answer) // until the server closes
-			if got := b.answers.Load() - answers; got != 0 {
-				t.Errorf("%d calls were made by HTTP/2 behind it, want none", got)
+			if got := s.calls.Load() - calls; got != 0 {
+				t.Errorf("%d calls were made over HTTP/2, want none", got)
 			}
 		})
 	}
