@@ -11,14 +11,14 @@ import (
 	"key-value/internal/server/gctune"
 )
 
-// percent returns the setting that is in force.
+// percent returns the current setting.
 func percent() int {
 	p := debug.SetGCPercent(100)
 	debug.SetGCPercent(p)
 	return p
 }
 
-// TestFollow runs itself in a process of its own, because the setting is that of the whole process.
+// TestFollow runs itself in processes of its own, because the setting is global.
 func TestFollow(t *testing.T) {
 	if os.Getenv("COLLECTOR_CHILD") == "" {
 		for _, env := range []string{"COLLECTOR_CHILD=follow", "GOGC=77"} {
@@ -33,12 +33,12 @@ func TestFollow(t *testing.T) {
 	gctune.Policy{Percent: 20, Room: 8 << 20, Small: 64 << 20}.Follow()
 	if os.Getenv("GOGC") != "" {
 		if got := percent(); got != 77 {
-			t.Errorf("GOGC=77, and %d is in force", got)
+			t.Errorf("with GOGC=77 the setting is %d", got)
 		}
 		return
 	}
 	if got := percent(); got <= 100 {
-		t.Errorf("an empty heap may grow by %d %%, want the room to count", got)
+		t.Errorf("an empty heap may grow by %d %%, want Room to apply", got)
 	}
 	held := make([]byte, 256<<20)
 	deadline := time.Now().Add(time.Minute)

@@ -22,7 +22,7 @@ func message(t *testing.T, key string) []byte {
 	return wiretest.Message(data)
 }
 
-// ask sends a request and returns the status of its answer, as a number.
+// ask sends a request and returns the grpc-status of the response.
 func ask(t *testing.T, url, procedure, contentType string, body []byte, fields ...string) string {
 	t.Helper()
 	p := wiretest.DialPeer(t, url)
@@ -65,19 +65,19 @@ func TestBadCallsGetTheCodesOfConnect(t *testing.T) {
 		"no message of a stream":      {client, "application/grpc", nil, nil, ok},
 		"not protobuf":                {unary, "application/grpc", wiretest.Message([]byte{0xff}), nil, invalidArgument},
 		"not JSON":                    {unary, "application/grpc+json", wiretest.Message([]byte("{")), nil, invalidArgument},
-		"a field that there is not":   {unary, "application/grpc+json", wiretest.Message([]byte(`{"kee":"a"}`)), nil, invalidArgument},
+		"an unknown field":            {unary, "application/grpc+json", wiretest.Message([]byte(`{"kee":"a"}`)), nil, invalidArgument},
 		"not UTF-8":                   {unary, "application/grpc", wiretest.Message([]byte{0x0a, 1, 0xff}), nil, invalidArgument},
 		"half a message":              {unary, "application/grpc", one[:len(one)-1], nil, internal},
 		"half a prefix":               {unary, "application/grpc", one[:3], nil, internal},
-		"flags that mean nothing":     {unary, "application/grpc", append([]byte{2}, one[1:]...), nil, internal},
+		"unknown flags":               {unary, "application/grpc", append([]byte{2}, one[1:]...), nil, internal},
 		"compressed without encoding": {unary, "application/grpc", append([]byte{1}, one[1:]...), nil, internal},
 		"compressed with gzip":        {unary, "application/grpc", append([]byte{1}, one[1:]...), []string{"grpc-encoding", "gzip"}, unimplemented},
 		"an unknown codec":            {unary, "application/grpc+xml", one, nil, unimplemented},
 		"an unknown method":           {"/test.v1.Test/Nope", "application/grpc", one, nil, unimplemented},
 		"an unknown service":          {"/nope.v1.Nope/Nope", "application/grpc", one, nil, unimplemented},
 		"too long by one":             {unary, "application/grpc", wiretest.Message(make([]byte, limit+1)), nil, exhausted},
-		"2 GiB promised":              {unary, "application/grpc", []byte{0, 0x7f, 0xff, 0xff, 0xff}, nil, exhausted},
-		"4 GiB promised":              {bidi, "application/grpc", []byte{0, 0xff, 0xff, 0xff, 0xff}, nil, exhausted},
+		"2 GiB declared":              {unary, "application/grpc", []byte{0, 0x7f, 0xff, 0xff, 0xff}, nil, exhausted},
+		"4 GiB declared":              {bidi, "application/grpc", []byte{0, 0xff, 0xff, 0xff, 0xff}, nil, exhausted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := ask(t, url, test.procedure, test.contentType, test.body, test.fields...); got != test.want {
@@ -87,20 +87,20 @@ func TestBadCallsGetTheCodesOfConnect(t *testing.T) {
 	}
 }
 
-func TestAPromiseOfGigabytesAllocatesNothing(t *testing.T) {
+func TestADeclaredLengthAllocatesNothing(t *testing.T) {
 	url := serve(t, echo)
-	ask(t, url, unary, "application/grpc", message(t, "a")) // once, for what is made once
+	ask(t, url, unary, "application/grpc", message(t, "a")) // so that what is allocated once does not count
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	ask(t, url, unary, "application/grpc", []byte{0, 0x7f, 0xff, 0xff, 0xff})
 	runtime.ReadMemStats(&after)
 	if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
-		t.Errorf("%d bytes were allocated for a message that did not come", took)
+		t.Errorf("%d bytes were allocated for a message that never arrived", took)
 	}
 }
 
-// A message that cannot be read ends a stream, whatever its handler makes of the error.
-func TestNothingIsReadBehindABrokenMessage(t *testing.T) {
+// A message that cannot be read ends a stream, even if its handler goes on.
+func TestNothingIsReadAfterABrokenMessage(t *testing.T) {
 	errs := make(chan error, 2)
 	url := serve(t, func(_ context.Context, _ connect.Spec, stream connect.ServerStream) error {
 		errs <- stream.Receive(&keyvaluev1.GetRequest{})

@@ -23,10 +23,10 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// limit is the longest message of a request in these tests.
+// limit is the largest request message in these tests.
 const limit = 1 << 10
 
-// Procedures of these tests, each named for its kind.
+// Procedures, each named for its kind.
 const (
 	unary  = "/test.v1.Test/Unary"
 	client = "/test.v1.Test/Client"
@@ -39,7 +39,7 @@ var kinds = map[string]connect.StreamType{
 	server: connect.StreamTypeServer, bidi: connect.StreamTypeBidi,
 }
 
-// serve serves handler as each of the procedures, by grpc-go, and returns its URL.
+// serve serves handler as each of the procedures, by the gRPC lane, and returns its URL.
 func serve(t *testing.T, handler connect.ServerFunc) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -114,7 +114,7 @@ func TestMetadataGoesBothWays(t *testing.T) {
 		seen, _ = connect.CallInfoForServerContext(ctx)
 		seen.ResponseHeader().Set("X-Head", "h")
 		seen.ResponseHeader().Set("X-Bytes-Bin", connect.EncodeBinaryHeader([]byte{0, 1, 255}))
-		seen.ResponseHeader().Set("Grpc-Status", "5") // not for handlers to set
+		seen.ResponseHeader().Set("Grpc-Status", "5") // reserved for the protocol
 		seen.ResponseHeader().Set("X-Unprintable", "\x00")
 		seen.ResponseTrailer().SetValues("X-Tail", []string{"1", "2"})
 		return echo(ctx, seen.Spec, stream)
@@ -145,26 +145,26 @@ func TestMetadataGoesBothWays(t *testing.T) {
 		t.Errorf("x-head = %q", got)
 	}
 	if len(header.Get("x-unprintable")) != 0 || len(header.Get("grpc-status")) != 0 {
-		t.Errorf("the header %v has what must not be sent", header)
+		t.Errorf("the header %v has values that must not be sent", header)
 	}
 	if got := trailer.Get("x-tail"); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("x-tail = %q", got)
 	}
 }
 
-func TestErrorsSayWhatTheHandlerMeantToSay(t *testing.T) {
+func TestOnlyErrorsForTheCallerAreSent(t *testing.T) {
 	for name, test := range map[string]struct {
 		err     error
 		code    codes.Code
 		message string
 		reason  contract.Reason
 	}{
-		"with a reason":         {contract.KeyNotFound.Errorf("no %q", "ä"), codes.NotFound, `no "ä"`, contract.KeyNotFound},
-		"without":               {connect.NewError(connect.CodeAborted, "100% ä\n"), codes.Aborted, "100% ä\n", ""},
-		"by a peer of its own":  {connect.NewError(connect.CodeAborted, "secret").WithRemote(), codes.Internal, "", ""},
-		"of unknown origin":     {errors.New("secret"), codes.Unknown, "", ""},
-		"of the context":        {context.DeadlineExceeded, codes.DeadlineExceeded, "", ""},
-		"a message not in UTF8": {contract.KeyInvalid.Errorf("\xff"), codes.InvalidArgument, "\uFFFD", contract.KeyInvalid},
+		"with a reason":          {contract.KeyNotFound.Errorf("no %q", "ä"), codes.NotFound, `no "ä"`, contract.KeyNotFound},
+		"without":                {connect.NewError(connect.CodeAborted, "100% ä\n"), codes.Aborted, "100% ä\n", ""},
+		"from a remote peer":     {connect.NewError(connect.CodeAborted, "secret").WithRemote(), codes.Internal, "", ""},
+		"not of connect":         {errors.New("secret"), codes.Unknown, "", ""},
+		"of the context":         {context.DeadlineExceeded, codes.DeadlineExceeded, "", ""},
+		"a message not in UTF-8": {contract.KeyInvalid.Errorf("\xff"), codes.InvalidArgument, "\uFFFD", contract.KeyInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(ctx context.Context, _ connect.Spec, _ connect.ServerStream) error {
@@ -189,13 +189,13 @@ func TestErrorsSayWhatTheHandlerMeantToSay(t *testing.T) {
 				t.Errorf("reason = %q, want %q", why, test.reason)
 			}
 			if !slices.Equal(header.Get("x-head"), []string{"h"}) || !slices.Equal(trailer.Get("x-tail"), []string{"t"}) {
-				t.Errorf("metadata of an error = %v, %v", header, trailer)
+				t.Errorf("metadata of an error = %v, %v; want x-head and x-tail", header, trailer)
 			}
 		})
 	}
 }
 
-func TestTheCallersDeadlineAndLeavingReachTheHandler(t *testing.T) {
+func TestDeadlinesAndCancellationReachTheHandler(t *testing.T) {
 	ended := make(chan error, 1)
 	deadlines := make(chan bool, 1)
 	url := serve(t, func(ctx context.Context, _ connect.Spec, _ connect.ServerStream) error {
@@ -208,7 +208,7 @@ func TestTheCallersDeadlineAndLeavingReachTheHandler(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50_000_000)
 	defer cancel()
 	if _, err := invoke(ctx, t, url); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("a call that takes too long = %v", err)
+		t.Errorf("a call that takes too long = %v, want deadline_exceeded", err)
 	}
 	if ok, err := <-deadlines, <-ended; !ok || err == nil {
 		t.Errorf("the handler has a deadline: %v; it ended with %v", ok, err)
@@ -222,7 +222,7 @@ func TestTheCallersDeadlineAndLeavingReachTheHandler(t *testing.T) {
 		cancel()
 	}()
 	if _, err := invoke(ctx, t, url); status.Code(err) != codes.Canceled {
-		t.Errorf("a call whose caller left = %v", err)
+		t.Errorf("a canceled call = %v, want canceled", err)
 	}
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the handler ended with %v, want canceled", err)

@@ -16,18 +16,18 @@ import (
 	"key-value/internal/server/sniff"
 )
 
-func TestWhoResetsItsRequestsIsReadSlowly(t *testing.T) {
+func TestClientsThatResetRequestsAreDelayed(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		requests  int
-		everyNth  int // of the requests is given up
+		everyNth  int // of the requests is reset
 		from, to  time.Duration
-		wantBytes int // the most that is read at once in the end; 0: any number
+		wantBytes int // the most that the last read may return; 0: any number
 	}{
-		{name: "gives up none", requests: 10_000, everyNth: 20_000},
-		{name: "gives up a third", requests: 10_000, everyNth: 3},
-		{name: "gives up 100 at once", requests: 100, everyNth: 1},
-		{name: "gives up all", requests: 500, everyNth: 1, from: 1900 * time.Millisecond, to: 2100 * time.Millisecond, wantBytes: 512},
+		{name: "resets none", requests: 10_000, everyNth: 20_000},
+		{name: "resets a third", requests: 10_000, everyNth: 3},
+		{name: "resets 100 at once", requests: 100, everyNth: 1},
+		{name: "resets all", requests: 500, everyNth: 1, from: 1900 * time.Millisecond, to: 2100 * time.Millisecond, wantBytes: 512},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestWhoResetsItsRequestsIsReadSlowly(t *testing.T) {
 				conn := newLane().Wrap(&sniff.Conn{Conn: server, HTTP2: &sniff.HTTP2{}})
 				start := time.Now()
 				go func() {
-					_, _ = client.Write(someGivenUp(t, test.requests, test.everyNth))
+					_, _ = client.Write(someReset(t, test.requests, test.everyNth))
 					_ = client.Close()
 				}()
 				last := readAll(t, conn)
@@ -43,7 +43,7 @@ func TestWhoResetsItsRequestsIsReadSlowly(t *testing.T) {
 					t.Errorf("it took %v, want %v to %v", took, test.from, test.to)
 				}
 				if test.wantBytes != 0 && last > test.wantBytes {
-					t.Errorf("%d bytes were read at once in the end, want %d at most", last, test.wantBytes)
+					t.Errorf("the last read returned %d bytes, want at most %d", last, test.wantBytes)
 				}
 				_ = conn.Close()
 			})
@@ -55,8 +55,8 @@ func newLane() *httplane.Lane {
 	return httplane.New(httplane.Config{Bounds: lane.Bounds{}.WithDefaults(), Log: slog.New(slog.DiscardHandler)})
 }
 
-// someGivenUp returns the frames of requests of which every nth is reset.
-func someGivenUp(t *testing.T, requests, nth int) []byte {
+// someReset returns the frames of requests of which every nth is reset.
+func someReset(t *testing.T, requests, nth int) []byte {
 	var out bytes.Buffer
 	f := http2.NewFramer(&out, nil)
 	for i := range requests {
@@ -73,7 +73,7 @@ func someGivenUp(t *testing.T, requests, nth int) []byte {
 	return out.Bytes()
 }
 
-// readAll reads to the end, and returns how much came with the last read.
+// readAll reads to the end, and returns how many bytes the last read returned.
 func readAll(t *testing.T, conn net.Conn) (last int) {
 	buf := make([]byte, 4<<10)
 	for {

@@ -13,9 +13,8 @@ import (
 	"key-value/internal/server/rpc"
 )
 
-// Every field of every request and response must arrive: a new one is easily forgotten where fields are moved by
-// hand.
-func TestEveryFieldChangesHands(t *testing.T) {
+// Every field of every request and response must arrive. A new field is easily forgotten where fields are copied by hand.
+func TestInProcessCallsCarryEveryField(t *testing.T) {
 	methods := keyvaluev1.File_keyvalue_v1_service_proto.Services().Get(0).Methods()
 	for i := range methods.Len() {
 		for _, descriptor := range []protoreflect.MessageDescriptor{methods.Get(i).Input(), methods.Get(i).Output()} {
@@ -36,7 +35,7 @@ func TestEveryFieldChangesHands(t *testing.T) {
 	}
 }
 
-// fill sets one field to something that is not its zero value.
+// fill sets one field to a value other than zero.
 func fill(m protoreflect.Message, field protoreflect.FieldDescriptor) {
 	switch {
 	case field.IsList():

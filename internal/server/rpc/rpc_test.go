@@ -48,7 +48,7 @@ func serve(t *testing.T, ready bool) string {
 	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 }
 
-// Get over Connect can be an HTTP GET, which caches understand.
+// A Get over Connect can be an HTTP GET, which caches understand.
 func TestGetByHTTPIsCacheable(t *testing.T) {
 	base := serve(t, true) + keyvaluev1connect.KeyValueServiceGetProcedure +
 		"?encoding=json&message=" + url.QueryEscape(`{"key":"a"}`)
@@ -184,7 +184,7 @@ func TestAFullServiceAuthenticatesFirst(t *testing.T) {
 	}
 }
 
-// unread is the stream of a call that must be refused before its message is read.
+// unread is the stream of a call that must be rejected before its message is read.
 type unread struct{ t *testing.T }
 
 func (u unread) Receive(any) error { u.t.Error("the message was read"); return io.EOF }

@@ -84,7 +84,7 @@ func TestAPeerThatMixedIsRememberedForATime(t *testing.T) {
 	})
 }
 
-func TestOnlySoManyPeersThatMixedAreRemembered(t *testing.T) {
+func TestTheNumberOfRememberedPeersIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startMixing(t, true)
 		for _, addr := range []string{"192.0.2.1", "2001:db8::2", "192.0.2.1", "192.0.2.3"} {
@@ -97,7 +97,7 @@ func TestOnlySoManyPeersThatMixedAreRemembered(t *testing.T) {
 	})
 }
 
-func TestOpenConnectionsOfAPeerThatMixesAreToldSo(t *testing.T) {
+func TestOpenConnectionsOfAPeerThatMixesAreSentAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startMixing(t, true)
 		told := make(chan string, 10)

@@ -11,7 +11,7 @@ import (
 	"key-value/internal/server/sniff"
 )
 
-// listener brings what its channel brings.
+// listener returns what its channel receives.
 type listener struct {
 	conns  chan any // a net.Conn or an error
 	closed chan struct{}
@@ -34,7 +34,7 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) Close() error   { close(l.closed); return nil }
 func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// run runs a mux until the test ends.
+// run runs a mux of l until the test ends.
 func run(t *testing.T, l *listener, cfg sniff.Config) *sniff.Mux {
 	s := sniff.New(l, cfg)
 	done := make(chan error, 1)
@@ -73,7 +73,7 @@ func TestAcceptingGoesOnAfterAPause(t *testing.T) {
 	})
 }
 
-func TestSilentConnectionsHoldUpNobody(t *testing.T) {
+func TestSilentConnectionsHoldUpNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
 		s := run(t, l, config)
@@ -83,7 +83,7 @@ func TestSilentConnectionsHoldUpNobody(t *testing.T) {
 			if i < 1024 {
 				continue
 			}
-			if _, err := s.Listener(sniff.HTTP).Accept(); err != nil { // unseen: net/http bounds them as well
+			if _, err := s.Listener(sniff.HTTP).Accept(); err != nil { // unread: net/http bounds the wait itself
 				t.Fatal(err)
 			}
 		}

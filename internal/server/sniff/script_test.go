@@ -16,7 +16,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-// script is a connection that brings what it was given, in pieces, and keeps what is written.
+// script is a connection that returns pieces, one for each read, and keeps what is written.
 type script struct {
 	net.Conn
 	pieces [][]byte
@@ -48,7 +48,7 @@ func (*script) SetWriteDeadline(time.Time) error { return nil }
 func (*script) Close() error                     { return nil }
 func (s *script) RemoteAddr() net.Addr           { return &s.peer }
 
-// pieces cuts data anywhere.
+// pieces cuts data in random places.
 func pieces(t *rapid.T, data []byte) [][]byte {
 	var out [][]byte
 	for len(data) != 0 {
@@ -58,7 +58,7 @@ func pieces(t *rapid.T, data []byte) [][]byte {
 	return out
 }
 
-// recorder is a peer whose bytes are kept.
+// recorder is a peer that keeps the bytes it sends.
 type recorder struct {
 	*wiretest.Peer
 	sent bytes.Buffer
@@ -77,7 +77,8 @@ type sink struct {
 
 func (s *sink) Write(p []byte) (int, error) { return s.w.Write(p) }
 
-// requests are what a client sends, one on each stream, by the header field "x-number".
+// requests writes random requests, one on each stream, and returns the header field "x-number" of those that are gRPC, and
+// the streams of the others. The first is gRPC.
 func requests(t *rapid.T, r *recorder) (grpc []string, others []uint32) {
 	r.Greet()
 	n := rapid.IntRange(1, 12).Draw(t, "requests")
@@ -102,7 +103,7 @@ func requests(t *rapid.T, r *recorder) (grpc []string, others []uint32) {
 	return grpc, others
 }
 
-// writeHeaders cuts block into frames.
+// writeHeaders writes block in one frame or two.
 func writeHeaders(t *rapid.T, r *recorder, stream uint32, block []byte) {
 	cut := rapid.IntRange(0, len(block)).Draw(t, "cut")
 	r.Must(r.WriteHeaders(http2.HeadersFrameParam{

@@ -31,7 +31,7 @@ var bounds = lane.Bounds{
 	HeaderTimeout: time.Minute, IdleTimeout: time.Minute, WriteTimeout: time.Minute, Streams: 100,
 }.WithDefaults()
 
-// decide reads conn until it is clear who serves it, and returns the connection that this server gets, and who it is.
+// decide reads conn until its lane is known, and returns the connection as the server of that lane reads it, and the lane.
 func decide(conn net.Conn) (net.Conn, sniff.Lane, error) {
 	c, to, err := sniff.Decide(conn, config)
 	switch {
@@ -45,7 +45,7 @@ func decide(conn net.Conn) (net.Conn, sniff.Lane, error) {
 	return httplane.New(httplane.Config{Bounds: bounds, Log: config.Log}).Wrap(c), to, nil
 }
 
-func TestAGRPCServerGetsWhatIsGRPC(t *testing.T) {
+func TestTheGRPCLaneReadsOnlyGRPC(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		client := newRecorder(t)
 		grpc, others := requests(rt, client)
@@ -56,10 +56,10 @@ func TestAGRPCServerGetsWhatIsGRPC(t *testing.T) {
 		}
 		sent := serverFrames(rt)
 		answers := pieces(rt, sent)
-		before := rapid.IntRange(0, len(answers)).Draw(rt, "pieces before") // the server may be amid a frame
+		before := rapid.IntRange(0, len(answers)).Draw(rt, "pieces before") // the server may be in the middle of a frame
 		writeAll(conn, answers[:before])
 		if got := readNumbers(rt, conn); !slices.Equal(got, grpc) {
-			rt.Errorf("grpc-go got the requests %v, want %v", got, grpc)
+			rt.Errorf("grpc-go read the requests %v, want %v", got, grpc)
 		}
 		writeAll(conn, answers[before:])
 		if got := refusals(rt, raw.written.Bytes(), sent); !slices.Equal(got, others) {
@@ -74,7 +74,7 @@ func writeAll(w io.Writer, pieces [][]byte) {
 	}
 }
 
-// serverFrames are frames that a server writes.
+// serverFrames returns random frames of a server.
 func serverFrames(t *rapid.T) []byte {
 	var all bytes.Buffer
 	framer := http2.NewFramer(&all, nil)
@@ -84,7 +84,7 @@ func serverFrames(t *rapid.T) []byte {
 	return all.Bytes()
 }
 
-// readNumbers reads requests as a server does and returns their numbers.
+// readNumbers reads requests as a server does, and returns their "x-number".
 func readNumbers(t *rapid.T, conn net.Conn) (numbers []string) {
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(conn, preface); err != nil || string(preface) != http2.ClientPreface {
@@ -106,7 +106,7 @@ func readNumbers(t *rapid.T, conn net.Conn) (numbers []string) {
 	}
 }
 
-// refusals returns the streams that were refused, in written, which must have all that the server sent as well.
+// refusals returns the streams that were refused in written, which must also hold everything that the server sent.
 func refusals(t *rapid.T, written, sent []byte) (streams []uint32) {
 	framer := http2.NewFramer(io.Discard, bytes.NewReader(written))
 	var server bytes.Buffer
@@ -127,13 +127,13 @@ func refusals(t *rapid.T, written, sent []byte) (streams []uint32) {
 		}
 	}
 	if !bytes.Equal(server.Bytes(), sent) {
-		t.Error("what the server sent did not arrive as it was")
+		t.Error("what the server sent arrived changed")
 	}
 	return streams
 }
 
-// Nothing that a peer sends may be lost on the way to net/http.
-func TestAnHTTPServerGetsEveryByte(t *testing.T) {
+// Nothing that a peer sends may be lost on its way to net/http.
+func TestTheHTTPLaneReadsEveryByte(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		client := newRecorder(t)
 		client.Greet()
@@ -150,14 +150,14 @@ func TestAnHTTPServerGetsEveryByte(t *testing.T) {
 		}
 		got, err := io.ReadAll(conn)
 		if err != nil || !bytes.Equal(got, want) {
-			rt.Errorf("lane %v got %d bytes, %v; want all %d", who, len(got), err, len(want))
+			rt.Errorf("lane %v read %d bytes, %v; want all %d", who, len(got), err, len(want))
 		}
 		_ = conn.Close()
 	})
 }
 
-// The ACK of our own SETTINGS is the first one, wherever it comes.
-func TestOneAcknowledgementIsOurs(t *testing.T) {
+// The acknowledgement of SETTINGS that net/http did not send is the first, wherever it comes.
+func TestTheFirstAcknowledgementIsHidden(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		client := newRecorder(t)
 		client.Greet()
@@ -197,14 +197,13 @@ func TestOneAcknowledgementIsOurs(t *testing.T) {
 			}
 		}
 		if acks != 1 || data != 4 {
-			rt.Errorf("net/http got %d ACKs and %d DATA, want 1 and 4", acks, data)
+			rt.Errorf("net/http read %d acknowledgements and %d DATA frames, want 1 and 4", acks, data)
 		}
 		_ = conn.Close()
 	})
 }
 
-// bytewise brings the first n bytes one by one, so that the client has to be sent SETTINGS, and the rest in
-// any pieces.
+// bytewise returns the first n bytes one by one, so that SETTINGS have to be sent, and the rest in random pieces.
 func bytewise(data []byte, n int, t *rapid.T) [][]byte {
 	var out [][]byte
 	for i := range n {
