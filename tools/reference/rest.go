@@ -102,7 +102,7 @@ func (p *page) operation(doc object, o operation) {
 			p.printf(" Headers: `%s`.", strings.Join(headers, "`, `"))
 		}
 		p.printf("\n\n")
-		p.contents("Answer", response)
+		p.contents("Response", response)
 	}
 	if len(failures) > 0 {
 		p.paragraph("Fails with " + strings.Join(failures, ", ") + ": see [errors](#errors).")
