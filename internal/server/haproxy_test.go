@@ -5,11 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +14,7 @@ import (
 	"connectrpc.com/connect/v2/connecthttp"
 
 	"key-value/internal/server"
+	"key-value/internal/testkit/haproxy"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -33,55 +30,20 @@ defaults
   timeout server 60s
   http-reuse always
 frontend clients
-  bind fd@3
+  bind %s
   default_backend servers
 backend servers
   server kv %s %s
 `
 
-// startHAProxy starts HAProxy in front of s and returns its URL. Where it is not installed the test is skipped, or
-// fails if KV_REQUIRE_HAPROXY is 1.
+// startHAProxy starts HAProxy in front of s and returns its URL.
 func startHAProxy(t *testing.T, s *fixture) string {
 	t.Helper()
-	path, err := exec.LookPath("haproxy")
-	if err != nil {
-		if os.Getenv("KV_REQUIRE_HAPROXY") == "1" {
-			t.Fatal("haproxy is not installed: apt-get install haproxy")
-		}
-		t.Skip("haproxy is not installed: apt-get install haproxy")
-	}
 	addr, options := strings.TrimPrefix(s.url, "http://"), "proto h2"
 	if secure, ok := strings.CutPrefix(s.url, "https://"); ok {
 		addr, options = secure, "ssl verify none alpn h2"
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	file, err := listener.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	config := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(config, fmt.Appendf(nil, haproxyConfig, addr, options), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	haproxy := exec.Command(path, "-db", "-f", config)
-	haproxy.ExtraFiles, haproxy.Stdout, haproxy.Stderr = []*os.File{file}, &log, &log
-	if err := haproxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = haproxy.Process.Kill()
-		_ = haproxy.Wait()
-		if t.Failed() {
-			t.Logf("HAProxy says:\n%s", log.String())
-		}
-	})
-	return "http://" + listener.Addr().String()
+	return "http://" + haproxy.Start(t, fmt.Sprintf(haproxyConfig, haproxy.Listen, addr, options)).Addr
 }
 
 // HAProxy sends gRPC and REST on the same connections. Only the one request that first comes after gRPC may fail.

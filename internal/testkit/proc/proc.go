@@ -40,6 +40,8 @@ type Command struct {
 	Stdout *os.File
 	// Log receives a copy of standard error. Nil: none is made.
 	Log io.Writer
+	// Files are open files that the program inherits as descriptors 3, 4 and so on.
+	Files []*os.File
 }
 
 // KV returns the command that runs the kv in file.
@@ -65,7 +67,7 @@ func Environment(env ...string) []string {
 
 func (c Command) cmd() *exec.Cmd {
 	cmd := exec.Command(c.Path, c.Args...)
-	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.Stdin = c.Dir, Environment(c.Env...), attributes(), c.Stdin
+	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.Stdin, cmd.ExtraFiles = c.Dir, Environment(c.Env...), attributes(), c.Stdin, c.Files
 	return cmd
 }
 
