@@ -59,6 +59,8 @@ type Gateway struct {
 	http.Handler
 	// RPC serves the RPCs alone, for a server of gRPC connections that does not use net/http.
 	RPC *connect.Server
+	// Ready reports whether the gateway should receive traffic: it is not stopping, and its service answers.
+	Ready func(context.Context) bool
 }
 
 // New returns a gateway that calls client, which NewClient made.
@@ -80,7 +82,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) *Gateway {
 	handler = server.Probes(cfg.State, ready, handler)
 	handler = rpc.Mount(procedures, cfg.MaxValueBytes, handler)
 	handler = allowOrigins(cfg.Origins, handler) // browsers cannot use the RPC server directly
-	return &Gateway{Handler: handler, RPC: procedures}
+	return &Gateway{Handler: handler, RPC: procedures, Ready: ready}
 }
 
 // answers reports whether the service answers.

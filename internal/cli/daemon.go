@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -56,7 +57,7 @@ func newDaemon(getenv func(string) string) *daemon {
 func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 picks a free one")
-	f.StringVar(&s.admin, "admin-listen", "", "host:port for /metrics and /debug/pprof, without authentication; empty: none")
+	f.StringVar(&s.admin, "admin-listen", "", "host:port for /metrics, /debug/pprof and probes, without authentication; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", contract.DefaultValueBytes, "maximum value size, in bytes; must be the same on gateway and kvservice")
 	f.IntVar(&s.calls, "max-concurrent", 2048, "maximum concurrent calls; others fail with OVERLOADED; 0: no limit")
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long /readyz fails before the server stops, so that load balancers notice")
@@ -118,24 +119,39 @@ func (s *daemon) checkValues() error {
 	return nil
 }
 
-// run serves handler until ctx is done, with gRPC calls of procedures served directly unless --fast-grpc is off. It calls
-// started, if not nil, with the address once it listens.
-func (s *daemon) run(ctx context.Context, handler http.Handler, procedures *connect.Server, started func(addr string)) error {
+// endpoint is what a server command serves on its port.
+type endpoint struct {
+	handler    http.Handler
+	procedures *connect.Server            // those that handler serves too
+	ready      func(context.Context) bool // whether it can do its work
+	started    func(addr string)          // called once the server listens; may be nil
+}
+
+// run serves e until ctx is done, with gRPC calls served directly unless --fast-grpc is off.
+func (s *daemon) run(ctx context.Context, e endpoint) error {
+	var listening atomic.Bool
 	if s.admin != "" {
-		operators, err := observe.ListenAdmin(ctx, s.admin, s.metrics.Handler(), s.log)
+		probes := server.Probes(s.state, func(ctx context.Context) bool { return listening.Load() && e.ready(ctx) }, http.NotFoundHandler())
+		operators, err := observe.ListenAdmin(ctx, s.admin, s.metrics.Handler(), probes, s.log)
 		if err != nil {
 			return err
 		}
 		defer operators.Close()
 	}
 	if !s.fastGRPC {
-		procedures = nil
+		e.procedures = nil
 	}
 	defer follow.Start(s.log, s.followed...)()
 	gctune.Default.Follow()
 	return s.flush(server.Run(ctx, server.Config{
-		Listen: s.listen, Handler: handler, RPC: procedures, Bounds: lane.Bounds{MessageBytes: contract.MaxRequestBytes(s.valueSize)}, TLS: s.tls, State: s.state,
-		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log, Started: started,
+		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: lane.Bounds{MessageBytes: contract.MaxRequestBytes(s.valueSize)}, TLS: s.tls, State: s.state,
+		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log,
+		Started: func(addr string) {
+			listening.Store(true)
+			if e.started != nil {
+				e.started(addr)
+			}
+		},
 	}))
 }
 

@@ -80,7 +80,7 @@ func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 	}
 	defer closeClient()
 	served := gateway.New(client, g.config(s, keys, limiter))
-	return s.run(cmd.Context(), served, served.RPC, nil)
+	return s.run(cmd.Context(), endpoint{handler: served, procedures: served.RPC, ready: served.Ready})
 }
 
 // keyFlags are the flags for the API keys that a gateway accepts.

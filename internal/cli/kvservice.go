@@ -66,7 +66,7 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 		Interceptors: slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine)),
 	})
 	handler := rpc.Mount(procedures, s.valueSize, server.Probes(s.state, s.ready, http.NotFoundHandler()))
-	return closing(engine, s.run(cmd.Context(), handler, procedures, nil))
+	return closing(engine, s.run(cmd.Context(), endpoint{handler: handler, procedures: procedures, ready: s.ready}))
 }
 
 // ready reports whether the server should receive calls.

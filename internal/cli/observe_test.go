@@ -177,6 +177,27 @@ func TestThePublicPortServesNoMetricsOrProfiles(t *testing.T) {
 	}
 }
 
+// The admin address tells load balancers whether to send traffic, even if they cannot connect to the public port.
+func TestTheAdminAddressServesProbes(t *testing.T) {
+	t.Parallel()
+	gateway, service := startObservedPair(t)
+	for _, url := range []string{gateway.admin, service.admin} {
+		for _, path := range []string{"/health", "/livez", "/readyz"} {
+			if status, body := fetch(t, url+path); status != http.StatusOK {
+				t.Errorf("GET %s: %d, %s", path, status, body)
+			}
+		}
+	}
+	service.stop()
+	<-service.code
+	if status, body := fetch(t, gateway.admin+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "not ready") {
+		t.Errorf("GET /readyz without a service: %d, %s", status, body)
+	}
+	if status, body := fetch(t, gateway.admin+"/livez"); status != http.StatusOK {
+		t.Errorf("GET /livez without a service: %d, %s", status, body)
+	}
+}
+
 // Operators can examine a server that is slow to stop.
 func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
 	t.Parallel()
@@ -195,8 +216,17 @@ func TestTheAdminAddressIsServedWhileTheServerStops(t *testing.T) {
 	}
 	server.stop()
 	server.log.find(t.Context(), `(msg=stopping)`)
-	if status, body := fetch(t, server.admin+"/metrics"); status != http.StatusOK || !strings.Contains(body, "kv_keys 0") {
-		t.Errorf("GET /metrics while stopping: %d, %s", status, body)
+	for path, want := range map[string]struct {
+		status int
+		body   string
+	}{
+		"/metrics": {http.StatusOK, "kv_keys 0"},
+		"/livez":   {http.StatusOK, `"ok"`},
+		"/readyz":  {http.StatusServiceUnavailable, "The server is stopping."},
+	} {
+		if status, body := fetch(t, server.admin+path); status != want.status || !strings.Contains(body, want.body) {
+			t.Errorf("GET %s while stopping: %d, %s; want %d, %s", path, status, body, want.status, want.body)
+		}
 	}
 	if _, err := io.WriteString(conn, "xx"); err != nil {
 		t.Fatal(err)

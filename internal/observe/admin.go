@@ -12,18 +12,19 @@ import (
 // headerTimeout limits how long reading a request line and headers may take.
 const headerTimeout = 10 * time.Second
 
-// Admin is the server of the admin address: metrics and profiles for operators. It does not authenticate, so only
+// Admin is the server of the admin address: metrics, profiles and probes for operators. It does not authenticate, so only
 // operators must be able to reach it. Start it with ListenAdmin.
 type Admin struct{ http *http.Server }
 
-// ListenAdmin listens on addr, a host:port, and serves /metrics and /debug/pprof until Close.
-func ListenAdmin(ctx context.Context, addr string, metrics http.Handler, log *slog.Logger) (*Admin, error) {
+// ListenAdmin listens on addr, a host:port, and serves /metrics and /debug/pprof until Close. Probes serves every other
+// path.
+func ListenAdmin(ctx context.Context, addr string, metrics, probes http.Handler, log *slog.Logger) (*Admin, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err // it includes the operation and the address
 	}
 	a := &Admin{http: &http.Server{
-		Handler:           routes(metrics),
+		Handler:           routes(metrics, probes),
 		ReadHeaderTimeout: headerTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
@@ -39,8 +40,9 @@ func ListenAdmin(ctx context.Context, addr string, metrics http.Handler, log *sl
 // Close stops the server immediately and aborts requests.
 func (a *Admin) Close() error { return a.http.Close() }
 
-func routes(metrics http.Handler) http.Handler {
+func routes(metrics, probes http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", probes)
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // the index, and the runtime's profiles by name
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

@@ -15,11 +15,14 @@ import (
 // metrics stands in for real metrics.
 var metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "kv_keys 1\n") })
 
+// probes stands in for real probes.
+var probes = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "probed "+r.URL.Path) })
+
 // start serves an admin address until the end of the test, and returns its URL.
 func start(t *testing.T) string {
 	t.Helper()
 	var lines bytes.Buffer
-	s, err := observe.ListenAdmin(context.Background(), "127.0.0.1:0", metrics, slog.New(slog.NewTextHandler(&lines, nil)))
+	s, err := observe.ListenAdmin(context.Background(), "127.0.0.1:0", metrics, probes, slog.New(slog.NewTextHandler(&lines, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,9 +38,9 @@ func start(t *testing.T) string {
 	return "http://" + addr[1]
 }
 
-func TestMetricsAndProfilesAreServed(t *testing.T) {
+func TestMetricsProfilesAndProbesAreServed(t *testing.T) {
 	url := start(t)
-	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
+	for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline", "/livez"} {
 		res, err := http.Get(url + path)
 		if err != nil {
 			t.Fatal(err)
@@ -52,7 +55,7 @@ func TestMetricsAndProfilesAreServed(t *testing.T) {
 
 func TestListenAdminFailsOnAUsedAddress(t *testing.T) {
 	url := start(t)
-	if s, err := observe.ListenAdmin(context.Background(), url[len("http://"):], metrics, slog.New(slog.DiscardHandler)); err == nil {
+	if s, err := observe.ListenAdmin(context.Background(), url[len("http://"):], metrics, probes, slog.New(slog.DiscardHandler)); err == nil {
 		s.Close()
 		t.Error("two admin servers listen on the same address")
 	}

@@ -12,21 +12,34 @@ import (
 //
 //   - /health and /livez return 200 as long as the process can answer.
 //   - /readyz returns 200 while the server should receive traffic: it is not stopping, and ready returns true.
-//     Otherwise it returns 503.
+//     Otherwise it returns 503. Its detail tells load balancers whether the server is stopping: then it finishes the
+//     calls that it has, so their connections must stay open.
 func Probes(state *State, ready func(context.Context) bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/health", "/livez":
-			answer(w, r, true)
+			answer(w, r, "")
 		case "/readyz":
-			answer(w, r, state.Running() && ready(r.Context()))
+			answer(w, r, unready(r.Context(), state, ready))
 		default:
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
-func answer(w http.ResponseWriter, r *http.Request, ok bool) {
+// unready says why the server should not receive traffic. It returns "" if it should.
+func unready(ctx context.Context, state *State, ready func(context.Context) bool) string {
+	switch {
+	case !state.Running():
+		return "The server is stopping." // the load balancer of compose.cluster.yaml looks for this
+	case !ready(ctx):
+		return "The server is not ready for traffic."
+	}
+	return ""
+}
+
+// answer answers a probe: with 503 if there is a problem, else with 200.
+func answer(w http.ResponseWriter, r *http.Request, detail string) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -34,8 +47,8 @@ func answer(w http.ResponseWriter, r *http.Request, ok bool) {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		header.Set("Allow", "GET, HEAD")
 		problem.Problem{Status: http.StatusMethodNotAllowed, Detail: "Probes answer GET and HEAD only."}.Write(w, r)
-	case !ok:
-		problem.Problem{Status: http.StatusServiceUnavailable, Detail: "The server is not ready for traffic."}.Write(w, r)
+	case detail != "":
+		problem.Problem{Status: http.StatusServiceUnavailable, Detail: detail}.Write(w, r)
 	default:
 		header.Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, `{"status":"ok"}`+"\n")
