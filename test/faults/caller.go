@@ -25,8 +25,8 @@ import (
 // callPatience is how long a client waits for an answer.
 const callPatience = 2 * time.Second
 
-// program is one program that uses the store: over REST, over gRPC, and with the Go library. It makes nothing twice
-// that the clients it uses do not make twice by themselves.
+// program is one program that uses the store over REST, over gRPC, and with the Go library. It retries nothing that the
+// clients it uses do not retry by themselves.
 type program struct {
 	*wireengine.Remote
 	meter   *meter
@@ -34,7 +34,7 @@ type program struct {
 	close   func()
 }
 
-// newProgram returns a program whose connections are its own.
+// newProgram returns a program with connections of its own.
 func newProgram(url string, m *meter) (*program, error) {
 	rest := &http.Transport{MaxIdleConnsPerHost: 16, IdleConnTimeout: 10 * time.Second}
 	library, err := client.New(url, client.WithAPIKey(apiKey))
@@ -66,7 +66,7 @@ func newProgram(url string, m *meter) (*program, error) {
 	return p, nil
 }
 
-// Do makes one call, and counts what becomes of it.
+// Do makes one call and counts its outcome.
 func (p *program) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, callPatience)
 	defer cancel()
@@ -75,7 +75,7 @@ func (p *program) Do(ctx context.Context, op store.Operation) (store.Result, err
 	return result, err
 }
 
-// Batch makes one call, and counts what becomes of it.
+// Batch makes one call and counts its outcome.
 func (p *program) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, callPatience)
 	defer cancel()
@@ -92,43 +92,43 @@ func (p *program) note(operations int, err error) {
 	p.meter.answered(operations)
 }
 
-// unanswered reports whether err is the end of a call that got no answer, or none but that there will be none.
+// unanswered reports whether err means that the outcome of the call is unknown, or that the store could not be reached.
 func unanswered(err error) bool {
 	return errors.Is(err, store.ErrUnknownOutcome) || errors.Is(err, store.ErrUnavailable)
 }
 
-// mostUnknown is how many writes of one history may have no outcome. Each of them doubles what a check has to try.
+// mostUnknown is how many writes of one history may have an unknown outcome. Each doubles the work of the check.
 const mostUnknown = 6
 
-// wary makes calls for a history: it ends one that becomes too uncertain to be checked, and waits a
-// little after a call without an answer.
-type wary struct {
+// bounded makes calls for a history. It ends a history that has become too uncertain to be checked, and pauses after a
+// call without an answer.
+type bounded struct {
 	storetest.Store
-	run     context.Context //nolint:containedctx // what calls last for: longer than the history
+	run     context.Context // the context of the calls, which outlasts the history
 	end     context.CancelFunc
 	unknown atomic.Int64
 }
 
 // Do implements [storetest.Store].
-func (w *wary) Do(_ context.Context, op store.Operation) (store.Result, error) {
-	result, err := w.Store.Do(w.run, op)
-	w.worry(err, op.Kind == store.Get)
+func (b *bounded) Do(_ context.Context, op store.Operation) (store.Result, error) {
+	result, err := b.Store.Do(b.run, op)
+	b.worry(err, op.Kind == store.Get)
 	return result, err
 }
 
 // Batch implements [storetest.Store].
-func (w *wary) Batch(_ context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
-	results, err := w.Store.Batch(w.run, ops, atomic)
-	w.worry(err, false)
+func (b *bounded) Batch(_ context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
+	results, err := b.Store.Batch(b.run, ops, atomic)
+	b.worry(err, false)
 	return results, err
 }
 
-func (w *wary) worry(err error, harmless bool) {
+func (b *bounded) worry(err error, harmless bool) {
 	if !unanswered(err) {
 		return
 	}
-	if errors.Is(err, store.ErrUnknownOutcome) && !harmless && w.unknown.Add(1) >= mostUnknown {
-		w.end()
+	if errors.Is(err, store.ErrUnknownOutcome) && !harmless && b.unknown.Add(1) >= mostUnknown {
+		b.end()
 	}
-	pause(w.run, 10*time.Millisecond+rand.N(40*time.Millisecond))
+	pause(b.run, 10*time.Millisecond+rand.N(40*time.Millisecond))
 }

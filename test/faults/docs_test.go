@@ -17,12 +17,12 @@ var (
 	aCheck       = regexp.MustCompile("`storetest: ([^`…]+)`")
 )
 
-// sources returns the text of a folder's Go files whose names match.
+// sources returns the text of the Go files in a folder whose names match.
 func sources(t *testing.T, folder, pattern string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("../..", folder, pattern))
 	if err != nil || len(files) == 0 {
-		t.Errorf("there are no tests in %s (%v)", folder, err)
+		t.Errorf("no tests in %s (%v)", folder, err)
 	}
 	text := ""
 	for _, file := range files {
@@ -42,12 +42,12 @@ func TestWhatReliabilityIsShownByExists(t *testing.T) {
 	}
 	for _, match := range aTest.FindAllStringSubmatch(string(document), -1) {
 		if !strings.Contains(sources(t, match[1], "*_test.go"), "func "+match[2]+"(") {
-			t.Errorf("there is no test %s in %s", match[2], match[1])
+			t.Errorf("no test %s in %s", match[2], match[1])
 		}
 	}
 	for _, match := range aKind.FindAllStringSubmatch(string(document), -1) {
 		if !slices.ContainsFunc(kinds, func(f fault) bool { return f.name == match[1] }) {
-			t.Errorf("there is no kind of fault %q", match[1])
+			t.Errorf("no kind of fault %q", match[1])
 		}
 	}
 	failovers := sources(t, "test/faults/failover", "fault.go")
@@ -59,7 +59,7 @@ func TestWhatReliabilityIsShownByExists(t *testing.T) {
 	checks := sources(t, "kvservice/store/storetest", "*.go")
 	for _, match := range aCheck.FindAllStringSubmatch(string(document), -1) {
 		if !strings.Contains(checks, `"`+match[1]+`"`) {
-			t.Errorf("there is no check that %q", match[1])
+			t.Errorf("no check %q", match[1])
 		}
 	}
 }
@@ -76,20 +76,20 @@ func TestEveryRowOfReliabilityIsShown(t *testing.T) {
 		}
 		rows++
 		if !aTest.MatchString(line) && !aKind.MatchString(line) && !aFailover.MatchString(line) && !aCheck.MatchString(line) {
-			t.Errorf("nothing shows this: %s", line)
+			t.Errorf("this row names no test: %s", line)
 		}
 	}
 	if rows < 40 {
-		t.Errorf("there are %d rows, want those of everything that the store must survive", rows)
+		t.Errorf("the document has %d rows, want at least 40", rows)
 	}
 	for _, match := range failoverKind.FindAllStringSubmatch(sources(t, "test/faults/failover", "fault.go"), -1) {
 		if !strings.Contains(string(document), "`failover: "+match[1]+"`") {
-			t.Errorf("the failover suite's kind of fault %q is in no row", match[1])
+			t.Errorf("no row names the failover suite's kind of fault %q", match[1])
 		}
 	}
 	for _, f := range kinds {
 		if !strings.Contains(string(document), "`faults: "+f.name+"`") {
-			t.Errorf("the kind of fault %q is in no row", f.name)
+			t.Errorf("no row names the kind of fault %q", f.name)
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"key-value/kvservice/store"
 )
 
-// flooding is how many connections are opened and never go on.
+// flooding is the number of half-open connections.
 const flooding = 5000
 
-// flood opens connections that begin a request, at most, half of them on each gateway.
+// flood opens connections that send at most the beginning of a request, half of them to each gateway.
 func flood(ctx context.Context, s *stage, _ int) error {
 	conns, errs := make([]net.Conn, flooding), make([]error, flooding)
 	defer func() {
@@ -43,11 +43,11 @@ func flood(ctx context.Context, s *stage, _ int) error {
 		})
 	}
 	all.Wait()
-	pause(ctx, spell)
+	pause(ctx, faultTime)
 	return wrong(errors.Join(errs...))
 }
 
-// starveGateway takes the free file descriptors of a gateway away, and then has more connections ask for some.
+// starveGateway limits a gateway to the file descriptors that it has open, and then opens more connections.
 func starveGateway(ctx context.Context, s *stage, turn int) error {
 	p := s.gateways[turn%2]
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.Pid()))
@@ -59,7 +59,7 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 		return err
 	}
 	var conns []net.Conn
-	for range 200 { // more than the backlog need not take
+	for range 200 { // more than the listen backlog holds
 		conn, err := dial(p.Addr)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			return wrong(err)
@@ -68,7 +68,7 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 			conns = append(conns, conn)
 		}
 	}
-	pause(ctx, spell)
+	pause(ctx, faultTime)
 	err = restore()
 	for _, conn := range conns {
 		conn.Close()
@@ -76,10 +76,10 @@ func starveGateway(ctx context.Context, s *stage, turn int) error {
 	return err
 }
 
-// mostFill is how many values of 1 MiB are written at most: several times what fits.
+// mostFill bounds how many values of 1 MiB are written: several times what fits.
 const mostFill = 200
 
-// fill writes until the store is full, sees that it refuses writes and nothing else, and makes room again.
+// fill writes until the store is full, checks that it rejects writes and nothing else, and frees the memory.
 func fill(ctx context.Context, s *stage, turn int) error {
 	p, err := newProgram(s.url(), newMeter())
 	if err != nil {
@@ -95,12 +95,12 @@ func fill(ctx context.Context, s *stage, turn int) error {
 		return ctx.Err()
 	}
 	if tried == len(keys) {
-		return wrong(fmt.Errorf("%d MiB were written with a limit of %s", tried, maxMemory))
+		return wrong(fmt.Errorf("wrote %d MiB with a limit of %s", tried, maxMemory))
 	}
 	return errors.Join(p.readSome(ctx, keys[:tried]), p.deleteAll(ctx, keys[:tried]))
 }
 
-// writeUntilFull writes 1 MiB under each key until the store has no room, and returns how many keys it tried.
+// writeUntilFull writes 1 MiB to each key until the store is full, and returns how many keys it tried.
 func (p *program) writeUntilFull(ctx context.Context, keys []string) int {
 	full, noRoom := context.WithCancel(ctx)
 	defer noRoom()
@@ -128,7 +128,7 @@ func (p *program) writeUntilFull(ctx context.Context, keys []string) int {
 	return len(keys)
 }
 
-// readSome checks that a full store can be read. Some of the writes may have got no answer.
+// readSome checks that a full store can be read. Some of the writes may have had no answer.
 func (p *program) readSome(ctx context.Context, keys []string) error {
 	found := 0
 	for i := 0; i < len(keys); i += 5 {
@@ -137,11 +137,11 @@ func (p *program) readSome(ctx context.Context, keys []string) error {
 		case err == nil:
 			found++
 		case !unanswered(err) && !errors.Is(err, store.ErrNotFound):
-			return wrong(fmt.Errorf("a read of a full store: %w", err))
+			return wrong(fmt.Errorf("read from a full store: %w", err))
 		}
 	}
 	if found < 5 {
-		return wrong(fmt.Errorf("of every fifth value that filled the store, only %d can be read", found))
+		return wrong(fmt.Errorf("of every fifth value in the full store, only %d can be read", found))
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (p *program) deleteAll(ctx context.Context, keys []string) error {
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		return wrong(fmt.Errorf("deletes from a full store: %w", err))
+		return wrong(fmt.Errorf("delete from a full store: %w", err))
 	}
 	return ctx.Err()
 }

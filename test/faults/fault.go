@@ -7,37 +7,37 @@ import (
 	"time"
 )
 
-// fault is one way to break things.
+// fault is a kind of fault.
 type fault struct {
 	name string
-	// inject breaks something and mends it again. Turn is how often it did so before.
+	// inject causes the fault and repairs it. Turn is how often it was injected before.
 	inject func(ctx context.Context, s *stage, turn int) error
-	// strict: nobody must notice, so that no unary call may go without an answer.
+	// strict faults must not be noticed: every unary call must be answered.
 	strict bool
 }
 
-// spell is how long a fault lasts that is not over by itself.
-const spell = 1200 * time.Millisecond
+// faultTime is how long a fault lasts that does not end by itself.
+const faultTime = 1200 * time.Millisecond
 
-// kinds are all faults there are.
+// kinds are all kinds of faults.
 var kinds = []fault{
 	{name: "gateway killed, started again", inject: killGateway},
 	{name: "both gateways restarted, by SIGTERM", inject: rollGateways, strict: true},
 	{name: "gateway stopped (SIGSTOP)", inject: func(ctx context.Context, s *stage, turn int) error {
-		return freeze(ctx, s.gateways[turn%2], spell)
+		return freeze(ctx, s.gateways[turn%2], faultTime)
 	}},
 	{name: "service stopped (SIGSTOP)", inject: func(ctx context.Context, s *stage, _ int) error {
-		return freeze(ctx, s.service, spell)
+		return freeze(ctx, s.service, faultTime)
 	}},
 	{name: "service killed, started empty", inject: killService},
 	{name: "clients' connections reset", inject: resets(fronts)},
 	{name: "hop's connections reset", inject: resets(hops)},
-	{name: "hop late, by 20 ± 15 ms", inject: spoil(hops, toxic{"latency", `{"latency":20,"jitter":15}`})},
-	{name: "hop and clients in slices of 7 bytes", inject: spoil(everywhere, toxic{"slicer", `{"average_size":7,"size_variation":6}`})},
-	{name: "clients at 64 KB/s, closing late", inject: spoil(fronts, toxic{"bandwidth", `{"rate":64}`}, toxic{"slow_close", `{"delay":500}`})},
-	{name: "hop black-holed", inject: spoil(hops, hole)},
-	{name: "one gateway cut off from the service", inject: spoil(oneHop, hole)},
-	{name: "clients cut off from one gateway", inject: spoil(oneFront, hole)},
+	{name: "hop late, by 20 ± 15 ms", inject: withToxics(hops, toxic{"latency", `{"latency":20,"jitter":15}`})},
+	{name: "hop and clients in slices of 7 bytes", inject: withToxics(everywhere, toxic{"slicer", `{"average_size":7,"size_variation":6}`})},
+	{name: "clients at 64 KB/s, closing late", inject: withToxics(fronts, toxic{"bandwidth", `{"rate":64}`}, toxic{"slow_close", `{"delay":500}`})},
+	{name: "hop black-holed", inject: withToxics(hops, hole)},
+	{name: "one gateway cut off from the service", inject: withToxics(oneHop, hole)},
+	{name: "clients cut off from one gateway", inject: withToxics(oneFront, hole)},
 	{name: "5,000 half-open connections", inject: flood},
 	{name: "gateway without file descriptors", inject: starveGateway},
 	{name: "memory limit reached", inject: fill},
@@ -47,11 +47,11 @@ func killGateway(ctx context.Context, s *stage, turn int) error {
 	if err := s.gateways[turn%2].Kill(); err != nil {
 		return err
 	}
-	pause(ctx, spell/4)
+	pause(ctx, faultTime/4)
 	return s.restartGateway(ctx, turn%2)
 }
 
-// rollGateways restarts one gateway after the other, the next once the balancer has the first one back.
+// rollGateways restarts one gateway after the other. It waits until the balancer considers the first one ready.
 func rollGateways(ctx context.Context, s *stage, _ int) error {
 	for i, p := range s.gateways {
 		if err := p.Stop(stopPatience); err != nil {
@@ -67,7 +67,7 @@ func rollGateways(ctx context.Context, s *stage, _ int) error {
 	return ctx.Err()
 }
 
-// killService also checks that nothing from before means anything afterwards.
+// killService also checks that the new store accepts nothing from the old one.
 func killService(ctx context.Context, s *stage, turn int) error {
 	before, err := remember(ctx, s, fmt.Sprint("before/", turn))
 	if err != nil {
@@ -79,10 +79,10 @@ func killService(ctx context.Context, s *stage, turn int) error {
 	return before.check(ctx)
 }
 
-// toxic is one of toxiproxy's.
+// toxic is a toxic of toxiproxy.
 type toxic struct{ kind, attributes string }
 
-// hole swallows all bytes, and cuts the connections that were in it when it ends.
+// hole drops all bytes, and closes the connections that were in it when it ends.
 var hole = toxic{"timeout", `{"timeout":0}`}
 
 func fronts(s *stage, _ int) []*proxy        { return s.fronts[:] }
@@ -91,34 +91,34 @@ func oneFront(s *stage, turn int) []*proxy   { return s.fronts[turn%2 : turn%2+1
 func oneHop(s *stage, turn int) []*proxy     { return s.hops[turn%2 : turn%2+1] }
 func everywhere(s *stage, turn int) []*proxy { return append(fronts(s, turn), s.hops[:]...) }
 
-// spoil puts toxics on proxies for a while.
-func spoil(where func(*stage, int) []*proxy, toxics ...toxic) func(context.Context, *stage, int) error {
+// withToxics adds toxics to proxies for a while.
+func withToxics(where func(*stage, int) []*proxy, toxics ...toxic) func(context.Context, *stage, int) error {
 	return func(ctx context.Context, s *stage, turn int) error {
 		var errs []error
 		for _, p := range where(s, turn) {
-			defer p.heal()
+			defer p.removeToxics()
 			for _, t := range toxics {
-				errs = append(errs, p.poison(t.kind, t.attributes))
+				errs = append(errs, p.addToxic(t.kind, t.attributes))
 			}
 		}
-		pause(ctx, spell)
+		pause(ctx, faultTime)
 		return errors.Join(errs...)
 	}
 }
 
-// resets resets all connections of proxies a few times.
+// resets resets all connections of proxies several times.
 func resets(where func(*stage, int) []*proxy) func(context.Context, *stage, int) error {
 	return func(ctx context.Context, s *stage, turn int) error {
 		for range 4 {
 			var errs []error
 			for _, p := range where(s, turn) {
-				errs = append(errs, p.poison("reset_peer", `{"timeout":0}`))
+				errs = append(errs, p.addToxic("reset_peer", `{"timeout":0}`))
 			}
-			pause(ctx, spell/20)
+			pause(ctx, faultTime/20)
 			for _, p := range where(s, turn) {
-				p.heal()
+				p.removeToxics()
 			}
-			pause(ctx, spell/5)
+			pause(ctx, faultTime/5)
 			if err := errors.Join(errs...); err != nil {
 				return err
 			}
@@ -127,7 +127,7 @@ func resets(where func(*stage, int) []*proxy) func(context.Context, *stage, int)
 	}
 }
 
-// wrongError is something that the store did wrong, in contrast to what the suite could not do.
+// wrongError is a fault of the store, as opposed to a failure of the suite.
 type wrongError struct{ error }
 
 func wrong(err error) error {

@@ -2,7 +2,7 @@ package main
 
 import "golang.org/x/sys/unix"
 
-// limitFiles lets a process have no more than n open files until restore is called.
+// limitFiles limits a process to n open files until restore is called.
 func limitFiles(pid int, n uint64) (restore func() error, err error) {
 	var before unix.Rlimit
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {

@@ -12,22 +12,21 @@ import (
 )
 
 const (
-	// checkPatience is how long the search for an order of one history may take.
+	// checkPatience bounds the check of one history.
 	checkPatience = 30 * time.Second
-	// clockSlack is more than what passes between the beginning of a history and that of its clock.
+	// clockSlack is more than the time between the beginning of a history and that of its clock.
 	clockSlack = 20 * time.Millisecond
 )
 
 // history is what the clients of one program did, and when.
 type history struct {
-	fault string // what was injected when it began
+	fault string // the fault that was active when it began
 	seed  uint64
 	begin time.Time
 	calls []storetest.Call
 }
 
-// histories has clients of s work until ctx is done, and hands over one history after the other. No two have a key in
-// common.
+// histories runs clients of s until ctx is done, and delivers one history after the other. No two share a key.
 func histories(ctx context.Context, s storetest.Store, seeds func() uint64, fault func() string, done func(history)) {
 	for ctx.Err() == nil {
 		h := history{fault: fault(), seed: seeds()}
@@ -36,7 +35,7 @@ func histories(ctx context.Context, s storetest.Store, seeds func() uint64, faul
 	}
 }
 
-// record has clients of s make a history.
+// record runs clients of s for one history.
 func (h *history) record(ctx context.Context, s storetest.Store) {
 	w := storetest.Workload{Clients: 4, Calls: 40, Batches: h.seed%3 == 0, Seed: h.seed}
 	for i := range 1 + h.seed%4 {
@@ -45,10 +44,10 @@ func (h *history) record(ctx context.Context, s storetest.Store) {
 	round, end := context.WithCancel(ctx)
 	defer end()
 	h.begin = time.Now()
-	h.calls = w.Run(round, &wary{Store: s, run: context.WithoutCancel(ctx), end: end})
+	h.calls = w.Run(round, &bounded{Store: s, run: context.WithoutCancel(ctx), end: end})
 }
 
-// operations returns how many of the operations were answered.
+// operations returns how many operations were answered.
 func (h history) operations() int {
 	n := 0
 	for _, c := range h.calls {
@@ -59,8 +58,8 @@ func (h history) operations() int {
 	return n
 }
 
-// check returns what is wrong with the history. Deaths are the times at which the service lost all it had: from each
-// one on, the calls must be right for a store that was empty.
+// check returns an error if the history is wrong. Deaths are the times at which the service lost all its data: after
+// each, the calls must be right for a store that was empty.
 func (h history) check(deaths []span) error {
 	calls := slices.DeleteFunc(slices.Clone(h.calls), func(c storetest.Call) bool { return c.Unknown() && reads(c) })
 	for _, died := range deaths {
@@ -84,9 +83,8 @@ func (h history) lasted() time.Duration {
 	return time.Duration(last)
 }
 
-// split returns the calls that the store before a death may have answered, and those that the one after it may have.
-// A write that may belong to either is in both, as one of which nobody knows what became of it; so is each that was
-// already unknown.
+// split returns the calls that the store before a death may have answered, and those that the store after it may have.
+// A write that may belong to either is in both, with an unknown outcome; so is each write whose outcome was unknown.
 func (h history) split(calls []storetest.Call, died span) (before, after []storetest.Call) {
 	from := int64(died.from.Sub(h.begin) - clockSlack)
 	to := int64(died.to.Sub(h.begin) + clockSlack)
@@ -99,7 +97,7 @@ func (h history) split(calls []storetest.Call, died span) (before, after []store
 			before = append(before, c)
 			continue
 		case reads(c), errors.Is(c.Err, store.ErrUnavailable):
-			continue // did nothing
+			continue // had no effect
 		}
 		c.Results, c.Err = nil, store.ErrUnknownOutcome
 		before, after = append(before, c), append(after, c)

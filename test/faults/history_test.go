@@ -8,13 +8,13 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-// past and present are versions of a store before and after its death.
+// past and present are versions from before and after a death of the store.
 var (
 	before = store.Version{Epoch: 1, Revision: 1}
 	after  = store.Version{Epoch: 2, Revision: 1}
 )
 
-// calls makes a history in which one call follows the other, a second each.
+// calls makes a history of consecutive calls, each a second long.
 func calls(all ...storetest.Call) history {
 	h := history{begin: time.Now()}
 	for i, c := range all {
@@ -70,35 +70,35 @@ func TestACallWithoutAnAnswerMayHaveHappenedOnceAtMost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := test.h.check(nil); (err == nil) != test.right {
-				t.Errorf("check = %v, want that it is right: %t", err, test.right)
+				t.Errorf("check = %v, want it right: %t", err, test.right)
 			}
 		})
 	}
 }
 
 func TestADeathEndsWhatWasBefore(t *testing.T) {
-	// The second call is under way when the service dies.
+	// The second call is in progress when the service dies.
 	for name, test := range map[string]struct {
 		h     history
 		right bool
 	}{
-		"entries are gone":                            {calls(set(before), gone, gone), true},
-		"entries are written again":                   {calls(set(before), gone, set(after), got("1", after)), true},
-		"etags of before do not match":                {calls(set(before), gone, set(after), mismatch), true},
-		"an etag of before matches":                   {calls(set(before), gone, set(after), overwrite), false},
-		"an entry of before comes back":               {calls(set(before), gone, got("1", before)), false},
-		"a write of before is lost while it is there": {calls(set(before), mismatch, set(after), gone), false},
-		"a write under way arrives before":            {calls(gone, set(before), gone), true},
-		"a write under way arrives afterwards":        {calls(gone, set(after), got("1", after)), true},
+		"entries are lost":                                 {calls(set(before), gone, gone), true},
+		"entries are written again":                        {calls(set(before), gone, set(after), got("1", after)), true},
+		"old etags do not match":                           {calls(set(before), gone, set(after), mismatch), true},
+		"an old etag matches":                              {calls(set(before), gone, set(after), overwrite), false},
+		"an old entry comes back":                          {calls(set(before), gone, got("1", before)), false},
+		"a write before the death is lost before it":       {calls(set(before), mismatch, set(after), gone), false},
+		"a concurrent write takes effect before the death": {calls(gone, set(before), gone), true},
+		"a concurrent write takes effect after the death":  {calls(gone, set(after), got("1", after)), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := test.h.begin.Add(1250 * time.Millisecond)
 			if err := test.h.check([]span{{at, at.Add(time.Millisecond)}}); (err == nil) != test.right {
-				t.Errorf("check = %v, want that it is right: %t", err, test.right)
+				t.Errorf("check = %v, want it right: %t", err, test.right)
 			}
 		})
 	}
 	if err := calls(set(before), gone).check(nil); err == nil {
-		t.Error("without a death, an entry may vanish")
+		t.Error("without a death, a lost entry was accepted")
 	}
 }

@@ -13,29 +13,29 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-// watchPatience is how long watches may take to deliver everything once the last change is acknowledged.
+// watchPatience is how long watches may take to deliver all changes once the last one is acknowledged.
 const watchPatience = 20 * time.Second
 
-// journals has p write and watch until ctx is done, one journal after another, and hands over what is wrong with each.
+// journals writes and watches one journal after the other until ctx is done, and delivers the error of each.
 func journals(ctx context.Context, p *program, st *stage, seeds func() uint64, done func(seed uint64, changes int, err error)) {
 	for ctx.Err() == nil {
 		seed, life := seeds(), st.lifetime()
 		round, end := context.WithCancelCause(context.WithoutCancel(ctx))
-		forget := context.AfterFunc(life, func() { end(errForgotten) })
-		changes, err := follow(round, end, p, []storetest.Watchable{lasting{p}, byLibrary{p.library}}, seed)
+		forget := context.AfterFunc(life, func() { end(errServiceDied) })
+		changes, err := follow(round, end, p, []storetest.Watchable{resuming{p}, byLibrary{p.library}}, seed)
 		forget()
 		end(nil)
-		if life.Err() != nil || errors.Is(err, errForgotten) {
-			continue // what was watched is gone, and the fault says itself what must come of that
+		if life.Err() != nil || errors.Is(err, errServiceDied) {
+			continue // the watched data is gone, and the fault itself checks the consequences
 		}
 		done(seed, changes, err)
 	}
 }
 
-var errForgotten = errors.New("the service died")
+var errServiceDied = errors.New("the service died")
 
-// follow writes one journal to s, and has watches of each kind follow it: from its beginning and, with a snapshot, from
-// its middle. End ends ctx.
+// follow writes one journal to s, with watches of each kind: from its beginning, and with a snapshot from its middle.
+// End ends ctx.
 func follow(
 	ctx context.Context, end context.CancelCauseFunc, s storetest.Store, watches []storetest.Watchable, seed uint64,
 ) (int, error) {
@@ -55,7 +55,7 @@ func follow(
 			}
 		})
 	}
-	changes, err := j.Write(ctx, newSure(s))
+	changes, err := j.Write(ctx, newCertainWriter(s))
 	late.Wait()
 	if err != nil {
 		end(err)
@@ -65,7 +65,7 @@ func follow(
 	return len(changes), errors.Join(err, f.check(changes))
 }
 
-// followers is watches that follow a journal.
+// followers are the watches of a journal.
 type followers struct {
 	journal storetest.Journal
 	events  sync.WaitGroup
@@ -76,7 +76,7 @@ type followers struct {
 	errs []error     // guarded by mu
 }
 
-// following is a watch and what it delivered.
+// following is a watch and what it has delivered.
 type following struct {
 	*storetest.Follower
 	events []store.Event
@@ -88,8 +88,7 @@ func (f *followers) note(err error) {
 	f.errs = append(f.errs, err)
 }
 
-// join opens a watch and has it followed. It is cut by the one who watches about once in 20 events, besides the cuts
-// that a fault makes.
+// join opens a watch and reads from it. The reader cuts it about once in 20 events, in addition to the faults.
 func (f *followers) join(ctx context.Context, from storetest.Watchable, snapshot bool) error {
 	random := rand.New(rand.NewPCG(f.journal.Seed, f.joined.Add(1)))
 	w := &storetest.Follower{
@@ -114,7 +113,7 @@ func (f *followers) join(ctx context.Context, from storetest.Watchable, snapshot
 	return nil
 }
 
-// check waits for the last event of all, and returns what is wrong with them.
+// check waits for the last event of all watches, and returns what is wrong with them.
 func (f *followers) check(changes []storetest.Change) error {
 	f.events.Wait()
 	f.mu.Lock()

@@ -1,21 +1,22 @@
-// Command faults breaks the key-value store while clients use it, and checks that it keeps its promises.
+// Command faults injects faults into the key-value store while clients use it, and checks that the store keeps its
+// promises.
 //
 //	go run -C test ./faults                       a million operations under every kind of fault
-//	go run -C test ./faults --duration 45s        as many as fit into that time, with every kind once at least
-//	go run -C test ./faults --only 'SIGTERM'      what matches, of the kinds
-//	go run -C test ./faults --seed 7              the choices of an earlier run
-//	go run -C test ./faults --out DIR             where results.txt and .json are written, and histories that are wrong
+//	go run -C test ./faults --duration 45s        for that time, with every kind at least once
+//	go run -C test ./faults --only 'SIGTERM'      only the kinds that match
+//	go run -C test ./faults --seed 7              the random choices of an earlier run
+//	go run -C test ./faults --out DIR             where results.txt, .json and wrong histories are written
 //
-// (The suite is a module of its own, so that what it needs is no dependency of the store's; Go then wants -C, and
-// reads DIR from within faults/.)
+// (The suites have a module of their own, so that their dependencies are not the store's. It needs -C, so DIR is
+// relative to test/.)
 //
-// It builds the store from the working tree and starts a kvservice, two gateways before it and a balancer before
-// those, all on 127.0.0.x, with a proxy on every way. Clients of REST, of gRPC and of the Go library read, write, add,
-// batch and watch all the time. What they see is checked with porcupine, and against what was written.
+// It builds the store from the working tree and starts a kvservice, two gateways and a balancer on 127.0.0.x, with a
+// proxy on every connection between them. Clients of REST, of gRPC and of the Go library read, write, increment, batch
+// and watch all the time. Histories of what they see are checked with porcupine, and watches against what was written.
 //
-// It needs Linux. It ends with 1 if anything was wrong, and ends all its processes, also on Ctrl-C.
+// It needs Linux. It exits with 1 if anything was wrong, and ends all its processes, also on Ctrl-C.
 //
-// docs/reliability.md says what is shown by this and what by other tests.
+// docs/reliability.md says what this suite shows, and what other tests do.
 package main
 
 import (
@@ -45,7 +46,7 @@ func main() {
 	}
 }
 
-// errWrong is why a run ends that found something.
+// errWrong is the error of a run that found violations.
 var errWrong = errors.New("the store did not keep its promises")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -73,29 +74,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// settings are what the command line says.
+// settings are the command line.
 type settings struct {
-	operations int           // how many are to be checked, if duration is zero
-	duration   time.Duration // how long faults are injected; zero: until operations are checked
+	operations int           // operations to check, if duration is zero
+	duration   time.Duration // how long to inject faults; zero: until enough operations are checked
 	seed       uint64
 	faults     []fault
-	out        string // a directory; empty: nothing is written
+	out        string // a directory; empty: write nothing
 }
 
 func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	s, only := settings{}, ""
 	flags := flag.NewFlagSet("faults", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.IntVar(&s.operations, "operations", 1_000_000, "check at least so many operations")
-	flags.DurationVar(&s.duration, "duration", 0, "inject faults for so long, in place of --operations")
-	flags.Uint64Var(&s.seed, "seed", rand.Uint64()>>32, "what all choices follow from")
-	flags.StringVar(&only, "only", "", "the kinds of fault that match this regular expression")
+	flags.IntVar(&s.operations, "operations", 1_000_000, "check at least this many operations")
+	flags.DurationVar(&s.duration, "duration", 0, "inject faults for this long instead of --operations")
+	flags.Uint64Var(&s.seed, "seed", rand.Uint64()>>32, "seed of all random choices")
+	flags.StringVar(&only, "only", "", "inject only the kinds of fault that match this regular expression")
 	flags.StringVar(&s.out, "out", "", "directory for results.txt, results.json and wrong histories")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
 	if flags.NArg() != 0 {
-		return s, fmt.Errorf("what is %q?", flags.Arg(0))
+		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	pattern, err := regexp.Compile(only)
 	if err != nil {

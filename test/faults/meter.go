@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// slot is the time that is counted together.
+// slot is the resolution of the meter.
 const slot = 100 * time.Millisecond
 
 // meter counts answers.
@@ -16,16 +16,16 @@ type meter struct {
 	begin time.Time
 
 	mu       sync.Mutex
-	slots    []int          // :: slots since begin → operations that were answered; guarded by mu
-	checked  map[string]int // :: kind of fault → operations in histories that were checked; guarded by mu
-	total    int            // of checked; guarded by mu
+	slots    []int          // :: slots since begin → operations answered; guarded by mu
+	checked  map[string]int // :: kind of fault → operations in checked histories; guarded by mu
+	total    int            // sum of checked; guarded by mu
 	failed   int            // calls without an answer; guarded by mu
 	examples []string       // of failures since they were last taken; guarded by mu
 }
 
 func newMeter() *meter { return &meter{begin: time.Now(), checked: map[string]int{}} }
 
-// answered is told of operations that were answered now.
+// answered counts operations that were answered now.
 func (m *meter) answered(operations int) {
 	now := int(time.Since(m.begin) / slot)
 	m.mu.Lock()
@@ -36,7 +36,7 @@ func (m *meter) answered(operations int) {
 	m.slots[now] += operations
 }
 
-// lost is told of a call that got no answer.
+// lost counts a call without an answer.
 func (m *meter) lost(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -46,7 +46,7 @@ func (m *meter) lost(err error) {
 	}
 }
 
-// losses returns how many calls got no answer so far, and examples of those since the last time.
+// losses returns the number of calls without an answer so far, and examples of those since the last time.
 func (m *meter) losses() (int, []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,7 +55,7 @@ func (m *meter) losses() (int, []string) {
 	return m.failed, examples
 }
 
-// approve is told of operations that were checked.
+// approve counts operations that were checked.
 func (m *meter) approve(fault string, operations int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -69,7 +69,7 @@ func (m *meter) approved() int {
 	return m.total
 }
 
-// rate returns how many operations a second were answered between two instants.
+// rate returns how many operations per second were answered between two instants.
 func (m *meter) rate(from, to time.Time) float64 {
 	first, last := int(from.Sub(m.begin)/slot), int(to.Sub(m.begin)/slot)
 	m.mu.Lock()
@@ -81,11 +81,10 @@ func (m *meter) rate(from, to time.Time) float64 {
 	return float64(sum) / (float64(max(1, last-first)) * slot.Seconds())
 }
 
-// givenUp is how long it takes until the suite no longer waits for a gateway to answer.
+// givenUp is how long the suite waits for a gateway to answer.
 const givenUp = 15 * time.Second
 
-// recovered returns how long after a fault, which ended at since, the last of the gateways gave its first answer from
-// the service.
+// recovered returns how long after the end of a fault each gateway had answered from the service.
 func (s *stage) recovered(ctx context.Context, since time.Time) (time.Duration, error) {
 	took, errs := make([]time.Duration, len(s.fronts)), make([]error, len(s.fronts))
 	var all sync.WaitGroup
@@ -101,7 +100,7 @@ func (s *stage) recovered(ctx context.Context, since time.Time) (time.Duration, 
 	return max(took[0], took[1]), nil
 }
 
-// firstAnswer reads a key until there is an answer, each time on a new connection.
+// firstAnswer reads a key until it gets an answer, each time on a new connection.
 func firstAnswer(ctx context.Context, url string, since time.Time) (time.Duration, error) {
 	client := &http.Client{Timeout: 500 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
 	var latest error
@@ -117,7 +116,7 @@ func firstAnswer(ctx context.Context, url string, since time.Time) (time.Duratio
 			if res.StatusCode == http.StatusOK || res.StatusCode == http.StatusNotFound {
 				return time.Since(since), nil
 			}
-			err = fmt.Errorf("GET answers %s", res.Status)
+			err = fmt.Errorf("GET: status %s", res.Status)
 		}
 		latest = err
 		pause(ctx, 10*time.Millisecond)

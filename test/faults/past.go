@@ -15,7 +15,7 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 )
 
-// past is what somebody remembers of a store that died.
+// past is an etag and a resume token of a store that died.
 type past struct {
 	kv      *wireengine.Remote
 	key     string
@@ -36,7 +36,7 @@ func remember(ctx context.Context, s *stage, key string) (*past, error) {
 		return nil, err
 	}
 	p.version = result.Entry.Version
-	w, err := lasting{p.kv}.Watch(ctx, store.WatchRequest{Key: key})
+	w, err := resuming{p.kv}.Watch(ctx, store.WatchRequest{Key: key})
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func remember(ctx context.Context, s *stage, key string) (*past, error) {
 	return p, err
 }
 
-// check returns an error if the store that came after takes an etag or a resume token of the one before.
+// check returns an error if the new store accepts an etag or a resume token of the old one.
 func (p *past) check(ctx context.Context) error {
 	again := store.Operation{Kind: store.Set, Key: p.key, Value: []byte("after")}
 	var created store.Result
@@ -67,17 +67,17 @@ func (p *past) check(ctx context.Context) error {
 			break
 		}
 		if !unanswered(err) {
-			return wrong(fmt.Errorf("a write to the version of before a restart = %w, want a mismatch", err))
+			return wrong(fmt.Errorf("a write on a version from before a restart = %w, want a mismatch", err))
 		}
 	}
-	// Several times, so that it is asked of each gateway, over REST and by an RPC.
+	// It tries several times, to reach each gateway, by REST and by RPC.
 	for range 8 {
-		w, err := lasting{p.kv}.Watch(ctx, store.WatchRequest{Key: p.key, Resume: p.token})
+		w, err := resuming{p.kv}.Watch(ctx, store.WatchRequest{Key: p.key, Resume: p.token})
 		if err == nil {
 			w.Close()
 		}
 		if !errors.Is(err, store.ErrResumeTooOld) {
-			return wrong(fmt.Errorf("a watch resumed with a token of before a restart = %w, want that it is too old", err))
+			return wrong(fmt.Errorf("a watch resumed from before a restart = %w, want the token to be too old", err))
 		}
 	}
 	return nil

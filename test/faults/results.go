@@ -11,16 +11,16 @@ import (
 	"key-value/test/record"
 )
 
-// tally is what was seen of one kind of fault.
-type tally struct {
+// faultStats are the measurements of one kind of fault.
+type faultStats struct {
 	times    int
-	answered float64 // operations while it lasted
+	answered float64 // operations in that time
 	lasted   time.Duration
 	lost     int
 	recovery time.Duration // the longest
 }
 
-func (t *tally) add(goodput float64, lasted time.Duration, lost int, recovery time.Duration) {
+func (t *faultStats) add(goodput float64, lasted time.Duration, lost int, recovery time.Duration) {
 	t.times++
 	t.answered += goodput * lasted.Seconds()
 	t.lasted += lasted
@@ -28,14 +28,14 @@ func (t *tally) add(goodput float64, lasted time.Duration, lost int, recovery ti
 	t.recovery = max(t.recovery, recovery)
 }
 
-// results are what a run found, as results.json has it.
+// results are the content of results.json.
 type results struct {
 	Seed       uint64      `json:"seed"`
 	Commit     string      `json:"commit"`
 	Machine    string      `json:"machine"`
 	Time       time.Time   `json:"time"`
 	Seconds    float64     `json:"seconds"`
-	Peak       float64     `json:"peak"` // operations a second between faults
+	Peak       float64     `json:"peak"` // operations per second between faults
 	Operations int         `json:"operations"`
 	Violations int         `json:"violations"`
 	Faults     []row       `json:"faults"`
@@ -46,9 +46,9 @@ type results struct {
 type row struct {
 	Fault      string  `json:"fault"`
 	Times      int     `json:"times"`
-	Operations int     `json:"operations"` // checked, of histories that began with this fault or behind it
+	Operations int     `json:"operations"` // checked, in histories that began during or after this fault
 	Unanswered int     `json:"unanswered"` // calls
-	Goodput    float64 `json:"goodput"`    // operations a second while it lasted
+	Goodput    float64 `json:"goodput"`    // operations per second during the fault
 	OfPeak     float64 `json:"of_peak"`
 	Recovery   float64 `json:"recovery_seconds"` // the longest
 	Violations int     `json:"violations"`
@@ -68,7 +68,7 @@ func (r *runner) results() results {
 		wrong[v.Fault]++
 	}
 	for _, f := range r.faults {
-		t := r.tallies[f.name]
+		t := r.stats[f.name]
 		goodput := t.answered / max(t.lasted.Seconds(), 1e-9)
 		all.Faults = append(all.Faults, row{
 			Fault: f.name, Times: t.times, Operations: r.meter.checked[f.name], Unanswered: t.lost, Goodput: goodput,
@@ -94,5 +94,5 @@ func (r results) print(w io.Writer) error {
 	return errors.Join(err, printErr)
 }
 
-// write writes results.txt and results.json to a directory, unless that is empty.
+// write writes results.txt and results.json to a directory, unless it is empty.
 func (r results) write(dir string) error { return record.Write(dir, "results", r, r.print) }

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	programs = 20 // how many make histories; one more writes journals
-	checkers = 2  // how many histories are checked at a time
-	// calm is how long nothing is injected between two faults, and warm how long before the first one.
-	calm = 700 * time.Millisecond
-	warm = 2 * time.Second
-	// recoveryLimit is how long it may take after a fault until a gateway answers.
+	programs = 20 // programs that record histories; one more writes journals
+	checkers = 2  // histories that are checked concurrently
+	// quietTime is the time between two faults, and warmup the time before the first.
+	quietTime = 700 * time.Millisecond
+	warmup    = 2 * time.Second
+	// recoveryLimit is how long a gateway may take to answer after a fault.
 	recoveryLimit = 2 * time.Second
 )
 
@@ -29,13 +29,13 @@ type runner struct {
 	progress io.Writer
 	began    time.Time
 	seeds    atomic.Uint64
-	fault    atomic.Pointer[string] // what is injected now, or was last
-	turns    map[string]int         // how often each fault was injected; only for the goroutine that injects
+	fault    atomic.Pointer[string] // the current fault, or the latest
+	turns    map[string]int         // how often each fault was injected; used only by the goroutine that injects
 
 	mu         sync.Mutex
-	tallies    map[string]*tally // by kind of fault; guarded by mu
-	violations []violation       // guarded by mu
-	peak       float64           // operations a second between faults; guarded by mu
+	stats      map[string]*faultStats // by kind of fault; guarded by mu
+	violations []violation            // guarded by mu
+	peak       float64                // operations per second between faults; guarded by mu
 }
 
 // violation is something that must not happen.
@@ -47,13 +47,13 @@ type violation struct {
 func newRunner(s settings, st *stage, progress io.Writer) *runner {
 	r := &runner{
 		settings: s, stage: st, meter: newMeter(), progress: progress, began: time.Now(),
-		turns: map[string]int{}, tallies: map[string]*tally{},
+		turns: map[string]int{}, stats: map[string]*faultStats{},
 	}
-	r.seeds.Store(s.seed << 20) // so that runs with seeds next to each other have none in common
+	r.seeds.Store(s.seed << 20) // so that runs with consecutive seeds share no seeds
 	none := "none"
 	r.fault.Store(&none)
 	for _, f := range s.faults {
-		r.tallies[f.name] = &tally{}
+		r.stats[f.name] = &faultStats{}
 	}
 	return r
 }
@@ -61,7 +61,7 @@ func newRunner(s settings, st *stage, progress io.Writer) *runner {
 func (r *runner) nextSeed() uint64 { return r.seeds.Add(1) }
 func (r *runner) current() string  { return *r.fault.Load() }
 
-// violate notes that something went wrong.
+// violate records a violation.
 func (r *runner) violate(fault string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +69,7 @@ func (r *runner) violate(fault string, err error) {
 	fmt.Fprintf(r.progress, "VIOLATION under %s: %.2000s\n", fault, err)
 }
 
-// run has clients work while faults are injected.
+// run injects faults while clients work.
 func (r *runner) run(ctx context.Context) error {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
@@ -77,7 +77,7 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = r.breakThings(ctx)
+	err = r.injectFaults(ctx)
 	stop()
 	done()
 	if err == nil {
@@ -88,7 +88,7 @@ func (r *runner) run(ctx context.Context) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// work starts the clients and what checks them. Done waits for all of them once ctx is done.
+// work starts the clients and the checks. Done waits for all of them once ctx is done.
 func (r *runner) work(ctx context.Context) (done func(), err error) {
 	var clients, checks sync.WaitGroup
 	found := make(chan history, 2*checkers)
@@ -139,9 +139,9 @@ func (r *runner) journaled(seed uint64, changes int, err error) {
 	}
 }
 
-// breakThings injects one fault after the other until enough is checked, and each at least once.
-func (r *runner) breakThings(ctx context.Context) error {
-	r.quiet(ctx, warm)
+// injectFaults injects one fault after the other until enough operations are checked, and each at least once.
+func (r *runner) injectFaults(ctx context.Context) error {
+	r.quiet(ctx, warmup)
 	random := rand.New(rand.NewPCG(r.seed, 0))
 	for first := true; first || !r.enough(); first = false {
 		for _, i := range random.Perm(len(r.faults)) {
@@ -151,7 +151,7 @@ func (r *runner) breakThings(ctx context.Context) error {
 			if err := r.injectOne(ctx, r.faults[i]); err != nil {
 				return fmt.Errorf("%s: %w", r.faults[i].name, err)
 			}
-			r.quiet(ctx, calm)
+			r.quiet(ctx, quietTime)
 		}
 	}
 	return ctx.Err()
@@ -164,7 +164,7 @@ func (r *runner) enough() bool {
 	return r.meter.approved() >= r.operations
 }
 
-// quiet lets the clients work undisturbed, and sees how much they get done.
+// quiet lets the clients work undisturbed, and measures their rate.
 func (r *runner) quiet(ctx context.Context, d time.Duration) {
 	from := time.Now()
 	pause(ctx, d)
@@ -174,10 +174,10 @@ func (r *runner) quiet(ctx context.Context, d time.Duration) {
 	r.peak = max(r.peak, rate)
 }
 
-// injectOne injects f, and measures what the clients notice.
+// injectOne injects f and measures its effects on the clients.
 func (r *runner) injectOne(ctx context.Context, f fault) error {
 	if f.strict {
-		r.quiet(ctx, callPatience+calm) // whoever still waits because of an earlier fault gives up
+		r.quiet(ctx, callPatience+quietTime) // calls that an earlier fault has delayed end
 	}
 	r.fault.Store(&f.name)
 	lostBefore, _ := r.meter.losses()
@@ -195,20 +195,20 @@ func (r *runner) injectOne(ctx context.Context, f fault) error {
 	}
 	recovery, err := r.stage.recovered(ctx, to)
 	if err == nil && recovery > recoveryLimit {
-		err = fmt.Errorf("the first answer of a gateway came %v after the fault, want it within %v", recovery, recoveryLimit)
+		err = fmt.Errorf("a gateway first answered %v after the fault, want within %v", recovery, recoveryLimit)
 	}
 	if err != nil {
 		r.violate(f.name, err)
 	}
 	lostAfter, examples := r.meter.losses()
 	if f.strict && lostAfter != lostBefore {
-		r.violate(f.name, fmt.Errorf("%d calls got no answer: %q", lostAfter-lostBefore, examples))
+		r.violate(f.name, fmt.Errorf("%d calls had no answer: %q", lostAfter-lostBefore, examples))
 	}
 	goodput := r.meter.rate(from, to)
 	fmt.Fprintf(r.progress, "%6.1fs  %-38s %6.0f op/s  %5d lost  back after %v\n", time.Since(r.began).Seconds(), f.name,
 		goodput, lostAfter-lostBefore, recovery.Round(time.Millisecond))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tallies[f.name].add(goodput, to.Sub(from), lostAfter-lostBefore, recovery)
+	r.stats[f.name].add(goodput, to.Sub(from), lostAfter-lostBefore, recovery)
 	return nil
 }

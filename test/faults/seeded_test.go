@@ -11,8 +11,8 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-// faulty is a store with a bug, which shows in about one of 20 calls that can have it. Besides, one call in 20 gets no
-// answer, half of them although they were carried out, as they do while faults are injected.
+// faulty is a store with a bug, which shows in about one in 20 of the calls that it affects. In addition, one call in
+// 20 has no answer, and half of those take effect, as while faults are injected.
 type faulty struct {
 	store.Engine
 	bug func(ctx context.Context, e store.Engine, op store.Operation) (result store.Result, err error, shown bool)
@@ -64,7 +64,7 @@ func lostWrite(ctx context.Context, e store.Engine, op store.Operation) (store.R
 	return result, err, true
 }
 
-// twice sends an increment again whose first answer was lost.
+// twice repeats an increment whose first answer was lost.
 func twice(ctx context.Context, e store.Engine, op store.Operation) (store.Result, error, bool) {
 	if op.Kind != store.Increment {
 		return store.Result{}, nil, false
@@ -74,7 +74,7 @@ func twice(ctx context.Context, e store.Engine, op store.Operation) (store.Resul
 	return result, err, true
 }
 
-// optimist says that a write was done which never arrived.
+// optimist reports a write as done that never arrived.
 func optimist(_ context.Context, _ store.Engine, op store.Operation) (store.Result, error, bool) {
 	if op.Kind != store.Delete {
 		return store.Result{}, nil, false
@@ -94,10 +94,10 @@ func forgetfulCondition(ctx context.Context, e store.Engine, op store.Operation)
 
 func TestHistoriesShowASeededBug(t *testing.T) {
 	for name, bug := range map[string]func(context.Context, store.Engine, store.Operation) (store.Result, error, bool){
-		"a write is acknowledged and lost":      lostWrite,
-		"an increment is carried out twice":     twice,
-		"a delete is reported that never was":   optimist,
-		"a write goes through to a new version": forgetfulCondition,
+		"a write is acknowledged and lost":         lostWrite,
+		"an increment takes effect twice":          twice,
+		"a delete is reported that never happened": optimist,
+		"a write succeeds on a newer version":      forgetfulCondition,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFaulty(t, bug)
@@ -109,7 +109,7 @@ func TestHistoriesShowASeededBug(t *testing.T) {
 					return
 				}
 			}
-			t.Error("50 histories are all found right")
+			t.Error("50 histories were all considered right")
 		})
 	}
 }
@@ -125,7 +125,7 @@ func TestHistoriesOfARightStoreAreRight(t *testing.T) {
 	}
 }
 
-// gappy leaves out an event now and then, or has it twice.
+// gappy now and then omits or repeats an event.
 type gappy struct {
 	storetest.Watchable
 	twice bool
@@ -182,11 +182,11 @@ func TestJournalsShowASeededBug(t *testing.T) {
 		watch func(storetest.Watchable) storetest.Watchable
 		right bool
 	}{
-		"no bug":                      {noBug, func(e storetest.Watchable) storetest.Watchable { return lasting{cutting{e}} }, true},
-		"a watch has a gap":           {noBug, func(e storetest.Watchable) storetest.Watchable { return lasting{cutting{gappy{e, false}}} }, false},
-		"a watch has an event twice":  {noBug, func(e storetest.Watchable) storetest.Watchable { return lasting{cutting{gappy{e, true}}} }, false},
-		"a write is lost":             {lostWrite, func(e storetest.Watchable) storetest.Watchable { return e }, false},
-		"a delete that never arrived": {optimist, func(e storetest.Watchable) storetest.Watchable { return e }, false},
+		"no bug":                   {noBug, func(e storetest.Watchable) storetest.Watchable { return resuming{cutting{e}} }, true},
+		"a watch has a gap":        {noBug, func(e storetest.Watchable) storetest.Watchable { return resuming{cutting{gappy{e, false}}} }, false},
+		"a watch repeats an event": {noBug, func(e storetest.Watchable) storetest.Watchable { return resuming{cutting{gappy{e, true}}} }, false},
+		"a write is lost":          {lostWrite, func(e storetest.Watchable) storetest.Watchable { return e }, false},
+		"a delete never arrived":   {optimist, func(e storetest.Watchable) storetest.Watchable { return e }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFaulty(t, test.bug)
@@ -197,7 +197,7 @@ func TestJournalsShowASeededBug(t *testing.T) {
 				end(nil)
 			}
 			if right := err == nil; right != test.right {
-				t.Errorf("the journals are found right: %t, want %t: %v", right, test.right, err)
+				t.Errorf("the journals are right: %t, want %t: %v", right, test.right, err)
 			}
 		})
 	}

@@ -23,19 +23,19 @@ const (
 	serviceToken = "a-token-for-the-fault-suite"
 	// stopPatience is how long a process may take to stop.
 	stopPatience = 30 * time.Second
-	// maxMemory is what the entries may take: enough for the workloads, and little enough to be used up quickly.
+	// maxMemory is the memory limit: enough for the workloads, and little enough to be reached quickly.
 	maxMemory = "48MiB"
-	// drainDelay is how long a gateway that stops goes on taking connections: the balancer must notice meanwhile.
+	// drainDelay is how long a stopping gateway still accepts connections: meanwhile the balancer must notice.
 	drainDelay = "1s"
 )
 
-// stage is the processes that are under test and the ways between them:
+// stage is the processes under test and the connections between them:
 //
 //	clients → balancer → fronts → gateways → hops → service
 type stage struct {
-	kv        string // the program
-	commit    string // what it was built from, as git describes it
-	dir       string // holds it
+	kv        string // the binary
+	commit    string // the commit that it was built from
+	dir       string // contains kv
 	processes proc.Group
 	service   *proc.Process
 	gateways  [2]*proc.Process
@@ -46,14 +46,14 @@ type stage struct {
 
 	mu     sync.Mutex
 	deaths []span             // when the service died; guarded by mu
-	life   context.Context    //nolint:containedctx // ends when the service dies; guarded by mu
+	life   context.Context    // ends when the service dies; guarded by mu
 	die    context.CancelFunc // ends life; guarded by mu
 }
 
-// span is from when to when the service may have died.
+// span is the time within which the service died.
 type span struct{ from, to time.Time }
 
-// newStage builds the program and starts everything.
+// newStage builds the store and starts everything.
 func newStage(ctx context.Context) (*stage, error) {
 	dir, err := os.MkdirTemp("", "kv-faults-")
 	if err != nil {
@@ -96,7 +96,7 @@ func (s *stage) open(ctx context.Context) error {
 	return err
 }
 
-// url is where clients go.
+// url is the balancer's URL.
 func (s *stage) url() string { return "http://" + s.balancer.Addr() }
 
 func (s *stage) startService(ctx context.Context, listen string) (*proc.Process, error) {
@@ -110,7 +110,7 @@ func (s *stage) startGateway(ctx context.Context, i int, listen string) (*proc.P
 		"gateway", "--listen", listen, "--service", "http://"+s.hops[i].Listen, "--drain-delay", drainDelay))
 }
 
-// restartGateway starts gateway i again, where it was.
+// restartGateway starts gateway i at its old address.
 func (s *stage) restartGateway(ctx context.Context, i int) error {
 	p, err := s.startGateway(ctx, i, s.gateways[i].Addr)
 	if err == nil {
@@ -119,7 +119,7 @@ func (s *stage) restartGateway(ctx context.Context, i int) error {
 	return err
 }
 
-// killService ends the service with what it holds, and starts it again empty.
+// killService kills the service and restarts it empty.
 func (s *stage) killService(ctx context.Context) error {
 	died := span{from: time.Now()}
 	if err := s.service.Kill(); err != nil {
@@ -148,7 +148,7 @@ func (s *stage) lifetime() context.Context {
 	return s.life
 }
 
-// deathsSince returns when the service died after t.
+// deathsSince returns the deaths of the service after t.
 func (s *stage) deathsSince(t time.Time) []span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +161,7 @@ func (s *stage) deathsSince(t time.Time) []span {
 	return since
 }
 
-// stop asks all processes to end in an orderly way, gateways first.
+// stop stops all processes, gateways first.
 func (s *stage) stop() error {
 	var errs []error
 	for _, p := range []*proc.Process{s.gateways[0], s.gateways[1], s.service} {
@@ -170,7 +170,7 @@ func (s *stage) stop() error {
 	return errors.Join(errs...)
 }
 
-// close ends all that was started.
+// close ends everything that was started.
 func (s *stage) close() {
 	if s.balancer != nil {
 		s.balancer.Close()
@@ -178,14 +178,14 @@ func (s *stage) close() {
 	s.processes.Kill()
 	for _, p := range []*proxy{s.fronts[0], s.fronts[1], s.hops[0], s.hops[1]} {
 		if p != nil {
-			p.heal()
+			p.removeToxics()
 			p.Stop()
 		}
 	}
 	_ = os.RemoveAll(s.dir)
 }
 
-// freeze stops p as SIGSTOP does, for d.
+// freeze stops p with SIGSTOP for d.
 func freeze(ctx context.Context, p *proc.Process, d time.Duration) error {
 	if err := p.Pause(); err != nil {
 		return err
@@ -194,15 +194,15 @@ func freeze(ctx context.Context, p *proc.Process, d time.Duration) error {
 	return p.Continue()
 }
 
-// dial opens a connection, which is for the caller to close.
+// dial opens a connection, which the caller must close.
 func dial(addr string) (net.Conn, error) { return net.DialTimeout("tcp", addr, time.Second) }
 
-// proxy stands on a way between two processes, and spoils it.
+// proxy is a proxy between two processes, to which faults are added.
 type proxy struct {
 	*toxiproxy.Proxy
 }
 
-// newProxy passes on from a free port of listen, which is an IP address, to upstream.
+// newProxy forwards connections from a free port of listen, an IP address, to upstream.
 func newProxy(name, listen, upstream string) (*proxy, error) {
 	zerolog.SetGlobalLevel(zerolog.Disabled) // some toxics have a logger of their own
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
@@ -213,8 +213,8 @@ func newProxy(name, listen, upstream string) (*proxy, error) {
 	return p, nil
 }
 
-// poison adds a toxic to both directions. Attributes are those of toxiproxy, in JSON.
-func (p *proxy) poison(kind, attributes string) error {
+// addToxic adds a toxic in both directions. Attributes are toxiproxy's, in JSON.
+func (p *proxy) addToxic(kind, attributes string) error {
 	for _, stream := range []string{"upstream", "downstream"} {
 		toxic := fmt.Sprintf(`{"type":%q,"stream":%q,"attributes":%s}`, kind, stream, attributes)
 		if _, err := p.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
@@ -224,5 +224,5 @@ func (p *proxy) poison(kind, attributes string) error {
 	return nil
 }
 
-// heal takes all toxics off.
-func (p *proxy) heal() { p.Toxics.ResetToxics(context.Background()) }
+// removeToxics removes all toxics.
+func (p *proxy) removeToxics() { p.Toxics.ResetToxics(context.Background()) }

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// counter is what one writer knows of a number to which it alone adds 1, again and again.
+// counter is what one writer knows of a number that only it increments.
 type counter struct {
 	key     string
-	sums    []sum // that it had, as far as known, ascending
-	unknown int   // additions without an answer that have not shown in a sum yet
+	sums    []sum // values that it had, as far as known, ascending
+	unknown int   // increments without an answer that are not in a sum yet
 }
 
 type sum struct {
 	value int64
-	etag  string // empty: of an addition that had no answer
+	etag  string // empty: of an increment without an answer
 
 	sent, acked time.Duration
 }
@@ -26,14 +26,14 @@ func (c *counter) last() int64 {
 	return c.sums[len(c.sums)-1].value
 }
 
-// answer takes note of an addition that was acknowledged, and returns what is lost by that.
+// answer records an acknowledged increment, and returns the ones that are lost.
 func (c *counter) answer(s sum) ([]loss, error) {
 	losses, err := c.find(s.value - 1)
 	c.sums = append(c.sums, s)
 	return losses, err
 }
 
-// find takes note of what the counter has, and returns what is lost by that.
+// find records the counter's value, and returns the increments that are lost.
 func (c *counter) find(value int64) (losses []loss, err error) {
 	rest := int(value - c.last())
 	for c.last() > value {
@@ -44,11 +44,11 @@ func (c *counter) find(value int64) (losses []loss, err error) {
 		}
 	}
 	if rest > c.unknown {
-		err = fmt.Errorf("%s has %d, but no more than %d was added", c.key, value, c.last()+int64(c.unknown))
+		err = fmt.Errorf("%s has %d, but at most %d was added", c.key, value, c.last()+int64(c.unknown))
 	}
 	c.unknown = max(0, c.unknown-max(0, rest))
 	if value > c.last() {
-		c.sums = append(c.sums, sum{value: value}) // by additions without an answer
+		c.sums = append(c.sums, sum{value: value}) // by increments without an answer
 	}
 	return losses, err
 }

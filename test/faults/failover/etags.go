@@ -5,17 +5,17 @@ import (
 	"sync"
 )
 
-// etags knows what every etag that anybody has seen stands for. One that stands for two things has matched across an
-// epoch, or could.
+// etags records the write that each observed etag stands for. An etag that stands for two writes could match across an
+// epoch.
 type etags struct {
 	mu    sync.Mutex
 	known map[version]meaning // guarded by mu
 }
 
-// version names a version of a key.
+// version is an etag of a key.
 type version struct{ key, etag string }
 
-// meaning is what a version is.
+// meaning is the write that a version stands for.
 type meaning struct {
 	content string
 	given   bool // whether a write was acknowledged with it
@@ -23,12 +23,12 @@ type meaning struct {
 
 func newEtags() *etags { return &etags{known: map[version]meaning{}} }
 
-// written takes note that a write was acknowledged with an etag, which no other write of that key may have had.
+// written records that a write was acknowledged with an etag, which no other write of that key may have.
 func (e *etags) written(key, etag, content string) error {
 	return e.note(version{key, etag}, content, true)
 }
 
-// seen takes note that somebody read an etag with its content.
+// seen records that an etag was read with its value.
 func (e *etags) seen(key, etag, content string) error {
 	return e.note(version{key, etag}, content, false)
 }
@@ -42,9 +42,9 @@ func (e *etags) note(v version, content string, given bool) error {
 	case v.etag == "":
 		return fmt.Errorf("%s has %q without an etag", v.key, content)
 	case ok && m.content != content:
-		return fmt.Errorf("the etag %s of %s stands for %q and for %q", v.etag, v.key, m.content, content)
+		return fmt.Errorf("etag %s of %s stands for both %q and %q", v.etag, v.key, m.content, content)
 	case ok && given && m.given:
-		return fmt.Errorf("the etag %s of %s was given to two writes of %q", v.etag, v.key, content)
+		return fmt.Errorf("etag %s of %s was given to two writes of %q", v.etag, v.key, content)
 	}
 	return nil
 }

@@ -10,8 +10,7 @@ import (
 	"key-value/internal/testkit/rediscluster"
 )
 
-// window is how long before its primary died a write may have been acknowledged that is lost. The documentation
-// promises it.
+// window is how long before the death of its primary an acknowledged write may be lost. The documentation promises it.
 const window = time.Second
 
 const (
@@ -25,47 +24,47 @@ const (
 	primariesFull = "memory limit of all primaries reached"
 )
 
-// fault is something that has been broken.
+// fault is a fault that was injected.
 type fault struct {
 	kind string
-	from instant // when the first thing broke
-	to   instant // when nothing was acknowledged any more by what broke
-	// others says whether there may have been other failovers meanwhile, as when a node gets no processor for longer than the
-	// node timeout.
+	from instant // when the first thing failed
+	to   instant // when the failed part stopped acknowledging
+	// others reports whether other failovers may have happened in the meantime, as when a node gets no CPU time for
+	// longer than the node timeout.
 	others bool
 }
 
-// inject breaks something and mends it again. It tells struck once it is broken.
+// inject causes a fault and repairs it. It calls struck once the fault has happened.
 type inject func(ctx context.Context, r *run, turn int, struck func(from, to instant)) error
 
-// kinds are the faults there are.
+// kinds are all kinds of faults.
 var kinds = map[string]inject{
 	primaryKilled: killPrimary, primaryAlone: killPrimaryAlone, primaryPaused: pausePrimary, primaryHung: hangPrimary,
 	primaryOusted: oustPrimary, serviceKilled: killService, replicaKilled: killReplicas, primariesFull: fillPrimaries,
 }
 
-// loses says whether acknowledged writes may be lost by a kind of fault.
+// loses reports whether a kind of fault may lose acknowledged writes.
 func loses(kind string) bool {
 	return slices.Contains([]string{primaryKilled, primaryAlone, primaryPaused, primaryHung, primaryOusted}, kind)
 }
 
-// explain returns an error unless f explains that a write is lost.
+// explain returns an error unless f explains the loss of a write.
 func (f fault) explain(l loss) error {
 	switch {
 	case !loses(f.kind) && !f.others:
 		return fmt.Errorf("write %d of %s is lost, though no primary died", l.number, l.key)
 	case l.acked < f.from-window:
 		return fmt.Errorf("write %d of %s is lost, which was acknowledged %v before its primary died", l.number, l.key, f.from-l.acked)
-	case l.sent > f.to: // and not l.acked: an answer may be on its way for longer than its sender lives
+	case l.sent > f.to: // and not l.acked: an answer can be in flight for longer than its sender lives
 		return fmt.Errorf("write %d of %s is lost, which was sent %v after its primary died", l.number, l.key, l.sent-f.to)
 	}
 	return nil
 }
 
-// age is how long before its primary died a write was acknowledged that is lost.
+// age returns how long before the death of its primary a lost write was acknowledged.
 func (f fault) age(l loss) time.Duration { return max(0, f.from-l.acked) }
 
-// killPrimary kills the primaries in turn. A replica takes over, and whoever was killed comes back as its replica.
+// killPrimary kills the primaries in rotation. A replica takes over, and the killed node comes back as its replica.
 func killPrimary(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {
 	shard, err := r.stage.shard(ctx, turn)
 	if err != nil {
@@ -83,7 +82,7 @@ func (r *run) kill(ctx context.Context, node *rediscluster.Node, struck func(fro
 	return r.replace(ctx, node.Restart)
 }
 
-// replace waits until the cluster does without a node, brings that back, and waits until it has copied what it missed.
+// replace waits until the cluster has replaced a node, runs back, and waits until the node has copied what it missed.
 func (r *run) replace(ctx context.Context, back func(context.Context) error) error {
 	if err := r.stage.cluster.Settled(ctx); err != nil {
 		return err
@@ -94,7 +93,7 @@ func (r *run) replace(ctx context.Context, back func(context.Context) error) err
 	return r.stage.cluster.Settled(ctx)
 }
 
-// killPrimaryAlone first takes a primary's replica away from it, so that there are writes to lose.
+// killPrimaryAlone first disconnects the primary's replica, so that there are writes to lose.
 func killPrimaryAlone(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {
 	shard, err := r.stage.shard(ctx, turn)
 	if err != nil {
@@ -119,7 +118,7 @@ func killPrimaryAlone(ctx context.Context, r *run, turn int, struck func(from, t
 	return r.replace(ctx, shard.Primary.Restart)
 }
 
-// pausePrimary stops a primary for so long that it is replaced. It does not know that when it goes on.
+// pausePrimary pauses a primary until it is replaced, which the primary does not know when it continues.
 func pausePrimary(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {
 	shard, err := r.stage.shard(ctx, turn)
 	if err != nil {
@@ -131,13 +130,13 @@ func pausePrimary(ctx context.Context, r *run, turn int, struck func(from, to in
 	}
 	struck(from, from+time.Hour)
 	return r.replace(ctx, func(context.Context) error {
-		// It may acknowledge more, until it hears that it was replaced.
+		// It may acknowledge more writes until it hears that it was replaced.
 		r.until(r.now() + nodeTimeout)
 		return shard.Primary.Continue()
 	})
 }
 
-// hangPrimary stops a primary and never has it go on: its connections stay open, and nobody hears anything.
+// hangPrimary pauses a primary for good: its connections stay open, and it answers nothing.
 func hangPrimary(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {
 	shard, err := r.stage.shard(ctx, turn)
 	if err != nil {
@@ -156,8 +155,8 @@ func hangPrimary(ctx context.Context, r *run, turn int, struck func(from, to ins
 	})
 }
 
-// oustPrimary has a replica take over that its primary feeds no more, as when the other nodes are cut off from a primary
-// and clients are not: it goes on until it hears that it was replaced.
+// oustPrimary makes a disconnected replica take over, as when a primary is cut off from the other nodes but not from
+// clients: it continues until it hears that it was replaced.
 func oustPrimary(ctx context.Context, r *run, turn int, struck func(from, to instant)) error {
 	shard, err := r.stage.shard(ctx, turn)
 	if err != nil {

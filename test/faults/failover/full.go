@@ -9,10 +9,10 @@ import (
 	"key-value/client"
 )
 
-// filled is how many keys are tried while the nodes are full: enough for some on each primary.
+// filled is how many keys are tried while the nodes are full, enough for some on each primary.
 const filled = 12
 
-// fillPrimaries has no primary take any more, for a while. What takes nothing must go on: reads, deletes, watches.
+// fillPrimaries makes all primaries full for a while. Reads, deletes and watches must still work.
 func fillPrimaries(ctx context.Context, r *run, _ int, struck func(from, to instant)) error {
 	if err := r.eachFilled(ctx, r.set, nil); err != nil {
 		return err
@@ -31,14 +31,14 @@ func fillPrimaries(ctx context.Context, r *run, _ int, struck func(from, to inst
 		r.eachFilled(ctx, func(ctx context.Context, c *client.Client, key string) error {
 			there, err := c.Delete(ctx, key)
 			if err == nil && !there {
-				err = errors.New("it was not there")
+				err = errors.New("the key does not exist")
 			}
 			return err
 		}, nil)))
 	return r.limit(ctx, "0")
 }
 
-// limit says how many bytes each node may have. 0: any number.
+// limit sets the memory limit of each node in bytes. 0: none.
 func (r *run) limit(ctx context.Context, bytes string) error {
 	var errs []error
 	for _, node := range r.stage.cluster.Nodes() {
@@ -53,7 +53,7 @@ func (r *run) set(ctx context.Context, c *client.Client, key string) error {
 	return err
 }
 
-// eachFilled makes a call for each key until it is answered, and returns an error unless all end as they should.
+// eachFilled makes a call for each key until it is answered, and returns an error unless all have the wanted result.
 func (r *run) eachFilled(
 	ctx context.Context, call func(context.Context, *client.Client, string) error, want error,
 ) error {
@@ -65,7 +65,7 @@ func (r *run) eachFilled(
 			err = call(ctx, r.stage.clients[i%2], key)
 		}
 		if !errors.Is(err, want) {
-			return fmt.Errorf("a call for %s ended with %w, want %v", key, err, want)
+			return fmt.Errorf("a call for %s = %w, want %v", key, err, want)
 		}
 	}
 	return nil

@@ -6,15 +6,15 @@ import (
 	"sync"
 )
 
-// order is in which kinds of fault are told of.
+// order is the order of the kinds of faults in the results.
 var order = []string{primaryKilled, primaryAlone, primaryPaused, primaryHung, primaryOusted, serviceKilled, replicaKilled, primariesFull}
 
-// others are injected between kills, one after every few.
+// others are injected between kills.
 var others = []string{primaryPaused, primaryHung, primaryOusted, serviceKilled, replicaKilled, primariesFull}
 
 const othersEvery = 5
 
-// run has clients work while primaries are killed one after another.
+// run injects faults while clients work.
 func (r *run) run(ctx context.Context) error {
 	var err error
 	if r.elections, err = r.stage.elections(ctx); err != nil {
@@ -78,12 +78,12 @@ func (r *run) load(ctx context.Context, working *sync.WaitGroup) {
 	}
 	for i := range 2 {
 		r.counters = append(r.counters, newCounters(i))
-		steps = append(steps, add(r.counters[i]), (*worker).pair, (*worker).come, (*worker).read)
+		steps = append(steps, add(r.counters[i]), (*worker).pair, (*worker).churn, (*worker).read)
 	}
 	for i, step := range steps {
 		working.Go(func() { r.work(ctx, i, step) })
 	}
-	for i, t := range r.threads() {
+	for i, t := range r.transcripts() {
 		w := r.newWatcher(i, t)
 		r.watchers = append(r.watchers, w)
 		working.Go(func() { w.follow(ctx) })
@@ -98,14 +98,14 @@ func newCounters(worker int) []*counter {
 	return all
 }
 
-// threads are what is watched: everything, parts of it, and some keys, from a snapshot and from now on.
-func (r *run) threads() []*thread {
-	var all []*thread
+// transcripts are the watches: of everything, of prefixes and of keys, with and without a snapshot.
+func (r *run) transcripts() []*transcript {
+	var all []*transcript
 	for _, snapshot := range []bool{true, false} {
-		all = append(all, newThread("", false, snapshot), newThread(bookPrefix, false, snapshot), newThread("t/", false, snapshot))
+		all = append(all, newTranscript("", false, snapshot), newTranscript(ledgerPrefix, false, snapshot), newTranscript("t/", false, snapshot))
 	}
-	for i := 0; i < len(r.books); i += 4 {
-		all = append(all, newThread(r.books[i].key, true, i%8 == 0))
+	for i := 0; i < len(r.ledgers); i += 4 {
+		all = append(all, newTranscript(r.ledgers[i].key, true, i%8 == 0))
 	}
 	return all
 }

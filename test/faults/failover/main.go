@@ -1,23 +1,25 @@
-// Command failover kills the nodes of a Redis cluster while clients use the store that is in it, and checks that no
-// more is lost than the documentation says, and that nobody takes what is lost for what came after.
+// Command failover kills the nodes of a Redis cluster while clients use the store in it. It checks that no more is lost
+// than documented, and that nothing lost is confused with what came later.
 //
 //	go run -C test ./faults/failover              kills 100 primaries, one after another
-//	go run -C test ./faults/failover --kills 4    so many, with every kind of fault once at least
-//	go run -C test ./faults/failover --seed 7     the choices of an earlier run
-//	go run -C test ./faults/failover --out DIR    where failover.txt and .json are written
+//	go run -C test ./faults/failover --kills 4    kills 4, with every kind of fault at least once
+//	go run -C test ./faults/failover --seed 7     the random choices of an earlier run
+//	go run -C test ./faults/failover --out DIR    where failover.txt and .json are written, relative to test/
 //
 // It builds the store from the working tree, and starts a cluster of three primaries with a replica each and two
-// kvservices before it. Clients write, with and without conditions, add, batch, read, list and watch all the time.
-// After each fault everybody pauses, and what there is is compared with what was acknowledged and what was told:
+// kvservices. Clients write with and without preconditions, increment, batch, read, list and watch all the time. After
+// each fault the clients pause, and the state of the store is compared with what was acknowledged and what watches
+// delivered:
 //
-//   - An etag stands for one write for ever, and no write goes through that wants a lost one.
-//   - A watch tells each write of a key once and in order, but for those that are lost; one that told a write which is lost
-//     has ended; the others have told all there is. So do watches that resume from tokens of before the fault.
-//   - Lost writes were acknowledged less than a second before their primary died. No read missed others.
-//   - Nothing is added twice, half a batch is never seen, and calls fail with what the contract says.
+//   - An etag stands for one write forever, and no write with the etag of a lost write as its precondition succeeds.
+//   - A watch delivers each write of a key once and in order, except for lost writes. One that delivered a lost write
+//     has
+//     ended; the others have delivered everything. So do watches that resume from tokens from before the fault.
+//   - Lost writes were acknowledged less than a second before their primary died. Reads miss no other writes.
+//   - Nothing is added twice, no half of a batch is seen, and calls fail only with errors in the contract.
 //
-// It needs Linux, and redis-server or valkey-server. It ends with 1 if anything was wrong, and ends all its processes,
-// also on Ctrl-C. docs/reliability.md says more.
+// It needs Linux, and redis-server or valkey-server. It exits with 1 if anything was wrong, and ends all its processes,
+// also on Ctrl-C. See docs/reliability.md.
 package main
 
 import (
@@ -45,14 +47,14 @@ func main() {
 	}
 }
 
-// errWrong is why a run ends that found something.
+// errWrong is the error of a run that found violations.
 var errWrong = errors.New("the store did not keep its promises")
 
-// settings are what the command line says.
+// settings are the command line.
 type settings struct {
 	kills int // primaries
 	seed  uint64
-	out   string // a directory; empty: nothing is written
+	out   string // a directory; empty: write nothing
 }
 
 func parseSettings(args []string, stderr io.Writer) (settings, error) {
@@ -60,13 +62,13 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	flags := flag.NewFlagSet("failover", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.IntVar(&s.kills, "kills", 100, "how many primaries to kill")
-	flags.Uint64Var(&s.seed, "seed", rand.Uint64()>>32, "what all choices follow from")
+	flags.Uint64Var(&s.seed, "seed", rand.Uint64()>>32, "seed of all random choices")
 	flags.StringVar(&s.out, "out", "", "directory for failover.txt and failover.json")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
 	if flags.NArg() != 0 {
-		return s, fmt.Errorf("what is %q?", flags.Arg(0))
+		return s, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	return s, nil
 }

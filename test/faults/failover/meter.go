@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// slot is the time that is counted together.
+// slot is the resolution of the meter.
 const slot = 50 * time.Millisecond
 
 // meter counts answers.
@@ -14,9 +14,9 @@ type meter struct {
 	unanswered atomic.Int64 // calls
 
 	mu      sync.Mutex
-	slots   []int   // :: slots since the run began → calls that were answered; guarded by mu
-	total   int     // of slots; guarded by mu
-	highest float64 // the highest rate while nothing was broken; guarded by mu
+	slots   []int   // :: slots since the run began → calls answered; guarded by mu
+	total   int     // sum of slots; guarded by mu
+	highest float64 // the highest rate without a fault; guarded by mu
 }
 
 func (m *meter) answered(now instant) {
@@ -30,7 +30,7 @@ func (m *meter) answered(now instant) {
 	m.total++
 }
 
-// between returns how many calls were answered between two instants.
+// between returns the number of calls answered between two instants.
 func (m *meter) between(from, to instant) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -41,7 +41,7 @@ func (m *meter) between(from, to instant) int {
 	return sum
 }
 
-// peak takes note of a time in which nothing was broken.
+// peak records a time without a fault.
 func (m *meter) peak(from, to instant) {
 	rate := float64(m.between(from, to)) / (time.Duration(to/slot-from/slot) * slot).Seconds()
 	m.mu.Lock()

@@ -12,29 +12,29 @@ import (
 	"key-value/test/record"
 )
 
-// tally is what was seen of one kind of fault.
-type tally struct {
-	answered   int           // calls, from the fault until all was mended
-	lasted     time.Duration // from the fault until all was mended
+// faultStats are the measurements of one kind of fault.
+type faultStats struct {
+	answered   int           // calls, from the fault to the end of its repair
+	lasted     time.Duration // from the fault to the end of its repair
 	recoveries []time.Duration
 	lost       int // acknowledged writes
 	oldest     time.Duration
-	refused    int // resume tokens of before the fault
+	rejected   int // resume tokens from before the fault
 	accepted   int
 }
 
-// report takes note of a round that is over.
-func (r *run) report(mended instant, recovery time.Duration, fresh []loss, before []*watcher) {
+// report records a round that has ended.
+func (r *run) report(repaired instant, recovery time.Duration, fresh []loss, before []*watcher) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.fault
-	t := r.tallies[f.kind]
+	t := r.stats[f.kind]
 	if t == nil {
-		t = &tally{}
-		r.tallies[f.kind] = t
+		t = &faultStats{}
+		r.stats[f.kind] = t
 	}
-	t.answered += r.meter.between(f.from, mended)
-	t.lasted += mended - f.from
+	t.answered += r.meter.between(f.from, repaired)
+	t.lasted += repaired - f.from
 	t.recoveries = append(t.recoveries, recovery)
 	t.lost += len(fresh)
 	for _, l := range fresh {
@@ -43,17 +43,17 @@ func (r *run) report(mended instant, recovery time.Duration, fresh []loss, befor
 	for _, w := range before {
 		w.mu.Lock()
 		if w.ends > 0 {
-			t.refused++
+			t.rejected++
 		} else {
 			t.accepted++
 		}
 		w.mu.Unlock()
 	}
-	fmt.Fprintf(r.progress, "%6.1fs  %-46s written to again after %4.2f s, mended after %4.2f s, %3d lost\n", r.now().Seconds(), f.kind,
-		recovery.Seconds(), (mended - f.from).Seconds(), len(fresh))
+	fmt.Fprintf(r.progress, "%6.1fs  %-46s writable after %4.2f s, repaired after %4.2f s, %3d lost\n", r.now().Seconds(), f.kind,
+		recovery.Seconds(), (repaired - f.from).Seconds(), len(fresh))
 }
 
-// results are what a run found, as failover.json has it.
+// results are the content of failover.json.
 type results struct {
 	Seed       uint64      `json:"seed"`
 	Commit     string      `json:"commit"`
@@ -61,14 +61,14 @@ type results struct {
 	Time       time.Time   `json:"time"`
 	Seconds    float64     `json:"seconds"`
 	Killed     int         `json:"primaries_killed"`
-	Unplanned  int         `json:"unplanned"` // rounds in which there may have been other failovers
-	Peak       float64     `json:"peak"`      // calls a second while nothing was broken
+	Unplanned  int         `json:"unplanned"` // rounds in which other failovers may have happened
+	Peak       float64     `json:"peak"`      // calls per second without a fault
 	Answered   int         `json:"answered"`
 	Unanswered int64       `json:"unanswered"`
-	Etags      int         `json:"etags"`   // that were seen
+	Etags      int         `json:"etags"`   // that were observed
 	Lost       int         `json:"lost"`    // acknowledged writes
 	Window     float64     `json:"window"`  // seconds
-	Watches    int         `json:"watches"` // that ended because what they had told could be lost
+	Watches    int         `json:"watches"` // watches that ended because they may have delivered lost writes
 	Faults     []row       `json:"faults"`
 	Wrong      []violation `json:"violations"`
 }
@@ -77,12 +77,12 @@ type results struct {
 type row struct {
 	Fault    string  `json:"fault"`
 	Times    int     `json:"times"`
-	Goodput  float64 `json:"goodput"` // calls a second while it lasted
+	Goodput  float64 `json:"goodput"` // calls per second during the fault
 	OfPeak   float64 `json:"of_peak"`
 	Median   float64 `json:"recovery_median_seconds"`
 	Longest  float64 `json:"recovery_longest_seconds"`
 	Lost     int     `json:"lost"`
-	Oldest   float64 `json:"oldest_lost_seconds"` // how long before its primary died it was acknowledged
+	Oldest   float64 `json:"oldest_lost_seconds"` // how long before the death of its primary it was acknowledged
 	Refused  int     `json:"tokens_too_old"`
 	Accepted int     `json:"tokens_accepted"`
 	Wrong    int     `json:"violations"`
@@ -99,7 +99,7 @@ func (r *run) results() results {
 		all.Watches += w.ends
 	}
 	for _, kind := range order {
-		t := r.tallies[kind]
+		t := r.stats[kind]
 		if t == nil {
 			continue
 		}
@@ -108,7 +108,7 @@ func (r *run) results() results {
 		one := row{
 			Fault: kind, Times: len(t.recoveries), Goodput: goodput, OfPeak: goodput / max(all.Peak, 1),
 			Median: t.recoveries[len(t.recoveries)/2].Seconds(), Longest: t.recoveries[len(t.recoveries)-1].Seconds(),
-			Lost: t.lost, Oldest: t.oldest.Seconds(), Refused: t.refused, Accepted: t.accepted,
+			Lost: t.lost, Oldest: t.oldest.Seconds(), Refused: t.rejected, Accepted: t.accepted,
 		}
 		for _, v := range r.violations {
 			if v.Fault == kind {
@@ -132,11 +132,11 @@ func (r results) print(w io.Writer) error {
 			f.Median, f.Longest, f.Lost, f.Oldest, f.Refused, f.Accepted, f.Wrong)
 	}
 	err := table.Flush()
-	_, printErr := fmt.Fprintf(w, "\n%d primaries killed in %.0f s: %d violations. %d calls answered, %d not; %d etags seen; "+
-		"%d acknowledged writes lost; %d watches ended. In %d rounds there may have been other failovers. Peak %.0f calls/s. Seed %d, commit %s, %s.\n",
+	_, printErr := fmt.Fprintf(w, "\n%d primaries killed in %.0f s: %d violations. %d calls answered, %d not; %d etags observed; "+
+		"%d acknowledged writes lost; %d watches ended. In %d rounds other failovers may have happened. Peak %.0f calls/s. Seed %d, commit %s, %s.\n",
 		r.Killed, r.Seconds, len(r.Wrong), r.Answered, r.Unanswered, r.Etags, r.Lost, r.Watches, r.Unplanned, r.Peak, r.Seed, r.Commit, r.Machine)
 	return errors.Join(err, printErr)
 }
 
-// write writes failover.txt and failover.json to a directory, unless that is empty.
+// write writes failover.txt and failover.json to a directory, unless it is empty.
 func (r results) write(dir string) error { return record.Write(dir, "failover", r, r.print) }

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// calm is for how long nothing is broken before the next round.
-	calm = 300 * time.Millisecond
-	// patience is how long anything may take that must happen after a fault.
+	// quietTime is the time without a fault before the next round.
+	quietTime = 300 * time.Millisecond
+	// patience bounds everything that must happen after a fault.
 	patience = 20 * time.Second
-	// clones is how many watches are opened in each round with tokens of before the failover.
+	// clones is how many watches are resumed in each round with tokens from before the failover.
 	clones = 6
 )
 
-// round breaks one thing under load, waits until it is mended, and checks everything.
+// round injects one fault under load, waits until it is repaired, and checks everything.
 func (r *run) round(ctx context.Context, kind string, turn int) error {
 	began := r.now()
-	pause(ctx, calm)
+	pause(ctx, quietTime)
 	r.meter.peak(began, r.now())
 	r.beCareful(kind)
-	pause(ctx, time.Duration(r.random(turn).IntN(50))*time.Millisecond) // at any place among the calls
+	pause(ctx, time.Duration(r.random(turn).IntN(50))*time.Millisecond) // a random time among the calls
 	var before []*watcher
 	stuck, stop := context.WithTimeout(ctx, 3*patience)
 	defer stop()
@@ -40,7 +40,7 @@ func (r *run) round(ctx context.Context, kind string, turn int) error {
 	if err != nil {
 		return err
 	}
-	mended, err := r.mended(ctx)
+	repaired, err := r.repaired(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,10 +51,10 @@ func (r *run) round(ctx context.Context, kind string, turn int) error {
 	for _, w := range before {
 		watches.Go(func() { w.follow(watching) })
 	}
-	return r.inspect(ctx, mended, recovery, before)
+	return r.inspect(ctx, repaired, recovery, before)
 }
 
-// beCareful makes all writes conditional, from a moment on in which no call is under way.
+// beCareful makes all writes conditional, from a moment at which no call is in progress.
 func (r *run) beCareful(kind string) {
 	r.writing.Lock()
 	defer r.writing.Unlock()
@@ -64,8 +64,8 @@ func (r *run) beCareful(kind string) {
 	r.filling = kind == primariesFull
 }
 
-// mended takes note that nothing is broken any more, and returns when that was.
-func (r *run) mended(ctx context.Context) (instant, error) {
+// repaired records that the fault is repaired, and returns when.
+func (r *run) repaired(ctx context.Context) (instant, error) {
 	elections, err := r.stage.elections(ctx)
 	now := r.now()
 	r.mu.Lock()
@@ -81,7 +81,7 @@ func (r *run) mended(ctx context.Context) (instant, error) {
 	return now, err
 }
 
-// strike takes note of a fault.
+// strike records a fault.
 func (r *run) strike(f fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -89,14 +89,14 @@ func (r *run) strike(f fault) {
 	clear(r.first)
 }
 
-// until takes note that what broke acknowledges nothing any more after an instant.
+// until records when the failed part stopped acknowledging.
 func (r *run) until(to instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.fault.to = to
 }
 
-// clone has some watchers go on a second time from where they are now.
+// clone makes some watchers resume a second time from where they are.
 func (r *run) clone(turn int) []*watcher {
 	var all []*watcher
 	for _, i := range r.random(turn).Perm(len(r.watchers))[:clones] {
@@ -107,14 +107,14 @@ func (r *run) clone(turn int) []*watcher {
 	return all
 }
 
-// recovered waits until each book has been written to since the fault. It returns how long that took from the fault on.
+// recovered waits until each ledger's key has been written since the fault. It returns how long that took.
 func (r *run) recovered(ctx context.Context) (time.Duration, error) {
 	for since := r.now(); ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
 		if longest, all := r.firsts(); all {
 			return longest, nil
 		}
 		if r.now()-since > patience {
-			return 0, fmt.Errorf("some keys cannot be written to %v after the cluster has settled", patience)
+			return 0, fmt.Errorf("some keys cannot be written %v after the cluster has settled", patience)
 		}
 	}
 	return 0, ctx.Err()
@@ -123,7 +123,7 @@ func (r *run) recovered(ctx context.Context) (time.Duration, error) {
 func (r *run) firsts() (longest time.Duration, all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, b := range r.books {
+	for _, b := range r.ledgers {
 		first, ok := r.first[b.key]
 		if !ok {
 			return 0, false
@@ -133,8 +133,8 @@ func (r *run) firsts() (longest time.Duration, all bool) {
 	return longest, true
 }
 
-// inspect has everybody pause, and compares what there is with what was acknowledged and told.
-func (r *run) inspect(ctx context.Context, mended instant, recovery time.Duration, before []*watcher) error {
+// inspect pauses all clients, and compares the state of the store with what was acknowledged and delivered.
+func (r *run) inspect(ctx context.Context, repaired instant, recovery time.Duration, before []*watcher) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	listing, err := r.listing(ctx)
@@ -145,7 +145,7 @@ func (r *run) inspect(ctx context.Context, mended instant, recovery time.Duratio
 	all := slices.Concat(r.watchers, before)
 	alive := r.converge(ctx, all, listing)
 	for i, w := range all {
-		r.violate(w.judge(r.books, alive[i]))
+		r.violate(w.judge(r.ledgers, alive[i]))
 	}
 	r.mu.Lock()
 	suspects, fresh, f := r.stale, r.fresh, r.fault
@@ -157,28 +157,28 @@ func (r *run) inspect(ctx context.Context, mended instant, recovery time.Duratio
 	for _, s := range suspects {
 		r.violate(s.check())
 	}
-	r.violate(r.takeAll(ctx, fresh))
-	r.report(mended, recovery, fresh, before)
+	r.violate(r.tryAllLost(ctx, fresh))
+	r.report(repaired, recovery, fresh, before)
 	r.careful.Store(false)
 	return ctx.Err()
 }
 
-// findAll finds out what is lost of what was acknowledged.
+// findAll finds the acknowledged writes that are lost.
 func (r *run) findAll(listing map[string]content) {
-	for _, b := range r.books {
+	for _, b := range r.ledgers {
 		losses, err := b.find(listing[b.key].value, listing[b.key].etag)
 		r.violate(err)
 		r.lose(losses)
 	}
 	for _, c := range slices.Concat(r.counters...) {
-		value, _ := strconv.ParseInt(listing[c.key].value, 10, 64) // none: 0
+		value, _ := strconv.ParseInt(listing[c.key].value, 10, 64) // absent: 0
 		losses, err := c.find(value)
 		r.violate(err)
 		r.lose(losses)
 	}
 }
 
-// listing returns what there is, once nothing is about to expire.
+// listing returns the state of the store, once nothing is about to expire.
 func (r *run) listing(ctx context.Context) (map[string]content, error) {
 	var latest error
 	for since := r.now(); ctx.Err() == nil && r.now()-since < patience; pause(ctx, 20*time.Millisecond) {
@@ -200,14 +200,14 @@ func (r *run) listing(ctx context.Context) (map[string]content, error) {
 	return nil, fmt.Errorf("no listing after %v: %w", patience, errors.Join(latest, ctx.Err()))
 }
 
-// converge waits until all watchers have told what there is, and returns which have.
+// converge waits until all watchers have delivered the state of the store, and returns those that have.
 func (r *run) converge(ctx context.Context, all []*watcher, listing map[string]content) []bool {
 	have := make([]bool, len(all))
 	late := ""
 	for since := r.now(); ctx.Err() == nil; pause(ctx, 5*time.Millisecond) {
 		late = ""
 		for i, w := range all {
-			what := w.late(listing, r.books)
+			what := w.late(listing, r.ledgers)
 			if have[i] = what == ""; !have[i] {
 				late = what
 			}
@@ -225,8 +225,8 @@ func (r *run) converge(ctx context.Context, all []*watcher, listing map[string]c
 	return have
 }
 
-// takeAll tries to write on top of versions that are lost: of all that are fresh, and of some from before.
-func (r *run) takeAll(ctx context.Context, fresh []loss) error {
+// tryAllLost tries to write with the etags of lost writes as preconditions: of all new ones, and of some earlier ones.
+func (r *run) tryAllLost(ctx context.Context, fresh []loss) error {
 	r.mu.Lock()
 	old := r.losses
 	r.mu.Unlock()
@@ -236,7 +236,7 @@ func (r *run) takeAll(ctx context.Context, fresh []loss) error {
 	}
 	var errs []error
 	for _, l := range fresh {
-		errs = append(errs, r.taken(ctx, l))
+		errs = append(errs, r.tryLost(ctx, l))
 	}
 	return errors.Join(errs...)
 }

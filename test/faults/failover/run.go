@@ -19,7 +19,7 @@ const (
 	keysEach = 8 // of a writer
 	counters = 4 // of a worker
 	pairs    = 4
-	passing  = 24 // keys that come and go, written by anybody
+	passing  = 24 // keys that are created and deleted by all workers
 )
 
 // run is one run of the suite.
@@ -29,26 +29,26 @@ type run struct {
 	progress io.Writer
 	begin    time.Time
 	etags    *etags
-	books    []*book
+	ledgers  []*ledger
 	counters [][]*counter // :: worker
 	meter    meter
 	watchers []*watcher
 
-	// writing is held by who writes or reads, during each step, and by who needs all of them to pause.
+	// writing is read-locked by each step of a client, and locked to pause all of them.
 	writing sync.RWMutex
-	careful atomic.Bool // whether every write is conditional, so that none hides that the one before it is lost
+	careful atomic.Bool // whether every write is conditional, so that none hides the loss of the one before it
 
 	mu         sync.Mutex
-	violations []violation        // guarded by mu
-	losses     []loss             // all there were; guarded by mu
-	stale      []stale            // reads that must be explained by losses; guarded by mu
-	fresh      []loss             // those that are not judged yet; guarded by mu
-	elections  int                // up to the last round; guarded by mu
-	first      map[string]instant // :: key → its first write since the last fault; guarded by mu
-	fault      fault              // the last one; guarded by mu
-	unplanned  int                // rounds with other failovers; guarded by mu
-	filling    bool               // whether nodes may be full; guarded by mu
-	tallies    map[string]*tally  // :: kind; guarded by mu
+	violations []violation            // guarded by mu
+	losses     []loss                 // all of them; guarded by mu
+	stale      []stale                // stale reads that losses must explain; guarded by mu
+	fresh      []loss                 // losses that are not judged yet; guarded by mu
+	elections  int                    // up to the last round; guarded by mu
+	first      map[string]instant     // :: key → its first write since the last fault; guarded by mu
+	fault      fault                  // the latest; guarded by mu
+	unplanned  int                    // rounds with other failovers; guarded by mu
+	filling    bool                   // whether nodes may be full; guarded by mu
+	stats      map[string]*faultStats // :: kind of fault; guarded by mu
 }
 
 // instant is a time since the run began.
@@ -63,21 +63,21 @@ type violation struct {
 func newRun(s settings, st *stage, progress io.Writer) *run {
 	r := &run{
 		settings: s, stage: st, progress: progress, begin: time.Now(), etags: newEtags(), first: map[string]instant{},
-		fault: fault{kind: "none"}, tallies: map[string]*tally{},
+		fault: fault{kind: "none"}, stats: map[string]*faultStats{},
 	}
 	for i := range writers * keysEach {
-		r.books = append(r.books, &book{key: fmt.Sprintf("%s%d/%d", bookPrefix, i%writers, i)})
+		r.ledgers = append(r.ledgers, &ledger{key: fmt.Sprintf("%s%d/%d", ledgerPrefix, i%writers, i)})
 	}
 	return r
 }
 
-const bookPrefix = "b/"
+const ledgerPrefix = "b/"
 
-func isBook(key string) bool { return strings.HasPrefix(key, bookPrefix) }
+func isLedger(key string) bool { return strings.HasPrefix(key, ledgerPrefix) }
 
 func (r *run) now() instant { return time.Since(r.begin) }
 
-// violate notes that something went wrong, unless err is nil.
+// violate records a violation, unless err is nil.
 func (r *run) violate(err error) {
 	if err == nil {
 		return
@@ -88,39 +88,39 @@ func (r *run) violate(err error) {
 	fmt.Fprintf(r.progress, "VIOLATION: %.1000s\n", err)
 }
 
-// random returns the choices of one worker.
+// random returns the random choices of one worker.
 func (r *run) random(worker int) *rand.Rand { return rand.New(rand.NewPCG(r.seed, uint64(worker))) }
 
 // callPatience is how long a client waits for an answer.
 const callPatience = time.Second
 
-// expected is what calls may fail with while parts of the cluster are dead.
+// expected are the errors that calls may have while parts of the cluster are down.
 var expected = []error{
 	client.ErrNotFound, client.ErrETagMismatch, client.ErrExists, client.ErrAbsent, client.ErrUnavailable,
 	client.ErrOverloaded, context.Canceled, context.DeadlineExceeded,
 }
 
-// called takes note of how a call ended, and says whether it was answered.
+// called records the outcome of a call, and reports whether it was answered.
 func (r *run) called(err error) bool {
 	if isUnanswered(err) {
 		r.meter.unanswered.Add(1)
 		return false
 	}
 	if err != nil && !isAny(err, expected) && !(r.mayBeFull() && errors.Is(err, client.ErrFull)) {
-		r.violate(fmt.Errorf("a call failed with %w", err))
+		r.violate(fmt.Errorf("a call failed: %w", err))
 	}
 	r.meter.answered(r.now())
 	return true
 }
 
-// mayBeFull says whether calls may fail for want of memory.
+// mayBeFull reports whether calls may fail because nodes are full.
 func (r *run) mayBeFull() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.filling
 }
 
-// isUnanswered reports whether err says that a call was not carried out, or that nobody knows.
+// isUnanswered reports whether err means that a call was not carried out, or that its outcome is unknown.
 func isUnanswered(err error) bool {
 	return isAny(err, []error{client.ErrUnavailable, client.ErrOverloaded, context.Canceled, context.DeadlineExceeded})
 }
@@ -134,7 +134,7 @@ func isAny(err error, all []error) bool {
 	return false
 }
 
-// lose takes note of writes that are lost. Whether they may be is known when the fault is over.
+// lose records lost writes. Whether they may be lost is checked when the fault is over.
 func (r *run) lose(losses []loss) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,21 +17,21 @@ import (
 
 const (
 	primaries = 3
-	// nodeTimeout is after how long the cluster takes a silent node for dead.
+	// nodeTimeout is how long a node may be silent before the cluster considers it failed.
 	nodeTimeout = time.Second
 	// stopPatience is how long a kvservice may take to stop.
 	stopPatience = 30 * time.Second
 )
 
-// stage is the processes that are under test: two kvservices before a cluster of primaries with a replica each.
+// stage is the processes under test: two kvservices for a cluster of primaries with a replica each.
 type stage struct {
 	dir       string
-	kv        string // the program
-	commit    string // what it was built from
+	kv        string // the binary
+	commit    string // the commit that it was built from
 	cluster   *rediscluster.Cluster
 	processes proc.Group
 	services  [2]*proc.Process
-	clients   [2]*client.Client // of the services; they make no call twice
+	clients   [2]*client.Client // of the services, without retries
 }
 
 func newStage(ctx context.Context) (s *stage, err error) {
@@ -50,7 +50,7 @@ func newStage(ctx context.Context) (s *stage, err error) {
 	}
 	s.cluster, err = rediscluster.Start(ctx, rediscluster.Config{
 		Primaries: primaries, Replicas: 1, NodeTimeout: nodeTimeout,
-		// So that the others go on while one has no primary.
+		// The others continue while one slot has no primary.
 		Lines: []string{"cluster-require-full-coverage no"},
 	})
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *stage) startService(ctx context.Context, i int, listen string) error {
 	return err
 }
 
-// shard returns the i-th part of the cluster, as it is now.
+// shard returns shard i of the cluster, in its present state.
 func (s *stage) shard(ctx context.Context, i int) (rediscluster.Shard, error) {
 	shards, err := s.cluster.Shards(ctx)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *stage) shard(ctx context.Context, i int) (rediscluster.Shard, error) {
 	return shards[i%len(shards)], nil
 }
 
-// elections returns how many the cluster has had, at least.
+// elections returns the number of elections that the cluster has had, or a lower bound of it.
 func (s *stage) elections(ctx context.Context) (int, error) {
 	var errs []error
 	for _, node := range s.cluster.Nodes() {
@@ -101,12 +101,12 @@ func (s *stage) elections(ctx context.Context) (int, error) {
 	return 0, errors.Join(errs...)
 }
 
-// describe says what the nodes think of each other, for when they do not agree.
+// describe returns how the nodes see each other, for when they disagree.
 func (s *stage) describe(ctx context.Context) string {
 	var all strings.Builder
 	for _, node := range s.cluster.Nodes() {
 		if !node.Running() {
-			fmt.Fprintf(&all, "%s does not run\n", node.Addr())
+			fmt.Fprintf(&all, "%s is not running\n", node.Addr())
 			continue
 		}
 		answer, err := node.Do(ctx, "CLUSTER", "NODES")
@@ -116,12 +116,12 @@ func (s *stage) describe(ctx context.Context) string {
 	return all.String()
 }
 
-// stop asks the services to end in an orderly way.
+// stop stops the services.
 func (s *stage) stop() error {
 	return errors.Join(s.services[0].Stop(stopPatience), s.services[1].Stop(stopPatience))
 }
 
-// close ends all that was started.
+// close ends everything that was started.
 func (s *stage) close() {
 	for _, c := range s.clients {
 		if c != nil {

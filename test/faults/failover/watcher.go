@@ -10,23 +10,23 @@ import (
 	"key-value/client"
 )
 
-// cutEvery is after how many events a reader cuts its watch, on average, and goes on at any of the services.
+// cutEvery is the average number of events after which a reader cuts its watch, to resume at either service.
 const cutEvery = 300
 
-// watcher watches for as long as the run lasts. When its watch ends by RESUME_TOO_OLD, it begins another one.
+// watcher watches until the end of the run. When its watch ends with RESUME_TOO_OLD, it begins a new one.
 type watcher struct {
 	run    *run
 	random *rand.Rand
-	again  bool // whether it begins another one, and not only goes on from an earlier one
+	again  bool // whether it begins a new one, rather than only resuming an earlier one
 
-	mu     sync.Mutex
-	thread *thread   // guarded by mu
-	ended  []*thread // since they were last judged; guarded by mu
-	ends   int       // how many there were; guarded by mu
+	mu         sync.Mutex
+	transcript *transcript   // guarded by mu
+	ended      []*transcript // since they were last judged; guarded by mu
+	ends       int           // how many there were; guarded by mu
 }
 
-func (r *run) newWatcher(number int, t *thread) *watcher {
-	return &watcher{run: r, random: r.random(1000 + number), again: true, thread: t}
+func (r *run) newWatcher(number int, t *transcript) *watcher {
+	return &watcher{run: r, random: r.random(1000 + number), again: true, transcript: t}
 }
 
 // follow watches until ctx is done.
@@ -40,27 +40,27 @@ func (w *watcher) follow(ctx context.Context) {
 				return
 			}
 		default:
-			w.run.violate(fmt.Errorf("a watch of %q ended with %w", w.thread.about, err))
+			w.run.violate(fmt.Errorf("a watch of %q ended: %w", w.transcript.about, err))
 			pause(ctx, callPatience)
 		}
 	}
 }
 
-// end takes note that the watch cannot go on.
+// end records that the watch cannot be resumed.
 func (w *watcher) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ends++
-	w.ended = append(w.ended, w.thread)
+	w.ended = append(w.ended, w.transcript)
 	w.resetLocked()
 }
 
-// resetLocked begins a thread anew.
+// resetLocked begins a new transcript.
 func (w *watcher) resetLocked() {
-	w.thread = newThread(w.thread.about, w.thread.one, w.thread.snapshot)
+	w.transcript = newTranscript(w.transcript.about, w.transcript.one, w.transcript.snapshot)
 }
 
-// stream watches until the watch ends, or this reader cuts it.
+// stream watches until the watch ends, or until it cuts the watch.
 func (w *watcher) stream(ctx context.Context) error {
 	about, one, options := w.begin()
 	c := w.run.stage.clients[w.random.IntN(2)]
@@ -80,24 +80,24 @@ func (w *watcher) stream(ctx context.Context) error {
 	return nil
 }
 
-// begin says where the next stream is to begin.
+// begin returns where the next stream begins.
 func (w *watcher) begin() (about string, one bool, options []client.WatchOption) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.thread.token == "" {
+	if w.transcript.token == "" {
 		w.resetLocked()
 	}
-	options = append(options, client.ResumeFrom(w.thread.token))
-	if w.thread.snapshot {
+	options = append(options, client.ResumeFrom(w.transcript.token))
+	if w.transcript.snapshot {
 		options = append(options, client.FromSnapshot())
 	}
-	return w.thread.about, w.thread.one, options
+	return w.transcript.about, w.transcript.one, options
 }
 
 func (w *watcher) take(event client.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	t, c := w.thread, content{string(event.Entry.Value), event.Entry.ETag}
+	t, c := w.transcript, content{string(event.Entry.Value), event.Entry.ETag}
 	switch event.Type {
 	case client.EventPut:
 		t.put(event.Entry.Key, c, event.ResumeToken)
@@ -111,42 +111,42 @@ func (w *watcher) take(event client.Event) {
 	}
 }
 
-// clone returns a watcher that goes on from where w is now, once, or nil if w has nothing to go on from.
+// clone returns a watcher that resumes once from where w is now, or nil if w has no token.
 func (w *watcher) clone() *watcher {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.thread.token == "" {
+	if w.transcript.token == "" {
 		return nil
 	}
-	return &watcher{run: w.run, random: rand.New(rand.NewPCG(w.random.Uint64(), 0)), thread: w.thread.clone()}
+	return &watcher{run: w.run, random: rand.New(rand.NewPCG(w.random.Uint64(), 0)), transcript: w.transcript.clone()}
 }
 
-// late says what w has not told yet of what there is. Empty: nothing.
-func (w *watcher) late(listing map[string]content, books []*book) string {
+// late returns what w has not delivered yet of the state of the store. Empty: nothing.
+func (w *watcher) late(listing map[string]content, ledgers []*ledger) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.again && w.ends > 0 {
 		return ""
 	}
-	if what := w.thread.behind(listing, books); what != "" {
-		return fmt.Sprintf("a watch of %q: %s", w.thread.about, what)
+	if what := w.transcript.behind(listing, ledgers); what != "" {
+		return fmt.Sprintf("a watch of %q: %s", w.transcript.about, what)
 	}
 	return ""
 }
 
-// judge checks what w has told since it was last judged, when it has told all that there is.
-func (w *watcher) judge(books []*book, alive bool) error {
+// judge checks what w has delivered since it was last judged, when it has delivered everything.
+func (w *watcher) judge(ledgers []*ledger, alive bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var errs []error
 	for _, t := range w.ended {
-		for _, b := range books {
+		for _, b := range ledgers {
 			errs = append(errs, t.judge(b, false))
 		}
 	}
 	w.ended = nil
-	for _, b := range books {
-		errs = append(errs, w.thread.judge(b, alive && (w.again || w.ends == 0)))
+	for _, b := range ledgers {
+		errs = append(errs, w.transcript.judge(b, alive && (w.again || w.ends == 0)))
 	}
 	return errors.Join(errs...)
 }

@@ -11,7 +11,7 @@ import (
 	"key-value/client"
 )
 
-// breath is how long a worker rests between its steps, so that there is some processor left for the nodes.
+// breath is the pause of a worker between its steps, which leaves CPU time to the nodes.
 const breath = 2 * time.Millisecond
 
 // worker does one kind of work, step by step.
@@ -22,7 +22,7 @@ type worker struct {
 	n      int // steps so far
 }
 
-// work has a worker make steps until ctx is done.
+// work runs a worker until ctx is done.
 func (r *run) work(ctx context.Context, number int, step func(*worker, context.Context)) {
 	w := &worker{run: r, random: r.random(number), number: number}
 	for ctx.Err() == nil {
@@ -36,12 +36,12 @@ func (r *run) work(ctx context.Context, number int, step func(*worker, context.C
 	}
 }
 
-// client returns one of the services.
+// client returns the client of either service.
 func (w *worker) client() *client.Client { return w.stage.clients[w.random.IntN(2)] }
 
-// write makes the next write of one of the writer's books.
+// write makes the next write of one of the writer's ledgers.
 func (w *worker) write(ctx context.Context) {
-	b := w.books[w.number+writers*(w.n%keysEach)]
+	b := w.ledgers[w.number+writers*(w.n%keysEach)]
 	if b.isUnsure() && !w.look(ctx, b) {
 		return
 	}
@@ -62,7 +62,7 @@ func (w *worker) write(ctx context.Context) {
 	case !w.called(err):
 		b.fail(number, unanswered)
 	case err != nil:
-		b.fail(number, refused)
+		b.fail(number, rejected)
 	default:
 		b.answer(number, entry.ETag, now)
 		w.wrote(b.key, sent, now)
@@ -70,7 +70,7 @@ func (w *worker) write(ctx context.Context) {
 	}
 }
 
-// wrote takes note that a key can be written to.
+// wrote records that a key can be written.
 func (r *run) wrote(key string, sent, now instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,8 +79,8 @@ func (r *run) wrote(key string, sent, now instant) {
 	}
 }
 
-// look reads what b has. Its writer does so, so that nobody writes beside.
-func (w *worker) look(ctx context.Context, b *book) bool {
+// look reads the key of b. Only its writer calls it, so that no one writes meanwhile.
+func (w *worker) look(ctx context.Context, b *ledger) bool {
 	c, err := w.get(ctx, b.key)
 	if err != nil {
 		return false
@@ -91,7 +91,7 @@ func (w *worker) look(ctx context.Context, b *book) bool {
 	return true
 }
 
-// get reads a key. Nothing is there if it is not.
+// get reads a key. An absent key has no content.
 func (w *worker) get(ctx context.Context, key string) (content, error) {
 	entry, err := w.client().Get(ctx, key)
 	if !w.called(err) || err != nil && !errors.Is(err, client.ErrNotFound) {
@@ -104,13 +104,14 @@ func (w *worker) get(ctx context.Context, key string) (content, error) {
 	return c, nil
 }
 
-// read reads a book, or lists all of them, and sees whether that is as new as what was acknowledged before.
+// read reads a ledger's key, or lists all of them, and checks that the result is not older than what was acknowledged
+// before.
 func (w *worker) read(ctx context.Context) {
 	if w.random.IntN(20) == 0 {
 		w.list(ctx)
 		return
 	}
-	b := w.books[w.random.IntN(len(w.books))]
+	b := w.ledgers[w.random.IntN(len(w.ledgers))]
 	was := b.acknowledged()
 	if c, err := w.get(ctx, b.key); err == nil {
 		w.compare(b, c.value, was)
@@ -118,12 +119,12 @@ func (w *worker) read(ctx context.Context) {
 }
 
 func (w *worker) list(ctx context.Context) {
-	was := make([]int, len(w.books))
-	for i, b := range w.books {
+	was := make([]int, len(w.ledgers))
+	for i, b := range w.ledgers {
 		was[i] = b.acknowledged()
 	}
 	found := map[string]string{}
-	for entry, err := range w.client().List(ctx, bookPrefix) {
+	for entry, err := range w.client().List(ctx, ledgerPrefix) {
 		if err != nil {
 			w.called(err)
 			return
@@ -135,13 +136,13 @@ func (w *worker) list(ctx context.Context) {
 		w.violate(w.etags.seen(entry.Key, entry.ETag, string(entry.Value)))
 	}
 	w.called(nil)
-	for i, b := range w.books {
+	for i, b := range w.ledgers {
 		w.compare(b, found[b.key], was[i])
 	}
 }
 
-// compare keeps a read for later that could be stale.
-func (w *worker) compare(b *book, value string, was int) {
+// compare keeps a read that may be stale for a later check.
+func (w *worker) compare(b *ledger, value string, was int) {
 	s, suspicious, err := b.read(value, was)
 	w.violate(err)
 	if suspicious {

@@ -11,14 +11,13 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-// lasting opens watches that are opened again behind their last event when they are cut, as EventSource and the Go
-// library do.
-type lasting struct{ storetest.Watchable }
+// resuming opens watches that reconnect after their last event when they are cut, as EventSource and the Go library do.
+type resuming struct{ storetest.Watchable }
 
 // Watch implements [storetest.Watchable]. It returns once there is a token to resume from.
-func (l lasting) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
+func (l resuming) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &lastingWatch{from: l.Watchable, ctx: ctx, cancel: cancel, request: req}
+	w := &resumingWatch{from: l.Watchable, ctx: ctx, cancel: cancel, request: req}
 	for len(w.whole) == 0 {
 		if err := w.advance(); err != nil {
 			cancel()
@@ -28,11 +27,11 @@ func (l lasting) Watch(ctx context.Context, req store.WatchRequest) (store.Watch
 	return w, nil
 }
 
-// heard is what a watch has told and nobody has asked for yet. An event counts from the next token on: a snapshot that is
-// cut begins again.
+// heard holds the events that Next has yet to return. An event counts once a token follows it: a snapshot that is cut
+// begins again.
 type heard struct {
-	partial []store.Event // behind the last token
-	whole   []store.Event // up to it
+	partial []store.Event // after the last token
+	whole   []store.Event // up to the last token
 }
 
 func (h *heard) take(event store.Event) {
@@ -42,7 +41,7 @@ func (h *heard) take(event store.Event) {
 	}
 }
 
-// next returns the oldest event that counts, and has advance bring further ones until there is one.
+// next returns the oldest event that counts, and calls advance until there is one.
 func (h *heard) next(advance func() error) (store.Event, error) {
 	for len(h.whole) == 0 {
 		if err := advance(); err != nil {
@@ -54,24 +53,24 @@ func (h *heard) next(advance func() error) (store.Event, error) {
 	return event, nil
 }
 
-// lastingWatch is one watch over any number of streams. Its Next obeys the context of the watch.
-type lastingWatch struct {
+// resumingWatch is one watch over a series of streams. Its Next uses the context of the watch.
+type resumingWatch struct {
 	from    storetest.Watchable
-	ctx     context.Context //nolint:containedctx // that of the watch
+	ctx     context.Context // the context of the watch
 	cancel  context.CancelFunc
-	request store.WatchRequest // the next stream
-	stream  store.Watcher      // nil: cut
+	request store.WatchRequest // the current stream
+	stream  store.Watcher      // nil while cut
 	heard
 }
 
 // Next implements [store.Watcher].
-func (w *lastingWatch) Next(context.Context) (store.Event, error) { return w.next(w.advance) }
+func (w *resumingWatch) Next(context.Context) (store.Event, error) { return w.next(w.advance) }
 
 // Close implements [store.Watcher].
-func (w *lastingWatch) Close() { w.cancel() }
+func (w *resumingWatch) Close() { w.cancel() }
 
-// advance takes one step: opens a stream, or takes an event from it. A cut is no error.
-func (w *lastingWatch) advance() error {
+// advance takes one step: it opens a stream, or reads an event from it. A cut is not an error.
+func (w *resumingWatch) advance() error {
 	err := w.step()
 	if err == nil || !unanswered(err) && w.ctx.Err() == nil {
 		return err
@@ -84,7 +83,7 @@ func (w *lastingWatch) advance() error {
 	return w.ctx.Err()
 }
 
-func (w *lastingWatch) step() error {
+func (w *resumingWatch) step() error {
 	if w.stream == nil {
 		stream, err := w.from.Watch(w.ctx, w.request)
 		w.stream = stream
@@ -101,11 +100,11 @@ func (w *lastingWatch) step() error {
 	return nil
 }
 
-// byLibrary has the Go library watch, which resumes by itself.
+// byLibrary watches with the Go library, which resumes by itself.
 type byLibrary struct{ *client.Client }
 
-// Watch implements [storetest.Watchable]. It returns once there is a token to resume from, or nothing to wait for
-// because the watch resumes.
+// Watch implements [storetest.Watchable]. It returns once there is a token to resume from, or at once for a watch that
+// resumes.
 func (l byLibrary) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
 	options := []client.WatchOption{client.ResumeFrom(req.Resume)}
 	if req.Snapshot {
@@ -144,7 +143,7 @@ func (w *libraryWatch) advance() error {
 	event, err, ok := w.receive()
 	switch {
 	case !ok:
-		return errors.New("the watch ended without a word")
+		return errors.New("the watch ended without an error")
 	case err != nil:
 		return err
 	case event.Type == client.EventReset:

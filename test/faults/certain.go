@@ -11,23 +11,23 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-// sure makes writes until it knows what became of each, for keys of which each has one writer. It can do so because
-// it makes every write conditional on the version before it: of a write that is made twice, only one is carried out.
-type sure struct {
+// certainWriter repeats each write until its outcome is known, for keys that no one else writes. It makes every write
+// conditional on the version before it, so that at most one attempt takes effect.
+type certainWriter struct {
 	storetest.Store
 
 	mu      sync.Mutex
-	known   map[string]store.Version // what each key has, if it exists; guarded by mu
-	keep    map[string]bool          // keys that are not deleted any more; guarded by mu
+	known   map[string]store.Version // the state of each existing key; guarded by mu
+	keep    map[string]bool          // keys that must not be deleted again; guarded by mu
 	written int                      // guarded by mu
 }
 
-func newSure(s storetest.Store) *sure {
-	return &sure{Store: s, known: map[string]store.Version{}, keep: map[string]bool{}}
+func newCertainWriter(s storetest.Store) *certainWriter {
+	return &certainWriter{Store: s, known: map[string]store.Version{}, keep: map[string]bool{}}
 }
 
 // Do carries out a set or a delete.
-func (s *sure) Do(ctx context.Context, op store.Operation) (store.Result, error) {
+func (s *certainWriter) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	op, needless := s.conditional(op)
 	if needless {
 		return store.Result{}, nil
@@ -50,9 +50,9 @@ func (s *sure) Do(ctx context.Context, op store.Operation) (store.Result, error)
 	}
 }
 
-// conditional returns op so that it can be made twice. A delete of a key that is not there, or that must be kept, is
-// needless.
-func (s *sure) conditional(op store.Operation) (store.Operation, bool) {
+// conditional returns op with a precondition, so that it can be repeated. It returns false if the delete of op has no
+// effect or is not allowed.
+func (s *certainWriter) conditional(op store.Operation) (store.Operation, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	version, exists := s.known[op.Key]
@@ -70,8 +70,8 @@ func (s *sure) conditional(op store.Operation) (store.Operation, bool) {
 	return op, false
 }
 
-// doubt is told of a write that may yet be carried out. One that creates a key could do so once the key is deleted.
-func (s *sure) doubt(op store.Operation) {
+// doubt records a write that may still take effect. One that creates a key could do so once the key is deleted.
+func (s *certainWriter) doubt(op store.Operation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, exists := s.known[op.Key]; !exists {
@@ -79,7 +79,7 @@ func (s *sure) doubt(op store.Operation) {
 	}
 }
 
-func (s *sure) done(op store.Operation, result store.Result) (store.Result, error) {
+func (s *certainWriter) done(op store.Operation, result store.Result) (store.Result, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.known, op.Key)
@@ -89,8 +89,8 @@ func (s *sure) done(op store.Operation, result store.Result) (store.Result, erro
 	return result, nil
 }
 
-// find returns the result of a write that was carried out although it got no answer.
-func (s *sure) find(ctx context.Context, op store.Operation) (store.Result, error) {
+// find returns the result of a write that took effect without an answer.
+func (s *certainWriter) find(ctx context.Context, op store.Operation) (store.Result, error) {
 	for ; ; pause(ctx, 20*time.Millisecond) {
 		result, err := s.Store.Do(ctx, store.Operation{Kind: store.Get, Key: op.Key})
 		switch {
@@ -102,14 +102,14 @@ func (s *sure) find(ctx context.Context, op store.Operation) (store.Result, erro
 		case op.Kind == store.Set && err == nil && string(result.Entry.Value) == string(op.Value):
 			return s.done(op, result)
 		default:
-			return store.Result{}, fmt.Errorf("a write to %q neither happened nor can happen: there is %q in version %v, %w",
+			return store.Result{}, fmt.Errorf("a write to %q neither took effect nor can: there is %q in version %v, %w",
 				op.Key, result.Entry.Value, result.Entry.Version, errors.Join(errForeign, err))
 		}
 	}
 }
 
-// errForeign is that a key has changed although its only writer did not change it.
-var errForeign = errors.New("and nobody wrote that")
+// errForeign means that a key has changed although its only writer did not change it.
+var errForeign = errors.New("and no one wrote that")
 
 func refused(err error) bool {
 	return errors.Is(err, store.ErrVersionMismatch) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrAbsent)

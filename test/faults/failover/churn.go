@@ -9,7 +9,7 @@ import (
 	"key-value/client"
 )
 
-// add adds 1 to one of some counters, which nobody else writes.
+// add increments one of some counters, which no one else writes.
 func add(all []*counter) func(*worker, context.Context) {
 	return func(w *worker, ctx context.Context) {
 		c := all[w.random.IntN(len(all))]
@@ -31,7 +31,7 @@ func add(all []*counter) func(*worker, context.Context) {
 	}
 }
 
-// pair writes two keys of a shard in one atomic batch, or reads them, when both must have the same.
+// pair writes two keys of a shard in one atomic batch, or reads them and compares their values.
 func (w *worker) pair(ctx context.Context) {
 	tag := fmt.Sprintf("p/{%d}/", w.random.IntN(pairs))
 	a, b := tag+"a", tag+"b"
@@ -51,8 +51,8 @@ func (w *worker) pair(ctx context.Context) {
 	}
 }
 
-// come has keys come and go: by sets, under conditions or not, by deletes, and by the ends of their TTLs.
-func (w *worker) come(ctx context.Context) {
+// churn creates and deletes keys: by sets with and without preconditions, by deletes, and by TTLs.
+func (w *worker) churn(ctx context.Context) {
 	key := fmt.Sprintf("t/%d", w.random.IntN(passing))
 	value := fmt.Sprintf("%d-%d", w.number, w.n)
 	var options []client.WriteOption
@@ -80,16 +80,16 @@ func (w *worker) come(ctx context.Context) {
 	}
 }
 
-// taken makes a write under the condition that a key is in a version that was lost, until it is answered, and returns
-// an error unless it was refused.
-func (r *run) taken(ctx context.Context, l loss) error {
+// tryLost makes a write with the etag of a lost write as its precondition until it is answered, and returns an error
+// unless it was rejected.
+func (r *run) tryLost(ctx context.Context, l loss) error {
 	for i := 0; ctx.Err() == nil; i++ {
-		_, _, err := r.stage.clients[i%2].Set(ctx, l.key, []byte("nobody may write this"), client.IfMatch(l.etag))
+		_, _, err := r.stage.clients[i%2].Set(ctx, l.key, []byte("no one may write this"), client.IfMatch(l.etag))
 		switch {
 		case errors.Is(err, client.ErrETagMismatch):
 			return nil
 		case !isUnanswered(err):
-			return fmt.Errorf("a write of %s that wants the lost etag %s ended with %v, want a mismatch", l.key, l.etag, err)
+			return fmt.Errorf("a write of %s with the lost etag %s = %v, want a mismatch", l.key, l.etag, err)
 		}
 		pause(ctx, 20*time.Millisecond)
 	}
