@@ -188,12 +188,12 @@ func TestOnlyAnAddressWithWrongKeysMustWait(t *testing.T) {
 		key    string
 		want   int
 	}{
-		"the guesser's next wrong key":              {guesser, "wrong", 429},
-		"a chosen key, found by guessing":           {guesser, apiKey, 429},
-		"a key of the file, which nobody can guess": {guesser, k.key["good"], 200},
-		"somebody else's wrong key":                 {other, "wrong", 401},
-		"somebody else's chosen key":                {other, apiKey, 200},
-		"somebody else's key, of the file":          {other, k.key["good"], 200},
+		"the guesser's next wrong key":       {guesser, "wrong", 429},
+		"a chosen key, found by guessing":    {guesser, apiKey, 429},
+		"a generated key, of the file":       {guesser, k.key["good"], 200},
+		"another address, a wrong key":       {other, "wrong", 401},
+		"another address, a chosen key":      {other, apiKey, 200},
+		"another address, a key of the file": {other, k.key["good"], 200},
 	} {
 		code, wait := 0, ""
 		for range 3 { // one wrong key a second gets 401, which can be this one

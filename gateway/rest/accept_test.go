@@ -10,26 +10,26 @@ func TestAccept(t *testing.T) {
 		bytes = "application/octet-stream"
 	)
 	rows := []struct{ name, key, accept, want string }{
-		{"anything is JSON", "hello", "*/*", js},
-		{"JSON is JSON", "hello", "application/json", js},
-		{"an empty header says nothing", "hello", "", js},
-		{"a browser gets JSON and no HTML", "page", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", js},
-		{"text is the raw value", "hello", "text/plain", text},
-		{"any text is the raw value", "hello", "text/*", text},
-		{"HTML is served as plain text", "page", "text/*", text},
-		{"bytes are the raw value", "hello", "application/octet-stream", bytes},
-		{"any application type is JSON", "hello", "application/*", js},
+		{"any type selects JSON", "hello", "*/*", js},
+		{"JSON", "hello", "application/json", js},
+		{"an empty header", "hello", "", js},
+		{"a browser's default selects JSON", "page", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", js},
+		{"text/plain selects the raw value", "hello", "text/plain", text},
+		{"text/* selects the raw value", "hello", "text/*", text},
+		{"HTML is returned as plain text", "page", "text/*", text},
+		{"bytes select the raw value", "hello", "application/octet-stream", bytes},
+		{"application/* selects JSON", "hello", "application/*", js},
 		{"the higher weight wins", "hello", "application/json;q=0.5, text/plain;q=0.9", text},
-		{"a weight of three decimals counts", "hello", "application/json;q=0.998, text/plain;q=0.999", text},
-		{"zero is never", "hello", "application/json;q=0, */*", text},
-		{"zero leaves bytes where there is no text", "bin", "application/json;q=0, */*", bytes},
-		{"the specific range has the say", "hello", "*/*;q=1, application/json;q=0.1, text/*;q=0.2", bytes},
-		{"the type that is named beats the one that is not", "hello", "*/*, text/plain", text},
-		{"a library's default is JSON", "hello", "application/json, text/plain, */*", js},
-		{"JSON in UTF-8 is JSON", "hello", "application/json; charset=utf-8", js},
-		{"a parameter in quotes may have a comma", "hello", `text/html;x="a,b", text/plain`, text},
-		{"what is malformed is left out", "hello", "text, */json, text/plain;q=2, application/octet-stream", bytes},
-		{"bytes that are no text fall to the next best", "bin", "text/plain, application/octet-stream;q=0.1", bytes},
+		{"a weight with three decimals", "hello", "application/json;q=0.998, text/plain;q=0.999", text},
+		{"weight zero excludes", "hello", "application/json;q=0, */*", text},
+		{"weight zero leaves bytes for content that is not text", "bin", "application/json;q=0, */*", bytes},
+		{"the most specific range applies", "hello", "*/*;q=1, application/json;q=0.1, text/*;q=0.2", bytes},
+		{"a named type wins over a wildcard", "hello", "*/*, text/plain", text},
+		{"a library's default selects JSON", "hello", "application/json, text/plain, */*", js},
+		{"JSON in UTF-8", "hello", "application/json; charset=utf-8", js},
+		{"a comma in a quoted parameter", "hello", `text/html;x="a,b", text/plain`, text},
+		{"malformed elements are ignored", "hello", "text, */json, text/plain;q=2, application/octet-stream", bytes},
+		{"content that is not text uses the next best type", "bin", "text/plain, application/octet-stream;q=0.1", bytes},
 	}
 	exchanges := make([]exchange, 0, len(rows))
 	for _, row := range rows {
@@ -73,8 +73,8 @@ func TestNotAcceptable(t *testing.T) {
 			header: []string{"Accept: text/plain;charset=latin1"},
 		},
 		{name: "nothing at all", request: "GET /v1/values/hello", header: []string{"Accept: */*;q=0"}},
-		{name: "only garbage", request: "GET /v1/values/hello", header: []string{"Accept: garbage"}},
-		{name: "an element that is cut off", request: "GET /v1/values/hello", header: []string{`Accept: text/plain;x="a, */*`}},
+		{name: "only malformed elements", request: "GET /v1/values/hello", header: []string{"Accept: garbage"}},
+		{name: "a truncated element", request: "GET /v1/values/hello", header: []string{`Accept: text/plain;x="a, */*`}},
 	} {
 		e.status, e.reason, e.detail = 406, "NOT_ACCEPTABLE", "application/json"
 		run(t, []exchange{e})

@@ -33,7 +33,7 @@ func TestBatch(t *testing.T) {
 			`{"set":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"},"created":false}}`,
 		},
 		{"delete", `{"delete":{"key":"hello"}}`, `{"delete":{"deleted":true}}`},
-		{"delete of nothing", `{"delete":{"key":"nope"}}`, `{"delete":{"deleted":false}}`},
+		{"delete of a missing key", `{"delete":{"key":"nope"}}`, `{"delete":{"deleted":false}}`},
 		{
 			"touch", `{"touch":{"key":"hello","ttl":"5m"}}`,
 			`{"touch":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"}}}`,
@@ -80,13 +80,13 @@ func TestBatchWithAFailure(t *testing.T) {
 		{"touch of a missing key", `{"touch":{"key":"nope","ttl":"1s"}}`, "not_found", "KEY_NOT_FOUND", 404},
 		{"another version", `{"set":{"key":"hello","value":"v","precondition":{"etag":"x"}}}`, "aborted", "ETAG_MISMATCH", 412},
 		{"a key that exists", `{"set":{"key":"hello","value":"v","precondition":{"exists":false}}}`, "already_exists", "KEY_EXISTS", 412},
-		{"a key that does not", `{"delete":{"key":"nope","precondition":{"exists":true}}}`, "aborted", "KEY_ABSENT", 412},
+		{"a key that does not exist", `{"delete":{"key":"nope","precondition":{"exists":true}}}`, "aborted", "KEY_ABSENT", 412},
 		{"an etag in quotes", `{"delete":{"key":"hello","precondition":{"etag":"\"x\""}}}`, "invalid_argument", "REQUEST_INVALID", 400},
 		{"an empty precondition", `{"delete":{"key":"hello","precondition":{}}}`, "invalid_argument", "REQUEST_INVALID", 400},
 		{"an empty key", `{"get":{}}`, "invalid_argument", "KEY_INVALID", 400},
 		{"no content", `{"set":{"key":"hello"}}`, "invalid_argument", "VALUE_INVALID", 400},
 		{"a TTL that is too short", `{"set":{"key":"hello","value":"v","ttl":"-1s"}}`, "invalid_argument", "TTL_INVALID", 400},
-		{"no integer", `{"increment":{"key":"hello","delta":1}}`, "failed_precondition", "NOT_AN_INTEGER", 409},
+		{"not an integer", `{"increment":{"key":"hello","delta":1}}`, "failed_precondition", "NOT_AN_INTEGER", 409},
 		{"an overflow", `{"increment":{"key":"max","delta":1}}`, "failed_precondition", "INTEGER_OVERFLOW", 409},
 		{"an empty operation", `{}`, "invalid_argument", "REQUEST_INVALID", 400},
 		{"null", `null`, "invalid_argument", "REQUEST_INVALID", 400},
@@ -131,17 +131,17 @@ func TestBatchThatCannotBeRead(t *testing.T) {
 		{"a member twice", `[{"get":{"key":"a"}},{"get":{"key":"a","key":"b"}}]`, "REQUEST_INVALID", "/operations/1/get/key: duplicate"},
 		{"two operations in one", `[{"get":{"key":"a"},"delete":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: an operation must set exactly one of get, set, delete, touch, increment; got 2"},
 		{"value and data", `[{"set":{"key":"a","value":"v","data":"dg=="}}]`, "REQUEST_INVALID", "Operation 0: both value and data"},
-		{"a TTL that is none", `[{"get":{"key":"a"}},{"set":{"key":"a","value":"v","ttl":"x"}}]`, "TTL_INVALID", `Operation 1: invalid ttl "x"`},
+		{"an invalid TTL", `[{"get":{"key":"a"}},{"set":{"key":"a","value":"v","ttl":"x"}}]`, "TTL_INVALID", `Operation 1: invalid ttl "x"`},
 		{"touch without ttl", `[{"touch":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: missing ttl"},
-		{"touch with a TTL that is none", `[{"touch":{"key":"a","ttl":"1d"}}]`, "TTL_INVALID", `"1d"`},
+		{"touch with an invalid TTL", `[{"touch":{"key":"a","ttl":"1d"}}]`, "TTL_INVALID", `"1d"`},
 		{"increment without delta", `[{"increment":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: missing delta"},
 		{"a fraction as delta", `[{"increment":{"key":"a","delta":1.5}}]`, "REQUEST_INVALID", "field /operations/0/increment/delta"},
 		{
 			"two preconditions", `[{"delete":{"key":"a","precondition":{"etag":"x","exists":true}}}]`,
 			"REQUEST_INVALID", "Operation 0: a precondition must set exactly one of",
 		},
-		{"broken off", `[{"get":{"key":"a"}},`, "REQUEST_INVALID", "field /operations: unexpected EOF"},
-		{"broken off early", `[`, "REQUEST_INVALID", "byte 15"},
+		{"truncated", `[{"get":{"key":"a"}},`, "REQUEST_INVALID", "field /operations: unexpected EOF"},
+		{"truncated early", `[`, "REQUEST_INVALID", "byte 15"},
 	}
 	var exchanges []exchange
 	for _, row := range rows {
@@ -150,7 +150,7 @@ func TestBatchThatCannotBeRead(t *testing.T) {
 				name: row.name + atomic, request: postBatch, body: `{"operations":` + row.operations + atomic + `}`,
 				status: 400, reason: row.reason, detail: row.detail,
 			}
-			if strings.HasPrefix(row.name, "broken") {
+			if strings.HasPrefix(row.name, "truncated") {
 				e.body = `{"operations":` + row.operations
 			}
 			exchanges = append(exchanges, e)
@@ -162,7 +162,7 @@ func TestBatchThatCannotBeRead(t *testing.T) {
 			body: `{"operations":[{"set":{"key":"a","value":"v"}}]}`, status: 400, reason: "REQUEST_INVALID", detail: "precondition",
 		},
 		exchange{
-			name: "text is no batch", request: postBatch, header: []string{"Content-Type: text/plain"}, body: "get a",
+			name: "text is not a batch", request: postBatch, header: []string{"Content-Type: text/plain"}, body: "get a",
 			status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", detail: "application/json",
 		},
 	))
@@ -176,15 +176,15 @@ func TestBatchSize(t *testing.T) {
 	runReal(t, []exchange{
 		{name: "the most operations", request: postBatch, body: batch(1000), status: 200},
 		{
-			name: "one more", request: postBatch, body: batch(1001),
+			name: "one operation more", request: postBatch, body: batch(1001),
 			status: 413, reason: "BATCH_TOO_LARGE", detail: "1000",
 		},
 		{
-			name: "what follows one more is not looked at", request: postBatch, body: strings.TrimSuffix(batch(1001), "]}") + "!",
+			name: "the body after that operation is not read", request: postBatch, body: strings.TrimSuffix(batch(1001), "]}") + "!",
 			status: 413, reason: "BATCH_TOO_LARGE",
 		},
 		{
-			name: "a body too long", request: postBatch, body: strings.Repeat(" ", 100_000),
+			name: "a body that is too long", request: postBatch, body: strings.Repeat(" ", 100_000),
 			status: 413, reason: "BATCH_TOO_LARGE", detail: "bytes",
 		},
 	})

@@ -15,10 +15,10 @@ import (
 func TestJSONBody(t *testing.T) {
 	t.Parallel()
 	rows := []struct{ name, body, reason, detail string }{
-		{"broken off", `{"value":"v"`, "REQUEST_INVALID", "byte 12"},
+		{"truncated", `{"value":"v"`, "REQUEST_INVALID", "byte 12"},
 		{"empty", ` `, "REQUEST_INVALID", "byte 1"},
-		{"garbage behind it", `{"value":"v"} x`, "REQUEST_INVALID", "byte 14"},
-		{"a second document behind it", `{"value":"v"}{}`, "REQUEST_INVALID", "byte 13"},
+		{"trailing garbage", `{"value":"v"} x`, "REQUEST_INVALID", "byte 14"},
+		{"a second document", `{"value":"v"}{}`, "REQUEST_INVALID", "byte 13"},
 		{"a trailing comma", `{"value":"v",}`, "REQUEST_INVALID", "byte 12"},
 		{"an unknown member", `{"value":"v","x":1}`, "REQUEST_INVALID", "field /x: unknown"},
 		{"a member in another case", `{"Value":"v"}`, "REQUEST_INVALID", "field /Value: unknown"},
@@ -78,11 +78,11 @@ func TestMediaType(t *testing.T) {
 	}
 	run(t, append(exchanges,
 		exchange{
-			name: "what is understood is said", request: "PUT /v1/values/new", header: []string{"Content-Encoding: br"},
+			name: "the response lists the supported encodings", request: "PUT /v1/values/new", header: []string{"Content-Encoding: br"},
 			body: "v", status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", wants: []string{"Accept-Encoding: identity"},
 		},
 		exchange{
-			name: "identity is no encoding", request: "PUT /v1/values/new", header: []string{"Content-Encoding: Identity"},
+			name: "identity is not an encoding", request: "PUT /v1/values/new", header: []string{"Content-Encoding: Identity"},
 			body: "v", status: 201,
 		},
 	))
@@ -96,27 +96,27 @@ func TestBodySize(t *testing.T) {
 	run(t, []exchange{
 		{name: "the longest raw value", request: "PUT /v1/values/new", body: strings.Repeat("x", 1000), status: 201},
 		{
-			name: "a raw value a byte too long", request: "PUT /v1/values/new", body: strings.Repeat("x", 1001),
+			name: "a raw value that is one byte too long", request: "PUT /v1/values/new", body: strings.Repeat("x", 1001),
 			status: 413, reason: "VALUE_TOO_LARGE", detail: "1000",
 		},
 		{
-			name: "a raw value too long that does not say so", request: "PUT /v1/values/new", header: chunked,
+			name: "a raw value that is too long, in chunks", request: "PUT /v1/values/new", header: chunked,
 			body: fmt.Sprintf("3e9\r\n%s\r\n0\r\n\r\n", strings.Repeat("x", 1001)), status: 413, reason: "VALUE_TOO_LARGE",
 		},
 		{
-			name: "chunks are a value", request: "PUT /v1/values/new", header: chunked, body: "1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
+			name: "a value in chunks", request: "PUT /v1/values/new", header: chunked, body: "1\r\na\r\n2\r\nbc\r\n0\r\n\r\n",
 			status: 201, answer: `{"key":"new","value":"abc"}` + "\n",
 		},
 		{
-			name: "the longest value in the longest spelling", request: "PUT /v1/values/new", header: js,
+			name: "the longest value with every byte escaped", request: "PUT /v1/values/new", header: js,
 			body: `{"value":"` + escaped + `"}`, status: 201,
 		},
 		{
-			name: "JSON too long", request: "PUT /v1/values", header: js,
+			name: "JSON that is too long", request: "PUT /v1/values", header: js,
 			body: strings.Repeat(" ", contract.MaxRequestBytes(1000)+1), status: 413, reason: "VALUE_TOO_LARGE",
 		},
 		{
-			name: "chunks that are malformed", request: "PUT /v1/values/new", header: chunked, body: "zz\r\n",
+			name: "malformed chunks", request: "PUT /v1/values/new", header: chunked, body: "zz\r\n",
 			status: 400, reason: "REQUEST_INVALID", detail: "after 0 bytes",
 		},
 	})

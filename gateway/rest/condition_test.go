@@ -22,7 +22,7 @@ func TestConditionalRead(t *testing.T) {
 	const get = "GET /v1/values/hello"
 	run(t, []exchange{
 		{
-			name: "who has this version gets 304 and no body", request: get, header: []string{noneMatch + `"e1"`}, status: 304,
+			name: "the current version is 304 without a body", request: get, header: []string{noneMatch + `"e1"`}, status: 304,
 			wants: []string{
 				`ETag: "e1"`, "Cache-Control: no-store", "Vary: Accept, X-Api-Key, Authorization", "Content-Type: ",
 			},
@@ -31,7 +31,7 @@ func TestConditionalRead(t *testing.T) {
 		{name: "weak tags match If-None-Match", request: get, header: []string{noneMatch + `W/"e1"`}, status: 304},
 		{name: "one of a list", request: get, header: []string{noneMatch + `"x", "e1"`}, status: 304},
 		{name: "one of several lines", request: get, header: []string{noneMatch + `"x"`, noneMatch + `"e1"`}, status: 304},
-		{name: "empty elements mean nothing", request: get, header: []string{noneMatch + `,, "x" ,,"e1",`}, status: 304},
+		{name: "empty elements are ignored", request: get, header: []string{noneMatch + `,, "x" ,,"e1",`}, status: 304},
 		{name: "a comma inside a tag", request: get, header: []string{noneMatch + `"x,y", "e1"`}, status: 304},
 		{name: "any version", request: get, header: []string{noneMatch + "*"}, status: 304},
 		{name: "another version", request: get, header: []string{noneMatch + `"e9"`}, status: 200},
@@ -47,12 +47,12 @@ func TestConditionalRead(t *testing.T) {
 			status: 412, reason: "ETAG_MISMATCH",
 		},
 		{
-			name: "If-Match has the first say", request: get, header: []string{noneMatch + `"e1"`, match + `"e9"`},
+			name: "If-Match is evaluated first", request: get, header: []string{noneMatch + `"e1"`, match + `"e9"`},
 			status: 412, reason: "ETAG_MISMATCH",
 		},
-		{name: "both that hold are 304", request: get, header: []string{noneMatch + `"e1"`, match + `"e1"`}, status: 304},
+		{name: "both headers hold and it is 304", request: get, header: []string{noneMatch + `"e1"`, match + `"e1"`}, status: 304},
 		{
-			name: "a missing key is 404 first", request: "GET /v1/values/nope", header: []string{match + `"e1"`},
+			name: "a missing key is 404 before conditions", request: "GET /v1/values/nope", header: []string{match + `"e1"`},
 			status: 404, reason: "KEY_NOT_FOUND",
 		},
 		{
@@ -90,20 +90,20 @@ func TestConditionalWrite(t *testing.T) {
 		{"If-Match of a list in two lines", "hello", []string{match + `"e9"`, match + `"e1"`}, ""},
 		{"If-Match of a list without this version", "hello", []string{match + `"e9", W/"e1"`}, mismatch},
 		{"If-Match of any version", "hello", []string{match + "*"}, ""},
-		{"If-Match of a version where there is none", "nope", []string{match + `"e1"`}, mismatch},
-		{"If-Match of a list where there is none", "nope", []string{match + `"e1", "e2"`}, mismatch},
-		{"If-Match of any version where there is none", "nope", []string{match + "*"}, absent},
+		{"If-Match of a version of a missing key", "nope", []string{match + `"e1"`}, mismatch},
+		{"If-Match of a list of versions of a missing key", "nope", []string{match + `"e1", "e2"`}, mismatch},
+		{"If-Match of any version of a missing key", "nope", []string{match + "*"}, absent},
 		{"If-None-Match of any version", "hello", []string{noneMatch + "*"}, exists},
-		{"If-None-Match of any version where there is none", "nope", []string{noneMatch + "*"}, ""},
+		{"If-None-Match of any version of a missing key", "nope", []string{noneMatch + "*"}, ""},
 		{"If-None-Match of this version", "hello", []string{noneMatch + `"e1"`}, mismatch},
 		{"If-None-Match of this version, weakly", "hello", []string{noneMatch + `W/"e1"`}, mismatch},
 		{"If-None-Match of another version", "hello", []string{noneMatch + `"e9"`}, ""},
-		{"If-None-Match of a version where there is none", "nope", []string{noneMatch + `"e1"`}, ""},
-		{"both that hold", "hello", []string{match + `"e1"`, noneMatch + `"e9"`}, ""},
-		{"both, where If-Match fails", "hello", []string{match + `"e9"`, noneMatch + `"e8"`}, mismatch},
-		{"both, where If-None-Match fails", "hello", []string{match + "*", noneMatch + `"e1"`}, mismatch},
+		{"If-None-Match of a version of a missing key", "nope", []string{noneMatch + `"e1"`}, ""},
+		{"both, and both hold", "hello", []string{match + `"e1"`, noneMatch + `"e9"`}, ""},
+		{"both, and If-Match fails", "hello", []string{match + `"e9"`, noneMatch + `"e8"`}, mismatch},
+		{"both, and If-None-Match fails", "hello", []string{match + "*", noneMatch + `"e1"`}, mismatch},
 		{"both of any version", "hello", []string{match + "*", noneMatch + "*"}, exists},
-		{"both of any version where there is none", "nope", []string{match + "*", noneMatch + "*"}, absent},
+		{"both of any version of a missing key", "nope", []string{match + "*", noneMatch + "*"}, absent},
 	}
 	var exchanges []exchange
 	for _, row := range rows {

@@ -26,20 +26,20 @@ func TestList(t *testing.T) {
 			wants:  []string{"Content-Type: application/json", "Link: ", "ETag: ", "Cache-Control: no-store"},
 		},
 		{name: "a prefix", request: get + "?prefix=hel", status: 200, answer: `{"values":[` + hello + "]}\n"},
-		{name: "an empty prefix is none", request: get + "?prefix=&pageToken=&view=full&pageSize=0", status: 200},
-		{name: "a prefix that no key has", request: get + "?prefix=x", status: 200, answer: `{"values":[]}` + "\n"},
+		{name: "an empty prefix is ignored", request: get + "?prefix=&pageToken=&view=full&pageSize=0", status: 200},
+		{name: "a prefix without keys", request: get + "?prefix=x", status: 200, answer: `{"values":[]}` + "\n"},
 		{
 			name: "keys only", request: get + "?prefix=s&view=keys", status: 200,
 			answer: `{"values":[{"key":"soon","etag":"<etag>","expireTime":"<time>"}]}` + "\n",
 		},
 		{
-			name: "a page says how to go on", request: get + "?pageSize=1&view=keys", status: 200,
+			name: "a page has a link to the next", request: get + "?pageSize=1&view=keys", status: 200,
 			answer: `{"values":[{"key":"bin","etag":"<etag>"}],"nextPageToken":"<token>"}` + "\n",
 		},
-		{name: "the last page does not", request: get + "?pageSize=5&prefix=", status: 200, wants: []string{"Link: "}},
-		{name: "more than a page may have is the most", request: get + "?pageSize=99999999999999999999", status: 200},
+		{name: "the last page has none", request: get + "?pageSize=5&prefix=", status: 200, wants: []string{"Link: "}},
+		{name: "a page size over the maximum is reduced", request: get + "?pageSize=99999999999999999999", status: 200},
 		{name: "HEAD is GET without a body", request: "HEAD /v1/values?prefix=x", status: 200, wants: []string{"Content-Length: 14"}},
-		{name: "JSON is what there is", request: get, header: []string{"Accept: application/*;q=0.1"}, status: 200},
+		{name: "only JSON is available", request: get, header: []string{"Accept: application/*;q=0.1"}, status: 200},
 	})
 }
 
@@ -51,7 +51,7 @@ func TestInvalidListRequests(t *testing.T) {
 		{"a page size with a sign", "pageSize=%2B1", "REQUEST_INVALID", "pageSize"},
 		{"a fraction as page size", "pageSize=1.5", "REQUEST_INVALID", "pageSize"},
 		{"an empty page size", "pageSize=", "REQUEST_INVALID", "pageSize"},
-		{"a view that there is not", "view=values", "REQUEST_INVALID", `"keys"`},
+		{"an unknown view", "view=values", "REQUEST_INVALID", `"keys"`},
 		{"an empty view", "view=", "REQUEST_INVALID", "view"},
 		{"a forged page token", "pageToken=abc", "PAGE_TOKEN_INVALID", "page"},
 		{"a page token that is not UTF-8", "pageToken=%FF", "PAGE_TOKEN_INVALID", "pageToken"},

@@ -19,7 +19,7 @@ func TestPutEntry(t *testing.T) {
 			status: 200, answer: `{"key":"new","value":"v"}` + "\n", wants: []string{`ETag: "e5"`, "Location: "},
 		},
 		{
-			name: "a key that exists is 200", request: put, header: js, body: `{"key":"hello","value":""}`,
+			name: "an existing key is 200", request: put, header: js, body: `{"key":"hello","value":""}`,
 			status: 200, answer: `{"key":"hello","value":""}` + "\n",
 		},
 		{
@@ -27,7 +27,7 @@ func TestPutEntry(t *testing.T) {
 			status: 200, answer: `{"key":"new","value":"v"}` + "\n",
 		},
 		{
-			name: "a TTL says when the entry expires", request: put, header: js,
+			name: "a TTL sets when the entry expires", request: put, header: js,
 			body: `{"key":"new","value":"v","ttl":"90s"}`, status: 200,
 			answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:35.5Z"}` + "\n",
 		},
@@ -36,28 +36,28 @@ func TestPutEntry(t *testing.T) {
 			status: 200, answer: `{"key":"new","data":"/wA="}` + "\n",
 		},
 		{
-			name: "data that is text comes back as text", request: put, header: js, body: `{"key":"new","data":"aGk="}`,
+			name: "data that is text is returned as text", request: put, header: js, body: `{"key":"new","data":"aGk="}`,
 			status: 200, answer: `{"key":"new","value":"hi"}` + "\n",
 		},
 		{
-			name: "a body without a key has an invalid one", request: put, header: js, body: `{"value":"v"}`,
+			name: "a body without a key is invalid", request: put, header: js, body: `{"value":"v"}`,
 			status: 400, reason: "KEY_INVALID",
 		},
 		{
-			name: "the TTL belongs into the body", request: put + "?ttl=5m", header: js, body: `{"key":"a","value":"v"}`,
+			name: "the TTL must be in the body", request: put + "?ttl=5m", header: js, body: `{"key":"a","value":"v"}`,
 			status: 400, reason: "REQUEST_INVALID", detail: `"ttl"`,
 		},
 		{
-			name: "only JSON says which key", request: put, header: []string{"Content-Type: text/plain"}, body: "v",
+			name: "only JSON can contain the key", request: put, header: []string{"Content-Type: text/plain"}, body: "v",
 			status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", wants: []string{"Accept: application/json"},
 		},
 		{
-			name: "curl's default is told what to add", request: put,
+			name: "the error for a form shows the header to add", request: put,
 			header: []string{"Content-Type: application/x-www-form-urlencoded"}, body: `{"key":"a","value":"v"}`,
 			status: 415, reason: "MEDIA_TYPE_UNSUPPORTED", detail: "-H 'Content-Type: application/json'",
 		},
 		{
-			name: "a condition counts", request: put, header: []string{"If-None-Match: *"}, body: `{"key":"hello","value":"v"}`,
+			name: "a condition is evaluated", request: put, header: []string{"If-None-Match: *"}, body: `{"key":"hello","value":"v"}`,
 			status: 412, reason: "KEY_EXISTS",
 		},
 	})
@@ -68,15 +68,15 @@ func TestPutValue(t *testing.T) {
 	text, js := []string{"Content-Type: text/plain"}, []string{"Content-Type: application/json"}
 	run(t, []exchange{
 		{
-			name: "a new key is 201 and says where it is", request: "PUT /v1/values/new", header: text, body: "v",
+			name: "a new key is 201 with its location", request: "PUT /v1/values/new", header: text, body: "v",
 			status: 201, answer: `{"key":"new","value":"v"}` + "\n", wants: []string{`ETag: "e5"`, "Location: /v1/values/new"},
 		},
 		{
-			name: "a key that exists is 200", request: "PUT /v1/values/hello", header: text, body: "v",
+			name: "an existing key is 200", request: "PUT /v1/values/hello", header: text, body: "v",
 			status: 200, answer: `{"key":"hello","value":"v"}` + "\n", wants: []string{`ETag: "e5"`, "Location: "},
 		},
 		{
-			name: "curl -T says no content type", request: "PUT /v1/values/new", body: "v",
+			name: "curl -T sends no content type", request: "PUT /v1/values/new", body: "v",
 			status: 201, answer: `{"key":"new","value":"v"}` + "\n",
 		},
 		{
@@ -84,12 +84,12 @@ func TestPutValue(t *testing.T) {
 			status: 201, answer: `{"key":"new","value":""}` + "\n",
 		},
 		{
-			name: "text in UTF-8 may say so", request: "PUT /v1/values/new",
+			name: "text with the charset UTF-8", request: "PUT /v1/values/new",
 			header: []string{`Content-Type: Text/Plain; Charset="UTF-8"`}, body: "é",
 			status: 201, answer: `{"key":"new","value":"é"}` + "\n",
 		},
 		{
-			name: "bytes come back in base64", request: "PUT /v1/values/new",
+			name: "bytes are returned in base64", request: "PUT /v1/values/new",
 			header: []string{"Content-Type: application/octet-stream"}, body: "\xff\x00",
 			status: 201, answer: `{"key":"new","data":"/wA="}` + "\n",
 		},
@@ -102,11 +102,11 @@ func TestPutValue(t *testing.T) {
 			status: 201, answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
 		},
 		{
-			name: "the query has the TTL of a raw body", request: "PUT /v1/values/new?ttl=1m", header: text, body: "v",
+			name: "the TTL of a raw body is in the query", request: "PUT /v1/values/new?ttl=1m", header: text, body: "v",
 			status: 201, answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
 		},
 		{
-			name: "the query may have the TTL of JSON", request: "PUT /v1/values/new?ttl=1m", header: js, body: `{"value":"v"}`,
+			name: "the TTL of JSON can be in the query", request: "PUT /v1/values/new?ttl=1m", header: js, body: `{"value":"v"}`,
 			status: 201, answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:05.5Z"}` + "\n",
 		},
 		{
@@ -114,12 +114,12 @@ func TestPutValue(t *testing.T) {
 			status: 200, answer: `{"key":"soon","value":"v"}` + "\n",
 		},
 		{
-			name: "a part is not taken for the whole", request: "PUT /v1/values/hello",
+			name: "a part of a value is rejected", request: "PUT /v1/values/hello",
 			header: []string{"Content-Range: bytes 2-3/4"}, body: "v",
 			status: 400, reason: "REQUEST_INVALID", detail: "Content-Range",
 		},
 		{
-			name: "the path alone has the key", request: "PUT /v1/values/new", header: js, body: `{"key":"a","value":"v"}`,
+			name: "only the path contains the key", request: "PUT /v1/values/new", header: js, body: `{"key":"a","value":"v"}`,
 			status: 400, reason: "REQUEST_INVALID", detail: "/key",
 		},
 	})

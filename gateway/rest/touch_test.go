@@ -16,7 +16,7 @@ func TestTouch(t *testing.T) {
 			status: 200, answer: `{"key":"soon"}` + "\n",
 		},
 		{
-			name: "null where there is no TTL changes nothing else", request: patch + "hello", header: js, body: `{"ttl":null}`,
+			name: "null without a TTL changes nothing else", request: patch + "hello", header: js, body: `{"ttl":null}`,
 			status: 200, answer: `{"key":"hello"}` + "\n",
 		},
 		{
@@ -28,7 +28,7 @@ func TestTouch(t *testing.T) {
 			status: 404, reason: "KEY_NOT_FOUND",
 		},
 		{
-			name: "a missing key is 412 if it was expected", request: patch + "nope", header: append(js, "If-Match: *"),
+			name: "a missing key is 412 with If-Match", request: patch + "nope", header: append(js, "If-Match: *"),
 			body: `{"ttl":"5m"}`, status: 412, reason: "KEY_ABSENT",
 		},
 		{
@@ -61,7 +61,7 @@ func TestTouch(t *testing.T) {
 			status: 400, reason: "REQUEST_INVALID", detail: "/value",
 		},
 		{
-			name: "the query has no TTL", request: patch + "hello?ttl=5m", header: js, body: `{}`,
+			name: "the TTL cannot be in the query", request: patch + "hello?ttl=5m", header: js, body: `{}`,
 			status: 400, reason: "REQUEST_INVALID", detail: `"ttl"`,
 		},
 		{

@@ -102,11 +102,11 @@ func TestWait(t *testing.T) {
 		{"a malformed wait is ignored", []string{ifNoneMatch, current, "Prefer", "wait=soon"}, nil, 304, 0, ""},
 		{"another preference", []string{ifNoneMatch, current, "Prefer", "return=minimal"}, nil, 304, 0, ""},
 		{
-			"one that fails anyway fails at once",
+			"a condition that fails is not waited for",
 			[]string{ifNoneMatch, current, "If-Match", `"old"`, "Prefer", "wait=30"}, nil, 412, 0, "wait=30",
 		},
 		{
-			"what cannot be had is not waited for",
+			"an unavailable media type is not waited for",
 			[]string{ifNoneMatch, current, "Accept", "text/html", "Prefer", "wait=30"}, nil, 406, 0, "wait=30",
 		},
 	}
