@@ -50,9 +50,13 @@ func (k *keepAlive) exchange(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	return res, errors.Join(err, res.Body.Close())
+	return res, nil
 }
 
 // wasClosed reports whether the server closed the connection while it was idle.
