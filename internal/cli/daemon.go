@@ -20,7 +20,6 @@ import (
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
 	"key-value/internal/server/gctune"
-	"key-value/internal/server/lane"
 )
 
 // maxValueBytes is the upper limit of --max-value-bytes: a call may hold several copies of a value in memory.
@@ -144,7 +143,7 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 	defer follow.Start(s.log, s.followed...)()
 	gctune.Default.Follow()
 	return s.flush(server.Run(ctx, server.Config{
-		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: lane.Bounds{MessageBytes: contract.MaxRequestBytes(s.valueSize)}, TLS: s.tls, State: s.state,
+		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: server.Bounds{MessageBytes: contract.MaxRequestBytes(s.valueSize)}, TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log,
 		Started: func(addr string) {
 			listening.Store(true)

@@ -16,7 +16,6 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/server"
-	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -264,5 +263,5 @@ var (
 	// oneMinute lets calls finish when the server stops.
 	oneMinute = server.Config{Drain: time.Minute}
 	// settlingFast does so, but waits less for connections whose first request has not arrived.
-	settlingFast = server.Config{Drain: time.Minute, Bounds: lane.Bounds{SettleTimeout: 200 * time.Millisecond}}
+	settlingFast = server.Config{Drain: time.Minute, Bounds: server.Bounds{SettleTimeout: 200 * time.Millisecond}}
 )

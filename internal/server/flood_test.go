@@ -13,7 +13,6 @@ import (
 	"golang.org/x/net/http2"
 
 	"key-value/internal/server"
-	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -88,7 +87,7 @@ func floodOne(
 	parent, t *testing.T, to laneCase, reads bool, write func(p *wiretest.Peer, n, stream uint32, contentType string) error,
 ) (p *wiretest.Peer, stopped bool) {
 	// The delay of clients that reset requests has a test of its own, in httplane. Here it only takes time.
-	s := start(parent, server.Config{Bounds: lane.Bounds{ResetDelay: 200 * time.Microsecond}})
+	s := start(parent, server.Config{Bounds: server.Bounds{ResetDelay: 200 * time.Microsecond}})
 	p = s.dial(parent)
 	p.Request(1, p.Post(who, to.contentType), wiretest.Message(nil))
 	wantResponse(t, p, to.server)

@@ -22,6 +22,9 @@ import (
 	"key-value/internal/server/lane"
 )
 
+// Bounds limit what one peer can cost the server. The zero value of a field selects its default.
+type Bounds = lane.Bounds
+
 // Config configures a server.
 type Config struct {
 	// Listen is the address to listen on, as host:port. Port 0 selects a free port.
@@ -32,7 +35,7 @@ type Config struct {
 	// is several times faster. Nil: Handler serves those connections too.
 	RPC *connect.Server
 	// Bounds limit what one peer can cost the server. Zero: the defaults.
-	Bounds lane.Bounds
+	Bounds Bounds
 	// TLS configures TLS, which is then required. It must offer h2 and http/1.1. Nil: no TLS.
 	TLS *tls.Config
 	// State is how handlers learn that the server is stopping. It must be set.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"key-value/internal/server"
-	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -194,7 +193,7 @@ func sayHelloAndWait(conn net.Conn) {
 // run in parallel to other tests.
 func TestStalledHandshakesHoldUpNoOtherClient(t *testing.T) {
 	const undecided = 256
-	s := start(t, server.Config{TLS: wiretest.ServerTLS(t), Drain: time.Minute, Bounds: lane.Bounds{Undecided: undecided}})
+	s := start(t, server.Config{TLS: wiretest.ServerTLS(t), Drain: time.Minute, Bounds: server.Bounds{Undecided: undecided}})
 	before := runtime.NumGoroutine()
 	var idle []net.Conn
 	for range undecided + 200 {

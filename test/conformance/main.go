@@ -28,7 +28,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"key-value/internal/server"
-	"key-value/internal/server/lane"
 	conformancev1 "key-value/test/conformance/gen/connectrpc/conformance/v1"
 	"key-value/test/conformance/gen/connectrpc/conformance/v1/conformancev1connect"
 )
@@ -59,7 +58,7 @@ func run(ctx context.Context, stack string, in io.Reader, out io.Writer) error {
 	}
 	failed := make(chan error, 1)
 	err := server.Run(ctx, server.Config{
-		Listen: "127.0.0.1:0", Handler: handler, RPC: rpc, Bounds: lane.Bounds{MessageBytes: limit}, State: server.NewState(), Drain: 5 * time.Second,
+		Listen: "127.0.0.1:0", Handler: handler, RPC: rpc, Bounds: server.Bounds{MessageBytes: limit}, State: server.NewState(), Drain: 5 * time.Second,
 		Log: slog.New(slog.DiscardHandler), Started: func(addr string) { failed <- announce(out, addr) },
 	})
 	if announced := <-failed; announced != nil {
