@@ -17,7 +17,7 @@ import (
 	conformancev1 "key-value/test/conformance/gen/connectrpc/conformance/v1"
 )
 
-// setMetadata sets the headers and trailers that a definition asks for.
+// setMetadata sets the headers and trailers in a definition.
 func setMetadata(ctx context.Context, definition interface {
 	GetResponseHeaders() []*conformancev1.Header
 	GetResponseTrailers() []*conformancev1.Header
@@ -35,7 +35,7 @@ func add(to *connect.Header, headers []*conformancev1.Header) {
 	}
 }
 
-// requestInfo tells what was received.
+// requestInfo describes the received requests.
 func requestInfo(
 	ctx context.Context, requests []proto.Message,
 ) (*conformancev1.ConformancePayload_RequestInfo, error) {
@@ -66,7 +66,7 @@ func toProto(headers iter.Seq2[string, []string]) []*conformancev1.Header {
 	return out
 }
 
-// failure is the error that a definition asks for, with info among its details if it is not nil.
+// failure returns the error in a definition, with info among its details unless it is nil.
 func failure(definition *conformancev1.Error, info *conformancev1.ConformancePayload_RequestInfo) error {
 	err := connect.NewError(connect.Code(definition.GetCode()), definition.GetMessage())
 	details := definition.GetDetails()

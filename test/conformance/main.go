@@ -1,10 +1,10 @@
 //go:build conformance
 
-// Command conformance is the server that connectrpc.com's conformance suite tests: the suite's service, served
-// by the code that serves this project's own.
+// Command conformance is the server under test of connectrpc.com's conformance suite: the suite's service, served by
+// this project's server.
 //
-// The suite starts it, says on its standard input what to serve, and reads from its standard output where. The
-// flag -stack says by what: by both servers of one port, as the commands do, or by net/http alone.
+// The suite starts it, configures it on standard input, and reads the address from standard output. The flag -stack
+// selects the server: a whole port, as the commands serve it, or net/http alone.
 package main
 
 import (
@@ -32,7 +32,7 @@ import (
 	"key-value/test/conformance/gen/connectrpc/conformance/v1/conformancev1connect"
 )
 
-// messageBytes is the longest message if the suite does not say.
+// messageBytes limits messages if the suite does not.
 const messageBytes = 64 << 20
 
 func main() {
@@ -87,7 +87,7 @@ func announce(out io.Writer, addr string) error {
 	return write(out, &conformancev1.ServerCompatResponse{Host: host, Port: uint32(port)})
 }
 
-// read reads a message that its length stands before, in four bytes.
+// read reads a message with a length prefix of four bytes.
 func read(in io.Reader, message proto.Message) error {
 	var length uint32
 	if err := binary.Read(in, binary.BigEndian, &length); err != nil {

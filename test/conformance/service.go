@@ -14,8 +14,8 @@ import (
 	"key-value/test/conformance/gen/connectrpc/conformance/v1/conformancev1connect"
 )
 
-// service implements the suite's service, as its documentation says: each request says what to answer, and
-// each answer says what was received.
+// service implements the suite's service as documented there: each request says how to respond, and each response says
+// what was received.
 type service struct {
 	conformancev1connect.UnimplementedConformanceServiceHandler
 }
@@ -54,7 +54,7 @@ func (service) ClientStream(
 	return &conformancev1.ClientStreamResponse{Payload: payload}, err
 }
 
-// answer is what a call with one response gets.
+// answer returns the response of a call with a single response.
 func answer(
 	ctx context.Context, definition *conformancev1.UnaryResponseDefinition, requests []proto.Message,
 ) (*conformancev1.ConformancePayload, error) {
@@ -121,19 +121,19 @@ func (service) BidiStream(
 	}
 }
 
-// responses are those of a stream.
+// responses are the responses of a stream.
 type responses struct {
 	ctx        context.Context
 	definition *conformancev1.StreamResponseDefinition
 	headers    func() error
 	send       func(*conformancev1.ConformancePayload) error
 	sent       int
-	received   []proto.Message // what no response has told yet
+	received   []proto.Message // received since the last response
 }
 
 func (r *responses) rest() int { return len(r.definition.GetResponseData()) - r.sent }
 
-// next sends the next response. It tells what was received if it is the first, or if all shall.
+// next sends the next response. It describes the received requests if it is the first, or if tell is set.
 func (r *responses) next(tell bool) error {
 	payload := &conformancev1.ConformancePayload{Data: r.definition.GetResponseData()[r.sent]}
 	if r.sent == 0 {
@@ -159,7 +159,7 @@ func (r *responses) next(tell bool) error {
 	return r.send(payload)
 }
 
-// finish sends what is left and ends the stream.
+// finish sends the remaining responses and ends the stream.
 func (r *responses) finish() error {
 	for r.rest() > 0 {
 		if err := r.next(false); err != nil {

@@ -13,7 +13,7 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// piped is a client command at both of whose ends the test is.
+// piped is a client command with pipes at both ends.
 type piped struct {
 	*process
 	stdout *os.File
@@ -44,14 +44,14 @@ func (p *piped) readLine(t *testing.T) string {
 	var line strings.Builder
 	for b := make([]byte, 1); b[0] != '\n'; {
 		if _, err := p.stdout.Read(b); err != nil {
-			t.Fatalf("%q, and then %v\n%s", line.String(), err, p.Log)
+			t.Fatalf("%q, then %v\n%s", line.String(), err, p.Log)
 		}
 		line.Write(b)
 	}
 	return line.String()
 }
 
-func TestAWatchEndsCleanlyAndGoesOn(t *testing.T) {
+func TestAWatchEndsCleanlyAndResumes(t *testing.T) {
 	for _, d := range deployments {
 		t.Run(d.name, func(t *testing.T) {
 			env := []string{"KV_URL=" + d.start(t).url, "KV_API_KEY=" + apiKey}
@@ -62,14 +62,14 @@ func TestAWatchEndsCleanlyAndGoesOn(t *testing.T) {
 				}
 				client(t, env, "", "set", "a", "1")
 				if line := w.readLine(t); line != "put     a  \"1\"\n" {
-					t.Errorf("the watch told %q of the change", line)
+					t.Errorf("the watch printed %q for the change", line)
 				}
 				if code := w.end(t, signal); code != 0 {
 					t.Errorf("after %v the watch ended with code %d, want 0", signal, code)
 				}
 				token := regexp.MustCompile(`kv watch a --resume (\S+)\n`).FindStringSubmatch(w.Log.String())
 				if token == nil {
-					t.Fatalf("the watch said %q", w.Log)
+					t.Fatalf("the watch wrote %q", w.Log)
 				}
 				client(t, env, "", "set", "a", "2")
 				w = startPiped(t, env, "watch", "a", "--resume", token[1])
@@ -82,16 +82,16 @@ func TestAWatchEndsCleanlyAndGoesOn(t *testing.T) {
 	}
 }
 
-// A command that waits for its input ends at the first ^C.
+// A command that waits for input ends at the first ^C.
 func TestAWaitingCommandIsInterrupted(t *testing.T) {
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
 	for _, args := range [][]string{{"set", "a"}, {"batch"}, {"import"}} {
 		p := startPiped(t, env, args...)
-		if args[0] == "batch" { // whose answer shows that it waits again
+		if args[0] == "batch" { // whose answer shows that it waits for more
 			p.write(t, `{"get":{"key":"a"}}`+"\n")
 			p.readLine(t)
-		} else { // which is listening to signals when it has taken more than a pipe holds
+		} else { // which handles signals once it has read more than a pipe holds
 			p.write(t, strings.Repeat("\n", 1<<18))
 		}
 		if code := p.end(t, syscall.SIGINT); code != 130 {
@@ -99,11 +99,11 @@ func TestAWaitingCommandIsInterrupted(t *testing.T) {
 		}
 	}
 	if got := client(t, env, "", "get", "a"); got.Code != 3 {
-		t.Errorf("an interrupted set left %+v", got)
+		t.Errorf("after an interrupted set, get = %+v", got)
 	}
 }
 
-func TestAReaderThatHasSeenEnoughEndsAListing(t *testing.T) {
+func TestAListingEndsWhenItsReaderLeaves(t *testing.T) {
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
 	if got := client(t, env, strings.Join(transferLines(), ""), "import"); got.Code != 0 {
@@ -113,11 +113,11 @@ func TestAReaderThatHasSeenEnoughEndsAListing(t *testing.T) {
 	p.readLine(t)
 	p.stdout.Close()
 	if p.wait(t); p.Log.String() != "" {
-		t.Errorf("kv ls whose reader left said %s", p.Log)
+		t.Errorf("kv ls wrote %s when its reader left", p.Log)
 	}
 }
 
-// script runs a command on a terminal, and returns what is seen there.
+// script runs a command on a terminal, and returns what the terminal shows.
 func script(t *testing.T, env []string, command string) string {
 	t.Helper()
 	path, err := exec.LookPath("script")
@@ -130,7 +130,7 @@ func script(t *testing.T, env []string, command string) string {
 	return strings.ReplaceAll(got.Out, "\r\n", "\n")
 }
 
-func TestATerminalGetsNoBytes(t *testing.T) {
+func TestATerminalGetsNoBinaryValues(t *testing.T) {
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
 	client(t, env, "plain\ttext", "set", "text")

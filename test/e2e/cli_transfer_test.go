@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-// transferred is how many entries are imported and exported.
+// transferred is the number of entries that are imported and exported.
 const transferred = 20_000
 
-// TestNothingIsLostWhereATransferIsCut imports entries by processes that are ended in the middle, exports them by ones
-// that are, and compares what comes out with what went in.
-func TestNothingIsLostWhereATransferIsCut(t *testing.T) {
+// TestAnInterruptedTransferLosesNothing imports entries with processes that are ended halfway, exports them likewise,
+// and compares the result with the original.
+func TestAnInterruptedTransferLosesNothing(t *testing.T) {
 	for _, d := range deployments {
 		t.Run(d.name, func(t *testing.T) {
 			url := d.start(t).url
@@ -43,7 +43,7 @@ func TestNothingIsLostWhereATransferIsCut(t *testing.T) {
 	}
 }
 
-// transferLines are entries in the order of their keys, of which some are binary and some expire.
+// transferLines returns entries in the order of their keys, of which some are binary and some expire.
 func transferLines() []string {
 	expires := time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339Nano)
 	lines := make([]string, transferred)
@@ -61,7 +61,7 @@ func transferLines() []string {
 	return lines
 }
 
-// importCut imports lines by a process that is killed, one that is interrupted, and one that goes on from there.
+// importCut imports lines with a process that is killed, one that is interrupted, and one that continues from there.
 func importCut(t *testing.T, env []string, url string, lines []string) {
 	t.Helper()
 	all := strings.Join(lines, "")
@@ -74,18 +74,18 @@ func importCut(t *testing.T, env []string, url string, lines []string) {
 	interrupted.write(t, strings.Join(lines[:transferred/2], "")+lines[transferred/2][:20])
 	waitForKeys(t, url, transferred/2-500)
 	if code := interrupted.end(t, syscall.SIGINT); code != 130 {
-		t.Errorf("an interrupted import ends with code %d, want 130", code)
+		t.Errorf("an interrupted import exited with %d, want 130", code)
 	}
 	done := regexp.MustCompile(`to continue: kv import - --skip (\d+)\n`).FindStringSubmatch(interrupted.Log.String())
 	if done == nil {
-		t.Fatalf("the interrupted import said %s", interrupted.Log)
+		t.Fatalf("the interrupted import wrote %s", interrupted.Log)
 	}
 	if got := client(t, env, all, "import", "--skip", done[1]); got.Code != 0 || !strings.Contains(got.Err, "entries written") {
 		t.Fatalf("kv import --skip %s = %+v", done[1], got)
 	}
 }
 
-// exportCut exports by a process that is killed in the middle of a line, and by one that goes on from there.
+// exportCut exports with a process that is killed in the middle of a line, and one that continues from there.
 func exportCut(t *testing.T, env []string) string {
 	t.Helper()
 	cut := startPiped(t, env, "export")
@@ -94,7 +94,7 @@ func exportCut(t *testing.T, env []string) string {
 		t.Fatal(err)
 	}
 	cut.end(t, syscall.SIGKILL)
-	if bytes.HasSuffix(part, []byte("\n")) { // the cut is to be within a line
+	if bytes.HasSuffix(part, []byte("\n")) { // cut within a line
 		part = part[:len(part)-1]
 	}
 	file := filepath.Join(t.TempDir(), "export.ndjson")
@@ -111,7 +111,7 @@ func exportCut(t *testing.T, env []string) string {
 	return string(text)
 }
 
-// waitForKeys waits until the store has so many.
+// waitForKeys waits until the store has n keys.
 func waitForKeys(t *testing.T, url string, n int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("the store has %d keys", n), func() bool {
@@ -119,12 +119,12 @@ func waitForKeys(t *testing.T, url string, n int) {
 		if err := json.Unmarshal([]byte(callConnect(t, url, "GetStats", apiKey, `{}`).body), &stats); err != nil {
 			t.Fatal(err)
 		}
-		keys, _ := strconv.Atoi(stats.Keys) // protobuf's JSON leaves out a zero
+		keys, _ := strconv.Atoi(stats.Keys) // protobuf's JSON omits a zero
 		return keys >= n
 	})
 }
 
-// A store that loses its data while it is imported must not look as if it had all of it.
+// An import into a store that loses its data meanwhile must not look complete.
 func TestAnImportNoticesThatTheStoreWasRestarted(t *testing.T) {
 	d := twoProcesses(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
@@ -139,11 +139,11 @@ func TestAnImportNoticesThatTheStoreWasRestarted(t *testing.T) {
 	p.write(t, strings.Join(lines[half:], ""))
 	p.Stdin.Close()
 	if code := p.wait(t); code != 1 || !strings.Contains(p.Log.String(), "restarted during the import") {
-		t.Errorf("an import into a store that was restarted ended with code %d and said %s", code, p.Log)
+		t.Errorf("an import into a restarted store exited with %d and wrote %s", code, p.Log)
 	}
 }
 
-// sameEntry compares two lines. An entry may expire a little later than it did where it came from.
+// sameEntry compares two lines. The imported entry may expire a little later than the original.
 func sameEntry(want, got string) error {
 	var a, b struct {
 		Key, Value string
@@ -158,7 +158,7 @@ func sameEntry(want, got string) error {
 	}
 	later := b.ExpireTime.Sub(a.ExpireTime)
 	if a.Key != b.Key || a.Value != b.Value || !bytes.Equal(a.Data, b.Data) || later < 0 || later > time.Minute {
-		return fmt.Errorf("it is another entry")
+		return fmt.Errorf("the entries differ")
 	}
 	return nil
 }

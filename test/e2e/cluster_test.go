@@ -13,16 +13,16 @@ import (
 	"testing"
 )
 
-// cluster is what deploy/cluster says that it has started.
+// cluster is what deploy/cluster has started, according to its output.
 type cluster struct {
 	*process
 	url      string
 	gateways []string // their URLs
-	primary  int      // the process id of one
-	pids     []int    // of all
+	primary  int      // the process id of one primary
+	pids     []int    // of all processes
 }
 
-// startCluster runs deploy/cluster, the program behind `task cluster`.
+// startCluster runs deploy/cluster, as `task cluster` does.
 func startCluster(t *testing.T, name string, args ...string) cluster {
 	t.Helper()
 	c := cluster{process: launch(t, []string{"KV_API_KEY=" + apiKey}, name, args...)}
@@ -52,12 +52,12 @@ func startCluster(t *testing.T, name string, args ...string) cluster {
 		}
 	}
 	if len(c.pids) != 10 || len(c.gateways) != 2 || c.primary == 0 {
-		t.Fatalf("these are not six nodes, two kvservices and two gateways:\n%s", said)
+		t.Fatalf("want six nodes, two kvservices and two gateways:\n%s", said)
 	}
 	return c
 }
 
-// calls makes one call for each of a hundred keys, which all primaries share, and returns how many are answered with 200.
+// calls makes a call for each of a hundred keys, which are spread over all primaries, and returns how many succeeded.
 func calls(t *testing.T, method, url string) (done int) {
 	t.Helper()
 	for i := range 100 {
@@ -85,7 +85,7 @@ func calls(t *testing.T, method, url string) (done int) {
 	return done
 }
 
-func TestTheClusterServesAgainWhenAPrimaryHasDied(t *testing.T) {
+func TestTheClusterServesAgainAfterAPrimaryDies(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "cluster")
 	if err := command("go", "build", "-o", program, "./deploy/cluster"); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestTheClusterServesAgainWhenAPrimaryHasDied(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.prints(t, "is back")
-	eventually(t, "all is written again", func() bool { return calls(t, http.MethodPut, c.url) == 100 })
+	eventually(t, "all keys can be written", func() bool { return calls(t, http.MethodPut, c.url) == 100 })
 	for _, gateway := range c.gateways {
 		if got := calls(t, http.MethodGet, gateway); got != 100 {
 			t.Errorf("%d of 100 values were read through %s after the failover", got, gateway)

@@ -19,7 +19,7 @@ func TestClientCommands(t *testing.T) {
 				code  int
 				out   string
 			}{
-				{name: "get what is not there", args: "get hello", code: 3},
+				{name: "get an absent key", args: "get hello", code: 3},
 				{name: "set", args: "set hello world"},
 				{name: "get", args: "get hello", out: "world"},
 				{name: "set from standard input", args: "set hello", stdin: binary},
@@ -27,12 +27,12 @@ func TestClientCommands(t *testing.T) {
 				{name: "set an empty value", args: "set empty", stdin: ""},
 				{name: "get an empty value", args: "get empty"},
 				{name: "set with a ttl", args: "set --ttl 1h hello world"},
-				{name: "set with a ttl that is none", args: "set --ttl soon hello never", code: 2},
+				{name: "set with an invalid ttl", args: "set --ttl soon hello never", code: 2},
 				{name: "set with a ttl in the past", args: "set --ttl -1s hello never", code: 1},
-				{name: "what failed changed nothing", args: "get hello", out: "world"},
+				{name: "failures changed nothing", args: "get hello", out: "world"},
 				{name: "a key with slashes", args: "set a//b slashes"},
 				{name: "and back", args: "get a//b", out: "slashes"},
-				{name: "a flag wins", env: []string{"KV_URL=http://127.0.0.1:1", "KV_API_KEY=" + apiKey}, args: "get hello --url " + url, out: "world"},
+				{name: "a flag overrides a variable", env: []string{"KV_URL=http://127.0.0.1:1", "KV_API_KEY=" + apiKey}, args: "get hello --url " + url, out: "world"},
 				{name: "no key", env: []string{"KV_URL=" + url}, args: "get hello", code: 4},
 				{name: "wrong key", env: []string{"KV_URL=" + url, "KV_API_KEY=wrong"}, args: "get hello", code: 4},
 				{name: "nobody there", env: []string{"KV_URL=http://127.0.0.1:1"}, args: "get hello", code: 5},
@@ -42,7 +42,7 @@ func TestClientCommands(t *testing.T) {
 				{name: "too few arguments", args: "get", code: 2},
 				{name: "delete", args: "del hello"},
 				{name: "delete again", args: "del hello"},
-				{name: "get what was deleted", args: "get hello", code: 3},
+				{name: "get a deleted key", args: "get hello", code: 3},
 				{name: "ready", args: "healthcheck " + url},
 				{name: "not ready", args: "healthcheck http://127.0.0.1:1", code: 1},
 			} {

@@ -15,20 +15,20 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// buildPatience is how long the image may take to be built, modules downloaded and all.
+// buildPatience is how long building the image may take, with all downloads.
 const buildPatience = 8 * time.Minute
 
-// containers is what goes untested without an engine for them.
+// containers is what is not tested without Docker.
 const containers = "the image and the composed services"
 
-// compose is the command that runs compose files, with a project of its own.
+// compose is the command that runs compose files, in a project of its own.
 type compose struct {
 	command []string
-	line    string   // the README's
-	env     []string // names the project and the file
+	line    string   // the README's command
+	env     []string // selects the project and the file
 }
 
-// needsDocker returns what runs the README's line, or skips the test and says so where it cannot be overlooked.
+// needsDocker returns what runs the README's command. Without Docker it skips the test and prints why.
 func needsDocker(t *testing.T, line string) compose {
 	t.Helper()
 	env := []string{fmt.Sprintf("COMPOSE_PROJECT_NAME=kv-e2e-%d", os.Getpid())}
@@ -55,14 +55,14 @@ func composeCommand() []string {
 	return nil
 }
 
-// skipLoudly prints the reason itself, because go test shows a skipped test only with -v.
+// skipLoudly prints the reason itself, because go test shows skipped tests only with -v.
 func skipLoudly(t *testing.T, what, reason string) {
 	t.Helper()
 	fmt.Printf("\nNOT TESTED: %s, because %s\n\n", what, reason)
 	t.SkipNow()
 }
 
-// needsImages skips the test if an image that is not ours cannot be had.
+// needsImages skips the test if an image of others cannot be pulled.
 func (c compose) needsImages(t *testing.T, images ...string) {
 	t.Helper()
 	for _, image := range images {
@@ -70,7 +70,7 @@ func (c compose) needsImages(t *testing.T, images ...string) {
 			continue
 		}
 		if out, err := exec.Command("docker", "pull", image).CombinedOutput(); err != nil {
-			skipLoudly(t, "the composed cluster", fmt.Sprintf("there is no %s: docker pull: %v: %.200s", image, err, out))
+			skipLoudly(t, "the composed cluster", fmt.Sprintf("image %s is not available: docker pull: %v: %.200s", image, err, out))
 		}
 	}
 }
@@ -81,7 +81,7 @@ type composition struct {
 	server *process
 }
 
-// up runs the README's line, or the same with docker-compose, and waits until the gateway is ready.
+// up runs the README's command, or the same with docker-compose, and waits until the gateway is ready.
 func (c compose) up(t *testing.T) composition {
 	t.Helper()
 	line := strings.Replace(c.line, "docker compose", strings.Join(c.command, " "), 1)
@@ -117,7 +117,7 @@ func (c compose) run(args ...string) (string, error) {
 	return strings.TrimSpace(out), err
 }
 
-// container is what docker inspect says of one.
+// container is a container as docker inspect describes it.
 type container struct {
 	Name  string
 	State struct {
@@ -141,7 +141,7 @@ func (c composition) survivesPrimary(t *testing.T) {
 	if out, err := c.run("kill", "valkey-1"); err != nil {
 		t.Fatalf("docker compose kill: %v\n%s", err, out)
 	}
-	eventually(t, "all is written again", func() bool { return calls(t, http.MethodPut, "http://localhost:8888") == 100 })
+	eventually(t, "all keys can be written", func() bool { return calls(t, http.MethodPut, "http://localhost:8888") == 100 })
 }
 
 // confined reports whether a container can write only to its volumes, has no rights, and is limited in memory and threads.
@@ -151,8 +151,8 @@ func (c container) confined() bool {
 		c.HostConfig.Memory > 0 && c.HostConfig.PidsLimit > 0
 }
 
-// isHardened looks at the running containers as the engine sees them, and stops all. It is told how many ports each container
-// of our image publishes.
+// isHardened checks the running containers as Docker describes them, and how many ports each container of our image publishes,
+// and stops all.
 func (c composition) isHardened(t *testing.T, ports map[string]int) {
 	t.Helper()
 	running, err := c.run("ps", "-q")
@@ -174,7 +174,7 @@ func (c composition) isHardened(t *testing.T, ports map[string]int) {
 		eventually(t, service+" is healthy", func() bool { return inspect(t, id).State.Health.Status == "healthy" })
 		got := inspect(t, id)
 		if got.Config.User != "65532:65532" || got.HostConfig.RestartPolicy.Name != "unless-stopped" {
-			t.Errorf("%s runs with more rights than it needs: %+v", service, got)
+			t.Errorf("%s has more rights than it needs: %+v", service, got)
 		}
 		if published := len(got.HostConfig.PortBindings); published != want {
 			t.Errorf("%s publishes %d ports, want %d: %+v", service, published, want, got.HostConfig.PortBindings)

@@ -10,7 +10,7 @@ const (
 	serviceToken = "a-service-token"
 )
 
-// deployment is the store as callers see it, however many processes that takes.
+// deployment is a running store, in one process or two.
 type deployment struct {
 	url     string   // of the gateway
 	gateway *process // the process that callers reach
@@ -49,7 +49,7 @@ func startGateway(t *testing.T, service, token string) *process {
 	return start(t, env, "gateway", "--listen", "127.0.0.1:0", "--service", "http://"+service)
 }
 
-// ready fills in the rest of d. A server that listens is ready to serve: nothing is waited for.
+// ready completes d. A server that listens is ready, so it does not wait.
 func ready(t *testing.T, d deployment) deployment {
 	t.Helper()
 	d.url = "http://" + d.gateway.Addr

@@ -1,8 +1,8 @@
-// Package e2e tests the program as its users meet it: the real binary, in real processes, over real
-// connections, called with curl, grpcurl, buf and plain net/http.
+// Package e2e tests the program as its users do: the real binary, in processes, over sockets, with curl, grpcurl, buf
+// and plain net/http.
 //
-// It imports nothing of the store but internal/testkit/proc, which starts the processes.
+// Of the store it imports only internal/testkit/proc, which starts the processes.
 //
-// Servers listen on ports that the system chooses. The exception is the README, whose lines are run to the
-// letter and need ports 8888 and 50051.
+// Servers listen on ports that the system chooses, except in TestReadme, which runs the README's commands verbatim and
+// needs ports 8888 and 50051.
 package e2e

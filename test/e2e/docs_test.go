@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// documents returns the paths of all Markdown that is ours, below dir.
+// documents returns the paths of this project's Markdown files below dir.
 func documents(t *testing.T, dir string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join(repository, dir), func(path string, d fs.DirEntry, err error) error {
@@ -29,10 +29,10 @@ func documents(t *testing.T, dir string) (paths []string) {
 	return paths
 }
 
-// scaling has lines that need a redis-server.
+// scaling has commands that need redis-server.
 var scaling = filepath.Join("docs", "scaling.md")
 
-// TestGuides runs the lines of every guide to the letter, each guide on a store of its own.
+// TestGuides runs the commands of every guide verbatim, each guide on a store of its own.
 func TestGuides(t *testing.T) {
 	for _, path := range append(documents(t, "docs/guides"), scaling) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestGuides(t *testing.T) {
 			}
 			doc := readDocument(t, path)
 			if len(doc.lines) == 0 {
-				t.Skip("there is nothing to type in it")
+				t.Skip("the guide has no commands")
 			}
 			portsAreFree(t, "8888", "50051", "5173")
 			doc.run(t)
@@ -49,19 +49,19 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// needsRedis skips the test if there is no redis-server, where that is allowed.
+// needsRedis skips the test if redis-server is not installed, unless KV_REQUIRE_REDIS is set.
 func needsRedis(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("KV_REQUIRE_REDIS") == "1" {
 			t.Fatal(err)
 		}
-		skipLoudly(t, "the lines of "+scaling, err.Error())
+		skipLoudly(t, "the commands of "+scaling, err.Error())
 	}
 	portsAreFree(t, "6399", "8889")
 }
 
-// TestEveryConsoleIsRun finds consoles that no test runs.
+// TestEveryConsoleIsRun finds console blocks that no test runs.
 func TestEveryConsoleIsRun(t *testing.T) {
 	for _, path := range documents(t, ".") {
 		if path == "README.md" || path == scaling || filepath.Dir(path) == filepath.Join("docs", "guides") {
@@ -73,7 +73,7 @@ func TestEveryConsoleIsRun(t *testing.T) {
 	}
 }
 
-func TestCodeIsQuotedToTheLetter(t *testing.T) {
+func TestQuotedCodeMatchesItsFile(t *testing.T) {
 	for _, path := range documents(t, ".") {
 		for _, fence := range readDocument(t, path).fences {
 			if fence.source == "" {
@@ -89,7 +89,7 @@ func TestCodeIsQuotedToTheLetter(t *testing.T) {
 	}
 }
 
-// unindented makes code comparable with a part of it that was moved to the margin.
+// unindented removes the indentation that all lines share, so that code can be compared with an excerpt.
 func unindented(code string) string {
 	return regexp.MustCompile(`(?m)^[ \t]+`).ReplaceAllString(code, "")
 }
@@ -108,13 +108,13 @@ func TestDocumentsNameVariablesThatExist(t *testing.T) {
 		}
 		for _, name := range variable.FindAllString(string(text), -1) {
 			if !strings.Contains(help, name) {
-				t.Errorf("%s has %s, which no command's help has", path, name)
+				t.Errorf("%s names %s, which is in no command's help", path, name)
 			}
 		}
 	}
 }
 
-// TestLinksLeadSomewhere follows the links from document to document, and to headings in them.
+// TestLinksLeadSomewhere checks links between documents, and to headings in them.
 func TestLinksLeadSomewhere(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, path := range documents(t, ".") {
@@ -141,12 +141,12 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// withoutCode returns text without its blocks of code and without what stands in backquotes.
+// withoutCode returns text without code blocks and code spans.
 func withoutCode(text string) string {
 	return regexp.MustCompile("(?s)```.*?```|`[^`\n]*`").ReplaceAllString(text, "")
 }
 
-// hasHeading reports whether a heading of page has the anchor that GitHub makes of it.
+// hasHeading reports whether page has a heading with this anchor on GitHub.
 func hasHeading(page, anchor string) bool {
 	heading := regexp.MustCompile(`(?m)^#+ +(.*)$`)
 	dropped := regexp.MustCompile(`[^\p{L}\p{N} _-]`)

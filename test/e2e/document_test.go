@@ -11,30 +11,30 @@ import (
 	"testing"
 )
 
-// line is a command of a document and what it prints.
+// line is a command of a document and its output.
 type line struct {
-	place   string // where it stands, as file:line
+	place   string // its place, as file:line
 	command string
 	output  string
-	running bool // it does not come back: the reader leaves it running, and goes on in another terminal
+	running bool // it does not return: the reader leaves it running, and continues in another terminal
 }
 
-// fence is a block of code that is no console.
+// fence is a code block that is not a console.
 type fence struct {
 	place  string
 	source string // the file that it quotes; empty: none
 	text   string
 }
 
-// document is what a reader is told to type, in order, and the code that is shown.
+// document is the commands of a document in order, and its other code.
 type document struct {
 	lines  []line
 	fences []fence
 }
 
-// readDocument reads a file of Markdown. In a block that begins with ```console, "$ " begins a command, ">" goes on with
-// it as in a shell, and what stands below is what it prints. One that begins with ```console running holds commands
-// that do not come back. Any other block whose first line names a file quotes it.
+// readDocument parses a Markdown file. In a block that begins with ```console, "$ " begins a command, ">" continues it
+// as in a shell, and what follows is its output. A block that begins with ```console running has commands that do not
+// return. Any other block whose first line names a file quotes that file.
 func readDocument(t *testing.T, path string) document {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repository, path))
@@ -65,13 +65,13 @@ func readDocument(t *testing.T, path string) document {
 		case isCommand:
 			doc.lines = append(doc.lines, line{place: place, command: command, running: info == "console running"})
 		case last < 0:
-			t.Fatalf("%s: output of no command: %s", place, text)
+			t.Fatalf("%s: output without a command: %s", place, text)
 		default:
 			doc.lines[last].output += text + "\n"
 		}
 	}
 	if inside {
-		t.Fatalf("%s: a block of code does not end", path)
+		t.Fatalf("%s: a code block has no end", path)
 	}
 	return doc
 }
@@ -85,13 +85,13 @@ func (d document) has(command string) bool {
 	return false
 }
 
-// alike reports whether got is what want says, where … stands for anything within a line, and a line of … alone for
-// any lines. White space in JSON and at the end does not count.
+// alike reports whether got matches want, in which … stands for anything within a line, and a line of only … for any
+// lines. White space in JSON and at the end is ignored.
 func alike(want, got string) bool {
 	return regexp.MustCompile(pattern(normal(want)) + `\z`).MatchString("\n" + normal(got) + "\n")
 }
 
-// beginsAlike reports whether got is what want says, or goes on after that.
+// beginsAlike reports whether got begins with what alike would accept.
 func beginsAlike(want, got string) bool {
 	return regexp.MustCompile(pattern(strings.TrimRight(want, " \n"))).MatchString("\n" + got + "\n")
 }

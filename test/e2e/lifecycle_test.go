@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// servers are the three commands that serve, with what they need to start.
+// servers are the commands that serve, with what they need to start.
 var servers = []struct {
 	name string
 	env  []string
@@ -25,7 +25,7 @@ func TestASignalStopsAServerCleanly(t *testing.T) {
 		for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 			t.Run(server.name+" on "+signal.String(), func(t *testing.T) {
 				p := start(t, append(server.env, "KV_LISTEN=127.0.0.1:0"), server.args...)
-				// The connection stays open behind this, and must not hold the server up.
+				// The connection stays open, and must not delay the server's end.
 				if got := status(t, "http://"+p.Addr+"/health"); got != http.StatusOK {
 					t.Errorf("GET /health = %d, want 200", got)
 				}
@@ -47,14 +47,14 @@ func TestAStoppingServerFinishesItsCalls(t *testing.T) {
 			put := beginPut(t, d.gateway)
 			stopping(t, d.gateway)
 			if _, err := net.Dial("tcp", d.gateway.Addr); err == nil {
-				t.Error("a stopping server takes new connections")
+				t.Error("a stopping server accepts new connections")
 			}
 			if _, err := io.WriteString(put, "end"); err != nil {
 				t.Fatal(err)
 			}
 			answer, err := io.ReadAll(put)
 			if !strings.HasPrefix(string(answer), "HTTP/1.1 201 ") {
-				t.Errorf("the call that was under way: %q, %v; want 201", answer, err)
+				t.Errorf("the call in progress: %q, %v; want 201", answer, err)
 			}
 			if code := d.gateway.wait(t); code != 0 {
 				t.Errorf("exit code %d, want 0", code)
@@ -67,7 +67,8 @@ func TestASecondSignalEndsAServerAtOnce(t *testing.T) {
 	server := oneProcess(t).gateway
 	beginPut(t, server)
 	stopping(t, server)
-	// It takes the server a moment to let go of the signal: the next one may come too early, as a person's may.
+	// The server takes a moment to stop handling the signal, so the next one may come too early, as it may from a
+	// person.
 	eventually(t, "another signal ends the server", func() bool {
 		select {
 		case <-server.Exited():
@@ -77,7 +78,7 @@ func TestASecondSignalEndsAServerAtOnce(t *testing.T) {
 		}
 	})
 	if code := server.wait(t); code != -1 {
-		t.Errorf("exit code %d, want the signal's end", code)
+		t.Errorf("exit code %d, want an end by the signal", code)
 	}
 }
 
@@ -92,7 +93,7 @@ func TestCallsThatOutlastTheDrainAreCutOff(t *testing.T) {
 	}
 }
 
-// beginPut sends a request whose body lacks its last three bytes, and returns once the server waits for them.
+// beginPut sends a request without the last three bytes of its body, and returns once the server waits for them.
 func beginPut(t *testing.T, p *process) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.Addr)
@@ -105,7 +106,7 @@ func beginPut(t *testing.T, p *process) net.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const proceed = "HTTP/1.1 100 Continue\r\n\r\n" // is sent when the body is read
+	const proceed = "HTTP/1.1 100 Continue\r\n\r\n" // is sent when the handler reads the body
 	answer := make([]byte, len(proceed))
 	if _, err := io.ReadFull(conn, answer); err != nil || string(answer) != proceed {
 		t.Fatalf("got %q, %v; want 100 Continue", answer, err)
@@ -116,7 +117,7 @@ func beginPut(t *testing.T, p *process) net.Conn {
 	return conn
 }
 
-// stopping sends SIGTERM and returns once the server has begun to stop.
+// stopping sends SIGTERM and returns once the server is stopping.
 func stopping(t *testing.T, p *process) {
 	t.Helper()
 	if err := p.Signal(syscall.SIGTERM); err != nil {
@@ -148,16 +149,16 @@ func TestAServerRefusesToStart(t *testing.T) {
 	}{
 		{"a gateway without a key", nil, "gateway --listen 127.0.0.1:0", 2, "KV_API_KEY"},
 		{
-			"a gateway of something that is no URL", []string{"KV_API_KEY=x"},
+			"a gateway with an invalid service URL", []string{"KV_API_KEY=x"},
 			"gateway --listen 127.0.0.1:0 --service localhost", 2, "--service",
 		},
-		{"a kvservice for everyone, without a token", nil, "kvservice --listen 0.0.0.0:0", 2, "KV_SERVICE_TOKEN"},
-		{"a kvservice for everyone by no host", nil, "kvservice --listen :0", 2, "KV_SERVICE_TOKEN"},
-		{"a kvservice for everyone by IPv6", nil, "kvservice --listen [::]:0", 2, "KV_SERVICE_TOKEN"},
+		{"a public kvservice without a token", nil, "kvservice --listen 0.0.0.0:0", 2, "KV_SERVICE_TOKEN"},
+		{"a public kvservice without a host", nil, "kvservice --listen :0", 2, "KV_SERVICE_TOKEN"},
+		{"a public kvservice on IPv6", nil, "kvservice --listen [::]:0", 2, "KV_SERVICE_TOKEN"},
 		{"no port", []string{"KV_LISTEN=127.0.0.1"}, "serve", 2, "--listen"},
 		{"an unknown log level", nil, "serve --listen 127.0.0.1:0 --log-level loud", 2, "--log-level"},
-		{"a variable that is no number", []string{"KV_MAX_VALUE_BYTES=many"}, "serve --listen 127.0.0.1:0", 2, "KV_MAX_VALUE_BYTES"},
-		{"an address that is taken", nil, "serve --listen " + taken.Addr().String(), 1, "address already in use"},
+		{"an invalid number in a variable", []string{"KV_MAX_VALUE_BYTES=many"}, "serve --listen 127.0.0.1:0", 2, "KV_MAX_VALUE_BYTES"},
+		{"an address in use", nil, "serve --listen " + taken.Addr().String(), 1, "address already in use"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := launch(t, test.env, kv, strings.Fields(test.args)...)
@@ -168,16 +169,16 @@ func TestAServerRefusesToStart(t *testing.T) {
 	}
 }
 
-func TestAnInsecureServiceListensForEveryone(t *testing.T) {
+func TestAnInsecureServiceMayListenOnEveryInterface(t *testing.T) {
 	start(t, nil, "kvservice", "--listen", "0.0.0.0:0", "--insecure")
 }
 
-func TestServeMakesAKeyAndShowsHowToUseIt(t *testing.T) {
+func TestServeGeneratesAKeyAndPrintsHowToUseIt(t *testing.T) {
 	server := start(t, nil, "serve", "--listen", "127.0.0.1:0")
 	rest := server.prints(t, "    curl -X PUT (.*)\n")
 	got := shell(t, "curl -sS --fail -X PUT "+rest)
 	if want := `{"key":"hello","value":"world"}` + "\n"; got.Code != 0 || got.Out != want {
-		t.Errorf("the printed line answers %+v, want %q", got, want)
+		t.Errorf("the printed command = %+v, want %q", got, want)
 	}
 	_, key, _ := strings.Cut(rest, "x-api-key: ")
 	key, _, _ = strings.Cut(key, `"`)
@@ -187,6 +188,6 @@ func TestServeMakesAKeyAndShowsHowToUseIt(t *testing.T) {
 	other := start(t, nil, "serve", "--listen", "127.0.0.1:0")
 	other.prints(t, "    curl -X PUT .*\n")
 	if strings.Contains(other.Out.String(), key) {
-		t.Errorf("two servers made the same key %q", key)
+		t.Errorf("two servers generated the same key %q", key)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// repository is the root of the project, from where go test runs a package's tests.
+// repository is the root of the project, relative to the directory in which go test runs.
 const repository = "../.."
 
 // kv is the path of the binary under test.
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// run builds what the tests call, puts it first on the PATH and runs them.
+// run builds the programs that the tests call, puts them first on the PATH, and runs the tests.
 func run(m *testing.M) (int, error) {
 	dir, err := os.MkdirTemp("", "kv-e2e-")
 	if err != nil {

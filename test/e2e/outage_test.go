@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// recovery is how long a gateway may take to find a service that is back.
+// recovery is how long a gateway may take to reach a service that is back.
 const recovery = 2 * time.Second
 
 // eventually waits until holds returns true.
@@ -25,21 +25,21 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func TestAGatewaySaysThatItsServiceIsGone(t *testing.T) {
+func TestAGatewayReportsThatItsServiceIsGone(t *testing.T) {
 	d := twoProcesses(t)
 	if code := d.service.stop(t); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 	expectUnavailable(t, d.url)
 	if got := status(t, d.url+"/health"); got != http.StatusOK {
-		t.Errorf("GET /health = %d, want 200: the gateway itself is well", got)
+		t.Errorf("GET /health = %d, want 200: the gateway itself is healthy", got)
 	}
 
 	startService(t, d.service.Addr)
 	back := time.Now()
 	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
 	if took := time.Since(back); took > recovery {
-		t.Errorf("the gateway found its service after %v, want %v at most", took, recovery)
+		t.Errorf("the gateway reached its service after %v, want within %v", took, recovery)
 	}
 	for _, w := range wires {
 		if got := w.call(t, d.url, "Set", apiKey, `{"key":"a","value":"b"}`).verdict(); got != "ok" {
@@ -53,11 +53,11 @@ func TestAGatewayWithTheWrongTokenIsNotReady(t *testing.T) {
 	gateway := startGateway(t, service.Addr, "wrong")
 	expectUnavailable(t, "http://"+gateway.Addr)
 	if log := gateway.Log.String(); !strings.Contains(log, "KV_SERVICE_TOKEN") {
-		t.Errorf("the log does not say what to look at:\n%s", log)
+		t.Errorf("the log does not name the cause:\n%s", log)
 	}
 }
 
-// expectUnavailable wants every wire of a gateway to say that the service cannot be reached.
+// expectUnavailable checks that every wire of a gateway reports the service as unavailable.
 func expectUnavailable(t *testing.T, base string) {
 	t.Helper()
 	if got := status(t, base+"/readyz"); got != http.StatusServiceUnavailable {
@@ -83,7 +83,7 @@ func TestAGatewayGivesUpOnAServiceThatHangs(t *testing.T) {
 	c := &conversation{base: d.url}
 	res, body := c.send(t, restStep{method: "GET", target: "/v1/values/a"})
 	switch got := statusAndReason(res, body); got {
-	case "504 DEADLINE_EXCEEDED", "503 SERVICE_UNAVAILABLE": // which one depends on what is noticed first
+	case "504 DEADLINE_EXCEEDED", "503 SERVICE_UNAVAILABLE": // it depends on what is noticed first
 	default:
 		t.Errorf("GET = %s, want 504 DEADLINE_EXCEEDED or 503 SERVICE_UNAVAILABLE", got)
 	}
@@ -93,7 +93,7 @@ func TestAGatewayGivesUpOnAServiceThatHangs(t *testing.T) {
 	eventually(t, "the service is back", func() bool { return status(t, d.url+"/readyz") == http.StatusOK })
 }
 
-func TestAServiceServesOnlyWhoShowsItsToken(t *testing.T) {
+func TestAServiceRejectsCallersWithoutItsToken(t *testing.T) {
 	service := startService(t, "127.0.0.1:0")
 	base := "http://" + service.Addr
 	for _, w := range wires {
@@ -108,7 +108,7 @@ func TestAServiceServesOnlyWhoShowsItsToken(t *testing.T) {
 	}
 }
 
-func TestAFullStoreSaysSo(t *testing.T) {
+func TestAFullStoreReportsIt(t *testing.T) {
 	for _, d := range deployments {
 		t.Run(d.name, func(t *testing.T) {
 			c := &conversation{base: d.start(t, "KV_MAX_MEMORY=1MiB").url}
@@ -127,7 +127,7 @@ func TestAFullStoreSaysSo(t *testing.T) {
 			}
 			put.body = "small"
 			if res, body := c.send(t, put); res.StatusCode != http.StatusCreated {
-				t.Errorf("PUT of what fits = %d, want 201: %s", res.StatusCode, body)
+				t.Errorf("PUT of a value that fits = %d, want 201: %s", res.StatusCode, body)
 			}
 		})
 	}

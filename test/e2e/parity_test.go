@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestOneProcessAndTwoAnswerAlike sends the same requests in the same order to both deployments, compares each
-// answer with what the contract says, and the answers of the two with each other, word by word.
+// TestOneProcessAndTwoAnswerAlike sends the same requests in the same order to both deployments. It compares each
+// response with the contract, and those of the two deployments with each other, byte for byte.
 func TestOneProcessAndTwoAnswerAlike(t *testing.T) {
 	var transcripts [][]exchange
 	for _, d := range deployments {
@@ -36,7 +36,7 @@ func TestOneProcessAndTwoAnswerAlike(t *testing.T) {
 func compare(t *testing.T, one, two []exchange) {
 	t.Helper()
 	if len(one) != len(two) {
-		t.Fatalf("%d answers from one process, %d from two", len(one), len(two))
+		t.Fatalf("%d responses from one process, %d from two", len(one), len(two))
 	}
 	for i := range one {
 		if one[i] != two[i] {
@@ -45,14 +45,14 @@ func compare(t *testing.T, one, two []exchange) {
 	}
 }
 
-// exchange is a question and its answer, without what differs from one run to the next.
+// exchange is a request and its response, without what differs between runs.
 type exchange struct{ asked, answered string }
 
-// conversation is what one deployment is asked.
+// conversation is the exchanges with one deployment.
 type conversation struct {
 	base       string
-	etag       string            // the last one that a header showed
-	masks      map[string]string // :: etag → what stands for it in the transcript
+	etag       string            // the last one in a header
+	masks      map[string]string // :: etag → its number in the transcript
 	transcript []exchange
 }
 
@@ -64,7 +64,7 @@ type restStep struct {
 	headers []string // "Name: value"; {etag} is the last etag, with quotes
 	key     string   // the API key; empty: the right one; "none": no header
 	body    string
-	want    string // the status, and the reason if it is a problem
+	want    string // the status, and the reason of a problem
 }
 
 func (c *conversation) request(t *testing.T, s restStep) {
@@ -107,7 +107,7 @@ func (c *conversation) send(t *testing.T, s restStep) (*http.Response, string) {
 	return res, string(body)
 }
 
-// statusAndReason returns what restStep.want is compared with.
+// statusAndReason returns a response in the form of restStep.want.
 func statusAndReason(res *http.Response, body string) string {
 	got := fmt.Sprint(res.StatusCode)
 	if res.Header.Get("Content-Type") != "application/problem+json" {
@@ -120,8 +120,7 @@ func statusAndReason(res *http.Response, body string) string {
 	return got + " " + problem.Reason
 }
 
-// describe writes down an answer. How long the body is follows from the body, the date is the date, and every request
-// has an id of its own.
+// describe returns a response as text, without its length, date and request id.
 func describe(res *http.Response, body string) string {
 	var b strings.Builder
 	fmt.Fprintln(&b, res.Proto, res.StatusCode)
@@ -133,15 +132,15 @@ func describe(res *http.Response, body string) string {
 	return b.String() + "\n" + body
 }
 
-// rpcStep is one call, made over each wire. {wire} is the wire's name, so that each has keys of its own.
+// rpcStep is one call, made over each wire. {wire} is the wire's name, so that each has its own keys.
 type rpcStep struct {
 	name    string
 	method  string
 	message string // in JSON
-	before  string // what to set beforehand, as the message of Set; empty: nothing
+	before  string // a SetRequest to send first; empty: none
 	key     string // the API key; empty: the right one; "none": no header
 	want    string // the code, and the reason if there is one
-	except  string // the wire that cannot carry it; empty: none
+	except  string // the wire that does not support it; empty: none
 }
 
 func (s rpcStep) wires() []wire {
@@ -177,8 +176,8 @@ var (
 	aTestsName = regexp.MustCompile(`^[^/]*/[^/]*/`)
 )
 
-// record notes an answer. An etag becomes a number, by when it was first seen, so that it still shows which
-// answers are about the same version.
+// record appends an exchange. It replaces each etag with a number, in the order of their appearance, so that equal
+// versions remain equal.
 func (c *conversation) record(asked, answered string) {
 	if c.masks == nil {
 		c.masks = map[string]string{}

@@ -10,13 +10,13 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// patience is how long anything may take that should take no time.
+// patience bounds everything that should take almost no time.
 const patience = 15 * time.Second
 
 // process is a program that a test has started.
 type process struct{ *proc.Process }
 
-// start starts the binary under test and waits until it listens. It is killed at the end of the test.
+// start starts the binary under test and waits until it listens. The process is killed at the end of the test.
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	return startCommand(t, env, kv, args...)
@@ -54,8 +54,7 @@ func launchCommand(t *testing.T, c proc.Command) *process {
 	return &process{p}
 }
 
-// beforeDeadline returns a context that ends a little before the test binary would panic and leave processes
-// behind.
+// beforeDeadline returns a context that ends shortly before the test binary would panic and leave processes behind.
 func beforeDeadline(t *testing.T) context.Context {
 	deadline, ok := t.Deadline()
 	if !ok {
@@ -66,7 +65,7 @@ func beforeDeadline(t *testing.T) context.Context {
 	return ctx
 }
 
-// stop asks the process to end, waits for it and returns its exit code.
+// stop sends SIGTERM, waits until the process has ended and returns its exit code.
 func (p *process) stop(t *testing.T) int {
 	t.Helper()
 	return p.end(t, syscall.SIGTERM)
@@ -119,7 +118,7 @@ func client(t *testing.T, env []string, stdin string, args ...string) proc.Resul
 	return ran(t, c)
 }
 
-// shell runs a line of bash in the repository's root.
+// shell runs a bash command in the repository's root.
 func shell(t *testing.T, line string) proc.Result {
 	t.Helper()
 	return ran(t, proc.Command{Path: "bash", Args: []string{"-c", line}, Dir: repository})

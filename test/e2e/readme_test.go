@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The README's lines that do not come back. TestReadme runs the others against each of the ways to start.
+// The README's commands that do not return. TestReadme runs the others against each way to start the store.
 const (
 	serveLine   = "KV_API_KEY=my-secret-key go run ./cmd/kv serve"
 	serviceLine = "KV_SERVICE_TOKEN=a-service-token kv kvservice"
@@ -22,12 +22,12 @@ var servingLines = []string{serveLine, serviceLine, gatewayLine, composeLine, cl
 // testLine is run by .ci/run, with the race detector.
 const testLine = "go test ./..."
 
-// TestReadme runs the README's lines to the letter and compares what they print with what it says they print.
+// TestReadme runs the README's commands verbatim and compares their output with the documented output.
 func TestReadme(t *testing.T) {
 	doc := readDocument(t, "README.md")
 	for _, special := range append(servingLines, testLine) {
 		if !doc.has(special) {
-			t.Errorf("the README does not have the line %q", special)
+			t.Errorf("the README does not have the command %q", special)
 		}
 	}
 	t.Run("serve", func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestReadme(t *testing.T) {
 	})
 	t.Run("kvservice and gateway", func(t *testing.T) {
 		portsAreFree(t, "8888", "50051")
-		if err := command("go", "install", "./cmd/kv"); err != nil { // the README's line before these
+		if err := command("go", "install", "./cmd/kv"); err != nil { // the README's command before these
 			t.Fatal(err)
 		}
 		startCommand(t, nil, "bash", "-c", serviceLine)
@@ -67,7 +67,7 @@ func TestReadme(t *testing.T) {
 	})
 }
 
-func TestTheReadmeShowsTheLinesThatWereAskedFor(t *testing.T) {
+func TestTheReadmeHasTheRequiredCommands(t *testing.T) {
 	doc := readDocument(t, "README.md")
 	for _, line := range []string{
 		`KV_API_KEY=my-secret-key go run ./cmd/kv serve`,
@@ -78,24 +78,24 @@ func TestTheReadmeShowsTheLinesThatWereAskedFor(t *testing.T) {
 		`curl -X DELETE http://localhost:8888/v1/values/hello -H "x-api-key: my-secret-key"`,
 	} {
 		if !doc.has(line) {
-			t.Errorf("the README does not have the line %s", line)
+			t.Errorf("the README does not have the command %s", line)
 		}
 	}
 }
 
-// runBeside runs all lines of the README that come back.
+// runBeside runs all commands of the README that return.
 func (d document) runBeside(t *testing.T) {
 	t.Helper()
 	d.run(t, append(servingLines, testLine)...)
 }
 
-// portsAreFree fails if somebody listens where the documents' servers listen.
+// portsAreFree fails the test if another program uses a port of the documents' servers.
 func portsAreFree(t *testing.T, ports ...string) {
 	t.Helper()
 	for _, port := range ports {
 		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
-			t.Fatalf("the documents' lines need port %s: %v; stop what listens there and try again", port, err)
+			t.Fatalf("the documents' commands need port %s: %v; stop the program that uses it", port, err)
 		}
 		listener.Close()
 	}

@@ -36,7 +36,7 @@ func TestReflection(t *testing.T) {
 	}
 }
 
-// expect wants a line of bash to succeed and to print each of wants; spaces after colons do not matter.
+// expect runs a bash command, which must succeed and print each of wants. Spaces after colons are ignored.
 func expect(t *testing.T, line string, wants ...string) {
 	t.Helper()
 	got := shell(t, line)
@@ -46,7 +46,7 @@ func expect(t *testing.T, line string, wants ...string) {
 	contains(t, line, got.Out, wants)
 }
 
-// expectFailure wants a line of bash to fail and to say each of wants.
+// expectFailure runs a bash command, which must fail and print each of wants.
 func expectFailure(t *testing.T, line string, wants ...string) {
 	t.Helper()
 	got := shell(t, line)
@@ -61,7 +61,7 @@ func contains(t *testing.T, line, text string, wants []string) {
 	plain := strings.ReplaceAll(text, `": `, `":`)
 	for _, want := range wants {
 		if !strings.Contains(plain, strings.ReplaceAll(want, `": `, `":`)) {
-			t.Errorf("%s\ndoes not say %s:\n%s", line, want, text)
+			t.Errorf("%s\ndoes not print %s:\n%s", line, want, text)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestABodyIsNeverTakenForARequest sends bodies that are refused before they are read to their end, and that hold
-// what looks like further requests. Answering those would let a caller smuggle requests past a proxy.
+// TestABodyIsNeverTakenForARequest sends bodies that look like further requests, and that the server rejects without
+// reading them to their end. Answering those would let a caller smuggle requests past a proxy.
 func TestABodyIsNeverTakenForARequest(t *testing.T) {
 	inner := "GET /health HTTP/1.1\r\nHost: inner\r\nConnection: close\r\n\r\n"
 	d := twoProcesses(t)
@@ -42,7 +42,7 @@ func TestABodyIsNeverTakenForARequest(t *testing.T) {
 					}
 					answers := strings.Count(exchangeRaw(t, server.addr, head+"\r\n"+body), "HTTP/1.1 ")
 					if answers > 1 {
-						t.Errorf("%d answers to one request", answers)
+						t.Errorf("%d responses to one request", answers)
 					}
 				})
 			}
@@ -50,7 +50,7 @@ func TestABodyIsNeverTakenForARequest(t *testing.T) {
 	}
 }
 
-// exchangeRaw sends a request and returns all that comes back until the server closes or has been silent for a
+// exchangeRaw sends a request and returns everything received until the server closes the connection or is silent for a
 // while.
 func exchangeRaw(t *testing.T, addr, request string) string {
 	t.Helper()
@@ -59,7 +59,7 @@ func exchangeRaw(t *testing.T, addr, request string) string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	// The server may answer and close before it has read everything: then writing fails, which is as well.
+	// The server may close the connection before it has read everything. Then writing fails, which is fine.
 	go func() { _, _ = io.WriteString(conn, request) }()
 	var answer strings.Builder
 	buffer := make([]byte, 1<<16)

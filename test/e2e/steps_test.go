@@ -15,13 +15,12 @@ const (
 
 var longKey = strings.Repeat("k", 1025)
 
-// restSteps reach every route and every reason that REST can answer with, one after the other: later ones rely
-// on what earlier ones wrote.
+// restSteps reach every route and every reason that REST can return. Later steps rely on what earlier ones wrote.
 var restSteps = []restStep{
 	{name: "health needs no key", method: "GET", target: "/health", key: "none", want: "200"},
 	{name: "livez needs no key", method: "GET", target: "/livez", key: "none", want: "200"},
 	{name: "readyz needs no key", method: "GET", target: "/readyz", key: "none", want: "200"},
-	{name: "probes are read", method: "POST", target: "/readyz", want: "405 "},
+	{name: "a probe with POST", method: "POST", target: "/readyz", want: "405 "},
 
 	{name: "no key", method: "GET", target: "/v1/values/a", key: "none", want: "401 API_KEY_INVALID"},
 	{name: "wrong key", method: "GET", target: "/v1/values/a", key: "wrong", want: "401 API_KEY_INVALID"},
@@ -30,23 +29,23 @@ var restSteps = []restStep{
 		headers: []string{"X-Api-Key: " + apiKey}, want: "401 API_KEY_INVALID",
 	},
 	{
-		name: "a bearer token is as good", method: "GET", target: "/v1/values/a", key: "none",
+		name: "a bearer token", method: "GET", target: "/v1/values/a", key: "none",
 		headers: []string{"Authorization: Bearer " + apiKey}, want: "404 KEY_NOT_FOUND",
 	},
-	{name: "no key for what is not there", method: "GET", target: "/v1/nothing", key: "none", want: "401 API_KEY_INVALID"},
+	{name: "an absent key without an API key", method: "GET", target: "/v1/nothing", key: "none", want: "401 API_KEY_INVALID"},
 	{name: "unknown route", method: "GET", target: "/v1/nothing", want: "404 ROUTE_NOT_FOUND"},
 	{name: "unknown path", method: "GET", target: "/nothing", key: "none", want: "404 ROUTE_NOT_FOUND"},
 	{name: "unknown method", method: "POST", target: "/v1/values/a", want: "405 METHOD_NOT_ALLOWED"},
 	{name: "options", method: "OPTIONS", target: "/v1/values/a", want: "204"},
 
 	{
-		name: "put names its key", method: "PUT", target: "/v1/values", headers: []string{jsonBody},
+		name: "put with the key in the body", method: "PUT", target: "/v1/values", headers: []string{jsonBody},
 		body: `{"key": "hello", "value": "world"}`, want: "200",
 	},
 	{name: "get", method: "GET", target: "/v1/values/hello", want: "200"},
 	{name: "head", method: "HEAD", target: "/v1/values/hello", want: "200"},
 	{
-		name: "get what one has", method: "GET", target: "/v1/values/hello",
+		name: "get with the current etag", method: "GET", target: "/v1/values/hello",
 		headers: []string{"If-None-Match: {etag}"}, want: "304",
 	},
 	{
@@ -58,7 +57,7 @@ var restSteps = []restStep{
 		headers: []string{`If-Match: other`}, want: "400 REQUEST_INVALID",
 	},
 	{
-		name: "put the version that one has", method: "PUT", target: "/v1/values/hello",
+		name: "put with the current etag", method: "PUT", target: "/v1/values/hello",
 		headers: []string{textBody, "If-Match: {etag}"}, body: "again", want: "200",
 	},
 	{
@@ -70,7 +69,7 @@ var restSteps = []restStep{
 		headers: []string{textBody, "If-None-Match: *"}, body: "never", want: "412 KEY_EXISTS",
 	},
 	{
-		name: "put only if there", method: "PUT", target: "/v1/values/absent",
+		name: "put only if present", method: "PUT", target: "/v1/values/absent",
 		headers: []string{textBody, "If-Match: *"}, body: "never", want: "412 KEY_ABSENT",
 	},
 	{
@@ -101,7 +100,7 @@ var restSteps = []restStep{
 	},
 	{name: "get bytes as JSON", method: "GET", target: "/v1/values/bytes", want: "200"},
 	{
-		name: "get bytes alone", method: "GET", target: "/v1/values/bytes",
+		name: "get only bytes", method: "GET", target: "/v1/values/bytes",
 		headers: []string{"Accept: application/octet-stream"}, want: "200",
 	},
 	{
@@ -138,7 +137,7 @@ var restSteps = []restStep{
 		headers: []string{textBody}, body: "never", want: "400 TTL_INVALID",
 	},
 	{
-		name: "ttl that is none", method: "PUT", target: "/v1/values/hello?ttl=soon",
+		name: "an invalid ttl", method: "PUT", target: "/v1/values/hello?ttl=soon",
 		headers: []string{textBody}, body: "never", want: "400 TTL_INVALID",
 	},
 	{
@@ -149,15 +148,15 @@ var restSteps = []restStep{
 		headers: []string{textBody}, body: strings.Repeat("x", mebibyte), want: "201",
 	},
 	{
-		name: "a longer value", method: "PUT", target: "/v1/values/long",
+		name: "a value that is too long", method: "PUT", target: "/v1/values/long",
 		headers: []string{textBody}, body: strings.Repeat("x", mebibyte+1), want: "413 VALUE_TOO_LARGE",
 	},
 	{
-		name: "a longer value in JSON", method: "PUT", target: "/v1/values/long", headers: []string{jsonBody},
+		name: "a value that is too long, in JSON", method: "PUT", target: "/v1/values/long", headers: []string{jsonBody},
 		body: `{"value": "` + strings.Repeat("x", mebibyte+1) + `"}`, want: "413 VALUE_TOO_LARGE",
 	},
 	{
-		name: "a body that no value could need", method: "PUT", target: "/v1/values/long", headers: []string{jsonBody},
+		name: "a body longer than any value needs", method: "PUT", target: "/v1/values/long", headers: []string{jsonBody},
 		body: `{"value": "` + strings.Repeat("x", 7*mebibyte) + `"}`, want: "413 VALUE_TOO_LARGE",
 	},
 	{
@@ -174,21 +173,21 @@ var restSteps = []restStep{
 		name: "delete another version", method: "DELETE", target: "/v1/values/hello",
 		headers: []string{`If-Match: "other"`}, want: "412 ETAG_MISMATCH",
 	},
-	{name: "nothing was changed by what failed", method: "GET", target: "/v1/values/hello", want: "200"},
+	{name: "failures changed nothing", method: "GET", target: "/v1/values/hello", want: "200"},
 	{name: "delete", method: "DELETE", target: "/v1/values/hello", want: "204"},
-	{name: "delete what is not there", method: "DELETE", target: "/v1/values/hello", want: "204"},
-	{name: "get what was deleted", method: "GET", target: "/v1/values/hello", want: "404 KEY_NOT_FOUND"},
+	{name: "delete an absent key", method: "DELETE", target: "/v1/values/hello", want: "204"},
+	{name: "get a deleted key", method: "GET", target: "/v1/values/hello", want: "404 KEY_NOT_FOUND"},
 
 	{
 		name: "touch", method: "PATCH", target: "/v1/values/new", headers: []string{jsonBody},
 		body: `{"ttl": null}`, want: "200",
 	},
 	{
-		name: "touch what is not there", method: "PATCH", target: "/v1/values/hello", headers: []string{jsonBody},
+		name: "touch an absent key", method: "PATCH", target: "/v1/values/hello", headers: []string{jsonBody},
 		body: `{"ttl": "5m"}`, want: "404 KEY_NOT_FOUND",
 	},
 	{
-		name: "touch for no time", method: "PATCH", target: "/v1/values/new", headers: []string{jsonBody},
+		name: "touch with a ttl of zero", method: "PATCH", target: "/v1/values/new", headers: []string{jsonBody},
 		body: `{"ttl": "0s"}`, want: "400 TTL_INVALID",
 	},
 	{
@@ -196,27 +195,27 @@ var restSteps = []restStep{
 		body: `{"key": "n", "delta": 42}`, want: "200",
 	},
 	{
-		name: "count what is no number", method: "POST", target: "/v1/values:increment", headers: []string{jsonBody},
+		name: "increment text", method: "POST", target: "/v1/values:increment", headers: []string{jsonBody},
 		body: `{"key": "new", "delta": 1}`, want: "409 NOT_AN_INTEGER",
 	},
 	{
-		name: "count too far", method: "POST", target: "/v1/values:increment", headers: []string{jsonBody},
+		name: "increment beyond the range", method: "POST", target: "/v1/values:increment", headers: []string{jsonBody},
 		body: `{"key": "n", "delta": "9223372036854775807"}`, want: "409 INTEGER_OVERFLOW",
 	},
 	{name: "list", method: "GET", target: "/v1/values?prefix=a&pageSize=1", want: "200"},
 	{name: "list keys", method: "GET", target: "/v1/values?view=keys", want: "200"},
-	{name: "list behind no page", method: "GET", target: "/v1/values?pageToken=forged", want: "400 PAGE_TOKEN_INVALID"},
+	{name: "list with an invalid page token", method: "GET", target: "/v1/values?pageToken=forged", want: "400 PAGE_TOKEN_INVALID"},
 	{
 		name: "batch", method: "POST", target: "/v1/values:batch", headers: []string{jsonBody}, want: "200",
 		body: `{"operations":[{"get":{"key":"new"}},{"get":{"key":"hello"}},{"set":{"key":"b","value":"1","ttl":"1h"}},
 			{"delete":{"key":"b"}},{"increment":{"key":"n","delta":1}},{"touch":{"key":"n","ttl":"1h"}}]}`,
 	},
 	{
-		name: "atomic batch that fails", method: "POST", target: "/v1/values:batch", headers: []string{jsonBody},
+		name: "an atomic batch that fails", method: "POST", target: "/v1/values:batch", headers: []string{jsonBody},
 		body: `{"atomic":true,"operations":[{"set":{"key":"b","value":"1"}},
 			{"set":{"key":"new","value":"1","precondition":{"exists":false}}}]}`, want: "412 KEY_EXISTS",
 	},
-	{name: "which did nothing", method: "GET", target: "/v1/values/b", want: "404 KEY_NOT_FOUND"},
+	{name: "the failed batch did nothing", method: "GET", target: "/v1/values/b", want: "404 KEY_NOT_FOUND"},
 	{
 		name: "long batch", method: "POST", target: "/v1/values:batch", headers: []string{jsonBody},
 		body: fmt.Sprintf(`{"operations":[%s{}]}`, strings.Repeat(`{},`, 1000)), want: "413 BATCH_TOO_LARGE",
@@ -233,17 +232,17 @@ var restSteps = []restStep{
 		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
 	},
 	{
-		name: "Connect GET of what one has", method: "GET", headers: []string{"If-None-Match: {etag}"}, want: "304",
+		name: "Connect GET with the current etag", method: "GET", headers: []string{"If-None-Match: {etag}"}, want: "304",
 		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
 	},
 	{
 		name: "Connect GET without a key", method: "GET", key: "none", want: "401",
 		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
 	},
-	{name: "an RPC by a method it has not", method: "DELETE", target: service + "Get", want: "405"},
+	{name: "an RPC with the wrong method", method: "DELETE", target: service + "Get", want: "405"},
 }
 
-// rpcSteps reach every RPC and every reason that one can answer with.
+// rpcSteps reach every RPC and every reason that one can return.
 var rpcSteps = []rpcStep{
 	{name: "get nothing", method: "Get", message: `{"key":"{wire}"}`, want: "not_found KEY_NOT_FOUND"},
 	{name: "set", method: "Set", message: `{"key":"{wire}","value":"a"}`, want: "ok"},
@@ -254,7 +253,7 @@ var rpcSteps = []rpcStep{
 		message: `{"key":"{wire}","value":"c","precondition":{"exists":false}}`,
 	},
 	{
-		name: "set if there", method: "Set", want: "aborted KEY_ABSENT",
+		name: "set if present", method: "Set", want: "aborted KEY_ABSENT",
 		message: `{"key":"{wire}-absent","value":"c","precondition":{"exists":true}}`,
 	},
 	{
@@ -262,7 +261,7 @@ var rpcSteps = []rpcStep{
 		message: `{"key":"{wire}","value":"c","precondition":{"etag":"other"}}`,
 	},
 	{
-		name: "set on no condition", method: "Set", want: "invalid_argument REQUEST_INVALID",
+		name: "set with an empty precondition", method: "Set", want: "invalid_argument REQUEST_INVALID",
 		message: `{"key":"{wire}","value":"c","precondition":{}}`,
 	},
 	{name: "set nothing", method: "Set", message: `{"key":"{wire}"}`, want: "invalid_argument VALUE_INVALID"},
@@ -299,37 +298,37 @@ var rpcSteps = []rpcStep{
 		message: `{"atomic":true,"operations":[{"set":{"key":"{wire}-1","value":"1"}},{"get":{"key":"{wire}-1"}}]}`,
 	},
 	{
-		name: "atomic batch that fails", method: "Batch", want: "already_exists KEY_EXISTS",
+		name: "an atomic batch that fails", method: "Batch", want: "already_exists KEY_EXISTS",
 		message: `{"atomic":true,"operations":[{"set":{"key":"{wire}-2","value":"2"}},
 			{"set":{"key":"{wire}-1","value":"2","precondition":{"exists":false}}}]}`,
 	},
-	{name: "which did nothing", method: "Get", message: `{"key":"{wire}-2"}`, want: "not_found KEY_NOT_FOUND"},
+	{name: "the failed batch did nothing", method: "Get", message: `{"key":"{wire}-2"}`, want: "not_found KEY_NOT_FOUND"},
 	{name: "empty batch", method: "Batch", message: `{}`, want: "invalid_argument REQUEST_INVALID"},
 	{
 		name: "long batch", method: "Batch", want: "invalid_argument BATCH_TOO_LARGE",
 		message: fmt.Sprintf(`{"operations":[%s{}]}`, strings.Repeat(`{},`, 1000)),
 	},
 	{name: "delete", method: "Delete", message: `{"key":"{wire}"}`, want: "ok"},
-	{name: "delete what is not there", method: "Delete", message: `{"key":"{wire}"}`, want: "ok"},
+	{name: "delete an absent key", method: "Delete", message: `{"key":"{wire}"}`, want: "ok"},
 	{
 		name: "delete another version", method: "Delete", want: "aborted ETAG_MISMATCH",
 		message: `{"key":"{wire}-1","precondition":{"etag":"other"}}`,
 	},
 	{name: "count up", method: "Increment", message: `{"key":"{wire}-n","delta":"-2","initial":"44"}`, want: "ok"},
 	{
-		name: "count what is no number", method: "Increment", want: "failed_precondition NOT_AN_INTEGER",
+		name: "increment text", method: "Increment", want: "failed_precondition NOT_AN_INTEGER",
 		message: `{"key":"{wire}-x","delta":"1"}`, before: `{"key":"{wire}-x","value":"one"}`,
 	},
 	{
-		name: "count too far", method: "Increment", want: "failed_precondition INTEGER_OVERFLOW",
+		name: "increment beyond the range", method: "Increment", want: "failed_precondition INTEGER_OVERFLOW",
 		message: `{"key":"{wire}-n","delta":"-9223372036854775808"}`, before: `{"key":"{wire}-n","value":"-1"}`,
 	},
 	{name: "touch", method: "Touch", message: `{"key":"{wire}-n","ttl":"60s"}`, want: "ok"},
-	{name: "touch what is not there", method: "Touch", message: `{"key":"{wire}"}`, want: "not_found KEY_NOT_FOUND"},
+	{name: "touch an absent key", method: "Touch", message: `{"key":"{wire}"}`, want: "not_found KEY_NOT_FOUND"},
 	{name: "list", method: "List", message: `{"prefix":"{wire}-"}`, want: "ok"},
 	{name: "list keys", method: "List", message: `{"prefix":"{wire}-","pageSize":2,"keysOnly":true}`, want: "ok"},
 	{
-		name: "list behind no page", method: "List", want: "invalid_argument PAGE_TOKEN_INVALID",
+		name: "list with an invalid page token", method: "List", want: "invalid_argument PAGE_TOKEN_INVALID",
 		message: `{"pageToken":"forged"}`,
 	},
 	{
@@ -337,14 +336,14 @@ var rpcSteps = []rpcStep{
 		message: `{"pageSize":-1}`,
 	},
 	{name: "stats", method: "GetStats", message: `{}`, want: "ok"},
-	{ // gRPC-Web over HTTP/1.1 gets 505: a method that nobody knows might be a stream in both directions
+	{ // gRPC-Web over HTTP/1.1 gets 505: an unknown method could be a bidirectional stream
 		name: "unknown method", method: "Nothing", message: `{}`, except: "grpcweb", want: "unimplemented",
 	},
 	{name: "get without a key", method: "Get", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},
 	{name: "set without a key", method: "Set", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},
 	{name: "wrong key", method: "Get", message: `{}`, key: "wrong", want: "unauthenticated API_KEY_INVALID"},
 	{
-		name: "a key is asked for before the message is read", method: "Get", message: `{`, key: "wrong",
+		name: "authentication comes before the message", method: "Get", message: `{`, key: "wrong",
 		want: "unauthenticated API_KEY_INVALID",
 	},
 }

@@ -14,24 +14,24 @@ import (
 // commandPatience is how long one command of a document may take.
 const commandPatience = 2 * time.Minute
 
-// endMark is what a terminal prints after each command, followed by its exit code.
+// endMark precedes the exit code, which the terminal prints after each command.
 const endMark = "--- exit code: "
 
-// terminal is a shell in which commands are typed one by one. What they write to standard error is seen there too.
+// terminal is a shell into which commands are typed one by one. It also shows what they write to standard error.
 type terminal struct {
 	*process
-	seen int // how much of Out belongs to commands that are done
-	code int // the exit code of the latest
+	seen int // how much of Out belongs to earlier commands
+	code int // the exit code of the last command
 }
 
 func openTerminal(t *testing.T) *terminal {
 	t.Helper()
 	term := &terminal{process: launch(t, quiet(t), "bash")}
-	fmt.Fprintln(term.Stdin, "exec 2>&1; shopt -s expand_aliases") // as a shell that somebody types into has it
+	fmt.Fprintln(term.Stdin, "exec 2>&1; shopt -s expand_aliases") // as in an interactive shell
 	return term
 }
 
-// quiet are variables that keep curl from showing its progress, as it does not on a terminal.
+// quiet returns variables that keep curl from showing progress, which it does not show on a terminal.
 func quiet(t *testing.T) []string {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("silent\nshow-error\n"), 0o600); err != nil {
@@ -40,10 +40,10 @@ func quiet(t *testing.T) []string {
 	return []string{"CURL_HOME=" + dir}
 }
 
-// run types command and returns what it prints.
+// run types command and returns its output.
 func (term *terminal) run(t *testing.T, command string) string {
 	t.Helper()
-	// The command is not to read what is typed after it, and finds the exit code of the one before in $?.
+	// The command must not read what is typed after it, and finds the exit code of the previous one in $?.
 	fmt.Fprintf(term.Stdin, "(exit %d)\n{ %s\n} </dev/null\nprintf '\\n%s%%d\\n' $?\n", term.code, command, endMark)
 	timeout := time.After(commandPatience)
 	for {
@@ -62,7 +62,7 @@ func (term *terminal) run(t *testing.T, command string) string {
 	}
 }
 
-// ended returns what the command has printed and its exit code, if it is done.
+// ended returns the output of the command and its exit code, once it is done.
 func (term *terminal) ended() (printed string, code int, ok bool) {
 	printed, rest, _ := strings.Cut(term.Out.String()[term.seen:], "\n"+endMark)
 	word, _, ok := strings.Cut(rest, "\n")
@@ -74,8 +74,8 @@ func (term *terminal) ended() (printed string, code int, ok bool) {
 	return printed, code, err == nil
 }
 
-// run types lines one after the other, as a reader would, and compares what they print. A line may fail if the next one
-// asks for its exit code.
+// run types the lines one after the other, as a reader would, and compares their output. A line may fail if the next
+// one prints its exit code.
 func (d document) run(t *testing.T, skip ...string) {
 	t.Helper()
 	term := openTerminal(t)
@@ -102,14 +102,14 @@ func (d document) run(t *testing.T, skip ...string) {
 	}
 }
 
-// leftRunning is a command in a terminal of its own, and what it prints in the end.
+// leftRunning is a command in a terminal of its own, and its documented output.
 type leftRunning struct {
 	line
 	*process
 }
 
-// leave starts a command that does not come back. It waits until a server listens, or until anything else has printed
-// the first line that says something of what it prints.
+// leave starts a command that does not return. It waits until a server listens, or until another command has printed
+// its first documented line.
 func leave(t *testing.T, l line) leftRunning {
 	t.Helper()
 	if l.output == "" {
@@ -122,7 +122,7 @@ func leave(t *testing.T, l line) leftRunning {
 	return left
 }
 
-// want checks that the command has printed what it says, and gives it the time it takes.
+// want waits until the command has printed its documented output.
 func (l leftRunning) want(t *testing.T) {
 	t.Helper()
 	if l.output != "" {

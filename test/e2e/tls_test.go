@@ -19,7 +19,7 @@ import (
 	"key-value/internal/testkit/proc"
 )
 
-// certificates is a directory with an authority, ca.pem, and what it has signed.
+// certificates is a directory with an authority, ca.pem, and the certificates that it has signed.
 type certificates string
 
 func newCertificates(t *testing.T) certificates {
@@ -42,14 +42,14 @@ func (c certificates) openssl(t *testing.T, name string, args ...string) {
 	}
 }
 
-// sign writes a certificate and its key, anew if they are there.
+// sign writes a new certificate and its key, and replaces existing ones.
 func (c certificates) sign(t *testing.T, name string) {
 	t.Helper()
 	c.openssl(t, name, "-days", "1", "-CA", c.file("ca.pem"), "-CAkey", c.file("ca.key"),
 		"-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
 }
 
-// trusting returns a client's configuration, which shows the certificate name unless that is empty.
+// trusting returns a client configuration with the certificate name. Empty: without a certificate.
 func (c certificates) trusting(t *testing.T, name string) *tls.Config {
 	t.Helper()
 	ca, err := os.ReadFile(c.file("ca.pem"))
@@ -65,7 +65,7 @@ func (c certificates) trusting(t *testing.T, name string) *tls.Config {
 	return config
 }
 
-// client returns a client that trusts the authority and speaks HTTP/2 or HTTP/1.1.
+// client returns a client that trusts the authority and uses HTTP/2 or HTTP/1.1.
 func (c certificates) client(t *testing.T, http2 bool) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(http2)
@@ -75,7 +75,7 @@ func (c certificates) client(t *testing.T, http2 bool) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// secured starts both services as two processes with TLS between them and before them.
+// secured starts both services as two processes, with TLS on both hops.
 func secured(t *testing.T) (certificates, deployment) {
 	t.Helper()
 	c := newCertificates(t)
@@ -90,7 +90,7 @@ func secured(t *testing.T) (certificates, deployment) {
 	return c, deployment{url: "https://" + gateway.Addr, gateway: gateway, service: service}
 }
 
-// serial connects and returns the number of the certificate that is shown.
+// serial returns the serial number of the server's certificate on a new connection.
 func serial(t *testing.T, p *process, config *tls.Config) *big.Int {
 	t.Helper()
 	conn, err := tls.Dial("tcp", p.Addr, config)
@@ -101,7 +101,7 @@ func serial(t *testing.T, p *process, config *tls.Config) *big.Int {
 	return conn.ConnectionState().PeerCertificates[0].SerialNumber
 }
 
-// put writes a value and returns what went wrong.
+// put writes a value.
 func put(client *http.Client, url string) error {
 	req, err := http.NewRequest(http.MethodPut, url, strings.NewReader("value"))
 	if err != nil {
@@ -130,7 +130,7 @@ func TestCertificatesChangeUnderLoadAndNoCallFails(t *testing.T) {
 	stop := sync.OnceFunc(func() { close(done); callers.Wait() })
 	defer stop()
 	for name, client := range map[string]*http.Client{
-		"HTTP/2": c.client(t, true), "HTTP/1.1": c.client(t, false), "a connection each": eachAnew,
+		"HTTP/2": c.client(t, true), "HTTP/1.1": c.client(t, false), "a connection per request": eachAnew,
 	} {
 		callers.Go(func() {
 			for {
@@ -150,13 +150,13 @@ func TestCertificatesChangeUnderLoadAndNoCallFails(t *testing.T) {
 	for range 2 {
 		front, service := serial(t, d.gateway, c.trusting(t, "")), serial(t, d.service, c.trusting(t, "gateway"))
 		for _, name := range []string{"front", "service", "gateway"} {
-			c.sign(t, name) // one file after the other, so that they do not fit together for a moment
+			c.sign(t, name) // one file after the other, so that they do not match for a moment
 		}
-		eventually(t, "the new certificates are shown", func() bool {
+		eventually(t, "the new certificates are in use", func() bool {
 			return serial(t, d.gateway, c.trusting(t, "")).Cmp(front) != 0 && serial(t, d.service, c.trusting(t, "gateway")).Cmp(service) != 0
 		})
 		before := calls.Load()
-		eventually(t, "calls go on", func() bool { return calls.Load() > before+100 })
+		eventually(t, "calls continue", func() bool { return calls.Load() > before+100 })
 	}
 	stop()
 	if code := d.gateway.stop(t); code != 0 {
@@ -164,8 +164,8 @@ func TestCertificatesChangeUnderLoadAndNoCallFails(t *testing.T) {
 	}
 }
 
-// A gateway that has to connect anew shows the certificate that is in its files then.
-func TestAGatewayShowsItsServiceTheNewCertificate(t *testing.T) {
+// A gateway that reconnects uses the certificate that is in its files then.
+func TestAGatewaySendsItsServiceTheNewCertificate(t *testing.T) {
 	c, d := secured(t)
 	client := c.client(t, true)
 	if err := put(client, d.url+"/v1/values/a"); err != nil {
@@ -180,17 +180,17 @@ func TestAGatewayShowsItsServiceTheNewCertificate(t *testing.T) {
 	}
 	d.gateway.logs(t, "reloaded files")
 	if err := put(client, d.url+"/v1/values/a"); err != nil {
-		t.Errorf("on the connection that is open: %v", err)
+		t.Errorf("on the open connection: %v", err)
 	}
 	if code := d.service.stop(t); code != 0 {
 		t.Errorf("the service's exit code is %d, want 0", code)
 	}
 	start(t, nil, "kvservice", "--listen", d.service.Addr,
 		"--tls-cert", c.file("service.pem"), "--tls-key", c.file("service.key"), "--tls-client-ca", others.file("ca.pem"))
-	eventually(t, "the gateway is let in with the new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
+	eventually(t, "the service accepts the new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
 }
 
-// changeAuthority puts a new authority into ca.pem and returns its directory, in which it has signed for name.
+// changeAuthority replaces ca.pem with a new authority and returns its directory, with a certificate for name.
 func (c certificates) changeAuthority(t *testing.T, name string) certificates {
 	t.Helper()
 	others := newCertificates(t)
@@ -213,14 +213,14 @@ func TestAGatewayTrustsTheNewAuthorityOfItsService(t *testing.T) {
 	others := c.changeAuthority(t, "service")
 	d.gateway.logs(t, "reloaded files")
 	if err := put(client, d.url+"/v1/values/a"); err != nil {
-		t.Errorf("on the connection that is open: %v", err)
+		t.Errorf("on the open connection: %v", err)
 	}
 	if code := d.service.stop(t); code != 0 {
 		t.Errorf("the service's exit code is %d, want 0", code)
 	}
 	start(t, nil, "kvservice", "--listen", d.service.Addr,
 		"--tls-cert", others.file("service.pem"), "--tls-key", others.file("service.key"), "--tls-client-ca", c.file("old.pem"))
-	eventually(t, "the gateway takes the service's new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
+	eventually(t, "the gateway accepts the service's new certificate", func() bool { return put(client, d.url+"/v1/values/a") == nil })
 }
 
 func TestAWatchTrustsTheNewAuthorityOfItsGateway(t *testing.T) {
@@ -243,7 +243,7 @@ func TestAWatchTrustsTheNewAuthorityOfItsGateway(t *testing.T) {
 	watch.prints(t, "put")
 }
 
-func TestAServiceLetsInNobodyWithoutACertificateOfItsOwn(t *testing.T) {
+func TestAServiceRejectsClientsWithoutACertificate(t *testing.T) {
 	c, d := secured(t)
 	strangers := newCertificates(t)
 	strangers.sign(t, "stranger")
@@ -255,7 +255,7 @@ func TestAServiceLetsInNobodyWithoutACertificateOfItsOwn(t *testing.T) {
 			res, err := (&http.Client{Transport: transport}).Get("https://" + d.service.Addr + path)
 			if err == nil {
 				res.Body.Close()
-				t.Errorf("with %s, GET %s = %s, want no answer", name, path, res.Status)
+				t.Errorf("with %s, GET %s = %s, want no response", name, path, res.Status)
 			}
 		}
 	}
@@ -293,7 +293,7 @@ func TestAStoppingServerFinishesItsCallsOverTLS(t *testing.T) {
 			}
 			rest.Close()
 			if got := <-answered; got != "201 Created" {
-				t.Errorf("the call that was under way = %s, want 201 Created", got)
+				t.Errorf("the call in progress = %s, want 201 Created", got)
 			}
 			if code := d.gateway.wait(t); code != 0 {
 				t.Errorf("exit code %d, want 0", code)

@@ -90,12 +90,12 @@ func expectEvents(t *testing.T, w watch, wants ...string) {
 	}
 }
 
-func TestAWatchThatCannotResumeSaysSo(t *testing.T) {
+func TestAWatchThatCannotResumeReportsIt(t *testing.T) {
 	for _, d := range deployments {
 		t.Run(d.name, func(t *testing.T) {
 			base := d.start(t).url
 			for _, test := range []struct{ message, want string }{
-				{`{"prefix":"","resumeToken":"1y2p0ij32e8e7-1-c8f2a06d"}`, "out_of_range RESUME_TOO_OLD"}, // another epoch's
+				{`{"prefix":"","resumeToken":"1y2p0ij32e8e7-1-c8f2a06d"}`, "out_of_range RESUME_TOO_OLD"}, // of another epoch
 				{`{"prefix":"","resumeToken":"forged"}`, "invalid_argument REQUEST_INVALID"},
 				{`{}`, "invalid_argument REQUEST_INVALID"},
 			} {
@@ -104,7 +104,7 @@ func TestAWatchThatCannotResumeSaysSo(t *testing.T) {
 					t.Errorf("Watch(%s) has an event: %s", test.message, event)
 				}
 				trailer := w.res.Trailer
-				if len(trailer) == 0 { // an answer without a message has its trailers in the header
+				if len(trailer) == 0 { // a response without a message has its trailers in the header
 					trailer = w.res.Header
 				}
 				if got := verdictOf(t, trailer).verdict(); got != test.want {

@@ -17,18 +17,18 @@ import (
 
 const service = "/keyvalue.v1.KeyValueService/"
 
-// result is what an RPC came to.
+// result is the result of an RPC.
 type result struct {
-	code    string // in lower case, such as "not_found"; "ok" if it did not fail
+	code    string // in lower case, such as "not_found"; "ok" if the call succeeded
 	reason  string // ErrorInfo.reason
 	message string // of the error
 	body    string // the response, in JSON
 }
 
-// verdict is the code and the reason, as the tables of the tests have them.
+// verdict returns the code and the reason, in the form of the tests' tables.
 func (r result) verdict() string { return strings.TrimSpace(r.code + " " + r.reason) }
 
-// wire is a way to make a unary call, with messages in JSON. A key that is empty is not sent.
+// wire makes unary calls with messages in JSON. It does not send an empty key.
 type wire struct {
 	name string
 	call func(t *testing.T, base, method, key, message string) result
@@ -98,7 +98,7 @@ func callGRPC(t *testing.T, base, method, key, message string) result {
 	t.Helper()
 	res, body := post(t, http2, base+service+method, key, "application/grpc+json", frame(message))
 	trailer := res.Trailer
-	if trailer.Get("Grpc-Status") == "" { // an answer without a message has its trailers in the header
+	if trailer.Get("Grpc-Status") == "" { // a response without a message has its trailers in the header
 		trailer = res.Header
 	}
 	r := verdictOf(t, trailer)
@@ -127,7 +127,7 @@ func callGRPCWeb(t *testing.T, base, method, key, message string) result {
 	return r
 }
 
-// frame puts the prefix of gRPC before a message.
+// frame returns a message with gRPC's prefix.
 func frame(message string) []byte {
 	prefix := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message)))
 	return append(prefix, message...)
@@ -143,7 +143,7 @@ func unframe(t *testing.T, body []byte) []grpcFrame {
 	var frames []grpcFrame
 	for len(body) > 0 {
 		if len(body) < 5 || len(body) < 5+int(binary.BigEndian.Uint32(body[1:])) {
-			t.Fatalf("a frame is cut off: %q", body)
+			t.Fatalf("a truncated frame: %q", body)
 		}
 		end := 5 + int(binary.BigEndian.Uint32(body[1:]))
 		frames = append(frames, grpcFrame{body[0], string(body[5:end])})
@@ -161,13 +161,13 @@ func parseTrailer(block string) http.Header {
 	return trailer
 }
 
-// grpcCodes are the names of gRPC's status codes as Connect spells them, by number.
+// grpcCodes are the names of gRPC's status codes in Connect's spelling, by number.
 var grpcCodes = strings.Fields(`ok canceled unknown invalid_argument deadline_exceeded not_found already_exists
 	permission_denied resource_exhausted failed_precondition aborted out_of_range unimplemented internal unavailable
 	data_loss unauthenticated`)
 
-// aReason finds ErrorInfo.reason in an encoded google.rpc.Status: a length and that many capitals, right behind
-// the end of the type's URL, the length of the value and the tag of the field.
+// aReason finds ErrorInfo.reason in an encoded google.rpc.Status: a length and that many capital letters, after the end
+// of the type's URL, the length of the value and the tag of the field.
 var aReason = regexp.MustCompile(`(?s)google\.rpc\.ErrorInfo\x12.{1,2}?\x0a.([A-Z_]+)`)
 
 func verdictOf(t *testing.T, trailer http.Header) result {
