@@ -13,7 +13,7 @@ import (
 // forwarder implements the contract by calling the service.
 type forwarder struct {
 	client   keyvaluev1connect.KeyValueServiceClient
-	stopping context.Context //nolint:containedctx // done when the gateway stops
+	stopping context.Context // done when the gateway stops
 }
 
 func (f forwarder) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {

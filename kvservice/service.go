@@ -23,7 +23,7 @@ type Config struct {
 	// MaxValueBytes is the maximum length of a value, in bytes. Zero means 1 MiB.
 	MaxValueBytes int
 	// Stopping is done when the service stops, which ends its watches. Nil means that only callers end them.
-	Stopping context.Context //nolint:containedctx // it outlives every call
+	Stopping context.Context // it outlives every call
 	// Limiter rejects calls under load, except GetStats, which reports the state of the service. Nil means no limit.
 	Limiter *admission.Limiter
 }
@@ -32,7 +32,7 @@ type Config struct {
 type Service struct {
 	engine        store.Engine
 	maxValueBytes int
-	stopping      context.Context //nolint:containedctx // it outlives every call
+	stopping      context.Context // it outlives every call
 	limiter       *admission.Limiter
 }
 

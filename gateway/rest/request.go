@@ -15,7 +15,7 @@ import (
 // request is an HTTP request with a route.
 type request struct {
 	*http.Request
-	ctx   context.Context //nolint:containedctx // the context of the request, with its principal
+	ctx   context.Context // the context of the request, with its principal
 	key   string          // the key in the path; empty on a route without one
 	query url.Values      // parameters that the method accepts, each once
 }

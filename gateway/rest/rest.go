@@ -31,7 +31,7 @@ type Config struct {
 	// Heartbeat is how long a watch may be idle before a comment is sent to keep it alive. Zero: 15 s.
 	Heartbeat time.Duration
 	// Stopping ends watches and waits when it is done. Nil: only their callers end them.
-	Stopping context.Context //nolint:containedctx // outlives every request
+	Stopping context.Context // outlives every request
 	// Limiter bounds how many requests for many entries run at a time. Nil: no bound.
 	Limiter *admission.Limiter
 	// Observer observes every request. Nil: requests are not measured.
@@ -47,7 +47,7 @@ type api struct {
 	maxBody   int // the longest JSON body, in bytes
 	timeout   time.Duration
 	heartbeat time.Duration
-	stopping  context.Context //nolint:containedctx // done when the server stops
+	stopping  context.Context // done when the server stops
 	routes    []route
 	buffers   sync.Pool // of *[]byte, for responses in JSON
 	limiter   *admission.Limiter

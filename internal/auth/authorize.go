@@ -57,7 +57,7 @@ func (p *Principal) charge(message any) {
 // grantedStream is a stream that ends when its caller loses the right to it.
 type grantedStream struct {
 	connect.ClientStream
-	ctx     context.Context //nolint:containedctx // the stream's own
+	ctx     context.Context // the stream's own
 	end     context.CancelCauseFunc
 	p       *Principal
 	request any // set before the stream is in Keys.streams

@@ -49,7 +49,7 @@ func TestAnErrorOfABatchNamesItsOperation(t *testing.T) {
 		t.Errorf("AtOperation = %v with reason %q and metadata %v", err, why, metadata)
 	}
 	plain := errors.New("plain")
-	if got := contract.AtOperation(3, plain); got != plain { //nolint:errorlint // it must be the same
+	if got := contract.AtOperation(3, plain); got != plain { // it must be the same
 		t.Errorf("AtOperation of a plain error = %v, want it unchanged", got)
 	}
 }

@@ -46,7 +46,7 @@ func (r *retrying) NewClientStream(ctx context.Context, spec connect.Spec) (conn
 // retriedCall is a unary call as connect drives it: one Send, then one Receive.
 type retriedCall struct {
 	*retrying
-	ctx      context.Context //nolint:containedctx // the caller's
+	ctx      context.Context // the caller's
 	spec     connect.Spec
 	request  any
 	received bool

@@ -32,7 +32,7 @@ func translate(log *slog.Logger) Layer {
 // translated is a call whose errors are translated.
 type translated struct {
 	connect.ClientStream
-	ctx        context.Context //nolint:containedctx // the call's own
+	ctx        context.Context // the call's own
 	translator translator
 }
 

@@ -11,7 +11,7 @@ import (
 type batch struct {
 	calls   []*call
 	callers int                // callers that have not given up; guarded by transport.mu
-	ctx     context.Context    //nolint:containedctx // it outlives each single call
+	ctx     context.Context    // it outlives each single call
 	cancel  context.CancelFunc // ends the request
 }
 

@@ -18,7 +18,7 @@ var errMismatch = contract.ServiceUnavailable.Errorf("the service's response doe
 
 // call is a unary call that may be sent in a batch.
 type call struct {
-	ctx      context.Context //nolint:containedctx // the caller's
+	ctx      context.Context // the caller's
 	spec     connect.Spec
 	method   *contract.Method
 	request  any

@@ -60,7 +60,7 @@ type Engine struct {
 	misses      atomic.Int64
 	watches     atomic.Int64
 
-	ctx     context.Context //nolint:containedctx // done when the engine is closed
+	ctx     context.Context // done when the engine is closed
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 }
