@@ -257,7 +257,7 @@ func TestEveryRouteIsRefusedAtAFullServer(t *testing.T) {
 func TestARefusalReadsNoBody(t *testing.T) {
 	t.Parallel()
 	limiter := admission.New(admission.Config{Calls: 1})
-	if err := limiter.Acquire(); err != nil {
+	if err := limiter.Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	client := hop.NewClient(rpc.InProcess(limitedService(newEngine(t), limiter)), hop.Config{Log: silent})

@@ -109,10 +109,10 @@ func call[Request, Response any](
 	ctx context.Context, s *Service, req *Request,
 	read func(*Service, *Request) (store.Operation, error), write func(store.Result) *Response,
 ) (*Response, error) {
-	if err := s.limiter.Acquire(); err != nil {
+	if err := s.limiter.Acquire(ctx); err != nil {
 		return nil, err
 	}
-	defer s.limiter.Release()
+	defer s.limiter.Release(ctx)
 	op, err := read(s, req)
 	if err != nil {
 		return nil, err

@@ -65,10 +65,10 @@ func TestEveryMethodIsLimitedByItsSize(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name     string
-		acquire  func(*admission.Limiter) error
+		acquire  func(*admission.Limiter, context.Context) error
 		rejected map[contract.Size]bool
 	}{
-		{"nothing is in progress", func(*admission.Limiter) error { return nil }, nil},
+		{"nothing is in progress", func(*admission.Limiter, context.Context) error { return nil }, nil},
 		{
 			"a call is in progress", (*admission.Limiter).Acquire,
 			map[contract.Size]bool{contract.OneEntry: true, contract.ManyEntries: true},
@@ -80,7 +80,7 @@ func TestEveryMethodIsLimitedByItsSize(t *testing.T) {
 			Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 		})
 		kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(rpc.InProcess(server)))
-		if err := test.acquire(limiter); err != nil {
+		if err := test.acquire(limiter, t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range contract.Methods() {

@@ -21,10 +21,10 @@ func (s *Service) Watch(
 	if err != nil {
 		return err
 	}
-	if err := s.limiter.AcquireWatch(); err != nil {
+	if err := s.limiter.AcquireWatch(ctx); err != nil {
 		return err
 	}
-	defer s.limiter.ReleaseWatch()
+	defer s.limiter.ReleaseWatch(ctx)
 	watcher, err := s.engine.Watch(ctx, watch)
 	if err != nil {
 		return failure(watch.Key, err)

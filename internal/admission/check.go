@@ -69,7 +69,7 @@ func limitRate(ctx context.Context, _ Request) (context.Context, error) {
 
 // shed rejects calls that the limiter would reject once their message was read.
 func (l *Limiter) shed(ctx context.Context, r Request) (context.Context, error) {
-	if l.Full(sizeOf(r.Procedure)) {
+	if l.Full(ctx, sizeOf(r.Procedure)) {
 		return nil, ErrOverloaded
 	}
 	return ctx, nil

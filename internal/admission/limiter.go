@@ -1,6 +1,7 @@
 // Package admission sheds load: an overloaded service keeps working at full rate and rejects the excess early.
 //
-// [NewChecks] lists what a server checks before it reads a request. [Limiter] bounds the calls that run at a time.
+// [NewChecks] lists what a server checks before it reads a request. [Limiter] bounds the calls that run at a time, and
+// what each API key may have of them.
 //
 // Counting calls is enough where they wait for something else, as those of a gateway wait for its service. Where calls
 // do the work themselves, no more than one per processor ever runs and can be counted: the others wait as runnable
@@ -14,10 +15,12 @@
 package admission
 
 import (
+	"context"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
+	"key-value/internal/admission/share"
+	"key-value/internal/auth"
 	"key-value/internal/contract"
 )
 
@@ -25,6 +28,8 @@ import (
 var ErrOverloaded error = contract.Overloaded.Errorf("server overloaded; nothing was changed, retry later")
 
 // Config holds the bounds of a [Limiter]. Zero means no bound.
+//
+// Package share says how much of each bound one API key may use.
 type Config struct {
 	// Calls is the number of unary calls that may run at a time.
 	Calls int
@@ -32,13 +37,15 @@ type Config struct {
 	Watches int
 	// Large is the number of large calls that may run at a time. Further ones wait in a queue.
 	Large int
+	// Sole reports whether only one API key exists, which may then use everything. Nil: there are several.
+	Sole func() bool
 }
 
 // Limiter bounds the calls that run at a time. A nil Limiter has no bounds.
 type Limiter struct {
 	cfg     Config
-	calls   atomic.Int64
-	watches atomic.Int64
+	calls   *share.Limit // nil: no bound
+	watches *share.Limit // nil: no bound
 	pollers chan *poller // those not in use
 
 	mu      sync.Mutex
@@ -52,55 +59,68 @@ func New(cfg Config) *Limiter {
 	for range cap(l.pollers) {
 		l.pollers <- newPoller()
 	}
+	if cfg.Calls != 0 {
+		l.calls = share.New(share.Calls, int64(cfg.Calls), cfg.Sole)
+	}
+	if cfg.Watches != 0 {
+		l.watches = share.New(share.Watches, int64(cfg.Watches), cfg.Sole)
+	}
 	return l
 }
 
-// Acquire admits a unary call, or returns ErrOverloaded. The caller must call Release when an admitted call is over.
-func (l *Limiter) Acquire() error {
-	if l == nil || l.cfg.Calls == 0 {
-		return nil
-	}
-	if l.calls.Add(1) > int64(l.cfg.Calls) {
-		l.calls.Add(-1)
+// sole reports whether only one API key exists.
+func (l *Limiter) sole() bool { return l.cfg.Sole != nil && l.cfg.Sole() }
+
+// holderOf returns what the API key of the caller in ctx holds.
+func holderOf(ctx context.Context) *share.Holder { return auth.FromContext(ctx).Holder() }
+
+// Acquire admits a unary call of the caller in ctx, or returns ErrOverloaded. The caller must call Release with the same
+// context when an admitted call is over.
+func (l *Limiter) Acquire(ctx context.Context) error {
+	if l != nil && l.calls != nil && !l.calls.Acquire(holderOf(ctx), 1) {
 		return ErrOverloaded
 	}
 	return nil
 }
 
-// Release ends a call that Acquire admitted.
-func (l *Limiter) Release() {
-	if l != nil && l.cfg.Calls != 0 {
-		l.calls.Add(-1)
+// Release ends a call that Acquire admitted with ctx.
+func (l *Limiter) Release(ctx context.Context) {
+	if l != nil && l.calls != nil {
+		l.calls.Release(holderOf(ctx), 1)
 	}
 }
 
-// AcquireWatch admits a watch, or returns an error with reason OVERLOADED. The caller must call ReleaseWatch when an
-// admitted watch is over.
-func (l *Limiter) AcquireWatch() error {
-	if l == nil || l.cfg.Watches == 0 {
+// AcquireWatch admits a watch of the caller in ctx, or returns an error with reason OVERLOADED. The caller must call
+// ReleaseWatch with the same context when an admitted watch is over.
+func (l *Limiter) AcquireWatch(ctx context.Context) error {
+	if l == nil || l.watches == nil {
 		return nil
 	}
-	if l.watches.Add(1) > int64(l.cfg.Watches) {
-		l.watches.Add(-1)
-		return contract.Overloaded.Errorf("too many open watches (limit %d)", l.cfg.Watches)
+	holder := holderOf(ctx)
+	switch {
+	case l.watches.Acquire(holder, 1):
+		return nil
+	case l.watches.Used() < l.watches.Max():
+		return contract.Overloaded.Errorf("too many open watches of one API key: it has %d of the %d that all keys share",
+			holder.Held(share.Watches), l.watches.Max())
 	}
-	return nil
+	return contract.Overloaded.Errorf("too many open watches (limit %d)", l.watches.Max())
 }
 
-// ReleaseWatch ends a watch that AcquireWatch admitted.
-func (l *Limiter) ReleaseWatch() {
-	if l != nil && l.cfg.Watches != 0 {
-		l.watches.Add(-1)
+// ReleaseWatch ends a watch that AcquireWatch admitted with ctx.
+func (l *Limiter) ReleaseWatch(ctx context.Context) {
+	if l != nil && l.watches != nil {
+		l.watches.Release(holderOf(ctx), 1)
 	}
 }
 
-// Full reports whether a call of this size would be rejected now. Callers may use it to reject a call before they read
-// its message. A call for which Full returns false may still be rejected.
-func (l *Limiter) Full(size contract.Size) bool {
+// Full reports whether a call of this size by the caller in ctx would be rejected now. Callers may use it to reject a call
+// before they read its message. A call for which Full returns false may still be rejected.
+func (l *Limiter) Full(ctx context.Context, size contract.Size) bool {
 	if l == nil || size != contract.OneEntry && size != contract.ManyEntries {
 		return false
 	}
-	if l.cfg.Calls != 0 && l.calls.Load() >= int64(l.cfg.Calls) {
+	if l.calls != nil && l.calls.Full(holderOf(ctx), 1) {
 		return true
 	}
 	if size == contract.OneEntry || l.cfg.Large == 0 {
@@ -108,5 +128,5 @@ func (l *Limiter) Full(size contract.Size) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.running >= l.cfg.Large && l.queue.full()
+	return l.running >= l.cfg.Large && l.queueFullLocked(holderOf(ctx))
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"key-value/internal/admission"
+	"key-value/internal/auth"
 	"key-value/internal/contract"
 )
 
@@ -27,15 +28,15 @@ func wantOverloaded(t *testing.T, what string, err error) {
 func TestCallsOverTheBoundAreRejected(t *testing.T) {
 	t.Parallel()
 	l := admission.New(admission.Config{Calls: 2})
-	if err := errors.Join(l.Acquire(), l.Acquire()); err != nil {
+	if err := errors.Join(l.Acquire(t.Context()), l.Acquire(t.Context())); err != nil {
 		t.Fatalf("two calls = %v", err)
 	}
-	wantOverloaded(t, "a third call", l.Acquire())
+	wantOverloaded(t, "a third call", l.Acquire(t.Context()))
 	wantOverloaded(t, "a large call", l.AcquireLarge(t.Context()))
-	if err := l.AcquireWatch(); err != nil {
+	if err := l.AcquireWatch(t.Context()); err != nil {
 		t.Errorf("a watch = %v, want it not to be counted as a call", err)
 	}
-	l.Release()
+	l.Release(t.Context())
 	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Errorf("a call after another ended = %v", err)
 	}
@@ -45,13 +46,13 @@ func TestCallsOverTheBoundAreRejected(t *testing.T) {
 func TestFullForeseesRejections(t *testing.T) {
 	t.Parallel()
 	l := admission.New(admission.Config{Calls: 1})
-	if l.Full(contract.OneEntry) || l.Full(contract.ManyEntries) {
+	if l.Full(t.Context(), contract.OneEntry) || l.Full(t.Context(), contract.ManyEntries) {
 		t.Error("a limiter without calls is full")
 	}
-	if err := l.Acquire(); err != nil || !l.Full(contract.OneEntry) || !l.Full(contract.ManyEntries) {
+	if err := l.Acquire(t.Context()); err != nil || !l.Full(t.Context(), contract.OneEntry) || !l.Full(t.Context(), contract.ManyEntries) {
 		t.Errorf("at its bound (%v) the limiter is not full", err)
 	}
-	if (*admission.Limiter)(nil).Full(contract.ManyEntries) {
+	if (*admission.Limiter)(nil).Full(t.Context(), contract.ManyEntries) {
 		t.Error("a nil limiter is full")
 	}
 }
@@ -59,15 +60,15 @@ func TestFullForeseesRejections(t *testing.T) {
 func TestWatchesOverTheBoundAreRejected(t *testing.T) {
 	t.Parallel()
 	l := admission.New(admission.Config{Watches: 1})
-	if err := l.AcquireWatch(); err != nil {
+	if err := l.AcquireWatch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	wantOverloaded(t, "a second watch", l.AcquireWatch())
-	if err := l.Acquire(); err != nil {
+	wantOverloaded(t, "a second watch", l.AcquireWatch(t.Context()))
+	if err := l.Acquire(t.Context()); err != nil {
 		t.Errorf("a call = %v, want it not to be counted as a watch", err)
 	}
-	l.ReleaseWatch()
-	if err := l.AcquireWatch(); err != nil {
+	l.ReleaseWatch(t.Context())
+	if err := l.AcquireWatch(t.Context()); err != nil {
 		t.Errorf("a watch after the other ended = %v", err)
 	}
 }
@@ -76,19 +77,19 @@ func TestWithoutABoundNothingIsRejected(t *testing.T) {
 	t.Parallel()
 	for name, l := range map[string]*admission.Limiter{"nil": nil, "zero": admission.New(admission.Config{})} {
 		for range 10_000 {
-			if err := errors.Join(l.Acquire(), l.AcquireWatch(), l.AcquireLarge(t.Context())); err != nil {
+			if err := errors.Join(l.Acquire(t.Context()), l.AcquireWatch(t.Context()), l.AcquireLarge(t.Context())); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		l.Release()
-		l.ReleaseWatch()
+		l.Release(t.Context())
+		l.ReleaseWatch(t.Context())
 		l.ReleaseLarge(t.Context())
 	}
 }
 
 func TestCountingACallDoesNotAllocate(t *testing.T) {
 	l := admission.New(admission.Config{Calls: 1, Large: 1})
-	if n := testing.AllocsPerRun(100, func() { _ = l.Acquire(); l.Release() }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _ = l.Acquire(t.Context()); l.Release(t.Context()) }); n != 0 {
 		t.Errorf("a call allocates %v times, want never", n)
 	}
 	if n := testing.AllocsPerRun(100, func() { _ = l.AcquireLarge(t.Context()); l.ReleaseLarge(t.Context()) }); n != 0 {
@@ -146,7 +147,7 @@ func TestACallThatIsCanceledLeavesTheQueue(t *testing.T) {
 			t.Errorf("the next in the queue = %v", err)
 		}
 		l.ReleaseLarge(t.Context())
-		if err := errors.Join(l.Acquire(), l.Acquire(), l.Acquire()); err != nil {
+		if err := errors.Join(l.Acquire(t.Context()), l.Acquire(t.Context()), l.Acquire(t.Context())); err != nil {
 			t.Errorf("after all calls ended there is no capacity for three: %v", err)
 		}
 	})
@@ -188,7 +189,7 @@ func TestTheQueueIsAsLongAsItIsFast(t *testing.T) {
 				begin := time.Now()
 				for time.Since(begin) < 3*time.Second {
 					calls.Go(func() {
-						start, full := time.Now(), l.Full(contract.ManyEntries)
+						start, full := time.Now(), l.Full(t.Context(), contract.ManyEntries)
 						if l.AcquireLarge(t.Context()) != nil {
 							rejected.Add(1)
 							if time.Since(start) != 0 || !full {
@@ -237,4 +238,39 @@ func TestCallsWithinALargeCallAreNotCounted(t *testing.T) {
 	if err := l.AcquireLarge(t.Context()); err != nil {
 		t.Errorf("a call after the large call ended = %v", err)
 	}
+}
+
+func TestOneKeyCannotFillTheQueue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := admission.New(admission.Config{Large: 1})
+		if err := l.AcquireLarge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(auth.NewContext(t.Context(), auth.Internal("greedy")))
+		var waiting, rejected atomic.Int64
+		var all sync.WaitGroup
+		for range 2000 {
+			all.Go(func() {
+				waiting.Add(1)
+				if err := l.AcquireLarge(ctx); contract.ReasonOf(err) == contract.Overloaded {
+					rejected.Add(1)
+				}
+			})
+			synctest.Wait()
+		}
+		if in := waiting.Load() - rejected.Load(); in != 768 {
+			t.Errorf("%d calls of one key wait, want 768 of 1,024", in)
+		}
+		modest := auth.NewContext(t.Context(), auth.Internal("modest"))
+		if !l.Full(ctx, contract.ManyEntries) || l.Full(modest, contract.ManyEntries) {
+			t.Error("the queue is not full for the one key, or full for another")
+		}
+		cancel()
+		all.Wait()
+		if l.Full(ctx, contract.ManyEntries) {
+			t.Error("the queue is full after all gave up")
+		}
+		l.ReleaseLarge(t.Context())
+	})
 }

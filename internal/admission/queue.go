@@ -5,6 +5,8 @@ import (
 	"context"
 	"runtime"
 	"time"
+
+	"key-value/internal/admission/share"
 )
 
 const (
@@ -24,7 +26,7 @@ func (l *Limiter) AcquireLarge(ctx context.Context) error {
 	if l.acquired(ctx) {
 		return nil
 	}
-	if err := l.Acquire(); err != nil {
+	if err := l.Acquire(ctx); err != nil {
 		return err
 	}
 	if l == nil || l.cfg.Large == 0 {
@@ -32,7 +34,7 @@ func (l *Limiter) AcquireLarge(ctx context.Context) error {
 	}
 	waited, err := l.wait(ctx)
 	if err != nil {
-		l.Release()
+		l.Release(ctx)
 		return err
 	}
 	// Let the calls that arrived meanwhile run first: most take no time, and those to reject are rejected now.
@@ -53,7 +55,7 @@ func (l *Limiter) ReleaseLarge(ctx context.Context) {
 	if l.acquired(ctx) {
 		return
 	}
-	l.Release()
+	l.Release(ctx)
 	if l == nil || l.cfg.Large == 0 {
 		return
 	}
@@ -81,11 +83,12 @@ func (l *Limiter) wait(ctx context.Context) (waited bool, err error) {
 		l.mu.Unlock()
 		return false, nil
 	}
-	if l.queue.full() {
+	holder := holderOf(ctx)
+	if l.queueFullLocked(holder) {
 		l.mu.Unlock()
 		return false, ErrOverloaded
 	}
-	w := l.queue.push()
+	w := l.queue.push(holder)
 	l.mu.Unlock()
 	select {
 	case <-w.ready:
@@ -94,6 +97,12 @@ func (l *Limiter) wait(ctx context.Context) (waited bool, err error) {
 		l.cancel(w)
 		return true, ctx.Err()
 	}
+}
+
+// queueFullLocked reports whether a further call of holder must not wait.
+func (l *Limiter) queueFullLocked(holder *share.Holder) bool {
+	left := l.queue.left()
+	return left <= 0 || share.Exceeds(holder.Held(share.Queue)+1, 1, int64(left-1)) && !l.sole()
 }
 
 // cancel removes w from the queue. If w was told to run in the same instant, the next in the queue runs instead.
@@ -121,21 +130,23 @@ type queue struct {
 
 type waiter struct {
 	ready   chan struct{} // closed when the call may run
+	holder  *share.Holder // of its API key
 	element *list.Element // nil once it is
 }
 
-// full reports whether a further call would have to wait for too long.
-func (q *queue) full() bool {
+// left returns how many further calls may wait without waiting for too long.
+func (q *queue) left() int {
 	limit := maxLength
 	if q.pace > 0 {
 		limit = min(max(int(maxWait/q.pace), minLength), maxLength)
 	}
-	return q.waiters.Len() >= limit
+	return limit - q.waiters.Len()
 }
 
-func (q *queue) push() *waiter {
-	w := &waiter{ready: make(chan struct{})}
+func (q *queue) push(holder *share.Holder) *waiter {
+	w := &waiter{ready: make(chan struct{}), holder: holder}
 	w.element = q.waiters.PushBack(w)
+	holder.Add(share.Queue, 1)
 	return w
 }
 
@@ -145,6 +156,7 @@ func (q *queue) remove(w *waiter) bool {
 		return false
 	}
 	q.waiters.Remove(w.element)
+	w.holder.Add(share.Queue, -1)
 	return true
 }
 
@@ -156,6 +168,7 @@ func (q *queue) pop(now time.Time) bool {
 	}
 	w := q.waiters.Remove(first).(*waiter)
 	w.element = nil
+	w.holder.Add(share.Queue, -1)
 	close(w.ready)
 	q.departed(now)
 	return true

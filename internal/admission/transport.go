@@ -9,8 +9,8 @@ import (
 	"key-value/internal/contract"
 )
 
-// Transport returns a transport over next that makes the calls which l admits. It does not limit streams, which the
-// service bounds, nor calls that tell whether the service works.
+// Transport returns a transport over next that makes the calls which l admits. It does not limit calls that tell whether
+// the service works.
 func (l *Limiter) Transport(next connect.Transport) connect.Transport { return transport{next, l} }
 
 type transport struct {
@@ -19,41 +19,54 @@ type transport struct {
 }
 
 func (t transport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
-	release, err := t.limiter.acquire(ctx, sizeOf(spec.Procedure))
-	switch {
-	case err != nil:
-		return nil, err
-	case release == nil:
+	size := sizeOf(spec.Procedure)
+	if size == contract.Exempt {
 		return t.next.NewClientStream(ctx, spec)
+	}
+	if err := t.limiter.acquire(ctx, size); err != nil {
+		return nil, err
 	}
 	stream, err := t.next.NewClientStream(ctx, spec)
 	if err != nil {
-		release()
+		t.limiter.release(ctx, size)
 		return nil, err
 	}
-	return &call{ClientStream: stream, release: release}, nil
+	return &call{ClientStream: stream, limiter: t.limiter, ctx: ctx, size: size}, nil
 }
 
-// acquire acquires what a call of this size needs, and returns a function that releases it, nil if calls of
-// this size are not bounded.
-func (l *Limiter) acquire(ctx context.Context, size contract.Size) (release func(), err error) {
+// acquire admits a call of this size, or returns an error. The caller must call release when an admitted call is over.
+func (l *Limiter) acquire(ctx context.Context, size contract.Size) error {
 	switch size {
-	case contract.OneEntry:
-		return l.Release, l.Acquire()
 	case contract.ManyEntries:
-		return func() { l.ReleaseLarge(ctx) }, l.AcquireLarge(ctx)
+		return l.AcquireLarge(ctx)
+	case contract.OpenEnded:
+		return l.AcquireWatch(ctx)
 	}
-	return nil, nil
+	return l.Acquire(ctx)
 }
 
-// call is a stream that releases what it acquired when it is closed.
+// release ends a call that acquire admitted with ctx.
+func (l *Limiter) release(ctx context.Context, size contract.Size) {
+	switch size {
+	case contract.ManyEntries:
+		l.ReleaseLarge(ctx)
+	case contract.OpenEnded:
+		l.ReleaseWatch(ctx)
+	default:
+		l.Release(ctx)
+	}
+}
+
+// call is a stream that is released when it is closed.
 type call struct {
 	connect.ClientStream
-	release func()
+	limiter *Limiter
+	ctx     context.Context //nolint:containedctx // the call's own
+	size    contract.Size
 	closed  sync.Once
 }
 
 func (c *call) Close() error {
-	c.closed.Do(c.release)
+	c.closed.Do(func() { c.limiter.release(c.ctx, c.size) })
 	return c.ClientStream.Close()
 }

@@ -79,6 +79,9 @@ func (k *Keys) Len() int {
 	return n
 }
 
+// Sole reports whether there is at most one key.
+func (k *Keys) Sole() bool { return k.Len() <= 1 }
+
 // Refused returns the number of requests without a valid key.
 func (k *Keys) Refused() int64 { return k.refused.Load() }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission/share"
 	"key-value/internal/contract"
 )
 
@@ -20,12 +21,23 @@ type Principal struct {
 	grants Grants
 	all    bool  // whether grants are all rights
 	rate   *rate // nil: no limit
+	holder *share.Holder
 	keys   *Keys // that the key is from; nil: it is valid as long as the program runs
 	hash   Hash  // of the key sent
 }
 
 // Internal returns a principal with all rights and no key, for calls that the program makes by itself.
-func Internal(id string) *Principal { return &Principal{ID: id, grants: everything, all: true} }
+func Internal(id string) *Principal {
+	return &Principal{ID: id, grants: everything, all: true, holder: &share.Holder{}}
+}
+
+// Holder returns what the principal's key holds of limited resources. It is nil if p is.
+func (p *Principal) Holder() *share.Holder {
+	if p == nil {
+		return nil
+	}
+	return p.holder
+}
 
 // TakeToken counts a request against the rate of the principal's key. Over the rate it returns an error with reason
 // RATE_LIMITED.

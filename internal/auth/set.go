@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"key-value/internal/admission/share"
 	"key-value/internal/follow"
 )
 
@@ -22,27 +23,32 @@ type fileKey struct {
 	notBefore         time.Time
 	expires           time.Time // zero: never
 	previousExpires   time.Time
-	rate              *rate        // nil: no limit
+	rate              *rate // nil: no limit
+	holder            *share.Holder
 	principals        [2]Principal // of callers that send the current key, and the previous one
 }
 
 // noKeys is the set of [Keys] without a file.
 var noKeys = newSet(nil, &File{}, nil)
 
-// newSet returns the keys of f for keys. Keys whose rate is as in old, which may be nil, keep what is left of it.
+// newSet returns the keys of f for keys. Keys whose rate is as in old, which may be nil, keep what is left of it. Keys in
+// old keep what they hold.
 func newSet(keys *Keys, f *File, old *set) *set {
 	s := &set{keys: make(map[string]*fileKey, len(f.Keys)), none: &fileKey{revoked: true}}
 	for i := range f.Keys {
 		r := &f.Keys[i]
 		k := &fileKey{
-			current: r.SHA256, revoked: r.Status != Active, notBefore: r.NotBefore, expires: r.Expires, rate: rateOf(r, old),
+			current: r.SHA256, revoked: r.Status != Active, notBefore: r.NotBefore, expires: r.Expires,
+			rate: rateOf(r, old), holder: holderOf(r, old),
 		}
 		if r.Previous != nil {
 			k.previous, k.previousExpires = r.Previous.SHA256, r.Previous.Expires
 		}
 		all := r.Grants.allowsRange(Read|Write, "")
 		for i, hash := range []Hash{k.current, k.previous} {
-			k.principals[i] = Principal{ID: r.ID, grants: r.Grants, all: all, rate: k.rate, keys: keys, hash: hash}
+			k.principals[i] = Principal{
+				ID: r.ID, grants: r.Grants, all: all, rate: k.rate, holder: k.holder, keys: keys, hash: hash,
+			}
 		}
 		s.keys[r.ID] = k
 	}
@@ -59,6 +65,15 @@ func rateOf(r *Record, old *set) *rate {
 		}
 	}
 	return newRate(r.RequestsPerSecond)
+}
+
+func holderOf(r *Record, old *set) *share.Holder {
+	if old != nil {
+		if k := old.keys[r.ID]; k != nil {
+			return k.holder
+		}
+	}
+	return &share.Holder{}
 }
 
 // find returns the principal whose key has this hash, or nil. It compares as much for an unknown id as for a known one.

@@ -135,3 +135,25 @@ func TestAnEditKeepsWhatIsLeftOfARate(t *testing.T) {
 		}
 	})
 }
+
+func TestAReloadKeepsWhatKeysHold(t *testing.T) {
+	t.Parallel()
+	followed(t, func(keys *auth.Keys, path, a string, _ *bytes.Buffer, wait func()) {
+		before, err := keys.Identify(bearing(a), peer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !keys.Sole() {
+			t.Error("one key is not the only one")
+		}
+		write(t, path, record("a", a), record("b", auth.Generate("b")))
+		wait()
+		after, err := keys.Identify(bearing(a), peer)
+		if err != nil || after == before || after.Holder() != before.Holder() {
+			t.Errorf("after a reload (%v), what the key holds is counted anew", err)
+		}
+		if keys.Sole() {
+			t.Error("one of two keys is the only one")
+		}
+	})
+}

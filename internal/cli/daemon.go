@@ -14,6 +14,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
 
+	"key-value/internal/admission"
+	"key-value/internal/auth"
 	"key-value/internal/contract"
 	"key-value/internal/follow"
 	"key-value/internal/observe"
@@ -31,6 +33,7 @@ type daemon struct {
 	admin     string        // host:port of the admin address; "" for none
 	valueSize int           // maximum size of a value, in bytes
 	calls     int           // maximum concurrent calls; 0 for no limit
+	watches   int           // maximum open watches; 0 for no limit
 	conns     int           // maximum open connections; 0 for no limit
 	delay     time.Duration // how long to report not ready before stopping
 	drain     time.Duration // how long calls may take to finish when stopping
@@ -59,6 +62,7 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f.StringVar(&s.admin, "admin-listen", "", "host:port for /metrics, /debug/pprof and probes, without authentication; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", contract.DefaultValueBytes, "maximum value size, in bytes; must be the same on gateway and kvservice")
 	f.IntVar(&s.calls, "max-concurrent", 2048, "maximum concurrent calls; others fail with OVERLOADED; 0: no limit")
+	f.IntVar(&s.watches, "max-watches", 20_000, "maximum open watches; others fail with OVERLOADED; 0: no limit")
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long /readyz fails before the server stops, so that load balancers notice")
 	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections; others wait to be accepted; 0: no limit")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
@@ -110,6 +114,8 @@ func (s *daemon) checkValues() error {
 		return fmt.Errorf("invalid --max-connections %d: want 0 (no limit) or more", s.conns)
 	case s.calls < 0:
 		return fmt.Errorf("invalid --max-concurrent %d: want 0 (no limit) or more", s.calls)
+	case s.watches < 0:
+		return fmt.Errorf("invalid --max-watches %d: want 0 (no limit) or more", s.watches)
 	case listenErr != nil:
 		return fmt.Errorf("invalid --listen %q: want host:port", s.listen)
 	case adminErr != nil && s.admin != "":
@@ -152,6 +158,16 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 			}
 		},
 	}))
+}
+
+// limiter returns the limiter for calls by callers with keys, of which large ones run at a time. Keys are nil if callers
+// need none.
+func (s *daemon) limiter(keys *auth.Keys, large int) *admission.Limiter {
+	cfg := admission.Config{Calls: s.calls, Watches: s.watches, Large: large}
+	if keys != nil {
+		cfg.Sole = keys.Sole
+	}
+	return admission.New(cfg)
 }
 
 // beyondLoopback reports whether other machines may reach the listen address.

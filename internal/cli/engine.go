@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/internal/admission"
+	"key-value/internal/auth"
 	"key-value/internal/follow/tlsfiles"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -22,7 +23,6 @@ type engineFlags struct {
 	maxMemory byteSize // limit for the entries; 0 for none
 	onFull    string   // reject or evict
 	history   byteSize // size of the change history for watches; 0 for the engine's default
-	watches   int      // maximum open watches; 0 for no limit
 }
 
 func (e *engineFlags) flags(cmd *cobra.Command) {
@@ -32,13 +32,9 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB or 2GiB; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
 	f.Var(&e.history, "watch-history", "change history for resuming watches; 0: 8MiB or 1/8 of --max-memory; Redis: 64MiB")
-	f.IntVar(&e.watches, "max-watches", 20_000, "maximum open watches; others fail with OVERLOADED; 0: no limit")
 }
 
 func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error) {
-	if e.watches < 0 {
-		return nil, usageError{fmt.Errorf("invalid --max-watches %d: want 0 (no limit) or more", e.watches)}
-	}
 	if e.store != "memory" {
 		return e.openRedis(ctx, s)
 	}
@@ -96,14 +92,14 @@ func (e *engineFlags) openStoreCA(s *daemon, withTLS bool) (*tlsfiles.Authoritie
 // largePerProcessorRedis is the number of concurrent large calls per processor if the data is in Redis.
 const largePerProcessorRedis = 16
 
-// limiter returns the limiter for calls of the engine. In memory, a large call is pure CPU work: more of them than
-// processors would only slow all of them down. In Redis, they wait for nodes most of the time.
-func (e *engineFlags) limiter(calls int) *admission.Limiter {
+// limiter returns the limiter for calls of the engine by callers with keys. In memory, a large call is pure CPU work: more
+// of them than processors would only slow all of them down. In Redis, they wait for nodes most of the time.
+func (e *engineFlags) limiter(s *daemon, keys *auth.Keys) *admission.Limiter {
 	large := runtime.GOMAXPROCS(0)
 	if e.store != "memory" {
 		large *= largePerProcessorRedis
 	}
-	return admission.New(admission.Config{Calls: calls, Watches: e.watches, Large: large})
+	return s.limiter(keys, large)
 }
 
 // closing closes engine, and returns its error joined with err, that of the server that used it.

@@ -73,7 +73,7 @@ func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 		return err
 	}
 	defer stop()
-	limiter := admission.New(admission.Config{Calls: s.calls, Large: largePerProcessor * runtime.GOMAXPROCS(0)})
+	limiter := s.limiter(keys, largePerProcessor*runtime.GOMAXPROCS(0))
 	client, closeClient, err := s.dial(h, limiter)
 	if err != nil {
 		return err

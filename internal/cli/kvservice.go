@@ -59,7 +59,7 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 	if err != nil {
 		return err
 	}
-	limiter := e.limiter(s.calls)
+	limiter := e.limiter(s, keys)
 	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter})
 	procedures := rpc.NewServer(service, rpc.Config{
 		Checks: admission.NewChecks(keys, limiter), Ready: s.ready, Log: s.log,

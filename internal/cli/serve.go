@@ -57,7 +57,7 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 	if err != nil {
 		return err
 	}
-	limiter := e.limiter(s.calls)
+	limiter := e.limiter(s, keys)
 	service := rpc.NewServer(
 		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter}),
 		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},

@@ -162,7 +162,7 @@ func TestEveryMethodNeedsAKeyBeforeItsMessageIsRead(t *testing.T) {
 // service is full, and no message is read.
 func TestAFullServiceAuthenticatesFirst(t *testing.T) {
 	limiter := admission.New(admission.Config{Calls: 1})
-	if err := limiter.Acquire(); err != nil {
+	if err := limiter.Acquire(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var log strings.Builder
