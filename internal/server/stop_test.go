@@ -241,6 +241,42 @@ func TestAServerThatIsAboutToStopStillAnswers(t *testing.T) {
 	}
 }
 
+// A request may be in progress when a server is about to stop. If its connection stayed open, the client would send its next
+// request on it, perhaps just when it is closed.
+func TestAResponseDuringTheDrainDelayClosesItsConnection(t *testing.T) {
+	t.Parallel()
+	for name, respond := range map[string]func(http.ResponseWriter){
+		"status":   func(w http.ResponseWriter) { w.WriteHeader(http.StatusAccepted) },
+		"body":     func(w http.ResponseWriter) { _, _ = io.WriteString(w, "done") },
+		"flush":    func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() },
+		"no write": func(http.ResponseWriter) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			entered, release := make(chan struct{}), make(chan struct{})
+			s := start(t, server.Config{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				close(entered)
+				<-release
+				respond(w)
+			})})
+			client, closing := http1(t), make(chan bool, 1)
+			go func() {
+				defer close(closing)
+				if res, err := client.Get(s.url); err == nil {
+					_ = res.Body.Close()
+					closing <- res.Close
+				}
+			}()
+			<-entered
+			server.Drain(s.state)
+			close(release)
+			if !<-closing {
+				t.Error("the response leaves the connection open")
+			}
+		})
+	}
+}
+
 func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	t.Parallel()
 	var served sync.Map // :: address of a client → true

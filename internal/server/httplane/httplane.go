@@ -71,7 +71,6 @@ func (l *Lane) handler(next http.Handler) http.Handler {
 	next = l.withDeadlines(next)
 	next = l.limitHeaders(next)
 	next = closeAfterChunks(next)
-	next = l.closeWhenStopping(next)
 	return l.knowPeer(next)
 }
 
@@ -130,6 +129,7 @@ type peer struct {
 	tls     *tls.ConnectionState // nil without TLS, and where net/http finds it itself
 	resets  atomic.Int64         // requests that were reset, less those that were finished
 	mixing  mixing
+	closing closingWriter // of the request of an HTTP/1.1 connection that is being served
 }
 
 // peerKey is the context key of a connection's *peer.
@@ -162,7 +162,9 @@ func (l *Lane) knowPeer(next http.Handler) http.Handler {
 			r.TLS = p.tls
 		}
 		if r.ProtoMajor < 2 {
-			next.ServeHTTP(w, r)
+			p.closing = closingWriter{ResponseWriter: w, running: l.running}
+			next.ServeHTTP(&p.closing, r)
+			p.closing.begin()
 			return
 		}
 		if p.sniffed != nil && p.mixing.seen(r) {

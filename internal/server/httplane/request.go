@@ -46,18 +46,6 @@ func headerSize(r *http.Request) int {
 	return size
 }
 
-// closeWhenStopping closes HTTP/1.1 connections after their next response while the server is about to stop. Clients
-// then open new ones, which a load balancer sends elsewhere. Closing a connection that is idle could lose a request that
-// is on its way. HTTP/2 has GOAWAY for this.
-func (l *Lane) closeWhenStopping(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor == 1 && !l.running() {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
 // withDeadlines bounds what a slow peer can hold up: the reading of a body as a whole, and each write of a response by
 // itself, so that a stream may last as long as its reader reads. The ReadTimeout and WriteTimeout of [http.Server] would
 // end such streams.
