@@ -17,7 +17,8 @@ import (
 // repeat.
 type keepAlive struct {
 	addr   string
-	conn   net.Conn // nil if closed
+	slow   time.Duration // before each read of up to slowPiece; 0 for none
+	conn   net.Conn      // nil if closed
 	reader *bufio.Reader
 }
 
@@ -32,6 +33,10 @@ func (k *keepAlive) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 		k.conn, k.reader = conn, bufio.NewReader(conn)
+		if k.slow > 0 {
+			_ = conn.(*net.TCPConn).SetReadBuffer(slowPiece)
+			k.reader = bufio.NewReaderSize(slowReader{conn, k.slow}, slowPiece)
+		}
 	}
 	defer context.AfterFunc(req.Context(), k.interrupt(k.conn))()
 	res, err := k.exchange(req)
@@ -59,11 +64,11 @@ func (k *keepAlive) exchange(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// wasClosed reports whether the server closed the connection while it was idle.
+// wasClosed reports whether the server closed the connection while it was idle. Nothing else arrives then.
 func (k *keepAlive) wasClosed() bool {
 	_ = k.conn.SetReadDeadline(time.Now().Add(time.Millisecond))
 	defer func() { _ = k.conn.SetReadDeadline(time.Time{}) }()
-	_, err := k.reader.Peek(1)
+	_, err := k.conn.Read(make([]byte, 1))
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 

@@ -26,6 +26,8 @@ const (
 	// rollingPause is the time between the start of one gateway and the stop of the next: HAProxy must notice that the
 	// first is ready again, which takes it a second.
 	rollingPause = 3 * time.Second
+	// rollingGap is how long a gateway is away, as a container is.
+	rollingGap = 2 * time.Second
 )
 
 // TestNoCallFailsInARollingRestart restarts gateways one after another behind the HAProxy of compose.cluster.yaml, with the
@@ -183,6 +185,7 @@ func (r *rolling) restart(ctx context.Context, i int) error {
 	if err := r.gateways[i].Stop(stopPatience); err != nil {
 		return err
 	}
+	pause(ctx, rollingGap)
 	return r.startGateway(ctx, i)
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	neturl "net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,6 +80,8 @@ func (r *rolling) clients(t *testing.T) []rollingClient {
 		all = append(all, rollingClient{name, 10 * time.Millisecond, counting(overGRPC(t, url, name))})
 		name = fmt.Sprint("upload ", i)
 		all = append(all, rollingClient{name, time.Second, upload(r.keepAlive(), url, name)})
+		name = fmt.Sprint("download ", i)
+		all = append(all, rollingClient{name, time.Second, download(&http.Client{Transport: &keepAlive{addr: r.haproxy.Addr, slow: slowPause}}, url, name)})
 	}
 	return all
 }
@@ -126,20 +129,46 @@ func overREST(client *http.Client, url, key string) increment {
 	}
 }
 
-// An upload takes 8.5 seconds. So some begin before a gateway stops, and are not done when HAProxy finds that it no longer
-// listens.
+// An upload and a download take eight seconds each. So some begin before a gateway stops, and are not done when it no longer
+// accepts connections. The end of a download may be read after the gateway has exited.
 const (
-	slowPieces = 18
+	slowPieces = 16
 	slowPause  = 500 * time.Millisecond
-	slowPiece  = 8 << 10
+	slowPiece  = 32 << 10
 )
 
 // upload returns a call that sends a value slowly.
 func upload(client *http.Client, url, key string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := send(ctx, client, http.MethodPut, url+"/v1/values/"+key[len(key)-1:], "text/plain", &slowBody{left: slowPieces * slowPiece})
+		_, err := send(ctx, client, http.MethodPut, url+"/v1/values/"+neturl.PathEscape(key), "text/plain", &slowBody{left: slowPieces * slowPiece})
 		return err
 	}
+}
+
+// download returns a call that reads a value slowly, after it has stored it.
+func download(client *http.Client, url, key string) func(context.Context) error {
+	url += "/v1/values/" + neturl.PathEscape(key)
+	stored := false
+	return func(ctx context.Context) error {
+		if !stored {
+			_, err := send(ctx, http.DefaultClient, http.MethodPut, url, "text/plain", strings.NewReader(strings.Repeat("x", slowPieces*slowPiece)))
+			stored = err == nil
+			return err
+		}
+		_, err := send(ctx, client, http.MethodGet, url, "text/plain", http.NoBody)
+		return err
+	}
+}
+
+// slowReader pauses before each read.
+type slowReader struct {
+	io.Reader
+	pause time.Duration
+}
+
+func (r slowReader) Read(p []byte) (int, error) {
+	time.Sleep(r.pause)
+	return r.Reader.Read(p)
 }
 
 // slowBody is a request body that is sent one piece at a time.
