@@ -82,8 +82,8 @@ var rules = []rule{
 		"The directory has only the test that checks these rules.",
 	},
 	{
-		"internal/admission", []string{"internal/admission/share", "internal/auth", "internal/contract"},
-		"Admission depends on who calls, and on the contract's table of operations.",
+		"internal/admission", []string{"internal/admission/share", "internal/auth", "internal/contract", "internal/server/lane"},
+		"Admission depends on who calls, and on the contract's table of operations. It tells a connection of its caller.",
 	},
 	{
 		"internal/admission/share", nil,

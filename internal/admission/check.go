@@ -5,6 +5,7 @@ import (
 
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/server/lane"
 )
 
 // Request is what checks see of a request. It holds nothing that has to be read from a body or a message, so a
@@ -34,11 +35,15 @@ type Checks []Check
 //
 // What the key allows depends on the message, so [auth.Authorize] checks it when the gateway calls its service.
 //
+// The first check also tells the connection of the request whether its caller is known, see [lane.Streams].
+//
 // Nil keys authenticate every caller; a nil limiter has capacity for all requests.
 func NewChecks(keys *auth.Keys, limiter *Limiter) Checks {
 	var checks Checks
 	if keys != nil {
 		checks = append(checks, authenticate(keys), limitRate)
+	} else {
+		checks = append(checks, trust)
 	}
 	if limiter != nil {
 		checks = append(checks, limiter.shed)
@@ -59,8 +64,19 @@ func (c Checks) Admit(ctx context.Context, r Request) (context.Context, error) {
 
 func authenticate(keys *auth.Keys) Check {
 	return func(ctx context.Context, r Request) (context.Context, error) {
-		return keys.Authenticate(ctx, r.Header, r.Peer)
+		known, err := keys.Authenticate(ctx, r.Header, r.Peer)
+		if err != nil {
+			lane.Refused(ctx, auth.Delay(err))
+			return nil, err
+		}
+		lane.Admitted(ctx)
+		return known, nil
 	}
+}
+
+func trust(ctx context.Context, _ Request) (context.Context, error) {
+	lane.Admitted(ctx)
+	return ctx, nil
 }
 
 func limitRate(ctx context.Context, _ Request) (context.Context, error) {

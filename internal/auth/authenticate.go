@@ -10,7 +10,7 @@ import (
 	"key-value/internal/contract"
 )
 
-// guessDelay is how long an address that sent too many invalid keys waits for each further answer.
+// guessDelay is how long an address that sent too many invalid keys is delayed for each further one.
 const guessDelay = 100 * time.Millisecond
 
 // errGuessing is the cause of refusals for too many invalid keys.
@@ -25,27 +25,22 @@ type Headers interface {
 // host:port. The error has reason API_KEY_INVALID if h has no key, more than one, or one that is not valid, and
 // RATE_LIMITED if peer has sent too many that are not valid.
 //
-// After too many invalid keys an address waits for each answer, as does everything after it on the same connection.
-// Answering ten thousand guesses a second would take the processor from other callers.
+// It does not wait. The caller of an address that has sent too many should be delayed by [Delay].
 func (k *Keys) Authenticate(ctx context.Context, h Headers, peer string) (context.Context, error) {
 	principal, err := k.identify(h, peer)
-	if err == nil {
-		return NewContext(ctx, principal), nil
+	if err != nil {
+		return nil, err
 	}
-	if errors.Is(err, errGuessing) {
-		sleep(ctx, guessDelay)
-	}
-	return nil, err
+	return NewContext(ctx, principal), nil
 }
 
-// sleep returns after d, or when ctx is done.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// Delay returns how long a caller should be delayed whom Authenticate refused with err. Answering ten thousand guesses a
+// second would take the processor from other callers.
+func Delay(err error) time.Duration {
+	if errors.Is(err, errGuessing) {
+		return guessDelay
 	}
+	return 0
 }
 
 // identify returns the principal whose key is in h.

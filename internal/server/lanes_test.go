@@ -131,8 +131,8 @@ func TestAClientMayWaitForSettings(t *testing.T) {
 	eachLane(t, http2Lanes(), func(t *testing.T, lane laneCase) {
 		p := s.dial(t)
 		settings := wiretest.Next[*http2.SettingsFrame](p) // which Next acknowledges
-		if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 1000 {
-			t.Errorf("the server allows %d streams, want 1000", n)
+		if n, ok := settings.Value(http2.SettingMaxConcurrentStreams); !ok || n != 100 {
+			t.Errorf("the server allows %d streams, want 100", n)
 		}
 		p.Must(p.WritePing(false, [8]byte{1, 2, 3}))
 		if ping := wiretest.Next[*http2.PingFrame](p); ping == nil || !ping.IsAck() || ping.Data != [8]byte{1, 2, 3} {

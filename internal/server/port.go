@@ -23,13 +23,14 @@ type laneServer interface {
 
 // lanes returns the lanes of a port. A new lane is an entry here, and what package sniff recognizes it by.
 func lanes(cfg Config, bounds lane.Bounds) map[sniff.Lane]laneServer {
+	limiter := lane.NewLimiter(bounds)
 	lanes := map[sniff.Lane]laneServer{
 		sniff.HTTP: httplane.New(httplane.Config{
-			Handler: cfg.Handler, TLS: cfg.TLS != nil, Bounds: bounds, Running: cfg.State.Running, Log: cfg.Log,
+			Handler: cfg.Handler, TLS: cfg.TLS != nil, Bounds: bounds, Limiter: limiter, Running: cfg.State.Running, Log: cfg.Log,
 		}),
 	}
 	if cfg.RPC != nil {
-		lanes[sniff.GRPC] = grpclane.New(cfg.RPC, bounds)
+		lanes[sniff.GRPC] = grpclane.New(cfg.RPC, bounds, limiter)
 	}
 	return lanes
 }

@@ -24,12 +24,13 @@ const goAwayReason = "this connection is for gRPC: open a new one for other requ
 // requests that are already open.
 type conn struct {
 	*sniff.Conn
-	bounds lane.Bounds
-	specs  map[string]connect.Spec // :: procedure → its spec
-	filter *h2.Filter
-	writer *h2.Writer
-	addr   net.Addr
-	away   atomic.Bool // whether the client was sent GOAWAY
+	bounds  lane.Bounds
+	specs   map[string]connect.Spec // :: procedure → its spec
+	filter  *h2.Filter
+	writer  *h2.Writer
+	streams *lane.Streams
+	addr    net.Addr
+	away    atomic.Bool // whether the client was sent GOAWAY
 
 	// Only the reader uses these.
 	begun   bool // whether grpc-go has begun to read
@@ -38,13 +39,15 @@ type conn struct {
 	refused int    // requests that were refused
 }
 
-func newConn(sniffed *sniff.Conn, bounds lane.Bounds, specs map[string]connect.Spec) *conn {
+func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, specs map[string]connect.Spec) *conn {
 	c := &conn{
 		Conn: sniffed, bounds: bounds, specs: specs, request: sniffed.HTTP2.Request, last: sniffed.HTTP2.Stream,
-		writer: h2.NewWriter(sniffed.Conn, bounds.WriteTimeout, sniffed.Answered),
-		addr:   addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String()},
 	}
-	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge)
+	c.streams = lane.NewStreams(limiter, func() { _ = c.Close() })
+	c.streams.Began(c.last)
+	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams}
+	c.writer = h2.NewWriter(sniffed.Conn, bounds.WriteTimeout, sniffed.Answered, c.streams.Sent)
+	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge, c.streams)
 	return c
 }
 
@@ -60,6 +63,12 @@ func (c *conn) Read(p []byte) (int, error) {
 // Write implements [net.Conn].
 func (c *conn) Write(p []byte) (int, error) { return c.writer.Write(p) }
 
+// Close implements [net.Conn].
+func (c *conn) Close() error {
+	c.streams.Close()
+	return c.Conn.Close()
+}
+
 // RemoteAddr implements [net.Conn].
 func (c *conn) RemoteAddr() net.Addr { return c.addr }
 
@@ -69,10 +78,12 @@ func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 // SetWriteDeadline does nothing, for the same reason.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// addr is an address that is already formatted, because every call asks for it.
+// addr is an address that is already formatted, because every call asks for it. It is also how a call finds the
+// streams of its connection.
 type addr struct {
 	net.Addr
-	text string
+	text    string
+	streams *lane.Streams
 }
 
 func (a addr) String() string { return a.text }
@@ -80,6 +91,9 @@ func (a addr) String() string { return a.text }
 // judge lets everything but requests pass, even frames of refused streams: grpc-go ignores them, and gives back the
 // flow-control window that they took.
 func (c *conn) judge(f h2.Frame, rest []byte) h2.Verdict {
+	if !c.streams.Arrived(f) {
+		return h2.Hold
+	}
 	if f.Kind == h2.TypeHeaders {
 		return c.judgeRequest(f, rest)
 	}
@@ -114,6 +128,7 @@ func (c *conn) judgeRequest(f h2.Frame, rest []byte) h2.Verdict {
 // refuse tells the client that a request was not processed, and to open a new connection for it.
 func (c *conn) refuse(stream uint32) {
 	c.refused++
+	c.streams.Sent(h2.Frame{Kind: h2.TypeRSTStream, Stream: stream})
 	if c.refused == c.bounds.Refusals {
 		_ = c.Close()
 		return

@@ -24,16 +24,18 @@ const workers = 64
 // Lane serves connections by grpc-go.
 type Lane struct {
 	service *service
+	limiter *lane.Limiter
 	grpc    *grpc.Server
 }
 
-// New returns a Lane that serves the procedures of server. Every field of bounds must be set.
-func New(server *connect.Server, bounds lane.Bounds) *Lane {
+// New returns a Lane that serves the procedures of server. Every field of bounds must be set. Limiter is that of all
+// lanes.
+func New(server *connect.Server, bounds lane.Bounds, limiter *lane.Limiter) *Lane {
 	s := &service{server: server, bounds: bounds, specs: map[string]connect.Spec{}}
 	for spec := range server.Specs() {
 		s.specs[spec.Procedure] = spec
 	}
-	return &Lane{s, grpc.NewServer(
+	return &Lane{s, limiter, grpc.NewServer(
 		grpc.UnknownServiceHandler(s.serve),
 		grpc.ForceServerCodecV2(outgoingCodec{}),
 		grpc.InTapHandle(keepHeader),
@@ -69,7 +71,9 @@ func (w wrapping) Accept() (net.Conn, error) {
 }
 
 // Wrap returns c, which must be gRPC, as grpc-go reads and writes it.
-func (l *Lane) Wrap(c *sniff.Conn) net.Conn { return newConn(c, l.service.bounds, l.service.specs) }
+func (l *Lane) Wrap(c *sniff.Conn) net.Conn {
+	return newConn(c, l.service.bounds, l.limiter, l.service.specs)
+}
 
 // Stop waits until calls are done, or cuts them off when ctx is.
 func (l *Lane) Stop(ctx context.Context) error {

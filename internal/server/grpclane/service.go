@@ -31,11 +31,30 @@ type transportStream interface {
 	WriteStatus(*status.Status) error
 }
 
-type headerKey struct{}
+// callContext is the context of a call. It keeps the metadata, where reading it does not copy it, as grpc-go's own
+// functions do, and the streams of the connection.
+type callContext struct {
+	context.Context
+	header  metadata.MD
+	streams *lane.Streams
+}
 
-// keepHeader keeps the metadata in the context, where reading it does not copy it, as grpc-go's own functions do.
+type callKey struct{}
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	switch key {
+	case callKey{}:
+		return c
+	case lane.StreamsKey:
+		return c.streams
+	}
+	return c.Context.Value(key)
+}
+
+// keepHeader makes a callContext.
 func keepHeader(ctx context.Context, info *tap.Info) (context.Context, error) {
-	return context.WithValue(ctx, headerKey{}, info.Header), nil
+	return &callContext{Context: ctx, header: info.Header}, nil
 }
 
 // serve handles every call.
@@ -77,8 +96,10 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 		RequestEncoding:  connect.CompressionNameIdentity,
 		ResponseEncoding: connect.CompressionNameIdentity,
 	}}
-	header, _ := ctx.Value(headerKey{}).(metadata.MD)
-	readHeader(stream.info.RequestHeader(), header)
+	if call, ok := ctx.Value(callKey{}).(*callContext); ok {
+		call.streams = streamsOf(ctx)
+		readHeader(stream.info.RequestHeader(), call.header)
+	}
 	return stream, nil
 }
 
@@ -89,6 +110,16 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 func growStack(i int) byte {
 	var room [4 << 10]byte
 	return room[i]
+}
+
+// streamsOf returns the streams of the connection that a call came by.
+func streamsOf(ctx context.Context) *lane.Streams {
+	if p, ok := peer.FromContext(ctx); ok {
+		if a, ok := p.Addr.(addr); ok {
+			return a.streams
+		}
+	}
+	return nil
 }
 
 func peerAddr(ctx context.Context) string {

@@ -50,7 +50,8 @@ func serve(t *testing.T, handler connect.ServerFunc) string {
 	for procedure, kind := range kinds {
 		s.Register(connect.Method{Spec: connect.Spec{Procedure: procedure, StreamType: kind}, Handler: handler})
 	}
-	grpcServer := grpclane.New(s, lane.Bounds{MessageBytes: limit}.WithDefaults())
+	bounds := lane.Bounds{MessageBytes: limit}.WithDefaults()
+	grpcServer := grpclane.New(s, bounds, lane.NewLimiter(bounds))
 	done := make(chan error, 1)
 	go func() { done <- grpcServer.Serve(listener) }()
 	t.Cleanup(func() {

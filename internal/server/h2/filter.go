@@ -23,14 +23,25 @@ const (
 	Pass                      // the server reads it
 	PassAll                   // the server reads it and everything after it; no further frame is judged
 	Drop                      // the server does not read it
+	Hold                      // undecided: ask again after the pacer has waited
 	substitute                // the server reads other bytes, see [Filter.Substitute]
 )
+
+// Pacer tells a [Filter] when to read.
+type Pacer interface {
+	// Pace may delay the reader. It returns how many bytes may be passed on before the next call.
+	Pace() int
+	// Wait returns when a frame whose verdict was [Hold] may be judged again.
+	Wait()
+}
 
 // Filter reads the frames of a connection on behalf of a server, and holds some of them back.
 type Filter struct {
 	conn net.Conn
 	// judge decides about the frame f at the start of rest, which may hold only a part of it. Nil: all frames pass.
 	judge func(f Frame, rest []byte) Verdict
+	pacer Pacer
+	held  bool // whether the last verdict was Hold
 
 	// buf[next:ready] is for the server to read; buf[ready:] has not been judged.
 	buf         []byte
@@ -44,8 +55,8 @@ type Filter struct {
 }
 
 // NewFilter returns a filter of the bytes in buf, of which the first judged ones pass, and then of what conn brings.
-func NewFilter(conn net.Conn, buf []byte, judged int, judge func(Frame, []byte) Verdict) *Filter {
-	return &Filter{conn: conn, judge: judge, buf: buf, ready: judged}
+func NewFilter(conn net.Conn, buf []byte, judged int, judge func(Frame, []byte) Verdict, pacer Pacer) *Filter {
+	return &Filter{conn: conn, judge: judge, pacer: pacer, buf: buf, ready: judged}
 }
 
 // Substitute returns the verdict that the server reads with in place of the next n bytes. Only judge may call it.
@@ -60,9 +71,14 @@ func (f *Filter) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for f.next == f.ready {
-		f.sift()
+		f.sift(f.pacer.Pace())
 		if f.next < f.ready {
 			break
+		}
+		if f.held {
+			f.held = false
+			f.pacer.Wait()
+			continue
 		}
 		if n := f.direct(len(p)); n > 0 {
 			return f.readDirect(p[:n])
@@ -114,9 +130,10 @@ func (f *Filter) fill() error {
 	return err
 }
 
-// sift judges buffered frames and moves ready as far as it can.
-func (f *Filter) sift() {
-	for f.ready < len(f.buf) {
+// sift judges buffered frames and moves ready as far as it can, or up to the first frame that ends limit bytes or more
+// after next.
+func (f *Filter) sift(limit int) {
+	for f.ready < len(f.buf) && f.ready-f.next < limit {
 		switch rest := f.buf[f.ready:]; {
 		case f.passing > 0:
 			n := min(f.passing, len(rest))
@@ -142,6 +159,9 @@ func (f *Filter) apply(frame Frame, rest []byte) bool {
 			return false
 		}
 		f.judge = nil // too long for a header block: the server rejects it
+	case Hold:
+		f.held = true
+		return false
 	case Pass:
 		f.passing = frame.Size()
 	case PassAll:

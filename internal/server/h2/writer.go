@@ -8,6 +8,8 @@ import (
 
 // Tracker follows a stream of frames and knows where one ends and the next begins.
 type Tracker struct {
+	// OnFrame is called for each frame when it begins. Nil: nobody needs to know.
+	OnFrame func(Frame)
 	// OnHeaders is called once, at the first HEADERS frame, and then set to nil.
 	OnHeaders func()
 
@@ -60,6 +62,9 @@ func (t *Tracker) step(p []byte) int {
 
 func (t *Tracker) begin(f Frame) {
 	t.rest = f.Length
+	if t.OnFrame != nil {
+		t.OnFrame(f)
+	}
 	if f.Kind == TypeHeaders && t.OnHeaders != nil {
 		t.OnHeaders()
 		t.OnHeaders = nil
@@ -78,9 +83,9 @@ type Writer struct {
 	inserted []byte    // frames that wait for the current one to end; guarded by mu
 }
 
-// NewWriter returns a Writer that calls onHeaders before the first HEADERS frame.
-func NewWriter(conn net.Conn, timeout time.Duration, onHeaders func()) *Writer {
-	return &Writer{conn: conn, timeout: timeout, tracker: Tracker{OnHeaders: onHeaders}}
+// NewWriter returns a Writer that calls onHeaders before the first HEADERS frame, and onFrame before every frame.
+func NewWriter(conn net.Conn, timeout time.Duration, onHeaders func(), onFrame func(Frame)) *Writer {
+	return &Writer{conn: conn, timeout: timeout, tracker: Tracker{OnHeaders: onHeaders, OnFrame: onFrame}}
 }
 
 // Write implements [io.Writer]. After an error it closes the connection: grpc-go expects its reader to fail too, and

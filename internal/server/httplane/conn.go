@@ -18,10 +18,10 @@ const gatherMax = 64 << 10
 // each response, and those that come while one is being sent fill a buffer.
 type conn struct {
 	*sniff.Conn
-	filter *h2.Filter
-	bounds lane.Bounds
-	acking bool   // whether the acknowledgement is still to come; only the reader uses it
-	resets resets // only the reader uses it
+	filter  *h2.Filter
+	bounds  lane.Bounds
+	acking  bool // whether the acknowledgement is still to come; only the reader uses it
+	streams *lane.Streams
 
 	mu      sync.Mutex
 	changed sync.Cond  // that one of the fields below has changed
@@ -29,17 +29,17 @@ type conn struct {
 	spare   []byte     // an empty buffer; guarded by mu
 	closed  bool       // whether net/http has closed the connection; guarded by mu
 	err     error      // why nothing more can be written; guarded by mu
-	tracker h2.Tracker // finds the first response; guarded by mu
+	tracker h2.Tracker // follows the responses; guarded by mu
 }
 
 // newConn wraps c. It starts a flusher, which runs until the connection is closed and its last bytes are sent, and is
 // counted in flushing.
-func newConn(sniffed *sniff.Conn, bounds lane.Bounds, flushing *sync.WaitGroup) *conn {
+func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, flushing *sync.WaitGroup) *conn {
 	c := &conn{Conn: sniffed, bounds: bounds, acking: sniffed.HTTP2.AckPending}
-	c.tracker.OnHeaders = sniffed.Answered
-	c.resets.bounds = &c.bounds
+	c.streams = lane.NewStreams(limiter, func() { _ = c.Close() })
+	c.tracker.OnHeaders, c.tracker.OnFrame = sniffed.Answered, c.streams.Sent
 	c.changed.L = &c.mu
-	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge)
+	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge, c.streams)
 	flushing.Go(c.flush)
 	return c
 }
@@ -47,7 +47,9 @@ func newConn(sniffed *sniff.Conn, bounds lane.Bounds, flushing *sync.WaitGroup) 
 // judge drops the first acknowledgement of SETTINGS: they arrive in the order of the SETTINGS, of which the first were
 // not net/http's.
 func (c *conn) judge(f h2.Frame, _ []byte) h2.Verdict {
-	c.resets.count(f)
+	if !c.streams.Arrived(f) {
+		return h2.Hold
+	}
 	if c.acking && f.Kind == h2.TypeSettings && f.Has(h2.FlagAck) && f.Length == 0 {
 		c.acking = false
 		return h2.Drop
@@ -56,7 +58,7 @@ func (c *conn) judge(f h2.Frame, _ []byte) h2.Verdict {
 }
 
 // Read implements [net.Conn].
-func (c *conn) Read(p []byte) (int, error) { return c.filter.Read(c.resets.wait(p)) }
+func (c *conn) Read(p []byte) (int, error) { return c.filter.Read(p) }
 
 // Write implements [net.Conn]. The error of a write is returned by a later one.
 func (c *conn) Write(p []byte) (int, error) {
@@ -74,15 +76,14 @@ func (c *conn) Write(p []byte) (int, error) {
 	if len(c.pending) == 0 {
 		c.changed.Broadcast()
 	}
-	if c.tracker.OnHeaders != nil {
-		c.tracker.Advance(p)
-	}
+	c.tracker.Advance(p)
 	c.pending = append(c.pending, p...)
 	return len(p), nil
 }
 
 // Close ends reading and writing. What was written before is still sent, within FlushTimeout.
 func (c *conn) Close() error {
+	c.streams.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {

@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"key-value/internal/server/lane"
@@ -24,6 +24,8 @@ type Config struct {
 	TLS bool
 	// Bounds are those of all lanes. Every field must be set.
 	Bounds lane.Bounds
+	// Limiter is that of all lanes.
+	Limiter *lane.Limiter
 	// Running reports whether the server wants further requests. Once it does not, HTTP/1.1 connections are closed
 	// after their next response.
 	Running func() bool
@@ -34,6 +36,7 @@ type Config struct {
 // Lane serves connections by net/http.
 type Lane struct {
 	bounds   lane.Bounds
+	limiter  *lane.Limiter
 	running  func() bool
 	http     *http.Server
 	served   chan struct{}  // closed when no further connection is accepted
@@ -47,7 +50,7 @@ func New(cfg Config) *Lane {
 	// net/http sees TLS only on connections that were not sniffed; it reads the others through a [sniff.Conn].
 	protocols.SetUnencryptedHTTP2(true)
 	protocols.SetHTTP2(cfg.TLS)
-	l := &Lane{bounds: cfg.Bounds, running: cfg.Running, served: make(chan struct{})}
+	l := &Lane{bounds: cfg.Bounds, limiter: cfg.Limiter, running: cfg.Running, served: make(chan struct{})}
 	l.http = &http.Server{
 		Handler:           l.handler(cfg.Handler),
 		Protocols:         protocols,
@@ -119,7 +122,7 @@ func (l *Lane) Wrap(c *sniff.Conn) net.Conn {
 	if c.HTTP2 == nil {
 		return c
 	}
-	return newConn(c, l.bounds, &l.flushing)
+	return newConn(c, l.bounds, l.limiter, &l.flushing)
 }
 
 // peer is what is known of the client of a connection.
@@ -127,7 +130,7 @@ type peer struct {
 	conn    net.Conn
 	sniffed *sniff.Conn          // nil if the connection was not sniffed
 	tls     *tls.ConnectionState // nil without TLS, and where net/http finds it itself
-	resets  atomic.Int64         // requests that were reset, less those that were finished
+	streams *lane.Streams        // nil unless the connection is HTTP/2
 	mixing  mixing
 	closing closingWriter // of the request of an HTTP/1.1 connection that is being served
 }
@@ -139,7 +142,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	p := &peer{conn: c}
 	switch c := c.(type) {
 	case *conn:
-		p.sniffed = c.Conn
+		p.sniffed, p.streams = c.Conn, c.streams
+		ctx = context.WithValue(ctx, lane.StreamsKey, c.streams)
 	case *sniff.Conn:
 		p.sniffed = c
 	}
@@ -150,7 +154,7 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 }
 
 // knowPeer sets r.TLS, which net/http sets only on a [tls.Conn]. On HTTP/2 it also detects clients that mix gRPC with
-// other requests on one connection, and those that reset more requests than they finish.
+// other requests on one connection, and skips requests that were reset before their turn.
 func (l *Lane) knowPeer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := r.Context().Value(peerKey{}).(*peer)
@@ -170,6 +174,11 @@ func (l *Lane) knowPeer(next http.Handler) http.Handler {
 		if p.sniffed != nil && p.mixing.seen(r) {
 			p.sniffed.Mixed()
 		}
-		p.serve(next, w, r, l.bounds.ResetsMax)
+		if p.streams != nil && p.streams.Resetting() {
+			runtime.Gosched() // the reset may have arrived with the request
+		}
+		if r.Context().Err() == nil {
+			next.ServeHTTP(w, r)
+		}
 	})
 }

@@ -3,6 +3,7 @@ package lane
 
 import (
 	"cmp"
+	"runtime"
 	"time"
 
 	"key-value/internal/contract"
@@ -39,8 +40,13 @@ type Bounds struct {
 	// MessageBytes is the largest size of a request message in the gRPC lane; a [net/http.Handler] bounds bodies
 	// itself. Default: enough for a value of the default size.
 	MessageBytes int
-	// Streams is how many calls an HTTP/2 connection may have open. Default: 1,000.
+	// Streams is how many calls an HTTP/2 connection may have open. Default: 100.
 	Streams int
+	// Strangers is how many requests on HTTP/2 connections without an authenticated caller may be under way, and
+	// StrangersOpen how many may be open, both over all connections; [Limiter] tells the difference. Further ones wait
+	// until a place is free, or has been held for StrangerWait. Defaults: 8 for each processor, 4,096, 25 milliseconds.
+	Strangers, StrangersOpen int
+	StrangerWait             time.Duration
 	// Undecided is how many connections may wait for their first request before further ones go to net/http unread.
 	// Default: 1,024.
 	Undecided int
@@ -72,7 +78,10 @@ func (b Bounds) WithDefaults() Bounds {
 		FlushTimeout:  cmp.Or(b.FlushTimeout, time.Second),
 		HeaderBytes:   cmp.Or(b.HeaderBytes, 16<<10),
 		MessageBytes:  cmp.Or(b.MessageBytes, contract.MaxRequestBytes(contract.DefaultValueBytes)),
-		Streams:       cmp.Or(b.Streams, 1000),
+		Streams:       cmp.Or(b.Streams, 100),
+		Strangers:     cmp.Or(b.Strangers, 8*runtime.GOMAXPROCS(0)),
+		StrangersOpen: cmp.Or(b.StrangersOpen, 4096),
+		StrangerWait:  cmp.Or(b.StrangerWait, 25*time.Millisecond),
 		Undecided:     cmp.Or(b.Undecided, 1024),
 		ResetsFree:    cmp.Or(b.ResetsFree, 100),
 		ResetsMax:     cmp.Or(b.ResetsMax, 1000),

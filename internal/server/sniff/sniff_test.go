@@ -31,6 +31,8 @@ var bounds = lane.Bounds{
 	HeaderTimeout: time.Minute, IdleTimeout: time.Minute, WriteTimeout: time.Minute, Streams: 100,
 }.WithDefaults()
 
+var limiter = lane.NewLimiter(bounds)
+
 // decide reads conn until its lane is known, and returns the connection as the server of that lane reads it, and the lane.
 func decide(conn net.Conn) (net.Conn, sniff.Lane, error) {
 	c, to, err := sniff.Decide(conn, config)
@@ -40,9 +42,9 @@ func decide(conn net.Conn) (net.Conn, sniff.Lane, error) {
 	case to == sniff.GRPC:
 		rpc := connect.NewServer()
 		rpc.Register(connect.Method{Spec: connect.Spec{Procedure: procedure}})
-		return grpclane.New(rpc, bounds).Wrap(c), to, nil
+		return grpclane.New(rpc, bounds, limiter).Wrap(c), to, nil
 	}
-	return httplane.New(httplane.Config{Bounds: bounds, Log: config.Log}).Wrap(c), to, nil
+	return httplane.New(httplane.Config{Bounds: bounds, Limiter: limiter, Log: config.Log}).Wrap(c), to, nil
 }
 
 func TestTheGRPCLaneReadsOnlyGRPC(t *testing.T) {
