@@ -1,6 +1,7 @@
 package grpclane
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"strings"
@@ -21,7 +22,7 @@ const goAwayReason = "this connection is for gRPC: open a new one for other requ
 //
 // grpc-go answers 415 to a request that is not gRPC. So conn looks at every request before grpc-go reads it, and refuses
 // those that another lane can serve: the client then sends them on a new connection. gRPC requests still pass, and so do
-// requests that are already open.
+// requests that are already open. Requests that HTTP/2 calls malformed, which grpc-go does not notice, are reset.
 type conn struct {
 	*sniff.Conn
 	bounds  lane.Bounds
@@ -29,6 +30,7 @@ type conn struct {
 	filter  *h2.Filter
 	writer  *h2.Writer
 	streams *lane.Streams
+	lengths lengths
 	addr    net.Addr
 	away    atomic.Bool // whether the client was sent GOAWAY
 
@@ -46,7 +48,13 @@ func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, spe
 	c.streams = lane.NewStreams(limiter, func() { _ = c.Close() })
 	c.streams.Began(c.last)
 	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams}
-	c.writer = h2.NewWriter(sniffed.Conn, bounds.WriteTimeout, sniffed.Answered, c.streams.Sent)
+	c.writer = h2.NewWriter(sniffed.Conn, bounds.WriteTimeout, sniffed.Answered, func(f h2.Frame) {
+		c.streams.Sent(f)
+		c.lengths.sent(f)
+	})
+	if c.request != nil && c.request.ContentLength >= 0 {
+		c.lengths.declare(c.last, c.request.ContentLength)
+	}
 	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge, c.streams)
 	return c
 }
@@ -94,10 +102,30 @@ func (c *conn) judge(f h2.Frame, rest []byte) h2.Verdict {
 	if !c.streams.Arrived(f) {
 		return h2.Hold
 	}
-	if f.Kind == h2.TypeHeaders {
+	switch f.Kind {
+	case h2.TypeHeaders:
 		return c.judgeRequest(f, rest)
+	case h2.TypeRSTStream:
+		c.lengths.forget(f.Stream)
+	case h2.TypeData:
+		n, complete := content(f, rest)
+		if !complete {
+			return h2.More
+		}
+		if c.lengths.wrong(f, n) {
+			return c.filter.Substitute(0, c.malformed(f.Stream)) // and then the frame, for its flow-control window
+		}
 	}
 	return h2.Pass
+}
+
+// malformed resets a request. It returns the frame that tells grpc-go, as if the client had reset it.
+func (c *conn) malformed(stream uint32) []byte {
+	c.lengths.forget(stream)
+	frame := h2.Malformation(stream)
+	c.streams.Sent(h2.ParseFrame(frame))
+	c.writer.Insert(frame)
+	return frame
 }
 
 // judgeRequest judges the request whose HEADERS frame is f. After a block that cannot be decoded everything passes:
@@ -113,16 +141,39 @@ func (c *conn) judgeRequest(f h2.Frame, rest []byte) h2.Verdict {
 	trailers := f.Stream <= c.last
 	c.last = max(c.last, f.Stream)
 	switch {
+	case c.refused == 0 && trailers && c.lengths.wrong(f, 0):
+		return c.filter.Substitute(0, c.malformed(f.Stream))
 	case c.refused == 0 && (trailers || !c.belongsElsewhere()):
-		return h2.Pass
+		if trailers || !c.isMalformed(f) {
+			return h2.Pass
+		}
+		// grpc-go must see the block, which later ones may depend on.
+		return c.filter.Substitute(size, append(bytes.Clone(rest[:size]), c.malformed(f.Stream)...))
 	case trailers: // perhaps of a refused request; a gRPC request has none
 	case c.request.TooLong(), c.belongsElsewhere():
 		c.refuse(f.Stream)
 	default:
 		// grpc-go has not seen every block, and this one may depend on those that it missed.
-		return c.filter.Substitute(size, h2.AppendHeaders(nil, f.Flags&h2.FlagEndStream, f.Stream, c.request.Reencode()))
+		block := h2.AppendHeaders(nil, f.Flags&h2.FlagEndStream, f.Stream, c.request.Reencode())
+		if c.isMalformed(f) {
+			block = append(block, c.malformed(f.Stream)...)
+		}
+		return c.filter.Substitute(size, block)
 	}
 	return c.filter.Substitute(size, nil)
+}
+
+// isMalformed reports whether the last request, whose HEADERS frame is f, is malformed. If not, it begins to check the
+// length of its body.
+func (c *conn) isMalformed(f h2.Frame) bool {
+	length := c.request.ContentLength
+	if c.request.Malformed || length > 0 && f.Has(h2.FlagEndStream) {
+		return true
+	}
+	if length >= 0 {
+		c.lengths.declare(f.Stream, length)
+	}
+	return false
 }
 
 // refuse tells the client that a request was not processed, and to open a new connection for it.

@@ -93,7 +93,14 @@ func GoAway(last uint32, debug string) []byte {
 
 // Refusal returns an RST_STREAM frame with REFUSED_STREAM: the request was not processed and is safe to retry.
 func Refusal(stream uint32) []byte {
-	return AppendFrame(nil, TypeRSTStream, 0, stream, binary.BigEndian.AppendUint32(nil, 0x7)) // REFUSED_STREAM
+	return reset(stream, 0x7) // REFUSED_STREAM
+}
+
+// Malformation returns an RST_STREAM frame with PROTOCOL_ERROR: the request is malformed.
+func Malformation(stream uint32) []byte { return reset(stream, 0x1) } // PROTOCOL_ERROR
+
+func reset(stream, code uint32) []byte {
+	return AppendFrame(nil, TypeRSTStream, 0, stream, binary.BigEndian.AppendUint32(nil, code))
 }
 
 // AppendHeaders appends a header block to b as a HEADERS frame, followed by CONTINUATION frames if it is long.

@@ -2,6 +2,7 @@ package h2
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http2/hpack"
@@ -19,6 +20,10 @@ type RequestDecoder struct {
 	Method, Path, ContentType string
 	Trailers                  bool // whether it has "te: trailers", as all gRPC requests do
 	Proxied                   bool // whether a proxy added a header
+	// Malformed reports whether the request has a field that HTTP/2 forbids because it is about a connection, or a
+	// Content-Length that is not one number (RFC 9113, sections 8.1.1 and 8.2.2).
+	Malformed     bool
+	ContentLength int64 // -1: there is none
 
 	// Keep makes the decoder keep all fields of the following requests, for Reencode.
 	Keep   bool
@@ -37,7 +42,7 @@ func NewRequestDecoder(maxBytes int) *RequestDecoder {
 // Decode decodes the next block. After an error no further block can be decoded.
 func (d *RequestDecoder) Decode(fragments [][]byte) error {
 	d.Method, d.Path, d.ContentType = "", "", ""
-	d.Trailers, d.Proxied = false, false
+	d.Trailers, d.Proxied, d.Malformed, d.ContentLength = false, false, false, -1
 	d.fields, d.bytes = d.fields[:0], 0
 	for _, fragment := range fragments {
 		if _, err := d.decoder.Write(fragment); err != nil {
@@ -57,6 +62,13 @@ func (d *RequestDecoder) field(f hpack.HeaderField) {
 		d.ContentType = f.Value
 	case "te":
 		d.Trailers = f.Value == "trailers"
+		d.Malformed = d.Malformed || !d.Trailers
+	case "connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade":
+		d.Malformed = true
+	case "content-length":
+		n, err := strconv.ParseUint(f.Value, 10, 63)
+		d.Malformed = d.Malformed || err != nil || d.ContentLength >= 0 && d.ContentLength != int64(n)
+		d.ContentLength = int64(n)
 	case "via", "forwarded", "x-forwarded-for", "x-forwarded-proto":
 		d.Proxied = true
 	}

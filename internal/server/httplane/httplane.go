@@ -73,6 +73,7 @@ func New(cfg Config) *Lane {
 func (l *Lane) handler(next http.Handler) http.Handler {
 	next = l.withDeadlines(next)
 	next = l.limitHeaders(next)
+	next = oneLength(next)
 	next = closeAfterChunks(next)
 	return l.knowPeer(next)
 }

@@ -22,6 +22,18 @@ func closeAfterChunks(next http.Handler) http.Handler {
 	})
 }
 
+// oneLength rejects HTTP/2 requests with several values of Content-Length, of which net/http takes the first. It rejects
+// those of HTTP/1.1 itself.
+func oneLength(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 2 && len(r.Header["Content-Length"]) > 1 {
+			problem.Problem{Status: http.StatusBadRequest, Detail: "The request has more than one Content-Length."}.Write(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // limitHeaders rejects HTTP/1.1 headers over HeaderBytes. net/http accepts up to 4 KiB more.
 func (l *Lane) limitHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -189,7 +189,7 @@ func (s *sniffer) lookAtRequest() (protocol, error) {
 		return undecided, s.sendSettings()
 	}
 	s.request = h2.NewRequestDecoder(s.bounds.HeaderBytes)
-	if fragments == nil || s.request.Decode(fragments) != nil || !s.request.IsGRPC() || s.request.Proxied {
+	if fragments == nil || s.request.Decode(fragments) != nil || !s.request.IsGRPC() || s.request.Proxied || s.request.Malformed {
 		return http2, nil
 	}
 	s.stream, s.block = h2.ParseFrame(s.in[s.looked:]).Stream, size
