@@ -170,6 +170,7 @@ func (l *Lane) knowPeer(next http.Handler) http.Handler {
 			p.closing = closingWriter{ResponseWriter: w, running: l.running}
 			next.ServeHTTP(&p.closing, r)
 			p.closing.begin()
+			p.closing = closingWriter{} // an idle connection keeps nothing of its last request
 			return
 		}
 		if p.sniffed != nil && p.mixing.seen(r) {
