@@ -46,7 +46,7 @@ func (k *keyring) edit(change func(*auth.File)) {
 	err := auth.EditFile(k.path, func(f *auth.File) error {
 		change(f)
 		return nil
-	})
+	}, nil)
 	if err != nil {
 		k.t.Fatal(err)
 	}

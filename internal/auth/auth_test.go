@@ -15,7 +15,7 @@ func write(t testing.TB, path string, records ...auth.Record) {
 	if err := auth.EditFile(path, func(f *auth.File) error {
 		f.Keys = records
 		return nil
-	}); err != nil {
+	}, nil); err != nil {
 		t.Fatal(err)
 	}
 }

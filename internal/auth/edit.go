@@ -3,15 +3,20 @@ package auth
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
+
+	"key-value/internal/atomicfile"
 )
 
 // EditFile changes the keys file at path, and creates it if it does not exist. Readers see the old or the new file, even
-// after a crash, and concurrent edits are made one after the other. If change fails, nothing is written.
-func EditFile(path string, change func(*File) error) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real // replace the file, not the link to it
+// after a crash, and concurrent edits are made one after the other.
+//
+// Ready, unless nil, is called when the new file is on disk and before it takes effect. If change or ready fails, nothing
+// changes.
+func EditFile(path string, change func(*File) error, ready func() error) error {
+	path, err := atomicfile.Target(path) // whose directory is the one to lock
+	if err != nil {
+		return err
 	}
 	unlock, err := lockDirectory(filepath.Dir(path))
 	if err != nil {
@@ -32,23 +37,14 @@ func EditFile(path string, change func(*File) error) error {
 	if err != nil {
 		return err
 	}
-	return replace(path, data)
-}
-
-// replace atomically replaces the file at path by one of mode 0600.
-func replace(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // has mode 0600
+	edited, err := atomicfile.Prepare(path, data, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name()) // fails once it is renamed
-	_, err = temp.Write(data)
-	if err = errors.Join(err, keepOwner(temp, path), temp.Sync(), temp.Close()); err != nil {
-		return err
+	if ready != nil {
+		if err := ready(); err != nil {
+			return errors.Join(err, edited.Discard())
+		}
 	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return err
-	}
-	return syncDirectory(dir)
+	return edited.Commit()
 }

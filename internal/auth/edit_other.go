@@ -2,16 +2,9 @@
 
 package auth
 
-import (
-	"errors"
-	"os"
-)
+import "errors"
 
 // lockDirectory fails: on this system neither locks nor file modes can protect a keys file.
 func lockDirectory(string) (unlock func(), err error) {
 	return nil, errors.New("editing keys files is not supported on this operating system")
 }
-
-func keepOwner(*os.File, string) error { return nil }
-
-func syncDirectory(string) error { return nil }

@@ -50,7 +50,7 @@ func TestAFailedEditChangesNothing(t *testing.T) {
 		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := auth.EditFile(path, test.change); err == nil {
+		if err := auth.EditFile(path, test.change, nil); err == nil {
 			t.Errorf("%s: the edit succeeded", name)
 		}
 		if text, err := os.ReadFile(path); err != nil || string(text) != test.text {

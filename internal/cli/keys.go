@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,8 +65,8 @@ func idFlag(cmd *cobra.Command, id *string) {
 	cmd.Flags().StringVar(id, "id", "", "key `ID`: 1 to 32 characters from a-z, 0-9 and -")
 }
 
-// edit changes the key with this id.
-func (k *keysFile) edit(id string, change func(*auth.Record) error) error {
+// edit changes the key with this id. Ready is as in [auth.EditFile].
+func (k *keysFile) edit(id string, change func(*auth.Record) error, ready func() error) error {
 	if !auth.ValidID(id) {
 		return badID(id)
 	}
@@ -77,19 +79,32 @@ func (k *keysFile) edit(id string, change func(*auth.Record) error) error {
 			return fmt.Errorf("no key %q in %s", id, k.path)
 		}
 		return change(r)
-	})
+	}, ready)
 }
 
 func badID(id string) error {
 	return usageError{fmt.Errorf("invalid --id %q: want 1 to 32 characters from a-z, 0-9 and -, not starting with -", id)}
 }
 
-// show prints a new key: the key alone on standard output, for scripts, and notes about it on standard error.
-func show(cmd *cobra.Command, key string, about ...string) error {
-	if _, err := io.WriteString(cmd.OutOrStdout(), key+"\n"); err != nil {
-		return fmt.Errorf("print the new key, which cannot be shown again: %w", err)
+// issue makes a new key valid by edit and prints it: the key alone on standard output, for scripts, and notes about it on
+// standard error. It is printed before the edit takes effect, so that a key that nobody has seen replaces none.
+func issue(cmd *cobra.Command, key string, edit func(ready func() error) error, about func() string) error {
+	printed := false
+	err := edit(func() error {
+		signal.Ignore(syscall.SIGPIPE) // a write without a reader is to fail, not to end the process
+		if _, err := io.WriteString(cmd.OutOrStdout(), key+"\n"); err != nil {
+			return fmt.Errorf("nothing was changed, because the new key cannot be printed: %w", err)
+		}
+		printed = true
+		return nil
+	})
+	if err != nil && printed {
+		return fmt.Errorf("the printed key is not valid: %w", err)
 	}
-	for _, line := range append(about, "save it now: it cannot be shown again") {
+	if err != nil {
+		return err
+	}
+	for _, line := range []string{about(), "save it now: it cannot be shown again"} {
 		fmt.Fprintf(cmd.ErrOrStderr(), "kv: %s\n", line)
 	}
 	return nil
@@ -135,16 +150,15 @@ func (k *keysFile) create(cmd *cobra.Command, f *createFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := auth.EditFile(k.path, func(file *auth.File) error {
+	add := func(file *auth.File) error {
 		if file.Find(f.id) != nil {
 			return fmt.Errorf("key %q already exists in %s: rotate it, or choose another id", f.id, k.path)
 		}
 		file.Keys = append(file.Keys, r)
 		return nil
-	}); err != nil {
-		return err
 	}
-	return show(cmd, key, fmt.Sprintf("key %q may %s", f.id, describe(r)))
+	return issue(cmd, key, func(ready func() error) error { return auth.EditFile(k.path, add, ready) },
+		func() string { return fmt.Sprintf("key %q may %s", f.id, describe(r)) })
 }
 
 func (f *createFlags) record(key string, now time.Time) (auth.Record, error) {
@@ -194,7 +208,7 @@ ends it for the one before.`,
 func (k *keysFile) rotate(cmd *cobra.Command, id string, grace period) error {
 	key, now := auth.Generate(id), time.Now()
 	about := fmt.Sprintf("the old key of %q is no longer valid", id)
-	if err := k.edit(id, func(r *auth.Record) error {
+	replace := func(r *auth.Record) error {
 		if r.Status == auth.Revoked {
 			return fmt.Errorf("key %q is revoked: create another one", id)
 		}
@@ -205,10 +219,8 @@ func (k *keysFile) rotate(cmd *cobra.Command, id string, grace period) error {
 		}
 		r.SHA256 = auth.HashOf(key)
 		return nil
-	}); err != nil {
-		return err
 	}
-	return show(cmd, key, about)
+	return issue(cmd, key, func(ready func() error) error { return k.edit(id, replace, ready) }, func() string { return about })
 }
 
 func newKeysRevoke(getenv func(string) string) *cobra.Command {
@@ -223,7 +235,7 @@ period. Open watches of the key end. The key stays in the list.`,
 			return k.edit(id, func(r *auth.Record) error {
 				r.Status, r.Previous = auth.Revoked, nil
 				return nil
-			})
+			}, nil)
 		},
 	}
 	k.flags(cmd)
