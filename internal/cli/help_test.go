@@ -91,6 +91,40 @@ func TestEveryCommandHasAManualPage(t *testing.T) {
 	}
 }
 
+// Pages are replaced by newer ones. Nothing is written over files of other programs.
+func TestManualPagesReplaceOnlyEarlierOnes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for range 2 {
+		if got := kv(t, nil, "", "man", dir); got != (result{}) {
+			t.Fatalf("kv man = %+v", got)
+		}
+	}
+	other := t.TempDir()
+	file := filepath.Join(other, "kv-watch.1")
+	rewrite(t, file, `.TH "KV-WATCH" "1" "" "Karl's videos"`)
+	if got := kv(t, nil, "", "man", other); got.code != 1 || !strings.Contains(got.err, "kv-watch.1 is not a manual page of kv") {
+		t.Errorf("kv man = %+v", got)
+	}
+	wantUnchanged(t, file, `.TH "KV-WATCH" "1" "" "Karl's videos"`)
+}
+
+// A tab at the beginning of a line would join it to the line before.
+func TestManualPagesPutUsageBelowItsFlag(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if got := kv(t, nil, "", "man", dir); got != (result{}) {
+		t.Fatalf("kv man = %+v", got)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "kv-set.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n.TP\n\\fB--if-exists\\fP[=false]\nfail unless the key exists\n"; !strings.Contains(string(page), want) || strings.Contains(string(page), "\n\t") {
+		t.Errorf("the page does not have %q, or has lines that begin with a tab:\n%s", want, page)
+	}
+}
+
 func describes(t *testing.T, cmd *cobra.Command, page string) {
 	t.Helper()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {

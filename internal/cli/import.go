@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
 	"key-value/client"
+	"key-value/internal/atomicfile"
 )
 
 // importFlags are the flags of kv import.
@@ -65,46 +64,60 @@ func (c *connection) importFrom(cmd *cobra.Command, f *importFlags, name string)
 	if f.skip < 0 {
 		return usageError{fmt.Errorf("invalid --skip %d: want a number of lines", f.skip)}
 	}
-	in, size, err := openImport(cmd, name)
+	in, err := openImport(cmd, name)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
+	if f.resume && !in.regular {
+		return usageError{fmt.Errorf("--resume needs a regular file, which %s is not: use --skip LINES", name)}
+	}
 	kv, err := c.dial()
 	if err != nil {
 		return err
 	}
 	defer kv.Close()
-	return c.importInto(cmd, f, kv, in, size, name)
+	return c.importInto(cmd, f, kv, in)
 }
 
-// openImport opens the input and returns its size in bytes, or zero if it is not known.
-func openImport(cmd *cobra.Command, name string) (io.ReadCloser, int64, error) {
+// importInput is what an import reads.
+type importInput struct {
+	io.ReadCloser
+	name    string
+	regular bool  // a file that can be read again
+	size    int64 // in bytes; zero if not known
+}
+
+func openImport(cmd *cobra.Command, name string) (importInput, error) {
 	if name == "-" {
 		promptFor(cmd, "entries, one per line")
-		return stdin(cmd), 0, nil
+		return importInput{ReadCloser: stdin(cmd), name: name}, nil
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, 0, err
+		return importInput{}, err
 	}
 	info, err := file.Stat()
-	if err != nil {
-		return nil, 0, errors.Join(err, file.Close())
+	if err == nil && info.IsDir() {
+		err = atomicfile.CheckRegular(name, info)
 	}
-	return file, info.Size(), nil
+	if err != nil {
+		return importInput{}, errors.Join(err, file.Close())
+	}
+	return importInput{file, name, info.Mode().IsRegular(), info.Size()}, nil
 }
 
-// importInto imports in, from the position that the flags name, and keeps a checkpoint if name is a file.
-func (c *connection) importInto(
-	cmd *cobra.Command, f *importFlags, kv *client.Client, in io.Reader, size int64, name string,
-) error {
+// importInto imports in, from the position that the flags name, and keeps a checkpoint if it is a file.
+func (c *connection) importInto(cmd *cobra.Command, f *importFlags, kv *client.Client, in importInput) error {
 	log := cmd.ErrOrStderr()
 	target, err := c.target(cmd.Context(), kv)
 	if err != nil {
 		return err
 	}
-	mark := newCheckpoint(name, target, log)
+	mark, err := newCheckpoint(in, target, log)
+	if err != nil {
+		return err
+	}
 	from := position{Line: f.skip}
 	if f.resume {
 		if from, err = mark.load(); err != nil {
@@ -113,7 +126,7 @@ func (c *connection) importInto(
 	}
 	im := &importer{
 		kv: kv, timeout: c.timeout, createOnly: f.createOnly, log: log, done: from,
-		progress: newProgress(log, "imported", size), save: mark.save,
+		progress: newProgress(log, "imported", in.size), save: mark.save,
 	}
 	err = im.run(cmd.Context(), in, from)
 	im.progress.clear()
@@ -122,12 +135,12 @@ func (c *connection) importInto(
 		return errors.Join(c.checkTarget(cmd.Context(), kv, target), mark.remove(), im.counts.err())
 	}
 	mark.write(im.done)
-	im.explain(name, f)
+	im.explain(in.name, in.regular && !mark.broken, f)
 	return err
 }
 
 // explain prints the command that continues an interrupted import.
-func (im *importer) explain(name string, f *importFlags) {
+func (im *importer) explain(name string, resumable bool, f *importFlags) {
 	if im.done.Line == 0 {
 		return
 	}
@@ -135,7 +148,7 @@ func (im *importer) explain(name string, f *importFlags) {
 	if f.createOnly {
 		words = append(words, "--create-only")
 	}
-	if name == "-" {
+	if !resumable {
 		words = append(words, fmt.Sprint("--skip ", im.done.Line))
 	} else {
 		words = append(words, "--resume")
@@ -167,91 +180,4 @@ func (c *connection) checkTarget(ctx context.Context, kv *client.Client, before 
 		err = errors.New("the store was restarted during the import and lost its earlier entries: import again")
 	}
 	return err
-}
-
-// position is how far an import got: everything up to and including this line is done.
-type position struct {
-	Line int64  `json:"line"` // from 1; zero for none
-	Key  string `json:"key"`  // of the entry on that line; "" if not known
-}
-
-// checkpoint keeps the position of an import in a file next to the imported one.
-type checkpoint struct {
-	file   string // "" if standard input is imported
-	target target
-	log    io.Writer
-
-	saved  time.Time
-	broken bool // writing failed, which has been logged
-}
-
-// checkpointed is the content of the file.
-type checkpointed struct {
-	position `json:",inline"`
-	target   `json:",inline"`
-}
-
-func newCheckpoint(name string, t target, log io.Writer) *checkpoint {
-	c := &checkpoint{target: t, log: log}
-	if name != "-" {
-		c.file = name + ".progress"
-	}
-	return c
-}
-
-// load returns the position after which an import continues.
-func (c *checkpoint) load() (position, error) {
-	text, err := os.ReadFile(c.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return position{}, fmt.Errorf("nothing to resume: %s does not exist; import without --resume", c.file)
-	}
-	if err != nil {
-		return position{}, err
-	}
-	var at checkpointed
-	if err := json.Unmarshal(text, &at); err != nil {
-		return position{}, fmt.Errorf("invalid checkpoint %s: %w; import without --resume", c.file, err)
-	}
-	if at.target.URL != c.target.URL {
-		return position{}, fmt.Errorf("the last import went to %s, this one goes to %s: import without --resume", at.target.URL, c.target.URL)
-	}
-	if at.target != c.target {
-		return position{}, errors.New("the store was restarted after the last import and lost its entries: import without --resume")
-	}
-	return at.position, nil
-}
-
-// save writes p at most once per second. A checkpoint may lag behind: importing an entry twice does no harm.
-func (c *checkpoint) save(p position) {
-	if time.Since(c.saved) >= time.Second {
-		c.write(p)
-	}
-}
-
-// write replaces the file atomically, so that it is never incomplete.
-func (c *checkpoint) write(p position) {
-	if c.file == "" || c.broken || p.Line == 0 {
-		return
-	}
-	text, err := json.Marshal(checkpointed{p, c.target})
-	if err == nil {
-		err = os.WriteFile(c.file+"~", append(text, '\n'), 0o600)
-	}
-	if err == nil {
-		err = os.Rename(c.file+"~", c.file)
-	}
-	if c.saved, c.broken = time.Now(), err != nil; c.broken {
-		fmt.Fprintf(c.log, "kv: cannot save progress, --resume will not work: %v\n", err)
-	}
-}
-
-// remove deletes the checkpoint of a complete import.
-func (c *checkpoint) remove() error {
-	if c.file == "" {
-		return nil
-	}
-	if err := os.Remove(c.file); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -184,5 +186,44 @@ func TestNoConcurrentEditIsLost(t *testing.T) {
 	all.Wait()
 	if got := kv(t, nil, "", "keys", "list", "--file", file, "-o", "json"); strings.Count(got.out, "\n") != 8 {
 		t.Errorf("kv keys list = %+v, want all eight", got)
+	}
+}
+
+// unwritable is a standard output that accepts nothing.
+type unwritable struct{}
+
+func (unwritable) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// A key that was not printed must not replace one that is in use.
+func TestAKeyThatCannotBePrintedChangesNothing(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	made(t, "create", "--file", file, "--id", "a")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"keys", "create", "--id", "b"}, {"keys", "rotate", "--id", "a"}} {
+		var log bytes.Buffer
+		code := run(t.Context(), "test", append(args, "--file", file), streams{strings.NewReader(""), unwritable{}, &log}, func(string) string { return "" })
+		if code != 1 || !strings.Contains(log.String(), "nothing was changed") {
+			t.Errorf("kv %v without a place for the key = code %d, %s", args, code, log.String())
+		}
+		wantUnchanged(t, file, string(before))
+	}
+}
+
+func TestAKeysFileBehindADanglingLinkIsNotCreated(t *testing.T) {
+	t.Parallel()
+	link := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Fatal(err)
+	}
+	got := kv(t, nil, "", "keys", "create", "--file", link, "--id", "a")
+	if got.code != 1 || !strings.Contains(got.err, "is a symbolic link to a file that does not exist") {
+		t.Errorf("kv keys create = %+v", got)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is now %v, %v", info, err)
 	}
 }

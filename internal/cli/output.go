@@ -92,10 +92,11 @@ func withoutValue(e client.Entry) *entryJSON {
 
 // printJSON writes v as one line of JSON.
 func printJSON(w io.Writer, v any) error {
-	if err := json.MarshalWrite(w, v); err != nil {
+	text, err := json.Marshal(v)
+	if err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, "\n")
+	_, err = w.Write(append(text, '\n'))
 	return err
 }
 

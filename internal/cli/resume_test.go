@@ -55,8 +55,42 @@ func TestAnImportDoesNotResumeAfterAChange(t *testing.T) {
 		env := serving(t)
 		name, _ := cutImport(t, env)
 		rewrite(t, name+".progress", `{"line":`)
-		check(t, env, "", "import --resume "+name, wants{1, "", `kv: invalid checkpoint \S+.progress: .*\n`})
+		check(t, env, "", "import --resume "+name, wants{1, "", `kv: \S+.progress is not the progress of an import: .*\n`})
 	})
+}
+
+// A file that has the name of a checkpoint but is none is neither replaced nor removed.
+func TestAnImportLeavesOtherFilesAlone(t *testing.T) {
+	t.Parallel()
+	env := serving(t)
+	for name, text := range map[string]string{
+		"text":           "not lost",
+		"an empty file":  "",
+		"another object": `{"line":1,"key":"a"}`,
+		"more members":   `{"line":1,"key":"a","url":"` + env["KV_URL"] + `","note":"not lost"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write(t, line("a", "1"))
+			rewrite(t, file+".progress", text)
+			for _, flag := range []string{"", " --resume"} {
+				check(t, env, "", "import "+file+flag, wants{1, "", `kv: \S+\.progress is not the progress of an import: move it elsewhere, .*\n`})
+			}
+			if got, err := os.ReadFile(file + ".progress"); err != nil || string(got) != text {
+				t.Errorf("the file holds %q, %v; want %q", got, err, text)
+			}
+		})
+	}
+	t.Run("a link", func(t *testing.T) {
+		file := write(t, line("a", "1"))
+		if err := os.Symlink("elsewhere", file+".progress"); err != nil {
+			t.Fatal(err)
+		}
+		check(t, env, "", "import "+file, wants{1, "", `kv: \S+\.progress is a symbolic link: want a regular file\n`})
+	})
+	check(t, env, "", "ls", wants{})
+	check(t, env, "", "import "+t.TempDir(), wants{1, "", `kv: \S+ is a directory: want a file\n`})
+	check(t, env, "", "import /dev/null", wants{err: `kv: 0 entries written\n`})
+	check(t, env, "", "import /dev/null --resume", wants{2, "", `kv: --resume needs a regular file, .*--skip LINES\n`})
 }
 
 func TestLinesAreSkipped(t *testing.T) {
@@ -97,7 +131,7 @@ func TestAnExportResumesAfterItsLastCompleteLine(t *testing.T) {
 		"an empty file":          {"", `kv: 3 entries exported\n`},
 		"half a line":            {in[1][:100], `kv: 3 entries exported\n`},
 		"a line":                 {in[1] + "\n", `kv: 2 entries exported\n`},
-		"a line without newline": {in[1], `kv: 3 entries exported\n`},
+		"a line without newline": {in[1], `kv: 2 entries exported\n`},
 		"a line and a half":      {in[1] + "\n" + in[2][:len(in[2])-1], `kv: 2 entries exported\n`},
 		"all lines":              {strings.Join(in[1:4], "\n") + "\n", `kv: 0 entries exported\n`},
 	} {
@@ -112,8 +146,8 @@ func TestAnExportResumesAfterItsLastCompleteLine(t *testing.T) {
 		})
 	}
 	check(t, env, "", "export b/ --resume --file "+filepath.Join(t.TempDir(), "new"), wants{err: `kv: 3 entries exported\n`})
-	check(t, env, "", "export b/ --resume --file "+write(t, in[0], ""), wants{1, "", `.*its last key "a" does not begin with "b/"\n`})
-	check(t, env, "", "export --resume --file "+write(t, "something else", ""), wants{1, "", `.*not an export: the last line is not an entry\n`})
+	check(t, env, "", "export b/ --resume --file "+write(t, in[0], ""), wants{1, "", `.* not an export of keys that begin with "b/": line 1 has the key "a"; the file is unchanged\n`})
+	check(t, env, "", "export --resume --file "+write(t, "something else", ""), wants{1, "", `.* not an export of all keys: line 1 is not an entry such as .*\n`})
 	check(t, env, "", "export --after b/2", wants{out: `\{"key":"b/3",[^\n]*\n\{"key":"c",[^\n]*\n`, err: `kv: 2 entries exported\n`})
 	check(t, env, "", "export --resume", wants{2, "", `kv: --resume needs a file to continue: .*\n`})
 	check(t, env, "", "export --resume --after a --file x", wants{2, "", `kv: --resume and --after are mutually exclusive: .*\n`})
@@ -127,5 +161,5 @@ func TestAFailedExportLeavesNoEmptyFile(t *testing.T) {
 	wrong := map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "wrong"}
 	check(t, wrong, "", "export --file "+file, wants{4, "", `kv: a valid API key [^\n]*\n`})
 	check(t, env, "", "export --file "+file, wants{err: `kv: 0 entries exported\n`})
-	check(t, env, "", "export --file "+filepath.Join(file, "under"), wants{1, "", `kv: open .*\n`})
+	check(t, env, "", "export --file "+filepath.Join(file, "under"), wants{1, "", `kv: stat .*not a directory\n`})
 }
