@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
@@ -62,10 +63,26 @@ func readBody(w http.ResponseWriter, r request, bound int, tooLarge contract.Rea
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge.Errorf(bodyTooLong, bound)
 	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, bodyTooSlow(r, w, body.Len())
+	}
 	if err != nil {
 		return nil, contract.RequestInvalid.Errorf("incomplete body: it ended after %d bytes", body.Len())
 	}
 	return body.Bytes(), nil
+}
+
+// errTooSlow is the cause of an error for a body that the server stopped waiting for.
+var errTooSlow = errors.New("slow body")
+
+// bodyTooSlow returns the error for a body of which only n bytes have arrived in time. The connection cannot be used
+// again, because the rest of the body may still come.
+func bodyTooSlow(r request, w http.ResponseWriter, n int) error {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+	return contract.DeadlineExceeded.Errorf("the body arrived too slowly: %d bytes were read, and nothing was changed", n).
+		WithCause(errTooSlow)
 }
 
 // mediaType returns the media type of a body, which is one of supported, or "" without a Content-Type.

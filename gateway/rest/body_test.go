@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"key-value/gateway/rest"
 	"key-value/internal/contract"
@@ -138,5 +141,19 @@ func TestBodyIsRejectedUnread(t *testing.T) {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("PUT of 2 GiB = %d, want 413 and no 100", res.StatusCode)
+	}
+}
+
+func TestABodyThatIsTooSlowIs408(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodPut, "/v1/values/new", iotest.ErrReader(os.ErrDeadlineExceeded))
+	r.Header.Set("Content-Type", "text/plain")
+	w := httptest.NewRecorder()
+	rest.New(newFake(), rest.Config{}).ServeHTTP(w, r)
+	if w.Code != http.StatusRequestTimeout || !strings.Contains(w.Body.String(), `"reason":"DEADLINE_EXCEEDED"`) {
+		t.Errorf("a body whose deadline passes got %d %s, want 408 with DEADLINE_EXCEEDED", w.Code, w.Body)
+	}
+	if got := w.Header().Get("Connection"); got != "close" {
+		t.Errorf("Connection = %q, want close", got)
 	}
 }

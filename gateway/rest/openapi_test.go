@@ -185,7 +185,7 @@ func (d document) problemsOf(t *testing.T, response any) map[string]problem {
 	all := map[string]problem{}
 	for name, example := range r.Content["application/problem+json"].Examples {
 		all[name] = example.Value
-		if example.Value.Reason != name {
+		if example.Value.Reason != name && name != "SLOW_BODY" { // the second status of DEADLINE_EXCEEDED
 			t.Errorf("the example %s has the reason %s", name, example.Value.Reason)
 		}
 	}

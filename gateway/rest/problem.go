@@ -63,6 +63,9 @@ func WriteWrongMethod(w http.ResponseWriter, r *http.Request, allowed ...string)
 func failureOf(err error) failure {
 	reason, metadata, given := reasonOf(err)
 	s := statuses[reason]
+	if errors.Is(err, errTooSlow) {
+		s = status{http.StatusRequestTimeout, "Request timeout"}
+	}
 	f := failure{Problem: problem.Problem{Status: s.code, Title: s.title, Reason: string(reason), Metadata: metadata}}
 	if s.code == http.StatusTooManyRequests || s.code == http.StatusServiceUnavailable {
 		f.retryAfter = contract.RetryDelay(err)

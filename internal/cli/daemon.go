@@ -35,6 +35,8 @@ type daemon struct {
 	calls     int           // maximum concurrent calls; 0 for no limit
 	watches   int           // maximum open watches; 0 for no limit
 	conns     int           // maximum open connections; 0 for no limit
+	rate      int           // minimum rate of bodies and readers, in bytes per second; 0 for any progress
+	window    time.Duration // over which rate is averaged, and for which a peer may stall
 	delay     time.Duration // how long to report not ready before stopping
 	drain     time.Duration // how long calls may take to finish when stopping
 	fastGRPC  bool          // grpc-go serves the connections of gRPC clients
@@ -65,6 +67,8 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f.IntVar(&s.watches, "max-watches", 20_000, "maximum open watches; others fail with OVERLOADED; 0: no limit")
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long /readyz fails before the server stops, so that load balancers notice")
 	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections; others wait to be accepted; 0: no limit")
+	f.IntVar(&s.rate, "min-transfer-rate", server.DefaultTransferRate, "minimum `bytes` per second of a slow body or reader, over --transfer-window; 0: any")
+	f.DurationVar(&s.window, "transfer-window", 30*time.Second, "how long a body or reader may stall, or be slower than --min-transfer-rate")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "use grpc-go; disable for proxies that send gRPC and HTTP on one backend connection")
 	s.pair.flags(cmd, "tls-cert", "PEM `file` with the certificate chain to present; requires clients to use TLS",
@@ -116,6 +120,10 @@ func (s *daemon) checkValues() error {
 		return fmt.Errorf("invalid --max-concurrent %d: want 0 (no limit) or more", s.calls)
 	case s.watches < 0:
 		return fmt.Errorf("invalid --max-watches %d: want 0 (no limit) or more", s.watches)
+	case s.rate < 0:
+		return fmt.Errorf("invalid --min-transfer-rate %d: want 0 (any progress) or more", s.rate)
+	case s.window < time.Second:
+		return fmt.Errorf("invalid --transfer-window %v: want at least 1s", s.window)
 	case listenErr != nil:
 		return fmt.Errorf("invalid --listen %q: want host:port", s.listen)
 	case adminErr != nil && s.admin != "":
@@ -149,7 +157,7 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 	defer follow.Start(s.log, s.followed...)()
 	gctune.Default.Follow()
 	return s.flush(server.Run(ctx, server.Config{
-		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: server.Bounds{MessageBytes: contract.MaxRequestBytes(s.valueSize)}, TLS: s.tls, State: s.state,
+		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: s.bounds(), TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log,
 		Started: func(addr string) {
 			listening.Store(true)
@@ -168,6 +176,17 @@ func (s *daemon) limiter(keys *auth.Keys, large int) *admission.Limiter {
 		cfg.Sole = keys.Sole
 	}
 	return admission.New(cfg)
+}
+
+// bounds returns the bounds that flags set.
+func (s *daemon) bounds() server.Bounds {
+	rate := s.rate
+	if rate == 0 {
+		rate = -1
+	}
+	return server.Bounds{
+		MessageBytes: contract.MaxRequestBytes(s.valueSize), BodyTimeout: s.window, WriteTimeout: s.window, TransferRate: rate,
+	}
 }
 
 // beyondLoopback reports whether other machines may reach the listen address.

@@ -132,3 +132,32 @@ func TestAStreamMayBeSilentForHours(t *testing.T) {
 		}
 	})
 }
+
+func TestAResponseOfOneWriteMayBeReadSlowly(t *testing.T) {
+	const size = 8 << 20
+	handler := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", size)) }
+	inFakeTime(t, handler, func(t *testing.T, conn net.Conn) {
+		go fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		slow := &slowReader{conn, throttle{rate: 100_000}}
+		res, err := http.ReadResponse(bufio.NewReader(slow), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if n, err := io.Copy(io.Discard, res.Body); n != size || err != nil {
+			t.Errorf("a reader of 100 kB/s got %d bytes of %d: %v", n, size, err)
+		}
+	})
+}
+
+// slowReader reads at the rate of a throttle.
+type slowReader struct {
+	io.Reader
+	throttle throttle
+}
+
+func (s *slowReader) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(s.throttle.step(p))
+	s.throttle.moved(n)
+	return n, err
+}

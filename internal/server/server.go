@@ -25,6 +25,9 @@ import (
 // Bounds limit what one peer can cost the server. The zero value of a field selects its default.
 type Bounds = lane.Bounds
 
+// DefaultTransferRate is the default of Bounds.TransferRate, in bytes a second.
+const DefaultTransferRate = lane.DefaultTransferRate
+
 // Config configures a server.
 type Config struct {
 	// Listen is the address to listen on, as host:port. Port 0 selects a free port.
@@ -83,7 +86,7 @@ func (s *State) Stopping() context.Context { return s.stopping }
 // Run serves until ctx is done. It then stops: it reports that it is not ready, keeps serving for cfg.DrainDelay, ends
 // streams, closes the listener, and waits up to cfg.Drain for calls to finish. It returns nil after a clean stop.
 func Run(ctx context.Context, cfg Config) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
+	listener, err := (&net.ListenConfig{Control: limitUnsent}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return err // names the operation and the address
 	}

@@ -74,7 +74,8 @@ type outgoing struct {
 	ctx     context.Context // of the call
 	codec   codec
 	message any
-	size    int // in bytes; set by marshal
+	size    int         // in bytes; set by marshal
+	sent    func(n int) // called when n bytes of a long message are sent; nil: nobody wants to know
 }
 
 func (o *outgoing) marshal() (mem.BufferSlice, error) {
@@ -82,19 +83,34 @@ func (o *outgoing) marshal() (mem.BufferSlice, error) {
 		var buffer bytes.Buffer
 		err := o.codec.MarshalWrite(o.ctx, &buffer, o.message)
 		o.size = buffer.Len()
-		return mem.BufferSlice{mem.SliceBuffer(buffer.Bytes())}, err
+		data := buffer.Bytes()
+		return o.buffers(&data, nil), err
 	}
 	message, ok := o.message.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("%T is not a protobuf message", o.message)
 	}
 	o.size = proto.Size(message)
-	return marshalBinary(message, o.size)
+	return o.marshalBinary(message, o.size)
+}
+
+// wholeMax is the size of the longest message that is sent as a whole, and pieceBytes that of the pieces of others.
+const (
+	wholeMax   = 64 << 10
+	pieceBytes = 16 << 10
+)
+
+// buffers returns data, which is from pool, as grpc-go sends it. The pool is nil if there is none.
+func (o *outgoing) buffers(data *[]byte, pool mem.BufferPool) mem.BufferSlice {
+	if o.sent != nil && len(*data) > wholeMax {
+		return inPieces(data, pool, pieceBytes, o.sent)
+	}
+	return mem.BufferSlice{mem.NewBuffer(data, pool)}
 }
 
 // marshalBinary encodes message, whose size was just computed, into a buffer that grpc-go returns to its pool after
 // sending it. Small messages get a buffer of their own, because the pool does not take those.
-func marshalBinary(message proto.Message, size int) (mem.BufferSlice, error) {
+func (o *outgoing) marshalBinary(message proto.Message, size int) (mem.BufferSlice, error) {
 	sized := proto.MarshalOptions{UseCachedSize: true}
 	if mem.IsBelowBufferPoolingThreshold(size) {
 		data, err := sized.MarshalAppend(make([]byte, 0, size), message)
@@ -106,7 +122,7 @@ func marshalBinary(message proto.Message, size int) (mem.BufferSlice, error) {
 		pool.Put(buffer)
 		return nil, err
 	}
-	return mem.BufferSlice{mem.NewBuffer(buffer, pool)}, nil
+	return o.buffers(buffer, pool), nil
 }
 
 // outgoingCodec is the codec that grpc-go calls.

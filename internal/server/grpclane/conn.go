@@ -47,8 +47,8 @@ func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, spe
 	}
 	c.streams = lane.NewStreams(limiter, func() { _ = c.Close() })
 	c.streams.Began(c.last)
-	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams}
-	c.writer = h2.NewWriter(sniffed.Conn, bounds.WriteTimeout, sniffed.Answered, func(f h2.Frame) {
+	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams, new(atomic.Int64)}
+	c.writer = h2.NewWriter(lane.NewWriter(sniffed.Conn, bounds.WritePace()), sniffed.Answered, func(f h2.Frame) {
 		c.streams.Sent(f)
 		c.lengths.sent(f)
 	})
@@ -86,12 +86,13 @@ func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 // SetWriteDeadline does nothing, for the same reason.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
-// addr is an address that is already formatted, because every call asks for it. It is also how a call finds the
-// streams of its connection.
+// addr is an address that is already formatted, because every call asks for it. It is also how a call finds what it
+// shares with others on its connection.
 type addr struct {
 	net.Addr
 	text    string
 	streams *lane.Streams
+	calls   *atomic.Int64 // in progress
 }
 
 func (a addr) String() string { return a.text }

@@ -2,6 +2,7 @@ package grpclane
 
 import (
 	"context"
+	"sync/atomic"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
@@ -72,6 +73,10 @@ func (s *service) serve(_ any, out grpc.ServerStream) error {
 	if err != nil {
 		return statusOf(err)
 	}
+	if stream.calls != nil {
+		stream.calls.Add(1)
+		defer stream.calls.Add(-1)
+	}
 	err = s.server.Call(ctx, stream.info.Spec.Procedure, &stream.info, stream)
 	return stream.finish(err)
 }
@@ -88,19 +93,22 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 	if !ok {
 		return nil, connect.Errorf(connect.CodeUnimplemented, "unsupported codec %q: use proto or json", in.ContentSubtype())
 	}
-	stream := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, info: connect.CallInfo{
+	peerAddr, calls := caller(ctx)
+	call := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, calls: calls, info: connect.CallInfo{
 		Spec:             spec,
-		PeerAddr:         peerAddr(ctx),
+		PeerAddr:         peerAddr,
 		Protocol:         connect.ProtocolNameGRPC,
 		Codec:            codec.Name(),
 		RequestEncoding:  connect.CompressionNameIdentity,
 		ResponseEncoding: connect.CompressionNameIdentity,
 	}}
-	if call, ok := ctx.Value(callKey{}).(*callContext); ok {
-		call.streams = streamsOf(ctx)
-		readHeader(stream.info.RequestHeader(), call.header)
+	call.receiving.stream, call.receiving.giveUp = call, (*stream).receiveTimedOut
+	call.receiving.meter.Pace = s.bounds.ReadPace()
+	if c, ok := ctx.Value(callKey{}).(*callContext); ok {
+		c.streams = streamsOf(ctx)
+		readHeader(call.info.RequestHeader(), c.header)
 	}
-	return stream, nil
+	return call, nil
 }
 
 // growStack grows the goroutine's stack to the size that a call needs. A new stack would otherwise double several times
@@ -122,9 +130,15 @@ func streamsOf(ctx context.Context) *lane.Streams {
 	return nil
 }
 
-func peerAddr(ctx context.Context) string {
-	if p, ok := peer.FromContext(ctx); ok {
-		return p.Addr.String()
+// caller returns the address of the caller, and the number of calls in progress on its connection, or nil if that is not
+// counted.
+func caller(ctx context.Context) (string, *atomic.Int64) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return "", nil
 	}
-	return ""
+	if a, ok := p.Addr.(addr); ok {
+		return a.text, a.calls
+	}
+	return p.Addr.String(), nil
 }

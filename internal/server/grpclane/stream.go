@@ -33,16 +33,17 @@ type stream struct {
 	received   bool  // whether the only request message was asked for; unused if the client streams
 	broken     error // why no further message can be read
 	headerSent bool
-	sendTimer  *time.Timer // nil before the first message of a stream
-	timedOut   atomic.Bool // whether the peer took too long to send or to read a message
+	calls      *atomic.Int64 // in progress on the connection; nil: not known
+	receiving  timer         // of the message that is being received
+	sending    *timer        // of the messages that are sent; nil before the first one of a stream
+	timedOut   atomic.Bool   // whether the peer took too long to send or to read a message
 }
 
 // Receive implements [connect.ServerStream]. If the procedure takes one message, it is an error if there is none, or more
 // than one.
 func (s *stream) Receive(message any) error {
-	if s.bounds.BodyTimeout > 0 {
-		defer time.AfterFunc(s.bounds.BodyTimeout, s.receiveTimedOut).Stop()
-	}
+	s.receiving.start()
+	defer s.receiving.stop()
 	if s.info.Spec.StreamType&connect.StreamTypeClient != 0 {
 		return s.receive(message)
 	}
@@ -101,7 +102,7 @@ func (s *stream) read() (mem.BufferSlice, error) {
 	case size == 0:
 		return nil, nil
 	}
-	data, err := s.in.Read(int(size))
+	data, err := s.readPieces(int(size))
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, connect.Errorf(connect.CodeInternal,
 			"protocol error: promised %d bytes in enveloped message, got fewer", size).WithCause(io.ErrUnexpectedEOF)
@@ -110,6 +111,36 @@ func (s *stream) read() (mem.BufferSlice, error) {
 		return nil, s.failure(err)
 	}
 	return data, nil
+}
+
+const (
+	// firstPiece is how much of a message is read at once before the pace of its sender is known, and leastPiece how much
+	// later, in bytes.
+	firstPiece = 64 << 10
+	leastPiece = 16 << 10
+	// pieceWindows is the part of the window, as a divisor, in which a piece should arrive.
+	pieceWindows = 16
+)
+
+// readPieces reads size bytes. It reads them in pieces, because a read shows no progress before its end; and in pieces
+// that grow with the pace of the sender, because grpc-go lets it send as much without waiting as a read asks for.
+func (s *stream) readPieces(size int) (all mem.BufferSlice, err error) {
+	for piece := firstPiece; ; {
+		start := time.Now()
+		data, err := s.in.Read(min(piece, size))
+		if err != nil {
+			all.Free()
+			return nil, err
+		}
+		if all = append(all, data...); data.Len() >= size {
+			return all, nil
+		}
+		n := data.Len()
+		size -= n
+		s.receiving.moved(n)
+		windows := s.bounds.BodyTimeout.Seconds() / pieceWindows / max(time.Since(start).Seconds(), 1e-6)
+		piece = int(max(leastPiece, min(float64(size), float64(n)*windows)))
+	}
 }
 
 // SendHeaders implements [connect.ServerStream]. The headers of a unary call are sent with its message or its error.
@@ -129,25 +160,24 @@ func (s *stream) Send(message any) error {
 	if err := s.setHeader(); err != nil {
 		return err
 	}
-	// The only message of a unary call never waits: an empty stream has room for it.
-	if s.bounds.WriteTimeout > 0 && s.info.Spec.StreamType != connect.StreamTypeUnary {
-		s.startSendTimer()
-		defer s.sendTimer.Stop()
-	}
 	out := outgoing{ctx: s.ctx, codec: s.codec, message: message}
+	// The only message of a unary call never waits: an empty stream has room for it.
+	if s.info.Spec.StreamType != connect.StreamTypeUnary {
+		if s.sending == nil {
+			s.sending = &timer{stream: s, giveUp: (*stream).sendTimedOut, meter: lane.Meter{Pace: s.bounds.WritePace()}}
+		}
+		s.sending.start()
+		defer s.sending.stop()
+		out.sent = s.sending.moved
+	}
 	if err := s.out.SendMsg(&out); err != nil {
 		return s.failure(err)
 	}
+	if out.sent != nil && out.size <= wholeMax {
+		s.sending.moved(out.size)
+	}
 	s.info.SendStats = connect.MessageStats{Size: out.size}
 	return nil
-}
-
-func (s *stream) startSendTimer() {
-	if s.sendTimer == nil {
-		s.sendTimer = time.AfterFunc(s.bounds.WriteTimeout, s.sendTimedOut)
-		return
-	}
-	s.sendTimer.Reset(s.bounds.WriteTimeout)
 }
 
 // setHeader adds the headers to what is sent next.

@@ -1,9 +1,8 @@
 package h2
 
 import (
-	"net"
+	"io"
 	"sync"
-	"time"
 )
 
 // Tracker follows a stream of frames and knows where one ends and the next begins.
@@ -71,21 +70,18 @@ func (t *Tracker) begin(f Frame) {
 	}
 }
 
-// Writer passes on the frames that a server writes to a connection, and can insert frames between them. Each write
-// must finish within a timeout.
+// Writer passes on the frames that a server writes to a connection, and can insert frames between them.
 type Writer struct {
-	conn    net.Conn
-	timeout time.Duration
-
 	mu       sync.Mutex
-	deadline time.Time // the connection's write deadline; guarded by mu
-	tracker  Tracker   // guarded by mu
-	inserted []byte    // frames that wait for the current one to end; guarded by mu
+	out      io.WriteCloser // guarded by mu
+	tracker  Tracker        // guarded by mu
+	inserted []byte         // frames that wait for the current one to end; guarded by mu
 }
 
-// NewWriter returns a Writer that calls onHeaders before the first HEADERS frame, and onFrame before every frame.
-func NewWriter(conn net.Conn, timeout time.Duration, onHeaders func(), onFrame func(Frame)) *Writer {
-	return &Writer{conn: conn, timeout: timeout, tracker: Tracker{OnHeaders: onHeaders, OnFrame: onFrame}}
+// NewWriter returns a Writer that calls onHeaders before the first HEADERS frame, and onFrame before every frame. Out
+// writes to a connection.
+func NewWriter(out io.WriteCloser, onHeaders func(), onFrame func(Frame)) *Writer {
+	return &Writer{out: out, tracker: Tracker{OnHeaders: onHeaders, OnFrame: onFrame}}
 }
 
 // Write implements [io.Writer]. After an error it closes the connection: grpc-go expects its reader to fail too, and
@@ -93,15 +89,14 @@ func NewWriter(conn net.Conn, timeout time.Duration, onHeaders func(), onFrame f
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.extendDeadlineLocked()
 	if len(w.inserted) == 0 {
 		w.tracker.Advance(p)
-		n, err = w.conn.Write(p)
+		n, err = w.out.Write(p)
 	} else {
 		n, err = w.writeAroundLocked(p)
 	}
 	if err != nil {
-		_ = w.conn.Close()
+		_ = w.out.Close()
 	}
 	return n, err
 }
@@ -110,17 +105,17 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 func (w *Writer) writeAroundLocked(p []byte) (int, error) {
 	cut := w.tracker.nextBoundary(p)
 	w.tracker.Advance(p[:cut])
-	n, err := w.conn.Write(p[:cut])
+	n, err := w.out.Write(p[:cut])
 	if err != nil || !w.tracker.atBoundary() {
 		return n, err
 	}
 	inserted := w.inserted
 	w.inserted = nil
-	if _, err := w.conn.Write(inserted); err != nil {
+	if _, err := w.out.Write(inserted); err != nil {
 		return n, err
 	}
 	w.tracker.Advance(p[cut:])
-	rest, err := w.conn.Write(p[cut:])
+	rest, err := w.out.Write(p[cut:])
 	return n + rest, err
 }
 
@@ -133,18 +128,5 @@ func (w *Writer) Insert(frames []byte) {
 		w.inserted = append(w.inserted, frames...)
 		return
 	}
-	w.extendDeadlineLocked()
-	_, _ = w.conn.Write(frames)
-}
-
-// deadlineSlack is the fraction of its timeout, as a divisor, by which a write may be cut short, so that only one
-// write in many sets a deadline.
-const deadlineSlack = 8
-
-func (w *Writer) extendDeadlineLocked() {
-	now := time.Now()
-	if w.deadline.Sub(now) < w.timeout-w.timeout/deadlineSlack {
-		w.deadline = now.Add(w.timeout)
-		_ = w.conn.SetWriteDeadline(w.deadline)
-	}
+	_, _ = w.out.Write(frames)
 }

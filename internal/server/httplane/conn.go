@@ -22,6 +22,7 @@ type conn struct {
 	bounds  lane.Bounds
 	acking  bool // whether the acknowledgement is still to come; only the reader uses it
 	streams *lane.Streams
+	writer  *lane.Writer // only the flusher uses it
 
 	mu      sync.Mutex
 	changed sync.Cond  // that one of the fields below has changed
@@ -40,6 +41,9 @@ func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, flu
 	c.tracker.OnHeaders, c.tracker.OnFrame = sniffed.Answered, c.streams.Sent
 	c.changed.L = &c.mu
 	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge, c.streams)
+	// To a sniff.Conn it would look like the first response.
+	c.writer = lane.NewWriter(sniffed.Conn, bounds.WritePace())
+	c.writer.SetDeadline = c.setWriteDeadline
 	flushing.Go(c.flush)
 	return c
 }
@@ -103,6 +107,15 @@ func (c *conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
 // SetWriteDeadline does nothing, for the same reason.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }
 
+// setWriteDeadline sets the deadline of the flusher's writes, unless Close has set the last one.
+func (c *conn) setWriteDeadline(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		_ = c.Conn.SetWriteDeadline(t)
+	}
+}
+
 // flush writes what is pending, until there will be no more.
 func (c *conn) flush() {
 	defer c.Conn.Close()
@@ -111,7 +124,7 @@ func (c *conn) flush() {
 		if batch == nil {
 			return
 		}
-		_, err := c.Conn.Conn.Write(batch) // a sniff.Conn would take it for the first response
+		_, err := c.writer.Write(batch)
 		c.giveBack(batch, err)
 		if err != nil {
 			return
@@ -128,9 +141,6 @@ func (c *conn) take() []byte {
 	}
 	if len(c.pending) == 0 {
 		return nil
-	}
-	if !c.closed {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(c.bounds.WriteTimeout))
 	}
 	batch := c.pending
 	c.pending, c.spare = c.spare[:0], nil

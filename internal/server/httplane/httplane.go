@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"key-value/internal/server/lane"
@@ -132,6 +133,7 @@ type peer struct {
 	sniffed *sniff.Conn          // nil if the connection was not sniffed
 	tls     *tls.ConnectionState // nil without TLS, and where net/http finds it itself
 	streams *lane.Streams        // nil unless the connection is HTTP/2
+	calls   atomic.Int64         // calls in progress, on HTTP/2
 	mixing  mixing
 	closing closingWriter // of the request of an HTTP/1.1 connection that is being served
 }

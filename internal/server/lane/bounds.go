@@ -15,11 +15,14 @@ type Bounds struct {
 	// HeaderTimeout is how long a request line and its headers may take to arrive, and before them a TLS handshake.
 	// Default: 10 seconds.
 	HeaderTimeout time.Duration
-	// BodyTimeout is how long the body of a request, or one message of a gRPC stream, may take to arrive.
-	// Default: 30 seconds.
-	BodyTimeout time.Duration
-	// WriteTimeout is how long one write may wait for the peer to read. Default: 30 seconds.
-	WriteTimeout time.Duration
+	// BodyTimeout is how long the server waits for the body of a request, or for one message of a gRPC stream, and
+	// WriteTimeout for the peer to read what is written, unless bytes move at TransferRate: see [Pace].
+	// Defaults: 30 seconds.
+	BodyTimeout, WriteTimeout time.Duration
+	// TransferRate is the least rate at which a peer must send bodies and read responses, in bytes a second, once
+	// BodyTimeout or WriteTimeout is used up. Negative: any progress within that time is enough.
+	// Default: [DefaultTransferRate].
+	TransferRate int
 	// IdleTimeout is how long a connection may be open without a request. Default: 2 minutes.
 	IdleTimeout time.Duration
 	// PingAfter is how long an HTTP/2 connection may be silent before the server sends PING, and PingTimeout how long
@@ -64,12 +67,22 @@ type Bounds struct {
 	MixedFor   time.Duration
 }
 
+// DefaultTransferRate is the default of Bounds.TransferRate: what the slowest mobile networks manage.
+const DefaultTransferRate = 4 << 10
+
+// ReadPace returns the least progress of a peer that sends.
+func (b Bounds) ReadPace() Pace { return Pace{b.BodyTimeout, b.TransferRate} }
+
+// WritePace returns the least progress of a peer that reads.
+func (b Bounds) WritePace() Pace { return Pace{b.WriteTimeout, b.TransferRate} }
+
 // WithDefaults returns b with every zero field set to its default.
 func (b Bounds) WithDefaults() Bounds {
 	return Bounds{
 		HeaderTimeout: cmp.Or(b.HeaderTimeout, 10*time.Second),
 		BodyTimeout:   cmp.Or(b.BodyTimeout, 30*time.Second),
 		WriteTimeout:  cmp.Or(b.WriteTimeout, 30*time.Second),
+		TransferRate:  cmp.Or(b.TransferRate, DefaultTransferRate),
 		IdleTimeout:   cmp.Or(b.IdleTimeout, 2*time.Minute),
 		PingAfter:     cmp.Or(b.PingAfter, 30*time.Second),
 		PingTimeout:   cmp.Or(b.PingTimeout, 15*time.Second),
