@@ -66,7 +66,7 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f.IntVar(&s.calls, "max-concurrent", 2048, "maximum concurrent calls; others fail with OVERLOADED; 0: no limit")
 	f.IntVar(&s.watches, "max-watches", 20_000, "maximum open watches; others fail with OVERLOADED; 0: no limit")
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long /readyz fails before the server stops, so that load balancers notice")
-	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections; others wait to be accepted; 0: no limit")
+	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections; others replace idle ones; 0: no limit")
 	f.IntVar(&s.rate, "min-transfer-rate", server.DefaultTransferRate, "minimum `bytes` per second of a slow body or reader, over --transfer-window; 0: any")
 	f.DurationVar(&s.window, "transfer-window", 30*time.Second, "how long a body or reader may stall, or be slower than --min-transfer-rate")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect/v2"
-	"golang.org/x/net/netutil"
 
 	"key-value/internal/server/lane"
 )
@@ -43,7 +42,7 @@ type Config struct {
 	TLS *tls.Config
 	// State is how handlers learn that the server is stopping. It must be set.
 	State *State
-	// MaxConnections is how many connections may be open at once. Further ones are not accepted until one is closed.
+	// MaxConnections is how many connections may be open at once. Further ones take the places of those that are idle.
 	// Zero: no limit.
 	MaxConnections int
 	// DrainDelay is how long the server, when it is to stop, keeps serving while it reports that it is not ready, so
@@ -90,9 +89,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err // names the operation and the address
 	}
-	if cfg.MaxConnections > 0 {
-		listener = netutil.LimitListener(listener, cfg.MaxConnections)
-	}
+	listener = newTable(listener, cfg.MaxConnections)
 	cfg.Log.Info("listening", "addr", listener.Addr().String(), "tls", cfg.TLS != nil)
 	if cfg.Started != nil {
 		cfg.Started(listener.Addr().String())

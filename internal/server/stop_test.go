@@ -277,49 +277,6 @@ func TestAResponseDuringTheDrainDelayClosesItsConnection(t *testing.T) {
 	}
 }
 
-func TestConnectionsBeyondTheLimitWait(t *testing.T) {
-	t.Parallel()
-	var served sync.Map // :: address of a client → true
-	s := start(t, server.Config{
-		MaxConnections: 2, Drain: time.Minute,
-		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { served.Store(r.RemoteAddr, true) }),
-	})
-	const get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	var conns []net.Conn
-	for range 3 {
-		conn := dialTCP(t, s.addr)
-		if _, err := io.WriteString(conn, get); err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, conn)
-	}
-	answered := func(conn net.Conn) {
-		t.Helper()
-		_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-		if _, err := conn.Read(make([]byte, 4096)); err != nil {
-			t.Fatalf("no response came: %v", err)
-		}
-	}
-	answered(conns[0])
-	for range 100 { // while the third waits
-		answered(conns[1])
-		if _, err := io.WriteString(conns[1], get); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, ok := served.Load(conns[2].LocalAddr().String()); ok {
-		t.Error("a third connection is served, want two at a time")
-	}
-	_ = conns[0].Close() // only now is there room for the third
-	answered(conns[2])
-	s.stop()
-	for _, conn := range conns {
-		_ = conn.Close()
-	}
-	s.wantCleanStop(t)
-}
-
-// A server whose accept loop waits for room must still stop.
 func TestAFullServerStops(t *testing.T) {
 	t.Parallel()
 	s := start(t, server.Config{MaxConnections: 1, Drain: time.Minute, Handler: http.NotFoundHandler(), Bounds: settlingFast.Bounds})

@@ -45,7 +45,7 @@ func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, spe
 	c := &conn{
 		Conn: sniffed, bounds: bounds, specs: specs, request: sniffed.HTTP2.Request, last: sniffed.HTTP2.Stream,
 	}
-	c.streams = lane.NewStreams(limiter, func() { _ = c.Close() })
+	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), func() { _ = c.Close() })
 	c.streams.Began(c.last)
 	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams, new(atomic.Int64)}
 	c.writer = h2.NewWriter(lane.NewWriter(sniffed.Conn, bounds.WritePace()), sniffed.Answered, func(f h2.Frame) {

@@ -69,7 +69,10 @@ func (s *service) serve(_ any, out grpc.ServerStream) error {
 	if !ok {
 		return statusOf(connect.Errorf(connect.CodeInternal, "not a stream of grpc-go"))
 	}
-	stream, err := s.newStream(ctx, in, out)
+	streams := streamsOf(ctx)
+	streams.Conn().Begin()
+	defer streams.Conn().End()
+	stream, err := s.newStream(ctx, streams, in, out)
 	if err != nil {
 		return statusOf(err)
 	}
@@ -81,7 +84,7 @@ func (s *service) serve(_ any, out grpc.ServerStream) error {
 	return stream.finish(err)
 }
 
-func (s *service) newStream(ctx context.Context, in transportStream, out grpc.ServerStream) (*stream, error) {
+func (s *service) newStream(ctx context.Context, streams *lane.Streams, in transportStream, out grpc.ServerStream) (*stream, error) {
 	spec, ok := s.specs[in.Method()]
 	if !ok {
 		spec = connect.Spec{Procedure: in.Method(), StreamType: connect.StreamTypeBidi}
@@ -105,7 +108,7 @@ func (s *service) newStream(ctx context.Context, in transportStream, out grpc.Se
 	call.receiving.stream, call.receiving.giveUp = call, (*stream).receiveTimedOut
 	call.receiving.meter.Pace = s.bounds.ReadPace()
 	if c, ok := ctx.Value(callKey{}).(*callContext); ok {
-		c.streams = streamsOf(ctx)
+		c.streams = streams
 		readHeader(call.info.RequestHeader(), c.header)
 	}
 	return call, nil

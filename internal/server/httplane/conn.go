@@ -37,7 +37,7 @@ type conn struct {
 // counted in flushing.
 func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, flushing *sync.WaitGroup) *conn {
 	c := &conn{Conn: sniffed, bounds: bounds, acking: sniffed.HTTP2.AckPending}
-	c.streams = lane.NewStreams(limiter, func() { _ = c.Close() })
+	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), func() { _ = c.Close() })
 	c.tracker.OnHeaders, c.tracker.OnFrame = sniffed.Answered, c.streams.Sent
 	c.changed.L = &c.mu
 	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge, c.streams)

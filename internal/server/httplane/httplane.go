@@ -129,13 +129,14 @@ func (l *Lane) Wrap(c *sniff.Conn) net.Conn {
 
 // peer is what is known of the client of a connection.
 type peer struct {
-	conn    net.Conn
-	sniffed *sniff.Conn          // nil if the connection was not sniffed
-	tls     *tls.ConnectionState // nil without TLS, and where net/http finds it itself
-	streams *lane.Streams        // nil unless the connection is HTTP/2
-	calls   atomic.Int64         // calls in progress, on HTTP/2
-	mixing  mixing
-	closing closingWriter // of the request of an HTTP/1.1 connection that is being served
+	conn     net.Conn
+	sniffed  *sniff.Conn          // nil if the connection was not sniffed
+	tls      *tls.ConnectionState // nil without TLS, and where net/http finds it itself
+	streams  *lane.Streams        // nil unless the connection is HTTP/2
+	accepted *lane.Conn           // nil: it is not in the table of connections
+	calls    atomic.Int64         // calls in progress, on HTTP/2
+	mixing   mixing
+	closing  closingWriter // of the request of an HTTP/1.1 connection that is being served
 }
 
 // peerKey is the context key of a connection's *peer.
@@ -150,8 +151,13 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	case *sniff.Conn:
 		p.sniffed = c
 	}
+	p.accepted = lane.ConnOf(c)
 	if p.sniffed != nil {
 		p.tls = p.sniffed.TLS()
+		p.accepted = lane.ConnOf(p.sniffed.Conn)
+	}
+	if p.streams == nil && p.accepted != nil {
+		ctx = lane.WithConn(ctx, p.accepted)
 	}
 	return context.WithValue(ctx, peerKey{}, p)
 }
@@ -165,6 +171,8 @@ func (l *Lane) knowPeer(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		p.accepted.Begin()
+		defer p.accepted.End()
 		if p.tls != nil {
 			r.TLS = p.tls
 		}

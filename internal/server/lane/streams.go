@@ -27,6 +27,7 @@ const (
 // since the client opens another.
 type Streams struct {
 	limiter *Limiter
+	conn    *Conn  // nil: it is not in the table of connections
 	close   func() // closes the connection
 	known   atomic.Bool
 	trusted atomic.Bool   // whether it was ever known
@@ -53,8 +54,9 @@ type openStream struct {
 }
 
 // NewStreams returns what follows the streams of a connection that closes by calling closeConn.
-func NewStreams(limiter *Limiter, closeConn func()) *Streams {
-	return &Streams{limiter: limiter, close: closeConn, done: make(chan struct{})}
+// Conn is nil if it is not in the table of connections.
+func NewStreams(limiter *Limiter, conn *Conn, closeConn func()) *Streams {
+	return &Streams{limiter: limiter, conn: conn, close: closeConn, done: make(chan struct{})}
 }
 
 // Arrived reports the arrival of f. It returns false if f must wait, with all that follows: the reader then calls
@@ -157,6 +159,14 @@ func (s *Streams) Pace() int {
 // arrived with it.
 func (s *Streams) Resetting() bool { return s.excess.Load() > 0 }
 
+// Conn returns the accepted connection. Nil: it is not in the table of connections. S may be nil.
+func (s *Streams) Conn() *Conn {
+	if s == nil {
+		return nil
+	}
+	return s.conn
+}
+
 // Sent reports a frame that the server writes.
 func (s *Streams) Sent(f h2.Frame) {
 	if s.count.Load() == 0 {
@@ -222,6 +232,7 @@ func (s *Streams) admit() {
 	if s.known.Load() {
 		return
 	}
+	s.conn.admit()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trusted.Store(true)
@@ -248,6 +259,8 @@ var StreamsKey any = streamsKey{}
 func Admitted(ctx context.Context) {
 	if s, ok := ctx.Value(StreamsKey).(*Streams); ok {
 		s.admit()
+	} else if c, ok := ctx.Value(connKey{}).(*Conn); ok {
+		c.admit()
 	}
 }
 

@@ -1,0 +1,144 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"key-value/internal/server"
+	"key-value/internal/server/lane"
+	"key-value/internal/testkit/wiretest"
+)
+
+// fullTable is how many connections a table of the tests has.
+const fullTable = 50
+
+// A probe beside a full table may take a second, or the process would be restarted.
+func TestProbesAreAnsweredBesideAFullTable(t *testing.T) {
+	t.Parallel()
+	for name, fill := range map[string]func(t *testing.T, s *fixture){
+		"silent connections": func(t *testing.T, s *fixture) { dialTCP(t, s.addr) },
+		"idle connections after a request": func(t *testing.T, s *fixture) {
+			conn := dialTCP(t, s.addr)
+			if err := getOn(conn, "/livez"); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error(err)
+			}
+		},
+		"HTTP/2 connections without a request": func(t *testing.T, s *fixture) { s.dial(t) },
+		"gRPC requests without a message": func(t *testing.T, s *fixture) {
+			p := s.dial(t)
+			p.Must(p.WriteHeaders(headers(1, p.Post(who, grpcs))))
+		},
+		"requests whose body does not arrive": func(t *testing.T, s *fixture) {
+			_, _ = io.WriteString(dialTCP(t, s.addr), "POST "+who+" HTTP/1.1\r\nHost: a\r\nContent-Type: application/proto\r\nContent-Length: 9\r\n\r\n")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, server.Config{MaxConnections: fullTable})
+			for range fullTable {
+				fill(t, s)
+			}
+			for range 2 * fullTable {
+				began := time.Now()
+				conn := dialTCP(t, s.addr)
+				if err := getOn(conn, "/livez"); err != nil {
+					t.Fatalf("a probe = %v", err)
+				}
+				_ = conn.Close()
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("a probe takes %v, want at most a second", took)
+				}
+			}
+		})
+	}
+}
+
+// getOn makes a GET request and reads the response.
+func getOn(conn net.Conn, path string) error {
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+		return err
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}
+
+func TestConnectionsOfAuthenticatedCallersGiveWayLast(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	s := start(t, server.Config{MaxConnections: 3, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/anonymous" {
+			lane.Admitted(r.Context())
+		}
+		if r.URL.Path == "/slow" {
+			entered <- struct{}{}
+			<-release
+		}
+	})})
+	idle := dialTCP(t, s.addr)
+	wantAnswer := func(conn net.Conn, path string) {
+		t.Helper()
+		if err := getOn(conn, path); err != nil {
+			t.Errorf("GET %s = %v", path, err)
+		}
+	}
+	wantAnswer(idle, "/known")
+	for range 10 {
+		wantAnswer(dialTCP(t, s.addr), "/anonymous")
+	}
+	wantAnswer(idle, "/known") // has not given way
+
+	slow := make(chan error, 3)
+	for _, client := range []*http.Client{http1(t), http1(t), wiretest.HTTPClient(t)} { // and take the place of idle too
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			defer cancel()
+			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/slow", http.NoBody)
+			res, err := client.Do(req)
+			if err == nil {
+				err = res.Body.Close()
+			}
+			slow <- err
+		}()
+		<-entered
+	}
+	if err := getOn(dialTCP(t, s.addr), "/anonymous"); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a connection for which there is no room = %v, want it closed", err)
+	}
+	close(release)
+	for range cap(slow) {
+		if err := <-slow; err != nil {
+			t.Errorf("a request in flight = %v, want a response", err)
+		}
+	}
+}
+
+func TestTheAddressWithTheMostConnectionsGivesWay(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Config{MaxConnections: fullTable})
+	modest, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).Dial("tcp", s.addr)
+	if err != nil {
+		t.Skip(err) // only Linux has the address
+	}
+	defer modest.Close()
+	for range 2 * fullTable {
+		conn := dialTCP(t, s.addr)
+		if err := getOn(conn, "/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := getOn(modest, "/"); err != nil {
+		t.Errorf("the oldest connection, which is the only one of its address = %v, want it open", err)
+	}
+}
