@@ -16,6 +16,14 @@ type WatchRequest struct {
 	Prefix   string // prefix of the keys to watch; empty: all keys
 	Resume   string // the Token of the event to continue after; empty: start now
 	Snapshot bool   // start with the existing entries
+	Room     Room   // grants memory for events; nil: there is always some
+}
+
+// Room grants the memory for the events of one watch.
+type Room interface {
+	// Wait waits until there is memory for an event whose key and value have n bytes, or until ctx is done. A Watcher calls
+	// it before each event of type Put, and meanwhile keeps its position and no entry.
+	Wait(ctx context.Context, n int) error
 }
 
 // Target returns what the request covers.

@@ -72,7 +72,7 @@ type Engine struct {
 	lru        lru
 	registry   *registry
 	watches    int64
-	snapshots  map[*snapshot]struct{} // those that hold a view of the tree
+	snapshots  map[*snapshot]struct{} // those that keep entries in memory
 	closed     bool
 	sweepTimer *time.Timer // wakes the sweeper
 	sweepAt    int64       // when it fires, by the engine's clock; tree.Never: it does not

@@ -9,25 +9,26 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// watch is a position in the history and a target. It stores no changes except the next one to deliver, which it
-// finds in advance to know whether there is one.
+// watch is a position in the history and a target. It stores no changes, so one whose reader has stopped keeps none in
+// memory. It knows the revision of the next change to deliver, which it finds in advance to know whether there is one.
 type watch struct {
 	engine     *Engine
 	target     store.Target
+	room       store.Room // nil: there is always memory for an event
 	watchGroup *watchGroup
 	close      sync.Once
 
-	reported uint64      // the revision in the last token delivered, or in the token that it resumed from
-	cursor   uint64      // all changes to target up to this revision are delivered or found
-	snapshot *snapshot   // the rest of the snapshot at cursor; nil: none
-	unsynced bool        // whether the first event of type Sync is due
-	found    *tree.Entry // the next change; nil: none known
-	signal   *signal     // fires at the next change; nil, or found is set: read the history
+	reported uint64    // the revision in the last token delivered, or in the token that it resumed from
+	cursor   uint64    // all changes to target up to this revision are delivered or found
+	snapshot *snapshot // the rest of the snapshot at cursor; nil: none
+	unsynced bool      // whether the first event of type Sync is due
+	found    uint64    // the revision of the next change; zero: none known
+	signal   *signal   // fires at the next change; nil, or found is set: read the history
 }
 
 // Watch opens a watch.
 func (e *Engine) Watch(_ context.Context, req store.WatchRequest) (store.Watcher, error) {
-	w := &watch{engine: e, target: req.Target()}
+	w := &watch{engine: e, target: req.Target(), room: req.Room}
 	if err := e.open(w, req); err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 		if w.engine.isClosed() {
 			return store.Event{}, store.ErrClosed
 		}
-		if event, ok, err := w.poll(); ok || err != nil {
+		if event, ok, err := w.poll(ctx); ok || err != nil {
 			return event, err
 		}
 		if w.wait(ctx) && w.skipAhead() {
@@ -130,10 +131,10 @@ func (w *watch) skipAhead() bool {
 	return w.cursor != w.reported
 }
 
-// poll returns the next event, if there is one now.
-func (w *watch) poll() (store.Event, bool, error) {
+// poll returns the next event, if there is one now. It waits only for memory.
+func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 	if w.snapshot != nil {
-		if event, ok, err := w.nextOfSnapshot(); ok || err != nil {
+		if event, ok, err := w.nextOfSnapshot(ctx); ok || err != nil {
 			return event, ok, err
 		}
 	}
@@ -141,17 +142,17 @@ func (w *watch) poll() (store.Event, bool, error) {
 		w.unsynced = false
 		return w.sync(), true, nil
 	}
-	if w.found == nil {
-		if err := w.seek(); w.found == nil {
+	if w.found == 0 {
+		if err := w.seek(); w.found == 0 {
 			return store.Event{}, false, err
 		}
 	}
-	return w.deliver(), true, nil
+	return w.deliver(ctx)
 }
 
 // nextOfSnapshot returns the next entry of the snapshot, or false at its end.
-func (w *watch) nextOfSnapshot() (store.Event, bool, error) {
-	found, err := w.snapshot.next()
+func (w *watch) nextOfSnapshot(ctx context.Context) (store.Event, bool, error) {
+	found, err := w.whenRoom(ctx, w.snapshot.peek)
 	if err != nil {
 		return store.Event{}, false, err
 	}
@@ -160,20 +161,46 @@ func (w *watch) nextOfSnapshot() (store.Event, bool, error) {
 		w.snapshot = nil
 		return store.Event{}, false, nil
 	}
+	w.snapshot.remove()
 	return store.Event{Type: store.Put, Entry: w.engine.storeEntry(found, true)}, true, nil
 }
 
 // deliver returns the event of found, and looks for the next change right away: a watch that is idle from now on
 // relies on its signal, no matter how many changes to other keys follow.
-func (w *watch) deliver() store.Event {
-	e := w.found
-	w.found, w.reported = nil, e.Revision
+func (w *watch) deliver(ctx context.Context) (store.Event, bool, error) {
+	e, err := w.whenRoom(ctx, w.changeFound)
+	if err != nil {
+		return store.Event{}, false, err
+	}
+	w.found, w.reported = 0, e.Revision
 	_ = w.seek() // it fails again at the next call of Next
 	event := store.Event{Type: e.Kind(), Token: w.engine.token(e.Revision), Entry: store.Entry{Key: e.Key()}}
 	if e.Kind() == store.Put {
 		event.Entry = w.engine.storeEntry(e, true)
 	}
-	return event
+	return event, true, nil
+}
+
+// changeFound returns the change at found.
+func (w *watch) changeFound() (*tree.Entry, error) {
+	if e := w.engine.history.at(w.found); e != nil {
+		return e, nil
+	}
+	return nil, store.ErrResumeTooOld
+}
+
+// whenRoom returns what get returns once there is memory for an event of it. While it waits it keeps nothing of that,
+// and afterwards calls get again.
+func (w *watch) whenRoom(ctx context.Context, get func() (*tree.Entry, error)) (*tree.Entry, error) {
+	e, err := get()
+	if w.room == nil || e == nil || err != nil || e.Kind() != store.Put {
+		return e, err
+	}
+	size := len(e.Key()) + len(e.Value())
+	if err := w.room.Wait(ctx, size); err != nil {
+		return nil, err
+	}
+	return get()
 }
 
 // seek finds the next change after cursor and moves cursor there. If there is none, it arms signal.
@@ -195,7 +222,7 @@ func (w *watch) seek() error {
 		}
 		w.cursor++
 		if w.target.Matches(e.Key()) {
-			w.found, w.signal = e, nil
+			w.found, w.signal = w.cursor, nil
 			return nil
 		}
 	}

@@ -199,3 +199,81 @@ func TestGetAllocatesNothing(t *testing.T) {
 		t.Fatalf("get allocates %v times", n)
 	}
 }
+
+// noRoom is a store.Room without any memory until it is opened.
+type noRoom struct {
+	asked  chan int // the sizes that were asked for
+	opened chan struct{}
+}
+
+func (c noRoom) Wait(ctx context.Context, n int) error {
+	c.asked <- n
+	select {
+	case <-c.opened:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestAWatchThatWaitsForMemoryKeepsNone(t *testing.T) {
+	const watches, value = 50, 1 << 20
+	for _, snapshot := range []bool{false, true} {
+		e := open(t, memory.Options{HistoryBytes: value})
+		room := noRoom{make(chan int), make(chan struct{})}
+		before, over := heap(), make(chan error)
+		for i := range watches {
+			key := fmt.Sprint("k/", i%4)
+			if snapshot {
+				do(t, e, set(key, strings.Repeat("v", value)))
+			}
+			w := watch(t, e, store.WatchRequest{Snapshot: snapshot, Room: room})
+			if !snapshot {
+				next(t, w) // the first Sync
+				do(t, e, set(key, strings.Repeat("v", value)))
+			}
+			go func() {
+				_, err := w.Next(t.Context())
+				over <- err
+			}()
+			if n := <-room.asked; n != value+len(key) {
+				t.Fatalf("the watch asks for room for %d bytes, want %d", n, value+len(key))
+			}
+		}
+		overrun(t, e, "k/0")
+		do(t, e, set("k/0", strings.Repeat("v", value))) // drops the rest of the history
+		if grown := heap() - before; grown > 12*value {
+			t.Errorf("snapshot %v: %d watches that wait keep %d MiB in memory, want no more than the entries and the history",
+				snapshot, watches, grown>>20)
+		}
+		close(room.opened)
+		for range watches {
+			if err := <-over; !errors.Is(err, store.ErrResumeTooOld) {
+				t.Errorf("snapshot %v: next after waiting = %v, want ErrResumeTooOld", snapshot, err)
+			}
+		}
+	}
+}
+
+func TestAWatchWaitsForMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		e := open(t, memory.Options{})
+		do(t, e, set("k", "v"))
+		room := noRoom{make(chan int, 2), make(chan struct{})}
+		w := watch(t, e, store.WatchRequest{Snapshot: true, Room: room})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := w.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("next without memory = %v, want it to wait until its deadline", err)
+		}
+		close(room.opened)
+		if event := next(t, w); <-room.asked != 2 || string(event.Entry.Value) != "v" {
+			t.Errorf("event %+v, want the entry once there is memory", event)
+		}
+		do(t, e, store.Operation{Kind: store.Delete, Key: "k"})
+		if event := next(t, w); event.Type != store.Sync {
+			t.Errorf("event %+v, want sync, which needs no memory", event)
+		}
+	})
+}
