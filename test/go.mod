@@ -1,5 +1,5 @@
-// What proves the store from outside: e2e, faults, bench and conformance. A module of its own, so that what the proofs
-// need is no dependency of the key-value store.
+// The suites that test the store from outside, and its benchmarks. They have a module of their own, so that their dependencies
+// are not the store's.
 module key-value/test
 
 go 1.26.0

@@ -65,7 +65,7 @@ func TestKeyChangesApplyToARunningServer(t *testing.T) {
 	become(t, server.url, last, 0, "ls", "reports/")
 	become(t, server.url, again, 4, "get", "reports/a")
 
-	watching, code := newLines(), make(chan int, 1)
+	watching, code := &lines{}, make(chan int, 1)
 	env := map[string]string{"KV_URL": server.url, "KV_API_KEY": last}
 	go func() {
 		code <- run(t.Context(), "test", []string{"watch", "--prefix", "reports/"}, streams{strings.NewReader(""), watching, watching},
@@ -76,7 +76,7 @@ func TestKeyChangesApplyToARunningServer(t *testing.T) {
 		t.Errorf("kv keys revoke = %+v, want no output", got)
 	}
 	if got := <-code; got != 4 {
-		t.Errorf("the watch of a revoked key ends with code %d, want 4: %s", got, watching.text)
+		t.Errorf("the watch of a revoked key ends with code %d, want 4: %s", got, watching.String())
 	}
 	become(t, server.url, last, 4, "get", "reports/a")
 	if text, err := os.ReadFile(file); err != nil || strings.Contains(string(text), admin) {

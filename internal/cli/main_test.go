@@ -9,11 +9,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"key-value/internal/testkit/proc"
 )
 
 // result is the exit code and output of a command.
@@ -40,54 +41,28 @@ type process struct {
 }
 
 // lines collects the output of a command, and lets a test wait for a part of it.
-type lines struct {
-	mu      sync.Mutex
-	text    string        // guarded by mu
-	changed chan struct{} // closed and replaced at each write; guarded by mu
-}
-
-func newLines() *lines { return &lines{changed: make(chan struct{})} }
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text += string(p)
-	close(l.changed)
-	l.changed = make(chan struct{})
-	return len(p), nil
-}
+type lines struct{ proc.Output }
 
 // find waits until pattern matches and returns its first group, or "" if stop is done first.
 func (l *lines) find(stop context.Context, pattern string) string {
-	for {
-		l.mu.Lock()
-		match, changed := regexp.MustCompile(pattern).FindStringSubmatch(l.text), l.changed
-		l.mu.Unlock()
-		if match != nil {
-			return match[1]
-		}
-		select {
-		case <-changed:
-		case <-stop.Done():
-			return ""
-		}
-	}
+	match, _ := l.Find(stop, pattern)
+	return match
 }
 
 // startKV runs a server command on a free port and stops it when the test ends.
 func startKV(t *testing.T, env map[string]string, args ...string) *process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{out: newLines(), log: newLines(), stop: cancel, code: make(chan int, 1)}
+	p := &process{out: &lines{}, log: &lines{}, stop: cancel, code: make(chan int, 1)}
 	ended, end := context.WithCancel(context.Background())
 	go func() {
 		defer end()
 		p.code <- run(ctx, "test", append(args, "--listen", "127.0.0.1:0"), streams{strings.NewReader(""), p.out, p.log},
 			func(name string) string { return env[name] })
 	}()
-	addr := p.log.find(ended, `msg=listening addr=(\S+)`)
+	addr := p.log.find(ended, proc.Listening)
 	if addr == "" {
-		t.Fatalf("kv %v did not start: %s", args, p.log.text)
+		t.Fatalf("kv %v did not start: %s", args, p.log.String())
 	}
 	p.url = "http://" + addr
 	t.Cleanup(func() { cancel(); <-ended.Done() })
@@ -210,7 +185,7 @@ func TestServeGeneratesAKeyIfNoneIsConfigured(t *testing.T) {
 	if got := kv(t, env, "", "set", "hello", "world"); got.code != 0 {
 		t.Errorf("kv set with the generated key = %+v", got)
 	}
-	if n := strings.Count(p.out.text, "valid until the server stops"); n != 1 {
+	if n := strings.Count(p.out.String(), "valid until the server stops"); n != 1 {
 		t.Errorf("the key was printed %d times, want once", n)
 	}
 }

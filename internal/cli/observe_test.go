@@ -263,8 +263,8 @@ func TestBothServicesLogTheRequestID(t *testing.T) {
 		t.Errorf("the response has the request id %q", got)
 	}
 	for _, log := range []*lines{gateway.log, service.log} {
-		if log.find(t.Context(), `level=DEBUG msg=(\w+) .*request=followed-1`); strings.Contains(log.text, "private") {
-			t.Errorf("the log contains a key: %s", log.text)
+		if log.find(t.Context(), `level=DEBUG msg=(\w+) .*request=followed-1`); strings.Contains(log.String(), "private") {
+			t.Errorf("the log contains a key: %s", log.String())
 		}
 	}
 }

@@ -119,7 +119,7 @@ func TestAGatewayLogsWhyItsServiceIsUnreachable(t *testing.T) {
 			bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 			defer cancel()
 			if gateway.log.find(bounded, "(service is unreachable.*"+test.says+")") == "" {
-				t.Errorf("the log does not say %q: %s", test.says, gateway.log.text)
+				t.Errorf("the log does not say %q: %s", test.says, gateway.log.String())
 			}
 		})
 	}
@@ -130,11 +130,11 @@ func TestAGatewayLogsWhyItsServiceIsUnreachable(t *testing.T) {
 	defer cancel()
 	for _, why := range []string{"didn't provide a certificate", "unknown authority"} {
 		if service.log.find(bounded, "(TLS handshake failed.*"+why+")") == "" {
-			t.Errorf("the service's log does not say %q: %s", why, service.log.text)
+			t.Errorf("the service's log does not say %q: %s", why, service.log.String())
 		}
 	}
 	if old.log.find(bounded, "(peers will reject this certificate.*expired)") == "" {
-		t.Errorf("the log does not say that the certificate has expired: %s", old.log.text)
+		t.Errorf("the log does not say that the certificate has expired: %s", old.log.String())
 	}
 }
 
@@ -172,7 +172,7 @@ func TestCertificatesReplaceTheToken(t *testing.T) {
 	cert, certKey := authority.Files(t, tlstest.Leaf{})
 	env := map[string]string{"KV_TLS_CERT": cert, "KV_TLS_KEY": certKey, "KV_TLS_CLIENT_CA": authority.File(t)}
 	ctx, stop := context.WithCancel(t.Context())
-	log := newLines()
+	log := &lines{}
 	code := make(chan int, 1)
 	go func() {
 		code <- run(ctx, "test", []string{"kvservice", "--listen", "0.0.0.0:0"}, streams{strings.NewReader(""), io.Discard, log},
@@ -194,6 +194,6 @@ func TestAGeneratedKeyIsPrintedWithAnHTTPSURL(t *testing.T) {
 	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if server.out.find(bounded, "(curl "+secure(server.url)+"/v1/values/hello)") == "" {
-		t.Errorf("output: %s", server.out.text)
+		t.Errorf("output: %s", server.out.String())
 	}
 }

@@ -17,7 +17,7 @@ type watching struct {
 func startWatch(t *testing.T, env map[string]string, args ...string) *watching {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &watching{newLines(), newLines(), cancel, make(chan int, 1)}
+	w := &watching{&lines{}, &lines{}, cancel, make(chan int, 1)}
 	go func() {
 		w.code <- run(ctx, "test", append([]string{"watch"}, args...), streams{strings.NewReader(""), w.out, w.err},
 			func(name string) string { return env[name] })
@@ -33,7 +33,7 @@ func (w *watching) end(t *testing.T) string {
 	if code := <-w.code; code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	return w.err.text
+	return w.err.String()
 }
 
 func TestAWatchPrintsEventsAndHowToResume(t *testing.T) {
@@ -49,8 +49,8 @@ func TestAWatchPrintsEventsAndHowToResume(t *testing.T) {
 	w.out.find(t.Context(), `(expire)  a/3\n`)
 	said := w.end(t)
 	want := "put     a/1  \"old\"\nsync\nput     a/2  \"two\\nlines\"\ndelete  a/1\nput     a/3  \"x\"\nexpire  a/3\n"
-	if w.out.text != want {
-		t.Errorf("the watch printed %q, want %q", w.out.text, want)
+	if w.out.String() != want {
+		t.Errorf("the watch printed %q, want %q", w.out.String(), want)
 	}
 	token := regexp.MustCompile(`\Akv: to resume: kv watch --prefix a/ --resume (\S+)\n\z`).FindStringSubmatch(said)
 	if token == nil {
@@ -63,8 +63,8 @@ func TestAWatchPrintsEventsAndHowToResume(t *testing.T) {
 	if said := w.end(t); !strings.Contains(said, "--resume "+next+"\n") {
 		t.Errorf("at its end the watch logged %q, want to resume from %s", said, next)
 	}
-	if n := strings.Count(w.out.text, "\n"); n != 1 {
-		t.Errorf("the resumed watch printed %s, want one event", w.out.text)
+	if n := strings.Count(w.out.String(), "\n"); n != 1 {
+		t.Errorf("the resumed watch printed %s, want one event", w.out.String())
 	}
 }
 
@@ -80,8 +80,8 @@ func TestAWatchOfOneKey(t *testing.T) {
 	if said := w.end(t); !strings.HasPrefix(said, "kv: to resume: kv watch 'a b' --resume ") {
 		t.Errorf("at its end the watch logged %q", said)
 	}
-	if !strings.Contains(w.out.text, `{"type":"put","entry":{"key":"a b","data":"/w==",`) || strings.Contains(w.out.text, "a b c") {
-		t.Errorf("the watch printed %s", w.out.text)
+	if !strings.Contains(w.out.String(), `{"type":"put","entry":{"key":"a b","data":"/w==",`) || strings.Contains(w.out.String(), "a b c") {
+		t.Errorf("the watch printed %s", w.out.String())
 	}
 }
 

@@ -54,8 +54,8 @@ func (c Command) String() string {
 	return strings.Join(append([]string{filepath.Base(c.Path)}, c.Args...), " ")
 }
 
-// Environment returns this process's environment without KV_ variables, and with env.
-func Environment(env ...string) []string {
+// environment returns this process's environment without KV_ variables, and with env.
+func environment(env ...string) []string {
 	var all []string
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "KV_") {
@@ -67,7 +67,7 @@ func Environment(env ...string) []string {
 
 func (c Command) cmd() *exec.Cmd {
 	cmd := exec.Command(c.Path, c.Args...)
-	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.Stdin, cmd.ExtraFiles = c.Dir, Environment(c.Env...), attributes(), c.Stdin, c.Files
+	cmd.Dir, cmd.Env, cmd.SysProcAttr, cmd.Stdin, cmd.ExtraFiles = c.Dir, environment(c.Env...), attributes(), c.Stdin, c.Files
 	return cmd
 }
 
