@@ -2,7 +2,13 @@ package wireengine
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -73,4 +79,94 @@ func preconditionOf(p store.Precondition) *keyvaluev1.Precondition {
 		return &keyvaluev1.Precondition{Kind: &keyvaluev1.Precondition_Exists{Exists: exists}}
 	}
 	return nil
+}
+
+// resultOf returns a result as an engine returns it.
+func resultOf(message *keyvaluev1.OperationResult) store.Result {
+	method, response := contract.UnwrapResult(message)
+	if method == nil {
+		failed := message.GetError()
+		return store.Result{Err: sentinel(contract.Reason(failed.GetReason()), errors.New(failed.GetMessage()))}
+	}
+	var result store.Result
+	if r, ok := response.(interface{ GetEntry() *keyvaluev1.Entry }); ok {
+		result.Entry = entryOf(r.GetEntry())
+	}
+	switch r := response.(type) {
+	case interface{ GetCreated() bool }:
+		result.Changed = r.GetCreated()
+	case interface{ GetDeleted() bool }:
+		result.Changed = r.GetDeleted()
+	case interface{ GetValue() int64 }:
+		result.Sum = r.GetValue()
+	}
+	return result
+}
+
+func entryOf(e *keyvaluev1.Entry) store.Entry {
+	version, _ := store.ParseVersion(e.GetEtag())
+	entry := store.Entry{Key: e.GetKey(), Value: contentOf(e), Version: version}
+	if e.GetExpireTime() != nil {
+		entry.ExpireTime = e.GetExpireTime().AsTime()
+	}
+	return entry
+}
+
+func contentOf(e *keyvaluev1.Entry) []byte { return append([]byte(e.GetValue()), e.GetData()...) }
+
+// Batch implements [store.Engine].
+func (r *Remote) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
+	req := &keyvaluev1.BatchRequest{Atomic: atomic}
+	for _, op := range ops {
+		req.Operations = append(req.Operations, operations[op.Kind].message(op))
+	}
+	res, metadata, err := r.batch(ctx, req)
+	if index, parseErr := strconv.Atoi(metadata["operation"]); err != nil && parseErr == nil {
+		return nil, &store.BatchError{Index: index, Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	results := make([]store.Result, len(res.GetResults()))
+	for i, result := range res.GetResults() {
+		results[i] = resultOf(result)
+	}
+	return results, nil
+}
+
+// batch returns the response, or the error with its metadata.
+func (r *Remote) batch(
+	ctx context.Context, req *keyvaluev1.BatchRequest,
+) (*keyvaluev1.BatchResponse, map[string]string, error) {
+	if kv := r.next(); kv != nil {
+		res, err := kv.Batch(ctx, req)
+		if err == nil {
+			return res, nil, nil
+		}
+		_, metadata, _ := contract.ErrorInfo(err)
+		return nil, metadata, outcome(err)
+	}
+	status, _, answer, err := r.send(ctx, http.MethodPost, "/v1/values:batch", batchBody(req), "Content-Type", "application/json")
+	if err != nil {
+		return nil, nil, unknown(err)
+	}
+	if status != http.StatusOK {
+		p := problemOf(answer)
+		return nil, p.Metadata, sentinel(p.Reason, fmt.Errorf("%d: %s", status, answer))
+	}
+	res := &keyvaluev1.BatchResponse{}
+	return res, nil, protojson.Unmarshal([]byte(answer), res)
+}
+
+// batchBody returns req in the JSON that REST takes: that of the RPC, except that a touch must say explicitly that it
+// removes the TTL.
+func batchBody(req *keyvaluev1.BatchRequest) string {
+	operations := make([]string, len(req.GetOperations()))
+	for i, operation := range req.GetOperations() {
+		operations[i] = protojson.Format(operation)
+		if touch := operation.GetTouch(); touch != nil && touch.GetTtl() == nil {
+			operations[i] = strings.Replace(operations[i], `"key"`, `"ttl":null,"key"`, 1)
+		}
+	}
+	return fmt.Sprintf(`{"atomic":%t,"operations":[%s]}`, req.GetAtomic(), strings.Join(operations, ","))
 }

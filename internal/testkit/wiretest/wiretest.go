@@ -4,8 +4,10 @@ package wiretest
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
+	"sync"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -13,7 +15,9 @@ import (
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
+	"key-value/internal/follow/tlsfiles"
 	"key-value/internal/server"
+	"key-value/internal/testkit/tlstest"
 )
 
 // Wire is a protocol with a codec and a client.
@@ -144,4 +148,34 @@ func (h headers) NewClientStream(ctx context.Context, spec connect.Spec) (connec
 		info.RequestHeader().Set(h.header[i], h.header[i+1])
 	}
 	return h.Transport.NewClientStream(ctx, spec)
+}
+
+var once struct {
+	sync.Mutex
+	authority *tlstest.Authority // made on first use; guarded by Mutex
+}
+
+// authority signs the certificates of all servers of this package, and all its clients trust it.
+func authority(t testing.TB) *tlstest.Authority {
+	once.Lock()
+	defer once.Unlock()
+	if once.authority == nil {
+		once.authority = tlstest.NewAuthority(t)
+	}
+	return once.authority
+}
+
+// ServerTLS returns a server configuration whose certificate the clients of this package trust.
+func ServerTLS(t testing.TB) *tls.Config {
+	t.Helper()
+	pair, err := tlsfiles.OpenPair(authority(t).Files(t, tlstest.Leaf{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tlsfiles.Server(pair, nil)
+}
+
+// ClientTLS returns a client configuration that trusts the servers of this package.
+func ClientTLS(t testing.TB) *tls.Config {
+	return &tls.Config{RootCAs: authority(t).Pool(), MinVersion: tls.VersionTLS12}
 }
