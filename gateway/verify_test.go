@@ -18,8 +18,8 @@ import (
 // patience bounds how long a check may take.
 const patience = time.Minute
 
-// newRemote returns an engine that calls url over REST and every RPC wire.
-func newRemote(t *testing.T, url string) *wireengine.Remote {
+// newWireEngine returns an engine that calls url over REST and every RPC wire.
+func newWireEngine(t *testing.T, url string) *wireengine.Engine {
 	var clients []client
 	for _, wire := range wiretest.Wires() {
 		clients = append(clients, wire.Dial(t, url, "x-api-key", apiKey))
@@ -28,11 +28,11 @@ func newRemote(t *testing.T, url string) *wireengine.Remote {
 }
 
 // overEverything runs test in each arrangement, with calls over REST and every RPC wire.
-func overEverything(t *testing.T, test func(t *testing.T, r *wireengine.Remote)) {
+func overEverything(t *testing.T, test func(t *testing.T, r *wireengine.Engine)) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newRemote(t, start(t, arrangement.transport(t, newEngine(t)))))
+			test(t, newWireEngine(t, start(t, arrangement.transport(t, newEngine(t)))))
 		})
 	}
 }
@@ -45,7 +45,7 @@ func TestCallsOverAllWiresTogetherAreLinearizable(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			overEverything(t, func(t *testing.T, r *wireengine.Remote) {
+			overEverything(t, func(t *testing.T, r *wireengine.Engine) {
 				for range 3 {
 					w.Seed = rand.Uint64() >> 32
 					w.Keys = []string{fmt.Sprint("x/", w.Seed), fmt.Sprint("y/", w.Seed), fmt.Sprint("é/", w.Seed)}
@@ -67,7 +67,7 @@ func TestWatchesOverAllWiresMissNothing(t *testing.T) {
 	for _, snapshot := range []bool{false, true} {
 		t.Run(fmt.Sprint("snapshot ", snapshot), func(t *testing.T) {
 			t.Parallel()
-			overEverything(t, func(t *testing.T, r *wireengine.Remote) {
+			overEverything(t, func(t *testing.T, r *wireengine.Engine) {
 				ctx, cancel := context.WithTimeout(t.Context(), patience)
 				defer cancel()
 				j := storetest.Journal{Prefix: "j/", Writers: 4, Changes: 60, Seed: rand.Uint64() >> 32}
@@ -107,7 +107,7 @@ func TestSoak(t *testing.T) {
 	for _, arrangement := range arrangements {
 		t.Run(arrangement.name, func(t *testing.T) {
 			storetest.Soak(t, func(t *testing.T) store.Engine {
-				return newRemote(t, start(t, arrangement.transport(t, newEngine(t))))
+				return newWireEngine(t, start(t, arrangement.transport(t, newEngine(t))))
 			})
 		})
 	}

@@ -28,7 +28,7 @@ const callPatience = 2 * time.Second
 // program is one program that uses the store over REST, over gRPC, and with the Go library. It retries nothing that the
 // clients it uses do not retry by themselves.
 type program struct {
-	*wireengine.Remote
+	*wireengine.Engine
 	meter   *meter
 	library *client.Client // for watches
 	close   func()
@@ -55,7 +55,7 @@ func newProgram(url string, m *meter) (*program, error) {
 		return nil, err
 	}
 	p := &program{meter: m, library: library}
-	p.Remote = wireengine.New(url, apiKey, &http.Client{Transport: rest},
+	p.Engine = wireengine.New(url, apiKey, &http.Client{Transport: rest},
 		keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(batched)),
 		keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(wiretest.WithHeader(wiretest.OverGRPC(conn), "x-api-key", apiKey))))
 	p.close = func() {
@@ -70,7 +70,7 @@ func newProgram(url string, m *meter) (*program, error) {
 func (p *program) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, callPatience)
 	defer cancel()
-	result, err := p.Remote.Do(ctx, op)
+	result, err := p.Engine.Do(ctx, op)
 	p.note(1, err)
 	return result, err
 }
@@ -79,7 +79,7 @@ func (p *program) Do(ctx context.Context, op store.Operation) (store.Result, err
 func (p *program) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, callPatience)
 	defer cancel()
-	results, err := p.Remote.Batch(ctx, ops, atomic)
+	results, err := p.Engine.Batch(ctx, ops, atomic)
 	p.note(len(ops), err)
 	return results, err
 }

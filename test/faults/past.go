@@ -17,7 +17,7 @@ import (
 
 // past is an etag and a resume token of a store that died.
 type past struct {
-	kv      *wireengine.Remote
+	kv      *wireengine.Engine
 	key     string
 	version store.Version
 	token   string

@@ -31,7 +31,7 @@ func problemOf(body string) problem {
 }
 
 // send sends a REST request.
-func (r *Remote) send(ctx context.Context, method, path, body string, header ...string) (int, http.Header, string, error) {
+func (r *Engine) send(ctx context.Context, method, path, body string, header ...string) (int, http.Header, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, r.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, "", err
@@ -50,7 +50,7 @@ func (r *Remote) send(ctx context.Context, method, path, body string, header ...
 }
 
 // doREST sends the REST request for op.
-func (r *Remote) doREST(ctx context.Context, op store.Operation) (store.Result, error) {
+func (r *Engine) doREST(ctx context.Context, op store.Operation) (store.Result, error) {
 	path := "/v1/values/" + url.PathEscape(op.Key)
 	method, body, header := http.MethodGet, "", conditionOf(op.Precondition)
 	switch op.Kind {

@@ -115,7 +115,7 @@ func entryOf(e *keyvaluev1.Entry) store.Entry {
 func contentOf(e *keyvaluev1.Entry) []byte { return append([]byte(e.GetValue()), e.GetData()...) }
 
 // Batch implements [store.Engine].
-func (r *Remote) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
+func (r *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
 	req := &keyvaluev1.BatchRequest{Atomic: atomic}
 	for _, op := range ops {
 		req.Operations = append(req.Operations, operations[op.Kind].message(op))
@@ -135,7 +135,7 @@ func (r *Remote) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 }
 
 // batch returns the response, or the error with its metadata.
-func (r *Remote) batch(
+func (r *Engine) batch(
 	ctx context.Context, req *keyvaluev1.BatchRequest,
 ) (*keyvaluev1.BatchResponse, map[string]string, error) {
 	if kv := r.next(); kv != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // Watch implements [store.Engine].
-func (r *Remote) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
+func (r *Engine) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	open := watchRPC
 	if r.turn.Add(1)%2 == 0 {
@@ -39,7 +39,7 @@ type watcher struct {
 func (w *watcher) Next(context.Context) (store.Event, error) { return w.next() }
 func (w *watcher) Close()                                    { w.cancel() }
 
-func watchRPC(ctx context.Context, r *Remote, req store.WatchRequest) (func() (store.Event, error), error) {
+func watchRPC(ctx context.Context, r *Engine, req store.WatchRequest) (func() (store.Event, error), error) {
 	message := &keyvaluev1.WatchRequest{
 		Target:      &keyvaluev1.WatchRequest_Prefix{Prefix: req.Prefix},
 		ResumeToken: req.Resume, Snapshot: req.Snapshot,
@@ -67,7 +67,7 @@ var eventTypes = map[string]store.EventType{
 	"put": store.Put, "delete": store.Deleted, "expire": store.Expired, "evict": store.Evicted, "sync": store.Sync,
 }
 
-func watchREST(ctx context.Context, r *Remote, req store.WatchRequest) (func() (store.Event, error), error) {
+func watchREST(ctx context.Context, r *Engine, req store.WatchRequest) (func() (store.Event, error), error) {
 	query := url.Values{"prefix": {req.Prefix}}
 	if req.Key != "" {
 		query = url.Values{"key": {req.Key}}

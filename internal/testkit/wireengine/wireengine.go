@@ -16,9 +16,9 @@ import (
 	"key-value/kvservice/store"
 )
 
-// Remote is a storage engine that calls a gateway, by REST and by each of its RPC clients in rotation. A call without
+// Engine is a storage engine that calls a gateway, by REST and by each of its RPC clients in rotation. A call without
 // an answer fails with [store.ErrUnknownOutcome].
-type Remote struct {
+type Engine struct {
 	store.Engine // for methods that this engine does not have
 	url, key     string
 	http         *http.Client
@@ -28,12 +28,12 @@ type Remote struct {
 
 // New returns an engine for the gateway at url. REST requests use httpClient and send apiKey. At least one RPC client
 // is required, and clients must send the key themselves.
-func New(url, key string, httpClient *http.Client, clients ...keyvaluev1connect.KeyValueServiceClient) *Remote {
-	return &Remote{url: url, key: key, http: httpClient, clients: clients}
+func New(url, key string, httpClient *http.Client, clients ...keyvaluev1connect.KeyValueServiceClient) *Engine {
+	return &Engine{url: url, key: key, http: httpClient, clients: clients}
 }
 
 // next returns the RPC client for the next call, or nil for REST.
-func (r *Remote) next() keyvaluev1connect.KeyValueServiceClient {
+func (r *Engine) next() keyvaluev1connect.KeyValueServiceClient {
 	n := int(r.turn.Add(1) % uint64(2*len(r.clients)))
 	if n < len(r.clients) {
 		return r.clients[n]
@@ -41,12 +41,12 @@ func (r *Remote) next() keyvaluev1connect.KeyValueServiceClient {
 	return nil
 }
 
-func (r *Remote) rpc() keyvaluev1connect.KeyValueServiceClient {
+func (r *Engine) rpc() keyvaluev1connect.KeyValueServiceClient {
 	return r.clients[int(r.turn.Load()%uint64(len(r.clients)))]
 }
 
 // Do implements [store.Engine].
-func (r *Remote) Do(ctx context.Context, op store.Operation) (store.Result, error) {
+func (r *Engine) Do(ctx context.Context, op store.Operation) (store.Result, error) {
 	kv := r.next()
 	if kv != nil || op.Kind == store.Delete { // REST does not say whether there was an entry
 		return operations[op.Kind].call(ctx, r.rpc(), op)
