@@ -50,7 +50,8 @@ type Bounds struct {
 	// until a place is free, or has been held for StrangerWait. Defaults: 8 for each processor, 4,096, 25 milliseconds.
 	Strangers, StrangersOpen int
 	StrangerWait             time.Duration
-	// Undecided is how many connections may wait for their first request before further ones go to net/http unread.
+	// Undecided is how many connections may wait for their first request. Beyond that, the one that has waited longest is
+	// closed.
 	// Default: 1,024.
 	Undecided int
 

@@ -58,8 +58,8 @@ type Mux struct {
 	unanswered sync.WaitGroup // connections whose first response has not begun
 
 	mu        sync.Mutex
-	undecided map[net.Conn]struct{} // guarded by mu
-	settleBy  time.Time             // when undecided connections are closed; zero: not yet; guarded by mu
+	undecided map[net.Conn]time.Time // :: connection → when it was accepted; guarded by mu
+	settleBy  time.Time              // when undecided connections are closed; zero: not yet; guarded by mu
 }
 
 // New returns a Mux of inner's connections, for Run to run.
@@ -68,7 +68,7 @@ func New(inner net.Listener, cfg Config) *Mux {
 	m := &Mux{
 		cfg: cfg, inner: inner, mixers: newMixers(cfg.Bounds),
 		closing: closing, close: sync.OnceFunc(func() { close(closing) }),
-		undecided: map[net.Conn]struct{}{},
+		undecided: map[net.Conn]time.Time{},
 	}
 	for i := range m.lanes {
 		m.lanes[i] = newListener(inner.Addr())
@@ -76,8 +76,7 @@ func New(inner net.Listener, cfg Config) *Mux {
 	return m
 }
 
-// Listener returns the listener from which a lane accepts its connections. They are of type *[Conn], except those that
-// went to the HTTP lane unread because too many others were undecided.
+// Listener returns the listener from which a lane accepts its connections. They are of type *[Conn].
 func (m *Mux) Listener(l Lane) net.Listener { return m.lanes[l] }
 
 // Run accepts connections until Close is called, and then returns nil.
@@ -139,10 +138,25 @@ func (m *Mux) closeUndecided(t time.Time) {
 	}
 }
 
-// setReadDeadline sets the read deadline of an undecided connection, unless closeUndecided has set an earlier one.
+// closeOldestLocked closes the connection that has been undecided for the longest time.
+func (m *Mux) closeOldestLocked() {
+	var oldest net.Conn
+	for conn, since := range m.undecided {
+		if oldest == nil || since.Before(m.undecided[oldest]) {
+			oldest = conn
+		}
+	}
+	delete(m.undecided, oldest)
+	_ = oldest.SetReadDeadline(time.Unix(1, 0))
+}
+
+// setReadDeadline sets the read deadline of an undecided connection, unless an earlier one was set to close it.
 func (m *Mux) setReadDeadline(conn net.Conn, t time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, ok := m.undecided[conn]; !ok {
+		return
+	}
 	if m.settleBy.IsZero() || t.Before(m.settleBy) {
 		_ = conn.SetReadDeadline(t)
 	}
@@ -185,15 +199,11 @@ func (m *Mux) take(conn net.Conn) {
 		conn = tls.Server(conn, m.cfg.TLS) // the handshake comes later
 	}
 	m.mu.Lock()
-	full := len(m.undecided) >= m.cfg.Bounds.Undecided
-	if !full {
-		m.undecided[conn] = struct{}{}
+	if len(m.undecided) >= m.cfg.Bounds.Undecided {
+		m.closeOldestLocked()
 	}
+	m.undecided[conn] = time.Now()
 	m.mu.Unlock()
-	if full {
-		m.lanes[HTTP].deliver(conn) // which does the handshake, and bounds the wait for a first request, itself
-		return
-	}
 	m.unanswered.Add(1)
 	go m.decide(conn)
 }

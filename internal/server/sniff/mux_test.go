@@ -3,6 +3,7 @@ package sniff_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"testing/synctest"
@@ -77,14 +78,17 @@ func TestSilentConnectionsHoldUpNoOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newListener()
 		s := run(t, l, config)
-		for i := range 1100 {
-			_, silent := net.Pipe()
+		var clients []net.Conn
+		for range 1100 {
+			client, silent := net.Pipe()
+			clients = append(clients, client)
 			l.conns <- silent
-			if i < 1024 {
-				continue
-			}
-			if _, err := s.Listener(sniff.HTTP).Accept(); err != nil { // unread: net/http bounds the wait itself
-				t.Fatal(err)
+			time.Sleep(time.Millisecond)
+		}
+		for i, client := range clients {
+			_ = client.SetReadDeadline(time.Now().Add(time.Millisecond))
+			if _, err := client.Read(make([]byte, 1)); errors.Is(err, io.EOF) != (i < 1100-1024) {
+				t.Errorf("reading connection %d of 1100 = %v, want all but the latest 1024 closed", i, err)
 			}
 		}
 		l.conns <- &script{pieces: [][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")}}
