@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"key-value/internal/testkit/proc"
+	"key-value/test/hostile"
 )
 
 const (
@@ -22,14 +23,14 @@ const (
 // besides measures how hostile peers affect the p99 of well-behaved ones, in alternation with their p99 alone.
 func besides(ctx context.Context, addr string, rounds int, d time.Duration) error {
 	fmt.Printf("\n%-24s %10s %12s %8s %12s %8s\n", "hostile peers", "idle p99", "p99 besides", "ratio", "low-high", "failed")
-	for _, h := range nuisances() {
+	for _, h := range hostile.Kinds() {
 		var idles, busies, ratios, failures sample
 		for range rounds {
 			idle, _, err := good(ctx, addr, d)
 			if err != nil {
 				return err
 			}
-			end, err := h.loose(ctx, addr)
+			end, err := loose(ctx, h, addr)
 			if err != nil {
 				return err
 			}
@@ -44,7 +45,7 @@ func besides(ctx context.Context, addr string, rounds int, d time.Duration) erro
 			failures.add(float64(failed))
 			time.Sleep(settle) // the server recovers
 		}
-		fmt.Printf("%-24s %10v %12v %8.2f %7.2f-%.2f %8.0f\n", h.name, idles.time(), busies.time(), ratios.median(),
+		fmt.Printf("%-24s %10v %12v %8.2f %7.2f-%.2f %8.0f\n", h.Name, idles.time(), busies.time(), ratios.median(),
 			slices.Min(ratios), slices.Max(ratios), failures.median())
 	}
 	return nil
@@ -52,7 +53,7 @@ func besides(ctx context.Context, addr string, rounds int, d time.Duration) erro
 
 // good returns the p99 of gets, and how many failed.
 func good(ctx context.Context, addr string, d time.Duration) (time.Duration, int, error) {
-	o, err := open(ctx, addr, request("GET", "/v1/values/overload/0042", ""), goodConnections, goodRate, d)
+	o, err := open(ctx, addr, hostile.Request("GET", "/v1/values/overload/0042", ""), goodConnections, goodRate, d)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -61,12 +62,12 @@ func good(ctx context.Context, addr string, d time.Duration) (time.Duration, int
 
 // loose starts the peers as a process of their own, and returns what ends it. The process uses the CPU of this one at a
 // lower priority, so that the well-behaved peers do not wait for their own CPU.
-func (h hostile) loose(ctx context.Context, addr string) (end func() error, err error) {
+func loose(ctx context.Context, h hostile.Kind, addr string) (end func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	c := proc.Command{Path: "chrt", Args: []string{"--other", "0", "nice", "-n", "19", self, "--be", h.name, addr}, Log: os.Stderr}
+	c := proc.Command{Path: "chrt", Args: []string{"--other", "0", "nice", "-n", "19", self, "--be", h.Name, addr}, Log: os.Stderr}
 	peers, err := c.Start()
 	if err != nil {
 		return nil, err
@@ -80,9 +81,9 @@ func (h hostile) loose(ctx context.Context, addr string) (end func() error, err 
 
 // be runs hostile peers until ctx is done.
 func be(ctx context.Context, name, addr string) error {
-	for _, h := range nuisances() {
-		if h.name == name {
-			h.begin(ctx, addr)
+	for _, h := range hostile.Kinds() {
+		if h.Name == name {
+			h.Begin(ctx, addr)
 			return nil
 		}
 	}

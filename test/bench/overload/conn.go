@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"key-value/test/hostile"
 )
 
 // patience is how long a response may take.
@@ -28,12 +30,6 @@ func dial(addr string) (*conn, error) {
 		return nil, err
 	}
 	return &conn{tcp, bufio.NewReaderSize(tcp, 64<<10)}, nil
-}
-
-// request returns the bytes of a request.
-func request(method, target, body string) []byte {
-	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		method, target, apiKey, len(body), body)
 }
 
 // do sends a request and returns the status of the response.
@@ -91,7 +87,7 @@ func fill(addr string, valueBytes int) error {
 	for i := range 1000 {
 		operations = append(operations, fmt.Sprintf(`{"set":{"key":"overload/%04d","value":"%0*d"}}`, i, valueBytes, i))
 	}
-	status, err := c.do(request("POST", "/v1/values:batch", `{"operations":[`+strings.Join(operations, ",")+`]}`))
+	status, err := c.do(hostile.Request("POST", "/v1/values:batch", `{"operations":[`+strings.Join(operations, ",")+`]}`))
 	if err == nil && status != 200 {
 		err = fmt.Errorf("fill the store: status %d", status)
 	}

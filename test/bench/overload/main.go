@@ -24,12 +24,11 @@ import (
 	"time"
 
 	"key-value/internal/testkit/proc"
+	"key-value/test/hostile"
 )
 
 // stopGrace is how long a server may take to stop before it is killed.
 const stopGrace = 3 * time.Second
-
-const apiKey = "overload-key"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -47,10 +46,10 @@ func run(ctx context.Context) error {
 	valueBytes := flag.Int("value-bytes", 64, "size of values, of which a page has 1,000")
 	rounds := flag.Int("rounds", 3, "how often to measure everything")
 	two := flag.Bool("two", false, "run gateway and kvservice as two processes")
-	hostile := flag.String("be", "", "run these hostile peers against the address in the argument; used internally")
+	peers := flag.String("be", "", "run these hostile peers against the address in the argument; used internally")
 	flag.Parse()
-	if *hostile != "" {
-		return be(ctx, *hostile, flag.Arg(0))
+	if *peers != "" {
+		return be(ctx, *peers, flag.Arg(0))
 	}
 	if err := canPin(); err != nil {
 		return err
@@ -88,7 +87,7 @@ func start(ctx context.Context, servers *proc.Group, dir string, two bool) (addr
 		return "", err
 	}
 	run := func(args ...string) (string, error) {
-		server, err := servers.Serve(ctx, pinned(proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, append(args, "--listen", "127.0.0.1:0")...)))
+		server, err := servers.Serve(ctx, pinned(proc.KV(binary, []string{"KV_API_KEY=" + hostile.APIKey}, append(args, "--listen", "127.0.0.1:0")...)))
 		if err != nil {
 			return "", err
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"key-value/test/hostile"
 	"key-value/test/record"
 )
 
@@ -23,7 +24,7 @@ type figures struct {
 
 // overload measures the peak, and the goodput at multiples of it.
 func overload(ctx context.Context, addr string, connections, rounds int, d time.Duration) error {
-	page := request("GET", "/v1/values?prefix=overload/&pageSize=1000", "")
+	page := hostile.Request("GET", "/v1/values?prefix=overload/&pageSize=1000", "")
 	if _, err := closed(ctx, addr, page, closedConnections, d/2); err != nil { // to warm up
 		return err
 	}

@@ -1,9 +1,11 @@
-package main
+// Package hostile has peers that attack a server on loopback, for benchmarks and for the attack suite.
+package hostile
 
 import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -19,15 +21,19 @@ const (
 	strokes = 100
 )
 
-// hostile is a kind of hostile peer. Each of the peers runs attack until it fails, and then reconnects.
-type hostile struct {
-	name   string
-	peers  int
-	attack func(ctx context.Context, tcp net.Conn) error
+// APIKey is the key that the peers have, of a server that they attack.
+const APIKey = "hostile-key"
+
+// Kind is a kind of hostile peer. Each of the peers runs Attack until it fails, and then reconnects.
+type Kind struct {
+	Name   string
+	Peers  int
+	Attack func(ctx context.Context, tcp net.Conn) error
 }
 
-func nuisances() []hostile {
-	return []hostile{
+// Kinds returns the kinds that a server must withstand in any state.
+func Kinds() []Kind {
+	return []Kind{
 		{"rapid reset", 4, rapidReset},
 		{"CONTINUATION flood", 4, continuation},
 		{"SETTINGS flood", 4, settings},
@@ -39,12 +45,12 @@ func nuisances() []hostile {
 	}
 }
 
-// begin runs the peers until ctx is done.
-func (h hostile) begin(ctx context.Context, addr string) {
+// Begin runs the peers until ctx is done.
+func (h Kind) Begin(ctx context.Context, addr string) {
 	// The peers have an address of their own, so that they share only the server with the well-behaved ones.
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	var all sync.WaitGroup
-	for range h.peers {
+	for range h.Peers {
 		all.Go(func() {
 			for ctx.Err() == nil {
 				tcp, err := dialer.DialContext(ctx, "tcp", addr)
@@ -53,7 +59,7 @@ func (h hostile) begin(ctx context.Context, addr string) {
 					continue
 				}
 				stop := context.AfterFunc(ctx, func() { _ = tcp.Close() })
-				_ = h.attack(ctx, tcp)
+				_ = h.Attack(ctx, tcp)
 				stop()
 				_ = tcp.Close()
 				time.Sleep(pause)
@@ -63,8 +69,8 @@ func (h hostile) begin(ctx context.Context, addr string) {
 	all.Wait()
 }
 
-// flood sends an HTTP/2 client's preface, reads whatever arrives, and calls stroke in a loop.
-func flood(tcp net.Conn, stroke func(f *http2.Framer, n uint32) error) error {
+// Flood sends an HTTP/2 client's preface, reads whatever arrives, and calls stroke in a loop.
+func Flood(tcp net.Conn, stroke func(f *http2.Framer, n uint32) error) error {
 	out := bufio.NewWriter(tcp) // an attack must not cost this machine more than the server
 	f := http2.NewFramer(out, nil)
 	if _, err := io.WriteString(out, http2.ClientPreface); err != nil {
@@ -91,7 +97,7 @@ func headers() []byte {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
 	for _, field := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":path", "/v1/values?prefix=overload/"},
-		{":authority", "a"}, {"x-api-key", apiKey}} {
+		{":authority", "a"}, {"x-api-key", APIKey}} {
 		_ = encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true})
 	}
 	return block.Bytes()
@@ -99,7 +105,7 @@ func headers() []byte {
 
 func rapidReset(_ context.Context, tcp net.Conn) error {
 	block := headers()
-	return flood(tcp, func(f *http2.Framer, n uint32) error {
+	return Flood(tcp, func(f *http2.Framer, n uint32) error {
 		if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, BlockFragment: block, EndHeaders: true, EndStream: true}); err != nil {
 			return err
 		}
@@ -109,7 +115,7 @@ func rapidReset(_ context.Context, tcp net.Conn) error {
 
 func continuation(_ context.Context, tcp net.Conn) error {
 	block := headers()
-	return flood(tcp, func(f *http2.Framer, n uint32) error {
+	return Flood(tcp, func(f *http2.Framer, n uint32) error {
 		if n == 0 {
 			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block})
 		}
@@ -118,18 +124,18 @@ func continuation(_ context.Context, tcp net.Conn) error {
 }
 
 func settings(_ context.Context, tcp net.Conn) error {
-	return flood(tcp, func(f *http2.Framer, n uint32) error {
+	return Flood(tcp, func(f *http2.Framer, n uint32) error {
 		return f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<16 + n})
 	})
 }
 
 func pings(_ context.Context, tcp net.Conn) error {
-	return flood(tcp, func(f *http2.Framer, _ uint32) error { return f.WritePing(false, [8]byte{}) })
+	return Flood(tcp, func(f *http2.Framer, _ uint32) error { return f.WritePing(false, [8]byte{}) })
 }
 
 // slowHeaders sends a request one byte at a time.
 func slowHeaders(ctx context.Context, tcp net.Conn) error {
-	for _, b := range request("GET", "/v1/values/overload/0042", "") {
+	for _, b := range Request("GET", "/v1/values/overload/0042", "") {
 		if _, err := tcp.Write([]byte{b}); err != nil {
 			return err
 		}
@@ -144,7 +150,7 @@ func slowHeaders(ctx context.Context, tcp net.Conn) error {
 
 // halfOpen sends half of a request.
 func halfOpen(_ context.Context, tcp net.Conn) error {
-	whole := request("GET", "/v1/values/overload/0042", "")
+	whole := Request("GET", "/v1/values/overload/0042", "")
 	if _, err := tcp.Write(whole[:len(whole)/2]); err != nil {
 		return err
 	}
@@ -154,7 +160,7 @@ func halfOpen(_ context.Context, tcp net.Conn) error {
 
 // wrongKeys sends invalid API keys, at a quarter of 10,000 a second.
 func wrongKeys(ctx context.Context, tcp net.Conn) error {
-	wrong := bytes.Replace(request("GET", "/v1/values/overload/0042", ""), []byte(apiKey), []byte("guess"), 1)
+	wrong := bytes.Replace(Request("GET", "/v1/values/overload/0042", ""), []byte(APIKey), []byte("guess"), 1)
 	some := bytes.Repeat(wrong, 25)
 	go func() { _, _ = io.Copy(io.Discard, tcp) }()
 	ticks := time.NewTicker(pause)
@@ -173,7 +179,7 @@ func stopReading(ctx context.Context, tcp net.Conn) error {
 	if err := tcp.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 		return err
 	}
-	page := request("GET", "/v1/values?prefix=overload/&pageSize=1000", "")
+	page := Request("GET", "/v1/values?prefix=overload/&pageSize=1000", "")
 	for range 30 {
 		if _, err := tcp.Write(page); err != nil {
 			return err
@@ -181,4 +187,10 @@ func stopReading(ctx context.Context, tcp net.Conn) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// Request returns the bytes of an HTTP/1.1 request with APIKey.
+func Request(method, target, body string) []byte {
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: a\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		method, target, APIKey, len(body), body)
 }
