@@ -45,8 +45,11 @@ func Kinds() []Kind {
 	}
 }
 
-// Begin runs the peers until ctx is done.
+// Begin runs the peers until ctx is done. It does nothing unless addr is a loopback address.
 func (h Kind) Begin(ctx context.Context, addr string) {
+	if host, _, err := net.SplitHostPort(addr); err != nil || !net.ParseIP(host).IsLoopback() {
+		return // hostile peers stay on this machine
+	}
 	// The peers have an address of their own, so that they share only the server with the well-behaved ones.
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	var all sync.WaitGroup
@@ -94,10 +97,15 @@ func Flood(tcp net.Conn, stroke func(f *http2.Framer, n uint32) error) error {
 }
 
 func headers() []byte {
+	return encode([][2]string{{":method", "GET"}, {":scheme", "http"}, {":path", "/v1/values?prefix=overload/"},
+		{":authority", "a"}, {"x-api-key", APIKey}})
+}
+
+// encode returns fields as a header block that does not depend on others.
+func encode(fields [][2]string) []byte {
 	var block bytes.Buffer
 	encoder := hpack.NewEncoder(&block)
-	for _, field := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":path", "/v1/values?prefix=overload/"},
-		{":authority", "a"}, {"x-api-key", APIKey}} {
+	for _, field := range fields {
 		_ = encoder.WriteField(hpack.HeaderField{Name: field[0], Value: field[1], Sensitive: true})
 	}
 	return block.Bytes()

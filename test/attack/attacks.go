@@ -1,0 +1,51 @@
+package main
+
+import (
+	"time"
+
+	"key-value/test/hostile"
+)
+
+const (
+	// maxP99 bounds the well-behaved caller's p99. It leaves room for two cores that the server shares with everything
+	// else.
+	maxP99 = 250 * time.Millisecond
+	// maxLive bounds /livez on a new connection.
+	maxLive = time.Second
+)
+
+// attack is a kind of hostile peers with the bounds that the server keeps meanwhile.
+type attack struct {
+	hostile.Kind
+	args []string // of the server
+	tls  bool
+	mib  float64 // the most resident memory, in MiB
+	// holds says that the store is known to keep the bounds. The continuous integration runs only these.
+	holds bool
+}
+
+// attacks returns every attack. In each, the store holds 8 MiB of values.
+func attacks() []attack {
+	all := []attack{
+		// Without a key, or with a wrong one.
+		{Kind: hostile.WrongKeys("h2c streams, wrong key", false), mib: 200, holds: true},
+		{Kind: hostile.WrongKeys("h2c streams, wrong key, TLS", true), tls: true, mib: 200, holds: true},
+		{Kind: hostile.Health(), mib: 200, holds: true},
+		{Kind: hostile.RapidResetGRPC(), mib: 200, holds: true},
+		{Kind: hostile.SilentHandshakes(), tls: true, mib: 200, holds: true},
+		// Needs a share of the connections for each address.
+		{Kind: hostile.FullTable(), args: []string{"--max-connections", "50"}, mib: 100},
+
+		// With a key.
+		{Kind: hostile.Trickles(), mib: 200, holds: true},
+		{Kind: hostile.UnfinishedMessages(), mib: 200, holds: true},
+		{Kind: hostile.StalledWatches(), mib: 300, holds: true},
+		// These need one budget for the bytes of bodies that are read and responses that are written.
+		{Kind: hostile.UnfinishedBatches(), mib: 400},
+		{Kind: hostile.StalledLists(), mib: 200},
+	}
+	for _, k := range hostile.Kinds() {
+		all = append(all, attack{Kind: k, mib: 200, holds: true})
+	}
+	return all
+}

@@ -1,0 +1,94 @@
+package hostile
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+
+	"golang.org/x/net/http2"
+)
+
+// WrongKeys are peers that keep a hundred HTTP/2 streams each open with a wrong key, over TLS if secure is set.
+func WrongKeys(name string, secure bool) Kind {
+	return Kind{name, 100, func(ctx context.Context, tcp net.Conn) error {
+		return streams(ctx, tcp, secure, "/v1/values/a", "wrong")
+	}}
+}
+
+// Health are peers that keep a hundred HTTP/2 streams each open with requests that need no key.
+func Health() Kind {
+	return Kind{"h2c streams, /health", 100, func(ctx context.Context, tcp net.Conn) error {
+		return streams(ctx, tcp, false, "/health", "")
+	}}
+}
+
+// perConnection is how many requests a peer sends before it connects again. It bounds what one peer can do.
+const perConnection = 10_000
+
+// streams makes requests in a hundred streams of one connection.
+func streams(ctx context.Context, tcp net.Conn, secure bool, path, key string) error {
+	conn, scheme := tcp, "http"
+	if secure {
+		conn, scheme = tls.Client(tcp, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}), "https"
+	}
+	transport := &http2.Transport{AllowHTTP: true}
+	client, err := transport.NewClientConn(conn)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			for range perConnection / 100 {
+				r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+tcp.RemoteAddr().String()+path, nil)
+				if err != nil {
+					return
+				}
+				r.Header.Set("X-Api-Key", key)
+				res, err := client.RoundTrip(r)
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+			}
+		})
+	}
+	all.Wait()
+	return nil
+}
+
+// RapidResetGRPC are peers that open gRPC calls with a wrong key and reset them at once.
+func RapidResetGRPC() Kind {
+	return Kind{"rapid reset over gRPC, wrong key", 4, func(_ context.Context, tcp net.Conn) error {
+		block := encode([][2]string{
+			{":method", "POST"}, {":scheme", "http"}, {":path", "/keyvalue.v1.KeyValueService/Get"}, {":authority", "a"},
+			{"content-type", "application/grpc"}, {"te", "trailers"}, {"x-api-key", "wrong"},
+		})
+		return Flood(tcp, func(f *http2.Framer, n uint32) error {
+			if err := f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, BlockFragment: block, EndHeaders: true}); err != nil {
+				return err
+			}
+			return f.WriteRSTStream(2*n+1, http2.ErrCodeCancel)
+		})
+	}}
+}
+
+// SilentHandshakes are peers that begin a TLS handshake and stop.
+func SilentHandshakes() Kind {
+	return Kind{"half a TLS handshake", 2000, func(ctx context.Context, tcp net.Conn) error {
+		if _, err := tcp.Write([]byte{22, 3, 1, 2, 0, 1, 0}); err != nil {
+			return err
+		}
+		return wait(ctx, tcp)
+	}}
+}
+
+// FullTable are silent peers, more than the server accepts connections.
+func FullTable() Kind {
+	return Kind{"full connection table", 60, func(ctx context.Context, tcp net.Conn) error { return wait(ctx, tcp) }}
+}
