@@ -33,8 +33,7 @@ func attacks() []attack {
 		{Kind: hostile.Health(), mib: 200, holds: true},
 		{Kind: hostile.RapidResetGRPC(), mib: 200, holds: true},
 		{Kind: hostile.SilentHandshakes(), tls: true, mib: 200, holds: true},
-		// Needs a share of the connections for each address.
-		{Kind: hostile.FullTable(), args: []string{"--max-connections", "50"}, mib: 100},
+		{Kind: hostile.FullTable(), args: []string{"--max-connections", "50"}, mib: 100, holds: true},
 
 		// With a key.
 		{Kind: hostile.Trickles(), mib: 200, holds: true},
