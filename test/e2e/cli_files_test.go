@@ -75,7 +75,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		"20000\n"+after)
 }
 
-// TestAnExportThatIsKilledContinues also shows that nobody can take what is incomplete for an export.
+// TestAnExportThatIsKilledContinues also shows that an incomplete file cannot be mistaken for an export.
 func TestAnExportThatIsKilledContinues(t *testing.T) {
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}

@@ -35,7 +35,7 @@ func TestClientCommands(t *testing.T) {
 				{name: "a flag overrides a variable", env: []string{"KV_URL=http://127.0.0.1:1", "KV_API_KEY=" + apiKey}, args: "get hello --url " + url, out: "world"},
 				{name: "no key", env: []string{"KV_URL=" + url}, args: "get hello", code: 4},
 				{name: "wrong key", env: []string{"KV_URL=" + url, "KV_API_KEY=wrong"}, args: "get hello", code: 4},
-				{name: "nobody there", env: []string{"KV_URL=http://127.0.0.1:1"}, args: "get hello", code: 5},
+				{name: "no server", env: []string{"KV_URL=http://127.0.0.1:1"}, args: "get hello", code: 5},
 				{name: "no URL", env: []string{"KV_URL=localhost"}, args: "get hello", code: 2},
 				{name: "no such command", args: "frob", code: 2},
 				{name: "no such flag", args: "get --frob hello", code: 2},

@@ -89,7 +89,7 @@ func (r *rolling) clients(t *testing.T) []rollingClient {
 // increment adds 1 to a counter and returns the sum.
 type increment func(context.Context) (int64, error)
 
-// counting returns a call that adds 1 to a counter, to which nobody else adds.
+// counting returns a call that adds 1 to a counter, to which no one else adds.
 func counting(next increment) func(context.Context) error {
 	last, known := int64(0), true
 	return func(ctx context.Context) error {
