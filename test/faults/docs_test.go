@@ -13,6 +13,7 @@ var (
 	aTest        = regexp.MustCompile("`([\\w/]+)\\.((?:Test|Fuzz)\\w+)`")
 	aKind        = regexp.MustCompile("`faults: ([^`…]+)`")
 	aFailover    = regexp.MustCompile("`failover: ([^`…]+)`")
+	anAttack     = regexp.MustCompile("`attack: ([^`…]+)`")
 	failoverKind = regexp.MustCompile(`(?m)^\t\w+ += "(.+)"$`)
 	aCheck       = regexp.MustCompile("`storetest: ([^`…]+)`")
 )
@@ -50,6 +51,12 @@ func TestWhatReliabilityIsShownByExists(t *testing.T) {
 			t.Errorf("no kind of fault %q", match[1])
 		}
 	}
+	attacks := sources(t, "test/hostile", "*.go") + sources(t, "test/attack", "*.go")
+	for _, match := range anAttack.FindAllStringSubmatch(string(document), -1) {
+		if !strings.Contains(attacks, `"`+match[1]+`"`) {
+			t.Errorf("no attack %q", match[1])
+		}
+	}
 	failovers := sources(t, "test/faults/failover", "fault.go")
 	for _, match := range aFailover.FindAllStringSubmatch(string(document), -1) {
 		if !strings.Contains(failovers, ` = "`+match[1]+`"`) {
@@ -71,11 +78,12 @@ func TestEveryRowOfReliabilityIsShown(t *testing.T) {
 	}
 	rows := 0
 	for line := range strings.Lines(string(document)) {
-		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "shown by |\n") {
+		if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "shown by |\n") || strings.HasPrefix(line, "| stimulus: ") {
 			continue
 		}
 		rows++
-		if !aTest.MatchString(line) && !aKind.MatchString(line) && !aFailover.MatchString(line) && !aCheck.MatchString(line) {
+		if !aTest.MatchString(line) && !aKind.MatchString(line) && !aFailover.MatchString(line) && !aCheck.MatchString(line) &&
+			!anAttack.MatchString(line) {
 			t.Errorf("this row names no test: %s", line)
 		}
 	}

@@ -30,16 +30,12 @@ const perConnection = 10_000
 
 // streams makes requests in a hundred streams of one connection.
 func streams(ctx context.Context, tcp net.Conn, secure bool, path, key string) error {
-	conn, scheme := tcp, "http"
+	scheme := "http"
 	if secure {
-		conn, scheme = tls.Client(tcp, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}), "https"
+		scheme = "https"
 	}
-	transport := &http2.Transport{AllowHTTP: true}
-	client, err := transport.NewClientConn(conn)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+	client := overHTTP2(tcp)
+	defer client.CloseIdleConnections()
 	var all sync.WaitGroup
 	for range 100 {
 		all.Go(func() {
@@ -49,7 +45,7 @@ func streams(ctx context.Context, tcp net.Conn, secure bool, path, key string) e
 					return
 				}
 				r.Header.Set("X-Api-Key", key)
-				res, err := client.RoundTrip(r)
+				res, err := client.Do(r)
 				if err != nil {
 					return
 				}
@@ -60,6 +56,18 @@ func streams(ctx context.Context, tcp net.Conn, secure bool, path, key string) e
 	}
 	all.Wait()
 	return nil
+}
+
+// overHTTP2 returns a client that speaks HTTP/2 on one connection, with TLS for https.
+func overHTTP2(tcp net.Conn) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Client{Transport: &http.Transport{
+		Protocols: protocols, MaxConnsPerHost: 1,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the certificate is self-signed
+		DialContext:     func(context.Context, string, string) (net.Conn, error) { return tcp, nil },
+	}}
 }
 
 // RapidResetGRPC are peers that open gRPC calls with a wrong key and reset them at once.

@@ -119,12 +119,7 @@ func StalledWatches() Kind {
 // UnfinishedMessages are gRPC peers that send all of a message but its end, on as many streams as they may.
 func UnfinishedMessages() Kind {
 	return Kind{"unfinished gRPC messages of 1 MB", 6, func(ctx context.Context, tcp net.Conn) error {
-		protocols := new(http.Protocols)
-		protocols.SetUnencryptedHTTP2(true)
-		client := &http.Client{Transport: &http.Transport{
-			Protocols: protocols, MaxConnsPerHost: 1,
-			DialContext: func(context.Context, string, string) (net.Conn, error) { return tcp, nil },
-		}}
+		client := overHTTP2(tcp)
 		defer client.CloseIdleConnections()
 		failed := make(chan error, 10)
 		for range cap(failed) {
