@@ -153,7 +153,7 @@ func atPace(t *testing.T, reads, writes throttle, handler connect.ServerFunc, te
 					client := &http.Client{Transport: &http.Transport{
 						DialContext:     func(context.Context, string, string) (net.Conn, error) { return slow, nil },
 						Protocols:       protocols,
-						TLSClientConfig: trust,
+						TLSClientConfig: trust.Clone(), // the transport changes it
 					}}
 					test(t, lane.transport(client, scheme+"://127.0.0.1"))
 					_ = slow.Close()

@@ -52,8 +52,9 @@ func TestProbesAreAnsweredBesideAFullTable(t *testing.T) {
 					t.Fatalf("a probe = %v", err)
 				}
 				_ = conn.Close()
-				if took := time.Since(began); took > time.Second {
-					t.Errorf("a probe takes %v, want at most a second", took)
+				// A second is enough, except on a busy machine. Without the table it took 10 seconds or more.
+				if took := time.Since(began); took > 5*time.Second {
+					t.Errorf("a probe takes %v, want at most 5 seconds", took)
 				}
 			}
 		})
@@ -132,6 +133,9 @@ func TestTheAddressWithTheMostConnectionsGivesWay(t *testing.T) {
 		t.Skip(err) // only Linux has the address
 	}
 	defer modest.Close()
+	if err := getOn(modest, "/"); err != nil { // it may be idle for longer now than a connection without a request
+		t.Fatal(err)
+	}
 	for range 2 * fullTable {
 		conn := dialTCP(t, s.addr)
 		if err := getOn(conn, "/"); err != nil {
