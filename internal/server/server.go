@@ -90,10 +90,10 @@ func Run(ctx context.Context, cfg Config) error {
 		return err // names the operation and the address
 	}
 	listener = newTable(listener, cfg.MaxConnections)
-	cfg.Log.Info("listening", "addr", listener.Addr().String(), "tls", cfg.TLS != nil)
 	if cfg.Started != nil {
 		cfg.Started(listener.Addr().String())
 	}
+	cfg.Log.Info("listening", "addr", listener.Addr().String(), "tls", cfg.TLS != nil)
 	port := newPort(listener, cfg)
 	served := port.serve()
 	select {
