@@ -2,7 +2,7 @@
 
 import { ask } from './ask.js';
 import { formatBytes } from './bytes.js';
-import { el } from './dom.js';
+import { el, visible } from './dom.js';
 
 /**
  * resolveConflict shows both versions and returns "mine", "theirs", or "" to decide later. Mine and theirs are text or
@@ -15,7 +15,7 @@ export function resolveConflict(key, mine, theirs) {
     el('p', {}, gone
       ? 'The version you edited no longer exists. Nothing has been saved yet.'
       : 'You edited an older version than the stored one. Nothing has been saved yet.'),
-    el('p', { class: 'mono key' }, key),
+    el('p', { class: 'mono key' }, visible(key)),
     el('div', { class: 'versions' },
       version('Yours', left), gone ? null : version('Stored', right)),
   ], [

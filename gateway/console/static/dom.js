@@ -41,7 +41,10 @@ export function say(message, kind = 'info') {
   say.timer = setTimeout(() => { toast.hidePopover(); }, kind === 'error' ? 8000 : 3500);
 }
 
-/** visible escapes control characters and characters that reorder text, so that no two keys look alike. */
+/** hidden matches what is invisible or reorders text: controls, formats, line separators, private, unassigned and ignorable characters. */
+export const hidden = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** visible escapes hidden characters, so that keys that differ in them do not look alike. */
 export function visible(text) {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => `\u27e8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}\u27e9`);
+  return text.replace(hidden, (c) => `\u27e8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}\u27e9`);
 }

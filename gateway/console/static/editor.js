@@ -3,7 +3,7 @@
 import { Problem } from './api.js';
 import { ask } from './ask.js';
 import { resolveConflict } from './conflict.js';
-import { button, el, say } from './dom.js';
+import { button, el, say, visible } from './dom.js';
 import { countdown, toGo } from './duration.js';
 import { isJSON, prettyText } from './json.js';
 import { ttlField } from './ttlfield.js';
@@ -133,7 +133,7 @@ export class Editor extends EventTarget {
       event.preventDefault();
       this.save();
     }, onkeydown: (event) => this.#pressed(event) },
-    this.entry ? el('h2', { class: 'mono key' }, this.entry.key) : el('h2', {}, 'New entry'),
+    this.entry ? el('h2', { class: 'mono key' }, visible(this.entry.key)) : el('h2', {}, 'New entry'),
     this.notice,
     this.entry ? null : el('label', { class: 'field' }, el('span', {}, 'Key'), this.name,
       el('small', { id: 'key-help' }, 'Slashes make folders. You are asked before an existing key is overwritten.')),

@@ -3,7 +3,7 @@
 import { API, Problem } from './api.js';
 import { copyAs } from './copyas.js';
 import { Detail } from './detail.js';
-import { byId } from './dom.js';
+import { byId, visible } from './dom.js';
 import { countdown } from './duration.js';
 import { Feed } from './feed.js';
 import { Session } from './session.js';
@@ -50,7 +50,7 @@ async function follow() {
   }
   here = key;
   tree.select(key);
-  document.title = key ? `${key} \u00b7 key-value` : 'key-value';
+  document.title = key ? `${visible(key)} \u00b7 key-value` : 'key-value';
   view(key ? 'entry' : 'keys');
   if (key) await detail.open(key);
   else detail.close();

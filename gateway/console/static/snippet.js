@@ -4,6 +4,7 @@
 // anything else for content that must be in a file. Ttl is in ms, or null for no TTL. Etag is null if the key must be new.
 
 import { keyPath, query } from './api.js';
+import { hidden } from './dom.js';
 import { toGo, toSeconds } from './duration.js';
 
 /** maxInline is the length of the longest value that is part of a command line, in characters. */
@@ -12,9 +13,9 @@ const maxInline = 4000;
 /** quote quotes text as one word of a POSIX shell. */
 export const quote = (text) => (/^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
-/** json serializes a value, escaping characters that are invisible or reorder text. */
+/** json serializes a value, escaping hidden characters. */
 export function json(value) {
-  return JSON.stringify(value).replace(/[\u007f-\u009f]|\p{Cf}|\p{Zl}|\p{Zp}/gu, (c) =>
+  return JSON.stringify(value).replace(hidden, (c) =>
     c.split('').map((unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0')).join(''));
 }
 

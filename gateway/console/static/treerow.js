@@ -5,7 +5,7 @@ import { el, visible } from './dom.js';
 /** childRow creates the row of a key or a folder. */
 export function childRow(child, level) {
   const { folder } = child;
-  return row(level, { class: folder ? 'row folder' : 'row', title: child.key, 'aria-expanded': folder ? String(folder.open) : null },
+  return row(level, { class: folder ? 'row folder' : 'row', title: visible(child.key), 'aria-expanded': folder ? String(folder.open) : null },
     el('span', { class: 'twist', 'aria-hidden': 'true' }), el('span', { class: 'name' }, label(child)));
 }
 

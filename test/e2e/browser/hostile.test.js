@@ -50,6 +50,46 @@ test('hostile keys and values are shown and never run', async (t) => {
   assert.equal(await console.evaluate(() => ({}).innerHTML), undefined);
 });
 
+// Everything that the page shows, apart from a value and fields to type into, which hold what is stored.
+const shownText = () => [
+  document.title,
+  ...[...document.querySelectorAll('[title], [aria-label]')].flatMap((e) => [e.title, e.ariaLabel ?? '']),
+  ...[...document.querySelectorAll('body *:not(pre.value, pre.value *, script, style)')].flatMap((e) =>
+    [...e.childNodes].filter((n) => n.nodeType === Node.TEXT_NODE).map((n) => n.data)),
+].join('');
+
+test('characters of a key that are invisible or reorder text are shown as escapes', async (t) => {
+  const console = await openConsole(t, url);
+  const raw = /[\p{C}\p{Zl}\p{Zp}\u2067\u3164\ufe0f]/u;
+  const clean = async (where) => assert.doesNotMatch((await console.evaluate(shownText)).replaceAll(/\s/g, ' '), raw, where);
+  for (const c of ['\u202e', '\u2067', '\u2028', '\u200b', '\ufeff', '\ue000', '\u0378', '\u3164', '\ufe0f', '\u{e0041}']) {
+    const key = `hidden/a${c}b`;
+    const shown = `a\u27e8U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')}\u27e9b`;
+    await put(url, key, 'value');
+    await console.goto(`${url}/#/${encodeURIComponent(key)}`);
+    await console.getByRole('heading', { name: `hidden/${shown}`, exact: true }).waitFor();
+    await console.locator('#feed').getByText(`hidden/${shown}`).first().waitFor();
+    assert.equal(await console.title(), `hidden/${shown} \u00b7 key-value`);
+    await clean('the entry and the feed');
+    await console.getByRole('button', { name: 'Edit', exact: true }).click();
+    await console.getByRole('heading', { name: `hidden/${shown}`, exact: true }).waitFor();
+    await clean('the editor');
+    await console.getByLabel('Value', { exact: true }).fill('another value');
+    await put(url, key, 'changed');
+    await console.getByText('while you were editing').waitFor();
+    await console.getByRole('button', { name: 'Save', exact: true }).click();
+    await console.getByRole('dialog').getByText(`hidden/${shown}`, { exact: true }).waitFor();
+    await clean('the conflict');
+    await console.getByRole('button', { name: 'Use the stored version' }).click();
+    await console.getByRole('button', { name: 'Delete\u2026', exact: true }).click();
+    await clean('the question');
+    await console.getByRole('button', { name: 'Keep it' }).click();
+  }
+  await console.getByRole('treeitem', { name: 'hidden/' }).click();
+  await console.getByRole('treeitem', { name: 'a\u27e8U+202E\u27e9b', exact: true }).waitFor();
+  await clean('the tree');
+});
+
 test('the URL of the page cannot run code', async (t) => {
   const console = await openConsole(t, `${url}/#/${encodeURIComponent('<img src=x onerror=alert(1)>')}`);
   await console.getByText('This key does not exist.').waitFor();
