@@ -96,11 +96,11 @@ func (c *connection) bench(cmd *cobra.Command, f *benchFlags) error {
 
 // run writes the keys and then measures. It logs both steps, because both take time.
 func (b *bencher) run(ctx context.Context, log io.Writer) (benchReport, error) {
-	fmt.Fprintf(log, "kv: writing %s keys under %s\n", readable(int64(b.flags.keys)), b.prefix)
+	note(log, "writing %s keys under %s", readable(int64(b.flags.keys)), b.prefix)
 	if err := b.fill(ctx); err != nil {
 		return benchReport{}, err
 	}
-	fmt.Fprintf(log, "kv: measuring for %v with %d clients\n", b.flags.duration, b.flags.clients)
+	note(log, "measuring for %v with %d clients", b.flags.duration, b.flags.clients)
 	report := b.measure(ctx)
 	if ctx.Err() != nil {
 		return report, interruption{ctx.Err()}

@@ -101,7 +101,7 @@ func (c *checkpoint) write(p position) {
 		err = atomicfile.Replace(c.file, append(text, '\n'), 0o600)
 	}
 	if c.saved, c.broken = time.Now(), err != nil; c.broken {
-		fmt.Fprintf(c.log, "kv: cannot save progress, --resume will not work: %v\n", err)
+		note(c.log, "cannot save progress, --resume will not work: %v", err)
 	}
 }
 

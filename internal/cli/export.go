@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"iter"
 	"os"
@@ -74,7 +73,11 @@ func (c *connection) export(cmd *cobra.Command, f *exportFlags, prefix string) e
 	if !f.resume && names(f.file, cmd.OutOrStdout()) {
 		f.file = ""
 	}
-	x := &exporter{prefix: prefix, last: f.after, progress: newProgress(cmd.ErrOrStderr(), "exported", 0)}
+	log := cmd.ErrOrStderr()
+	if f.file == "" && isTerminal(cmd.OutOrStdout()) { // where lines of progress would be between those of entries
+		log = io.Discard
+	}
+	x := &exporter{prefix: prefix, last: f.after, progress: newProgress(log, "exported", 0)}
 	if f.file == "" {
 		err = x.copy(cmd.OutOrStdout(), c.entries(cmd.Context(), kv, x))
 	} else {
@@ -82,7 +85,7 @@ func (c *connection) export(cmd *cobra.Command, f *exportFlags, prefix string) e
 	}
 	x.progress.clear()
 	if err == nil || x.written > 0 && !x.unsure {
-		fmt.Fprintf(cmd.ErrOrStderr(), "kv: %s entries exported\n", readable(x.written))
+		note(cmd.ErrOrStderr(), "%s entries exported", readable(x.written))
 	}
 	if err != nil && x.written > 0 {
 		x.explain(cmd.ErrOrStderr(), f)
@@ -158,7 +161,7 @@ func (x *exporter) explain(log io.Writer, f *exportFlags) {
 	} else {
 		words = append(words, "--after", shellWord(x.last))
 	}
-	fmt.Fprintf(log, "kv: to continue: %s\n", strings.Join(words, " "))
+	note(log, "to continue: %s", strings.Join(words, " "))
 }
 
 // names reports whether file names what out writes to, as /dev/stdout does.

@@ -130,7 +130,7 @@ func (c *connection) importInto(cmd *cobra.Command, f *importFlags, kv *client.C
 	}
 	err = im.run(cmd.Context(), in, from)
 	im.progress.clear()
-	fmt.Fprintln(log, "kv: "+im.counts.String())
+	note(log, "%v", im.counts)
 	if err == nil {
 		return errors.Join(c.checkTarget(cmd.Context(), kv, target), mark.remove(), im.counts.err())
 	}
@@ -153,7 +153,7 @@ func (im *importer) explain(name string, resumable bool, f *importFlags) {
 	} else {
 		words = append(words, "--resume")
 	}
-	fmt.Fprintf(im.log, "kv: lines 1 to %d imported; to continue: %s\n", im.done.Line, strings.Join(words, " "))
+	note(im.log, "lines 1 to %d imported; to continue: %s", im.done.Line, strings.Join(words, " "))
 }
 
 // target identifies a store and, if a restart loses its data, the run of its process.

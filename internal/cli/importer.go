@@ -152,9 +152,9 @@ func (im *importer) reject(line int64, err error) {
 		return
 	}
 	im.progress.clear()
-	fmt.Fprintf(im.log, "kv: line %d rejected: %v\n", line, err)
+	note(im.log, "line %d rejected: %v", line, err)
 	if im.counts.rejected == rejectionsShown {
-		fmt.Fprintln(im.log, "kv: further rejections are only counted")
+		note(im.log, "further rejections are only counted")
 	}
 }
 

@@ -105,7 +105,7 @@ func issue(cmd *cobra.Command, key string, edit func(ready func() error) error, 
 		return err
 	}
 	for _, line := range []string{about(), "save it now: it cannot be shown again"} {
-		fmt.Fprintf(cmd.ErrOrStderr(), "kv: %s\n", line)
+		note(cmd.ErrOrStderr(), "%s", line)
 	}
 	return nil
 }

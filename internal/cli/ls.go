@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 
 	"github.com/spf13/cobra"
@@ -54,7 +53,7 @@ func (c *connection) ls(cmd *cobra.Command, f *lsFlags, prefix string) error {
 		return err
 	}
 	defer kv.Close()
-	out := bufio.NewWriter(cmd.OutOrStdout())
+	out := listing{bufio.NewWriter(cmd.OutOrStdout()), func(key string) string { return keyOn(cmd.OutOrStdout(), key) }}
 	entries := c.patient(cmd.Context(), func(ctx context.Context) iter.Seq2[client.Entry, error] {
 		return kv.List(ctx, prefix, f.options()...)
 	})
@@ -72,7 +71,13 @@ func (f *lsFlags) options() []client.ListOption {
 	return options
 }
 
-func (f *lsFlags) print(out io.Writer, entries iter.Seq2[client.Entry, error]) error {
+// listing is where kv ls prints.
+type listing struct {
+	*bufio.Writer
+	key func(string) string // returns a key as it is printed
+}
+
+func (f *lsFlags) print(out listing, entries iter.Seq2[client.Entry, error]) error {
 	n := 0
 	for entry, err := range entries {
 		if err != nil {
@@ -93,13 +98,13 @@ func (f *lsFlags) print(out io.Writer, entries iter.Seq2[client.Entry, error]) e
 	return nil
 }
 
-func (f *lsFlags) printEntry(out io.Writer, entry client.Entry) error {
+func (f *lsFlags) printEntry(out listing, entry client.Entry) error {
 	switch {
 	case f.format == outputJSON:
 		return printJSON(out, newEntryJSON(entry))
 	case f.keys:
-		_, err := fmt.Fprintln(out, entry.Key)
+		_, err := fmt.Fprintln(out, out.key(entry.Key))
 		return err
 	}
-	return printRow(out, entry)
+	return printRow(out, entry, out.key(entry.Key))
 }

@@ -8,12 +8,13 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"key-value/client"
 )
@@ -35,26 +36,29 @@ type streams struct {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, version string, args []string, std streams, getenv func(string) string) int {
+	std.out, std.err = onTerminal(std.out), onTerminal(std.err)
 	root := newRoot(version, std, getenv)
 	root.SetArgs(negativeDelta(args))
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
-		fmt.Fprintf(std.err, "kv: %v%s\n", err, hint(err, getenv))
+		note(std.err, "%v%s", err, hint(cmd, err, getenv))
 	}
 	return exitCode(err)
 }
 
-// hint returns what to do about the error of a call, as far as only the command line knows it.
-func hint(err error, getenv func(string) string) string {
+// hint returns what to do about the error of a call, as far as only the command line knows it. It names only flags that
+// cmd has.
+func hint(cmd *cobra.Command, err error, getenv func(string) string) string {
+	has := func(flag string) bool { return cmd.Flags().Lookup(flag) != nil }
 	switch {
 	case errors.Is(err, client.ErrUnauthenticated) && getenv("KV_API_KEY") == "":
 		return "; set KV_API_KEY to an API key"
 	case errors.Is(err, client.ErrUnauthenticated):
 		return "; the server does not accept the key in KV_API_KEY"
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, syscall.ECONNREFUSED) && has("url"):
 		return "; start the store with kv serve, or set --url or KV_URL to its address"
 	}
-	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok && has("ca") {
 		return "; if you trust the authority that signed it, pass its certificate with --ca or KV_CA"
 	}
 	// How a server that requires TLS rejects plaintext depends on how far the call got.

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,13 +89,13 @@ func withoutValue(e client.Entry) *entryJSON {
 	return &entry
 }
 
-// printJSON writes v as one line of JSON.
+// printJSON writes v as one line of JSON, with escapes in place of what terminals do not show.
 func printJSON(w io.Writer, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(append(text, '\n'))
+	_, err = w.Write(append(escapeJSON(text), '\n'))
 	return err
 }
 
@@ -106,8 +105,8 @@ func printHeader(w io.Writer) error {
 	return err
 }
 
-func printRow(w io.Writer, e client.Entry) error {
-	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.ExpireTime), e.ETag, e.Key)
+func printRow(w io.Writer, e client.Entry, key string) error {
+	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.ExpireTime), e.ETag, key)
 	return err
 }
 
@@ -143,16 +142,6 @@ func readableBytes(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10) + " B"
-}
-
-var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
-// shellWord quotes text so that a shell reads it as one word.
-func shellWord(text string) string {
-	if plainWord.MatchString(text) {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // failures counts operations and those that failed. The zero value is ready to use.

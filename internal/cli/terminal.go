@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,24 +14,24 @@ import (
 
 // isTerminal reports whether stream is a terminal.
 func isTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
+	switch stream := stream.(type) {
+	case *terminal:
+		return true
+	case *os.File:
+		return term.IsTerminal(int(stream.Fd()))
+	}
+	return false
 }
 
-// isText reports whether value is safe to print on a terminal: UTF-8 without control characters.
-func isText(value []byte) bool {
-	for _, r := range string(value) {
-		if unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' {
-			return false
-		}
-	}
-	return utf8.Valid(value)
+// note prints a message for people to log, the standard error of a command.
+func note(log io.Writer, format string, args ...any) {
+	fmt.Fprintf(log, "kv: %s\n", escapeLines(fmt.Sprintf(format, args...)))
 }
 
 // promptFor asks for input if standard input is a terminal.
 func promptFor(cmd *cobra.Command, what string) {
 	if isTerminal(cmd.InOrStdin()) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "kv: enter %s; end with Ctrl-D on an empty line\n", what)
+		note(cmd.ErrOrStderr(), "enter %s; end with Ctrl-D on an empty line", what)
 	}
 }
 
@@ -69,8 +67,8 @@ type progress struct {
 
 func newProgress(stderr io.Writer, verb string, bytes int64) *progress {
 	p := &progress{verb: verb, bytes: bytes, started: time.Now()}
-	if isTerminal(stderr) {
-		p.terminal = stderr
+	if t, ok := stderr.(*terminal); ok {
+		p.terminal = t.Writer // which obeys the carriage returns of a progress line, all of whose text is ours
 	}
 	return p
 }

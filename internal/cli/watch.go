@@ -119,7 +119,7 @@ func (w *watcher) follow(events iter.Seq2[client.Event, error]) error {
 // cut reports a lost connection, once for any number of attempts to reconnect.
 func (w *watcher) cut(err error) {
 	if !w.cutOff {
-		fmt.Fprintf(w.log, "kv: connection lost, retrying: %v\n", err)
+		note(w.log, "connection lost, retrying: %v", err)
 	}
 	w.cutOff = true
 }
@@ -133,7 +133,7 @@ func (w *watcher) explain(args []string) {
 	if len(args) == 1 {
 		what = shellWord(args[0])
 	}
-	fmt.Fprintf(w.log, "kv: to resume: kv watch %s --resume %s\n", what, w.token)
+	note(w.log, "to resume: kv watch %s --resume %s", what, shellWord(w.token))
 }
 
 // eventJSON is an event as -o json prints it. Its type has the same name as over REST.
@@ -153,7 +153,7 @@ func (w *watcher) print(event client.Event) error {
 		}
 		w.synced = true
 	}
-	line := fmt.Sprintf("%-6s  %s", event.Type, event.Entry.Key)
+	line := fmt.Sprintf("%-6s  %s", event.Type, keyOn(w.out, event.Entry.Key))
 	if event.Type == client.EventPut {
 		line += "  " + preview(event.Entry.Value)
 	}
@@ -170,11 +170,12 @@ func newEventJSON(event client.Event) eventJSON {
 	return line
 }
 
-// preview returns the beginning of a value as a quoted string: one line, without control characters.
+// preview returns the beginning of a value as a quoted string, on one line.
 func preview(value []byte) string {
 	const maxBytes = 60
 	if len(value) <= maxBytes {
-		return fmt.Sprintf("%q", value)
+		return quoted(string(value))
 	}
-	return fmt.Sprintf("%q… (%s)", strings.ToValidUTF8(string(value[:maxBytes]), ""), readableBytes(int64(len(value))))
+	begin := value[:complete(value[:maxBytes])]
+	return fmt.Sprintf("%s… (%s)", quoted(string(begin)), readableBytes(int64(len(value))))
 }

@@ -133,18 +133,24 @@ func script(t *testing.T, env []string, command string) string {
 func TestATerminalGetsNoBinaryValues(t *testing.T) {
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
-	client(t, env, "plain\ttext", "set", "text")
-	for name, value := range map[string]string{"bytes": "\xff\x00", "escape": "\x1b[31mred"} {
-		client(t, env, value, "set", name)
-		if got := script(t, env, "kv get "+name+"; echo code $?"); !strings.Contains(got, "kv get "+name+" > FILE") || !strings.HasSuffix(got, "code 1\n") || strings.Contains(got, value) {
-			t.Errorf("a terminal shows %q for %q", got, value)
+	note := "kv: invisible characters are shown as escapes; to get them as they are: kv get a > FILE\n"
+	for value, want := range map[string]string{
+		"\xff\x00":                        "kv: the value is binary (2 bytes): write it to a file with kv get a > FILE, or print it as base64 with kv get a -o json\ncode 1\n",
+		"plain\ttext, \u00e4\r\nand more": "plain\ttext, \u00e4\r\nand more\ncode 0\n",
+		"\x1b[31mred":                     "\\x1b[31mred\n" + note + "code 0\n",
+		"hidden\rshown":                   "hidden\\rshown\n" + note + "code 0\n",
+		"\u202e\u2067\u2028\u200b\u009b\U000e0041": `\u202e\u2067\u2028\u200b\u009b\U000e0041` + "\n" + note + "code 0\n",
+	} {
+		client(t, env, value, "set", "a")
+		if got := script(t, env, "kv get a; echo code $?"); got != want {
+			t.Errorf("a terminal shows %q for %q, want %q", got, value, want)
 		}
-		if got := script(t, env, "kv get "+name+" > /dev/null; echo code $?"); got != "code 0\n" {
+		if got := script(t, env, "kv get a > /dev/null; echo code $?"); got != "code 0\n" {
 			t.Errorf("kv get > /dev/null at a terminal = %q", got)
 		}
-	}
-	if got := script(t, env, "kv get text; echo code $?"); got != "plain\ttext\ncode 0\n" {
-		t.Errorf("a terminal shows %q", got)
+		if got := client(t, env, "", "get", "a"); got.Out != value {
+			t.Errorf("a pipe gets %q, want %q", got.Out, value)
+		}
 	}
 }
 
