@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -140,6 +141,24 @@ func TestErrorsComeWithHints(t *testing.T) {
 	check(t, map[string]string{"KV_URL": env["KV_URL"]}, "", "get a", wants{4, "", `kv: .*; set KV_API_KEY to an API key\n`})
 	check(t, map[string]string{"KV_URL": env["KV_URL"], "KV_API_KEY": "x"}, "", "get a", wants{4, "", `kv: .*; the server does not accept the key in KV_API_KEY\n`})
 	check(t, map[string]string{"KV_URL": "http://127.0.0.1:1"}, "", "get a", wants{5, "", `kv: .*; start the store with kv serve, or set --url or KV_URL .*\n`})
+	check(t, map[string]string{"KV_API_KEY": "x"}, "", "serve --store redis://127.0.0.1:1", wants{1, "", `kv: --store: connect to [^;]*\n`})
+}
+
+func TestHealthcheckTakesTheURLOfClients(t *testing.T) {
+	t.Parallel()
+	up, down := serving(t)["KV_URL"], "http://127.0.0.1:1"
+	at := func(url string) map[string]string { return map[string]string{"KV_URL": url} }
+	check(t, at(up), "", "healthcheck", wants{})
+	check(t, at(up+"/"), "", "healthcheck", wants{})
+	check(t, at(down), "", "healthcheck", wants{1, "", `kv: http://127.0.0.1:1 is not ready: .*, or set --url or KV_URL to its address\n`})
+	check(t, at(down), "", "healthcheck --url "+up, wants{})
+	check(t, at(down), "", "healthcheck "+up, wants{})
+	check(t, nil, "", "healthcheck --url "+up+" "+up, wants{2, "", `kv: URL is given twice: want kv healthcheck \[URL\].*\n`})
+	for _, url := range []string{"localhost:8888", "127.0.0.1", "ftp://127.0.0.1", "http://", "http://a b"} {
+		if got := kv(t, nil, "", "healthcheck", url); got.code != 2 || got.err != fmt.Sprintf("kv: invalid URL %q: want http://host:port\n", url) {
+			t.Errorf("kv healthcheck %s = %+v", url, got)
+		}
+	}
 }
 
 // Newlines and control characters in a value are escaped.

@@ -6,34 +6,41 @@ import (
 	"net"
 	"net/http"
 	neturl "net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 )
 
 func newHealthcheck() *cobra.Command {
-	timeout, t := time.Duration(0), &trust{}
+	url, timeout, t := "", time.Duration(0), &trust{}
 	cmd := &cobra.Command{
 		Use:   "healthcheck [URL]",
 		Short: "Check whether a gateway or kvservice is ready",
-		Long: `Check whether the gateway or kvservice at URL, by default
-http://127.0.0.1:8888, is ready. The exit code is 0 if it is. This is for
-container images without a shell.`,
+		Long: `Check whether the gateway or kvservice at URL is ready, by default the one that
+client commands use. The exit code is 0 if it is. This is for container images
+without a shell.`,
 		Example: "  kv healthcheck\n  kv healthcheck http://127.0.0.1:50051\n  kv healthcheck --ca ca.pem https://localhost:8888",
-		Args:    cobra.MaximumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && cmd.Flags().Changed("url") {
+				return errors.New("URL is given twice")
+			}
+			return cobra.MaximumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return healthcheck(cmd, append(args, "http://127.0.0.1:8888")[0], timeout, t)
+			return healthcheck(cmd, append(args, url)[0], timeout, t)
 		},
 	}
+	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8888", "URL to check, if it is not an argument")
 	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "timeout of the request")
 	t.flags(cmd, "", "client-")
 	return cmd
 }
 
 func healthcheck(cmd *cobra.Command, url string, timeout time.Duration, t *trust) error {
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, url+"/readyz", http.NoBody)
-	if err != nil {
-		return usageError{err}
+	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, strings.TrimRight(url, "/")+"/readyz", http.NoBody)
+	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Host == "" {
+		return usageError{fmt.Errorf("invalid URL %q: want http://host:port", url)}
 	}
 	config, err := t.open(req.URL)
 	if err != nil {
