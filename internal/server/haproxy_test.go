@@ -70,9 +70,11 @@ func TestHAProxyMayMixRequests(t *testing.T) {
 					if first == "REST" && status != http.StatusOK {
 						t.Errorf("GET after gRPC on a connection of net/http = %d, %v; want 200", status, err)
 					}
-					for range 100 { // HAProxy may use the connection that mixed until it has read its GOAWAY
-						status, _ := ask(t.Context(), client(t), http.MethodGet, url)
-						if status == http.StatusOK && callWho(t, grpc) == "net/http" {
+					for range 100 { // HAProxy may send gRPC on the connection that mixed until it has read its GOAWAY
+						if status, err := ask(t.Context(), client(t), http.MethodGet, url); status != http.StatusOK {
+							t.Errorf("GET after the one that shows the mix = %d, %v; want 200", status, err)
+						}
+						if callWho(t, grpc) == "net/http" {
 							break
 						}
 					}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ func TestProbesAreAnsweredBesideAFullTable(t *testing.T) {
 			for range fullTable {
 				fill(t, s)
 			}
+			var took []time.Duration
 			for range 2 * fullTable {
 				began := time.Now()
 				conn := dialTCP(t, s.addr)
@@ -52,10 +54,12 @@ func TestProbesAreAnsweredBesideAFullTable(t *testing.T) {
 					t.Fatalf("a probe = %v", err)
 				}
 				_ = conn.Close()
-				// A second is enough, except on a busy machine. Without the table it took 10 seconds or more.
-				if took := time.Since(began); took > 5*time.Second {
-					t.Errorf("a probe takes %v, want at most 5 seconds", took)
-				}
+				took = append(took, time.Since(began))
+			}
+			slices.Sort(took)
+			// A busy machine may delay single probes. Without the table, they took 10 seconds or more.
+			if median, longest := took[len(took)/2], took[len(took)-1]; median > time.Second || longest > 5*time.Second {
+				t.Errorf("probes take %v in the median and %v at most, want 1s and 5s", median, longest)
 			}
 		})
 	}
