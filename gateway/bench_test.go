@@ -112,11 +112,13 @@ func newBenchHandler(b *testing.B, observer rest.Observer, inside ...connect.Ser
 			b.Fatal(err)
 		}
 	}
-	service := rpc.NewServer(kvservice.New(engine, kvservice.Config{}), rpc.Config{
+	keys := auth.Single("default", apiKey)
+	limiter := admission.New(admission.Config{Calls: 2048, Watches: 20_000, Large: 2, Bytes: 1 << 30, Sole: keys.Sole})
+	service := rpc.NewServer(kvservice.New(engine, kvservice.Config{Limiter: limiter}), rpc.Config{
 		Ready: func(context.Context) bool { return true }, Log: silent, Interceptors: inside,
 	})
 	return gateway.New(hop.NewClient(rpc.InProcess(service), hop.Config{Log: silent}), gateway.Config{
-		Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent, Observer: observer,
+		Keys: keys, State: server.NewState(), Log: silent, Observer: observer, Limiter: limiter,
 	})
 }
 

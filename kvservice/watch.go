@@ -9,6 +9,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
@@ -25,6 +26,10 @@ func (s *Service) Watch(
 		return err
 	}
 	defer s.limiter.ReleaseWatch(ctx)
+	account := admission.AccountOf(ctx)
+	if account != nil {
+		watch.Room = account
+	}
 	watcher, err := s.engine.Watch(ctx, watch)
 	if err != nil {
 		return failure(watch.Key, err)
@@ -37,6 +42,9 @@ func (s *Service) Watch(
 		event, err := watcher.Next(ctx)
 		if err != nil {
 			return s.watchEnded(watch, err)
+		}
+		if event.Type != store.Put {
+			account.Skip()
 		}
 		if err := stream.Send(writeEvent(event)); err != nil {
 			return err

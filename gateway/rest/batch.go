@@ -27,12 +27,15 @@ func (a *api) batch(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
+	if err := r.account.Expect(req); err != nil {
+		return err
+	}
 	return a.writeLarge(w, r, func(ctx context.Context, b []byte) ([]byte, error) {
 		res, err := a.client.Batch(ctx, req)
 		if err != nil {
 			return nil, err
 		}
-		return a.appendResults(b, res.GetResults()), nil
+		return a.appendResults(r, b, res)
 	})
 }
 
@@ -116,17 +119,22 @@ func (b operationBody) operation() (*keyvaluev1.Operation, error) {
 	return nil, contract.RequestInvalid.Errorf("an operation must set exactly one of %s; got %d", contract.OperationNames, len(given))
 }
 
-func (a *api) appendResults(b []byte, results []*keyvaluev1.OperationResult) []byte {
+func (a *api) appendResults(r request, b []byte, res *keyvaluev1.BatchResponse) ([]byte, error) {
+	b, progress, err := a.begin(r, b, res, 0)
+	if err != nil {
+		return nil, err
+	}
 	b = append(b, `{"results":[`...)
-	yielder := a.newYielder(b)
-	for i, result := range results {
+	for i, result := range res.GetResults() {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(appendResult(append(b, '{'), result), '}')
-		yielder.grown(b)
+		if err := progress.grown(b); err != nil {
+			return nil, err
+		}
 	}
-	return append(b, "]}"...)
+	return append(b, "]}"...), nil
 }
 
 // appendResult appends the result of one operation as a member of an object. Each response has some of four fields.

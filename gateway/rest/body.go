@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 )
 
@@ -46,6 +47,7 @@ func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge cont
 	if err != nil {
 		return err
 	}
+	defer admission.Decoded(r.Body)
 	return decodeJSON(body, into)
 }
 
@@ -62,6 +64,9 @@ func readBody(w http.ResponseWriter, r request, bound int, tooLarge contract.Rea
 	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(bound)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge.Errorf(bodyTooLong, bound)
+	}
+	if overloaded, ok := errors.AsType[*connect.Error](err); ok {
+		return nil, overloaded
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, bodyTooSlow(r, w, body.Len())

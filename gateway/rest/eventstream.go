@@ -5,6 +5,7 @@ import (
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission"
 )
 
 const (
@@ -32,63 +33,83 @@ var eventStreamType = []string{"text/event-stream"}
 type eventStream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	account *admission.Account
 	buffer  []byte // events not yet written
+	events  int    // in buffer
+	large   bool   // whether the last of them is large
+	charged int64  // to the account, for what JSON adds to it
 }
 
-func newEventStream(w http.ResponseWriter) *eventStream {
+func newEventStream(w http.ResponseWriter, account *admission.Account) *eventStream {
 	h := w.Header()
 	setCommonHeaders(h)
 	h["Content-Type"] = eventStreamType
 	h["X-Accel-Buffering"] = []string{"no"} // nginx
 	w.WriteHeader(http.StatusOK)
-	return &eventStream{w: w, control: http.NewResponseController(w), buffer: []byte(streamStart)}
+	return &eventStream{w: w, account: account, control: http.NewResponseController(w), buffer: []byte(streamStart)}
 }
 
 // run writes first, unless it is nil, and then the events of sub until sub ends or the caller disconnects. It writes a
 // heartbeat after each period of length idle without a write.
 func (s *eventStream) run(sub *subscription, first *keyvaluev1.WatchResponse, idle time.Duration) {
-	if first != nil {
-		s.add(first)
-	}
+	err := s.add(first)
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
-	for s.flush() == nil {
+	for err == nil && s.flush(sub) == nil {
 		timer.Reset(idle)
 		select {
 		case event, ok := <-sub.events:
 			if !ok {
-				s.addError(sub.err)
-				_ = s.flush() // fails only if the caller has disconnected
-				return
+				err = sub.err
+			} else if err = s.add(event); err == nil {
+				err = s.addPending(sub)
 			}
-			s.add(event)
-			s.addPending(sub)
 		case <-timer.C:
 			s.buffer = append(s.buffer, heartbeat...)
 		}
 	}
-}
-
-// addPending adds the events that have already arrived, so that one write sends them together.
-func (s *eventStream) addPending(sub *subscription) {
-	for len(s.buffer) < flushBytes {
-		select {
-		case event, ok := <-sub.events:
-			if !ok {
-				return
-			}
-			s.add(event)
-		default:
-			return
-		}
+	if err != nil {
+		s.addError(err)
+		_ = s.flush(sub) // fails only if the caller has disconnected
 	}
 }
 
-// add adds an event. An event without a token has no id: after it, an EventSource resumes from the last event that had one.
-func (s *eventStream) add(res *keyvaluev1.WatchResponse) {
+// addPending adds the events that have already arrived, so that one write sends them together.
+func (s *eventStream) addPending(sub *subscription) error {
+	for len(s.buffer) < flushBytes && !s.large {
+		select {
+		case event, ok := <-sub.events:
+			if !ok {
+				return nil // run finds out
+			}
+			if err := s.add(event); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// add adds an event, unless it is nil. An event without a token has no id: after it, an EventSource resumes from the last
+// event that had one. It returns OVERLOADED if the event is much longer in JSON, and there is no memory for that.
+func (s *eventStream) add(res *keyvaluev1.WatchResponse) error {
+	if res == nil {
+		return nil
+	}
+	s.events++
+	if s.large = isLarge(res); s.large {
+		entry := res.GetEvent().GetEntry()
+		more := int64(documentLen(entry.GetValue(), entry.GetData()) - len(entry.GetValue()) - len(entry.GetData()))
+		if err := s.account.Add(more); err != nil {
+			return err
+		}
+		s.charged = more
+	}
 	name, ok := eventNames[res.GetEvent().GetType()]
 	if !ok {
-		return
+		return nil
 	}
 	b := s.buffer
 	if token := res.GetResumeToken(); token != "" {
@@ -96,6 +117,7 @@ func (s *eventStream) add(res *keyvaluev1.WatchResponse) {
 	}
 	b = append(append(append(b, "event: "...), name...), "\ndata: "...)
 	s.buffer = append(appendEvent(b, res.GetEvent()), "\n\n"...)
+	return nil
 }
 
 // appendEvent appends the data of an event. Its JSON has no line breaks.
@@ -116,14 +138,20 @@ func (s *eventStream) addError(err error) {
 }
 
 // flush sends the events that were added, through all buffers.
-func (s *eventStream) flush() error {
+func (s *eventStream) flush(sub *subscription) error {
 	_, err := s.w.Write(s.buffer)
 	s.buffer = s.buffer[:0]
 	if cap(s.buffer) > maxPooled {
 		s.buffer = nil
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		err = s.control.Flush()
 	}
-	return s.control.Flush()
+	s.account.Sent(s.events)
+	s.account.Drop(s.charged)
+	if s.large {
+		sub.written <- struct{}{}
+	}
+	s.events, s.large, s.charged = 0, false, 0
+	return err
 }

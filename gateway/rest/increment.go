@@ -54,14 +54,14 @@ func (a *api) increment(w http.ResponseWriter, r request) error {
 	}
 	ctx, cancel := a.withTimeout(r)
 	defer cancel()
+	r.account.MustAnswer()
 	res, err := a.client.Increment(ctx, req)
 	if err != nil {
 		return err
 	}
 	entry := res.GetEntry()
 	entry.Content = &keyvaluev1.Entry_Value{Value: strconv.FormatInt(res.GetValue(), 10)}
-	a.writeEntry(w, r, http.StatusOK, entry, formatJSON)
-	return nil
+	return a.writeEntry(w, r, http.StatusOK, entry, formatJSON)
 }
 
 var errInteger = errors.New("want a 64-bit integer, as a number or a string")

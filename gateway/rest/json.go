@@ -39,6 +39,28 @@ func isPlain(s string) bool {
 	return utf8.ValidString(s)
 }
 
+// quotedLen returns the length of s as a JSON string, without quotes.
+func quotedLen(s string) int {
+	n := len(s)
+	if isPlain(s) {
+		return n
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t':
+			n++
+		case c < ' ':
+			n += len(`\u0000`) - 1
+		}
+	}
+	return n
+}
+
+// documentLen returns the length of content in JSON: text, or else data.
+func documentLen(text string, data []byte) int {
+	return quotedLen(text) + base64.StdEncoding.EncodedLen(len(data))
+}
+
 const (
 	ones  = 0x0101010101010101 // each byte of a word is 1
 	highs = 0x80 * ones        // each byte of a word has only its high bit set
@@ -91,12 +113,12 @@ func appendTime(b []byte, name string, t *timestamppb.Timestamp) []byte {
 	return append(t.AsTime().AppendFormat(b, time.RFC3339Nano), '"')
 }
 
-// content returns the content of an entry as bytes.
+// content returns the content of an entry as bytes, which must not be modified.
 func content(entry *keyvaluev1.Entry) []byte {
 	if data, ok := entry.GetContent().(*keyvaluev1.Entry_Data); ok {
 		return data.Data
 	}
-	return []byte(entry.GetValue())
+	return bytesOf(entry.GetValue())
 }
 
 // isText reports whether the content of an entry is text.

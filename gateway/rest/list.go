@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -31,7 +30,7 @@ func (a *api) listValues(w http.ResponseWriter, r request) error {
 		if token := page.GetNextPageToken(); token != "" {
 			w.Header()["Link"] = []string{nextLink(r, token)}
 		}
-		return a.appendPage(b, page), nil
+		return a.appendPage(r, b, page)
 	})
 }
 
@@ -81,22 +80,27 @@ func nextLink(r request, token string) string {
 	return "<" + r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
 }
 
-func (a *api) appendPage(b []byte, page *keyvaluev1.ListResponse) []byte {
-	b = append(slices.Grow(b, pageBytes(page)), `{"values":[`...)
-	yielder := a.newYielder(b)
+func (a *api) appendPage(r request, b []byte, page *keyvaluev1.ListResponse) ([]byte, error) {
+	b, progress, err := a.begin(r, b, page, pageBytes(page))
+	if err != nil {
+		return nil, err
+	}
+	b = append(b, `{"values":[`...)
 	for i, entry := range page.GetEntries() {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = appendEntry(b, entry, withETag)
-		yielder.grown(b)
+		if err := progress.grown(b); err != nil {
+			return nil, err
+		}
 	}
 	b = append(b, ']')
 	if token := page.GetNextPageToken(); token != "" {
 		b = append(b, `,"nextPageToken":`...)
 		b = appendString(b, token)
 	}
-	return append(b, '}')
+	return append(b, '}'), nil
 }
 
 // entryBytes is roughly the size of an entry without its key and content: member names, etag and expireTime.

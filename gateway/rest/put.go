@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 )
 
@@ -19,8 +20,7 @@ func (a *api) putEntry(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	a.writeEntry(w, r, http.StatusOK, written(set, res), formatJSON)
-	return nil
+	return a.writeEntry(w, r, http.StatusOK, written(set, res), formatJSON)
 }
 
 // putValue serves PUT of a key with the entry as GET would return it. The status is 201 if the key is new, otherwise 200.
@@ -38,8 +38,7 @@ func (a *api) putValue(w http.ResponseWriter, r request) error {
 		status = http.StatusCreated
 		w.Header()["Location"] = []string{keyPath(r.key)}
 	}
-	a.writeEntry(w, r, status, written(set, res), formatJSON)
-	return nil
+	return a.writeEntry(w, r, status, written(set, res), formatJSON)
 }
 
 // readEntry reads the body of a PUT that contains its key. It is always JSON.
@@ -78,6 +77,7 @@ func (a *api) readRawValue(w http.ResponseWriter, r request) (*keyvaluev1.SetReq
 	}
 	set := &keyvaluev1.SetRequest{Key: r.key, Ttl: ttl}
 	setContent(set, data)
+	admission.Decoded(r.Body)
 	return set, nil
 }
 
@@ -129,6 +129,10 @@ func (a *api) set(r request, set *keyvaluev1.SetRequest) (res *keyvaluev1.SetRes
 	if err != nil {
 		return nil, err
 	}
+	if err := r.account.Reserve(answerSize(set)); err != nil {
+		return nil, err
+	}
+	r.account.MustAnswer()
 	ctx, cancel := a.withTimeout(r)
 	defer cancel()
 	err = a.conditionally(ctx, set.GetKey(), c, func(p *keyvaluev1.Precondition) (err error) {
@@ -137,6 +141,12 @@ func (a *api) set(r request, set *keyvaluev1.SetRequest) (res *keyvaluev1.SetRes
 		return err
 	})
 	return res, err
+}
+
+// answerSize returns what the response to set takes in memory, in bytes: the content, and the content in JSON.
+func answerSize(set *keyvaluev1.SetRequest) int64 {
+	text, data := set.GetValue(), set.GetData()
+	return int64(len(text) + len(data) + documentLen(text, data))
 }
 
 // written returns the entry that set stored, with its content, which the service does not return.

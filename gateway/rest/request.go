@@ -3,21 +3,25 @@ package rest
 import (
 	"cmp"
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 )
 
 // request is an HTTP request with a route.
 type request struct {
 	*http.Request
-	ctx   context.Context // the context of the request, with its principal
-	key   string          // the key in the path; empty on a route without one
-	query url.Values      // parameters that the method accepts, each once
+	Body    io.ReadCloser      // the body, charged to the account as it is read; shadows that of Request
+	account *admission.Account // the memory that serving the request takes; may be nil
+	ctx     context.Context    // the context of the request, with its principal
+	key     string             // the key in the path; empty on a route without one
+	query   url.Values         // parameters that the method accepts, each once
 }
 
 // Context returns the context of the request, with its principal. It shadows the method of [http.Request], whose context

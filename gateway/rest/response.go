@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"unsafe"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
+	"key-value/internal/contract"
 	"key-value/internal/contract/etag"
 )
 
@@ -53,31 +55,55 @@ func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 	}
 }
 
-// writeEntry sends an entry in format f.
-func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, f format) {
-	h := w.Header()
-	setEntryHeaders(h, entry.GetEtag())
+// writeEntry sends an entry in format f. It returns OVERLOADED if there is no memory for that.
+func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, f format) error {
+	h, size := w.Header(), int64(len(entry.GetValue())+len(entry.GetData()))
+	if size < smallBytes {
+		r.account = nil // it is part of what a request may use
+	}
+	// The message counts as well: what it refers to may have been overwritten.
+	if err := r.account.Add(size); err != nil {
+		return err
+	}
 	switch f {
 	case formatText:
+		setEntryHeaders(h, entry.GetEtag())
 		h["Content-Type"] = textType
-		writeBody(w, r.Request, status, []byte(entry.GetValue()))
+		writeBody(w, r.Request, status, bytesOf(entry.GetValue()))
 	case formatBytes:
+		setEntryHeaders(h, entry.GetEtag())
 		h["Content-Type"] = bytesType
 		writeBody(w, r.Request, status, content(entry))
 	default:
-		a.writeJSON(w, r, status, func(b []byte) []byte { return appendEntry(b, entry, 0) })
+		document, err := a.encodeEntry(r, entry, size)
+		if err != nil {
+			return err
+		}
+		defer a.putBuffer(document)
+		setEntryHeaders(h, entry.GetEtag())
+		h["Content-Type"] = jsonType
+		writeBody(w, r.Request, status, *document)
 	}
+	return nil
 }
 
-// writeJSON sends the document that add appends, with a newline for readers in a terminal. The caller sets the common
-// headers.
-func (a *api) writeJSON(w http.ResponseWriter, r request, status int, add func([]byte) []byte) {
-	w.Header()["Content-Type"] = jsonType
-	buffer := a.buffers.Get().(*[]byte)
-	*buffer = append(add((*buffer)[:0]), '\n')
-	writeBody(w, r.Request, status, *buffer)
-	a.putBuffer(buffer)
+// encodeEntry returns entry as a document, with a newline for readers in a terminal. Its content has size bytes. The caller
+// returns the document to the pool.
+func (a *api) encodeEntry(r request, entry *keyvaluev1.Entry, size int64) (*[]byte, error) {
+	if err := r.account.Add(size); err != nil {
+		return nil, err
+	}
+	document := a.buffers.Get().(*[]byte)
+	*document = append(appendEntry((*document)[:0], entry, 0), '\n')
+	if err := r.account.Add(int64(len(*document)) - size); err != nil {
+		a.putBuffer(document)
+		return nil, err
+	}
+	return document, nil
 }
+
+// bytesOf returns s as bytes, which must not be modified, without copying it.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // putBuffer returns a buffer to the pool.
 func (a *api) putBuffer(buffer *[]byte) {
@@ -86,12 +112,15 @@ func (a *api) putBuffer(buffer *[]byte) {
 	}
 }
 
+// smallBytes is the size from which the content of an entry is charged to the account of the request.
+const smallBytes = 2 << 10
+
 // yieldBytes is how much of a document is encoded between yields to other requests. It takes less than a millisecond.
 const yieldBytes = 256 << 10
 
 // writeLarge sends the document that compose appends. While compose runs, the request holds one of the limiter's slots
 // for large calls, which the calls made with compose's context share. The slot is released before the document is sent,
-// because the caller may read slowly.
+// because the caller may read slowly; the memory is not.
 func (a *api) writeLarge(
 	w http.ResponseWriter, r request, compose func(ctx context.Context, b []byte) ([]byte, error),
 ) error {
@@ -120,18 +149,35 @@ func (a *api) composeLarge(
 	return compose(a.limiter.WithAcquired(ctx), b)
 }
 
-// yielder lets other requests run while a large document is encoded.
-type yielder struct {
+// progress follows the encoding of a large document: it lets other requests run now and then, and charges the document to
+// the account of its request as it grows.
+type progress struct {
 	limiter *admission.Limiter
-	last    int // the length of the document at the last yield
+	account *admission.Account
+	yielded int // the length of the document at the last yield
+	charged int // what was charged of the document, in bytes
 }
 
-func (a *api) newYielder(b []byte) yielder { return yielder{a.limiter, len(b)} }
-
-// grown yields if the document, which is now b, has grown by yieldBytes since the last yield.
-func (y *yielder) grown(b []byte) {
-	if len(b)-y.last >= yieldBytes {
-		y.limiter.Yield()
-		y.last = len(b)
+// begin begins the document of a response that was made from message, and returns a buffer for it. It is expected to have
+// size bytes. It returns OVERLOADED if there is no memory for both.
+func (a *api) begin(r request, b []byte, message any, size int) ([]byte, progress, error) {
+	// The message counts as well: what it refers to may have been overwritten.
+	if err := r.account.Add(int64(contract.ContentBytes(message) + size)); err != nil {
+		return nil, progress{}, err
 	}
+	return slices.Grow(b, size), progress{a.limiter, r.account, len(b), size}, nil
+}
+
+// grown is called when the document, which is now b, has grown. It returns OVERLOADED if there is no memory for that.
+func (p *progress) grown(b []byte) error {
+	if len(b)-p.yielded >= yieldBytes {
+		p.limiter.Yield()
+		p.yielded = len(b)
+	}
+	if len(b) <= p.charged {
+		return nil
+	}
+	more := max(len(b), 2*p.charged) - p.charged // the buffer doubles as well
+	p.charged += more
+	return p.account.Add(int64(more))
 }

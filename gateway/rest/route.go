@@ -119,7 +119,8 @@ func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request)
 func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
 	route, key, err := a.find(r.URL.EscapedPath())
 	m, ok := route.method(r.Method)
-	ctx, rejected := a.admit(ctx, r, m.procedure)
+	ctx, account, rejected := a.admit(ctx, r, m.procedure)
+	defer account.End()
 	switch {
 	case rejected != nil:
 		return route, rejected
@@ -134,14 +135,16 @@ func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	if err != nil {
 		return route, err
 	}
-	return route, m.serve(a, w, request{Request: r, ctx: ctx, key: key, query: query})
+	return route, m.serve(a, w, request{
+		Request: r, Body: account.Body(r.Body, r.ContentLength, int64(a.maxBody)), account: account, ctx: ctx, key: key, query: query,
+	})
 }
 
 // admit makes the checks, unless r is public. It makes them even if no route matches, so that callers without an API key
 // do not learn which routes exist.
-func (a *api) admit(ctx context.Context, r *http.Request, procedure string) (context.Context, error) {
+func (a *api) admit(ctx context.Context, r *http.Request, procedure string) (context.Context, *admission.Account, error) {
 	if public(r.URL.Path) {
-		return ctx, nil
+		return ctx, nil, nil
 	}
 	return a.checks.Admit(ctx, admission.Request{Procedure: procedure, Header: r.Header, Peer: r.RemoteAddr})
 }

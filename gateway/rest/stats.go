@@ -47,7 +47,8 @@ func (a *api) getStats(w http.ResponseWriter, r request) error {
 		return err
 	}
 	setCommonHeaders(w.Header())
-	a.writeJSON(w, r, http.StatusOK, func(b []byte) []byte { return append(b, body...) })
+	w.Header()["Content-Type"] = jsonType
+	writeBody(w, r.Request, http.StatusOK, append(body, '\n'))
 	return nil
 }
 

@@ -52,6 +52,7 @@ func (a *api) patchValue(w http.ResponseWriter, r request) error {
 	}
 	ctx, cancel := a.withTimeout(r)
 	defer cancel()
+	r.account.MustAnswer()
 	var res *keyvaluev1.TouchResponse
 	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) (err error) {
 		res, err = a.client.Touch(ctx, &keyvaluev1.TouchRequest{Key: r.key, Ttl: ttl, Precondition: p})
@@ -60,8 +61,7 @@ func (a *api) patchValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	a.writeEntry(w, r, http.StatusOK, res.GetEntry(), formatJSON)
-	return nil
+	return a.writeEntry(w, r, http.StatusOK, res.GetEntry(), formatJSON)
 }
 
 func (a *api) readPatch(w http.ResponseWriter, r request) (*durationpb.Duration, error) {

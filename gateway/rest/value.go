@@ -24,8 +24,7 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	a.writeVerdict(w, r, entry, v)
-	return nil
+	return a.writeVerdict(w, r, entry, v)
 }
 
 // read returns the entry whose key is in the path.
@@ -53,13 +52,13 @@ func (c condition) verdict(r request, entry *keyvaluev1.Entry) (verdict, error) 
 	return verdict{notModified: c.noneMatch.MatchesWeakly(entry.GetEtag()), format: f}, nil
 }
 
-func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) {
+func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) error {
 	if v.notModified {
 		setEntryHeaders(w.Header(), entry.GetEtag())
 		w.WriteHeader(http.StatusNotModified)
-		return
+		return nil
 	}
-	a.writeEntry(w, r, http.StatusOK, entry, v.format)
+	return a.writeEntry(w, r, http.StatusOK, entry, v.format)
 }
 
 // deleteValue serves DELETE of a key, whether or not the key exists.

@@ -25,7 +25,9 @@ func (a *api) awaitValue(w http.ResponseWriter, r request, c condition, wait tim
 	defer sub.close()
 	setApplied(w.Header(), wait)
 	for {
-		_, more := <-sub.events
+		event, more := <-sub.events
+		r.account.Sent(1)
+		sub.wrote(event)
 		if !more && !a.endsWait(ctx, sub.err) {
 			return sub.err
 		}
@@ -38,8 +40,7 @@ func (a *api) awaitValue(w http.ResponseWriter, r request, c condition, wait tim
 			return err
 		}
 		if !more || !v.notModified {
-			a.writeVerdict(w, r, entry, v)
-			return nil
+			return a.writeVerdict(w, r, entry, v)
 		}
 	}
 }

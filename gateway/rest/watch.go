@@ -43,7 +43,7 @@ func (a *api) watchValues(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	newEventStream(w).run(sub, first, a.heartbeat)
+	newEventStream(w, r.account).run(sub, first, a.heartbeat)
 	return nil
 }
 
@@ -102,23 +102,32 @@ func parseBool(query url.Values, name string) (bool, error) {
 	}
 }
 
-// bufferedEvents is the capacity of a subscription. If its reader is slower than that, the service has to wait, and ends
-// the watch once it no longer keeps the events.
-const bufferedEvents = 8
+const (
+	// bufferedEvents is the capacity of a subscription. If its reader is slower than that, the service has to wait, and
+	// ends the watch once it no longer keeps the events.
+	bufferedEvents = 8
+	// largeEvent is the size from which an event is sent before the next one is received, so that a watch whose reader has
+	// stopped keeps no more than one large event in memory.
+	largeEvent = 16 << 10
+)
 
 // subscription is a watch of the service. A goroutine receives its events, so that a reader can wait for a timer as well.
 type subscription struct {
-	events chan *keyvaluev1.WatchResponse // closed when the watch ends
-	err    error                          // why the watch ended; set before events is closed
-	cancel func()
+	events  chan *keyvaluev1.WatchResponse // closed when the watch ends
+	written chan struct{}                  // receives an element for each large event, when it was written
+	err     error                          // why the watch ended; set before events is closed
+	cancel  func()
 }
+
+// isLarge reports whether the subscription waits until event is written.
+func isLarge(event *keyvaluev1.WatchResponse) bool { return contract.ContentBytes(event) >= largeEvent }
 
 // subscribe opens a watch, which ends when ctx is done or the server stops. The caller must close the subscription.
 func (a *api) subscribe(ctx context.Context, req *keyvaluev1.WatchRequest) *subscription {
 	ctx, cancel := context.WithCancel(ctx)
 	release := context.AfterFunc(a.stopping, cancel)
 	sub := &subscription{
-		events: make(chan *keyvaluev1.WatchResponse, bufferedEvents),
+		events: make(chan *keyvaluev1.WatchResponse, bufferedEvents), written: make(chan struct{}, 1),
 		cancel: func() { release(); cancel() },
 	}
 	go func() {
@@ -145,6 +154,21 @@ func (s *subscription) receive(ctx context.Context, watch watchFunc, req *keyval
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if !isLarge(event) {
+			continue
+		}
+		select {
+		case <-s.written:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// wrote reports that event, which may be nil, was written.
+func (s *subscription) wrote(event *keyvaluev1.WatchResponse) {
+	if isLarge(event) {
+		s.written <- struct{}{}
 	}
 }
 

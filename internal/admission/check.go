@@ -22,8 +22,11 @@ type Request struct {
 // Check admits a request and returns the context to serve it with, or returns the error to refuse it with.
 type Check func(ctx context.Context, r Request) (context.Context, error)
 
-// Checks are made in order. The first that fails decides the answer.
-type Checks []Check
+// Checks are made in order. The first that fails decides the answer. The zero value admits every request.
+type Checks struct {
+	list   []Check
+	budget *Budget
+}
 
 // NewChecks returns the checks of every request that is not public. REST and RPC run the same list, before they read
 // a body or a message:
@@ -37,30 +40,42 @@ type Checks []Check
 //
 // The first check also tells the connection of the request whether its caller is known, see [lane.Streams].
 //
+// A request that passes gets an [Account], if the limiter bounds the memory of requests. Nothing of its body is read
+// before.
+//
 // Nil keys authenticate every caller; a nil limiter has capacity for all requests.
 func NewChecks(keys *auth.Keys, limiter *Limiter) Checks {
-	var checks Checks
+	var list []Check
 	if keys != nil {
-		checks = append(checks, authenticate(keys), limitRate)
+		list = append(list, authenticate(keys), limitRate)
 	} else {
-		checks = append(checks, trust)
+		list = append(list, trust)
 	}
-	if limiter != nil {
-		checks = append(checks, limiter.shed)
+	if limiter == nil {
+		return Checks{list, nil}
 	}
-	return checks
+	return Checks{append(list, limiter.shed), limiter.budget}
 }
 
-// Admit makes all checks and returns the context to serve r with, or the error to refuse it with.
-func (c Checks) Admit(ctx context.Context, r Request) (context.Context, error) {
-	for _, check := range c {
+// Admit makes all checks and returns the context to serve r with and the account of the call, which may be nil, or the
+// error to refuse r with. The caller must end the account when the call is over.
+func (c Checks) Admit(ctx context.Context, r Request) (context.Context, *Account, error) {
+	for _, check := range c.list {
 		var err error
 		if ctx, err = check(ctx, r); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return ctx, nil
+	account := c.budget.open(ctx)
+	if account == nil {
+		return ctx, nil, nil
+	}
+	charge(ctx, account)
+	return account, account, nil
 }
+
+// None reports whether there are no checks.
+func (c Checks) None() bool { return len(c.list) == 0 }
 
 func authenticate(keys *auth.Keys) Check {
 	return func(ctx context.Context, r Request) (context.Context, error) {

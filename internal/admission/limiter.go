@@ -1,7 +1,7 @@
 // Package admission sheds load: an overloaded service keeps working at full rate and rejects the excess early.
 //
 // [NewChecks] lists what a server checks before it reads a request. [Limiter] bounds the calls that run at a time, and
-// what each API key may have of them.
+// what each API key may have of them. [Budget] bounds the memory of requests and responses on their way.
 //
 // Counting calls is enough where they wait for something else, as those of a gateway wait for its service. Where calls
 // do the work themselves, no more than one per processor ever runs and can be counted: the others wait as runnable
@@ -37,6 +37,8 @@ type Config struct {
 	Watches int
 	// Large is the number of large calls that may run at a time. Further ones wait in a queue.
 	Large int
+	// Bytes is the memory for requests that are being read and responses that are being written, in bytes.
+	Bytes int64
 	// Sole reports whether only one API key exists, which may then use everything. Nil: there are several.
 	Sole func() bool
 }
@@ -46,6 +48,7 @@ type Limiter struct {
 	cfg     Config
 	calls   *share.Limit // nil: no bound
 	watches *share.Limit // nil: no bound
+	budget  *Budget      // nil: no bound
 	pollers chan *poller // those not in use
 
 	mu      sync.Mutex
@@ -65,7 +68,18 @@ func New(cfg Config) *Limiter {
 	if cfg.Watches != 0 {
 		l.watches = share.New(share.Watches, int64(cfg.Watches), cfg.Sole)
 	}
+	if cfg.Bytes != 0 {
+		l.budget = newBudget(cfg.Bytes, cfg.Sole)
+	}
 	return l
+}
+
+// Budget returns the bound on memory, nil if there is none.
+func (l *Limiter) Budget() *Budget {
+	if l == nil {
+		return nil
+	}
+	return l.budget
 }
 
 // sole reports whether only one API key exists.

@@ -1,6 +1,10 @@
 package contract
 
-import "time"
+import (
+	"time"
+
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+)
 
 // Limits of the contract, on which clients, gateways and services must agree.
 const (
@@ -28,3 +32,71 @@ func MaxRequestBytes(valueBytes int) int { return 6*valueBytes + 64<<10 }
 // MaxResponseBytes returns the maximum size of a response message for a maximum value length of valueBytes: the
 // content of a batch or page, the one value by which a page may exceed it, and the keys and versions.
 func MaxResponseBytes(valueBytes int) int { return MaxContentBytes + valueBytes + 4<<20 }
+
+// EntryOverhead is about what an entry takes in memory as a message, in addition to its key and content, in bytes.
+const EntryOverhead = 256
+
+// ContentBytes returns about how much memory the entries in a response take, in bytes. It is 0 for messages without
+// entries.
+func ContentBytes(message any) int {
+	switch m := message.(type) {
+	case interface{ GetEntry() *keyvaluev1.Entry }:
+		return entryBytes(m.GetEntry())
+	case *keyvaluev1.ListResponse:
+		n := 0
+		for _, e := range m.GetEntries() {
+			n += entryBytes(e)
+		}
+		return n
+	case *keyvaluev1.BatchResponse:
+		n := 0
+		for _, r := range m.GetResults() {
+			n += entryBytes(r.GetGet().GetEntry()) + EntryOverhead
+		}
+		return n
+	case *keyvaluev1.WatchResponse:
+		return entryBytes(m.GetEvent().GetEntry())
+	}
+	return 0
+}
+
+func entryBytes(e *keyvaluev1.Entry) int {
+	if e == nil {
+		return 0
+	}
+	return EntryOverhead + len(e.GetKey()) + len(e.GetValue()) + len(e.GetData())
+}
+
+// MayWrite reports whether carrying out request may change something. It does not if only its response could be lost.
+func MayWrite(request any) bool {
+	if batch, ok := request.(*keyvaluev1.BatchRequest); ok {
+		return gets(batch) < len(batch.GetOperations())
+	}
+	m := MethodFor(request)
+	return m != nil && m.Rights&Write != 0
+}
+
+// AnswerBytes returns the most content that the response to request can have, in bytes, if values have the default size. It
+// is 0 for requests other than batches, which do not both write and return content.
+func AnswerBytes(request any) int {
+	batch, ok := request.(*keyvaluev1.BatchRequest)
+	if !ok {
+		return 0
+	}
+	most := MaxContentBytes
+	if n := int(batch.GetMaxContentBytes()); n > 0 {
+		most = min(most, n)
+	}
+	return min(most, gets(batch)*DefaultValueBytes)
+}
+
+// gets returns how many operations of batch are gets.
+func gets(batch *keyvaluev1.BatchRequest) int {
+	n := 0
+	for _, operation := range batch.GetOperations() {
+		if operation.GetGet() != nil {
+			n++
+		}
+	}
+	return n
+}

@@ -26,6 +26,10 @@ const (
 	// may take. A peer that vanished is noticed after the sum of both.
 	pingAfter   = 5 * time.Second
 	pingTimeout = 3 * time.Second
+	// callWindow is how much of the response to one call may arrive before it is read, in bytes, and streamWindow that of
+	// one watch, of which many may be open whose readers have stopped.
+	callWindow   = 256 << 10
+	streamWindow = 64 << 10
 	// writeTimeout closes a connection that accepts no more bytes.
 	writeTimeout = 10 * time.Second
 )
@@ -46,9 +50,16 @@ type HTTPConfig struct {
 
 // HTTPTransport is a transport to a service in another process. Make it with [HTTP].
 type HTTPTransport struct {
-	connect.Transport
+	calls, streams connect.Transport
+	own            []*http.Client // none if HTTPConfig.Client is used
+}
 
-	own *http.Client // nil if HTTPConfig.Client is used
+// NewClientStream implements [connect.Transport].
+func (t *HTTPTransport) NewClientStream(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
+	if spec.StreamType == connect.StreamTypeUnary {
+		return t.calls.NewClientStream(ctx, spec)
+	}
+	return t.streams.NewClientStream(ctx, spec)
 }
 
 // HTTP returns a transport to the gateway or kvservice at target, such as http://127.0.0.1:8888. It does not connect yet.
@@ -60,26 +71,29 @@ func HTTP(target string, cfg HTTPConfig) (*HTTPTransport, error) {
 	if cfg.MaxValueBytes == 0 {
 		cfg.MaxValueBytes = contract.DefaultValueBytes
 	}
-	t := &HTTPTransport{}
-	if cfg.Client == nil {
-		t.own = newHTTPClient(u.Scheme, cfg.TLS)
-		cfg.Client = t.own
+	over := func(client *http.Client) connect.Transport {
+		return connecthttp.NewTransport(guarded(client), target,
+			connecthttp.WithReadMaxBytes(contract.MaxResponseBytes(cfg.MaxValueBytes)),
+			connecthttp.WithCompressors(), // values are small or do not compress
+		)
 	}
-	t.Transport = connecthttp.NewTransport(withoutRedirects(cfg.Client), target,
-		connecthttp.WithReadMaxBytes(contract.MaxResponseBytes(cfg.MaxValueBytes)),
-		connecthttp.WithCompressors(), // values are small or do not compress
-	)
-	return t, nil
+	if cfg.Client != nil {
+		all := over(cfg.Client)
+		return &HTTPTransport{calls: all, streams: all}, nil
+	}
+	calls, streams := newHTTPClient(u.Scheme, cfg.TLS, callWindow), newHTTPClient(u.Scheme, cfg.TLS, streamWindow)
+	return &HTTPTransport{calls: over(calls), streams: over(streams), own: []*http.Client{calls, streams}}, nil
 }
 
 // CloseIdleConnections closes connections without requests. Those of HTTPConfig.Client are left open.
 func (t *HTTPTransport) CloseIdleConnections() {
-	if t.own != nil {
-		t.own.CloseIdleConnections()
+	for _, client := range t.own {
+		client.CloseIdleConnections()
 	}
 }
 
-func newHTTPClient(scheme string, config *tls.Config) *http.Client {
+// newHTTPClient returns a client of which window bytes of each response may arrive before they are read.
+func newHTTPClient(scheme string, config *tls.Config, window int) *http.Client {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(scheme == "http")
 	protocols.SetHTTP2(scheme == "https")
@@ -97,20 +111,23 @@ func newHTTPClient(scheme string, config *tls.Config) *http.Client {
 				SendPingTimeout:  pingAfter,
 				PingTimeout:      pingTimeout,
 				WriteByteTimeout: writeTimeout,
+
+				MaxReceiveBufferPerStream: window,
 			},
 		},
 	}
 }
 
-// withoutRedirects returns a copy of c that follows no redirects, because they would carry the credential to another
-// server. A client with a CheckRedirect of its own is returned unchanged.
-func withoutRedirects(c *http.Client) *http.Client {
+// guarded returns a copy of c that charges responses, and that follows no redirects, because they would carry the
+// credential to another server. A client with a CheckRedirect of its own keeps that.
+func guarded(c *http.Client) *http.Client {
+	g := *c
+	g.Transport = charging{c.Transport}
 	if c.CheckRedirect != nil {
-		return c
+		return &g
 	}
-	guarded := *c
-	guarded.CheckRedirect = func(*http.Request, []*http.Request) error { return ErrRedirect }
-	return &guarded
+	g.CheckRedirect = func(*http.Request, []*http.Request) error { return ErrRedirect }
+	return &g
 }
 
 // Credential is a header that authenticates the sender of a request. The zero value is none.

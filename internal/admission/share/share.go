@@ -19,6 +19,7 @@ const (
 	Queue               // large calls that wait
 	Watches             // watches that are open
 	Bytes               // bytes of requests and responses
+	Events              // bytes of events
 	kinds
 )
 

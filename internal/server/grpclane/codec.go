@@ -76,6 +76,8 @@ type outgoing struct {
 	message any
 	size    int         // in bytes; set by marshal
 	sent    func(n int) // called when n bytes of a long message are sent; nil: nobody wants to know
+	unsent  *unsent     // keeps the encoded message until it is sent; nil: it is not counted
+	account Account     // is charged for it; nil: none
 }
 
 func (o *outgoing) marshal() (mem.BufferSlice, error) {
@@ -102,6 +104,9 @@ const (
 
 // buffers returns data, which is from pool, as grpc-go sends it. The pool is nil if there is none.
 func (o *outgoing) buffers(data *[]byte, pool mem.BufferPool) mem.BufferSlice {
+	if o.unsent != nil && !mem.IsBelowBufferPoolingThreshold(cap(*data)) {
+		pool = o.unsent.keep(cap(*data), pool, o.account)
+	}
 	if o.sent != nil && len(*data) > wholeMax {
 		return inPieces(data, pool, pieceBytes, o.sent)
 	}

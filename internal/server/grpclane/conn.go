@@ -31,6 +31,7 @@ type conn struct {
 	writer  *h2.Writer
 	streams *lane.Streams
 	lengths lengths
+	unsent  unsent
 	addr    net.Addr
 	away    atomic.Bool // whether the client was sent GOAWAY
 
@@ -47,7 +48,7 @@ func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, spe
 	}
 	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), func() { _ = c.Close() })
 	c.streams.Began(c.last)
-	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams, new(atomic.Int64)}
+	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams, new(atomic.Int64), &c.unsent}
 	c.writer = h2.NewWriter(lane.NewWriter(sniffed.Conn, bounds.WritePace()), sniffed.Answered, func(f h2.Frame) {
 		c.streams.Sent(f)
 		c.lengths.sent(f)
@@ -74,6 +75,7 @@ func (c *conn) Write(p []byte) (int, error) { return c.writer.Write(p) }
 // Close implements [net.Conn].
 func (c *conn) Close() error {
 	c.streams.Close()
+	c.unsent.close()
 	return c.Conn.Close()
 }
 
@@ -93,6 +95,7 @@ type addr struct {
 	text    string
 	streams *lane.Streams
 	calls   *atomic.Int64 // in progress
+	unsent  *unsent
 }
 
 func (a addr) String() string { return a.text }

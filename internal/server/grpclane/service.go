@@ -96,8 +96,8 @@ func (s *service) newStream(ctx context.Context, streams *lane.Streams, in trans
 	if !ok {
 		return nil, connect.Errorf(connect.CodeUnimplemented, "unsupported codec %q: use proto or json", in.ContentSubtype())
 	}
-	peerAddr, calls := caller(ctx)
-	call := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, calls: calls, info: connect.CallInfo{
+	peerAddr, calls, unsent := caller(ctx)
+	call := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, calls: calls, unsent: unsent, info: connect.CallInfo{
 		Spec:             spec,
 		PeerAddr:         peerAddr,
 		Protocol:         connect.ProtocolNameGRPC,
@@ -105,6 +105,7 @@ func (s *service) newStream(ctx context.Context, streams *lane.Streams, in trans
 		RequestEncoding:  connect.CompressionNameIdentity,
 		ResponseEncoding: connect.CompressionNameIdentity,
 	}}
+	call.info.TransportInfo, call.maxBytes = call, s.bounds.MessageBytes
 	call.receiving.stream, call.receiving.giveUp = call, (*stream).receiveTimedOut
 	call.receiving.meter.Pace = s.bounds.ReadPace()
 	if c, ok := ctx.Value(callKey{}).(*callContext); ok {
@@ -133,15 +134,15 @@ func streamsOf(ctx context.Context) *lane.Streams {
 	return nil
 }
 
-// caller returns the address of the caller, and the number of calls in progress on its connection, or nil if that is not
-// counted.
-func caller(ctx context.Context) (string, *atomic.Int64) {
+// caller returns the address of the caller, and of its connection the number of calls in progress and the unsent responses,
+// or nil if these are not counted.
+func caller(ctx context.Context) (string, *atomic.Int64, *unsent) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
-		return "", nil
+		return "", nil, nil
 	}
 	if a, ok := p.Addr.(addr); ok {
-		return a.text, a.calls
+		return a.text, a.calls, a.unsent
 	}
-	return p.Addr.String(), nil
+	return p.Addr.String(), nil, nil
 }

@@ -33,11 +33,21 @@ type stream struct {
 	received   bool  // whether the only request message was asked for; unused if the client streams
 	broken     error // why no further message can be read
 	headerSent bool
+	maxBytes   int           // of a request message
+	account    Account       // nil: nothing is charged
+	charged    int64         // to account, for the last request message
+	unsent     *unsent       // of the connection; nil: not known
 	calls      *atomic.Int64 // in progress on the connection; nil: not known
 	receiving  timer         // of the message that is being received
 	sending    *timer        // of the messages that are sent; nil before the first one of a stream
 	timedOut   atomic.Bool   // whether the peer took too long to send or to read a message
 }
+
+// Charge implements [Call].
+func (s *stream) Charge(a Account) { s.account = a }
+
+// Bound implements [Call].
+func (s *stream) Bound(n int) { s.maxBytes = n }
 
 // Receive implements [connect.ServerStream]. If the procedure takes one message, it is an error if there is none, or more
 // than one.
@@ -91,9 +101,9 @@ func (s *stream) read() (mem.BufferSlice, error) {
 	}
 	flags, size := s.prefix[0], binary.BigEndian.Uint32(s.prefix[1:])
 	switch {
-	case int64(size) > int64(s.bounds.MessageBytes):
+	case int64(size) > int64(s.maxBytes):
 		return nil, connect.Errorf(connect.CodeResourceExhausted,
-			"message size %d is larger than configured max %d", size, s.bounds.MessageBytes)
+			"message size %d is larger than configured max %d", size, s.maxBytes)
 	case flags == 1:
 		return nil, connect.Errorf(connect.CodeInternal,
 			"protocol error: sent compressed message without compression support")
@@ -101,6 +111,9 @@ func (s *stream) read() (mem.BufferSlice, error) {
 		return nil, connect.Errorf(connect.CodeInternal, "protocol error: invalid envelope flags %d", flags)
 	case size == 0:
 		return nil, nil
+	}
+	if err := s.charge(requestCopies * int64(size)); err != nil {
+		return nil, err
 	}
 	data, err := s.readPieces(int(size))
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -111,6 +124,20 @@ func (s *stream) read() (mem.BufferSlice, error) {
 		return nil, s.failure(err)
 	}
 	return data, nil
+}
+
+// charge charges n bytes for a request message, in place of those for the one before.
+func (s *stream) charge(n int64) error {
+	if s.account == nil {
+		return nil
+	}
+	s.account.Drop(s.charged)
+	s.charged = 0
+	if err := s.account.Add(n); err != nil {
+		return err
+	}
+	s.charged = n
+	return nil
 }
 
 const (
@@ -160,7 +187,7 @@ func (s *stream) Send(message any) error {
 	if err := s.setHeader(); err != nil {
 		return err
 	}
-	out := outgoing{ctx: s.ctx, codec: s.codec, message: message}
+	out := outgoing{ctx: s.ctx, codec: s.codec, message: message, unsent: s.unsent, account: s.account}
 	// The only message of a unary call never waits: an empty stream has room for it.
 	if s.info.Spec.StreamType != connect.StreamTypeUnary {
 		if s.sending == nil {

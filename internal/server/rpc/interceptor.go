@@ -17,6 +17,7 @@ import (
 	"key-value/internal/admission"
 	"key-value/internal/contract"
 	"key-value/internal/contract/etag"
+	"key-value/internal/server/grpclane"
 )
 
 // finish turns a panic, and any error that was not chosen for the caller, into an internal error without its cause, and
@@ -70,36 +71,59 @@ func logCall(ctx context.Context, log *slog.Logger, spec connect.Spec, err error
 // admit makes the checks before the message is read.
 func admit(checks admission.Checks) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
-		if len(checks) == 0 {
+		if checks.None() {
 			return next
 		}
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+			info, _ := connect.CallInfoForServerContext(ctx)
+			transport, _ := info.TransportInfo.(grpclane.Call)
 			if Public(spec.Procedure) {
+				admission.AdmitPublic(ctx)
+				if transport != nil {
+					transport.Bound(admission.PublicBytes)
+				}
 				return next(ctx, spec, stream)
 			}
-			info, _ := connect.CallInfoForServerContext(ctx)
-			ctx, err := checks.Admit(ctx, admission.Request{
+			ctx, account, err := checks.Admit(ctx, admission.Request{
 				Procedure: spec.Procedure, Header: info.RequestHeader(), Peer: info.PeerAddr,
 			})
 			if err != nil {
 				return err
+			}
+			defer account.End()
+			if transport != nil && account != nil {
+				transport.Charge(account)
 			}
 			return next(ctx, spec, stream)
 		}
 	}
 }
 
-// explain adds a reason to the errors of messages that cannot be read.
-func explain(next connect.ServerFunc) connect.ServerFunc {
-	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		return next(ctx, spec, explaining{stream})
+// explain adds a reason to the errors of messages that cannot be read. If checks admitted the call, it charges the messages
+// that are sent to the account of the call; what is read, the transport charges.
+func explain(checks admission.Checks) connect.ServerInterceptor {
+	return func(next connect.ServerFunc) connect.ServerFunc {
+		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+			var account *admission.Account
+			if !checks.None() {
+				account = admission.AccountOf(ctx)
+			}
+			return next(ctx, spec, messages{stream, account})
+		}
 	}
 }
 
-type explaining struct{ connect.ServerStream }
+// messages are the messages of a call.
+type messages struct {
+	connect.ServerStream
+	account *admission.Account // nil: nothing is charged
+}
 
-func (s explaining) Receive(message any) error {
-	err := s.ServerStream.Receive(message)
+func (m messages) Receive(message any) error {
+	err := m.ServerStream.Receive(message)
+	if err == nil {
+		return m.account.Expect(message)
+	}
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok || len(e.Details()) != 0 {
 		return err
@@ -111,6 +135,18 @@ func (s explaining) Receive(message any) error {
 		return contract.ValueTooLarge.NewError(e.Code(), nil, e.Message())
 	}
 	return err
+}
+
+func (m messages) Send(message any) error {
+	if _, ok := message.(*keyvaluev1.WatchResponse); ok {
+		err := m.ServerStream.Send(message) // whoever read the event has waited for memory for it
+		m.account.Sent(1)
+		return err
+	}
+	if err := m.account.AddAnswer(message); err != nil {
+		return err
+	}
+	return m.ServerStream.Send(message)
 }
 
 // cacheable adds an ETag header to the response of a Get that came as HTTP GET, which only Connect allows, and answers

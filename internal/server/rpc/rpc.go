@@ -36,7 +36,7 @@ type Config struct {
 // NewServer returns a server of handler that also serves grpc.health.v1 and both versions of gRPC reflection. Its
 // interceptors are, from the outside in: those of cfg, finish, admit, explain, cacheable.
 func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *connect.Server {
-	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log), admit(cfg.Checks), explain, cacheable)
+	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log), admit(cfg.Checks), explain(cfg.Checks), cacheable)
 	server := connect.NewServer(interceptors...)
 	keyvaluev1connect.RegisterKeyValueServiceHandler(server, handler)
 	server.Register(healthMethods(cfg.Ready)...)
@@ -99,7 +99,7 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.H
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if services[serviceOf(r.URL.Path)] {
-			mux.ServeHTTP(w, r)
+			mux.ServeHTTP(w, admission.WithBody(r, int64(contract.MaxRequestBytes(valueBytes))))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -1,0 +1,281 @@
+package admission
+
+import (
+	"context"
+	"sync"
+
+	"key-value/internal/admission/share"
+	"key-value/internal/contract"
+)
+
+const (
+	// freeBytes is what every call may use without being charged. It is part of what a call costs anyway, and keeps small
+	// calls from the counters that all of them would share.
+	freeBytes = 16 << 10
+	// stepBytes is the unit in which calls are charged, so that a body which arrives in small pieces is not charged for
+	// each of them.
+	stepBytes = 16 << 10
+	// bodyCopies is how often a byte of a request is in memory: as it was read, with room for more, and decoded.
+	bodyCopies = 3
+	// answerCopies is how often a byte of a value is in memory while a response with it is written: in the message, which
+	// may be the only one to refer to it, and encoded.
+	answerCopies = 2
+)
+
+// Account is the memory that one call uses of a [Budget]. It is the context of the call. A nil Account is that of a call
+// which nothing bounds.
+type Account struct {
+	context.Context
+
+	budget *Budget
+	holder *share.Holder
+
+	mu       sync.Mutex
+	used     int64   // bytes; guarded by mu
+	reserved int64   // the part of used that was reserved for the response and is not in use yet; guarded by mu
+	answer   int64   // the part of used that is for the response; guarded by mu
+	charged  int64   // what the budget has given for used, except freeBytes; guarded by mu
+	events   []int64 // what the budget has given for each event that was read and not yet sent; guarded by mu
+	certain  bool    // whether the call must be answered; guarded by mu
+	ended    bool    // guarded by mu
+}
+
+type accountKey struct{}
+
+// open returns an account for the call of the caller in ctx. The caller must call End when the call is over.
+func (b *Budget) open(ctx context.Context) *Account {
+	if b == nil {
+		return nil
+	}
+	return &Account{Context: ctx, budget: b, holder: holderOf(ctx)}
+}
+
+// Value implements [context.Context].
+func (a *Account) Value(key any) any {
+	if key == (accountKey{}) {
+		return a
+	}
+	return a.Context.Value(key)
+}
+
+// AccountOf returns the account of the call whose context is ctx, or nil.
+func AccountOf(ctx context.Context) *Account {
+	a, _ := ctx.Value(accountKey{}).(*Account)
+	return a
+}
+
+// Add charges n bytes. If they are not free, it waits for a moment, and then returns ErrOverloaded. After MustAnswer it
+// always succeeds.
+func (a *Account) Add(n int64) error {
+	if a == nil || n <= 0 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fromReserve := min(n, a.reserved)
+	a.reserved -= fromReserve
+	a.used += n - fromReserve
+	if err := a.chargeLocked(); err != nil {
+		a.reserved += fromReserve
+		a.used -= n - fromReserve
+		return err
+	}
+	return nil
+}
+
+// Reserve charges n bytes for the response, from which Add then takes. It returns ErrOverloaded as Add does.
+func (a *Account) Reserve(n int64) error {
+	if err := a.Add(n); err != nil || a == nil || n <= 0 {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reserved += n
+	return nil
+}
+
+// Drop takes n bytes back.
+func (a *Account) Drop(n int64) {
+	if a == nil || n <= 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dropLocked(n)
+}
+
+func (a *Account) dropLocked(n int64) {
+	a.used -= min(n, a.used)
+	if surplus := a.charged - chargeFor(a.used); surplus > 0 {
+		a.charged -= surplus
+		a.budget.calls.release(a.holder, surplus)
+	}
+}
+
+// chargeFor returns what the budget has to give for used bytes.
+func chargeFor(used int64) int64 {
+	return (max(0, used-freeBytes) + stepBytes - 1) / stepBytes * stepBytes
+}
+
+// chargeLocked gets what is needed for used from the budget. It unlocks a while it waits.
+func (a *Account) chargeLocked() error {
+	need := min(chargeFor(a.used), a.budget.calls.limit.Max()) - a.charged
+	switch {
+	case need <= 0:
+		return nil
+	case a.certain:
+		a.budget.calls.force(a.holder, need)
+	case !a.budget.calls.acquire(a.holder, need):
+		ctx, cancel := context.WithTimeout(a.Context, maxWait)
+		a.mu.Unlock()
+		err := a.budget.calls.wait(ctx, a.holder, need)
+		cancel()
+		a.mu.Lock()
+		if err != nil {
+			return ErrOverloaded
+		}
+	}
+	a.charged += need
+	if a.ended { // while it was waiting
+		a.closeLocked()
+	}
+	return nil
+}
+
+// Expect prepares for the response to request, once it is read and before it is carried out. From then on a call that may
+// change something is not refused for lack of memory: its caller could not know what was changed.
+func (a *Account) Expect(request any) error {
+	if a == nil || !contract.MayWrite(request) {
+		return nil
+	}
+	if err := a.Reserve(answerCopies * int64(contract.AnswerBytes(request))); err != nil {
+		return err
+	}
+	a.MustAnswer()
+	return nil
+}
+
+// MustAnswer has the call go on even if there is no memory for its response.
+func (a *Account) MustAnswer() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.certain = true
+}
+
+// AddAnswer charges the response message. It returns ErrOverloaded as Add does.
+func (a *Account) AddAnswer(message any) error {
+	if a == nil {
+		return nil
+	}
+	n := answerCopies * int64(contract.ContentBytes(message))
+	if n <= freeBytes/4 { // part of what a call may use
+		return nil
+	}
+	if err := a.Add(n); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answer += n
+	return nil
+}
+
+// PassOn has another owner take over the charge for n bytes of the response, or of the next event, which are encoded and
+// outlive the call. It returns what ends the charge.
+func (a *Account) PassOn(n int64) (release func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.events) > 0 {
+		pool := a.budget.events
+		pool.force(a.holder, n)
+		passed := min(n, a.events[0])
+		a.events[0] -= passed
+		pool.release(a.holder, passed)
+		return func() { pool.release(a.holder, n) }
+	}
+	pool := a.budget.calls
+	pool.force(a.holder, n)
+	passed := min(n, a.answer)
+	a.answer -= passed
+	a.dropLocked(passed)
+	return func() { pool.release(a.holder, n) }
+}
+
+// Wait implements [store.Room]: it waits until there is memory for an event of n bytes. The event counts until Sent is
+// called for it.
+func (a *Account) Wait(ctx context.Context, n int) error {
+	need := answerCopies * int64(n)
+	if need <= freeBytes/4 { // a few of them cost no more than a call may use
+		a.Skip()
+		return nil
+	}
+	need = min(need, a.budget.events.limit.Max())
+	if err := a.budget.events.wait(ctx, a.holder, need); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.events = append(a.events, need)
+	if a.ended {
+		a.closeLocked()
+	}
+	return nil
+}
+
+// Skip counts an event that needs no memory.
+func (a *Account) Skip() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.events = append(a.events, 0)
+}
+
+// Sent reports that n more events have been sent, in the order in which they were read.
+func (a *Account) Sent(n int) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var freed int64
+	for _, charge := range a.events[:min(n, len(a.events))] {
+		freed += charge
+	}
+	if a.events = a.events[min(n, len(a.events)):]; len(a.events) == 0 {
+		a.events = nil
+	}
+	if freed > 0 {
+		a.budget.events.release(a.holder, freed)
+	}
+}
+
+// End releases everything.
+func (a *Account) End() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	a.closeLocked()
+}
+
+func (a *Account) closeLocked() {
+	var events int64
+	for _, charge := range a.events {
+		events += charge
+	}
+	charged := a.charged
+	a.charged, a.used, a.reserved, a.answer, a.events = 0, 0, 0, 0, nil
+	if charged > 0 {
+		a.budget.calls.release(a.holder, charged)
+	}
+	if events > 0 {
+		a.budget.events.release(a.holder, events)
+	}
+}
