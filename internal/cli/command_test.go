@@ -90,7 +90,7 @@ func TestClientCommands(t *testing.T) {
 		{"incr n much", "", wants{2, "", `kv: invalid DELTA "much": .*\n`}},
 		{"incr a/2", "", wants{1, "", `kv: .*\n`}},
 
-		{"stats", "", wants{out: `keys +5\nmemory +[\d.]+ KiB, no limit\n.*\nengine +memory\n.*`}},
+		{"stats", "", wants{out: `keys +5\nmemory +[\d.]+ KiB, of [\d.]+ [MG]iB\n.*\nengine +memory\n.*`}},
 		{"stats -o json", "", wants{out: `\{"keys":5,.*"durable":false\}\}\n`}},
 
 		{"gte a", "", wants{2, "", `kv: unknown command "gte": did you mean kv get\?\n`}},

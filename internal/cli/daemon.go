@@ -40,10 +40,11 @@ type daemon struct {
 	delay     time.Duration // how long to report not ready before stopping
 	drain     time.Duration // how long calls may take to finish when stopping
 	fastGRPC  bool          // grpc-go serves the connections of gRPC clients
-	pair      pairFlags     // certificate to present; without one, TLS is off
-	clientCA  string        // file with the authorities of accepted clients; "" to accept all clients
-	logLevel  string        // debug, info, warn or error
-	logFormat string        // text or json
+	memory    memoryFlags
+	pair      pairFlags // certificate to present; without one, TLS is off
+	clientCA  string    // file with the authorities of accepted clients; "" to accept all clients
+	logLevel  string    // debug, info, warn or error
+	logFormat string    // text or json
 
 	state    *server.State
 	log      *slog.Logger
@@ -63,28 +64,31 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 picks a free one")
 	f.StringVar(&s.admin, "admin-listen", "", "host:port for /metrics, /debug/pprof and probes, without authentication; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", contract.DefaultValueBytes, "maximum value size, in bytes; must be the same on gateway and kvservice")
-	f.IntVar(&s.calls, "max-concurrent", 2048, "maximum concurrent calls; others fail with OVERLOADED; 0: no limit")
-	f.IntVar(&s.watches, "max-watches", 20_000, "maximum open watches; others fail with OVERLOADED; 0: no limit")
+	f.IntVar(&s.calls, "max-concurrent", 2048, "maximum concurrent calls, less by default with little memory; 0: no limit")
+	f.IntVar(&s.watches, "max-watches", 20_000, "maximum open watches, less by default with little memory; 0: no limit")
 	f.DurationVar(&s.delay, "drain-delay", 0, "how long /readyz fails before the server stops, so that load balancers notice")
-	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections; others replace idle ones; 0: no limit")
+	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections, less by default with little memory; 0: no limit")
 	f.IntVar(&s.rate, "min-transfer-rate", server.DefaultTransferRate, "minimum `bytes` per second of a slow body or reader, over --transfer-window; 0: any")
 	f.DurationVar(&s.window, "transfer-window", 30*time.Second, "how long a body or reader may stall, or be slower than --min-transfer-rate")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "use grpc-go; disable for proxies that send gRPC and HTTP on one backend connection")
+	s.memory.flags(cmd)
 	s.pair.flags(cmd, "tls-cert", "PEM `file` with the certificate chain to present; requires clients to use TLS",
 		"tls-key", "PEM `file` with the key for --tls-cert; both files are reloaded when they change")
 	f.StringVar(&s.logLevel, "log-level", "info", "minimum level of log messages: debug (includes every call), info, warn or error")
 	f.StringVar(&s.logFormat, "log-format", "text", "log format: text or json")
 }
 
-// check validates the flags, and opens the log, the certificates and the observers that they configure.
-func (s *daemon) check(cmd *cobra.Command) error {
+// check validates the flags, sets those that follow from the memory of the process, and opens the log, the certificates and
+// the observers that they configure. E is nil for a gateway, which has no engine.
+func (s *daemon) check(cmd *cobra.Command, e *engineFlags) error {
 	if err := s.openLog(cmd.ErrOrStderr()); err != nil {
 		return err
 	}
 	if err := s.checkValues(); err != nil {
 		return usageError{err}
 	}
+	s.divide(cmd, e)
 	if err := s.openTLS(); err != nil {
 		return err
 	}
@@ -155,7 +159,9 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 		e.procedures = nil
 	}
 	defer follow.Start(s.log, s.followed...)()
+	s.log.Info("memory", s.memory.divided...)
 	gctune.Default.Follow()
+	gctune.Limit(int64(s.memory.limit))
 	return s.flush(server.Run(ctx, server.Config{
 		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: s.bounds(), TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log,
@@ -171,11 +177,15 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 // limiter returns the limiter for calls by callers with keys, of which large ones run at a time. Keys are nil if callers
 // need none.
 func (s *daemon) limiter(keys *auth.Keys, large int) *admission.Limiter {
-	cfg := admission.Config{Calls: s.calls, Watches: s.watches, Large: large}
+	cfg := admission.Config{Calls: s.calls, Watches: s.watches, Large: large, Bytes: int64(s.memory.inFlight)}
 	if keys != nil {
 		cfg.Sole = keys.Sole
 	}
-	return admission.New(cfg)
+	limiter := admission.New(cfg)
+	if s.metrics != nil {
+		s.metrics.ForBudget(limiter.Budget())
+	}
+	return limiter
 }
 
 // bounds returns the bounds that flags set.

@@ -29,9 +29,9 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.store, "store", "memory", "storage engine: memory, or redis://host:port,host:port… (rediss:// for TLS)")
 	f.StringVar(&e.storeCA, "store-ca", "", "PEM `file` with trusted authorities for rediss:// nodes; empty: the system's")
-	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB or 2GiB; 0: no limit")
+	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB; default: half of --memory-limit; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
-	f.Var(&e.history, "watch-history", "change history for resuming watches; 0: 8MiB or 1/8 of --max-memory; Redis: 64MiB")
+	f.Var(&e.history, "watch-history", "change history for resuming watches; default: 1/64 of --memory-limit; Redis: 64MiB")
 }
 
 func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error) {

@@ -65,7 +65,7 @@ Environment:
 }
 
 func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) error {
-	if err := s.check(cmd); err != nil {
+	if err := s.check(cmd, nil); err != nil {
 		return err
 	}
 	keys, stop, err := g.open(s, s.getenv("KV_API_KEY"))

@@ -44,7 +44,7 @@ Environment:
 }
 
 func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) error {
-	if err := s.check(cmd); err != nil {
+	if err := s.check(cmd, e); err != nil {
 		return err
 	}
 	var keys *auth.Keys // nil: gateways need no token

@@ -129,14 +129,18 @@ var atTheGateway = []string{
 // inTheStore are metrics of the store after use, whose set counts as a miss.
 var inTheStore = []string{
 	`kv_keys 1`, `kv_store_up 1`, `kv_hits_total 3`, `kv_misses_total 3`, `kv_expirations_total 0`, `kv_evictions_total 0`,
-	`kv_watchers 0`, `kv_memory_limit_bytes 0`, `kv_batch_operations_count 1`, `kv_batch_operations_sum 2`,
+	`kv_watchers 0`, `kv_batch_operations_count 1`, `kv_batch_operations_sum 2`,
 }
+
+// inFlight are metrics of a server that is idle, with --max-in-flight 16MiB.
+var inFlight = []string{`kv_in_flight_bytes 0`, `kv_in_flight_limit_bytes 1.6777216e+07`}
 
 func TestMetricsOfOneProcess(t *testing.T) {
 	t.Parallel()
-	server := startObserved(t, key, "serve")
+	server := startObserved(t, key, "serve", "--max-in-flight", "16MiB")
 	use(t, server.url)
 	_, scraped := fetch(t, server.admin+"/metrics")
+	has(t, scraped, inFlight...)
 	has(t, scraped, atTheGateway...)
 	has(t, scraped, inTheStore...)
 	if strings.Contains(scraped, "private") {

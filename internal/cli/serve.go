@@ -39,7 +39,7 @@ Environment:
 }
 
 func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) error {
-	if err := s.check(cmd); err != nil {
+	if err := s.check(cmd, e); err != nil {
 		return err
 	}
 	key := s.getenv("KV_API_KEY")

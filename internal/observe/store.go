@@ -93,3 +93,21 @@ func (m *Metrics) ForKeys(keys Keys) {
 		}, func() float64 { return float64(keys.FailedReloads()) }),
 	)
 }
+
+// Budget is the memory of requests that are being read and responses that are being written, in bytes.
+type Budget interface {
+	Used() int64
+	Max() int64
+}
+
+// ForBudget adds the metrics of the memory of requests and responses.
+func (m *Metrics) ForBudget(b Budget) {
+	m.registry.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "kv_in_flight_bytes", Help: "Memory of requests that are being read and responses that are being written.",
+		}, func() float64 { return float64(b.Used()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "kv_in_flight_limit_bytes", Help: "Upper limit of kv_in_flight_bytes; 0: no limit.",
+		}, func() float64 { return float64(b.Max()) }),
+	)
+}

@@ -30,6 +30,14 @@ func (p Policy) Follow() {
 	p.afterEach()
 }
 
+// Limit makes the collector work harder as the process approaches limit bytes of memory. It does nothing if limit is zero,
+// or if GOGC or GOMEMLIMIT is set in the environment.
+func Limit(limit int64) {
+	if limit > 0 && os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(limit - limit/16) // the rest is for what the runtime does not count, such as the program itself
+	}
+}
+
 // mark is an object that becomes garbage at once, so that its cleanup runs once in the next collection.
 type mark struct{ _ [2]uintptr }
 

@@ -1,0 +1,4 @@
+package memlimit
+
+// FindIn is Find with another file system.
+var FindIn = find
