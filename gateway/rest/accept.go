@@ -20,8 +20,8 @@ const (
 // mediaRange is one element of an Accept header.
 type mediaRange struct {
 	typ, subtype string
-	charset      bool // whether it has a charset, which can only be UTF-8
-	q            int  // the weight, in thousandths
+	charset      bool    // whether it has a charset, which can only be UTF-8
+	q            float64 // the weight, from 0, not acceptable, to 1
 }
 
 // offer is a media type that a response can have.
@@ -44,8 +44,8 @@ func negotiate(lines []string, text bool) (format, error) {
 	if acceptsJSON(lines) {
 		return formatJSON, nil
 	}
-	ranges := parseAccept(strings.Join(lines, ","))
-	best, bestQ, bestRank := formatJSON, 0, 0
+	ranges := parseAccept(lines)
+	best, bestQ, bestRank := formatJSON, 0.0, 0
 	for f := formatJSON; f <= formatBytes; f++ {
 		if f == formatText && !text {
 			continue
@@ -69,11 +69,10 @@ func notAcceptableError(text bool) error {
 
 // acceptable returns an error if the lines of an Accept header exclude o, the only media type available.
 func acceptable(lines []string, o offer) error {
-	header := strings.Join(lines, ",")
-	if strings.Trim(header, " \t") == "" {
+	if len(lines) == 0 {
 		return nil
 	}
-	if q, _ := o.weight(parseAccept(header)); q == 0 {
+	if q, _ := o.weight(parseAccept(lines)); q == 0 {
 		return notAcceptable.Errorf("this resource is available as %s/%s", o.typ, o.subtype)
 	}
 	return nil
@@ -93,7 +92,7 @@ func acceptsJSON(lines []string) bool {
 
 // weight returns the weight that the most specific of the ranges gives to o, and the rank of that range. Weight 0 means
 // not acceptable; the rank is then 0 too.
-func (o offer) weight(ranges []mediaRange) (q, rank int) {
+func (o offer) weight(ranges []mediaRange) (q float64, rank int) {
 	for _, m := range ranges {
 		if r := o.rank(m); r > rank || r == rank && r > 0 && m.q > q {
 			q, rank = m.q, r
@@ -122,57 +121,64 @@ func (o offer) rank(m mediaRange) int {
 	return 3
 }
 
-// parseAccept parses an Accept header. It omits elements that match no response: those that are malformed or have a
-// parameter that no response has.
-func parseAccept(header string) []mediaRange {
+// anything is the range that every offer matches.
+var anything = mediaRange{typ: "*", subtype: "*", q: 1}
+
+// parseAccept parses the lines of an Accept header. It reads elements leniently, because what a caller accepts is rarely
+// written by hand: Java up to 17.0.11 sends "*; q=.2". It skips elements that it cannot read, and a header without any
+// other accepts everything, as no header does. It omits elements with a parameter that no response has.
+func parseAccept(lines []string) []mediaRange {
 	var ranges []mediaRange
-	for element := range listElements(header) {
-		if m, ok := parseMediaRange(element); ok {
+	readable := false
+	for element := range listElements(strings.Join(lines, ",")) {
+		name, params, err := mime.ParseMediaType(element)
+		if err != nil {
+			continue
+		}
+		m, ok := parseMediaRange(name, params)
+		if !ok {
+			continue
+		}
+		readable = true
+		if matchesResponses(params) {
 			ranges = append(ranges, m)
 		}
+	}
+	if !readable {
+		return []mediaRange{anything}
 	}
 	return ranges
 }
 
-func parseMediaRange(s string) (mediaRange, bool) {
-	name, params, err := mime.ParseMediaType(s)
-	if err != nil {
-		return mediaRange{}, false
+// parseMediaRange returns the range with this name and these parameters, or false if it cannot be read.
+func parseMediaRange(name string, params map[string]string) (mediaRange, bool) {
+	m := anything
+	if name != "*" {
+		var ok bool
+		m.typ, m.subtype, ok = strings.Cut(name, "/")
+		if !ok || m.typ == "*" && m.subtype != "*" {
+			return mediaRange{}, false
+		}
 	}
-	typ, subtype, ok := strings.Cut(name, "/")
-	if !ok || typ == "*" && subtype != "*" {
-		return mediaRange{}, false
+	if weight, ok := params["q"]; ok {
+		q, err := strconv.ParseFloat(weight, 64)
+		if err != nil || !(q >= 0 && q <= 1) {
+			return mediaRange{}, false
+		}
+		m.q = q
 	}
-	m := mediaRange{typ: typ, subtype: subtype, q: 1000}
-	return m, m.setParameters(params)
+	_, m.charset = params["charset"]
+	return m, true
 }
 
-// setParameters returns false if a parameter is malformed or one that no response has.
-func (m *mediaRange) setParameters(params map[string]string) bool {
+// matchesResponses reports whether responses can have these parameters of a media range: only UTF-8 as their charset.
+func matchesResponses(params map[string]string) bool {
 	for name, value := range params {
-		ok := false
-		switch name {
-		case "q":
-			m.q, ok = parseWeight(value)
-		case "charset":
-			m.charset = true
-			ok = strings.EqualFold(value, "utf-8")
-		}
-		if !ok {
+		if name != "q" && !(name == "charset" && strings.EqualFold(value, "utf-8")) {
 			return false
 		}
 	}
 	return true
-}
-
-// parseWeight parses a qvalue, which has at most three decimals, and returns it in thousandths.
-func parseWeight(s string) (int, bool) {
-	whole, decimals, _ := strings.Cut(s, ".")
-	if len(whole) != 1 || len(decimals) > 3 {
-		return 0, false
-	}
-	q, err := strconv.ParseUint(whole+(decimals + "000")[:3], 10, 16)
-	return int(q), err == nil && q <= 1000
 }
 
 // listElements returns the non-empty elements of a comma-separated header. Commas in quoted strings do not separate.

@@ -28,6 +28,13 @@ func TestAccept(t *testing.T) {
 		{"a library's default selects JSON", "hello", "application/json, text/plain, */*", js},
 		{"JSON in UTF-8", "hello", "application/json; charset=utf-8", js},
 		{"a comma in a quoted parameter", "hello", `text/html;x="a,b", text/plain`, text},
+		{"Java's default selects JSON", "hello", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", js},
+		{"a star alone is any type", "hello", "application/json;q=0, *", text},
+		{"a weight without a zero before the point", "hello", "application/json;q=.1, text/plain;q=.2", text},
+		{"a weight with four decimals", "hello", "application/json;q=0.0001, text/plain;q=0.0002", text},
+		{"only elements that cannot be read select JSON", "hello", `garbage, text/plain;q=high, */json, ;q=1, text/plain;x="a`, js},
+		{"an element without an end", "hello", `text/plain;x="a, */*`, js},
+		{"commas alone", "hello", ", ,", js},
 		{"malformed elements are ignored", "hello", "text, */json, text/plain;q=2, application/octet-stream", bytes},
 		{"content that is not text uses the next best type", "bin", "text/plain, application/octet-stream;q=0.1", bytes},
 	}
@@ -73,8 +80,8 @@ func TestNotAcceptable(t *testing.T) {
 			header: []string{"Accept: text/plain;charset=latin1"},
 		},
 		{name: "nothing at all", request: "GET /v1/values/hello", header: []string{"Accept: */*;q=0"}},
-		{name: "only malformed elements", request: "GET /v1/values/hello", header: []string{"Accept: garbage"}},
-		{name: "a truncated element", request: "GET /v1/values/hello", header: []string{`Accept: text/plain;x="a, */*`}},
+		{name: "HTML and an element that cannot be read", request: "GET /v1/values/page", header: []string{"Accept: text/html, garbage"}},
+		{name: "a parameter that no response has", request: "GET /v1/values/hello", header: []string{"Accept: text/plain;version=2"}},
 	} {
 		e.status, e.reason, e.detail = 406, "NOT_ACCEPTABLE", "application/json"
 		run(t, []exchange{e})

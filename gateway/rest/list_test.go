@@ -39,6 +39,7 @@ func TestList(t *testing.T) {
 		{name: "the last page has none", request: get + "?pageSize=5&prefix=", status: 200, wants: []string{"Link: "}},
 		{name: "a page size over the maximum is reduced", request: get + "?pageSize=99999999999999999999", status: 200},
 		{name: "HEAD is GET without a body", request: "HEAD /v1/values?prefix=x", status: 200, wants: []string{"Content-Length: 14"}},
+		{name: "an Accept header of Java", request: get, header: []string{"Accept: text/html, image/gif, image/jpeg, *; q=.2"}, status: 200},
 		{name: "only JSON is available", request: get, header: []string{"Accept: application/*;q=0.1"}, status: 200},
 	})
 }

@@ -39,6 +39,7 @@ func TestStats(t *testing.T) {
 	for _, e := range []exchange{
 		{request: "HEAD /v1/stats", status: 200},
 		{request: "GET /v1/stats?x=1", status: 400, reason: "REQUEST_INVALID", detail: `"x"`},
+		{request: "GET /v1/stats", header: []string{"Accept: text/html, *; q=.2"}, status: 200},
 		{request: "GET /v1/stats", header: []string{"Accept: text/html"}, status: 406, reason: "NOT_ACCEPTABLE"},
 	} {
 		e.check(t, send(t, addr, e))
