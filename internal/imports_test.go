@@ -95,14 +95,14 @@ var rules = []rule{
 	},
 	{
 		"internal/auth", []string{
-			"gen/...", "internal/admission/share", "internal/atomicfile", "internal/contract", "internal/follow",
+			"gen/...", "internal/admission/share", "internal/atomicfile", "internal/contract/...", "internal/follow",
 		},
 		"Authentication follows a file of keys, and takes rights from the contract's table of operations.",
 	},
 	{
 		"internal/cli", []string{
 			"client", "gateway", "gateway/rest", "gen/...", "internal/admission", "internal/atomicfile", "internal/auth",
-			"internal/contract", "internal/follow/...", "internal/hop", "internal/observe/...", "internal/server/...", "kvservice", "kvservice/store",
+			"internal/contract/...", "internal/follow/...", "internal/hop", "internal/observe/...", "internal/server/...", "kvservice", "kvservice/store",
 			"kvservice/store/memory", "kvservice/store/redis",
 		},
 		"The commands put everything together. Only they import an engine, or both services.",

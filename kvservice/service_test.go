@@ -277,18 +277,22 @@ func TestBrokenJSONIsExplained(t *testing.T) {
 	url := serveEngine(t, newEngine(t), kvservice.Config{})
 	kv := wiretest.Wires()[0].Dial(t, url)
 	mustSet(t, kv, text("a", "old"))
-	for name, body := range map[string]string{
-		"broken":                    `{"key": "a" "value": "new"}`,
-		"an unknown field":          `{"key": "a", "value": "new", "x": 1}`,
-		"a precondition misspelled": `{"key": "a", "value": "new", "preconditions": {"exists": false}}`,
-		"a misspelled member of it": `{"key": "a", "value": "new", "precondition": {"exist": false}}`,
-		"a wrong type":              `{"key": 1, "value": "new"}`,
-		"a duplicate member":        `{"key": "a", "value": "new", "key": "a"}`,
-		"invalid UTF-8":             "{\"key\": \"a\", \"value\": \"\xff\"}",
-		"trailing garbage":          `{"key": "a", "value": "new"} x`,
+	const position = "(line 1:"
+	for name, test := range map[string]struct{ body, want string }{
+		"broken":                    {`{"key": "a" "value": "new"}`, position},
+		"an unknown field":          {`{"key": "a", "value": "new", "x": 1}`, position},
+		"a precondition misspelled": {`{"key": "a", "value": "new", "preconditions": {"exists": false}}`, position},
+		"a misspelled member of it": {`{"key": "a", "value": "new", "precondition": {"exist": false}}`, position},
+		"a wrong type":              {`{"key": 1, "value": "new"}`, position},
+		"a duplicate member":        {`{"key": "a", "value": "new", "key": "a"}`, position},
+		"invalid UTF-8":             {"{\"key\": \"a\", \"value\": \"\xff\"}", position},
+		"trailing garbage":          {`{"key": "a", "value": "new"} x`, position},
+		"a number as TTL":           {`{"key": "a", "value": "new", "ttl": 60}`, `field /ttl: unexpected number 60: want a string with a unit, such as \"60s\"`},
+		"a TTL in minutes":          {`{"key": "a", "value": "new", "ttl": "5m"}`, `field /ttl: invalid duration \"5m\": want seconds, such as \"300s\"`},
+		"a byte-order mark":         {"\xef\xbb\xbf" + `{"key": "a", "value": "new"}`, "the text begins with a byte-order mark"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, err := http.Post(url+keyvaluev1connect.KeyValueServiceSetProcedure, "application/json", strings.NewReader(body))
+			res, err := http.Post(url+keyvaluev1connect.KeyValueServiceSetProcedure, "application/json", strings.NewReader(test.body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -297,7 +301,7 @@ func TestBrokenJSONIsExplained(t *testing.T) {
 			if err != nil || res.StatusCode != http.StatusBadRequest {
 				t.Errorf("%s, %s, %v; want 400", res.Status, answer, err)
 			}
-			for _, want := range []string{"invalid_argument", "REQUEST_INVALID", "(line 1:"} {
+			for _, want := range []string{"invalid_argument", "REQUEST_INVALID", test.want} {
 				if !strings.Contains(string(answer), want) {
 					t.Errorf("the response is %s, want %q in it", answer, want)
 				}

@@ -135,6 +135,7 @@ func TestBatchThatCannotBeRead(t *testing.T) {
 		{"touch without ttl", `[{"touch":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: missing ttl"},
 		{"touch with an invalid TTL", `[{"touch":{"key":"a","ttl":"1d"}}]`, "TTL_INVALID", `"1d"`},
 		{"increment without delta", `[{"increment":{"key":"a"}}]`, "REQUEST_INVALID", "Operation 0: missing delta"},
+		{"a number as TTL", `[{"increment":{"key":"a","delta":1,"ttl":60}}]`, "REQUEST_INVALID", `field /operations/0/increment/ttl: unexpected number 60: want a string with a unit, such as "60s"`},
 		{"a fraction as delta", `[{"increment":{"key":"a","delta":1.5}}]`, "REQUEST_INVALID", "field /operations/0/increment/delta"},
 		{
 			"two preconditions", `[{"delete":{"key":"a","precondition":{"etag":"x","exists":true}}}]`,

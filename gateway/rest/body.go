@@ -15,6 +15,7 @@ import (
 
 	"key-value/internal/admission"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 // maxPreallocated bounds the buffer allocated for a body before any of it arrives, in bytes.
@@ -133,6 +134,9 @@ func checkWhole(w http.ResponseWriter, h http.Header) error {
 // decodeJSON decodes body, exactly one JSON value, into the value that into points to. It rejects unknown and repeated
 // members, trailing data and invalid Unicode. It returns a *connect.Error of a method of into unchanged.
 func decodeJSON(body []byte, into any) error {
+	if err := messagejson.CheckMark(body); err != nil {
+		return contract.RequestInvalid.Errorf("invalid JSON body: %v", err)
+	}
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
 	if err == nil {
 		return nil

@@ -16,7 +16,7 @@ type incrementBody struct {
 	Key     string   `json:"key"`
 	Delta   *integer `json:"delta"`
 	Initial *integer `json:"initial"` // nil: 0
-	TTL     *string  `json:"ttl"`
+	TTL     *ttlText `json:"ttl"`
 }
 
 func (b incrementBody) request() (*keyvaluev1.IncrementRequest, error) {

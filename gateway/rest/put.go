@@ -83,9 +83,9 @@ func (a *api) readRawValue(w http.ResponseWriter, r request) (*keyvaluev1.SetReq
 
 // valueBody is the JSON body of a PUT of a key. Null means the same as an absent member.
 type valueBody struct {
-	Value *string `json:"value"`
-	Data  []byte  `json:"data"` // in base64
-	TTL   *string `json:"ttl"`
+	Value *string  `json:"value"`
+	Data  []byte   `json:"data"` // in base64
+	TTL   *ttlText `json:"ttl"`
 }
 
 // entryBody is the JSON body of a PUT that contains its key.

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -10,6 +11,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 // acceptPatch is the Accept-Patch header, the media types of a PATCH (RFC 5789, section 3.1).
@@ -24,7 +26,22 @@ type touchBody struct {
 // givenTTL is a required TTL. Null means no TTL, so it differs from an absent member.
 type givenTTL struct {
 	given bool
-	text  *string // nil: no TTL
+	text  *ttlText // nil: no TTL
+}
+
+// ttlText is a TTL in JSON.
+type ttlText string
+
+// UnmarshalJSONFrom rejects a number with a hint, because that is what most other stores take.
+func (t *ttlText) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != '0' {
+		return json.UnmarshalDecode(dec, (*string)(t))
+	}
+	number, err := dec.ReadToken()
+	if err != nil {
+		return err
+	}
+	return messagejson.NumberAsDuration(number.String())
 }
 
 // UnmarshalJSONFrom is called only if the member is present.
@@ -93,7 +110,7 @@ func (b *touchKeyBody) operation() (*keyvaluev1.Operation, error) {
 }
 
 // ttl returns the TTL in the query or, if there is none, inBody, which is nil if the body has none. Nil means no TTL.
-func (r request) ttl(inBody *string) (*durationpb.Duration, error) {
+func (r request) ttl(inBody *ttlText) (*durationpb.Duration, error) {
 	inQuery := r.query.Has("ttl")
 	switch {
 	case inQuery && inBody != nil:
@@ -105,17 +122,20 @@ func (r request) ttl(inBody *string) (*durationpb.Duration, error) {
 }
 
 // parseTTLIfAny is [parseTTL], except that it returns nil for nil.
-func parseTTLIfAny(s *string) (*durationpb.Duration, error) {
+func parseTTLIfAny(s *ttlText) (*durationpb.Duration, error) {
 	if s == nil {
 		return nil, nil
 	}
-	return parseTTL(*s)
+	return parseTTL(string(*s))
 }
 
 // parseTTL parses a duration in the syntax of [time.ParseDuration]. The service enforces the bounds of TTLs; only a duration
 // that overflows an int64 of nanoseconds is rejected here.
 func parseTTL(s string) (*durationpb.Duration, error) {
 	d, err := time.ParseDuration(s)
+	if _, unit := strconv.ParseFloat(s, 64); err != nil && unit == nil {
+		return nil, contract.TTLInvalid.Errorf(`invalid ttl %q: want a duration with a unit, such as %q`, s, s+"s")
+	}
 	if err != nil {
 		return nil, contract.TTLInvalid.Errorf(
 			`invalid ttl %q: want a duration such as "90s", "5m" or "1h30m", more than 0 and at most "87600h"`, s)

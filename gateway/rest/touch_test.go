@@ -44,7 +44,7 @@ func TestTouch(t *testing.T) {
 		},
 		{
 			name: "a number of seconds", request: patch + "hello", header: js, body: `{"ttl":300}`,
-			status: 400, reason: "REQUEST_INVALID", detail: "field /ttl: unexpected number",
+			status: 400, reason: "REQUEST_INVALID", detail: `field /ttl: unexpected number 300: want a string with a unit, such as "300s"`,
 		},
 		{
 			name: "not a duration", request: patch + "hello", header: js, body: `{"ttl":"soon"}`,

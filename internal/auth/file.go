@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 const (
@@ -104,7 +105,7 @@ func readFile(path string) ([]byte, error) {
 	if len(data) > fileBytes {
 		return nil, fmt.Errorf("%s is larger than %d bytes", path, fileBytes)
 	}
-	return data, nil
+	return messagejson.TrimMark(data), nil
 }
 
 func checkMode(path string, info fs.FileInfo) error {

@@ -157,3 +157,21 @@ func TestAReloadKeepsWhatKeysHold(t *testing.T) {
 		}
 	})
 }
+
+func TestAKeysFileMayBeginWithAByteOrderMark(t *testing.T) {
+	t.Parallel()
+	followed(t, func(keys *auth.Keys, path, _ string, log *bytes.Buffer, wait func()) {
+		b := auth.Generate("b")
+		write(t, path, record("b", b))
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(path, append([]byte("\xef\xbb\xbf"), text...), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wait(); !opens(keys, b) {
+			t.Errorf("the file was not read: %s", log)
+		}
+	})
+}

@@ -12,6 +12,7 @@ import (
 
 	"key-value/client"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 // batchBytes is the size of the input, in bytes, that ends one request of a batch that is not atomic. Even with the
@@ -137,7 +138,9 @@ func (b *batcher) next() (operation, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return operation{}, fmt.Errorf("read standard input: %w", err)
 		}
-		b.line++
+		if b.line++; b.line == 1 {
+			text = messagejson.TrimMark(text)
+		}
 		if text := bytes.TrimSpace(text); len(text) != 0 {
 			op, err := parseOperation(text)
 			op.line, op.size = b.line, len(text)

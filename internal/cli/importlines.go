@@ -12,6 +12,7 @@ import (
 
 	"key-value/client"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 // importEntry is an entry to write, and its position in the input.
@@ -38,9 +39,12 @@ func newImportLines(in io.Reader) *importLines {
 // next returns the next line, valid until the next call, and [io.EOF] at the end.
 func (l *importLines) next() ([]byte, error) {
 	if l.in.Scan() {
-		l.line++
-		l.bytes += int64(len(l.in.Bytes())) + 1
-		return l.in.Bytes(), nil
+		text := l.in.Bytes()
+		l.bytes += int64(len(text)) + 1
+		if l.line++; l.line == 1 {
+			text = messagejson.TrimMark(text)
+		}
+		return text, nil
 	}
 	switch err := l.in.Err(); {
 	case err == nil:
@@ -119,6 +123,9 @@ func (b *importBatch) add(text []byte, line int64, now time.Time) error {
 // parseEntry parses a line of an export.
 func parseEntry(text []byte) (entryJSON, error) {
 	var entry entryJSON
+	if err := messagejson.CheckMark(text); err != nil {
+		return entry, fmt.Errorf("invalid entry: %w", err)
+	}
 	err := json.Unmarshal(text, &entry, json.RejectUnknownMembers(true))
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):

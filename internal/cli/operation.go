@@ -6,12 +6,12 @@ import (
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"key-value/client"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 // operation is one line of the input of kv batch.
@@ -55,7 +55,7 @@ type errorJSON struct {
 // parseOperation parses a message Operation of the contract.
 func parseOperation(text []byte) (operation, error) {
 	var message keyvaluev1.Operation
-	if err := protojson.Unmarshal(text, &message); err != nil {
+	if err := messagejson.Unmarshal(text, &message); err != nil {
 		return operation{}, fmt.Errorf(`invalid operation: %s; want an object such as {"get":{"key":"a"}}`, plain(err))
 	}
 	kind, request := contract.Unwrap(&message)

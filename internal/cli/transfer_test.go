@@ -60,6 +60,23 @@ func TestAnExportCanBeImported(t *testing.T) {
 	}
 }
 
+// Editors and shells of Windows write a byte-order mark.
+func TestAByteOrderMarkBeginsAFile(t *testing.T) {
+	t.Parallel()
+	const mark = "\xef\xbb\xbf"
+	env := serving(t)
+	check(t, env, "", "import "+write(t, mark+line("a", "1"), line("b", "2")), wants{err: `kv: 2 entries written\n`})
+	check(t, env, mark+line("c", "3"), "import", wants{err: `kv: 1 entries written\n`})
+	check(t, env, mark+"\n"+line("d", "4"), "import --skip 1", wants{err: `kv: 1 entries written\n`})
+	check(t, env, mark+`{"get":{"key":"a"}}`, "batch", wants{out: `.*"value":"1".*\n`})
+	check(t, env, "", "ls --keys", wants{out: "a\nb\nc\nd\n"})
+
+	check(t, env, line("x", "1")+"\n"+mark+line("x", "2"), "import", wants{1, "",
+		`kv: 1 entries written\nkv: .*\nkv: line 2: invalid entry: the text begins with a byte-order mark: want UTF-8 without one\n`})
+	check(t, env, "\xff\xfe{\x00}\x00\n\x00", "import", wants{1, "",
+		`kv: 0 entries written\nkv: line 1: invalid entry: the text is UTF-16: want UTF-8\n`})
+}
+
 func TestAnImportReportsRejectedEntries(t *testing.T) {
 	t.Parallel()
 	env := serving(t, "--max-value-bytes", "100")

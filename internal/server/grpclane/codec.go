@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/connect/v2/connectproto"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
+
+	"key-value/internal/contract/messagejson"
 )
 
 // codec encodes and decodes the messages of a call. The zero value is protobuf's binary format, without the copies that
@@ -22,12 +25,25 @@ var (
 	jsonCodec   = codec{StrictJSON()}
 )
 
-// StrictJSON returns a codec for JSON that rejects unknown fields. Connect's own codec ignores them, and a write with a
-// misspelled precondition would be carried out without it.
-func StrictJSON() connect.Codec {
-	strict := connectproto.NewJSONCodec()
-	strict.UnmarshalOptions.DiscardUnknown = false
-	return strict
+// StrictJSON returns a codec for JSON that decodes with [messagejson.Unmarshal]. Connect's own codec ignores unknown fields.
+func StrictJSON() connect.Codec { return strictJSON{connectproto.NewJSONCodec()} }
+
+type strictJSON struct{ *connectproto.JSONCodec }
+
+// UnmarshalRead implements [connect.Codec].
+func (strictJSON) UnmarshalRead(_ context.Context, src io.Reader, message any) error {
+	m, ok := message.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%T is not a protobuf message", message)
+	}
+	buffer, ok := src.(*bytes.Buffer) // as both lanes pass it
+	if !ok {
+		buffer = new(bytes.Buffer)
+		if _, err := buffer.ReadFrom(src); err != nil {
+			return err
+		}
+	}
+	return messagejson.Unmarshal(buffer.Bytes(), m)
 }
 
 // codecOf returns the codec for the subtype of a content type, such as "json" for application/grpc+json, or false if
@@ -60,7 +76,7 @@ func unmarshal(ctx context.Context, c codec, data mem.BufferSlice, message any) 
 	buffer := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buffer.Free()
 	if c.Codec != nil {
-		return c.UnmarshalRead(ctx, bytes.NewReader(buffer.ReadOnlyData()), message)
+		return c.UnmarshalRead(ctx, bytes.NewBuffer(buffer.ReadOnlyData()), message)
 	}
 	m, ok := message.(proto.Message)
 	if !ok {
