@@ -15,7 +15,7 @@ type Request struct {
 	Procedure string
 	// Header has the caller's credentials.
 	Header auth.Headers
-	// Peer is the caller's address, as host:port.
+	// Peer is the caller's address, as host:port, or without a port if a proxy reported it.
 	Peer string
 }
 

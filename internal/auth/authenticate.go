@@ -22,7 +22,7 @@ type Headers interface {
 }
 
 // Authenticate authenticates the caller from h and returns ctx with its principal. Peer is the caller's address, as
-// host:port. The error has reason API_KEY_INVALID if h has no key, more than one, or one that is not valid, and
+// host:port or without a port. The error has reason API_KEY_INVALID if h has no key, more than one, or one that is not valid, and
 // RATE_LIMITED if peer has sent too many that are not valid.
 //
 // It does not wait. The caller of an address that has sent too many should be delayed by [Delay].

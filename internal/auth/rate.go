@@ -91,7 +91,7 @@ func newFailures(perSecond int) *failures {
 	return &failures{bucket: newBucket(float64(perSecond), failureBurst), start: time.Now(), full: map[netip.Addr]int64{}}
 }
 
-// blocked returns how long peer, as host:port, must wait because of its failures, 0 if it need not.
+// blocked returns how long peer, an address with or without a port, must wait because of its failures, 0 if it need not.
 func (f *failures) blocked(now time.Time, peer string) time.Duration {
 	if f == nil {
 		return 0
@@ -144,13 +144,14 @@ func (f *failures) forgetOneLocked(at int64) {
 	}
 }
 
-// sourceOf returns the part of peer that failures are counted by. Peers that are not host:port count as one.
+// sourceOf returns the part of peer that failures are counted by. Peers without an address count as one.
 func sourceOf(peer string) netip.Addr {
-	addr, err := netip.ParseAddrPort(peer)
+	withPort, err := netip.ParseAddrPort(peer)
+	source := withPort.Addr()
 	if err != nil {
-		return netip.Addr{}
+		source, _ = netip.ParseAddr(peer)
 	}
-	source := addr.Addr().Unmap().WithZone("")
+	source = source.Unmap().WithZone("")
 	if source.Is4() {
 		return source
 	}

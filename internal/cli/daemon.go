@@ -21,6 +21,7 @@ import (
 	"key-value/internal/observe"
 	"key-value/internal/observe/requestid"
 	"key-value/internal/server"
+	"key-value/internal/server/forwarded"
 	"key-value/internal/server/gctune"
 )
 
@@ -142,6 +143,7 @@ type endpoint struct {
 	procedures *connect.Server            // those that handler serves too
 	ready      func(context.Context) bool // whether it can do its work
 	started    func(addr string)          // called once the server listens; may be nil
+	proxies    forwarded.Proxies          // trusted ones
 }
 
 // run serves e until ctx is done, with gRPC calls served directly unless --fast-grpc is off.
@@ -164,7 +166,7 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 	gctune.Limit(int64(s.memory.limit))
 	return s.flush(server.Run(ctx, server.Config{
 		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: s.bounds(), TLS: s.tls, State: s.state,
-		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Log: s.log,
+		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Proxies: e.proxies, Log: s.log,
 		Started: func(addr string) {
 			listening.Store(true)
 			if e.started != nil {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"key-value/internal/server/forwarded"
 )
 
 // byteSize is a flag value in bytes, such as 1048576, 1MiB or 2GiB.
@@ -51,6 +53,33 @@ func (s *byteSize) Set(text string) error {
 
 // Type implements [pflag.Value].
 func (s *byteSize) Type() string { return "bytes" }
+
+// networks is a flag value of comma-separated networks, such as 10.0.0.0/8,192.0.2.1.
+type networks struct{ forwarded.Proxies }
+
+// Set implements [pflag.Value]. Several values add up.
+func (n *networks) Set(text string) error {
+	for one := range strings.SplitSeq(text, ",") {
+		network, err := forwarded.ParseNetwork(strings.TrimSpace(one))
+		if err != nil {
+			return err
+		}
+		n.Proxies = append(n.Proxies, network)
+	}
+	return nil
+}
+
+// String implements [pflag.Value].
+func (n *networks) String() string {
+	all := make([]string, len(n.Proxies))
+	for i, network := range n.Proxies {
+		all[i] = network.String()
+	}
+	return strings.Join(all, ",")
+}
+
+// Type implements [pflag.Value].
+func (n *networks) Type() string { return "networks" }
 
 // period is a flag value for a duration: days, such as 90d, or any duration in Go's syntax, such as 12h.
 type period time.Duration

@@ -21,12 +21,15 @@ type gatewayFlags struct {
 	keyFlags
 
 	origins []string // allowed web origins
+	proxies networks // those of trusted proxies
 }
 
 func (g *gatewayFlags) flags(cmd *cobra.Command) {
 	g.keyFlags.flags(cmd)
 	cmd.Flags().StringSliceVar(&g.origins, "cors-origins", nil,
 		"comma-separated web origins to allow, such as https://example.com; * for all")
+	cmd.Flags().Var(&g.proxies, "trusted-proxies",
+		"comma-separated `CIDRs` of proxies whose X-Forwarded-For is believed; empty: none")
 }
 
 func (g *gatewayFlags) config(s *daemon, keys *auth.Keys, limiter *admission.Limiter) gateway.Config {
@@ -80,7 +83,7 @@ func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) 
 	}
 	defer closeClient()
 	served := gateway.New(client, g.config(s, keys, limiter))
-	return s.run(cmd.Context(), endpoint{handler: served, procedures: served.RPC, ready: served.Ready})
+	return s.run(cmd.Context(), endpoint{handler: served, procedures: served.RPC, ready: served.Ready, proxies: g.proxies.Proxies})
 }
 
 // keyFlags are the flags for the API keys that a gateway accepts.

@@ -142,6 +142,8 @@ func TestExitCodes(t *testing.T) {
 		"an unknown log format":    {key, []string{"serve", "--log-format", "xml"}, 2},
 		"a value size of zero":     {key, []string{"serve", "--max-value-bytes", "0"}, 2},
 		"no port":                  {key, []string{"serve", "--listen", "127.0.0.1"}, 2},
+		"a proxy that is no CIDR":  {key, []string{"serve", "--trusted-proxies", "10.0.0.0/8,nginx"}, 2},
+		"every proxy":              {map[string]string{"KV_API_KEY": "secret", "KV_TRUSTED_PROXIES": "0.0.0.0/0"}, []string{"serve"}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -221,7 +223,7 @@ func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
 			if want := cmd.GroupID != clientCommands || slices.Contains(settings, f.Name); (match != nil) != want {
 				t.Errorf("kv %s --%s names its variable: %v, want %v", name, f.Name, match != nil, want)
 			}
-			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]", "bytes": "7MiB"}[f.Value.Type()]
+			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]", "bytes": "7MiB", "networks": "10.0.0.0/8,2001:db8::1/128"}[f.Value.Type()]
 			root := newRoot("test", streams{}, func(variable string) string {
 				if match != nil && variable == match[1] || match == nil && variable == "KV_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")) {
 					return strings.Trim(value, "[]")

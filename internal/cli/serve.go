@@ -63,7 +63,7 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
 	)
 	served := gateway.New(hop.NewClient(rpc.InProcess(service), hop.Config{Log: s.log}), g.config(s, keys, limiter))
-	return closing(engine, s.run(cmd.Context(), endpoint{served, served.RPC, served.Ready, started}))
+	return closing(engine, s.run(cmd.Context(), endpoint{served, served.RPC, served.Ready, started, g.proxies.Proxies}))
 }
 
 // url returns the URL, on this machine, of a server that listens on addr.

@@ -77,7 +77,7 @@ func http1(t testing.TB) *http.Client {
 
 // Procedures of the tests.
 const (
-	who   = "/test.v1.Test/Who"   // says in the header server-stack what serves it
+	who   = "/test.v1.Test/Who"   // says in the headers server-stack and caller what serves it, and for whom
 	watch = "/test.v1.Test/Watch" // sends each value of fixture.events
 	grpcs = "application/grpc"
 )
@@ -160,6 +160,7 @@ func (s *fixture) who(ctx context.Context, _ connect.Spec, stream connect.Server
 	s.calls.Add(1)
 	info, _ := connect.CallInfoForServerContext(ctx)
 	info.ResponseHeader().Set("Server-Stack", serverOf(ctx))
+	info.ResponseHeader().Set("Caller", info.PeerAddr)
 	return stream.Send(&req)
 }
 
@@ -198,6 +199,13 @@ func (s *fixture) wantCleanStop(t *testing.T) {
 // callWho calls who and returns what served it.
 func callWho(t *testing.T, transport connect.Transport, header ...string) string {
 	t.Helper()
+	server, _ := callWhoFrom(t, transport, header...)
+	return server
+}
+
+// callWhoFrom calls who and returns what served it, and whom it took for the caller.
+func callWhoFrom(t *testing.T, transport connect.Transport, header ...string) (server, caller string) {
+	t.Helper()
 	ctx, info := connect.NewClientContext(t.Context())
 	for i := 0; i+1 < len(header); i += 2 {
 		info.RequestHeader().Set(header[i], header[i+1])
@@ -207,7 +215,7 @@ func callWho(t *testing.T, transport connect.Transport, header ...string) string
 	if err != nil || res.GetKey() != "a" {
 		t.Errorf("the call = %q, %v", res.GetKey(), err)
 	}
-	return info.ResponseHeader().Get("Server-Stack")
+	return info.ResponseHeader().Get("Server-Stack"), info.ResponseHeader().Get("Caller")
 }
 
 // openWatch opens a watch and checks what serves it.

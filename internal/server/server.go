@@ -18,6 +18,7 @@ import (
 
 	"connectrpc.com/connect/v2"
 
+	"key-value/internal/server/forwarded"
 	"key-value/internal/server/lane"
 )
 
@@ -45,6 +46,9 @@ type Config struct {
 	// MaxConnections is how many connections may be open at once. Further ones take the places of those that are idle.
 	// Zero: no limit.
 	MaxConnections int
+	// Proxies are those whose word on a caller's address is believed: it is then the RemoteAddr of a request, and the
+	// PeerAddr of a call. Nil: no proxy is trusted.
+	Proxies forwarded.Proxies
 	// DrainDelay is how long the server, when it is to stop, keeps serving while it reports that it is not ready, so
 	// that load balancers stop sending requests. Zero: no delay.
 	DrainDelay time.Duration
@@ -89,7 +93,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err // names the operation and the address
 	}
-	listener = newTable(listener, cfg.MaxConnections)
+	listener = newTable(listener, cfg.MaxConnections, cfg.Proxies)
 	if cfg.Started != nil {
 		cfg.Started(listener.Addr().String())
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"key-value/internal/server/forwarded"
 	"key-value/internal/server/lane"
 )
 
@@ -17,23 +18,25 @@ const sampled = 64
 //
 //  1. one without an authenticated caller, before one with;
 //  2. one that is idle, which has no request in flight and perhaps never had one;
-//  3. one of the address that has the most connections;
+//  3. one of the address that has the most connections; those of a trusted proxy count as one each, because they may be
+//     those of different callers;
 //  4. the one that has been idle for the longest time.
 //
 // Connections with an authenticated caller and a request in flight never give way. If there are no others, the new
 // connection is closed.
 type table struct {
 	net.Listener
-	max int
+	max     int
+	proxies forwarded.Proxies // trusted ones
 
 	mu    sync.Mutex
 	conns map[*lane.Conn]netip.Addr // :: connection → address of the peer; guarded by mu
 	held  map[netip.Addr]int        // :: address → its connections; guarded by mu
 }
 
-// newTable returns inner with at most limit connections. Zero: no limit.
-func newTable(inner net.Listener, limit int) *table {
-	return &table{Listener: inner, max: limit, conns: map[*lane.Conn]netip.Addr{}, held: map[netip.Addr]int{}}
+// newTable returns inner with at most limit connections. Zero: no limit. Proxies are trusted.
+func newTable(inner net.Listener, limit int, proxies forwarded.Proxies) *table {
+	return &table{Listener: inner, max: limit, proxies: proxies, conns: map[*lane.Conn]netip.Addr{}, held: map[netip.Addr]int{}}
 }
 
 // Accept implements [net.Listener]. The connections are of type *[lane.Conn].
@@ -44,7 +47,7 @@ func (t *table) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		var c *lane.Conn
-		c = lane.NewConn(conn, func() { t.remove(c) })
+		c = lane.NewConn(conn, t.proxies, func() { t.remove(c) })
 		displaced, ok := t.add(c)
 		if displaced != nil {
 			_ = displaced.Close()
@@ -121,6 +124,9 @@ func (t *table) chooseLocked() *lane.Conn {
 			break
 		}
 		c := candidate{conn: conn, known: conn.Known(), held: t.held[from]}
+		if conn.Proxied() {
+			c.held = 1
+		}
 		c.idle, c.since = conn.Idle()
 		if (c.idle || !c.known) && c.before(first) {
 			first = c

@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"key-value/internal/server"
+	"key-value/internal/server/forwarded"
 	"key-value/internal/server/lane"
 	"key-value/internal/testkit/wiretest"
 )
@@ -148,5 +150,34 @@ func TestTheAddressWithTheMostConnectionsGivesWay(t *testing.T) {
 	}
 	if err := getOn(modest, "/"); err != nil {
 		t.Errorf("the oldest connection, which is the only one of its address = %v, want it open", err)
+	}
+}
+
+// Behind a proxy, many callers share an address.
+func TestConnectionsOfATrustedProxyCountAsOneEach(t *testing.T) {
+	t.Parallel()
+	const most = fullTable * 3 / 5
+	s := start(t, server.Config{MaxConnections: fullTable, Proxies: forwarded.Proxies{netip.MustParsePrefix("127.0.0.2/32")}})
+	var proxied []net.Conn
+	for range most {
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}).Dial("tcp", s.addr)
+		if err != nil {
+			t.Skip(err) // only Linux has the address
+		}
+		defer conn.Close()
+		if err := getOn(conn, "/"); err != nil {
+			t.Fatal(err)
+		}
+		proxied = append(proxied, conn)
+	}
+	for range 2 * fullTable {
+		if err := getOn(dialTCP(t, s.addr), "/"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, conn := range proxied {
+		if err := getOn(conn, "/"); err != nil {
+			t.Fatalf("connection %d of the proxy = %v, want it open", i, err)
+		}
 	}
 }

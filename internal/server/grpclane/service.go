@@ -111,6 +111,7 @@ func (s *service) newStream(ctx context.Context, streams *lane.Streams, in trans
 	if c, ok := ctx.Value(callKey{}).(*callContext); ok {
 		c.streams = streams
 		readHeader(call.info.RequestHeader(), c.header)
+		call.info.PeerAddr = streams.Conn().Caller(peerAddr, c.header.Get)
 	}
 	return call, nil
 }

@@ -162,7 +162,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
 
-// knowPeer sets r.TLS, which net/http sets only on a [tls.Conn]. On HTTP/2 it also detects clients that mix gRPC with
+// knowPeer sets r.TLS, which net/http sets only on a [tls.Conn], and makes r.RemoteAddr the caller's address if that of
+// the connection is a trusted proxy's. On HTTP/2 it also detects clients that mix gRPC with
 // other requests on one connection, and skips requests that were reset before their turn.
 func (l *Lane) knowPeer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -175,6 +176,9 @@ func (l *Lane) knowPeer(next http.Handler) http.Handler {
 		defer p.accepted.End()
 		if p.tls != nil {
 			r.TLS = p.tls
+		}
+		if p.accepted.Proxied() {
+			r.RemoteAddr = p.accepted.Caller(r.RemoteAddr, r.Header.Values)
 		}
 		if r.ProtoMajor < 2 {
 			p.closing = closingWriter{ResponseWriter: w, running: l.running}

@@ -7,11 +7,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"key-value/internal/server/forwarded"
 )
 
 // Conn is an accepted connection, with what the table of connections has to know to choose one that gives way.
 type Conn struct {
 	net.Conn
+	proxies forwarded.Proxies // those that the peer is one of; nil: it is not a trusted proxy
 	onClose func()
 	closing sync.Once
 	err     error
@@ -21,9 +24,12 @@ type Conn struct {
 	known    atomic.Bool  // whether a caller has authenticated
 }
 
-// NewConn returns conn, which calls onClose once it is closed.
-func NewConn(conn net.Conn, onClose func()) *Conn {
+// NewConn returns conn, which calls onClose once it is closed. Its peer may be one of the trusted proxies.
+func NewConn(conn net.Conn, proxies forwarded.Proxies, onClose func()) *Conn {
 	c := &Conn{Conn: conn, onClose: onClose}
+	if proxies.TrustPeer(conn.RemoteAddr()) {
+		c.proxies = proxies
+	}
 	c.used.Store(time.Now().UnixNano())
 	return c
 }
@@ -35,6 +41,20 @@ func ConnOf(conn net.Conn) *Conn {
 	}
 	c, _ := conn.(*Conn)
 	return c
+}
+
+// Proxied reports whether the peer is a trusted proxy, so that the connection is shared by its callers. C may be nil.
+func (c *Conn) Proxied() bool { return c != nil && c.proxies != nil }
+
+// Caller returns the address of the caller of a request. It is peer, the connection's own as host:port, unless a trusted
+// proxy reports another, which has no port. Values returns the values of a header of the request. C may be nil.
+func (c *Conn) Caller(peer string, values func(header string) []string) string {
+	if c.Proxied() {
+		if caller, ok := c.proxies.Caller(values); ok {
+			return caller
+		}
+	}
+	return peer
 }
 
 // Begin reports that a request has begun. C may be nil.

@@ -30,7 +30,7 @@ type Streams struct {
 	conn    *Conn  // nil: it is not in the table of connections
 	close   func() // closes the connection
 	known   atomic.Bool
-	trusted atomic.Bool   // whether it was ever known
+	trusted atomic.Bool   // whether it was ever known, or is a trusted proxy's
 	guesses atomic.Int64  // delay that refusals have added, in nanoseconds
 	done    chan struct{} // closed by Close
 
@@ -56,7 +56,9 @@ type openStream struct {
 // NewStreams returns what follows the streams of a connection that closes by calling closeConn.
 // Conn is nil if it is not in the table of connections.
 func NewStreams(limiter *Limiter, conn *Conn, closeConn func()) *Streams {
-	return &Streams{limiter: limiter, conn: conn, close: closeConn, done: make(chan struct{})}
+	s := &Streams{limiter: limiter, conn: conn, close: closeConn, done: make(chan struct{})}
+	s.trusted.Store(conn.Proxied())
+	return s
 }
 
 // Arrived reports the arrival of f. It returns false if f must wait, with all that follows: the reader then calls
