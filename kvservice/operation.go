@@ -53,7 +53,8 @@ func (s *Service) readOperation(message *keyvaluev1.Operation) (store.Operation,
 }
 
 func (s *Service) readGet(req *keyvaluev1.GetRequest) (store.Operation, error) {
-	return store.Operation{Kind: store.Get, Key: req.GetKey()}, checkKey(req.GetKey())
+	op := store.Operation{Kind: store.Get, Key: req.GetKey(), Uncounted: req.GetUncounted()}
+	return op, checkKey(op.Key)
 }
 
 func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {

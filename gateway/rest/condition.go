@@ -151,7 +151,7 @@ func (a *api) conditionally(
 }
 
 func (a *api) state(ctx context.Context, key string) (state, error) {
-	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: key})
+	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: key, Uncounted: true})
 	switch {
 	case err == nil:
 		return state{exists: true, etag: res.GetEntry().GetEtag()}, nil

@@ -16,7 +16,7 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 	if wait := preferredWait(r.Header); wait > 0 && c.noneMatch.Present() {
 		return a.awaitValue(w, r, c, wait)
 	}
-	entry, err := a.read(r)
+	entry, err := a.read(r, false)
 	if err != nil {
 		return err
 	}
@@ -27,11 +27,12 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 	return a.writeVerdict(w, r, entry, v)
 }
 
-// read returns the entry whose key is in the path.
-func (a *api) read(r request) (*keyvaluev1.Entry, error) {
+// read returns the entry whose key is in the path. Again says that r has read it before, and counts in the statistics
+// already.
+func (a *api) read(r request, again bool) (*keyvaluev1.Entry, error) {
 	ctx, cancel := a.withTimeout(r)
 	defer cancel()
-	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: r.key})
+	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: r.key, Uncounted: again})
 	return res.GetEntry(), err
 }
 

@@ -24,14 +24,14 @@ func (a *api) awaitValue(w http.ResponseWriter, r request, c condition, wait tim
 	sub := a.subscribe(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Key{Key: r.key}})
 	defer sub.close()
 	setApplied(w.Header(), wait)
-	for {
+	for again := false; ; again = true {
 		event, more := <-sub.events
 		r.account.Sent(1)
 		sub.wrote(event)
 		if !more && !a.endsWait(ctx, sub.err) {
 			return sub.err
 		}
-		entry, err := a.read(r)
+		entry, err := a.read(r, again)
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ type Operation struct {
 	Value        []byte        // Set; the engine may keep it, so the caller must not modify it afterwards
 	TTL          time.Duration // Set, Touch, and an Increment that creates the entry; zero: no expiry
 	Precondition Precondition  // Set, Delete, Touch
+	Uncounted    bool          // Get; [Stats] leave it out
 	Delta        int64         // Increment
 	Initial      int64         // Increment
 }

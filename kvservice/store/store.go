@@ -100,8 +100,8 @@ type Stats struct {
 	Keys        int64
 	MemoryBytes int64 // memory that the entries take, including the structures that hold them
 	MaxMemory   int64 // limit of MemoryBytes; zero: none
-	Hits        int64
-	Misses      int64
+	Hits        int64 // gets that found an entry, also in batches, but not in atomic batches that failed
+	Misses      int64 // gets that found none, likewise
 	Expirations int64
 	Evictions   int64
 	Watchers    int64

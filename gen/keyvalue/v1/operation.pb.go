@@ -26,7 +26,10 @@ const (
 type GetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The key to read.
-	Key           string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Whether the statistics leave this read out. Gateways set it when they read an entry to serve a request
+	// that is not a read, or that has been counted already.
+	Uncounted     bool `protobuf:"varint,2,opt,name=uncounted,proto3" json:"uncounted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -66,6 +69,13 @@ func (x *GetRequest) GetKey() string {
 		return x.Key
 	}
 	return ""
+}
+
+func (x *GetRequest) GetUncounted() bool {
+	if x != nil {
+		return x.Uncounted
+	}
+	return false
 }
 
 // The response of Get.
@@ -1107,10 +1117,11 @@ var File_keyvalue_v1_operation_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_operation_proto_rawDesc = "" +
 	"\n" +
-	"\x1bkeyvalue/v1/operation.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17keyvalue/v1/entry.proto\"\x1e\n" +
+	"\x1bkeyvalue/v1/operation.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17keyvalue/v1/entry.proto\"<\n" +
 	"\n" +
 	"GetRequest\x12\x10\n" +
-	"\x03key\x18\x01 \x01(\tR\x03key\"7\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1c\n" +
+	"\tuncounted\x18\x02 \x01(\bR\tuncounted\"7\n" +
 	"\vGetResponse\x12(\n" +
 	"\x05entry\x18\x01 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\"\xc3\x01\n" +
 	"\n" +

@@ -69,9 +69,10 @@ type GetStatsResponse struct {
 	MemoryBytes int64 `protobuf:"varint,2,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
 	// The limit of memory_bytes, in bytes. Zero means no limit.
 	MaxMemoryBytes int64 `protobuf:"varint,3,opt,name=max_memory_bytes,json=maxMemoryBytes,proto3" json:"max_memory_bytes,omitempty"`
-	// Reads of keys that existed.
+	// Reads of keys that existed: gets, by themselves or in batches. Each counts once, however long it waits
+	// for a change. Lists, watches and writes with preconditions do not count.
 	Hits int64 `protobuf:"varint,4,opt,name=hits,proto3" json:"hits,omitempty"`
-	// Reads of keys that did not exist.
+	// Reads of keys that did not exist, counted as hits are.
 	Misses int64 `protobuf:"varint,5,opt,name=misses,proto3" json:"misses,omitempty"`
 	// Entries removed because their TTL elapsed.
 	Expirations int64 `protobuf:"varint,6,opt,name=expirations,proto3" json:"expirations,omitempty"`

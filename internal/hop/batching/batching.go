@@ -121,6 +121,7 @@ func (t *transport) await(c *call) error {
 	case c.err != nil:
 		return c.err
 	case isOmitted(c.result):
+		c.request = uncounted(c.request)
 		return t.single(c)
 	}
 	return c.receive()

@@ -70,6 +70,18 @@ func isOmitted(r *keyvaluev1.OperationResult) bool {
 	return r.GetError().GetReason() == string(contract.BatchTooLarge)
 }
 
+// uncounted returns a copy of a get that the service leaves out of its statistics, because it has counted request. Only
+// the result of a get can be omitted.
+func uncounted(request any) any {
+	get, ok := request.(*keyvaluev1.GetRequest)
+	if !ok {
+		return request
+	}
+	get = proto.CloneOf(get)
+	get.Uncounted = true
+	return get
+}
+
 // isDenied reports whether a batch was rejected, and nothing in it carried out, because one of its calls lacks a right.
 // The others may have it.
 func isDenied(err error) bool { return contract.ReasonOf(err) == contract.PermissionDenied }

@@ -9,13 +9,18 @@ import (
 	"key-value/kvservice/store/memory/tree"
 )
 
-// getResult returns the result of a get that found an entry, or nil. Tag is the key's tag.
-func (e *Engine) getResult(found *tree.Entry, tag uint8) (store.Result, error) {
+// getResult returns the result of a get that found an entry, or nil, and counts it unless it is uncounted. Tag is the
+// key's tag.
+func (e *Engine) getResult(found *tree.Entry, tag uint8, uncounted bool) (store.Result, error) {
 	if found == nil || found.Deadline != tree.Never && found.Expired(e.clock.now()) {
-		e.misses.add(tag)
+		if !uncounted {
+			e.misses.add(tag)
+		}
 		return store.Result{}, store.ErrNotFound
 	}
-	e.hits.add(tag)
+	if !uncounted {
+		e.hits.add(tag)
+	}
 	if e.options.OnFull == Evict {
 		found.Use(e.lru.tick.Load())
 	}

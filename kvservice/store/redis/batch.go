@@ -151,6 +151,6 @@ func (e *Engine) readGets(ctx context.Context, p part, r rueidis.RedisResult, op
 			continue
 		}
 		packed, err := values[i].ToString()
-		results[at], results[at].Err = e.readGet(ops[at].Key, packed, err)
+		results[at], results[at].Err = e.readGet(ops[at], packed, err)
 	}
 }

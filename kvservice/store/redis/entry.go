@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -97,24 +98,31 @@ func present(r rueidis.RedisResult) (rueidis.RedisMessage, error) {
 	return value, err
 }
 
-func (e *Engine) readGet(key, packed string, err error) (store.Result, error) {
+func (e *Engine) readGet(op store.Operation, packed string, err error) (store.Result, error) {
 	if rueidis.IsRedisNil(err) {
-		e.misses.Add(1)
+		count(&e.misses, op)
 		return store.Result{}, store.ErrNotFound
 	}
 	if err != nil {
 		return store.Result{}, readError(err)
 	}
-	return e.found(key, packed)
+	return e.found(op, packed)
 }
 
-func (e *Engine) found(key, packed string) (store.Result, error) {
-	entry, err := unpackEntry(key, packed)
+func (e *Engine) found(op store.Operation, packed string) (store.Result, error) {
+	entry, err := unpackEntry(op.Key, packed)
 	if err == nil {
-		e.hits.Add(1)
+		count(&e.hits, op)
 		e.observe(entry.Version.Revision)
 	}
 	return store.Result{Entry: entry}, err
+}
+
+// count counts the get op in reads, which are the hits or the misses.
+func count(reads *atomic.Int64, op store.Operation) {
+	if !op.Uncounted {
+		reads.Add(1)
+	}
 }
 
 var errDamaged = errors.New("unexpected data in Redis: not written by this program")

@@ -27,7 +27,7 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 	s := &e.shards[shardOf(op.Key, len(e.shards))]
 	if op.Kind == store.Get {
 		packed, err := e.client.Do(ctx, e.get([]string{s.entry + op.Key})).ToString()
-		return e.readGet(op.Key, packed, err)
+		return e.readGet(op, packed, err)
 	}
 	cmd, err := e.apply(s, false, op)
 	if err != nil {
@@ -155,14 +155,14 @@ func (e *Engine) readResult(op store.Operation, reply string) (store.Result, err
 		return store.Result{}, errDamaged
 	}
 	if op.Kind == store.Get && reply == "n" {
-		e.misses.Add(1)
+		count(&e.misses, op)
 	}
 	if err := operationErrors[reply[0]]; err != nil {
 		return store.Result{}, err
 	}
 	switch rest := reply[1:]; reply[0] {
 	case 'g':
-		return e.found(op.Key, rest)
+		return e.found(op, rest)
 	case 'd':
 		return store.Result{Changed: rest == "1"}, nil
 	case 'p':

@@ -76,11 +76,12 @@ func (r *reference) Batch(_ context.Context, ops []store.Operation, atomic bool)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
-	entries, revision, history := maps.Clone(r.entries), r.revision, len(r.history)
+	entries, revision, history, stats := maps.Clone(r.entries), r.revision, len(r.history), r.stats
 	results := make([]store.Result, len(ops))
 	for i, op := range ops {
 		result, err := r.apply(op)
 		if err != nil && atomic {
+			r.stats = stats
 			if r.bug != batchWithoutUndo {
 				r.entries, r.revision, r.history = entries, revision, r.history[:history]
 			}
@@ -100,7 +101,7 @@ func (r *reference) apply(op store.Operation) (store.Result, error) {
 	old, exists := r.entries[op.Key]
 	switch op.Kind {
 	case store.Get:
-		return r.get(op.Key)
+		return r.get(op)
 	case store.Increment:
 		return r.increment(op, old, exists)
 	}
@@ -129,18 +130,24 @@ func (r *reference) end(ttl time.Duration) time.Time {
 	return r.now.Add(ttl)
 }
 
-func (r *reference) get(key string) (store.Result, error) {
+func (r *reference) get(op store.Operation) (store.Result, error) {
 	entries := r.entries
 	if r.bug == lateRead {
 		entries = r.late
 	}
-	entry, ok := entries[key]
+	entry, ok := entries[op.Key]
 	if !ok {
-		r.stats.Misses++
+		r.count(&r.stats.Misses, op)
 		return store.Result{}, store.ErrNotFound
 	}
-	r.stats.Hits++
+	r.count(&r.stats.Hits, op)
 	return store.Result{Entry: entry}, nil
+}
+
+func (r *reference) count(reads *int64, op store.Operation) {
+	if !op.Uncounted {
+		*reads++
+	}
 }
 
 func (r *reference) increment(op store.Operation, old store.Entry, exists bool) (store.Result, error) {

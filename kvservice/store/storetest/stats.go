@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,15 +23,42 @@ var statsChecks = []Check{
 	}},
 	{"reads are counted as hits or misses", func(t T, e store.Engine) {
 		do(t, e, set("k", "v"))
-		before := statsOf(t, e)
-		do(t, e, get("k"))
-		wantErr(t, e, get("nope"), store.ErrNotFound)
-		batch(t, e, false, get("k"), get("nope"), get("k"))
-		batch(t, e, true, get("k"))
-		after := statsOf(t, e)
-		if hits, misses := after.Hits-before.Hits, after.Misses-before.Misses; hits != 4 || misses != 2 {
-			t.Fatalf("stats count %d hits and %d misses, want 4 and 2", hits, misses)
-		}
+		wantReads(t, e, 4, 2, func() {
+			do(t, e, get("k"))
+			wantErr(t, e, get("nope"), store.ErrNotFound)
+			batch(t, e, false, get("k"), get("nope"), get("k"))
+			batch(t, e, true, get("k"))
+		})
+	}},
+	{"reads that are to be left out are not counted, nor are those of an atomic batch that fails", func(t T, e store.Engine) {
+		k, nope := colocated("x")+"k", colocated("x")+"nope"
+		do(t, e, set(k, "v"))
+		there, gone := get(k), get(nope)
+		there.Uncounted, gone.Uncounted = true, true
+		wantReads(t, e, 0, 0, func() {
+			do(t, e, there)
+			wantErr(t, e, gone, store.ErrNotFound)
+			batch(t, e, false, there, gone)
+			batch(t, e, false, set(k, "w"), there, gone)
+			batch(t, e, true, there)
+			if _, err := e.Batch(t.Context(), []store.Operation{get(k), get(nope)}, true); !errors.Is(err, store.ErrNotFound) {
+				t.Fatalf("an atomic batch that reads a missing key = %v, want %v", err, store.ErrNotFound)
+			}
+		})
+	}},
+	{"writes are not counted as reads, nor are lists and watches", func(t T, e store.Engine) {
+		version := do(t, e, set("k", "1")).Entry.Version
+		wantReads(t, e, 0, 0, func() {
+			do(t, e, increment("k", 1))
+			wantErr(t, e, conditional(set("k", "2"), store.IfVersion(version)), store.ErrVersionMismatch)
+			wantErr(t, e, conditional(set("k", "2"), store.IfAbsent()), store.ErrExists)
+			wantErr(t, e, touch("nope", time.Hour), store.ErrNotFound)
+			do(t, e, touch("k", time.Hour))
+			do(t, e, del("nope"))
+			list(t, e, store.ListRequest{})
+			open(t, e, store.WatchRequest{Snapshot: true}).Close()
+			do(t, e, del("k"))
+		})
 	}},
 	{"memory grows with the entries and is freed with them", func(t T, e store.Engine) {
 		empty := statsOf(t, e).MemoryBytes
@@ -64,4 +92,15 @@ var statsChecks = []Check{
 			t.Fatalf("stats are %+v, want a name and a start time in the past", stats)
 		}
 	}},
+}
+
+// wantReads checks how many hits and misses are counted during read.
+func wantReads(t T, e store.Engine, hits, misses int64, read func()) {
+	t.Helper()
+	before := statsOf(t, e)
+	read()
+	after := statsOf(t, e)
+	if h, m := after.Hits-before.Hits, after.Misses-before.Misses; h != hits || m != misses {
+		t.Fatalf("stats count %d hits and %d misses, want %d and %d", h, m, hits, misses)
+	}
 }
