@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"maps"
 	"net/http"
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
+	"key-value/internal/contract"
 )
 
 const (
@@ -43,8 +45,8 @@ type eventStream struct {
 func newEventStream(w http.ResponseWriter, account *admission.Account) *eventStream {
 	h := w.Header()
 	setCommonHeaders(h)
+	maps.Copy(h, contract.StreamHeaders)
 	h["Content-Type"] = eventStreamType
-	h["X-Accel-Buffering"] = []string{"no"} // nginx
 	w.WriteHeader(http.StatusOK)
 	return &eventStream{w: w, account: account, control: http.NewResponseController(w), buffer: []byte(streamStart)}
 }

@@ -46,7 +46,7 @@ func TestWatch(t *testing.T) {
 		s := listen(t, c, watch+"?prefix=a/")
 		s.want(t, synced)
 		for name, want := range map[string]string{
-			"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no",
+			"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no",
 			"X-Content-Type-Options": "nosniff", "Content-Length": "",
 		} {
 			if got := s.Header.Get(name); got != want {

@@ -68,6 +68,18 @@ func logCall(ctx context.Context, log *slog.Logger, spec connect.Spec, err error
 		"code", code, "reason", string(contract.ReasonOf(err)), "took", took)
 }
 
+// unbuffered sets the headers of streams, which are those of their failures too.
+func unbuffered(next connect.ServerFunc) connect.ServerFunc {
+	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
+		if info, ok := connect.CallInfoForServerContext(ctx); ok && spec.StreamType != connect.StreamTypeUnary {
+			for name, values := range contract.StreamHeaders {
+				info.ResponseHeader().SetValues(name, values)
+			}
+		}
+		return next(ctx, spec, stream)
+	}
+}
+
 // admit makes the checks before the message is read.
 func admit(checks admission.Checks) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {

@@ -34,9 +34,9 @@ type Config struct {
 }
 
 // NewServer returns a server of handler that also serves grpc.health.v1 and both versions of gRPC reflection. Its
-// interceptors are, from the outside in: those of cfg, finish, admit, explain, cacheable.
+// interceptors are, from the outside in: those of cfg, finish, unbuffered, admit, explain, cacheable.
 func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *connect.Server {
-	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log), admit(cfg.Checks), explain(cfg.Checks), cacheable)
+	interceptors := append(slices.Clip(cfg.Interceptors), finish(cfg.Log), unbuffered, admit(cfg.Checks), explain(cfg.Checks), cacheable)
 	server := connect.NewServer(interceptors...)
 	keyvaluev1connect.RegisterKeyValueServiceHandler(server, handler)
 	server.Register(healthMethods(cfg.Ready)...)
