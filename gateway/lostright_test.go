@@ -127,7 +127,7 @@ func TestAnExpiredKeyEndsOpenStreams(t *testing.T) {
 	end := watched(t, wiretest.Wires()[0].Dial(t, url, k.header("brief")...), "")
 	put := ask(t, http.MethodPut, url+"/v1/values/a", "1", "Content-Type", "text/plain")
 	poll := askAs(t, http.MethodGet, url+"/v1/values/a", "",
-		append(k.header("brief"), "If-None-Match", put.header.Get("ETag"), "Prefer", "wait=60")...)
+		append(k.header("brief"), "If-None-Match", put.header.Get("ETag"), "Prefer", "wait=45")...)
 	if poll.status != http.StatusUnauthorized {
 		t.Errorf("the long poll ended with %d %s, want 401", poll.status, poll.body)
 	}

@@ -51,8 +51,9 @@ func (a *api) endsWait(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || a.stopping.Err() != nil || contract.ReasonOf(err) == contract.ResumeTooOld
 }
 
-// maxWait bounds how long a request can wait for a change.
-const maxWait = time.Minute
+// maxWait bounds how long a request can wait for a change. Many proxies give up on a response after 60 s, and the read that
+// follows a wait may take some of them.
+const maxWait = 45 * time.Second
 
 // preferredWait returns how long a request prefers to wait for a change, in whole seconds and at most maxWait. It returns
 // zero without a valid wait preference: malformed preferences are ignored, and the first of several counts (RFC 7240,

@@ -95,7 +95,7 @@ func TestWait(t *testing.T) {
 		{"any version, and the entry changes", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, set, 304, 30 * time.Second, "wait=30"},
 		{"any version, and the entry is deleted", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, remove, 404, 5 * time.Second, "wait=30"},
 		{"any version, and the entry expires", []string{ifNoneMatch, "*", "Prefer", "wait=30"}, expire, 404, 6 * time.Second, "wait=30"},
-		{"longer than the maximum", []string{ifNoneMatch, current, "Prefer", "wait=3600"}, nil, 304, 60 * time.Second, "wait=60"},
+		{"longer than the maximum", []string{ifNoneMatch, current, "Prefer", "wait=3600"}, nil, 304, 45 * time.Second, "wait=45"},
 		{"without a condition there is no wait", []string{"Prefer", "wait=30"}, nil, 200, 0, ""},
 		{"with If-Match alone there is no wait", []string{"If-Match", current, "Prefer", "wait=30"}, nil, 200, 0, ""},
 		{"no time at all", []string{ifNoneMatch, current, "Prefer", "wait=0"}, nil, 304, 0, ""},
@@ -146,6 +146,10 @@ func TestNoWaitForAMissingKey(t *testing.T) {
 			name: "the response is the same as without waiting", request: "GET /v1/values/hello",
 			header: []string{`If-None-Match: "x"`, "Prefer: wait=30"}, status: 200, answer: `{"key":"hello","value":"world"}` + "\n",
 			wants: []string{"Preference-Applied: wait=30", "Vary: Prefer, Accept, X-Api-Key, Authorization"},
+		},
+		{
+			name: "a wait that proxies would cut off is shortened, and the response says so", request: "GET /v1/values/hello",
+			header: []string{`If-None-Match: "x"`, "Prefer: wait=60"}, status: 200, wants: []string{"Preference-Applied: wait=45"},
 		},
 	})
 }
@@ -217,8 +221,8 @@ func TestPrefer(t *testing.T) {
 		{"in the second line", []string{"respond-async", "wait=30"}, 30 * time.Second},
 		{"the first one counts", []string{"wait=30, wait=40"}, 30 * time.Second},
 		{"the first one counts, and is malformed", []string{"wait=x, wait=40"}, 0},
-		{"at most a minute", []string{"wait=61"}, time.Minute},
-		{"more than any integer holds", []string{"wait=99999999999999999999999"}, time.Minute},
+		{"at most less than the 60 s of proxies", []string{"wait=60"}, 45 * time.Second},
+		{"more than any integer holds", []string{"wait=99999999999999999999999"}, 45 * time.Second},
 		{"leading zeros", []string{"wait=0030"}, 30 * time.Second},
 		{"zero", []string{"wait=0"}, 0},
 		{"a negative time", []string{"wait=-1"}, 0},
