@@ -66,7 +66,7 @@ func routeTable() []route {
 			{name: http.MethodPost, serve: (*api).increment, procedure: contract.Increment.Procedure},
 		}},
 		{path: "/v1/values:watch", methods: []method{
-			{name: http.MethodGet, serve: (*api).watchValues, procedure: contract.Watch.Procedure, query: []string{"key", "prefix", "resumeToken", "snapshot"}},
+			{name: http.MethodGet, serve: (*api).watchValues, procedure: contract.Watch.Procedure, query: []string{"key", "prefix", "resumeToken", "snapshot", "lastEventId"}},
 		}},
 		{path: "/v1/stats", methods: []method{
 			{name: http.MethodGet, serve: (*api).getStats, procedure: contract.GetStats.Procedure},

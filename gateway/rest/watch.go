@@ -66,9 +66,9 @@ func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
 		return nil, err
 	}
 	req := &keyvaluev1.WatchRequest{ResumeToken: r.query.Get("resumeToken"), Snapshot: snapshot}
-	// An EventSource reconnects with the same query and the id of the last event it received, so the header takes
-	// precedence.
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
+	// An EventSource reconnects with the same query and the id of the last event it received, so that takes precedence.
+	// Replacements of EventSource add it to the query, because a header would need the permission of a preflight.
+	if id := cmp.Or(r.Header.Get("Last-Event-ID"), r.query.Get("lastEventId")); id != "" {
 		req.ResumeToken, req.Snapshot = id, false
 	}
 	if !utf8.ValidString(req.ResumeToken) {

@@ -130,6 +130,9 @@ func TestResume(t *testing.T) {
 			"by query":               listen(t, c, watch+"?prefix=a/&resumeToken="+first.id),
 			"the header has the say": listen(t, c, watch+"?prefix=a/&resumeToken="+second.id, "Last-Event-ID", first.id),
 			"no snapshot again":      listen(t, c, watch+"?prefix=a/&snapshot=true", "Last-Event-ID", first.id),
+			"by query, as polyfills": listen(t, c, watch+"?prefix=a/&snapshot=true&resumeToken="+second.id+"&lastEventId="+first.id),
+			"by both":                listen(t, c, watch+"?prefix=a/&lastEventId="+second.id, "Last-Event-ID", first.id),
+			"an empty id is none":    listen(t, c, watch+"?prefix=a/&resumeToken="+first.id+"&lastEventId="),
 		} {
 			t.Run(name, func(t *testing.T) { s.want(t, put("a/k", "2"), put("a/k", "3")) })
 		}
@@ -154,6 +157,7 @@ func TestInvalidWatchRequests(t *testing.T) {
 		{"a snapshot and a resume token", "?prefix=&snapshot=true&resumeToken=1-1", nil, 400, "REQUEST_INVALID", "snapshot"},
 		{"a forged token", "?prefix=&resumeToken=nonsense", nil, 400, "REQUEST_INVALID", "resume_token"},
 		{"a forged id", "?prefix=", []string{"Last-Event-ID: nonsense"}, 400, "REQUEST_INVALID", "resume_token"},
+		{"a forged id in the query", "?prefix=&lastEventId=nonsense", nil, 400, "REQUEST_INVALID", "resume_token"},
 		{"an id that is not UTF-8", "?prefix=", []string{"Last-Event-ID: \xff"}, 400, "REQUEST_INVALID", "Last-Event-ID"},
 		{"an id from before the store was restarted", "?prefix=", []string{"Last-Event-ID: 1-1-ab1c0c60"}, 410, "RESUME_TOO_OLD", "snapshot"},
 		{"an unknown parameter", "?prefix=&since=1", nil, 400, "REQUEST_INVALID", "resumeToken"},
