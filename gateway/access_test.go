@@ -9,7 +9,6 @@ import (
 	"connectrpc.com/connect/v2"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
-	"key-value/gateway"
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
@@ -157,36 +156,6 @@ func wantHealthy(t *testing.T, url string) {
 		if err != nil || res.GetStatus() != healthv1.HealthCheckResponse_SERVING {
 			t.Errorf("health over %s = %v, %v; want SERVING", wire.Name, res.GetStatus(), err)
 		}
-	}
-}
-
-func TestOtherOriginsMayCallIfAllowed(t *testing.T) {
-	t.Parallel()
-	const page = "https://page.example"
-	allowed := start(t, arrangements[0].transport(t, newEngine(t)), func(c *gateway.Config) { c.Origins = []string{page} })
-	for path, method := range map[string]string{
-		"/v1/values/a":                     http.MethodPut,
-		"/v1/values/b":                     http.MethodDelete,
-		"/keyvalue.v1.KeyValueService/Get": http.MethodPost,
-	} {
-		got := askAs(t, http.MethodOptions, allowed+path, "", "Origin", page, "Access-Control-Request-Method", method,
-			"Access-Control-Request-Headers", "content-type,grpc-timeout,if-match,x-api-key,x-grpc-web")
-		if got.header.Get("Access-Control-Allow-Origin") != page || got.header.Get("Access-Control-Allow-Headers") == "" {
-			t.Errorf("preflight of %s %s: %d %v, want it allowed", method, path, got.status, got.header)
-		}
-		other := askAs(t, http.MethodOptions, allowed+path, "", "Origin", "https://evil.example",
-			"Access-Control-Request-Method", method)
-		if origin := other.header.Get("Access-Control-Allow-Origin"); origin != "" {
-			t.Errorf("preflight of another origin is allowed for %q", origin)
-		}
-	}
-	got := ask(t, http.MethodPut, allowed+"/v1/values/a", "x", "Origin", page, "Content-Type", "text/plain")
-	if got.status != http.StatusCreated || !strings.Contains(strings.ToLower(got.header.Get("Access-Control-Expose-Headers")), "etag") {
-		t.Errorf("the call itself = %d %v, want 201 and its ETag exposed", got.status, got.header)
-	}
-	closed := start(t, arrangements[0].transport(t, newEngine(t)))
-	if got := ask(t, http.MethodGet, closed+"/v1/values/a", "", "Origin", page); got.header.Get("Access-Control-Allow-Origin") != "" {
-		t.Error("a gateway without origins allows one")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -81,7 +82,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) *Gateway {
 	})))
 	handler = server.Probes(cfg.State, ready, handler)
 	handler = rpc.Mount(procedures, cfg.MaxValueBytes, handler)
-	handler = allowOrigins(cfg.Origins, handler) // browsers cannot use the RPC server directly
+	handler = allowOrigins(cfg.Origins, cfg.Log, handler) // browsers cannot use the RPC server directly
 	return &Gateway{Handler: handler, RPC: procedures, Ready: ready}
 }
 
@@ -91,4 +92,21 @@ func answers(ctx context.Context, client keyvaluev1connect.KeyValueServiceClient
 	defer cancel()
 	_, err := client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 	return err == nil
+}
+
+// recovering answers 500 if a handler panics, and logs the panic. RPCs have an interceptor for it.
+func recovering(log *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
+				log.ErrorContext(r.Context(), "request failed", "request", w.Header().Get(requestid.Header), "method", r.Method, "panic", p, "stack", string(debug.Stack()))
+				rest.WriteError(w, r, connect.NewError(connect.CodeInternal, "internal error"))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
 }
