@@ -204,35 +204,52 @@ func (a *Account) PassOn(n int64) (release func()) {
 	return func() { pool.release(a.holder, n) }
 }
 
-// Wait implements [store.Room]: it waits until there is memory for an event of n bytes. The event counts until Sent is
-// called for it.
+// Take implements [store.Room]: it charges the next event, of n bytes, if there is memory for it. The event counts until
+// Sent is called for it.
+func (a *Account) Take(n int) bool {
+	need := a.eventCharge(n)
+	if need > 0 && !a.budget.events.acquire(a.holder, need) {
+		return false
+	}
+	a.addEvent(need)
+	return true
+}
+
+// Wait implements [store.Room]: it charges the next event as Take does, once there is memory for it.
 func (a *Account) Wait(ctx context.Context, n int) error {
+	need := a.eventCharge(n)
+	if need > 0 {
+		if err := a.budget.events.wait(ctx, a.holder, need); err != nil {
+			return err
+		}
+	}
+	a.addEvent(need)
+	return nil
+}
+
+// eventCharge returns what to charge for an event of n bytes.
+func (a *Account) eventCharge(n int) int64 {
 	need := answerCopies * int64(n)
 	if need <= freeBytes/4 { // a few of them cost no more than a call may use
-		a.Skip()
-		return nil
+		return 0
 	}
-	need = min(need, a.budget.events.limit.Max())
-	if err := a.budget.events.wait(ctx, a.holder, need); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.events = append(a.events, need)
-	if a.ended {
-		a.closeLocked()
-	}
-	return nil
+	return min(need, a.budget.events.limit.Max())
 }
 
 // Skip counts an event that needs no memory.
 func (a *Account) Skip() {
-	if a == nil {
-		return
+	if a != nil {
+		a.addEvent(0)
 	}
+}
+
+func (a *Account) addEvent(charge int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.events = append(a.events, 0)
+	a.events = append(a.events, charge)
+	if a.ended {
+		a.closeLocked()
+	}
 }
 
 // Sent reports that n more events have been sent, in the order in which they were read.

@@ -20,9 +20,12 @@ type WatchRequest struct {
 }
 
 // Room grants the memory for the events of one watch.
+//
+// A Watcher calls one of its methods before each event of type Put. While it waits, it keeps its position and no entry.
 type Room interface {
-	// Wait waits until there is memory for an event whose key and value have n bytes, or until ctx is done. A Watcher calls
-	// it before each event of type Put, and meanwhile keeps its position and no entry.
+	// Take takes memory for the next event, whose key and value have n bytes, and reports whether there was enough.
+	Take(n int) bool
+	// Wait takes that once there is enough, or fails once ctx is done.
 	Wait(ctx context.Context, n int) error
 }
 

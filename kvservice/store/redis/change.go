@@ -25,10 +25,15 @@ type change struct {
 	kind     store.EventType
 	previous uint64 // the revision of the previous change in its shard; zero: none
 	key      string
-	packed   string // the entry, if it is a Put
+	packed   string // the entry, if it is a Put; empty: it was left out
+	size     int    // length of packed, also if it was left out
+	read     int64  // how many bytes of changes the dispatcher had read with this one
 }
 
-var kinds = map[byte]store.EventType{'p': store.Put, 'd': store.Deleted, 'x': store.Expired}
+var kinds = map[byte]store.EventType{'p': store.Put, leftOut: store.Put, 'd': store.Deleted, 'x': store.Expired}
+
+// leftOut is the kind of a Put that has only the length of its entry.
+const leftOut = 'P'
 
 // changeBytes is the length of what precedes the key: kind, revision, previous revision, and the key's length.
 const changeBytes = 1 + 8 + 8 + 2
@@ -44,6 +49,13 @@ func unpackChange(shard int, packed string) (change, error) {
 		return change{}, errDamaged
 	}
 	c.key, c.packed = rest[:length], rest[length:]
+	c.size = len(c.packed)
+	if packed[0] == leftOut {
+		if len(c.packed) != 4 {
+			return change{}, errDamaged
+		}
+		c.size, c.packed = int(binary.LittleEndian.Uint32(bytesOf(c.packed))), ""
+	}
 	return c, nil
 }
 

@@ -35,6 +35,8 @@ type dispatcher struct {
 	tails    []tail   // one for each shard; nil: no watches; guarded by mu
 	merged   position // the position up to which watches of prefixes have their changes; guarded by mu
 	last     uint64   // the revision of the latest change of any shard; guarded by mu
+	read     int64    // bytes of changes that were read; guarded by mu
+	nextTrim int64    // how many are read when inboxes are trimmed next; guarded by mu
 }
 
 func newDispatcher(e *Engine) *dispatcher {
@@ -74,7 +76,6 @@ func (d *dispatcher) join(ctx context.Context, w *watch) (position, error) {
 		return position{}, store.ErrResumeTooOld
 	}
 	w.epochs = epochs
-	w.inbox.clear()
 	d.registry.add(w)
 	return d.positionLocked(w), nil
 }
@@ -108,6 +109,7 @@ func (d *dispatcher) leave(w *watch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.registry.remove(w)
+	w.inbox.clear()
 }
 
 // idle returns the position up to which w has all changes, if w has taken all of them from its inbox and any key has
@@ -192,5 +194,6 @@ func (d *dispatcher) round(ctx context.Context) bool {
 		}
 	}
 	d.mergeLocked()
+	d.trimLocked()
 	return changed
 }

@@ -89,6 +89,23 @@ func (e *Engine) readHeaders(ctx context.Context, keys []string) ([]rueidis.Redi
 	return all, nil
 }
 
+// readSizes returns the length of the stored form of the entries of keys, zero if there is none.
+func (e *Engine) readSizes(ctx context.Context, keys []string) ([]int, error) {
+	commands := make([]rueidis.Completed, len(keys))
+	for i, key := range keys {
+		commands[i] = e.client.B().Strlen().Key(e.shards[shardOf(key, len(e.shards))].entry + key).Build()
+	}
+	sizes := make([]int, len(keys))
+	for i, r := range e.client.DoMulti(ctx, commands...) {
+		size, err := r.AsInt64()
+		if err != nil {
+			return nil, err
+		}
+		sizes[i] = int(size)
+	}
+	return sizes, nil
+}
+
 // present returns the reply of a node, which may be nil.
 func present(r rueidis.RedisResult) (rueidis.RedisMessage, error) {
 	value, err := r.ToMessage()

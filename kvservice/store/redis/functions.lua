@@ -264,18 +264,32 @@ local function apply(keys, args)
   return results
 end
 
--- The number of changes to read at a time, and the size in bytes after which an answer ends.
-local step, maxBytes = 16, 256 * 1024
+-- The number of changes to read at a time.
+local step = 16
 
--- Returns up to limit changes after a revision, and whether there may be more.
-local function changesAfter(s, revision, limit)
+-- Returns a change without its entry, but with the length of that.
+local function withoutEntry(change)
+  local name = struct.unpack('<I2', change, 18)
+  return 'P' .. string.sub(change, 2, 19 + name) .. struct.pack('<I4', #change - 19 - name)
+end
+
+-- Returns up to limit changes after a revision, and whether there may be more. It ends after maxBytes. Those that are longer
+-- than whole come without their entry.
+local function changesAfter(s, revision, limit, maxBytes, whole)
   local changes, size = {}, 0
   while #changes < limit and size < maxBytes do
     local found = redis.call('XRANGE', s.stream, '(' .. revision, '+', 'COUNT', math.min(step, limit - #changes))
     for _, change in ipairs(found) do
+      if size >= maxBytes then
+        return changes, true
+      end
       revision = change[1]
-      changes[#changes + 1] = change[2][2]
-      size = size + #change[2][2]
+      local packed = change[2][2]
+      if #packed > whole and string.sub(packed, 1, 1) == 'p' then
+        packed = withoutEntry(packed)
+      end
+      changes[#changes + 1] = packed
+      size = size + #packed
     end
     if #found < step then
       return changes, #changes == limit
@@ -286,14 +300,15 @@ end
 
 -- poll returns the progress of the shard. Arguments: the highest revision that the caller has seen, which all later changes
 -- will be ahead of; the revision after which to return changes; the maximum number of changes; the maximum number of names
--- that are due. Returns the epoch, the revision up to which all changes have been returned, the revision of the last
+-- that are due; the bytes after which to return no more changes; the length of the longest change to return with its entry.
+-- Returns the epoch, the revision up to which all changes have been returned, the revision of the last
 -- change, the names and the changes.
 local function poll(keys, args)
   local s = openShard(keys, tonumber(args[1]))
   if s.dirty then
     save(s)
   end
-  local changes, more = changesAfter(s, args[2], tonumber(args[3]))
+  local changes, more = changesAfter(s, args[2], tonumber(args[3]), tonumber(args[5]), tonumber(args[6]))
   local upto = s.revision
   if more and #changes > 0 then
     upto = struct.unpack('<d', changes[#changes], 2)

@@ -8,19 +8,20 @@ import (
 	"key-value/kvservice/store"
 )
 
-// The limits of an inbox. A watch that exceeds them reads the changes from the shards, which keep them longer.
 const (
+	// inboxChanges is how many changes an inbox holds.
 	inboxChanges = 1000
-	inboxBytes   = 1 << 20
+	// inboxBytes bounds the memory of all inboxes together, in bytes: they hold only what is among the latest changes.
+	inboxBytes = 8 << 20
 )
 
-// inbox holds changes that wait for one watch.
+// inbox holds changes that wait for one watch. It is emptied when they are too many or too old. The watch then reads them
+// from the shards, which keep them longer, so one whose reader has stopped keeps none in memory.
 type inbox struct {
 	ready chan struct{} // has an element after a change
 
 	mu      sync.Mutex
 	changes []change // guarded by mu
-	bytes   int      // of changes; guarded by mu
 	missed  bool     // whether changes were dropped since the watch joined; guarded by mu
 	err     error    // why no more changes will come; guarded by mu
 }
@@ -31,12 +32,19 @@ func (b *inbox) add(c change) {
 	if b.missed || b.err != nil {
 		return
 	}
-	if len(b.changes) == inboxChanges || b.bytes > inboxBytes {
-		b.missed = true
-	} else {
-		b.changes, b.bytes = append(b.changes, c), b.bytes+len(c.packed)
+	if b.changes = append(b.changes, c); len(b.changes) > inboxChanges {
+		b.changes, b.missed = nil, true
 	}
 	b.signal()
+}
+
+// dropUpTo empties the inbox if it holds changes from the first read bytes of changes.
+func (b *inbox) dropUpTo(read int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.changes) > 0 && b.changes[0].read <= read {
+		b.changes, b.missed = nil, true
+	}
 }
 
 // fail records why no more changes will come.
@@ -65,8 +73,7 @@ func (b *inbox) take() (c change, ok, missed bool, err error) {
 		b.changes = nil
 		return change{}, false, b.missed, b.err
 	}
-	c, b.changes = b.changes[0], b.changes[1:]
-	b.bytes -= len(c.packed)
+	c, b.changes[0], b.changes = b.changes[0], change{}, b.changes[1:]
 	return c, true, false, nil
 }
 
@@ -74,7 +81,7 @@ func (b *inbox) take() (c change, ok, missed bool, err error) {
 func (b *inbox) clear() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.changes, b.bytes, b.missed = nil, 0, false
+	b.changes, b.missed = nil, false
 }
 
 func (b *inbox) empty() bool {
@@ -147,19 +154,15 @@ func (r *registry) deliverToPrefixes(c change) {
 	}
 }
 
-// each returns the watches of a shard.
-func (r *registry) each(number int) []*watch {
-	var found []*watch
+// each calls do with each watch.
+func (r *registry) each(do func(w *watch)) {
 	for _, all := range []map[string]map[*watch]struct{}{r.keys, r.prefixes} {
 		for _, watches := range all {
 			for w := range watches {
-				if slices.Contains(w.shards, number) {
-					found = append(found, w)
-				}
+				do(w)
 			}
 		}
 	}
-	return found
 }
 
 func (r *registry) none() bool { return len(r.keys) == 0 && len(r.prefixes) == 0 }

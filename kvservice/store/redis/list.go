@@ -11,7 +11,7 @@ import (
 
 // List returns a page of entries.
 func (e *Engine) List(ctx context.Context, req store.ListRequest) (store.Page, error) {
-	p, size := e.pager(req), 0
+	p, size := e.pager(req, listBytes), 0
 	page := store.Page{Entries: make([]store.Entry, 0, min(req.Limit, usualLimit))}
 	for {
 		entry, ok, err := p.next(ctx)
@@ -27,8 +27,14 @@ func (e *Engine) List(ctx context.Context, req store.ListRequest) (store.Page, e
 	}
 }
 
-// usualLimit is the capacity with which a page starts, in entries.
-const usualLimit = 100
+const (
+	// usualLimit is the capacity with which a page starts, in entries.
+	usualLimit = 100
+	// listBytes is how many bytes of entries a listing reads at a time.
+	listBytes = 1 << 20
+	// mostEntries is how many entries are read at a time at most.
+	mostEntries = 256
+)
 
 // pager reads entries in the order of their keys.
 type pager struct {
@@ -36,13 +42,14 @@ type pager struct {
 	prefix   string
 	keysOnly bool
 	expected int // number of entries that will be requested
+	bytes    int // how many bytes of entries to read at a time; a longer one is read alone
 	keys     *merge[string]
+	rest     []string      // the next keys, whose entries have not been read
 	entries  []store.Entry // read, and not yet returned
-	want     int           // number of entries to read next
 }
 
-func (e *Engine) pager(req store.ListRequest) *pager {
-	p := &pager{engine: e, prefix: req.Prefix, keysOnly: req.KeysOnly, expected: req.Limit, want: min(firstEntries, req.Limit+1)}
+func (e *Engine) pager(req store.ListRequest, bytes int) *pager {
+	p := &pager{engine: e, prefix: req.Prefix, keysOnly: req.KeysOnly, expected: req.Limit, bytes: bytes}
 	after := "[" + req.Prefix
 	if req.After >= req.Prefix && req.After != "" {
 		after = "(" + req.After
@@ -95,40 +102,22 @@ func successor(prefix string) string {
 	return prefix[:last] + string([]byte{prefix[last] + 1})
 }
 
-const (
-	// firstEntries is how many entries are read first, while their size is unknown.
-	firstEntries = 32
-	// After that, about readBytes are read at a time, and at most readEntries entries.
-	readBytes   = 1 << 20
-	readEntries = 256
-)
-
-// peek returns the next entry, or false if there is none.
-func (p *pager) peek(ctx context.Context) (store.Entry, bool, error) {
-	for len(p.entries) == 0 {
-		keys, err := p.take(ctx, p.want)
-		if err != nil || len(keys) == 0 {
-			return store.Entry{}, false, err
-		}
-		if p.entries, err = p.engine.readEntries(ctx, keys, p.keysOnly); err != nil {
-			return store.Entry{}, false, err
-		}
-		size := len(p.entries)
-		for _, e := range p.entries {
-			size += len(e.Key) + len(e.Value)
-		}
-		p.want = min(readEntries, 1+readBytes*len(p.entries)/max(1, size))
-	}
-	return p.entries[0], true, nil
-}
-
 // next returns the next entry and removes it, or returns false if there is none.
 func (p *pager) next(ctx context.Context) (store.Entry, bool, error) {
-	entry, ok, err := p.peek(ctx)
-	if ok {
-		p.entries = p.entries[1:]
+	for len(p.entries) == 0 {
+		if len(p.rest) == 0 {
+			var err error
+			if p.rest, err = p.take(ctx, min(mostEntries, p.expected+1)); len(p.rest) == 0 || err != nil {
+				return store.Entry{}, false, err
+			}
+		}
+		if err := p.read(ctx); err != nil {
+			return store.Entry{}, false, err
+		}
 	}
-	return entry, ok, err
+	entry := p.entries[0]
+	p.entries[0], p.entries = store.Entry{}, p.entries[1:]
+	return entry, true, nil
 }
 
 // take removes and returns up to n keys.
@@ -142,6 +131,34 @@ func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 		keys = append(keys, key)
 	}
 	return keys, nil
+}
+
+// read reads the entries of the next keys.
+func (p *pager) read(ctx context.Context) (err error) {
+	n := len(p.rest)
+	if !p.keysOnly && n > 1 {
+		if n, err = p.fit(ctx); err != nil {
+			return err
+		}
+	}
+	p.entries, err = p.engine.readEntries(ctx, p.rest[:n], p.keysOnly)
+	p.rest = p.rest[n:]
+	return err
+}
+
+// fit returns how many of the next entries to read, at least one.
+func (p *pager) fit(ctx context.Context) (int, error) {
+	sizes, err := p.engine.readSizes(ctx, p.rest)
+	if err != nil {
+		return 0, readError(err)
+	}
+	total := 0
+	for i, size := range sizes {
+		if total += size; i > 0 && total > p.bytes {
+			return i, nil
+		}
+	}
+	return len(sizes), nil
 }
 
 // readEntries reads entries and omits those that no longer exist.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -16,8 +17,12 @@ type pollRequest struct {
 	shard   int
 	after   uint64 // return changes after this revision
 	changes int    // maximum number of changes; zero: none
+	bytes   int    // return no more changes after so many bytes, and longer ones without their entry; zero: pollBytes, all whole
 	due     int    // maximum number of expired keys to return that have no change yet
 }
+
+// pollBytes is after how many bytes an answer of a shard ends, unless fewer are requested.
+const pollBytes = 256 << 10
 
 // pollResult is the progress of a shard.
 type pollResult struct {
@@ -44,9 +49,13 @@ func (e *Engine) poll(ctx context.Context, requests []pollRequest) []pollResult 
 	parts := make([]part, len(requests))
 	seen := e.seenText()
 	for i, q := range requests {
+		bytes, whole := pollBytes, math.MaxInt32
+		if q.bytes > 0 {
+			bytes, whole = q.bytes, q.bytes
+		}
 		parts[i].call = call{
 			function: "poll", keys: e.shards[q.shard].fixed,
-			args: []string{seen, decimal(q.after), strconv.Itoa(q.changes), strconv.Itoa(q.due)},
+			args: []string{seen, decimal(q.after), strconv.Itoa(q.changes), strconv.Itoa(q.due), strconv.Itoa(bytes), strconv.Itoa(whole)},
 		}
 	}
 	all := make([]pollResult, len(requests))

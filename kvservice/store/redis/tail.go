@@ -39,8 +39,10 @@ func (d *dispatcher) advanceLocked(i int, p pollResult) {
 		t.pending, t.dropped = nil, p.upTo
 		d.endLocked(i, store.ErrResumeTooOld)
 	} else {
-		t.pending = append(t.pending, p.changes...)
 		for _, c := range p.changes {
+			d.read += int64(len(c.key) + len(c.packed))
+			c.read = d.read
+			t.pending = append(t.pending, c)
 			d.registry.deliverToKey(c)
 		}
 	}
@@ -70,9 +72,21 @@ func (d *dispatcher) failLocked(i int, err error) {
 
 // endLocked ends the watches of shard i.
 func (d *dispatcher) endLocked(i int, err error) {
-	for _, w := range d.registry.each(i) {
-		w.inbox.fail(err)
+	d.registry.each(func(w *watch) {
+		if slices.Contains(w.shards, i) {
+			w.inbox.fail(err)
+		}
+	})
+}
+
+// trimLocked empties the inboxes that hold older changes than inboxBytes allows. Between two trims, an eighth of that may
+// be read.
+func (d *dispatcher) trimLocked() {
+	if d.read < d.nextTrim {
+		return
 	}
+	d.nextTrim = d.read + inboxBytes/8
+	d.registry.each(func(w *watch) { w.inbox.dropUpTo(d.read - inboxBytes*7/8) })
 }
 
 // mergeLocked delivers to watches of prefixes the changes up to the position that all shards have passed. Shards that

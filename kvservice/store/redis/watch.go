@@ -11,15 +11,17 @@ import (
 // watch is a position in the order of all changes, and a target.
 //
 // It gets changes from the dispatcher as long as it takes them fast enough. A watch that starts at an earlier
-// position, or has fallen behind, reads the changes it lacks from the shards.
+// position, or has fallen behind, reads the changes it lacks from the shards. While it waits for memory, it keeps none.
 type watch struct {
 	engine  *Engine
 	target  store.Target
 	shards  []int    // those that may have changes to target
 	epochs  []uint64 // of shards; nil: not known yet
 	lineage lineage
+	room    store.Room // nil: there is always memory for an event
 	close   sync.Once
 
+	granted  int      // bytes that room has given for the next event
 	at       position // all changes up to here have been delivered or are in the snapshot
 	reported position // the position of the last token
 	snapshot *snapshot
@@ -32,7 +34,7 @@ type watch struct {
 
 // Watch opens a watch.
 func (e *Engine) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
-	w := &watch{engine: e, target: req.Target(), shards: e.all()}
+	w := &watch{engine: e, target: req.Target(), room: req.Room, shards: e.all()}
 	if w.target.Single {
 		w.shards = []int{shardOf(w.target.Name, len(e.shards))}
 	}
@@ -170,19 +172,50 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 		w.unsynced = false
 		return w.sync(), true, nil
 	}
-	if !w.joined {
-		if err := w.join(ctx); err != nil {
-			return store.Event{}, false, err
-		}
-	}
 	for {
 		c, ok, err := w.nextChange(ctx)
 		if !ok || err != nil {
 			return store.Event{}, false, err
 		}
-		if w.at.before(c.position) && w.target.Matches(c.key) {
+		if !w.at.before(c.position) || !w.target.Matches(c.key) {
+			continue
+		}
+		if c, ok, err = w.whole(ctx, c); err != nil {
+			return store.Event{}, false, err
+		} else if ok {
 			return w.deliver(c)
 		}
+	}
+}
+
+// makeRoom gets memory for the next event, of n bytes, and for what was read ahead with it. If there is none, it drops what
+// was read, waits until there is, and returns false: the event is to be read again.
+func (w *watch) makeRoom(ctx context.Context, n int) (ok bool, err error) {
+	if w.backlog != nil || w.snapshot != nil {
+		n += readAhead
+	}
+	if w.room == nil || n <= w.granted {
+		return true, nil
+	}
+	if w.room.Take(n) {
+		w.granted = n
+		return true, nil
+	}
+	w.drop()
+	n += readAhead // it may be read ahead from now on
+	if err := w.room.Wait(ctx, n); err != nil {
+		return false, err
+	}
+	w.granted = n
+	return false, nil
+}
+
+// drop drops what was read and not delivered.
+func (w *watch) drop() {
+	w.leave()
+	w.backlog = nil
+	if w.snapshot != nil {
+		w.snapshot.drop()
 	}
 }
 
@@ -202,20 +235,23 @@ func (w *watch) deliver(c change) (store.Event, bool, error) {
 // nextChange returns the next change, or false if there is none now. The change may be to a key that is not watched,
 // or have been delivered before.
 func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
-	if w.backlog != nil {
-		c, ok, err := w.backlog.next(ctx)
-		if ok || err != nil {
+	for {
+		if !w.joined {
+			if err := w.join(ctx); err != nil {
+				return change{}, false, err
+			}
+		}
+		if w.backlog != nil {
+			c, ok, err := w.backlog.next(ctx)
+			if ok || err != nil {
+				return c, ok, err
+			}
+			w.backlog = nil
+		}
+		c, ok, missed, err := w.inbox.take()
+		if !missed || ok || err != nil {
 			return c, ok, err
 		}
-		w.backlog = nil
-	}
-	c, ok, missed, err := w.inbox.take()
-	if missed && !ok && err == nil {
 		w.leave()
-		if err := w.join(ctx); err != nil {
-			return change{}, false, err
-		}
-		return w.nextChange(ctx)
 	}
-	return c, ok, err
 }

@@ -33,6 +33,7 @@ const (
 	incrementDropsTTL   bug = "an increment removes the TTL"
 	pageSkips           bug = "a page after a deleted key skips the next key"
 	snapshotBeforeWatch bug = "a watch starts later than its snapshot"
+	withoutRoom         bug = "a watch does not wait for memory"
 )
 
 // reference is the simplest possible engine: one lock, one map, and a history that is never trimmed.
@@ -327,6 +328,9 @@ func (w *referenceWatch) begin() {
 func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
 	for {
 		event, changed, err := w.poll()
+		if changed == nil && err == nil {
+			err = w.wait(ctx, event)
+		}
 		if changed == nil || err != nil {
 			return event, err
 		}
@@ -341,6 +345,18 @@ func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
 			w.since = time.Now()
 		}
 	}
+}
+
+// wait waits for the memory for event. If it fails, event is the next one again.
+func (w *referenceWatch) wait(ctx context.Context, event store.Event) error {
+	if w.req.Room == nil || event.Type != store.Put || w.r.bug == withoutRoom {
+		return nil
+	}
+	err := w.req.Room.Wait(ctx, len(event.Entry.Key)+len(event.Entry.Value))
+	if err != nil {
+		w.first = append([]store.Event{event}, w.first...)
+	}
+	return err
 }
 
 // wait reports whether it returned because nothing changed until idle.

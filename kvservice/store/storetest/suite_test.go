@@ -53,6 +53,7 @@ var detectedBy = map[bug][]string{
 		"pages have every key that exists throughout exactly once, despite other writes",
 	},
 	snapshotBeforeWatch: {"a snapshot during writes misses nothing, together with the events after it"},
+	withoutRoom:         {"a watch waits for memory before each event with an entry", "a watch of one key waits for memory"},
 }
 
 const cutAndResumed = "a watch that is interrupted and resumed at random delivers each change once and in order"

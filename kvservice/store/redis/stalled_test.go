@@ -1,0 +1,86 @@
+package redis_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"key-value/internal/testkit/rediscluster"
+	"key-value/kvservice/store"
+	"key-value/kvservice/store/redis"
+)
+
+const mebibyte = 1 << 20
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// Not in parallel, because they measure the memory of the process.
+func TestAWatchWhoseReaderStopsKeepsNoEntries(t *testing.T) {
+	const watches, resumed, values, mostGrown = 20, 5, 40, 24 * mebibyte
+	e := open(t, rediscluster.StartTest(t, rediscluster.Config{}), redis.Options{Shards: 8, HistoryBytes: 1 << 30})
+	value := strings.Repeat("v", mebibyte)
+	live, err := e.Watch(t.Context(), store.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	token := next(t, live).Token
+	all := make([]store.Watcher, watches)
+	for i := range all {
+		all[i] = watch(t, e, store.WatchRequest{Prefix: fmt.Sprint(i, "/")})
+	}
+	before := heap()
+	for i := range values {
+		do(t, e, set(fmt.Sprint(i%watches, "/", i), value))
+	}
+	for range values {
+		next(t, live) // the dispatcher has delivered it
+	}
+	if grown := heap() - before; grown > mostGrown {
+		t.Errorf("%d watches whose readers have stopped keep %d MiB, want at most %d", watches, grown>>20, mostGrown>>20)
+	}
+	for i, w := range all {
+		for n := range values / watches {
+			if key := next(t, w).Entry.Key; key != fmt.Sprint(i, "/", i+n*watches) {
+				t.Errorf("watch %d: event %d is about %s", i, n, key)
+			}
+		}
+	}
+
+	for name, req := range map[string]store.WatchRequest{
+		"a snapshot": {Snapshot: true}, "changes since a token": {Resume: token}, "changes to a prefix": {Prefix: "1", Resume: token},
+	} {
+		before := heap()
+		for range resumed {
+			watch(t, e, req)
+		}
+		if grown := heap() - before; grown > mostGrown {
+			t.Errorf("%d watches that stopped after the first event of %s keep %d MiB, want at most %d", resumed, name, grown>>20, mostGrown>>20)
+		}
+	}
+}
+
+func TestAListReadsAboutWhatItReturns(t *testing.T) {
+	const values, most = 60, 8 * mebibyte
+	e := open(t, rediscluster.StartTest(t, rediscluster.Config{}), redis.Options{Shards: 8})
+	for i := range values {
+		do(t, e, set(fmt.Sprintf("k/%03d", i), strings.Repeat("v", mebibyte)))
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	page, err := e.List(t.Context(), store.ListRequest{Prefix: "k/", Limit: values, MaxBytes: mebibyte})
+	runtime.ReadMemStats(&after)
+	if err != nil || len(page.Entries) != 1 || !page.More {
+		t.Fatalf("list = %d entries, %v, want one", len(page.Entries), err)
+	}
+	if read := after.TotalAlloc - before.TotalAlloc; read > most {
+		t.Errorf("a page of a single value of 1 MiB allocates %d MiB, want at most %d", read>>20, most>>20)
+	}
+}
