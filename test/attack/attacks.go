@@ -26,6 +26,8 @@ type attack struct {
 
 // attacks returns every attack. In each, the store holds 8 MiB of values.
 func attacks() []attack {
+	// The default follows from the memory of the machine.
+	inFlight := []string{"--max-in-flight", "64MiB"}
 	all := []attack{
 		// Without a key, or with a wrong one.
 		{Kind: hostile.WrongKeys("h2c streams, wrong key", false), mib: 200, holds: true},
@@ -36,12 +38,11 @@ func attacks() []attack {
 		{Kind: hostile.FullTable(), args: []string{"--max-connections", "50"}, mib: 100, holds: true},
 
 		// With a key.
-		{Kind: hostile.Trickles(), mib: 200, holds: true},
-		{Kind: hostile.UnfinishedMessages(), mib: 200, holds: true},
-		{Kind: hostile.StalledWatches(), mib: 300, holds: true},
-		// These need one budget for the bytes of bodies that are read and responses that are written.
-		{Kind: hostile.UnfinishedBatches(), mib: 400},
-		{Kind: hostile.StalledLists(), mib: 200},
+		{Kind: hostile.Trickles(), args: inFlight, mib: 200, holds: true},
+		{Kind: hostile.UnfinishedMessages(), args: inFlight, mib: 200, holds: true},
+		{Kind: hostile.StalledWatches(), args: inFlight, mib: 200, holds: true},
+		{Kind: hostile.UnfinishedBatches(), args: inFlight, mib: 200, holds: true},
+		{Kind: hostile.StalledLists(), args: inFlight, mib: 200, holds: true},
 	}
 	for _, k := range hostile.Kinds() {
 		all = append(all, attack{Kind: k, mib: 200, holds: true})
