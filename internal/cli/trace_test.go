@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -187,9 +188,52 @@ func TestTracingIsOffByDefault(t *testing.T) {
 			t.Errorf("with %s these spans were exported: %q", name, names)
 		}
 	}
-	if got := kv(t, map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": c.url, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
-	}, "", "serve"); got.code != 2 {
-		t.Errorf("with an unsupported protocol, kv serve = %+v, want code 2", got)
+}
+
+// The SDK would write a line in a format of its own to standard error and export elsewhere, or not at all.
+func TestVariablesThatTheSDKWouldIgnoreAreRefused(t *testing.T) {
+	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	file := filepath.Join(t.TempDir(), "none.pem")
+	for _, test := range []struct{ name, value, want string }{
+		{endpoint, "collector:4318", `invalid OTEL_EXPORTER_OTLP_ENDPOINT "collector:4318": want a URL such as http://127.0.0.1:4318`},
+		{endpoint, "127.0.0.1:4318", `invalid OTEL_EXPORTER_OTLP_ENDPOINT "127.0.0.1:4318": want a URL such as http://127.0.0.1:4318`},
+		{endpoint, "collector", `invalid OTEL_EXPORTER_OTLP_ENDPOINT "collector": want a URL .*`},
+		{endpoint, "http:collector:4318", `invalid OTEL_EXPORTER_OTLP_ENDPOINT .*`},
+		{endpoint, "http://:4318", `invalid OTEL_EXPORTER_OTLP_ENDPOINT .*`},
+		{endpoint, "grpc://collector:4317", `invalid OTEL_EXPORTER_OTLP_ENDPOINT .*`},
+		{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "collector:4318/v1/traces", `invalid OTEL_EXPORTER_OTLP_TRACES_ENDPOINT .*`},
+		{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", `invalid OTEL_EXPORTER_OTLP_PROTOCOL "grpc": want http/protobuf`},
+		{"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "10s", `invalid OTEL_EXPORTER_OTLP_TRACES_TIMEOUT "10s": want milliseconds, such as 10000`},
+		{"OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", `invalid OTEL_EXPORTER_OTLP_COMPRESSION "zstd": want gzip or none`},
+		{"OTEL_EXPORTER_OTLP_HEADERS", "authorization: Bearer x", `invalid OTEL_EXPORTER_OTLP_HEADERS: want name=value, and commas between several`},
+		{"OTEL_EXPORTER_OTLP_CERTIFICATE", file, `OTEL_EXPORTER_OTLP_CERTIFICATE: open .*`},
+		{"OTEL_EXPORTER_OTLP_CLIENT_KEY", file, `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and .* belong together: set both`},
+		{"OTEL_TRACES_EXPORTER", "zipkin", `invalid OTEL_TRACES_EXPORTER "zipkin": want otlp or none`},
+		{"OTEL_TRACES_SAMPLER", "sometimes", `invalid OTEL_TRACES_SAMPLER "sometimes": want one of always_on, .*`},
+		{"OTEL_TRACES_SAMPLER_ARG", "10%", `invalid OTEL_TRACES_SAMPLER_ARG "10%": want a number from 0 to 1`},
+		{"OTEL_PROPAGATORS", "b3", `invalid OTEL_PROPAGATORS "b3": want tracecontext, baggage or none`},
+		{"OTEL_PROPAGATORS", "tracecontext, b3multi", `invalid OTEL_PROPAGATORS .*`},
+		{"OTEL_PROPAGATORS", "none,tracecontext", `invalid OTEL_PROPAGATORS .*`},
+		{"OTEL_BSP_SCHEDULE_DELAY", "5s", `invalid OTEL_BSP_SCHEDULE_DELAY "5s": want a number`},
+		{"OTEL_SPAN_LINK_COUNT_LIMIT", "many", `invalid OTEL_SPAN_LINK_COUNT_LIMIT "many": want a number`},
+	} {
+		env := map[string]string{endpoint: "http://127.0.0.1:4318", "KV_API_KEY": "secret"}
+		env[test.name] = test.value
+		check(t, env, "", "serve --listen 127.0.0.1:0", wants{2, "", "kv: " + test.want + `\n.*`})
+	}
+}
+
+func TestPropagatorsAreHonoured(t *testing.T) {
+	for propagators, continues := range map[string]bool{
+		"": true, "tracecontext": true, " baggage , tracecontext ": true, "baggage": false, "none": false,
+	} {
+		c := collect(t)
+		server := startKV(t, c.with(map[string]string{"KV_API_KEY": "secret", "OTEL_PROPAGATORS": propagators}), "serve")
+		getTraced(t, callersTrace, server.url, "/v1/values/private", "")
+		server.stop()
+		<-server.code
+		if got := len(c.chain(t, callersTrace, callersSpan)) != 0; got != continues || len(c.spans) == 0 {
+			t.Errorf("with OTEL_PROPAGATORS=%q the caller's trace continues: %v, in %d spans; want %v", propagators, got, len(c.spans), continues)
+		}
 	}
 }

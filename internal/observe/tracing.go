@@ -28,7 +28,7 @@ const flushTimeout = 5 * time.Second
 type Tracing struct {
 	provider   *sdktrace.TracerProvider
 	tracer     trace.Tracer
-	propagator propagation.TraceContext
+	propagator propagation.TextMapPropagator
 }
 
 // NewTracing returns tracing as configured by the OpenTelemetry environment variables. It returns nil if neither
@@ -37,13 +37,12 @@ type Tracing struct {
 func NewTracing(
 	ctx context.Context, service, version string, getenv func(string) string, log *slog.Logger,
 ) (*Tracing, error) {
-	if !tracingEnabled(getenv) {
+	env := environment(getenv)
+	if !env.traces() {
 		return nil, nil
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		if protocol := getenv(name); protocol != "" && protocol != "http/protobuf" {
-			return nil, fmt.Errorf("unsupported %s %q: want http/protobuf", name, protocol)
-		}
+	if err := env.check(); err != nil {
+		return nil, err
 	}
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -56,18 +55,12 @@ func NewTracing(
 		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces are not sent", "error", err) }))
-	return newTracing(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
+	return newTracing(env.propagator(), sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
 }
 
-func newTracing(options ...sdktrace.TracerProviderOption) *Tracing {
+func newTracing(propagator propagation.TextMapPropagator, options ...sdktrace.TracerProviderOption) *Tracing {
 	provider := sdktrace.NewTracerProvider(options...)
-	return &Tracing{provider: provider, tracer: provider.Tracer("key-value")}
-}
-
-// tracingEnabled reports whether the environment asks for traces.
-func tracingEnabled(getenv func(string) string) bool {
-	return (getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != "") &&
-		getenv("OTEL_SDK_DISABLED") != "true" && getenv("OTEL_TRACES_EXPORTER") != "none"
+	return &Tracing{provider: provider, tracer: provider.Tracer("key-value"), propagator: propagator}
 }
 
 // Close sends the spans that have not been sent yet.

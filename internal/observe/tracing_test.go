@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -14,7 +15,7 @@ import (
 // recorded returns tracing and a recorder of its spans.
 func recorded() (*Tracing, *tracetest.SpanRecorder) {
 	spans := tracetest.NewSpanRecorder()
-	return newTracing(sdktrace.WithSpanProcessor(spans)), spans
+	return newTracing(propagation.TraceContext{}, sdktrace.WithSpanProcessor(spans)), spans
 }
 
 func TestBatchIsLinkedWithItsCalls(t *testing.T) {

@@ -158,6 +158,11 @@ func TestAServerRefusesToStart(t *testing.T) {
 		{"no port", []string{"KV_LISTEN=127.0.0.1"}, "serve", 2, "--listen"},
 		{"an unknown log level", nil, "serve --listen 127.0.0.1:0 --log-level loud", 2, "--log-level"},
 		{"an invalid number in a variable", []string{"KV_MAX_VALUE_BYTES=many"}, "serve --listen 127.0.0.1:0", 2, "KV_MAX_VALUE_BYTES"},
+		{"a collector without a scheme", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=127.0.0.1:4318"}, "serve --listen 127.0.0.1:0", 2, "http://127.0.0.1:4318"},
+		{
+			"propagators that do not exist", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318", "OTEL_PROPAGATORS=b3"},
+			"serve --listen 127.0.0.1:0", 2, `invalid OTEL_PROPAGATORS "b3"`,
+		},
 		{"an address in use", nil, "serve --listen " + taken.Addr().String(), 1, "address already in use"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
