@@ -22,7 +22,7 @@ const (
 	// EventEvict means that an entry was removed to make room. The event has its key.
 	EventEvict EventType = "evict"
 	// EventSync means that the watch is up to date: the snapshot, if requested, is complete, and every later change will
-	// be reported.
+	// be reported. It is repeated when there was no other event for 15 s.
 	EventSync EventType = "sync"
 	// EventReset means that the watch lost its position and that a complete snapshot follows, up to the next EventSync.
 	// A program that keeps a copy of the entries must clear it now. It occurs only with [FromSnapshot] or [StartOver].

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"context"
 	"net/http"
 	"testing"
@@ -8,6 +9,8 @@ import (
 	"connectrpc.com/connect/v2"
 	"connectrpc.com/grpcreflect/v2"
 
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -61,10 +64,12 @@ func TestProxiesMayNotHoldBackStreams(t *testing.T) {
 	}
 }
 
-// openREST opens a stream that ends with the test.
+// openREST opens a stream that ends with the test at the latest.
 func openREST(t *testing.T, client *http.Client, url string) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,4 +80,54 @@ func openREST(t *testing.T, client *http.Client, url string) *http.Response {
 	}
 	t.Cleanup(func() { _ = res.Body.Close() })
 	return res
+}
+
+// Many proxies close a connection on which nothing moves for 60 s.
+func TestIdleWatchesHearASyncOverEveryWire(t *testing.T) {
+	t.Parallel()
+	url := start(t, arrangements[1].transport(t, newEngine(t)))
+	target := &keyvaluev1.WatchRequest_Prefix{Prefix: "a"}
+	for _, wire := range wiretest.Wires() {
+		t.Run(wire.Name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			kv := wire.Dial(t, url, "x-api-key", apiKey)
+			watch, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{Target: target})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer watch.Close()
+			token := wantSync(t, watch)
+			resumed, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{Target: target, ResumeToken: token})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resumed.Close()
+			wantSync(t, watch)
+			wantSync(t, resumed)
+		})
+	}
+	t.Run("REST", func(t *testing.T) {
+		t.Parallel()
+		lines := bufio.NewScanner(openREST(t, http.DefaultClient, url+"/v1/values:watch?prefix=a").Body)
+		for syncs := 0; syncs < 2; {
+			if !lines.Scan() {
+				t.Fatalf("the stream ends after %d syncs with %v, want two", syncs, lines.Err())
+			}
+			if lines.Text() == "event: sync" {
+				syncs++
+			}
+		}
+	})
+}
+
+// wantSync checks that the next message is a SYNC, and returns its token.
+func wantSync(t *testing.T, watch keyvaluev1connect.KeyValueServiceWatchClientStream) string {
+	t.Helper()
+	message, err := watch.Receive()
+	if err != nil || message.GetEvent().GetType() != keyvaluev1.Event_TYPE_SYNC || message.GetResumeToken() == "" {
+		t.Fatalf("the next message is %v, %v; want a SYNC with a token", message, err)
+	}
+	return message.GetResumeToken()
 }

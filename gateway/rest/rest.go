@@ -28,7 +28,8 @@ type Config struct {
 	// Timeout bounds all calls of the service that one request needs. Zero: 10 s. It does not apply to watches, nor
 	// to the time that a caller waits for a change with Prefer: wait.
 	Timeout time.Duration
-	// Heartbeat is how long a watch may be idle before a comment is sent to keep it alive. Zero: 15 s.
+	// Heartbeat is how long a watch may be idle before a comment is sent to keep it alive. The service sends an event more
+	// often than that, unless it is stuck. Zero: 20 s.
 	Heartbeat time.Duration
 	// Stopping ends watches and waits when it is done. Nil: only their callers end them.
 	Stopping context.Context // outlives every request
@@ -62,7 +63,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 		checks:    cfg.Checks,
 		maxValue:  cmp.Or(cfg.MaxValueBytes, contract.DefaultValueBytes),
 		timeout:   cmp.Or(cfg.Timeout, 10*time.Second),
-		heartbeat: cmp.Or(cfg.Heartbeat, 15*time.Second),
+		heartbeat: cmp.Or(cfg.Heartbeat, 20*time.Second),
 		stopping:  cmp.Or(cfg.Stopping, context.Background()),
 		routes:    routeTable(),
 		observer:  cfg.Observer,

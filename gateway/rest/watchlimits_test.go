@@ -133,9 +133,42 @@ func (s *eventSource) line(t *testing.T, since time.Time) (string, time.Duration
 	return line, time.Since(since)
 }
 
-func TestHeartbeatIsSentOnlyWhenIdle(t *testing.T) {
+func TestIdleWatchHearsASyncEvery15Seconds(t *testing.T) {
 	t.Parallel()
 	inBubble(t, with(rest.Config{}), func(t *testing.T, c *http.Client, kv client) {
+		s := listen(t, c, bubbleURL+":watch?prefix=a")
+		token := s.want(t, synced).id
+		begin := time.Now()
+		for i := range 4 {
+			id := s.want(t, synced).id
+			if at := time.Since(begin); at != time.Duration(i+1)*15*time.Second || id != token || s.comments != 0 {
+				t.Fatalf("sync %s after %v and %d comments, want %s every 15 s and no comment", id, at, s.comments, token)
+			}
+		}
+		mustSet(t, kv, valueOf("a", "1"))
+		s.want(t, put("a", "1"))
+	})
+}
+
+func TestHeartbeatIsSentOnlyWhenTheServiceIsSilent(t *testing.T) {
+	t.Parallel()
+	silent := func(testing.TB) (client, rest.Config) {
+		return clientOf(scripted{watch: func(ctx context.Context, out keyvaluev1connect.KeyValueServiceWatchServerStream) error {
+			for _, pause := range []time.Duration{0, 50 * time.Second, time.Hour} { // of fake time
+				select {
+				case <-time.After(pause):
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				event := &keyvaluev1.Event{Type: keyvaluev1.Event_TYPE_SYNC}
+				if err := out.Send(&keyvaluev1.WatchResponse{Event: event}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}), rest.Config{}
+	}
+	inBubble(t, silent, func(t *testing.T, c *http.Client, _ client) {
 		s := listen(t, c, bubbleURL+":watch?prefix=a")
 		s.want(t, synced)
 		begin := time.Now()
@@ -147,12 +180,10 @@ func TestHeartbeatIsSentOnlyWhenIdle(t *testing.T) {
 				}
 			}
 		}
-		wantHeartbeat(15 * time.Second)
-		wantHeartbeat(30 * time.Second)
-		time.Sleep(10 * time.Second) // fake time
-		mustSet(t, kv, valueOf("a", "1"))
-		s.want(t, put("a", "1"))
-		wantHeartbeat(55 * time.Second)
+		wantHeartbeat(20 * time.Second)
+		wantHeartbeat(40 * time.Second)
+		s.want(t, synced)
+		wantHeartbeat(70 * time.Second)
 	})
 }
 

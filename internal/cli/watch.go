@@ -147,7 +147,7 @@ func (w *watcher) print(event client.Event) error {
 	if w.flags.format == outputJSON {
 		return printJSON(w.out, newEventJSON(event))
 	}
-	if event.Type == client.EventSync { // repeats while other keys change; a person needs only the first
+	if event.Type == client.EventSync { // repeats while nothing changes; a person needs only the first
 		if w.synced {
 			return nil
 		}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// SyncInterval is how long a watch may go without an event before it gets one of type Sync, provided that other keys
-// have changed in the meantime.
+// SyncInterval is how long a watch may go without an event before it gets one of type Sync. It is less than the 30 to 60 s
+// after which many proxies close a connection on which nothing moves.
 const SyncInterval = 15 * time.Second
 
 // WatchRequest says what to watch and where to start.
@@ -65,7 +65,7 @@ const (
 	// Evicted: the entry was evicted to free memory. The event has its key.
 	Evicted
 	// Sync: all earlier changes have been delivered. A Sync ends a snapshot and begins a watch without one. It is
-	// also sent when only keys outside the watch change for [SyncInterval]. It has no entry.
+	// also sent when there is no other event for [SyncInterval]. It has no entry.
 	Sync
 )
 
@@ -81,8 +81,8 @@ type Event struct {
 // A watch without Resume begins with its snapshot, if it has one, and an event of type Sync, so that there is a token
 // from the start. A snapshot is an event of type Put for each existing entry. Changes made while it is read may follow
 // as further events before the Sync, so the last event of each key says what exists at the Sync. A watch that is idle
-// for [SyncInterval] while other keys change gets another Sync: the token of its own last event would eventually be too
-// old to resume from.
+// for [SyncInterval] gets another Sync. It shows everything on the way that the watch is alive, and its token is fresh: that
+// of the last change would eventually be too old to resume from if other keys change.
 //
 // A change is in the history before the write is acknowledged. Writers never wait for a watcher.
 type Watcher interface {

@@ -3,7 +3,7 @@
 import { entryOf, Problem, query } from './api.js';
 import { Parser } from './sse.js';
 
-/** silence is how long the stream may be idle, in ms, before it counts as dead. The server sends something every 15 s. */
+/** silence is how long the stream may be idle, in ms, before it counts as dead. The server sends an event every 15 s. */
 const silence = 45_000;
 const longestWait = 15_000;
 

@@ -36,8 +36,8 @@ const (
 	// The entry was evicted to free memory. The event has only its key.
 	Event_TYPE_EVICT Event_Type = 4
 	// All earlier changes have been delivered. A SYNC ends a snapshot and begins a watch without one. It is
-	// also sent about every 15 s while only keys outside the watch change, so that the resume_token stays
-	// recent enough. The event has no entry.
+	// also sent when there was no other event for 15 s, so that proxies keep the connection open and the
+	// resume_token stays recent enough. The event has no entry.
 	Event_TYPE_SYNC Event_Type = 5
 )
 

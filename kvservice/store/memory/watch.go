@@ -18,7 +18,6 @@ type watch struct {
 	watchGroup *watchGroup
 	close      sync.Once
 
-	reported uint64    // the revision in the last token delivered, or in the token that it resumed from
 	cursor   uint64    // all changes to target up to this revision are delivered or found
 	snapshot *snapshot // the rest of the snapshot at cursor; nil: none
 	unsynced bool      // whether the first event of type Sync is due
@@ -48,7 +47,7 @@ func (e *Engine) open(w *watch, req store.WatchRequest) error {
 		if err != nil {
 			return err
 		}
-		w.cursor, w.reported = from, from
+		w.cursor = from
 	} else if req.Snapshot {
 		w.snapshot = e.snapshotLocked(w.target)
 	}
@@ -114,13 +113,11 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 
 // sync returns an event of type Sync at cursor.
 func (w *watch) sync() store.Event {
-	w.reported = w.cursor
 	return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}
 }
 
-// skipAhead moves cursor to the end of the history, unless there is a change to deliver, and reports whether it is
-// after the last token. It holds the lock because a write in progress may be in the history without having fired the
-// signal yet.
+// skipAhead moves cursor to the end of the history, unless there is a change to deliver, and reports whether it did. It
+// holds the lock because a write in progress may be in the history without having fired the signal yet.
 func (w *watch) skipAhead() bool {
 	w.engine.mu.Lock()
 	defer w.engine.mu.Unlock()
@@ -128,7 +125,7 @@ func (w *watch) skipAhead() bool {
 		return false
 	}
 	w.cursor = w.engine.revision
-	return w.cursor != w.reported
+	return true
 }
 
 // poll returns the next event, if there is one now. It waits only for memory.
@@ -172,7 +169,7 @@ func (w *watch) deliver(ctx context.Context) (store.Event, bool, error) {
 	if err != nil {
 		return store.Event{}, false, err
 	}
-	w.found, w.reported = 0, e.Revision
+	w.found = 0
 	_ = w.seek() // it fails again at the next call of Next
 	event := store.Event{Type: e.Kind(), Token: w.engine.token(e.Revision), Entry: store.Entry{Key: e.Key()}}
 	if e.Kind() == store.Put {

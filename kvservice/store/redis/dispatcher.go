@@ -34,7 +34,6 @@ type dispatcher struct {
 	registry registry // guarded by mu
 	tails    []tail   // one for each shard; nil: no watches; guarded by mu
 	merged   position // the position up to which watches of prefixes have their changes; guarded by mu
-	last     uint64   // the revision of the latest change of any shard; guarded by mu
 	read     int64    // bytes of changes that were read; guarded by mu
 	nextTrim int64    // how many are read when inboxes are trimmed next; guarded by mu
 }
@@ -112,12 +111,11 @@ func (d *dispatcher) leave(w *watch) {
 	w.inbox.clear()
 }
 
-// idle returns the position up to which w has all changes, if w has taken all of them from its inbox and any key has
-// changed since reported.
-func (d *dispatcher) idle(w *watch, reported position) (position, bool) {
+// idle returns the position up to which w has all changes, if w has taken all of them from its inbox.
+func (d *dispatcher) idle(w *watch) (position, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.tails == nil || !w.inbox.empty() || d.last <= reported.revision {
+	if d.tails == nil || !w.inbox.empty() {
 		return position{}, false
 	}
 	return d.positionLocked(w), true

@@ -48,3 +48,13 @@ func TestJoiningWatchReadsDroppedChangesOfAReturnedShard(t *testing.T) {
 		t.Errorf("the joining watch starts at %d, and does not read a change at 115", until.revision)
 	}
 }
+
+func TestIdleWatchNeverGoesBack(t *testing.T) {
+	f := dispatcherAfter(pollResult{epoch: 1, upTo: 120})
+	for at, want := range map[uint64]uint64{105: 110, 115: 115} {
+		w := &watch{engine: &Engine{dispatcher: f}, shards: []int{0, 1}, at: position{at, 2}}
+		if !w.skipAhead() || w.at != (position{want, 2}) {
+			t.Errorf("an idle watch at %d is at %d now, want %d", at, w.at.revision, want)
+		}
+	}
+}

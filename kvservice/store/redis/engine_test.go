@@ -69,6 +69,33 @@ func TestSoak(t *testing.T) {
 	})
 }
 
+// This takes [store.SyncInterval]: the nodes have no fake clock, which the check in the contract of engines needs.
+func TestIdleWatchGetsASyncAlthoughNothingChanges(t *testing.T) {
+	e := open(t, start(t, rediscluster.Config{}), redis.Options{Shards: 8})
+	for key, req := range map[string]store.WatchRequest{"a/1": {Prefix: "a/"}, "b": {Key: "b"}} {
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			w := watch(t, e, req)
+			event := next(t, w)
+			if event.Type != store.Sync || event.Token == "" {
+				t.Fatalf("the next event is %+v, want a sync with a token", event)
+			}
+			do(t, e, set(key, "1"))
+			req.Resume = event.Token
+			resumed, err := e.Watch(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resumed.Close()
+			for what, event := range map[string]store.Event{"the watch": next(t, w), "a resumed one": next(t, resumed)} {
+				if string(event.Entry.Value) != "1" {
+					t.Errorf("after the sync %s has %+v, want the change", what, event)
+				}
+			}
+		})
+	}
+}
+
 // start starts nodes for one test, which runs in parallel with others. In short mode it skips tests that need a
 // cluster, which takes more than two seconds to form.
 func start(t *testing.T, config rediscluster.Config) *rediscluster.Cluster {

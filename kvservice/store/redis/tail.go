@@ -47,7 +47,6 @@ func (d *dispatcher) advanceLocked(i int, p pollResult) {
 		}
 	}
 	t.epoch, t.upTo = p.epoch, p.upTo
-	d.last = max(d.last, p.last)
 }
 
 // missing reports whether changes after a revision are no longer there.

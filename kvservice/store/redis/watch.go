@@ -23,7 +23,6 @@ type watch struct {
 
 	granted  int      // bytes that room has given for the next event
 	at       position // all changes up to here have been delivered or are in the snapshot
-	reported position // the position of the last token
 	snapshot *snapshot
 	unsynced bool // whether the first event of type Sync is due
 	joined   bool // whether the dispatcher delivers the changes after until
@@ -71,7 +70,7 @@ func (w *watch) resume(ctx context.Context, req store.WatchRequest) error {
 	if err != nil {
 		return err
 	}
-	w.at, w.reported, w.lineage = at, at, lineage
+	w.at, w.lineage = at, lineage
 	if err := w.join(ctx); err != nil {
 		return err
 	}
@@ -136,11 +135,8 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 		if event, ok, err := w.poll(ctx); ok || err != nil {
 			return event, w.engine.closed(err)
 		}
-		if w.wait(ctx) {
-			if at, ok := w.engine.dispatcher.idle(w, w.reported); ok {
-				w.at = at
-				return w.sync(), nil
-			}
+		if w.wait(ctx) && w.skipAhead() {
+			return w.sync(), nil
 		}
 	}
 }
@@ -157,6 +153,16 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 		return true
 	}
 	return false
+}
+
+// skipAhead moves at to where the dispatcher is, unless there is a change to deliver, and reports whether there was none. It
+// never moves back: a watch that has resumed can be ahead of the dispatcher.
+func (w *watch) skipAhead() bool {
+	at, ok := w.engine.dispatcher.idle(w)
+	if ok && w.at.before(at) {
+		w.at = at
+	}
+	return ok
 }
 
 // poll returns the next event, if there is one now.
@@ -221,13 +227,12 @@ func (w *watch) drop() {
 
 // sync returns an event of type Sync at the current position.
 func (w *watch) sync() store.Event {
-	w.reported = w.at
 	return store.Event{Type: store.Sync, Token: w.lineage.token(w.at)}
 }
 
 func (w *watch) deliver(c change) (store.Event, bool, error) {
 	event, err := c.event()
-	w.at, w.reported = c.position, c.position
+	w.at = c.position
 	event.Token = w.lineage.token(c.position)
 	return event, err == nil, err
 }

@@ -284,7 +284,7 @@ func (r *reference) Watch(_ context.Context, req store.WatchRequest) (store.Watc
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
-	w := &referenceWatch{r: r, req: req, position: len(r.history), since: time.Now(), token: req.Resume}
+	w := &referenceWatch{r: r, req: req, position: len(r.history), since: time.Now()}
 	if req.Resume != "" {
 		at, err := strconv.Atoi(strings.TrimPrefix(req.Resume, "reference-"))
 		if err != nil || at < 0 || at > len(r.history) || r.token(at) != req.Resume {
@@ -309,7 +309,6 @@ type referenceWatch struct {
 	first    []store.Event // to deliver before the history
 	position int
 	since    time.Time // of the last event
-	token    string    // of the last event
 }
 
 func (w *referenceWatch) begin() {
@@ -338,11 +337,9 @@ func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
 		if err != nil {
 			return store.Event{}, err
 		}
-		if token := w.r.token(w.position); idle && token != w.token {
-			w.since, w.token = time.Now(), token
-			return store.Event{Type: store.Sync, Token: token}, nil
-		} else if idle {
+		if idle {
 			w.since = time.Now()
+			return store.Event{Type: store.Sync, Token: w.r.token(w.position)}, nil
 		}
 	}
 }
@@ -381,14 +378,14 @@ func (w *referenceWatch) poll() (store.Event, <-chan struct{}, error) {
 	if len(w.first) > 0 {
 		event := w.first[0]
 		w.first = w.first[1:]
-		w.since, w.token = time.Now(), event.Token
+		w.since = time.Now()
 		return event, nil, nil
 	}
 	for w.position < len(w.r.history) {
 		event := w.r.history[w.position]
 		w.position++
 		if w.req.Target().Matches(event.Entry.Key) {
-			w.since, w.token = time.Now(), event.Token
+			w.since = time.Now()
 			return event, nil, nil
 		}
 	}
