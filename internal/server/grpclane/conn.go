@@ -46,12 +46,17 @@ func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, spe
 	c := &conn{
 		Conn: sniffed, bounds: bounds, specs: specs, request: sniffed.HTTP2.Request, last: sniffed.HTTP2.Stream,
 	}
-	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), func() { _ = c.Close() })
+	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), func(frames []byte) { c.writer.Insert(frames) },
+		func() { _ = c.Close() })
 	c.streams.Began(c.last)
 	c.addr = addr{sniffed.RemoteAddr(), sniffed.RemoteAddr().String(), c.streams, new(atomic.Int64), &c.unsent}
-	c.writer = h2.NewWriter(lane.NewWriter(sniffed.Conn, bounds.WritePace()), sniffed.Answered, func(f h2.Frame) {
-		c.streams.Sent(f)
-		c.lengths.sent(f)
+	c.writer = h2.NewWriter(lane.NewWriter(sniffed.Conn, bounds.WritePace()), h2.Tracker{
+		OnHeaders: sniffed.Answered,
+		OnFrame: func(f h2.Frame) {
+			c.streams.Sent(f)
+			c.lengths.sent(f)
+		},
+		OnReset: c.streams.Replace,
 	})
 	if c.request != nil && c.request.ContentLength >= 0 {
 		c.lengths.declare(c.last, c.request.ContentLength)

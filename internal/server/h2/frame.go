@@ -21,6 +21,12 @@ const (
 	TypeContinuation = 0x9
 )
 
+// Error codes (RFC 9113, section 7).
+const (
+	CodeNoError      = 0x0
+	CodeStreamClosed = 0x5
+)
+
 // Frame flags.
 const (
 	FlagAck        = 0x1 // SETTINGS and PING
@@ -98,6 +104,15 @@ func Refusal(stream uint32) []byte {
 
 // Malformation returns an RST_STREAM frame with PROTOCOL_ERROR: the request is malformed.
 func Malformation(stream uint32) []byte { return reset(stream, 0x1) } // PROTOCOL_ERROR
+
+// EnoughRead returns an RST_STREAM frame with NO_ERROR: the response is complete, and no more of the request is read
+// (RFC 9113, section 8.1).
+func EnoughRead(stream uint32) []byte { return reset(stream, CodeNoError) }
+
+// WindowUpdate returns a WINDOW_UPDATE frame that lets the client send so many more bytes on a stream.
+func WindowUpdate(stream, bytes uint32) []byte {
+	return AppendFrame(nil, TypeWindowUpdate, 0, stream, binary.BigEndian.AppendUint32(nil, bytes))
+}
 
 func reset(stream, code uint32) []byte {
 	return AppendFrame(nil, TypeRSTStream, 0, stream, binary.BigEndian.AppendUint32(nil, code))

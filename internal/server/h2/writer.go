@@ -1,62 +1,78 @@
 package h2
 
 import (
+	"encoding/binary"
 	"io"
 	"sync"
 )
 
-// Tracker follows a stream of frames and knows where one ends and the next begins.
+// Tracker follows the frames that a server writes, which may come in any pieces, and edits them.
 type Tracker struct {
 	// OnFrame is called for each frame when it begins. Nil: nobody needs to know.
 	OnFrame func(Frame)
 	// OnHeaders is called once, at the first HEADERS frame, and then set to nil.
 	OnHeaders func()
+	// OnReset is called for each RST_STREAM frame, with its error code. If it returns true, what it returns is written
+	// instead of the frame. Nil: no frame is replaced.
+	OnReset func(stream, code uint32) (instead []byte, replace bool)
 
-	rest   int    // bytes of the current frame's payload that are still to come
-	header []byte // the incomplete header of the next frame
+	rest     int    // bytes of the current frame's payload that are still to come
+	held     []byte // an incomplete frame header or RST_STREAM frame, which is written when the rest of it comes
+	inserted []byte // frames that wait for the current one to end
 }
 
-// atBoundary reports whether the stream is between two frames.
-func (t *Tracker) atBoundary() bool { return t.rest == 0 && len(t.header) == 0 }
-
-// Advance moves past p.
-func (t *Tracker) Advance(p []byte) {
-	for len(p) != 0 {
-		p = p[t.step(p):]
+// Advance moves past p, and returns what is to be written: p, or a copy with the replaced and inserted frames.
+func (t *Tracker) Advance(p []byte) []byte {
+	if len(t.held) != 0 {
+		p = append(t.held, p...)
+		t.held = nil
 	}
-}
-
-// nextBoundary returns the length of p up to the first end of a frame in it, or len(p).
-func (t *Tracker) nextBoundary(p []byte) int {
-	probe := Tracker{rest: t.rest, header: append([]byte(nil), t.header...)}
-	n := 0
-	for n < len(p) {
-		n += probe.step(p[n:])
-		if probe.atBoundary() {
+	var edited []byte
+	copied := 0 // bytes of p that are in edited, or were replaced
+	for i := 0; ; {
+		n := min(t.rest, len(p)-i)
+		t.rest -= n
+		i += n
+		if t.rest == 0 && len(t.inserted) != 0 {
+			edited = append(append(edited, p[copied:i]...), t.inserted...)
+			copied, t.inserted = i, nil
+		}
+		if !complete(p[i:]) {
+			t.held = append(t.held, p[i:]...)
+			p = p[:i]
 			break
 		}
+		f := ParseFrame(p[i:])
+		if instead, replace := t.replace(f, p[i:]); replace {
+			edited = append(append(edited, p[copied:i]...), instead...)
+			i += f.Size()
+			copied = i
+			continue
+		}
+		t.begin(f)
+		i += FrameHeaderBytes
 	}
-	return n
+	if copied == 0 && edited == nil {
+		return p
+	}
+	return append(edited, p[copied:]...)
 }
 
-// step moves past a part of p, which is at most one frame, and returns its length.
-func (t *Tracker) step(p []byte) int {
-	if t.rest > 0 {
-		n := min(t.rest, len(p))
-		t.rest -= n
-		return n
+// complete reports whether b begins with a whole frame header, and with a whole frame if it is RST_STREAM.
+func complete(b []byte) bool {
+	if len(b) < FrameHeaderBytes {
+		return false
 	}
-	if len(t.header) == 0 && len(p) >= FrameHeaderBytes {
-		t.begin(ParseFrame(p))
-		return FrameHeaderBytes
+	f := ParseFrame(b)
+	return f.Kind != TypeRSTStream || len(b) >= f.Size()
+}
+
+// replace returns what OnReset does about the frame f at the start of b.
+func (t *Tracker) replace(f Frame, b []byte) (instead []byte, replace bool) {
+	if f.Kind != TypeRSTStream || f.Length != 4 || t.OnReset == nil {
+		return nil, false
 	}
-	n := min(FrameHeaderBytes-len(t.header), len(p))
-	t.header = append(t.header, p[:n]...)
-	if len(t.header) == FrameHeaderBytes {
-		t.begin(ParseFrame(t.header))
-		t.header = t.header[:0]
-	}
-	return n
+	return t.OnReset(f.Stream, binary.BigEndian.Uint32(b[FrameHeaderBytes:]))
 }
 
 func (t *Tracker) begin(f Frame) {
@@ -70,18 +86,25 @@ func (t *Tracker) begin(f Frame) {
 	}
 }
 
-// Writer passes on the frames that a server writes to a connection, and can insert frames between them.
-type Writer struct {
-	mu       sync.Mutex
-	out      io.WriteCloser // guarded by mu
-	tracker  Tracker        // guarded by mu
-	inserted []byte         // frames that wait for the current one to end; guarded by mu
+// Insert returns frames if they can be written now. If not, Advance inserts them after the current frame.
+func (t *Tracker) Insert(frames []byte) []byte {
+	if t.rest > 0 {
+		t.inserted = append(t.inserted, frames...)
+		return nil
+	}
+	return frames
 }
 
-// NewWriter returns a Writer that calls onHeaders before the first HEADERS frame, and onFrame before every frame. Out
-// writes to a connection.
-func NewWriter(out io.WriteCloser, onHeaders func(), onFrame func(Frame)) *Writer {
-	return &Writer{out: out, tracker: Tracker{OnHeaders: onHeaders, OnFrame: onFrame}}
+// Writer passes on the frames that a server writes to a connection, as a Tracker edits them.
+type Writer struct {
+	mu      sync.Mutex
+	out     io.WriteCloser // guarded by mu
+	tracker Tracker        // guarded by mu
+}
+
+// NewWriter returns a Writer with a tracker that has not been used. Out writes to a connection.
+func NewWriter(out io.WriteCloser, tracker Tracker) *Writer {
+	return &Writer{out: out, tracker: tracker}
 }
 
 // Write implements [io.Writer]. After an error it closes the connection: grpc-go expects its reader to fail too, and
@@ -89,34 +112,14 @@ func NewWriter(out io.WriteCloser, onHeaders func(), onFrame func(Frame)) *Write
 func (w *Writer) Write(p []byte) (n int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.inserted) == 0 {
-		w.tracker.Advance(p)
-		n, err = w.out.Write(p)
-	} else {
-		n, err = w.writeAroundLocked(p)
+	if edited := w.tracker.Advance(p); len(edited) != 0 {
+		_, err = w.out.Write(edited)
 	}
 	if err != nil {
 		_ = w.out.Close()
+		return 0, err
 	}
-	return n, err
-}
-
-// writeAroundLocked writes p, with the inserted frames after the first frame that ends in it.
-func (w *Writer) writeAroundLocked(p []byte) (int, error) {
-	cut := w.tracker.nextBoundary(p)
-	w.tracker.Advance(p[:cut])
-	n, err := w.out.Write(p[:cut])
-	if err != nil || !w.tracker.atBoundary() {
-		return n, err
-	}
-	inserted := w.inserted
-	w.inserted = nil
-	if _, err := w.out.Write(inserted); err != nil {
-		return n, err
-	}
-	w.tracker.Advance(p[cut:])
-	rest, err := w.out.Write(p[cut:])
-	return n + rest, err
+	return len(p), nil
 }
 
 // Insert writes frames now, or after the frame that is being written. It reports no error: the next write or read of a
@@ -124,9 +127,7 @@ func (w *Writer) writeAroundLocked(p []byte) (int, error) {
 func (w *Writer) Insert(frames []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.tracker.atBoundary() {
-		w.inserted = append(w.inserted, frames...)
-		return
+	if now := w.tracker.Insert(frames); len(now) != 0 {
+		_, _ = w.out.Write(now)
 	}
-	_, _ = w.out.Write(frames)
 }

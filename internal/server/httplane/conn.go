@@ -37,8 +37,8 @@ type conn struct {
 // counted in flushing.
 func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, flushing *sync.WaitGroup) *conn {
 	c := &conn{Conn: sniffed, bounds: bounds, acking: sniffed.HTTP2.AckPending}
-	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), func() { _ = c.Close() })
-	c.tracker.OnHeaders, c.tracker.OnFrame = sniffed.Answered, c.streams.Sent
+	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), c.insert, func() { _ = c.Close() })
+	c.tracker = h2.Tracker{OnHeaders: sniffed.Answered, OnFrame: c.streams.Sent, OnReset: c.streams.Replace}
 	c.changed.L = &c.mu
 	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge, c.streams)
 	// To a sniff.Conn it would look like the first response.
@@ -77,12 +77,23 @@ func (c *conn) Write(p []byte) (int, error) {
 	if c.err != nil {
 		return 0, c.err
 	}
+	c.appendLocked(c.tracker.Advance(p))
+	return len(p), nil
+}
+
+// insert writes frames, now or after the frame that is being written.
+func (c *conn) insert(frames []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.appendLocked(c.tracker.Insert(frames))
+}
+
+// appendLocked makes the flusher write b.
+func (c *conn) appendLocked(b []byte) {
 	if len(c.pending) == 0 {
 		c.changed.Broadcast()
 	}
-	c.tracker.Advance(p)
-	c.pending = append(c.pending, p...)
-	return len(p), nil
+	c.pending = append(c.pending, b...)
 }
 
 // Close ends reading and writing. What was written before is still sent, within FlushTimeout.

@@ -41,7 +41,7 @@ type Lane struct {
 	running  func() bool
 	http     *http.Server
 	served   chan struct{}  // closed when no further connection is accepted
-	flushing sync.WaitGroup // connections whose last bytes may not have been sent
+	flushing sync.WaitGroup // connections whose last bytes may not have been sent, or read by the client
 }
 
 // New returns a Lane.
@@ -65,6 +65,7 @@ func New(cfg Config) *Lane {
 			WriteByteTimeout:     cfg.Bounds.WriteTimeout,
 		},
 		ConnContext: withPeer,
+		ConnState:   watchState,
 		ErrorLog:    slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	return l
@@ -86,7 +87,7 @@ func (l *Lane) Serve(listener net.Listener) error {
 }
 
 // Stop waits until calls are done, or cuts them off when ctx is. It then waits until the connections have sent their
-// last bytes, for up to FlushTimeout. Serve must have been called.
+// last bytes and clients have read them, for up to FlushTimeout. Serve must have been called.
 func (l *Lane) Stop(ctx context.Context) error {
 	err := l.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -122,7 +123,7 @@ func (w wrapping) Accept() (net.Conn, error) {
 // Wrap returns c as net/http reads and writes it.
 func (l *Lane) Wrap(c *sniff.Conn) net.Conn {
 	if c.HTTP2 == nil {
-		return c
+		return &plainConn{Conn: c, bounds: l.bounds, lingering: &l.flushing}
 	}
 	return newConn(c, l.bounds, l.limiter, &l.flushing)
 }
@@ -132,6 +133,7 @@ type peer struct {
 	conn     net.Conn
 	sniffed  *sniff.Conn          // nil if the connection was not sniffed
 	tls      *tls.ConnectionState // nil without TLS, and where net/http finds it itself
+	plain    *plainConn           // nil unless the connection is HTTP/1.1
 	streams  *lane.Streams        // nil unless the connection is HTTP/2
 	accepted *lane.Conn           // nil: it is not in the table of connections
 	calls    atomic.Int64         // calls in progress, on HTTP/2
@@ -148,8 +150,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	case *conn:
 		p.sniffed, p.streams = c.Conn, c.streams
 		ctx = context.WithValue(ctx, lane.StreamsKey, c.streams)
-	case *sniff.Conn:
-		p.sniffed = c
+	case *plainConn:
+		p.sniffed, p.plain = c.Conn, c
 	}
 	p.accepted = lane.ConnOf(c)
 	if p.sniffed != nil {

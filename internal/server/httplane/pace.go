@@ -17,16 +17,23 @@ func (l *Lane) withDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		control := http.NewResponseController(w)
 		var calls *atomic.Int64
+		var plain *plainConn
 		if p, ok := r.Context().Value(peerKey{}).(*peer); ok && r.ProtoMajor > 1 {
 			calls = &p.calls
 			calls.Add(1)
 			defer calls.Add(-1)
+		} else if ok {
+			plain = p.plain
 		}
-		if r.Body != nil && r.Body != http.NoBody {
+		if r.Body == nil || r.Body == http.NoBody {
+			plain.readAll()
+		} else {
 			// net/http compares its request's body with the one that it made. If they differ it does not notice a body
 			// that was not read to its end, and takes the rest for the next request. So only the copy has another body.
 			inner := *r
-			body := &pacedBody{ReadCloser: r.Body, control: control, calls: calls, meter: lane.Meter{Pace: l.bounds.ReadPace()}}
+			body := &pacedBody{
+				ReadCloser: r.Body, control: control, calls: calls, plain: plain, meter: lane.Meter{Pace: l.bounds.ReadPace()},
+			}
 			body.setDeadline(body.meter.Begin(time.Now()))
 			inner.Body = body
 			r = &inner
@@ -52,6 +59,7 @@ type pacedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	calls   *atomic.Int64 // see sharers
+	plain   *plainConn    // nil: it is an HTTP/2 connection
 	meter   lane.Meter
 	done    bool
 }
@@ -59,6 +67,7 @@ type pacedBody struct {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
+		b.plain.readAll()
 		b.removeDeadline()
 	} else if n > 0 && err == nil && !b.done {
 		b.setDeadline(b.meter.Moved(n, sharers(b.calls), time.Now()))

@@ -38,6 +38,13 @@ type Bounds struct {
 	// Default: 1 second.
 	FlushTimeout time.Duration
 
+	// UnreadBytes is how much more of a request body a client may send when the response is complete before all of the
+	// body was read, and UnreadTimeout how long that may take. Nobody reads it; without it, clients that are still
+	// sending would lose the response.
+	// Defaults: 1 MiB more than MessageBytes, 1 minute.
+	UnreadBytes   int
+	UnreadTimeout time.Duration
+
 	// HeaderBytes is the largest size of a request line and its headers. Default: 16 KiB.
 	HeaderBytes int
 	// MessageBytes is the largest size of a request message in the gRPC lane; a [net/http.Handler] bounds bodies
@@ -79,6 +86,7 @@ func (b Bounds) WritePace() Pace { return Pace{b.WriteTimeout, b.TransferRate} }
 
 // WithDefaults returns b with every zero field set to its default.
 func (b Bounds) WithDefaults() Bounds {
+	messageBytes := cmp.Or(b.MessageBytes, contract.MaxRequestBytes(contract.DefaultValueBytes))
 	return Bounds{
 		HeaderTimeout: cmp.Or(b.HeaderTimeout, 10*time.Second),
 		BodyTimeout:   cmp.Or(b.BodyTimeout, 30*time.Second),
@@ -90,8 +98,10 @@ func (b Bounds) WithDefaults() Bounds {
 		PingInterval:  cmp.Or(b.PingInterval, time.Second),
 		SettleTimeout: cmp.Or(b.SettleTimeout, time.Second),
 		FlushTimeout:  cmp.Or(b.FlushTimeout, time.Second),
+		UnreadBytes:   cmp.Or(b.UnreadBytes, messageBytes+1<<20),
+		UnreadTimeout: cmp.Or(b.UnreadTimeout, time.Minute),
 		HeaderBytes:   cmp.Or(b.HeaderBytes, 16<<10),
-		MessageBytes:  cmp.Or(b.MessageBytes, contract.MaxRequestBytes(contract.DefaultValueBytes)),
+		MessageBytes:  messageBytes,
 		Streams:       cmp.Or(b.Streams, 100),
 		Strangers:     cmp.Or(b.Strangers, 8*runtime.GOMAXPROCS(0)),
 		StrangersOpen: cmp.Or(b.StrangersOpen, 4096),

@@ -3,6 +3,8 @@ package lane
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -98,7 +100,25 @@ func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
-	return nil
+	return errors.ErrUnsupported
+}
+
+// Linger precedes the closing of a connection after a response whose request was not read to its end. Bytes that were
+// not read, or arrive later, would reset the connection, and a client that still sends would lose the response (RFC
+// 9112, section 9.6). So Linger ends the writing side, and reads until the client closes its own, within UnreadBytes and
+// UnreadTimeout.
+func Linger(conn net.Conn, bounds Bounds) {
+	raw := conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		_ = secure.CloseWrite() // has a time limit of its own
+		raw = secure.NetConn()
+	}
+	half, ok := raw.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = raw.SetReadDeadline(time.Now().Add(bounds.UnreadTimeout))
+	_, _ = io.CopyN(io.Discard, raw, int64(bounds.UnreadBytes))
 }
 
 type connKey struct{}

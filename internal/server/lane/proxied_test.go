@@ -27,7 +27,7 @@ func TestAGuessDelaysTheConnectionUnlessItIsATrustedProxys(t *testing.T) {
 	for addr, want := range map[string]time.Duration{"192.0.2.1": 100 * time.Millisecond, "10.0.0.1": 0} {
 		synctest.Test(t, func(t *testing.T) {
 			conn := lane.NewConn(from{addr: net.TCPAddr{IP: net.ParseIP(addr)}}, proxies, nil)
-			streams := lane.NewStreams(limiterOf(lane.Bounds{}), conn, nil)
+			streams := lane.NewStreams(limiterOf(lane.Bounds{}), conn, nil, nil)
 			defer streams.Close()
 			lane.Refused(context.WithValue(t.Context(), lane.StreamsKey, streams), 100*time.Millisecond)
 			start := time.Now()

@@ -20,15 +20,17 @@ const (
 // Streams follows the streams of one HTTP/2 connection, whatever lane serves it: a lane reports the frames that arrive
 // before its server reads them, and those that its server writes. It holds the connection to a [Limiter] until a caller
 // has authenticated, and again after a caller was refused, and makes a client slower that resets requests or guesses
-// keys.
+// keys. It also lets clients send the rest of a body after their response.
 //
 // Resetting is a way to make a server work at no cost to the client (rapid reset, CVE-2023-44487): servers bound the
 // handlers that run for such a client, but not the rest of the work. Closing the connection at once would be useless,
 // since the client opens another.
 type Streams struct {
 	limiter *Limiter
-	conn    *Conn  // nil: it is not in the table of connections
-	close   func() // closes the connection
+	conn    *Conn               // nil: it is not in the table of connections
+	insert  func(frames []byte) // sends frames between those of the server
+	close   func()              // closes the connection
+	bodies  bodies
 	known   atomic.Bool
 	trusted atomic.Bool   // whether it was ever known, or is a trusted proxy's
 	guesses atomic.Int64  // delay that refusals have added, in nanoseconds
@@ -53,10 +55,13 @@ type openStream struct {
 	place *place // nil once its response has begun
 }
 
-// NewStreams returns what follows the streams of a connection that closes by calling closeConn.
-// Conn is nil if it is not in the table of connections.
-func NewStreams(limiter *Limiter, conn *Conn, closeConn func()) *Streams {
-	s := &Streams{limiter: limiter, conn: conn, close: closeConn, done: make(chan struct{})}
+// NewStreams returns what follows the streams of a connection. It calls insert to send frames between those of the
+// server, and closeConn to close the connection. Conn is nil if it is not in the table of connections.
+func NewStreams(limiter *Limiter, conn *Conn, insert func(frames []byte), closeConn func()) *Streams {
+	s := &Streams{
+		limiter: limiter, conn: conn, insert: insert, close: closeConn,
+		bodies: bodies{bounds: &limiter.bounds}, done: make(chan struct{}),
+	}
 	s.trusted.Store(conn.Proxied())
 	return s
 }
@@ -64,13 +69,29 @@ func NewStreams(limiter *Limiter, conn *Conn, closeConn func()) *Streams {
 // Arrived reports the arrival of f. It returns false if f must wait, with all that follows: the reader then calls
 // Wait, before it reports f again. What precedes f must not wait, because it may be what others wait for.
 func (s *Streams) Arrived(f h2.Frame) bool {
-	switch f.Kind {
-	case h2.TypeHeaders:
-		return f.Stream <= s.last || s.opening(f.Stream)
-	case h2.TypeRSTStream:
-		s.reset(f.Stream)
+	switch {
+	case f.Kind == h2.TypeHeaders && f.Stream > s.last:
+		if !s.opening(f.Stream) {
+			return false
+		}
+		if !f.Has(h2.FlagEndStream) {
+			s.bodies.began(f.Stream)
+		}
+	case f.Kind == h2.TypeHeaders, f.Kind == h2.TypeData, f.Kind == h2.TypeRSTStream:
+		unread, reset := s.bodies.arrived(f)
+		if reset != nil {
+			s.insert(reset)
+		}
+		if f.Kind == h2.TypeRSTStream && !unread {
+			s.reset(f.Stream)
+		}
 	}
 	return true
+}
+
+// Replace decides about a reset that the server writes: it returns what is to be written instead, if anything is.
+func (s *Streams) Replace(stream, code uint32) (instead []byte, replace bool) {
+	return s.bodies.replace(stream, code)
 }
 
 func (s *Streams) opening(id uint32) bool {
@@ -85,8 +106,11 @@ func (s *Streams) opening(id uint32) bool {
 	return true
 }
 
-// Began reports that the first request has arrived already. It does not wait.
-func (s *Streams) Began(id uint32) { s.begin(id, s.limiter.force()) }
+// Began reports that the first request, which has a body, has arrived already. It does not wait.
+func (s *Streams) Began(id uint32) {
+	s.begin(id, s.limiter.force())
+	s.bodies.began(id)
+}
 
 // begin counts a new stream, which has a place unless the caller is known.
 func (s *Streams) begin(id uint32, p *place) {

@@ -16,7 +16,7 @@ import (
 
 // paced returns a reader of conn's frames as a lane has it, and the streams that pace it.
 func paced(conn net.Conn, limiter *lane.Limiter) (io.Reader, *lane.Streams) {
-	streams := lane.NewStreams(limiter, nil, func() { _ = conn.Close() })
+	streams := lane.NewStreams(limiter, nil, nil, func() { _ = conn.Close() })
 	return h2.NewFilter(conn, nil, 0, func(f h2.Frame, _ []byte) h2.Verdict {
 		if !streams.Arrived(f) {
 			return h2.Hold
@@ -112,7 +112,7 @@ func ended(id uint32) h2.Frame {
 func TestStrangersTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		limiter := limiterOf(lane.Bounds{Strangers: 2, StrangerWait: time.Second})
-		one, other := lane.NewStreams(limiter, nil, nil), lane.NewStreams(limiter, nil, nil)
+		one, other := lane.NewStreams(limiter, nil, nil, nil), lane.NewStreams(limiter, nil, nil, nil)
 		if !one.Arrived(request(1)) || !one.Arrived(request(3)) {
 			t.Fatal("two requests must wait, want them under way")
 		}
@@ -142,7 +142,7 @@ func TestStrangersTakeTurns(t *testing.T) {
 		}
 		one.Close()
 		other.Close()
-		if third := lane.NewStreams(limiter, nil, nil); !third.Arrived(request(1)) || !third.Arrived(request(3)) {
+		if third := lane.NewStreams(limiter, nil, nil, nil); !third.Arrived(request(1)) || !third.Arrived(request(3)) {
 			t.Error("closed connections keep others waiting")
 		}
 	})
@@ -152,7 +152,7 @@ func TestAConnectionWithMoreThanItsShareOfOpenRequestsIsClosed(t *testing.T) {
 	limiter := limiterOf(lane.Bounds{Strangers: 100, StrangersOpen: 10})
 	closed := map[string]bool{}
 	connection := func(name string) *lane.Streams {
-		return lane.NewStreams(limiter, nil, func() { closed[name] = true })
+		return lane.NewStreams(limiter, nil, nil, func() { closed[name] = true })
 	}
 	greedy, modest := connection("greedy"), connection("modest")
 	modest.Arrived(request(1))

@@ -179,3 +179,9 @@ func ServerTLS(t testing.TB) *tls.Config {
 func ClientTLS(t testing.TB) *tls.Config {
 	return &tls.Config{RootCAs: authority(t).Pool(), MinVersion: tls.VersionTLS12}
 }
+
+// AuthorityFile returns a file with the certificate of the authority that the clients of this package trust.
+func AuthorityFile(t testing.TB) string {
+	t.Helper()
+	return authority(t).File(t)
+}
