@@ -124,6 +124,7 @@ func (a *api) appendResults(r request, b []byte, res *keyvaluev1.BatchResponse) 
 	if err != nil {
 		return nil, err
 	}
+	defer progress.end()
 	b = append(b, `{"results":[`...)
 	for i, result := range res.GetResults() {
 		if i > 0 {

@@ -85,6 +85,7 @@ func (a *api) appendPage(r request, b []byte, page *keyvaluev1.ListResponse) ([]
 	if err != nil {
 		return nil, err
 	}
+	defer progress.end()
 	b = append(b, `{"values":[`...)
 	for i, entry := range page.GetEntries() {
 		if i > 0 {

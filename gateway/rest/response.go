@@ -154,19 +154,24 @@ func (a *api) composeLarge(
 type progress struct {
 	limiter *admission.Limiter
 	account *admission.Account
-	yielded int // the length of the document at the last yield
-	charged int // what was charged of the document, in bytes
+	message int64 // what was charged for the message, in bytes
+	yielded int   // the length of the document at the last yield
+	charged int   // what was charged of the document, in bytes
 }
 
 // begin begins the document of a response that was made from message, and returns a buffer for it. It is expected to have
 // size bytes. It returns OVERLOADED if there is no memory for both.
 func (a *api) begin(r request, b []byte, message any, size int) ([]byte, progress, error) {
 	// The message counts as well: what it refers to may have been overwritten.
-	if err := r.account.Add(int64(contract.ContentBytes(message) + size)); err != nil {
+	content := int64(contract.ContentBytes(message))
+	if err := r.account.Add(content + int64(size)); err != nil {
 		return nil, progress{}, err
 	}
-	return slices.Grow(b, size), progress{a.limiter, r.account, len(b), size}, nil
+	return slices.Grow(b, size), progress{a.limiter, r.account, content, len(b), size}, nil
 }
+
+// end is called when the document is complete, or was given up. Nothing refers to the message any longer.
+func (p *progress) end() { p.account.Drop(p.message) }
 
 // grown is called when the document, which is now b, has grown. It returns OVERLOADED if there is no memory for that.
 func (p *progress) grown(b []byte) error {
