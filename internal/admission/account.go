@@ -12,6 +12,8 @@ const (
 	// freeBytes is what every call may use without being charged. It is part of what a call costs anyway, and keeps small
 	// calls from the counters that all of them would share.
 	freeBytes = 16 << 10
+	// smallBytes is what a response or an event may take without being counted. A few of them fit into freeBytes.
+	smallBytes = freeBytes / 4
 	// stepBytes is the unit in which calls are charged, so that a body which arrives in small pieces is not charged for
 	// each of them.
 	stepBytes = 16 << 10
@@ -33,7 +35,6 @@ type Account struct {
 	mu       sync.Mutex
 	used     int64   // bytes; guarded by mu
 	reserved int64   // the part of used that was reserved for the response and is not in use yet; guarded by mu
-	answer   int64   // the part of used that is for the response; guarded by mu
 	charged  int64   // what the budget has given for used, except freeBytes; guarded by mu
 	events   []int64 // what the budget has given for each event that was read and not yet sent; guarded by mu
 	certain  bool    // whether the call must be answered; guarded by mu
@@ -119,13 +120,13 @@ func chargeFor(used int64) int64 {
 
 // chargeLocked gets what is needed for used from the budget. It unlocks a while it waits.
 func (a *Account) chargeLocked() error {
-	need := min(chargeFor(a.used), a.budget.calls.limit.Max()) - a.charged
+	need := min(chargeFor(a.used), a.budget.calls.Max()) - a.charged
 	switch {
 	case need <= 0:
 		return nil
 	case a.certain:
-		a.budget.calls.force(a.holder, need)
-	case !a.budget.calls.acquire(a.holder, need):
+		a.budget.calls.Force(a.holder, need)
+	case !a.budget.calls.Acquire(a.holder, need):
 		ctx, cancel := context.WithTimeout(a.Context, maxWait)
 		a.mu.Unlock()
 		err := a.budget.calls.wait(ctx, a.holder, need)
@@ -171,16 +172,10 @@ func (a *Account) AddAnswer(message any) error {
 		return nil
 	}
 	n := answerCopies * int64(contract.ContentBytes(message))
-	if n <= freeBytes/4 { // part of what a call may use
+	if n <= smallBytes {
 		return nil
 	}
-	if err := a.Add(n); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.answer += n
-	return nil
+	return a.Add(n)
 }
 
 // PassOn has another owner take over the charge for n bytes of the response, or of the next event, which are encoded and
@@ -188,19 +183,18 @@ func (a *Account) AddAnswer(message any) error {
 func (a *Account) PassOn(n int64) (release func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	pool := a.budget.calls
 	if len(a.events) > 0 {
-		pool := a.budget.events
-		pool.force(a.holder, n)
+		pool = a.budget.events
+	}
+	pool.Force(a.holder, n)
+	if len(a.events) > 0 {
 		passed := min(n, a.events[0])
 		a.events[0] -= passed
 		pool.release(a.holder, passed)
-		return func() { pool.release(a.holder, n) }
+	} else {
+		a.dropLocked(n)
 	}
-	pool := a.budget.calls
-	pool.force(a.holder, n)
-	passed := min(n, a.answer)
-	a.answer -= passed
-	a.dropLocked(passed)
 	return func() { pool.release(a.holder, n) }
 }
 
@@ -208,7 +202,7 @@ func (a *Account) PassOn(n int64) (release func()) {
 // Sent is called for it.
 func (a *Account) Take(n int) bool {
 	need := a.eventCharge(n)
-	if need > 0 && !a.budget.events.acquire(a.holder, need) {
+	if need > 0 && !a.budget.events.Acquire(a.holder, need) {
 		return false
 	}
 	a.addEvent(need)
@@ -230,10 +224,10 @@ func (a *Account) Wait(ctx context.Context, n int) error {
 // eventCharge returns what to charge for an event of n bytes.
 func (a *Account) eventCharge(n int) int64 {
 	need := answerCopies * int64(n)
-	if need <= freeBytes/4 { // a few of them cost no more than a call may use
+	if need <= smallBytes {
 		return 0
 	}
-	return min(need, a.budget.events.limit.Max())
+	return min(need, a.budget.events.Max())
 }
 
 // Skip counts an event that needs no memory.
@@ -288,7 +282,7 @@ func (a *Account) closeLocked() {
 		events += charge
 	}
 	charged := a.charged
-	a.charged, a.used, a.reserved, a.answer, a.events = 0, 0, 0, 0, nil
+	a.charged, a.used, a.reserved, a.events = 0, 0, 0, nil
 	if charged > 0 {
 		a.budget.calls.release(a.holder, charged)
 	}

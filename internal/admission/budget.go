@@ -20,7 +20,10 @@ type Budget struct {
 
 // newBudget returns a budget of max bytes.
 func newBudget(max int64, sole func() bool) *Budget {
-	return &Budget{calls: newPool(share.Bytes, max-max/eventsPart, sole), events: newPool(share.Events, max/eventsPart, sole)}
+	return &Budget{
+		calls:  &pool{Limit: share.New(share.Bytes, max-max/eventsPart, sole)},
+		events: &pool{Limit: share.New(share.Events, max/eventsPart, sole)},
+	}
 }
 
 // Used returns how many bytes are in use. A nil Budget counts none.
@@ -28,7 +31,7 @@ func (b *Budget) Used() int64 {
 	if b == nil {
 		return 0
 	}
-	return b.calls.limit.Used() + b.events.limit.Used()
+	return b.calls.Used() + b.events.Used()
 }
 
 // Max returns how many bytes may be in use, zero if there is no bound.
@@ -36,12 +39,12 @@ func (b *Budget) Max() int64 {
 	if b == nil {
 		return 0
 	}
-	return b.calls.limit.Max() + b.events.limit.Max()
+	return b.calls.Max() + b.events.Max()
 }
 
-// pool is a number of bytes that calls share.
+// pool is a number of bytes that calls share, and for which they can wait.
 type pool struct {
-	limit   *share.Limit
+	*share.Limit
 	waiting atomic.Int64 // how many wait; zero: to release needs no lock
 
 	mu    sync.Mutex
@@ -61,19 +64,9 @@ type claim struct {
 	granted chan struct{} // closed when it is granted
 }
 
-func newPool(kind share.Kind, max int64, sole func() bool) *pool {
-	return &pool{limit: share.New(kind, max, sole)}
-}
-
-// acquire gives n bytes to holder if they are free, and reports whether they were.
-func (p *pool) acquire(holder *share.Holder, n int64) bool { return p.limit.Acquire(holder, n) }
-
-// force gives n bytes to holder, even if they are not free.
-func (p *pool) force(holder *share.Holder, n int64) { p.limit.Force(holder, n) }
-
 // wait waits until n bytes are free for holder, and gives them to it, or returns the error of ctx.
 func (p *pool) wait(ctx context.Context, holder *share.Holder, n int64) error {
-	if p.acquire(holder, n) {
+	if p.Acquire(holder, n) {
 		return nil
 	}
 	c := &claim{n: n, granted: make(chan struct{})}
@@ -81,7 +74,7 @@ func (p *pool) wait(ctx context.Context, holder *share.Holder, n int64) error {
 	p.waiting.Add(1)
 	l := p.lineLocked(holder)
 	l.calls = append(l.calls, c)
-	p.grantLocked() // some may have been released before b was waiting
+	p.grantLocked() // some may have been released before c was waiting
 	p.mu.Unlock()
 	select {
 	case <-c.granted:
@@ -108,7 +101,7 @@ func (p *pool) cancel(l *line, c *claim, ctx context.Context) error {
 
 // release takes n bytes back from holder, and gives them to calls that wait.
 func (p *pool) release(holder *share.Holder, n int64) {
-	p.limit.Release(holder, n)
+	p.Release(holder, n)
 	if p.waiting.Load() == 0 {
 		return
 	}
@@ -136,7 +129,7 @@ func (p *pool) grantLocked() {
 		switch {
 		case len(l.calls) == 0:
 			continue // nobody waits in it
-		case p.acquire(l.holder, l.calls[0].n):
+		case p.Acquire(l.holder, l.calls[0].n):
 			close(l.calls[0].granted)
 			p.waiting.Add(-1)
 			l.calls = l.calls[1:]
