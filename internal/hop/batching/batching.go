@@ -25,6 +25,9 @@ const (
 	maxOperations = 256
 	// maxBatchBytes is how large the operations of a batch may be together, in bytes, and likewise the content that they
 	// return. A value that does not fit is fetched by a request of its own, so that small ones need not wait for it.
+	//
+	// Batches are charged to no caller's account: all that are under way take at most a few times maxRequests of that. A
+	// request for an omitted value is its caller's, and so is a large call.
 	maxBatchBytes = 256 << 10
 	// largeBytes is the size from which a call is sent by itself, in bytes, for the same reason.
 	largeBytes = 16 << 10
