@@ -38,6 +38,7 @@ type daemon struct {
 	conns     int           // maximum open connections; 0 for no limit
 	rate      int           // minimum rate of bodies and readers, in bytes per second; 0 for any progress
 	window    time.Duration // over which rate is averaged, and for which a peer may stall
+	idle      time.Duration // how long a connection may be open without a request
 	delay     time.Duration // how long to report not ready before stopping
 	drain     time.Duration // how long calls may take to finish when stopping
 	fastGRPC  bool          // grpc-go serves the connections of gRPC clients
@@ -71,6 +72,7 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f.IntVar(&s.conns, "max-connections", 16_384, "maximum open connections, less by default with little memory; 0: no limit")
 	f.IntVar(&s.rate, "min-transfer-rate", server.DefaultTransferRate, "minimum `bytes` per second of a slow body or reader, over --transfer-window; 0: any")
 	f.DurationVar(&s.window, "transfer-window", 30*time.Second, "how long a body or reader may stall, or be slower than --min-transfer-rate")
+	f.DurationVar(&s.idle, "idle-timeout", server.DefaultIdleTimeout, "how long to keep a connection without requests; longer than load balancers do")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "use grpc-go; disable for proxies that send gRPC and HTTP on one backend connection")
 	s.memory.flags(cmd)
@@ -129,6 +131,8 @@ func (s *daemon) checkValues() error {
 		return fmt.Errorf("invalid --min-transfer-rate %d: want 0 (any progress) or more", s.rate)
 	case s.window < time.Second:
 		return fmt.Errorf("invalid --transfer-window %v: want at least 1s", s.window)
+	case s.idle < time.Second:
+		return fmt.Errorf("invalid --idle-timeout %v: want at least 1s", s.idle)
 	case listenErr != nil:
 		return fmt.Errorf("invalid --listen %q: want host:port", s.listen)
 	case adminErr != nil && s.admin != "":
@@ -198,6 +202,7 @@ func (s *daemon) bounds() server.Bounds {
 	}
 	return server.Bounds{
 		MessageBytes: contract.MaxRequestBytes(s.valueSize), BodyTimeout: s.window, WriteTimeout: s.window, TransferRate: rate,
+		IdleTimeout: s.idle,
 	}
 }
 

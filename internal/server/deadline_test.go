@@ -48,6 +48,29 @@ func inFakeTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, 
 	})
 }
 
+// Load balancers keep idle connections too, some for ten minutes, and do not expect that a server closes one.
+func TestAnIdleConnectionIsKeptLongerThanLoadBalancersKeepIt(t *testing.T) {
+	inFakeTime(t, func(http.ResponseWriter, *http.Request) {}, func(t *testing.T, conn net.Conn) {
+		answers := bufio.NewReader(conn)
+		for _, idle := range []time.Duration{0, 605 * time.Second, 605 * time.Second} {
+			time.Sleep(idle)
+			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
+				t.Fatalf("a request after %v: %v", idle, err)
+			}
+			res, err := http.ReadResponse(answers, nil)
+			if err != nil {
+				t.Fatalf("the response to a request after %v: %v", idle, err)
+			}
+			_ = res.Body.Close()
+		}
+		start := time.Now()
+		_, err := answers.ReadByte()
+		if took := time.Since(start); !errors.Is(err, io.EOF) || took != server.DefaultIdleTimeout {
+			t.Errorf("an idle connection ends after %v with %v, want it closed after %v", took, err, server.DefaultIdleTimeout)
+		}
+	})
+}
+
 func TestAStalledBodyTimesOut(t *testing.T) {
 	var took time.Duration
 	var failed error

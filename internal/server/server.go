@@ -28,6 +28,9 @@ type Bounds = lane.Bounds
 // DefaultTransferRate is the default of Bounds.TransferRate, in bytes a second.
 const DefaultTransferRate = lane.DefaultTransferRate
 
+// DefaultIdleTimeout is the default of Bounds.IdleTimeout.
+const DefaultIdleTimeout = lane.DefaultIdleTimeout
+
 // Config configures a server.
 type Config struct {
 	// Listen is the address to listen on, as host:port. Port 0 selects a free port.

@@ -77,13 +77,13 @@ func TestAStalledConnectionIsClosed(t *testing.T) {
 	}{
 		"nothing":        {func(*wiretest.Peer) {}, 10 * time.Second},
 		"half a preface": {func(p *wiretest.Peer) { _, _ = io.WriteString(p.Conn, http2.ClientPreface[:10]) }, 10 * time.Second},
-		"no request":     {func(p *wiretest.Peer) { p.Greet() }, 2 * time.Minute},
+		"no request":     {func(p *wiretest.Peer) { p.Greet() }, server.DefaultIdleTimeout},
 		"half a header block": {func(p *wiretest.Peer) {
 			p.Greet()
 			p.Must(p.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0x82}}))
 		}, 10 * time.Second},
-		"one gRPC request":  {request(grpcs), 2 * time.Minute},
-		"one other request": {request("application/grpc-web"), 2 * time.Minute},
+		"one gRPC request":  {request(grpcs), server.DefaultIdleTimeout},
+		"one other request": {request("application/grpc-web"), server.DefaultIdleTimeout},
 		"a byte a second": {func(p *wiretest.Peer) {
 			for _, b := range []byte(http2.ClientPreface) {
 				time.Sleep(time.Second)

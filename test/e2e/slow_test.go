@@ -83,3 +83,28 @@ func TestABodyThatIsTooSlowIsAnswered(t *testing.T) {
 		t.Error("the connection stays open, want it closed")
 	}
 }
+
+func TestAnIdleConnectionIsClosedAfterItsTimeout(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{"serve", "gateway", "kvservice"} {
+		s := start(t, []string{"KV_API_KEY=" + apiKey, "KV_SERVICE_TOKEN=" + apiKey},
+			command, "--listen", "127.0.0.1:0", "--idle-timeout", "1s")
+		for name, ask := range map[string]string{
+			"HTTP/1.1": "GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",
+			"HTTP/2":   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00", // and SETTINGS
+		} {
+			conn, err := net.Dial("tcp", s.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(time.Minute))
+			if _, err := io.WriteString(conn, ask); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, conn); err != nil { // until the server closes it
+				t.Errorf("%s over %s: %v, want the connection closed", command, name, err)
+			}
+		}
+	}
+}

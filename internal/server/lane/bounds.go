@@ -23,7 +23,8 @@ type Bounds struct {
 	// BodyTimeout or WriteTimeout is used up. Negative: any progress within that time is enough.
 	// Default: [DefaultTransferRate].
 	TransferRate int
-	// IdleTimeout is how long a connection may be open without a request. Default: 2 minutes.
+	// IdleTimeout is how long a connection may be open without a request. It should exceed that of load balancers in
+	// front, or they send requests on connections that are being closed. Default: [DefaultIdleTimeout].
 	IdleTimeout time.Duration
 	// PingAfter is how long an HTTP/2 connection may be silent before the server sends PING, and PingTimeout how long
 	// the answer may take. Defaults: 30 and 15 seconds.
@@ -78,6 +79,10 @@ type Bounds struct {
 // DefaultTransferRate is the default of Bounds.TransferRate: what the slowest mobile networks manage.
 const DefaultTransferRate = 4 << 10
 
+// DefaultIdleTimeout is the default of Bounds.IdleTimeout: longer than the 600 seconds for which Google's load balancers
+// keep idle connections.
+const DefaultIdleTimeout = 620 * time.Second
+
 // ReadPace returns the least progress of a peer that sends.
 func (b Bounds) ReadPace() Pace { return Pace{b.BodyTimeout, b.TransferRate} }
 
@@ -92,7 +97,7 @@ func (b Bounds) WithDefaults() Bounds {
 		BodyTimeout:   cmp.Or(b.BodyTimeout, 30*time.Second),
 		WriteTimeout:  cmp.Or(b.WriteTimeout, 30*time.Second),
 		TransferRate:  cmp.Or(b.TransferRate, DefaultTransferRate),
-		IdleTimeout:   cmp.Or(b.IdleTimeout, 2*time.Minute),
+		IdleTimeout:   cmp.Or(b.IdleTimeout, DefaultIdleTimeout),
 		PingAfter:     cmp.Or(b.PingAfter, 30*time.Second),
 		PingTimeout:   cmp.Or(b.PingTimeout, 15*time.Second),
 		PingInterval:  cmp.Or(b.PingInterval, time.Second),
