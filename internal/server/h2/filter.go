@@ -6,11 +6,14 @@ import (
 )
 
 const (
-	// BufferBytes is the initial size of a connection's read buffer. The servers behind it need none of their own.
-	BufferBytes = 4 << 10
-	// bufferMax is the size to which the buffer grows while reads keep filling it. Only a long header block makes it
-	// grow further.
-	bufferMax = 32 << 10
+	// BufferBytes is the size of the read buffer of a connection that brings little, as an idle one. It has room for a
+	// few requests without a body. The servers behind it need none of their own.
+	BufferBytes = 512
+	// bufferMin and bufferMax are the sizes from which and to which the buffer grows while reads keep filling it. Only a
+	// long header block makes it grow further.
+	bufferMin, bufferMax = 4 << 10, 32 << 10
+	// smallReads is after how many reads in a row that a buffer of BufferBytes has room for it has this size again.
+	smallReads = 16
 	// directBytes is how much of a frame must be missing for a read to bypass the buffer.
 	directBytes = 8 << 10
 )
@@ -47,6 +50,7 @@ type Filter struct {
 	buf         []byte
 	next, ready int
 	filled      bool // whether the last read filled the buffer
+	small       int  // how many reads in a row brought little
 	passing     int  // bytes of the current frame that are still to come and pass
 	dropping    int  // bytes of the current frame that are still to come and are dropped
 
@@ -118,16 +122,32 @@ func (f *Filter) fill() error {
 	f.buf = f.buf[:copy(f.buf, f.buf[f.next:])]
 	f.ready -= f.next
 	f.next = 0
-	if len(f.buf) == cap(f.buf) || f.filled && cap(f.buf) < bufferMax {
-		f.buf = append(make([]byte, 0, max(BufferBytes, 2*cap(f.buf))), f.buf...)
-	}
+	f.resize()
 	n, err := f.conn.Read(f.buf[len(f.buf):cap(f.buf)])
 	f.buf = f.buf[:len(f.buf)+n]
 	f.filled = len(f.buf) == cap(f.buf)
+	if f.small++; n >= BufferBytes {
+		f.small = 0
+	}
 	if n > 0 {
 		return nil
 	}
 	return err
+}
+
+// resize makes the buffer larger if there is no room in it or the last read has filled it, and small again if it is empty
+// and reads have been small for a while.
+func (f *Filter) resize() {
+	size := cap(f.buf)
+	switch {
+	case len(f.buf) == size || f.filled && size < bufferMax:
+		size = max(bufferMin, 2*size)
+	case len(f.buf) == 0 && f.small >= smallReads:
+		size = BufferBytes
+	}
+	if size != cap(f.buf) {
+		f.buf = append(make([]byte, 0, size), f.buf...)
+	}
 }
 
 // sift judges buffered frames and moves ready as far as it can, or up to the first frame that ends limit bytes or more
