@@ -13,6 +13,9 @@ import (
 // gatherMax is how many bytes may wait to be written before writers wait.
 const gatherMax = 64 << 10
 
+// buffers has buffers of type *[]byte for bytes that wait to be written, so that idle connections need none.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // conn is an HTTP/2 connection that net/http serves. It hides the acknowledgement of SETTINGS that net/http did not
 // send, which net/http would take for a protocol error, and it gathers writes: net/http makes about three small ones for
 // each response, and those that come while one is being sent fill a buffer.
@@ -23,28 +26,28 @@ type conn struct {
 	acking  bool // whether the acknowledgement is still to come; only the reader uses it
 	streams *lane.Streams
 	writer  *lane.Writer // only the flusher uses it
+	flushed func()       // called when the connection is closed and its last bytes are sent
 
-	mu      sync.Mutex
-	changed sync.Cond  // that one of the fields below has changed
-	pending []byte     // waits to be written; guarded by mu
-	spare   []byte     // an empty buffer; guarded by mu
-	closed  bool       // whether net/http has closed the connection; guarded by mu
-	err     error      // why nothing more can be written; guarded by mu
-	tracker h2.Tracker // follows the responses; guarded by mu
+	mu       sync.Mutex
+	room     sync.Cond  // that pending has room, or that nothing more can be written
+	pending  *[]byte    // waits to be written; nil: nothing does; guarded by mu
+	flushing bool       // whether there is a flusher, the goroutine that writes what is pending; guarded by mu
+	closed   bool       // whether net/http has closed the connection; guarded by mu
+	err      error      // why nothing more can be written; guarded by mu
+	tracker  h2.Tracker // follows the responses; guarded by mu
 }
 
-// newConn wraps c. It starts a flusher, which runs until the connection is closed and its last bytes are sent, and is
-// counted in flushing.
-func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, flushing *sync.WaitGroup) *conn {
-	c := &conn{Conn: sniffed, bounds: bounds, acking: sniffed.HTTP2.AckPending}
+// newConn wraps c. It counts the connection in unflushed until it is closed and its last bytes are sent.
+func newConn(sniffed *sniff.Conn, bounds lane.Bounds, limiter *lane.Limiter, unflushed *sync.WaitGroup) *conn {
+	unflushed.Add(1)
+	c := &conn{Conn: sniffed, bounds: bounds, acking: sniffed.HTTP2.AckPending, flushed: unflushed.Done}
 	c.streams = lane.NewStreams(limiter, lane.ConnOf(sniffed.Conn), c.insert, func() { _ = c.Close() })
 	c.tracker = h2.Tracker{OnHeaders: sniffed.Answered, OnFrame: c.streams.Sent, OnReset: c.streams.Replace}
-	c.changed.L = &c.mu
+	c.room.L = &c.mu
 	c.filter = h2.NewFilter(sniffed.Conn, sniffed.HTTP2.Buffer, sniffed.HTTP2.Judged, c.judge, c.streams)
 	// To a sniff.Conn it would look like the first response.
 	c.writer = lane.NewWriter(sniffed.Conn, bounds.WritePace())
 	c.writer.SetDeadline = c.setWriteDeadline
-	flushing.Go(c.flush)
 	return c
 }
 
@@ -68,8 +71,8 @@ func (c *conn) Read(p []byte) (int, error) { return c.filter.Read(p) }
 func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.pending) > gatherMax && c.err == nil && !c.closed {
-		c.changed.Wait()
+	for c.pending != nil && len(*c.pending) > gatherMax && c.err == nil && !c.closed {
+		c.room.Wait()
 	}
 	if c.closed {
 		return 0, net.ErrClosed
@@ -88,12 +91,16 @@ func (c *conn) insert(frames []byte) {
 	c.appendLocked(c.tracker.Insert(frames))
 }
 
-// appendLocked makes the flusher write b.
+// appendLocked makes the flusher write b, unless nothing more can be written.
 func (c *conn) appendLocked(b []byte) {
-	if len(c.pending) == 0 {
-		c.changed.Broadcast()
+	if len(b) == 0 || c.closed || c.err != nil {
+		return
 	}
-	c.pending = append(c.pending, b...)
+	if c.pending == nil {
+		c.pending = buffers.Get().(*[]byte)
+	}
+	*c.pending = append(*c.pending, b...)
+	c.flushLocked()
 }
 
 // Close ends reading and writing. What was written before is still sent, within FlushTimeout.
@@ -106,10 +113,19 @@ func (c *conn) Close() error {
 	}
 	c.Answered()
 	c.closed = true
-	c.changed.Broadcast()
+	c.room.Broadcast()
 	_ = c.SetReadDeadline(time.Unix(1, 0))
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(c.bounds.FlushTimeout))
+	c.flushLocked()
 	return nil
+}
+
+// flushLocked starts a flusher if there is none.
+func (c *conn) flushLocked() {
+	if !c.flushing {
+		c.flushing = true
+		go c.flush()
+	}
 }
 
 // SetDeadline sets the read deadline. The flusher sets its own deadline for each write.
@@ -127,47 +143,46 @@ func (c *conn) setWriteDeadline(t time.Time) {
 	}
 }
 
-// flush writes what is pending, until there will be no more.
+// flush writes what is pending until nothing is. It then closes the connection if net/http has.
 func (c *conn) flush() {
-	defer c.Conn.Close()
 	for {
-		batch := c.take()
+		batch, closed := c.take()
 		if batch == nil {
+			if closed {
+				_ = c.Conn.Close()
+				c.flushed()
+			}
 			return
 		}
-		_, err := c.writer.Write(batch)
-		c.giveBack(batch, err)
+		_, err := c.writer.Write(*batch)
+		if cap(*batch) <= gatherMax {
+			*batch = (*batch)[:0]
+			buffers.Put(batch)
+		}
 		if err != nil {
-			return
+			c.fail(err)
 		}
 	}
 }
 
-// take waits for bytes to write. It returns nil when there will be none.
-func (c *conn) take() []byte {
+// take returns what is pending, and whether net/http has closed the connection. If it returns nil, the flusher must end.
+func (c *conn) take() (batch *[]byte, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.pending) == 0 && !c.closed {
-		c.changed.Wait()
+	if c.err == nil {
+		batch = c.pending
 	}
-	if len(c.pending) == 0 {
-		return nil
-	}
-	batch := c.pending
-	c.pending, c.spare = c.spare[:0], nil
-	c.changed.Broadcast()
-	return batch
+	c.pending = nil
+	c.flushing = batch != nil
+	c.room.Broadcast()
+	return batch, c.closed
 }
 
-// giveBack returns a buffer after it was written, with what came of it.
-func (c *conn) giveBack(batch []byte, err error) {
+// fail ends writing. Net/http notices that it can no longer read.
+func (c *conn) fail(err error) {
+	_ = c.Conn.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cap(batch) <= gatherMax {
-		c.spare = batch[:0]
-	}
-	if err != nil {
-		c.err = err
-		c.changed.Broadcast()
-	}
+	c.err = err
+	c.room.Broadcast()
 }
