@@ -49,14 +49,14 @@ type file struct {
 
 // handler serves the console.
 type handler struct {
-	files map[string]file // :: URL path → file
+	files map[string]*file // :: URL path → file
 	next  http.Handler
 }
 
 // New returns a handler that serves the console at "/" and its files below "/console/". It passes all other requests to
 // next.
 func New(next http.Handler) http.Handler {
-	h := handler{files: map[string]file{}, next: next}
+	h := &handler{files: map[string]*file{}, next: next}
 	entries, err := fs.ReadDir(static, "static")
 	if err != nil {
 		panic(err) // cannot happen: the files are embedded
@@ -75,7 +75,7 @@ func New(next http.Handler) http.Handler {
 // Paths returns the paths that the handler of New serves, in no particular order.
 func Paths() []string {
 	var all []string
-	for path := range New(nil).(handler).files {
+	for path := range New(nil).(*handler).files {
 		all = append(all, path)
 	}
 	return all
@@ -88,16 +88,16 @@ func urlPath(name string) string {
 	return assetPrefix + name
 }
 
-func newFile(name string, body []byte) file {
+func newFile(name string, body []byte) *file {
 	contentType, ok := contentTypes[path.Ext(name)]
 	if !ok {
 		panic(fmt.Sprintf("console: unknown file type: %s", name))
 	}
 	sum := sha256.Sum256(body)
-	return file{contentType, strconv.Quote(base64.RawURLEncoding.EncodeToString(sum[:12])), body}
+	return &file{contentType, strconv.Quote(base64.RawURLEncoding.EncodeToString(sum[:12])), body}
 }
 
-func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f, ok := h.files[r.URL.EscapedPath()]
 	switch {
 	case !ok:
@@ -109,7 +109,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (f file) serve(w http.ResponseWriter, r *http.Request) {
+func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", f.contentType)
 	h.Set("Etag", f.etag)

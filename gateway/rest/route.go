@@ -164,17 +164,20 @@ func (a *api) find(path string) (*route, string, error) {
 	return nil, "", routeNotFound.Errorf("no route for %q", path)
 }
 
+// noMethod is a method that a route lacks.
+var noMethod method
+
 // method returns the method called name. A nil route has no methods.
-func (r *route) method(name string) (method, bool) {
+func (r *route) method(name string) (m *method, ok bool) {
 	if r == nil {
-		return method{}, false
+		return &noMethod, false
 	}
-	for _, m := range r.methods {
-		if m.name == name {
-			return m, true
+	for i := range r.methods {
+		if r.methods[i].name == name {
+			return &r.methods[i], true
 		}
 	}
-	return method{}, false
+	return &noMethod, false
 }
 
 func (r *route) allowed() string {

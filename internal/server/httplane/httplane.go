@@ -36,6 +36,7 @@ type Config struct {
 
 // Lane serves connections by net/http.
 type Lane struct {
+	handler  http.Handler // answers requests, see Config
 	bounds   lane.Bounds
 	limiter  *lane.Limiter
 	running  func() bool
@@ -51,9 +52,9 @@ func New(cfg Config) *Lane {
 	// net/http sees TLS only on connections that were not sniffed; it reads the others through a [sniff.Conn].
 	protocols.SetUnencryptedHTTP2(true)
 	protocols.SetHTTP2(cfg.TLS)
-	l := &Lane{bounds: cfg.Bounds, limiter: cfg.Limiter, running: cfg.Running, served: make(chan struct{})}
+	l := &Lane{handler: cfg.Handler, bounds: cfg.Bounds, limiter: cfg.Limiter, running: cfg.Running, served: make(chan struct{})}
 	l.http = &http.Server{
-		Handler:           l.handler(cfg.Handler),
+		Handler:           l,
 		Protocols:         protocols,
 		ReadHeaderTimeout: cfg.Bounds.HeaderTimeout,
 		IdleTimeout:       cfg.Bounds.IdleTimeout,
@@ -69,15 +70,6 @@ func New(cfg Config) *Lane {
 		ErrorLog:    slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 	}
 	return l
-}
-
-// handler returns what every request passes through on its way to next, in this order.
-func (l *Lane) handler(next http.Handler) http.Handler {
-	next = l.withDeadlines(next)
-	next = l.limitHeaders(next)
-	next = oneLength(next)
-	next = closeAfterChunks(next)
-	return l.knowPeer(next)
 }
 
 // Serve serves the connections of a listener until Stop is called.
@@ -138,7 +130,6 @@ type peer struct {
 	accepted *lane.Conn           // nil: it is not in the table of connections
 	calls    atomic.Int64         // calls in progress, on HTTP/2
 	mixing   mixing
-	closing  closingWriter // of the request of an HTTP/1.1 connection that is being served
 }
 
 // peerKey is the context key of a connection's *peer.
@@ -164,39 +155,48 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
 
-// knowPeer sets r.TLS, which net/http sets only on a [tls.Conn], and makes r.RemoteAddr the caller's address if that of
-// the connection is a trusted proxy's. On HTTP/2 it also detects clients that mix gRPC with
-// other requests on one connection, and skips requests that were reset before their turn.
-func (l *Lane) knowPeer(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p, ok := r.Context().Value(peerKey{}).(*peer)
-		if !ok {
-			next.ServeHTTP(w, r)
-			return
-		}
-		p.accepted.Begin()
-		defer p.accepted.End()
-		if p.tls != nil {
-			r.TLS = p.tls
-		}
-		if p.accepted.Proxied() {
-			r.RemoteAddr = p.accepted.Caller(r.RemoteAddr, r.Header.Values)
-		}
-		if r.ProtoMajor < 2 {
-			p.closing = closingWriter{ResponseWriter: w, running: l.running}
-			next.ServeHTTP(&p.closing, r)
-			p.closing.begin()
-			p.closing = closingWriter{} // an idle connection keeps nothing of its last request
-			return
-		}
-		if p.sniffed != nil && p.mixing.seen(r) {
-			p.sniffed.Mixed()
-		}
-		if p.streams != nil && p.streams.Resetting() {
-			runtime.Gosched() // the reset may have arrived with the request
-		}
-		if r.Context().Err() == nil {
-			next.ServeHTTP(w, r)
-		}
-	})
+// ServeHTTP implements [http.Handler]: it serves what net/http has parsed. It sets r.TLS, which net/http sets only on a
+// [tls.Conn], and makes r.RemoteAddr the caller's address if that of the connection is a trusted proxy's. On HTTP/2 it also
+// detects clients that mix gRPC with other requests on one connection, and skips requests that were reset before their turn.
+//
+// Few functions with small frames do all of that, because a watch keeps them on its stack as long as it is open.
+func (l *Lane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p, ok := r.Context().Value(peerKey{}).(*peer)
+	if !ok {
+		l.serve(w, r, nil, nil)
+		return
+	}
+	p.accepted.Begin()
+	defer p.accepted.End()
+	if p.tls != nil {
+		r.TLS = p.tls
+	}
+	if p.accepted.Proxied() {
+		r.RemoteAddr = p.accepted.Caller(r.RemoteAddr, r.Header.Values)
+	}
+	if r.ProtoMajor < 2 {
+		l.serve(w, r, nil, p.plain)
+		return
+	}
+	if p.sniffed != nil && p.mixing.seen(r) {
+		p.sniffed.Mixed()
+	}
+	if p.streams != nil && p.streams.Resetting() {
+		runtime.Gosched() // the reset may have arrived with the request
+	}
+	if r.Context().Err() == nil {
+		p.calls.Add(1)
+		defer p.calls.Add(-1)
+		l.serve(w, r, &p.calls, nil)
+	}
+}
+
+// serve answers r. Calls counts the calls in progress on the connection, see [sharers]. Plain is the connection if it is
+// HTTP/1.1.
+func (l *Lane) serve(w http.ResponseWriter, r *http.Request, calls *atomic.Int64, plain *plainConn) {
+	writer := l.newWriter(w, r, calls)
+	defer writer.end()
+	if !l.rejects(writer, r) {
+		l.handler.ServeHTTP(writer, l.paceBody(r, writer, plain))
+	}
 }
