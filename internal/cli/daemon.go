@@ -168,6 +168,7 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 	s.log.Info("memory", s.memory.divided...)
 	gctune.Default.Follow()
 	gctune.Limit(int64(s.memory.limit))
+	defer gctune.ReturnSpare(s.memory.held)()
 	return s.flush(server.Run(ctx, server.Config{
 		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: s.bounds(), TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Proxies: e.proxies, Log: s.log,

@@ -18,11 +18,12 @@ import (
 
 // engineFlags are the flags for the storage engine and its limits.
 type engineFlags struct {
-	store     string
-	storeCA   string   // file with the authorities of Redis nodes; "" for the system's
-	maxMemory byteSize // limit for the entries; 0 for none
-	onFull    string   // reject or evict
-	history   byteSize // size of the change history for watches; 0 for the engine's default
+	store      string
+	storeCA    string   // file with the authorities of Redis nodes; "" for the system's
+	maxMemory  byteSize // limit for the entries; 0 for none
+	onFull     string   // reject or evict
+	history    byteSize // size of the change history for watches; 0 for the engine's default
+	oldHistory byteSize // its size while it has old changes; 0 for history
 }
 
 func (e *engineFlags) flags(cmd *cobra.Command) {
@@ -31,7 +32,7 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&e.storeCA, "store-ca", "", "PEM `file` with trusted authorities for rediss:// nodes; empty: the system's")
 	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB; default: half of --memory-limit; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
-	f.Var(&e.history, "watch-history", "change history for resuming watches; default: 1/64 of --memory-limit; Redis: 64MiB")
+	f.Var(&e.history, "watch-history", "change history for resumes; default: 1/64 of --memory-limit, 8MiB after 30s; Redis: 64MiB")
 }
 
 func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error) {
@@ -45,9 +46,11 @@ func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error)
 	if !ok {
 		return nil, usageError{fmt.Errorf("invalid --on-full %q: want reject or evict", e.onFull)}
 	}
-	return memory.New(memory.Options{
-		MaxMemory: int64(e.maxMemory), OnFull: onFull, HistoryBytes: int64(e.history),
-	}), nil
+	engine := memory.New(memory.Options{
+		MaxMemory: int64(e.maxMemory), OnFull: onFull, HistoryBytes: int64(e.history), OldHistoryBytes: int64(e.oldHistory),
+	})
+	s.memory.held = engine.HeldBytes
+	return engine, nil
 }
 
 // openRedis connects to the nodes that --store names.

@@ -22,6 +22,7 @@ const (
 	mostWatches     = 20_000
 	mostCalls       = 2048
 	mostHistory     = 64 << 20
+	mostOldHistory  = 8 << 20
 )
 
 // leastInFlight is enough for a few calls at a time, in bytes, however little memory there is.
@@ -65,9 +66,10 @@ func count(limit, cost int64, most int) int { return int(min(max(limit/cost, 64)
 
 // memoryFlags are the flags for the memory of a process. What is not given follows from the limit.
 type memoryFlags struct {
-	limit    byteSize // 0: what the process may use
-	inFlight byteSize // bytes of requests and responses on their way; 0 for no limit
-	divided  []any    // how the limit was divided, as attributes for the log
+	limit    byteSize     // 0: what the process may use
+	inFlight byteSize     // bytes of requests and responses on their way; 0 for no limit
+	held     func() int64 // returns what the engine has in memory, in bytes; nil: it has nothing
+	divided  []any        // how the limit was divided, as attributes for the log
 }
 
 func (m *memoryFlags) flags(cmd *cobra.Command) {
@@ -90,7 +92,7 @@ func (s *daemon) divide(cmd *cobra.Command, e *engineFlags) {
 	if holdsEntries && !given("max-memory") {
 		e.maxMemory = byteSize(d.entries)
 		if !given("watch-history") {
-			e.history = byteSize(d.history)
+			e.history, e.oldHistory = byteSize(d.history), byteSize(min(d.history, mostOldHistory))
 		}
 	}
 	if !given("max-in-flight") {

@@ -1,7 +1,8 @@
 // Package gctune sets how often the garbage collector runs, by the size of the live heap.
 //
 // By default Go lets the heap double between collections. That wastes memory in a store, whose heap is nearly all live, and
-// collects too often in a program that holds almost nothing and serves many requests.
+// collects too often in a program that holds almost nothing and serves many requests. Nor does it collect, or return memory
+// to the system, soon after a store has been emptied.
 package gctune
 
 import (
@@ -24,19 +25,21 @@ var Default = Policy{Percent: 15, Room: 64 << 20, Small: 128 << 20}
 
 // Follow applies p until the process ends. It does nothing if GOGC or GOMEMLIMIT is set in the environment.
 func (p Policy) Follow() {
-	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return
+	if !tuned() {
+		p.afterEach()
 	}
-	p.afterEach()
 }
 
 // Limit makes the collector work harder as the process approaches limit bytes of memory. It does nothing if limit is zero,
 // or if GOGC or GOMEMLIMIT is set in the environment.
 func Limit(limit int64) {
-	if limit > 0 && os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+	if limit > 0 && !tuned() {
 		debug.SetMemoryLimit(limit - limit/16) // the rest is for what the runtime does not count, such as the program itself
 	}
 }
+
+// tuned reports whether the operator has set the collector.
+func tuned() bool { return os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" }
 
 // mark is an object that becomes garbage at once, so that its cleanup runs once in the next collection.
 type mark struct{ _ [2]uintptr }

@@ -39,6 +39,9 @@ type Options struct {
 	// HistoryBytes limits the memory of the history, from which watches resume, in bytes. A change counts in full,
 	// even while the entry that it wrote still exists. Zero: 8 MiB, or an eighth of MaxMemory if that is less.
 	HistoryBytes int64
+	// OldHistoryBytes limits the memory of the history while its oldest change is over half a minute old, in bytes, so
+	// that a store does not keep what was deleted or overwritten long ago. Zero: HistoryBytes.
+	OldHistoryBytes int64
 }
 
 const defaultHistoryBytes = 8 << 20
@@ -98,7 +101,7 @@ func New(options Options) *Engine {
 		options:    options,
 		clock:      newClock(),
 		epoch:      newEpoch(),
-		history:    newHistory(options.historyBytes()),
+		history:    newHistory(options.historyBytes(), options.OldHistoryBytes),
 		waker:      newWaker(),
 		done:       make(chan struct{}),
 		tree:       tree.New(),
@@ -161,6 +164,14 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 		StartTime:   e.clock.wall(0),
 		Guarantees:  store.Guarantees{Engine: "memory", Linearizable: true, AtomicAcrossKeys: true},
 	}, nil
+}
+
+// HeldBytes returns about how much memory the entries and the history take. A change whose entry still exists counts
+// twice.
+func (e *Engine) HeldBytes() int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tree.Bytes() + e.history.bytes
 }
 
 // storeEntry returns found in the form that callers get.

@@ -33,7 +33,23 @@ func (e *Engine) lockSwept() {
 	}
 }
 
-// sweep removes entries as their TTL elapses, until the engine is closed.
+// dropOld drops old changes from the history, likewise. Snapshots that are being read keep them, because their watches
+// continue with them.
+func (e *Engine) dropOld() {
+	for more := true; more; {
+		e.mu.Lock()
+		now := e.clock.now()
+		if more = e.history.nextOld() <= now && len(e.snapshots) == 0; more {
+			e.history.dropOld(now)
+		}
+		e.mu.Unlock()
+	}
+}
+
+// dropInterval is the least time between two looks at the history for old changes.
+const dropInterval = int64(time.Second)
+
+// sweep removes entries as their TTL elapses, and changes as they become old, until the engine is closed.
 func (e *Engine) sweep() {
 	for {
 		select {
@@ -42,9 +58,10 @@ func (e *Engine) sweep() {
 			return
 		case <-e.sweepTimer.C:
 		}
+		e.dropOld()
 		e.lockSwept()
 		e.sweepAt = tree.Never
-		e.scheduleSweepLocked(e.tree.NextDue())
+		e.scheduleSweepLocked(min(e.tree.NextDue(), max(e.history.nextOld(), e.clock.now()+dropInterval)))
 		e.mu.Unlock()
 	}
 }

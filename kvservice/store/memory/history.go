@@ -2,6 +2,7 @@ package memory
 
 import (
 	"sync/atomic"
+	"time"
 
 	"key-value/kvservice/store/memory/tree"
 )
@@ -12,6 +13,7 @@ import (
 // One goroutine at a time appends. Any number may read concurrently, without waiting.
 type history struct {
 	limit int64 // maximum bytes; the latest change is kept even if it is larger
+	old   int64 // maximum bytes while the oldest change is older than oldAge
 	bytes int64 // bytes of the changes that are kept; used by the writer only
 	next  uint64
 
@@ -28,8 +30,15 @@ func (r ring) slot(revision uint64) *atomic.Pointer[tree.Entry] { return &r[revi
 // slotBytes is the memory of a change in addition to its entry: its slot, in a ring that may be half empty.
 const slotBytes = 16
 
-func newHistory(limit int64) *history {
-	h := &history{limit: limit, next: 1}
+// oldAge is the age from which a change counts as old.
+const oldAge = int64(30 * time.Second)
+
+// newHistory returns an empty history. Zero for old means limit.
+func newHistory(limit, old int64) *history {
+	if old == 0 {
+		old = limit
+	}
+	h := &history{limit: limit, old: old, next: 1}
 	r := make(ring, 64)
 	h.ring.Store(&r)
 	h.oldest.Store(1)
@@ -44,7 +53,7 @@ func (h *history) append(e *tree.Entry) {
 	}
 	r := *h.ring.Load()
 	if h.next-h.oldest.Load() == uint64(len(r)) {
-		r = h.grow(r)
+		r = h.resize(2 * len(r))
 	}
 	r.slot(e.Revision).Store(e)
 	h.next = e.Revision + 1
@@ -62,9 +71,29 @@ func (h *history) drop() {
 	slot.Store(nil)
 }
 
-// grow doubles the ring. Readers of the old one still find the changes they know of in it.
-func (h *history) grow(old ring) ring {
-	r := make(ring, 2*len(old))
+// nextOld returns when the oldest change is to be dropped because it is old, by the engine's clock. The latest one never
+// is.
+func (h *history) nextOld() int64 {
+	oldest := h.oldest.Load()
+	if h.bytes <= h.old || oldest+1 == h.next {
+		return tree.Never
+	}
+	return h.at(oldest).Updated + oldAge
+}
+
+// dropOld drops changes that are to be dropped at now, some at a time.
+func (h *history) dropOld(now int64) {
+	for n := 0; n < 1000 && h.nextOld() <= now; n++ {
+		h.drop()
+	}
+	if r := *h.ring.Load(); len(r) > 64 && h.next-h.oldest.Load() < uint64(len(r)/4) {
+		h.resize(len(r) / 2)
+	}
+}
+
+// resize replaces the ring by one of n slots. Readers of the old one still find the changes they know of in it.
+func (h *history) resize(n int) ring {
+	old, r := *h.ring.Load(), make(ring, n)
 	for revision := h.oldest.Load(); revision < h.next; revision++ {
 		r.slot(revision).Store(old.slot(revision).Load())
 	}

@@ -169,6 +169,9 @@ func (e *Engine) commitLocked() {
 		e.fired = e.registry.fire(e.fired, change.Key(), change.Revision)
 		e.scheduleSweepLocked(change.Deadline)
 	}
+	if e.history.bytes > e.history.old {
+		e.scheduleSweepLocked(e.changes[0].Updated + oldAge)
+	}
 	e.forgetLocked()
 	e.dropSnapshotsLocked()
 	if len(e.fired) > 0 {
