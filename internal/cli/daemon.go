@@ -42,6 +42,7 @@ type daemon struct {
 	delay     time.Duration // how long to report not ready before stopping
 	drain     time.Duration // how long calls may take to finish when stopping
 	fastGRPC  bool          // grpc-go serves the connections of gRPC clients
+	plainHTTP bool          // a lane of our own serves plain HTTP/1.1 requests
 	memory    memoryFlags
 	pair      pairFlags // certificate to present; without one, TLS is off
 	clientCA  string    // file with the authorities of accepted clients; "" to accept all clients
@@ -75,6 +76,7 @@ func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f.DurationVar(&s.idle, "idle-timeout", server.DefaultIdleTimeout, "how long to keep a connection without requests; longer than load balancers do")
 	f.DurationVar(&s.drain, "drain", 25*time.Second, "how long calls may take to finish when the server stops")
 	f.BoolVar(&s.fastGRPC, "fast-grpc", true, "use grpc-go; disable for proxies that send gRPC and HTTP on one backend connection")
+	f.BoolVar(&s.plainHTTP, "plain-http", true, "serve small HTTP/1.1 requests faster than net/http; disable to rule that out as a cause")
 	s.memory.flags(cmd)
 	s.pair.flags(cmd, "tls-cert", "PEM `file` with the certificate chain to present; requires clients to use TLS",
 		"tls-key", "PEM `file` with the key for --tls-cert; both files are reloaded when they change")
@@ -170,7 +172,7 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 	gctune.Limit(int64(s.memory.limit))
 	defer gctune.ReturnSpare(s.memory.held)()
 	return s.flush(server.Run(ctx, server.Config{
-		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Bounds: s.bounds(), TLS: s.tls, State: s.state,
+		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Plain: s.plainHTTP, Bounds: s.bounds(), TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Proxies: e.proxies, Log: s.log,
 		Started: func(addr string) {
 			listening.Store(true)

@@ -41,7 +41,7 @@ func inFakeTime(t *testing.T, handler http.HandlerFunc, test func(t *testing.T, 
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		client, peer := net.Pipe()
-		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{Handler: handler})
+		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{Handler: handler, Plain: plain(t)})
 		test(t, client)
 		_ = client.Close()
 		stop()

@@ -96,6 +96,9 @@ type fixture struct {
 	calls atomic.Int64 // how often who was called
 }
 
+// plain reports whether a test has a plain lane. Those of TestTheSameByNetHTTPAlone have none.
+func plain(t *testing.T) bool { return !strings.HasPrefix(t.Name(), "TestTheSameByNetHTTPAlone/") }
+
 // start runs a server of cfg until the test ends. Without a handler it serves the procedures who and watch, and answers
 // other requests with their protocol. It has TLS if the test is one of TestTheSameOverTLS.
 func start(t *testing.T, cfg server.Config) *fixture {
@@ -112,6 +115,7 @@ func start(t *testing.T, cfg server.Config) *fixture {
 	if strings.HasPrefix(t.Name(), "TestTheSameOverTLS/") {
 		cfg.TLS = wiretest.ServerTLS(t)
 	}
+	cfg.Plain = plain(t)
 	started, ended := make(chan string, 1), make(chan struct{})
 	cfg.Listen, cfg.State, cfg.Log, cfg.Started = "127.0.0.1:0", s.state, silent, func(addr string) { started <- addr }
 	ctx, stop := context.WithCancel(context.Background())

@@ -142,7 +142,7 @@ func atPace(t *testing.T, reads, writes throttle, handler connect.ServerFunc, te
 					})
 					mux := http.NewServeMux()
 					connecthttp.Mount(mux, cfg.RPC)
-					cfg.Handler = mux
+					cfg.Handler, cfg.Plain = mux, plain(t)
 					conn, peer := net.Pipe()
 					stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, cfg)
 					slow := newSlowConn(conn, reads, writes)

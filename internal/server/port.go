@@ -10,6 +10,7 @@ import (
 	"key-value/internal/server/grpclane"
 	"key-value/internal/server/httplane"
 	"key-value/internal/server/lane"
+	"key-value/internal/server/plainlane"
 	"key-value/internal/server/sniff"
 )
 
@@ -22,7 +23,7 @@ type laneServer interface {
 }
 
 // lanes returns the lanes of a port. A new lane is an entry here, and what package sniff recognizes it by.
-func lanes(cfg Config, bounds lane.Bounds) map[sniff.Lane]laneServer {
+func lanes(cfg Config, bounds lane.Bounds, mux *sniff.Mux) map[sniff.Lane]laneServer {
 	limiter := lane.NewLimiter(bounds)
 	lanes := map[sniff.Lane]laneServer{
 		sniff.HTTP: httplane.New(httplane.Config{
@@ -31,6 +32,12 @@ func lanes(cfg Config, bounds lane.Bounds) map[sniff.Lane]laneServer {
 	}
 	if cfg.RPC != nil {
 		lanes[sniff.GRPC] = grpclane.New(cfg.RPC, bounds, limiter)
+	}
+	if cfg.Plain {
+		lanes[sniff.Plain] = plainlane.New(plainlane.Config{
+			Handler: cfg.Handler, Bounds: bounds, Running: cfg.State.Running, Log: cfg.Log,
+			HandOver: func(conn *sniff.Conn) { mux.Deliver(sniff.HTTP, conn) },
+		})
 	}
 	return lanes
 }
@@ -44,9 +51,10 @@ type port struct {
 
 func newPort(listener net.Listener, cfg Config) *port {
 	bounds := cfg.Bounds.WithDefaults()
+	mux := sniff.New(listener, sniff.Config{GRPC: cfg.RPC != nil, Plain: cfg.Plain, TLS: cfg.TLS, Bounds: bounds, Log: cfg.Log})
 	return &port{
-		mux:      sniff.New(listener, sniff.Config{GRPC: cfg.RPC != nil, TLS: cfg.TLS, Bounds: bounds, Log: cfg.Log}),
-		lanes:    lanes(cfg, bounds),
+		mux:      mux,
+		lanes:    lanes(cfg, bounds, mux),
 		accepted: make(chan struct{}),
 	}
 }
@@ -73,6 +81,11 @@ func (p *port) stop(drain time.Duration) error {
 	closeErr := p.mux.Close()
 	<-p.accepted
 	p.mux.Settle(ctx)
+	for _, lane := range p.lanes {
+		if settling, ok := lane.(interface{ Settle(context.Context) }); ok {
+			settling.Settle(ctx) // the lanes to which it hands connections over must not have stopped
+		}
+	}
 	stopped := make(chan error, len(p.lanes))
 	for _, lane := range p.lanes {
 		go func() { stopped <- lane.Stop(ctx) }()

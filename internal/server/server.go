@@ -1,7 +1,10 @@
 // Package server runs one port, from its listener to a clean stop:
 //
-//	accept → TLS → first bytes ─┬─ HTTP/2 that begins with gRPC ─► package grpclane (grpc-go)  ─► connect.Server
-//	        package sniff       └─ everything else ──────────────► package httplane (net/http) ─► http.Handler
+//	accept → TLS → first bytes ─┬─ HTTP/1.1 ────────────────────► package plainlane (ours) ────► http.Handler
+//	        package sniff       │                                   └─ a request that is not plain
+//	                            │                                   ▼
+//	                            ├─ everything else ─────────────► package httplane (net/http) ─► http.Handler
+//	                            └─ HTTP/2 that begins with gRPC ► package grpclane (grpc-go) ──► connect.Server
 //
 // Every lane keeps the same bounds (package lane), and either ends in the same procedures: the handler serves those of
 // the connect.Server too.
@@ -40,6 +43,9 @@ type Config struct {
 	// RPC has the procedures that Handler serves. On connections that begin with gRPC, grpc-go calls them directly, which
 	// is several times faster. Nil: Handler serves those connections too.
 	RPC *connect.Server
+	// Plain has plain HTTP/1.1 requests served by package plainlane, which is faster than net/http. False: net/http serves
+	// all HTTP/1.1.
+	Plain bool
 	// Bounds limit what one peer can cost the server. Zero: the defaults.
 	Bounds Bounds
 	// TLS configures TLS, which is then required. It must offer h2 and http/1.1. Nil: no TLS.

@@ -28,7 +28,7 @@ func peerInFakeTime(t *testing.T, handler connect.ServerFunc, test func(t *testi
 		mux := http.NewServeMux()
 		connecthttp.Mount(mux, rpc)
 		client, peer := net.Pipe()
-		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{Handler: mux, RPC: rpc})
+		stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, server.Config{Handler: mux, RPC: rpc, Plain: plain(t)})
 		test(t, wiretest.NewPeer(t, client))
 		_ = client.Close()
 		stop()

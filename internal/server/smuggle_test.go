@@ -53,12 +53,22 @@ func TestABodyThatIsNotReadIsNeverARequest(t *testing.T) {
 		w.WriteHeader(http.StatusUnauthorized)
 	})})
 	inner := "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
-	body := strings.Repeat(inner, 20<<10) // more than net/http reads to keep a connection
-	conn := dialTCP(t, s.addr)
-	go fmt.Fprintf(conn, "PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-	_, _ = io.Copy(io.Discard, conn) // until the server closes
-	if path := <-asked; path != "/first" || len(asked) != 0 {
-		t.Errorf("the server was asked for %s and %d others, want only /first", path, len(asked))
+	for size, repeats := range map[string]int{"a small body": 20, "more than is read to keep a connection": 20 << 10} {
+		t.Run(size, func(t *testing.T) {
+			body := strings.Repeat(inner, repeats)
+			conn := dialTCP(t, s.addr)
+			go fmt.Fprintf(conn, "PUT /first HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s"+
+				"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", len(body), body)
+			_, _ = io.Copy(io.Discard, conn) // until the server closes
+			if path := <-asked; path != "/first" {
+				t.Errorf("the server was asked for %s, want /first", path)
+			}
+			for len(asked) > 0 {
+				if path := <-asked; path != "/last" {
+					t.Fatalf("the server was asked for %s, want only /first and /last", path)
+				}
+			}
+		})
 	}
 }
 

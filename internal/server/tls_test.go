@@ -151,7 +151,7 @@ func TestAStalledHandshakeTimesOut(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				client, peer := net.Pipe()
 				stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})},
-					server.Config{Handler: http.NotFoundHandler(), TLS: config})
+					server.Config{Handler: http.NotFoundHandler(), TLS: config, Plain: plain(t)})
 				start := time.Now()
 				done := make(chan struct{})
 				go func() { defer close(done); write(client) }()

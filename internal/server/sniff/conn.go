@@ -3,6 +3,7 @@ package sniff
 import (
 	"crypto/tls"
 	"net"
+	"slices"
 	"sync"
 
 	"key-value/internal/server/h2"
@@ -63,6 +64,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// Unread has p read again, before what is read next.
+func (c *Conn) Unread(p []byte) { c.replay = append(slices.Clone(p), c.replay...) }
 
 // Write implements [net.Conn].
 func (c *Conn) Write(p []byte) (int, error) {

@@ -15,5 +15,6 @@ func Decide(conn net.Conn, cfg Config) (*Conn, Lane, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	return s.result(found, nil, nil), laneOf[found], nil
+	m := &Mux{cfg: cfg}
+	return s.result(found, nil, nil), m.laneOf(found), nil
 }

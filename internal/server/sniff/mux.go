@@ -1,7 +1,7 @@
 // Package sniff accepts the connections of a port, completes their TLS handshakes, reads their first bytes, and gives
 // each connection to a lane:
 //
-//   - HTTP/1.1, and what is neither HTTP/1.1 nor HTTP/2, goes to net/http.
+//   - HTTP/1.1, and what is neither HTTP/1.1 nor HTTP/2, goes to the plain lane if there is one, and else to net/http.
 //   - HTTP/2 whose first request is gRPC goes to grpc-go, which is several times faster at gRPC and serves nothing else.
 //   - All other HTTP/2 goes to net/http, which serves every kind of request. So do connections of proxies, which may mix
 //     requests: those with a header that proxies add, and those from an address that has mixed requests before.
@@ -32,6 +32,7 @@ type Lane int
 const (
 	HTTP      Lane = iota // net/http, which serves everything
 	GRPC                  // grpc-go
+	Plain                 // plain HTTP/1.1
 	laneCount int  = iota
 )
 
@@ -39,6 +40,8 @@ const (
 type Config struct {
 	// GRPC reports whether there is a GRPC lane. If there is not, the HTTP lane serves gRPC too.
 	GRPC bool
+	// Plain reports whether there is a Plain lane. If there is not, the HTTP lane serves all HTTP/1.1.
+	Plain bool
 	// TLS configures TLS, which is then required. Nil: no TLS.
 	TLS *tls.Config
 	// Bounds are those of all lanes. Every field must be set.
@@ -229,5 +232,19 @@ func (m *Mux) decide(conn net.Conn) {
 	if found == grpc && m.mixers.has(addrOf(conn)) {
 		found = http2
 	}
-	m.lanes[laneOf[found]].deliver(s.result(found, answered, m.mixers))
+	m.Deliver(m.laneOf(found), s.result(found, answered, m.mixers))
 }
+
+// laneOf returns the lane that serves a protocol.
+func (m *Mux) laneOf(found protocol) Lane {
+	switch {
+	case found == grpc:
+		return GRPC
+	case found == http1 && m.cfg.Plain:
+		return Plain
+	}
+	return HTTP
+}
+
+// Deliver gives a connection to a lane: one that was accepted, or one that another lane hands over.
+func (m *Mux) Deliver(to Lane, conn *Conn) { m.lanes[to].deliver(conn) }

@@ -18,9 +18,6 @@ const (
 	grpc // HTTP/2 whose first request is gRPC
 )
 
-// laneOf says which lane serves a protocol.
-var laneOf = map[protocol]Lane{http1: HTTP, http2: HTTP, grpc: GRPC}
-
 // pingMax is how many PINGs are answered before the first request.
 const pingMax = 100
 

@@ -61,7 +61,7 @@ func ServeTLS(t testing.TB, handler http.Handler, procedures *connect.Server) st
 
 func serveOn(t testing.TB, cfg server.Config) (addr string) {
 	t.Helper()
-	cfg.Listen, cfg.State, cfg.Log = "127.0.0.1:0", server.NewState(), slog.New(slog.DiscardHandler)
+	cfg.Listen, cfg.State, cfg.Log, cfg.Plain = "127.0.0.1:0", server.NewState(), slog.New(slog.DiscardHandler), true
 	started, done := make(chan string, 1), make(chan error, 1)
 	cfg.Started = func(addr string) { started <- addr }
 	ctx, stop := context.WithCancel(context.Background())

@@ -1,0 +1,397 @@
+package plainlane
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"syscall"
+	"time"
+
+	"key-value/internal/server/lane"
+	"key-value/internal/server/sniff"
+)
+
+const (
+	// firstBuffer is how many bytes of a request are read at first. Most requests are shorter.
+	firstBuffer = 1 << 10
+	// slack is the part of the idle timeout, as a divisor, by which it may be early, so that few requests set a deadline.
+	slack = 8
+)
+
+// phase is what a connection is doing.
+type phase int
+
+const (
+	idle    phase = iota // waiting for a request
+	reading              // waiting for the rest of a head
+	serving
+	closing // after a response, while the caller may still be sending
+)
+
+// conn is a connection.
+type conn struct {
+	lane     *Lane
+	sniffed  *sniff.Conn
+	accepted *lane.Conn      // nil: it is not in the table of connections
+	ctx      context.Context // of which those of requests are made
+	blank    http.Request    // what all requests have in common
+	writer   *lane.Writer
+
+	// These are of the request that is being read or served, and are used again.
+	head     head
+	header   http.Header
+	response response
+	buf      []byte // buf[start:end] was read and not used
+	start    int
+	end      int
+	wasPost  bool // whether the previous request was POST
+	unread   bool // whether the caller may send more than was read of it
+
+	mu       sync.Mutex
+	phase    phase     // guarded by mu
+	since    time.Time // when the head began to arrive; guarded by mu
+	deadline time.Time // the read deadline; guarded by mu
+	settleBy time.Time // until when the head of a request must have arrived; zero: the lane is not stopping; guarded by mu
+	waiting  *call     // the request that is being served; guarded by mu
+
+	out    *[]byte    // output that is not written yet; nil: none; guarded by outMu
+	outErr error      // why no more can be written; guarded by outMu
+	outMu  sync.Mutex // held while writing
+}
+
+func newConn(l *Lane, sniffed *sniff.Conn) *conn {
+	c := &conn{
+		lane: l, sniffed: sniffed, accepted: lane.ConnOf(sniffed.Conn), ctx: context.Background(),
+		writer: lane.NewWriter(sniffed, l.cfg.Bounds.WritePace()), header: http.Header{}, buf: make([]byte, firstBuffer),
+	}
+	if c.accepted != nil {
+		c.ctx = lane.WithConn(c.ctx, c.accepted)
+	}
+	c.response = response{conn: c, header: http.Header{}}
+	c.blank = http.Request{
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: sniffed.RemoteAddr().String(), TLS: sniffed.TLS(),
+	}
+	return c
+}
+
+// serve serves the connection until it ends, or is handed over.
+func (c *conn) serve() {
+	defer c.lane.remove(c)
+	for again := true; again; {
+		switch c.await() {
+		case plain:
+			again = c.handle()
+		case other:
+			c.handOver()
+			return
+		default:
+			again = false
+		}
+	}
+	c.close()
+}
+
+// await waits for the head of a request. It returns plain or other, and incomplete if there is none.
+func (c *conn) await() verdict {
+	c.skipNewline()
+	for {
+		size, v := c.lane.read(&c.head, c.buf[c.start:c.end])
+		switch {
+		case v == plain:
+			c.start += size
+			return plain
+		case v == other, c.end-c.start >= c.maxHead():
+			return other
+		}
+		if c.flush() != nil {
+			return incomplete
+		}
+		if err := c.fill(); err != nil {
+			if errors.Is(err, io.EOF) && c.end > c.start {
+				return other // it has an answer for a head that ends
+			}
+			return incomplete
+		}
+		c.skipNewline()
+	}
+}
+
+func (c *conn) maxHead() int { return min(maxHead, c.lane.cfg.Bounds.HeaderBytes) }
+
+// skipNewline skips an empty line after a POST, which some clients send (RFC 9112, section 2.2).
+func (c *conn) skipNewline() {
+	if c.wasPost && c.end-c.start >= 2 && c.buf[c.start] == '\r' && c.buf[c.start+1] == '\n' {
+		c.start += 2
+		c.wasPost = false
+	}
+}
+
+// fill reads more of a head.
+func (c *conn) fill() error {
+	c.end = copy(c.buf, c.buf[c.start:c.end])
+	c.start = 0
+	if c.end == len(c.buf) {
+		c.buf = append(c.buf, make([]byte, len(c.buf))...)
+	}
+	c.expect(c.end > 0)
+	n, err := c.sniffed.Read(c.buf[c.end:])
+	c.end += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// expect sets the deadline of the next request, of which a part has arrived or nothing.
+func (c *conn) expect(begun bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	bounds, now := &c.lane.cfg.Bounds, time.Now()
+	switch {
+	case !begun:
+		c.phase = idle
+		if latest := now.Add(bounds.IdleTimeout); latest.Sub(c.deadline).Abs() > bounds.IdleTimeout/slack {
+			c.setReadDeadlineLocked(latest)
+		}
+		if !c.settleBy.IsZero() {
+			c.setReadDeadlineLocked(past)
+		}
+		return
+	case c.phase != reading:
+		c.phase, c.since = reading, now
+	}
+	by := c.since.Add(bounds.HeaderTimeout)
+	if !c.settleBy.IsZero() && c.settleBy.Before(by) {
+		by = c.settleBy
+	}
+	c.setReadDeadlineLocked(by)
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
+
+func (c *conn) setReadDeadline(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setReadDeadlineLocked(t)
+}
+
+func (c *conn) setReadDeadlineLocked(t time.Time) {
+	c.deadline = t
+	_ = c.sniffed.SetReadDeadline(t)
+}
+
+// settle is called when the server stops. A connection that waits for a request is closed; one that has a part of it has
+// until by.
+func (c *conn) settle(by time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settleBy = by
+	switch c.phase {
+	case idle:
+		c.setReadDeadlineLocked(past)
+	case reading:
+		c.setReadDeadlineLocked(by)
+	case closing:
+		c.setReadDeadlineLocked(time.Now().Add(c.lane.cfg.Bounds.FlushTimeout))
+	}
+}
+
+// settled reports whether the connection will not be handed over, after settle.
+func (c *conn) settled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == serving || c.phase == closing
+}
+
+// settling reports whether the server is stopping.
+func (c *conn) settling() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.settleBy.IsZero()
+}
+
+// handle serves the request whose head was read. It returns false if the connection is to be closed.
+func (c *conn) handle() (again bool) {
+	c.accepted.Begin()
+	defer c.accepted.End()
+	call := c.begin()
+	defer c.finish(call)
+	r := c.request(call)
+	c.unread = c.head.length > 0
+	c.response.reset(r.Method)
+	c.wasPost = r.Method == http.MethodPost
+	if !c.call(r) {
+		return false
+	}
+	again = c.response.finish() && !c.settling()
+	if b, ok := r.Body.(*body); ok && !b.isRead() {
+		// The caller may want to see the response before it sends the rest.
+		if c.flush() != nil || !b.discard() {
+			return false
+		}
+	}
+	c.unread = c.start < c.end
+	return again
+}
+
+// begin begins a request.
+func (c *conn) begin() *call {
+	call := newCall(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase, c.waiting = serving, call
+	return call
+}
+
+// finish ends a request.
+func (c *conn) finish(call *call) {
+	call.end()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = nil
+}
+
+// request returns the request whose head was read.
+func (c *conn) request(ctx context.Context) *http.Request {
+	h := &c.head
+	clear(c.header)
+	values := make([]string, len(h.fields))
+	for i, f := range h.fields {
+		values[i] = f.value
+		c.header[f.name] = values[i : i+1 : i+1]
+	}
+	r := c.blank.WithContext(ctx)
+	r.Method, r.RequestURI, r.URL, r.Host, r.Header = h.method, h.target, h.url, h.host, c.header
+	r.Body, r.ContentLength = http.NoBody, int64(h.length)
+	r.RemoteAddr = c.accepted.Caller(r.RemoteAddr, r.Header.Values)
+	if h.length > 0 {
+		r.Body = newBody(c, h.length)
+	}
+	return r
+}
+
+// call calls the handler. It returns false if that panics.
+func (c *conn) call(r *http.Request) (ok bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			ok = false
+			if cause != http.ErrAbortHandler {
+				c.lane.cfg.Log.Debug("panic serving a request", "panic", cause, "stack", string(debug.Stack()))
+			}
+		}
+	}()
+	c.lane.cfg.Handler.ServeHTTP(&c.response, r)
+	return true
+}
+
+// handOver gives the connection to net/http, with what was read of it and not answered.
+func (c *conn) handOver() {
+	if c.flush() != nil {
+		c.close()
+		return
+	}
+	_ = c.sniffed.SetDeadline(time.Time{})
+	c.sniffed.Unread(c.buf[c.start:c.end])
+	c.lane.cfg.HandOver(c.sniffed)
+}
+
+// close closes the connection, after the caller had time to read the last response if it may still be sending.
+func (c *conn) close() {
+	defer c.sniffed.Close()
+	if err := c.flush(); err == nil && c.unread {
+		lane.Linger(c.sniffed.Conn, c.linger())
+	}
+}
+
+// linger returns the bounds of [lane.Linger].
+func (c *conn) linger() lane.Bounds {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.phase = closing
+	bounds := c.lane.cfg.Bounds
+	if !c.settleBy.IsZero() {
+		bounds.UnreadTimeout = bounds.FlushTimeout
+	}
+	return bounds
+}
+
+// raw returns the socket of the connection, or nil.
+func (c *conn) raw() syscall.RawConn {
+	if c.accepted == nil {
+		return nil
+	}
+	socket, ok := c.accepted.Conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// cut ends the request that is being served, and the connection.
+func (c *conn) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.waiting != nil {
+		c.waiting.cancel()
+	}
+	_ = c.sniffed.Close()
+}
+
+// output has appendTo append to the output.
+func (c *conn) output(appendTo func([]byte) []byte) error {
+	c.outMu.Lock()
+	defer c.outMu.Unlock()
+	if c.outErr != nil {
+		return c.outErr
+	}
+	if c.out == nil {
+		c.out = c.lane.buffers.Get().(*[]byte)
+	}
+	*c.out = appendTo(*c.out)
+	if len(*c.out) > maxOutput {
+		return c.flushLocked()
+	}
+	return nil
+}
+
+// send appends p to the output, or writes it if it is large.
+func (c *conn) send(p []byte) error {
+	if len(p) <= maxOutput/2 {
+		return c.output(func(out []byte) []byte { return append(out, p...) })
+	}
+	c.outMu.Lock()
+	defer c.outMu.Unlock()
+	if err := c.flushLocked(); err != nil {
+		return err
+	}
+	_, c.outErr = c.writer.Write(p)
+	return c.outErr
+}
+
+// flush writes the output.
+func (c *conn) flush() error {
+	c.outMu.Lock()
+	defer c.outMu.Unlock()
+	return c.flushLocked()
+}
+
+func (c *conn) flushLocked() error {
+	if c.outErr != nil || c.out == nil {
+		return c.outErr
+	}
+	_, c.outErr = c.writer.Write(*c.out)
+	*c.out = (*c.out)[:0]
+	if cap(*c.out) <= 2*maxOutput {
+		c.lane.buffers.Put(c.out)
+	}
+	c.out = nil
+	return c.outErr
+}
