@@ -99,7 +99,7 @@ func respond(
 		room = min(room, n)
 	}
 	for i, result := range results {
-		if size := len(result.Entry.Value); size <= room {
+		if size := len(result.Entry.Value); size <= room && !errors.Is(result.Err, store.ErrLeftOut) {
 			room -= size
 		} else {
 			result.Err = contract.BatchTooLarge.Errorf("the value of %q does not fit into the response; read it separately", ops[i].Key)

@@ -29,6 +29,8 @@ var (
 	ErrUnavailable = errors.New("store does not answer")
 	// ErrUnknownOutcome: the engine's backend failed before it answered. The change may or may not have been made.
 	ErrUnknownOutcome = errors.New("store failed before it answered; the change may or may not have been made")
+	// ErrLeftOut: the value was left out of the result of a batch, which is too large.
+	ErrLeftOut = errors.New("value left out: the values of the batch are too large together")
 	// ErrAcrossShards: the keys of an atomic batch are in more than one shard.
 	ErrAcrossShards = errors.New("keys of an atomic batch are in more than one shard")
 	// ErrClosed: the engine is closed.

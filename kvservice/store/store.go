@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// BatchBytes is how many bytes of values the gets of a batch return at least, if they ask for as many.
+const BatchBytes = 8 << 20
+
 // Engine stores entries.
 //
 // Its methods may be called concurrently. Operations on one key, and atomic batches, are linearizable unless
@@ -25,6 +28,9 @@ type Engine interface {
 	// Batch performs operations in order. If atomic, they take effect at one instant, each seeing those before it; if
 	// one fails, none takes effect and the error is a [*BatchError]. If not atomic, each operation is independent
 	// and its error is in its result.
+	//
+	// An engine that has to copy values may leave out those that exceed [BatchBytes] together: such gets have the error
+	// [ErrLeftOut].
 	Batch(ctx context.Context, ops []Operation, atomic bool) ([]Result, error)
 
 	// List returns a page of entries in byte order of their keys. A key that exists throughout a series of pages

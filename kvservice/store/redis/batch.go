@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/redis/rueidis"
 
@@ -19,11 +20,16 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	if atomic {
 		return e.batchAtomic(ctx, ops)
 	}
-	parts, err := e.divide(ops)
+	parts, gets, err := e.divide(ops)
 	if err != nil {
 		return nil, err
 	}
 	results := make([]store.Result, len(ops))
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	if len(gets) > 0 {
+		reading.Go(func() { e.readMany(ctx, ops, gets, results) })
+	}
 	for i, r := range e.send(ctx, parts) {
 		e.readPart(ctx, parts[i], r, ops, results)
 	}
@@ -41,7 +47,7 @@ func (e *Engine) batchAtomic(ctx context.Context, ops []store.Operation) ([]stor
 			return nil, store.ErrAcrossShards
 		}
 	}
-	c, err := e.apply(&e.shards[number], true, ops...)
+	c, err := e.apply(&e.shards[number], true, store.BatchBytes, ops...)
 	if err != nil {
 		return nil, err
 	}
@@ -63,26 +69,43 @@ func (p part) command(e *Engine) rueidis.Completed {
 	return e.command(p.call)
 }
 
-// divide splits ops into parts by shard.
-func (e *Engine) divide(ops []store.Operation) ([]part, error) {
+const (
+	// fewGets is how many gets of a batch are read as a whole without knowing their sizes.
+	fewGets = 8
+	// leastPart is how many bytes of entries the result of a part may always have.
+	leastPart = 1 << 20
+)
+
+// divide splits ops into parts by shard. Gets are the indexes of those that are no part, because they are too many to read
+// without regard to their sizes.
+func (e *Engine) divide(ops []store.Operation) (parts []part, gets []int, err error) {
 	groups := e.byShard(len(ops), func(i int) string { return ops[i].Key })
-	parts := make([]part, len(groups))
-	for i, group := range groups {
-		s := &e.shards[group.shard]
-		parts[i].indexes = group.indexes
+	for _, group := range groups {
 		if onlyGets(ops, group.indexes) {
-			parts[i].gets = make([]string, len(group.indexes))
-			for n, at := range group.indexes {
-				parts[i].gets[n] = s.entry + ops[at].Key
-			}
-			continue
-		}
-		var err error
-		if parts[i].call, err = e.apply(s, false, pick(ops, group.indexes)...); err != nil {
-			return nil, err
+			gets = append(gets, group.indexes...)
 		}
 	}
-	return parts, nil
+	many := len(gets) > fewGets
+	parts = make([]part, 0, len(groups))
+	for _, group := range groups {
+		s, p := &e.shards[group.shard], part{indexes: group.indexes}
+		if onlyGets(ops, group.indexes) {
+			if many {
+				continue
+			}
+			p.gets = make([]string, len(group.indexes))
+			for n, at := range group.indexes {
+				p.gets[n] = s.entry + ops[at].Key
+			}
+		} else if p.call, err = e.apply(s, false, max(leastPart, store.BatchBytes/len(groups)), pick(ops, group.indexes)...); err != nil {
+			return nil, nil, err
+		}
+		parts = append(parts, p)
+	}
+	if !many {
+		gets = nil
+	}
+	return parts, gets, nil
 }
 
 func onlyGets(ops []store.Operation, group []int) bool {
@@ -134,7 +157,7 @@ func (e *Engine) applyRest(ctx context.Context, p part, ops []store.Operation, r
 		return
 	}
 	some := pick(ops, rest)
-	c, err := e.apply(&e.shards[shardOf(some[0].Key, len(e.shards))], false, some...)
+	c, err := e.apply(&e.shards[shardOf(some[0].Key, len(e.shards))], false, leastPart, some...)
 	if err != nil {
 		distribute(rest, nil, err, results)
 		return

@@ -109,6 +109,11 @@ function operations.g(s, e)
   if not e.raw then
     return 'n', true
   end
+  local size = #e.raw - 24
+  if s.read > 0 and s.read + size > s.mostRead then
+    return 'b'
+  end
+  s.read = s.read + size
   return 'g' .. e.raw
 end
 
@@ -238,14 +243,15 @@ local function commit(s, limit)
 end
 
 -- apply performs operations in order. Arguments: the highest revision that the caller has seen, the limit of the stream in
--- bytes, 1 if atomic, and for each operation its kind, precondition, TTL in milliseconds and value. Returns the revision,
+-- bytes, 1 if atomic, the most bytes of entries to return, and for each operation its kind, precondition, TTL in milliseconds and value. Returns the revision,
 -- and for each operation a letter and its result. If an atomic operation fails, it changes nothing and returns the
 -- revision, the number of the operation from 1, and the letter of its error.
 local function apply(keys, args)
   local s = openShard(keys, tonumber(args[1]))
+  s.read, s.mostRead = 0, tonumber(args[4])
   local results = {0}
   for i = 1, #keys - 5 do
-    local at = 4 * i
+    local at = 4 * i + 1
     local e = stage(s, keys[5 + i])
     local reply, failed = check(e, args[at + 1]), true
     if not reply then

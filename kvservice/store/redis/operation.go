@@ -19,7 +19,7 @@ var letters = map[store.Kind]string{
 // operationErrors are the errors of operations, by their letters in functions.lua.
 var operationErrors = map[byte]error{
 	'n': store.ErrNotFound, 'V': store.ErrVersionMismatch, 'E': store.ErrExists, 'A': store.ErrAbsent,
-	'N': store.ErrNotInteger, 'O': store.ErrOverflow,
+	'N': store.ErrNotInteger, 'O': store.ErrOverflow, 'b': store.ErrLeftOut,
 }
 
 // Do performs one operation.
@@ -29,7 +29,7 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 		packed, err := e.client.Do(ctx, e.get([]string{s.entry + op.Key})).ToString()
 		return e.readGet(op, packed, err)
 	}
-	cmd, err := e.apply(s, false, op)
+	cmd, err := e.apply(s, false, store.BatchBytes, op)
 	if err != nil {
 		return store.Result{}, err
 	}
@@ -43,10 +43,11 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 	return result, err
 }
 
-// apply returns the call that performs operations on keys of one shard, in order; if atomic, all or none.
-func (e *Engine) apply(s *shard, atomic bool, ops ...store.Operation) (call, error) {
+// apply returns the call that performs operations on keys of one shard, in order; if atomic, all or none. Gets after which
+// the result would exceed most bytes fail with [store.ErrLeftOut].
+func (e *Engine) apply(s *shard, atomic bool, most int, ops ...store.Operation) (call, error) {
 	keys := append(make([]string, 0, len(s.fixed)+len(ops)), s.fixed...)
-	args := append(make([]string, 0, 3+4*len(ops)), e.seenText(), e.historyText, flag(atomic))
+	args := append(make([]string, 0, 4+4*len(ops)), e.seenText(), e.historyText, flag(atomic), strconv.Itoa(most))
 	shrinks := true
 	for _, op := range ops {
 		keys = append(keys, s.entry+op.Key)

@@ -165,7 +165,7 @@ func (e *Engine) expire(ctx context.Context, results []pollResult) (more bool) {
 		for i, key := range p.due {
 			ops[i] = store.Operation{Kind: store.Get, Key: key}
 		}
-		c, err := e.apply(&e.shards[number], false, ops...)
+		c, err := e.apply(&e.shards[number], false, store.BatchBytes, ops...)
 		if err == nil {
 			parts = append(parts, part{call: c})
 		}

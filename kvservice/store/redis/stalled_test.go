@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -82,5 +83,55 @@ func TestAListReadsAboutWhatItReturns(t *testing.T) {
 	}
 	if read := after.TotalAlloc - before.TotalAlloc; read > most {
 		t.Errorf("a page of a single value of 1 MiB allocates %d MiB, want at most %d", read>>20, most>>20)
+	}
+}
+
+func TestABatchReadsAboutWhatItReturns(t *testing.T) {
+	const values, gets, most = 16, 200, 48 * mebibyte
+	e := open(t, rediscluster.StartTest(t, rediscluster.Config{}), redis.Options{Shards: 8})
+	value := strings.Repeat("v", mebibyte)
+	for i := range values {
+		do(t, e, set(fmt.Sprint("k/", i), value))
+		do(t, e, set(fmt.Sprint("{k}/", i), value))
+	}
+	for name, test := range map[string]struct {
+		prefix string
+		writes int
+		atomic bool
+		whole  int // how many values are returned at least
+	}{
+		"gets":             {"k/", 0, false, 8},
+		"gets and writes":  {"k/", 20, false, 8},
+		"of one shard":     {"{k}/", 0, false, 8},
+		"of an atomic one": {"{k}/", 1, true, 8},
+	} {
+		var ops []store.Operation
+		for i := range gets {
+			ops = append(ops, get(fmt.Sprint(test.prefix, i%values)))
+		}
+		for i := range test.writes {
+			ops = append(ops, set(fmt.Sprint(test.prefix, "new", i), ""))
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		results, err := e.Batch(t.Context(), ops, test.atomic)
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		whole := 0
+		for i, r := range results {
+			switch {
+			case r.Err == nil && i < gets && string(r.Entry.Value) == value:
+				whole++
+			case r.Err != nil && !errors.Is(r.Err, store.ErrLeftOut):
+				t.Errorf("%s: operation %d = %v", name, i, r.Err)
+			}
+		}
+		if read := after.TotalAlloc - before.TotalAlloc; whole < test.whole || read > most {
+			t.Errorf("%s: %d of %d values of 1 MiB are returned, which allocates %d MiB; want at least %d and at most %d MiB",
+				name, whole, gets, read>>20, test.whole, most>>20)
+		}
 	}
 }
