@@ -197,22 +197,22 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 // makeRoom gets memory for the next event, of n bytes, and for what was read ahead with it. If there is none, it drops what
 // was read, waits until there is, and returns false: the event is to be read again.
 func (w *watch) makeRoom(ctx context.Context, n int) (ok bool, err error) {
+	need, ahead := n, n+readAhead
 	if w.backlog != nil || w.snapshot != nil {
-		n += readAhead
+		need = ahead
 	}
-	if w.room == nil || n <= w.granted {
+	if w.room == nil || need <= w.granted {
 		return true, nil
 	}
-	if w.room.Take(n) {
-		w.granted = n
+	if w.room.Take(need) {
+		w.granted = need
 		return true, nil
 	}
 	w.drop()
-	n += readAhead // it may be read ahead from now on
-	if err := w.room.Wait(ctx, n); err != nil {
+	if err := w.room.Wait(ctx, ahead); err != nil { // what is read again may be read ahead
 		return false, err
 	}
-	w.granted = n
+	w.granted = ahead
 	return false, nil
 }
 
