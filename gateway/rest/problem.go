@@ -71,7 +71,7 @@ func failureOf(err error) failure {
 		f.retryAfter = contract.RetryDelay(err)
 	}
 	message := s.title
-	if e, ok := errors.AsType[*connect.Error](err); ok && given && reason != internal {
+	if e, ok := errors.AsType[*connect.Error](err); ok && given && reason != contract.Internal {
 		message = cmp.Or(e.Message(), s.title)
 	}
 	f.Detail = sentence(message)
@@ -129,12 +129,8 @@ const (
 	mediaTypeUnsupported contract.Reason = "MEDIA_TYPE_UNSUPPORTED"
 )
 
-// Reasons for errors that come without one.
-const (
-	canceled      contract.Reason = "CANCELED"
-	unimplemented contract.Reason = "UNIMPLEMENTED"
-	internal      contract.Reason = "INTERNAL"
-)
+// canceled is the reason of requests whose callers have disconnected. It is only for the log.
+const canceled contract.Reason = "CANCELED"
 
 // statusClientClosedRequest is the status that proxies log for a request whose caller has disconnected.
 const statusClientClosedRequest = 499
@@ -174,9 +170,9 @@ var statuses = map[contract.Reason]status{
 	notAcceptable:        {http.StatusNotAcceptable, "Not acceptable"},
 	mediaTypeUnsupported: {http.StatusUnsupportedMediaType, "Unsupported media type"},
 
-	canceled:      {statusClientClosedRequest, "Canceled"},
-	unimplemented: {http.StatusNotImplemented, "Not implemented"},
-	internal:      {http.StatusInternalServerError, "Internal error"},
+	canceled:               {statusClientClosedRequest, "Canceled"},
+	contract.Unimplemented: {http.StatusNotImplemented, "Not implemented"},
+	contract.Internal:      {http.StatusInternalServerError, "Internal error"},
 }
 
 // reasonOf returns a reason of statuses for err, the metadata of err, and whether err has a reason itself.
@@ -206,7 +202,7 @@ func fallback(err error) contract.Reason {
 	case connect.CodeResourceExhausted: // from a transport: the message is longer than its bound
 		return contract.ValueTooLarge
 	case connect.CodeUnimplemented:
-		return unimplemented
+		return contract.Unimplemented
 	case connect.CodeUnavailable:
 		return contract.ServiceUnavailable
 	}
@@ -221,5 +217,5 @@ func ofContext(err error) contract.Reason {
 	case errors.Is(err, context.Canceled):
 		return canceled
 	}
-	return internal
+	return contract.Internal
 }

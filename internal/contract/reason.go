@@ -45,7 +45,13 @@ const (
 	PermissionDenied   Reason = "PERMISSION_DENIED"
 	ServiceUnavailable Reason = "SERVICE_UNAVAILABLE"
 	DeadlineExceeded   Reason = "DEADLINE_EXCEEDED"
+	Unimplemented      Reason = "UNIMPLEMENTED"
+	Internal           Reason = "INTERNAL"
 )
+
+// ErrCaller is the cause of errors that are the caller's mistake whatever their code says: its request cannot be read, or
+// it does not read the response.
+var ErrCaller = errors.New("the caller's mistake")
 
 // Code returns the status code of r, or CodeInternal if r is not a reason of the contract.
 func (r Reason) Code() connect.Code {
@@ -72,8 +78,23 @@ func (r Reason) Code() connect.Code {
 		return connect.CodePermissionDenied
 	case DeadlineExceeded:
 		return connect.CodeDeadlineExceeded
+	case Unimplemented:
+		return connect.CodeUnimplemented
 	}
 	return connect.CodeInternal
+}
+
+// WithReason returns err with the reason that its code implies, unless it has details or its code implies none.
+func WithReason(err *connect.Error) *connect.Error {
+	if len(err.Details()) != 0 {
+		return err
+	}
+	for _, r := range []Reason{RequestInvalid, DeadlineExceeded, Unimplemented, Internal} {
+		if r.Code() == err.Code() {
+			return r.NewError(err.Code(), nil, err.Message()).WithCause(err)
+		}
+	}
+	return err
 }
 
 // Errorf returns an error with reason r and its status code. Callers see the message.

@@ -96,7 +96,7 @@ func (t translator) remote(ctx context.Context, e *connect.Error) error {
 	case e.Code() == connect.CodeUnauthenticated:
 		t.log.ErrorContext(ctx, "the service rejected the gateway's credential: check KV_SERVICE_TOKEN on both sides", "error", e)
 		return contract.ServiceUnavailable.Errorf("the service rejected the gateway's credential")
-	case ok:
+	case ok && why != contract.Internal:
 		return why.NewError(e.Code(), metadata, e.Message())
 	case e.Code() == connect.CodeUnavailable:
 		return t.unavailable(e)
@@ -104,7 +104,7 @@ func (t translator) remote(ctx context.Context, e *connect.Error) error {
 		return t.expired(context.DeadlineExceeded)
 	case e.Code() == connect.CodeInternal, e.Code() == connect.CodeUnknown:
 		t.log.WarnContext(ctx, "internal error in the service; see its log for the cause", "error", e)
-		return connect.NewError(connect.CodeInternal, "internal error").WithCause(e)
+		return contract.Internal.Errorf("internal error").WithCause(e)
 	}
 	return connect.NewError(e.Code(), e.Message())
 }

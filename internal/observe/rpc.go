@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/contract"
 )
 
 // other replaces names that a caller made up.
@@ -48,12 +50,23 @@ func statusCode(code connect.Code) string {
 	return strings.ToUpper(code.String())
 }
 
-// codeOf returns the code with which a call ended, or 0 for success.
+// codeOf returns the code with which a call ended, or 0 for success. A mistake of the caller never has the code of a failure
+// of the server, which alerts watch, although the caller gets that: gRPC demands internal for a message with a wrong flag,
+// and a request that does not arrive ends with deadline_exceeded.
 func codeOf(err error) connect.Code {
 	if err == nil || connecthttp.IsNotModifiedError(err) {
 		return 0
 	}
-	return connect.CodeOf(err)
+	code := connect.CodeOf(err)
+	if errors.Is(err, contract.ErrCaller) {
+		switch code {
+		case connect.CodeInternal, connect.CodeUnknown:
+			return connect.CodeInvalidArgument
+		case connect.CodeDeadlineExceeded, connect.CodeUnavailable:
+			return connect.CodeCanceled
+		}
+	}
+	return code
 }
 
 // procedure returns the procedure of spec, or other if it is unknown.

@@ -196,7 +196,9 @@ func (c *conn) refuse(stream uint32) {
 	c.goAway(h2.Refusal(stream))
 	if c.refused == 1 {
 		c.request.Keep = true
-		c.Mixed()
+		if !c.request.Unreadable { // the client's next request may be one for grpc-go again
+			c.Mixed()
+		}
 	}
 }
 
@@ -215,9 +217,11 @@ func (c *conn) goAway(frames []byte) {
 func (c *conn) belongsElsewhere() bool {
 	_, isProcedure := c.specs[c.request.Path]
 	switch {
+	case c.request.Unreadable, c.request.Method != http.MethodPost: // which grpc-go would answer by itself, with the code internal
+		return true
 	case c.request.IsGRPC(), c.request.Trailers:
 		return false
-	case c.request.Method != http.MethodPost || !isProcedure:
+	case !isProcedure:
 		return true
 	}
 	for _, prefix := range []string{"application/grpc-web", "application/connect+", "application/proto", "application/json"} {

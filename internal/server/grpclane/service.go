@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 
+	"key-value/internal/contract"
 	"key-value/internal/server/lane"
 )
 
@@ -53,8 +54,14 @@ func (c *callContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
+// errLate is the error of a call whose deadline has passed before it begins.
+var errLate = statusOf(contract.DeadlineExceeded.Errorf("the deadline passed before the call began"))
+
 // keepHeader makes a callContext.
 func keepHeader(ctx context.Context, info *tap.Info) (context.Context, error) {
+	if ctx.Err() == context.DeadlineExceeded { // which grpc-go would answer without a reason
+		return ctx, errLate
+	}
 	return &callContext{Context: ctx, header: info.Header}, nil
 }
 
@@ -62,7 +69,11 @@ func keepHeader(ctx context.Context, info *tap.Info) (context.Context, error) {
 func (s *service) serve(_ any, out grpc.ServerStream) error {
 	growStack(0)
 	ctx := out.Context()
-	if err := ctx.Err(); err != nil { // the caller has given up already
+	switch err := ctx.Err(); err { // the caller may have given up already
+	case nil:
+	case context.DeadlineExceeded:
+		return errLate
+	default:
 		return err
 	}
 	in, ok := grpc.ServerTransportStreamFromContext(ctx).(transportStream)
@@ -72,32 +83,30 @@ func (s *service) serve(_ any, out grpc.ServerStream) error {
 	streams := streamsOf(ctx)
 	streams.Conn().Begin()
 	defer streams.Conn().End()
-	stream, err := s.newStream(ctx, streams, in, out)
-	if err != nil {
-		return statusOf(err)
-	}
+	stream := s.newStream(ctx, streams, in, out)
 	if stream.calls != nil {
 		stream.calls.Add(1)
 		defer stream.calls.Add(-1)
 	}
-	err = s.server.Call(ctx, stream.info.Spec.Procedure, &stream.info, stream)
+	err := s.server.Call(ctx, stream.info.Spec.Procedure, &stream.info, stream)
 	return stream.finish(err)
 }
 
-func (s *service) newStream(ctx context.Context, streams *lane.Streams, in transportStream, out grpc.ServerStream) (*stream, error) {
+func (s *service) newStream(ctx context.Context, streams *lane.Streams, in transportStream, out grpc.ServerStream) *stream {
 	spec, ok := s.specs[in.Method()]
 	if !ok {
 		spec = connect.Spec{Procedure: in.Method(), StreamType: connect.StreamTypeBidi}
 	}
-	if encoding := in.RecvCompress(); encoding != "" && encoding != connect.CompressionNameIdentity {
-		return nil, connect.Errorf(connect.CodeUnimplemented, "unsupported compression %q: send messages uncompressed", encoding)
-	}
 	codec, ok := codecOf(in.ContentSubtype())
+	var broken error // which the call gets when it reads, so that it is observed and authenticated as any other
 	if !ok {
-		return nil, connect.Errorf(connect.CodeUnimplemented, "unsupported codec %q: use proto or json", in.ContentSubtype())
+		broken = connect.Errorf(connect.CodeUnimplemented, "unsupported codec %q: use proto or json", in.ContentSubtype())
+	}
+	if encoding := in.RecvCompress(); encoding != "" && encoding != connect.CompressionNameIdentity {
+		broken = connect.Errorf(connect.CodeUnimplemented, "unsupported compression %q: send messages uncompressed", encoding)
 	}
 	peerAddr, calls, unsent := caller(ctx)
-	call := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, calls: calls, unsent: unsent, info: connect.CallInfo{
+	call := &stream{ctx: ctx, in: in, out: out, bounds: &s.bounds, codec: codec, broken: broken, calls: calls, unsent: unsent, info: connect.CallInfo{
 		Spec:             spec,
 		PeerAddr:         peerAddr,
 		Protocol:         connect.ProtocolNameGRPC,
@@ -113,7 +122,7 @@ func (s *service) newStream(ctx context.Context, streams *lane.Streams, in trans
 		readHeader(call.info.RequestHeader(), c.header)
 		call.info.PeerAddr = streams.Conn().Caller(peerAddr, c.header.Get)
 	}
-	return call, nil
+	return call
 }
 
 // growStack grows the goroutine's stack to the size that a call needs. A new stack would otherwise double several times

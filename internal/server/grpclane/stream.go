@@ -10,10 +10,10 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 
+	"key-value/internal/contract"
 	"key-value/internal/server/lane"
 )
 
@@ -234,16 +234,16 @@ func (s *stream) finish(err error) error {
 
 // receiveTimedOut and sendTimedOut end a call whose peer is too slow. A timer calls them, while the handler waits.
 func (s *stream) receiveTimedOut() {
-	s.timeOut(status.New(codes.DeadlineExceeded, "the request message did not arrive in time"))
+	s.timeOut(contract.DeadlineExceeded.Errorf("the request message did not arrive in time"))
 }
 
 func (s *stream) sendTimedOut() {
-	s.timeOut(status.New(codes.Unavailable, "the response messages were not read in time"))
+	s.timeOut(contract.ServiceUnavailable.Errorf("the response messages were not read in time"))
 }
 
-func (s *stream) timeOut(why *status.Status) {
+func (s *stream) timeOut(why error) {
 	s.timedOut.Store(true)
-	_ = s.in.WriteStatus(why) // fails only if the stream has ended
+	_ = s.in.WriteStatus(status.Convert(statusOf(why))) // fails only if the stream has ended
 }
 
 // failure returns an error of grpc-go as an error of connect.

@@ -2,6 +2,7 @@ package h2
 
 import (
 	"bytes"
+	"encoding/base64"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,9 @@ type RequestDecoder struct {
 	Proxied                   bool // whether a proxy added a header
 	// Malformed reports whether the request has a field that HTTP/2 forbids because it is about a connection, or a
 	// Content-Length that is not one number (RFC 9113, sections 8.1.1 and 8.2.2).
-	Malformed     bool
+	Malformed bool
+	// Unreadable reports whether the request has a timeout or metadata that no gRPC server can read.
+	Unreadable    bool
 	ContentLength int64 // -1: there is none
 
 	// Keep makes the decoder keep all fields of the following requests, for Reencode.
@@ -42,7 +45,7 @@ func NewRequestDecoder(maxBytes int) *RequestDecoder {
 // Decode decodes the next block. After an error no further block can be decoded.
 func (d *RequestDecoder) Decode(fragments [][]byte) error {
 	d.Method, d.Path, d.ContentType = "", "", ""
-	d.Trailers, d.Proxied, d.Malformed, d.ContentLength = false, false, false, -1
+	d.Trailers, d.Proxied, d.Malformed, d.Unreadable, d.ContentLength = false, false, false, false, -1
 	d.fields, d.bytes = d.fields[:0], 0
 	for _, fragment := range fragments {
 		if _, err := d.decoder.Write(fragment); err != nil {
@@ -71,11 +74,27 @@ func (d *RequestDecoder) field(f hpack.HeaderField) {
 		d.ContentLength = int64(n)
 	case "via", "forwarded", "x-forwarded-for", "x-forwarded-proto":
 		d.Proxied = true
+	case "grpc-timeout":
+		d.Unreadable = d.Unreadable || !isTimeout(f.Value)
+	default:
+		d.Unreadable = d.Unreadable || strings.HasSuffix(f.Name, "-bin") && !isBinary(f.Value)
 	}
 	if d.Keep && !d.TooLong() {
 		d.bytes += f.Size()
 		d.fields = append(d.fields, f)
 	}
+}
+
+// isTimeout reports whether s is up to 8 digits and a unit.
+func isTimeout(s string) bool {
+	n := len(s) - 1
+	return n >= 1 && n <= 8 && strings.IndexByte("HMSmun", s[n]) >= 0 && strings.Trim(s[:n], "0123456789") == ""
+}
+
+// isBinary reports whether s is base64, with or without padding.
+func isBinary(s string) bool {
+	_, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	return err == nil
 }
 
 // TooLong reports whether the header list exceeds the limit. It is only known if Keep is set.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -47,15 +49,15 @@ func forCaller(ctx context.Context, log *slog.Logger, spec connect.Spec, err err
 	}
 	e, coded := errors.AsType[*connect.Error](err)
 	switch {
-	case coded && !e.IsRemote() && e.Code() != connect.CodeInternal:
-		return e
+	case coded && !e.IsRemote() && (e.Code() != connect.CodeInternal || errors.Is(e, contract.ErrCaller)):
+		return contract.WithReason(e)
 	case errors.Is(err, context.DeadlineExceeded):
 		return contract.DeadlineExceeded.Errorf("the deadline passed before the call completed")
 	case errors.Is(err, context.Canceled):
 		return connect.NewError(connect.CodeCanceled, "the caller canceled the call")
 	}
 	log.ErrorContext(ctx, "call failed", "procedure", spec.Procedure, "error", err)
-	return connect.NewError(connect.CodeInternal, "internal error").WithCause(err)
+	return contract.Internal.Errorf("internal error").WithCause(err)
 }
 
 func logCall(ctx context.Context, log *slog.Logger, spec connect.Spec, err error, took time.Duration) {
@@ -136,29 +138,55 @@ func (m messages) Receive(message any) error {
 	if err == nil {
 		return m.account.Expect(message)
 	}
-	e, ok := errors.AsType[*connect.Error](err)
-	if !ok || len(e.Details()) != 0 {
-		return err
-	}
-	switch e.Code() {
-	case connect.CodeInvalidArgument:
-		return contract.RequestInvalid.Errorf("%s", e.Message())
-	case connect.CodeResourceExhausted:
-		return contract.ValueTooLarge.NewError(e.Code(), nil, e.Message())
-	}
-	return err
+	return unreadable(err)
 }
 
 func (m messages) Send(message any) error {
 	if _, ok := message.(*keyvaluev1.WatchResponse); ok {
 		err := m.ServerStream.Send(message) // whoever read the event has waited for memory for it
 		m.account.Sent(1)
-		return err
+		return unread(err)
 	}
 	if err := m.account.AddAnswer(message); err != nil {
 		return err
 	}
-	return m.ServerStream.Send(message)
+	return unread(m.ServerStream.Send(message))
+}
+
+// noCompressor is what both lanes say of a message whose compressed flag is set although no encoding was agreed on.
+const noCompressor = "sent compressed message without compression support"
+
+// unreadable returns what the caller gets for err, with which the reading of a message failed. It is the caller's mistake,
+// so the codes internal and unknown, which protocols prescribe for some, become invalid_argument.
+func unreadable(err error) error {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok || len(e.Details()) != 0 || errors.Is(err, io.EOF) {
+		return err
+	}
+	switch e.Code() {
+	case connect.CodeInternal, connect.CodeUnknown, connect.CodeInvalidArgument:
+		if strings.Contains(e.Message(), noCompressor) { // gRPC demands its code
+			e = contract.RequestInvalid.NewError(connect.CodeInternal, nil,
+				"the compressed flag of a message is set, but no header names its encoding: send messages uncompressed")
+			break
+		}
+		e = contract.RequestInvalid.Errorf("%s", e.Message())
+	case connect.CodeResourceExhausted:
+		e = contract.ValueTooLarge.NewError(e.Code(), nil, e.Message())
+	case connect.CodeDeadlineExceeded:
+		e = contract.DeadlineExceeded.Errorf("the request message did not arrive in time")
+	}
+	return contract.WithReason(e).WithCause(contract.ErrCaller)
+}
+
+// unread returns what the caller would get for err, with which the writing of a message failed: the caller did not read it,
+// unless it could not be encoded.
+func unread(err error) error {
+	e, ok := errors.AsType[*connect.Error](err)
+	if !ok || len(e.Details()) != 0 || e.Code() == connect.CodeInternal {
+		return err
+	}
+	return e.WithCause(contract.ErrCaller)
 }
 
 // cacheable adds an ETag header to the response of a Get that came as HTTP GET, which only Connect allows, and answers

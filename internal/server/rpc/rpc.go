@@ -47,7 +47,7 @@ func NewServer(handler keyvaluev1connect.KeyValueServiceHandler, cfg Config) *co
 
 // unknown answers calls of methods that do not exist. They pass through the interceptors too.
 func unknown(_ context.Context, spec connect.Spec, _ connect.ServerStream) error {
-	return connect.Errorf(connect.CodeUnimplemented, "unknown procedure %s", spec.Procedure)
+	return contract.Unimplemented.Errorf("unknown procedure %s", spec.Procedure)
 }
 
 const healthService = "grpc.health.v1.Health"
@@ -94,16 +94,29 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.H
 		connecthttp.WithCompressors(),
 	)
 	services := map[string]bool{}
+	others := rejects{map[string]connect.Spec{}, connecthttp.NewErrorWriter()}
 	for spec := range procedures.Specs() {
 		services[serviceOf(spec.Procedure)] = true
+		others.specs[spec.Procedure] = spec
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if services[serviceOf(r.URL.Path)] {
-			mux.ServeHTTP(w, admission.WithBody(r, int64(contract.MaxRequestBytes(valueBytes))))
-			return
+		switch {
+		case !services[serviceOf(r.URL.Path)] && isRPC(r):
+			err := unknown(r.Context(), connect.Spec{Procedure: r.URL.Path}, nil)
+			_ = others.errors.Write(w, r, err) // fails only if the caller is gone
+		case !services[serviceOf(r.URL.Path)]:
+			next.ServeHTTP(w, r)
+		case !others.reject(w, r):
+			mux.ServeHTTP(w, admission.WithBody(withoutMistake(others.overHTTP2(r)), int64(contract.MaxRequestBytes(valueBytes))))
 		}
-		next.ServeHTTP(w, r)
 	})
+}
+
+// isRPC reports whether r is a call over gRPC or gRPC-Web, or of a stream over Connect, whatever its path.
+func isRPC(r *http.Request) bool {
+	contentType := r.Header.Get("Content-Type")
+	return r.Method == http.MethodPost &&
+		(strings.HasPrefix(contentType, "application/grpc") || strings.HasPrefix(contentType, "application/connect+"))
 }
 
 // serviceOf returns "/package.Service" for "/package.Service/Method", and "" for any other path.

@@ -2,6 +2,7 @@ package sniff
 
 import (
 	"net"
+	"net/http"
 	"time"
 
 	"key-value/internal/server/h2"
@@ -186,7 +187,8 @@ func (s *sniffer) lookAtRequest() (protocol, error) {
 		return undecided, s.sendSettings()
 	}
 	s.request = h2.NewRequestDecoder(s.bounds.HeaderBytes)
-	if fragments == nil || s.request.Decode(fragments) != nil || !s.request.IsGRPC() || s.request.Proxied || s.request.Malformed {
+	if fragments == nil || s.request.Decode(fragments) != nil || !s.request.IsGRPC() || s.request.Proxied ||
+		s.request.Malformed || s.request.Unreadable || s.request.Method != http.MethodPost {
 		return http2, nil
 	}
 	s.stream, s.block = h2.ParseFrame(s.in[s.looked:]).Stream, size
