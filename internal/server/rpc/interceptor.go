@@ -73,7 +73,10 @@ func logCall(ctx context.Context, log *slog.Logger, spec connect.Spec, err error
 // unbuffered sets the headers of streams, which are those of their failures too.
 func unbuffered(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-		if info, ok := connect.CallInfoForServerContext(ctx); ok && spec.StreamType != connect.StreamTypeUnary {
+		if spec.StreamType == connect.StreamTypeUnary {
+			return next(ctx, spec, stream)
+		}
+		if info, ok := connect.CallInfoForServerContext(ctx); ok {
 			for name, values := range contract.StreamHeaders {
 				info.ResponseHeader().SetValues(name, values)
 			}
