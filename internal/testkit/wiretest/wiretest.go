@@ -168,11 +168,17 @@ func authority(t testing.TB) *tlstest.Authority {
 // ServerTLS returns a server configuration whose certificate the clients of this package trust.
 func ServerTLS(t testing.TB) *tls.Config {
 	t.Helper()
-	pair, err := tlsfiles.OpenPair(authority(t).Files(t, tlstest.Leaf{}))
+	pair, err := tlsfiles.OpenPair(ServerFiles(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return tlsfiles.Server(pair, nil)
+}
+
+// ServerFiles returns the paths of a certificate that the clients of this package trust, and of its key.
+func ServerFiles(t testing.TB) (certFile, keyFile string) {
+	t.Helper()
+	return authority(t).Files(t, tlstest.Leaf{})
 }
 
 // ClientTLS returns a client configuration that trusts the servers of this package.
