@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -284,21 +283,4 @@ func TestKeysPassAProxyUnchanged(t *testing.T) {
 			}
 		}
 	})
-}
-
-// What the page warns of.
-func TestAPathInProxyPassChangesKeys(t *testing.T) {
-	nginx := programs[slices.IndexFunc(programs, func(p program) bool { return p.name == "nginx" })]
-	const right, wrong = "proxy_pass http://kv$kv_path;", "proxy_pass http://kv/;"
-	config := block(t, "nginx")
-	if !strings.Contains(config, right) {
-		t.Fatalf("the configuration has no %s", right)
-	}
-	s := nginx.start(t, strings.Replace(config, right, wrong, 1))
-	for path, changed := range map[string]string{"a//b": "a/b", "a%2F%2Fb": "a/b"} {
-		res := ask(t.Context(), t, clientFrom(t, "127.0.0.1", false), http.MethodPut, s.url+"/kv/v1/values/"+path, path)
-		if got, err := s.get(t, changed); err != nil || got != path {
-			t.Errorf("PUT %s = %s, and the key %q has %q, %v; want it changed", path, res.Status, changed, got, err)
-		}
-	}
 }
