@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 	"key-value/kvservice/store"
 )
@@ -21,6 +22,9 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 		return nil, err
 	}
 	defer s.limiter.ReleaseLarge(ctx)
+	if account := admission.AccountOf(ctx); account != nil {
+		list.Reserve = account.ReserveContent
+	}
 	page, err := s.engine.List(ctx, list)
 	if err != nil {
 		return nil, failure("", err)

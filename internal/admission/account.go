@@ -86,14 +86,22 @@ func (a *Account) Add(n int64) error {
 
 // Reserve charges n bytes for the response, from which Add then takes. It returns ErrOverloaded as Add does.
 func (a *Account) Reserve(n int64) error {
-	if err := a.Add(n); err != nil || a == nil || n <= 0 {
-		return err
+	if a == nil || n <= 0 {
+		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.used += n
+	if err := a.chargeLocked(); err != nil {
+		a.used -= n
+		return err
+	}
 	a.reserved += n
 	return nil
 }
+
+// ReserveContent reserves memory for a response with n bytes of keys and values.
+func (a *Account) ReserveContent(n int) error { return a.Reserve(answerCopies * int64(n)) }
 
 // Drop takes n bytes back.
 func (a *Account) Drop(n int64) {

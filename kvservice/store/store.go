@@ -93,6 +93,10 @@ type ListRequest struct {
 	Limit    int    // the maximum number of entries, at least 1
 	MaxBytes int    // the page ends with the entry that takes keys and values over this many bytes; at least 1
 	KeysOnly bool   // omit values
+
+	// Reserve gets memory for n bytes of keys and values that were read for the page, or returns the error to fail with. An
+	// engine whose entries are in memory anyway need not call it. Nil: there is always memory.
+	Reserve func(n int) error
 }
 
 // Page is one page of a listing.

@@ -41,15 +41,16 @@ type pager struct {
 	engine   *Engine
 	prefix   string
 	keysOnly bool
-	expected int // number of entries that will be requested
-	bytes    int // how many bytes of entries to read at a time; a longer one is read alone
+	expected int               // number of entries that will be requested
+	bytes    int               // how many bytes of entries to read at a time; a longer one is read alone
+	reserve  func(n int) error // called with the size of what is read; nil: nobody wants to know
 	keys     *merge[string]
 	rest     []string      // the next keys, whose entries have not been read
 	entries  []store.Entry // read, and not yet returned
 }
 
 func (e *Engine) pager(req store.ListRequest, bytes int) *pager {
-	p := &pager{engine: e, prefix: req.Prefix, keysOnly: req.KeysOnly, expected: req.Limit, bytes: bytes}
+	p := &pager{engine: e, prefix: req.Prefix, keysOnly: req.KeysOnly, expected: req.Limit, bytes: bytes, reserve: req.Reserve}
 	after := "[" + req.Prefix
 	if req.After >= req.Prefix && req.After != "" {
 		after = "(" + req.After
@@ -143,7 +144,14 @@ func (p *pager) read(ctx context.Context) (err error) {
 	}
 	p.entries, err = p.engine.readEntries(ctx, p.rest[:n], p.keysOnly)
 	p.rest = p.rest[n:]
-	return err
+	if p.reserve == nil || err != nil {
+		return err
+	}
+	size := 0
+	for _, e := range p.entries {
+		size += len(e.Key) + len(e.Value)
+	}
+	return p.reserve(size)
 }
 
 // fit returns how many of the next entries to read, at least one.

@@ -86,6 +86,28 @@ func TestAListReadsAboutWhatItReturns(t *testing.T) {
 	}
 }
 
+func TestAListReservesWhatItReads(t *testing.T) {
+	const values, room = 20, 5 * mebibyte
+	e := open(t, rediscluster.StartTest(t, rediscluster.Config{}), redis.Options{Shards: 8})
+	for i := range values {
+		do(t, e, set(fmt.Sprint("k/", i), strings.Repeat("v", mebibyte)))
+	}
+	reserved, overloaded := 0, errors.New("no memory")
+	req := store.ListRequest{Prefix: "k/", Limit: values, MaxBytes: 100 * mebibyte, Reserve: func(n int) error {
+		if reserved += n; reserved > room {
+			return overloaded
+		}
+		return nil
+	}}
+	if _, err := e.List(t.Context(), req); !errors.Is(err, overloaded) || reserved > room+2*mebibyte {
+		t.Errorf("list = %v after %d bytes, want the error of Reserve", err, reserved)
+	}
+	reserved, req.MaxBytes = 0, 3*mebibyte
+	if page, err := e.List(t.Context(), req); err != nil || reserved < len(page.Entries)*mebibyte {
+		t.Errorf("list = %d entries, %v with %d bytes reserved, want 1 MiB for each", len(page.Entries), err, reserved)
+	}
+}
+
 func TestABatchReadsAboutWhatItReturns(t *testing.T) {
 	const values, gets, most = 16, 200, 48 * mebibyte
 	e := open(t, rediscluster.StartTest(t, rediscluster.Config{}), redis.Options{Shards: 8})
