@@ -8,6 +8,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
+	"key-value/internal/lazyctx"
 )
 
 // forwarder implements the contract by calling the service.
@@ -56,9 +57,9 @@ func (f forwarder) GetStats(
 func forward[Request, Response any](
 	ctx context.Context, req *Request, call func(context.Context, *Request) (*Response, error),
 ) (*Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	return call(ctx, req)
+	bounded := lazyctx.WithTimeout(ctx, callTimeout)
+	defer bounded.Cancel()
+	return call(bounded, req)
 }
 
 // Watch forwards messages until the service, the caller or the gateway ends the stream.

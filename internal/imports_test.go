@@ -43,7 +43,7 @@ var rules = []rule{
 	{
 		"gateway", []string{
 			"gateway/console", "gateway/rest", "gen/...", "internal/admission", "internal/auth", "internal/contract",
-			"internal/observe/requestid", "internal/server", "internal/server/rpc",
+			"internal/lazyctx", "internal/observe/requestid", "internal/server", "internal/server/rpc",
 		},
 		"The gateway knows the service only as a generated client, never kvservice or an engine.",
 	},
@@ -53,7 +53,8 @@ var rules = []rule{
 	},
 	{
 		"gateway/rest", []string{
-			"gen/...", "internal/admission", "internal/auth", "internal/contract/...", "internal/observe/requestid",
+			"gen/...", "internal/admission", "internal/auth", "internal/contract/...", "internal/lazyctx",
+			"internal/observe/requestid",
 		},
 		"REST is a translation: it knows neither the port nor the gateway around it.",
 	},
@@ -130,7 +131,11 @@ var rules = []rule{
 		"Metrics and traces describe calls and stores. The commands put them in their places.",
 	},
 	{
-		"internal/server/...", []string{"internal/contract/...", "internal/server/..."},
+		"internal/lazyctx", nil,
+		"Contexts depend on nothing of ours.",
+	},
+	{
+		"internal/server/...", []string{"internal/contract/...", "internal/lazyctx", "internal/server/..."},
 		"A port serves any http.Handler and connect.Server, and knows neither service.",
 	},
 	{

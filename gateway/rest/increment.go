@@ -52,8 +52,8 @@ func (a *api) increment(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.withTimeout(r)
-	defer cancel()
+	ctx := a.withTimeout(r)
+	defer ctx.Cancel()
 	r.account.MustAnswer()
 	res, err := a.client.Increment(ctx, req)
 	if err != nil {

@@ -133,8 +133,8 @@ func (a *api) set(r request, set *keyvaluev1.SetRequest) (res *keyvaluev1.SetRes
 		return nil, err
 	}
 	r.account.MustAnswer()
-	ctx, cancel := a.withTimeout(r)
-	defer cancel()
+	ctx := a.withTimeout(r)
+	defer ctx.Cancel()
 	err = a.conditionally(ctx, set.GetKey(), c, func(p *keyvaluev1.Precondition) (err error) {
 		set.Precondition = p
 		res, err = a.client.Set(ctx, set)

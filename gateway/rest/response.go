@@ -140,8 +140,8 @@ func (a *api) writeLarge(
 func (a *api) composeLarge(
 	r request, b []byte, compose func(ctx context.Context, b []byte) ([]byte, error),
 ) ([]byte, error) {
-	ctx, cancel := a.withTimeout(r)
-	defer cancel()
+	ctx := a.withTimeout(r)
+	defer ctx.Cancel()
 	if err := a.limiter.AcquireLarge(ctx); err != nil {
 		return nil, err
 	}

@@ -36,8 +36,8 @@ func (a *api) getStats(w http.ResponseWriter, r request) error {
 	if err := acceptable(r.Header["Accept"], offerOf(formatJSON)); err != nil {
 		return err
 	}
-	ctx, cancel := a.withTimeout(r)
-	defer cancel()
+	ctx := a.withTimeout(r)
+	defer ctx.Cancel()
 	res, err := a.client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 	if err != nil {
 		return err

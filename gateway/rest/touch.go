@@ -67,8 +67,8 @@ func (a *api) patchValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.withTimeout(r)
-	defer cancel()
+	ctx := a.withTimeout(r)
+	defer ctx.Cancel()
 	r.account.MustAnswer()
 	var res *keyvaluev1.TouchResponse
 	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) (err error) {

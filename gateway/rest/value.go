@@ -30,8 +30,8 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 // read returns the entry whose key is in the path. Again says that r has read it before, and counts in the statistics
 // already.
 func (a *api) read(r request, again bool) (*keyvaluev1.Entry, error) {
-	ctx, cancel := a.withTimeout(r)
-	defer cancel()
+	ctx := a.withTimeout(r)
+	defer ctx.Cancel()
 	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: r.key, Uncounted: again})
 	return res.GetEntry(), err
 }
@@ -68,8 +68,8 @@ func (a *api) deleteValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.withTimeout(r)
-	defer cancel()
+	ctx := a.withTimeout(r)
+	defer ctx.Cancel()
 	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) error {
 		_, err := a.client.Delete(ctx, &keyvaluev1.DeleteRequest{Key: r.key, Precondition: p})
 		return err

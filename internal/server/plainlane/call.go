@@ -1,24 +1,25 @@
 package plainlane
 
 import (
-	"context"
 	"sync/atomic"
+
+	"key-value/internal/lazyctx"
 )
 
 // call is the context of a request. It ends with the request, or when its caller has gone. Whether the caller has gone is
 // found out only for requests that wait for something: those that ask when the context is done.
 type call struct {
-	context.Context
+	lazyctx.Context
 
-	cancel context.CancelFunc
-	conn   *conn
-	asked  atomic.Bool // whether Done was called
-	ended  atomic.Bool
+	conn  *conn
+	asked atomic.Bool // whether Done was called
+	ended atomic.Bool
 }
 
 func newCall(c *conn) *call {
-	ctx, cancel := context.WithCancel(c.ctx)
-	return &call{Context: ctx, cancel: cancel, conn: c}
+	call := &call{conn: c}
+	call.Init(c.ctx)
+	return call
 }
 
 // Done implements [context.Context]. It sends the responses to earlier requests that came together with this one, which
@@ -34,7 +35,7 @@ func (c *call) Done() <-chan struct{} {
 // end ends the request.
 func (c *call) end() {
 	c.ended.Store(true)
-	c.cancel()
+	c.Cancel()
 	if c.asked.Load() {
 		c.conn.lane.watcher.remove(c)
 	}

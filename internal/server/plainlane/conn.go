@@ -340,7 +340,7 @@ func (c *conn) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting != nil {
-		c.waiting.cancel()
+		c.waiting.Cancel()
 	}
 	_ = c.sniffed.Close()
 }

@@ -98,7 +98,7 @@ func (p *peers) cancel(id int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c := p.calls[id]; c != nil {
-		c.cancel()
+		c.Cancel()
 	}
 }
 
