@@ -23,13 +23,16 @@ var errSilent = contract.ServiceUnavailable.RetryAfter(time.Second, "the service
 // breaker is a layer that rejects unary calls at once while the service answers none of them, instead of holding them
 // and all their resources until their deadlines (Nygard, "Release It!", "Circuit Breaker"). A service that rejects calls
 // or cannot be reached needs no breaker, because its calls fail soon. Any answer closes the breaker.
-func breaker(next connect.Transport) connect.Transport { return &breaking{next: next} }
+func breaker(next connect.Transport) connect.Transport {
+	return &breaking{next: next, start: time.Now()}
+}
 
 type breaking struct {
 	next    connect.Transport
+	start   time.Time
 	pending atomic.Int64 // calls that were sent and have not ended
 
-	// Times in nanoseconds since 1970.
+	// Times in nanoseconds since start, which setting the wall clock does not change.
 	heard     atomic.Int64 // when the service last answered, or a call began while none was pending
 	suspected atomic.Int64 // when a call first found the service silent since heard
 	probed    atomic.Int64 // when the latest probe was sent
@@ -79,9 +82,11 @@ func (c *breakingCall) Close() error {
 	return c.ClientStream.Close()
 }
 
+func (b *breaking) now() int64 { return int64(time.Since(b.start)) }
+
 // enter reports whether a call may be sent. If so, leave must be called when it ends.
 func (b *breaking) enter() bool {
-	now := time.Now().UnixNano()
+	now := b.now()
 	if b.pending.Add(1) == 1 {
 		b.heard.Store(now)
 		return true
@@ -110,7 +115,7 @@ func (b *breaking) suspectedSince(now int64) int64 {
 // leave ends a call.
 func (b *breaking) leave(answered bool) {
 	if answered {
-		b.heard.Store(time.Now().UnixNano())
+		b.heard.Store(b.now())
 	}
 	b.pending.Add(-1)
 }

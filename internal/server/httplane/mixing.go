@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"key-value/internal/server/h2"
+	"key-value/internal/server/lane"
 )
 
 // mixing finds out whether a connection brings both gRPC and other requests. Then the next connection of this client
@@ -13,7 +14,7 @@ import (
 // their connections do not count.
 type mixing struct {
 	kinds    atomic.Uint32 // a set of kind…
-	reported atomic.Int64  // when the mix was last reported, in seconds of Unix time
+	reported atomic.Int64  // when the mix was last reported, as lane.Now returns it; zero: never
 }
 
 const (
@@ -24,8 +25,8 @@ const (
 	kindMixed = kindGRPC | kindOther
 )
 
-// mixedEvery is how often the mix on one connection is reported, in seconds.
-const mixedEvery = 60
+// mixedEvery is how often the mix on one connection is reported.
+const mixedEvery = time.Minute
 
 // seen reports whether r, or a request before it, shows a mix that has to be reported now.
 func (m *mixing) seen(r *http.Request) bool {
@@ -48,8 +49,8 @@ func (m *mixing) seen(r *http.Request) bool {
 			return false
 		}
 	}
-	last, now := m.reported.Load(), time.Now().Unix()
-	return now-last >= mixedEvery && m.reported.CompareAndSwap(last, now)
+	last, now := m.reported.Load(), lane.Now()
+	return (last == 0 || now-last >= int64(mixedEvery)) && m.reported.CompareAndSwap(last, now)
 }
 
 func proxied(r *http.Request) bool {

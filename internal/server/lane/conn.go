@@ -22,7 +22,7 @@ type Conn struct {
 	err     error
 
 	requests atomic.Int64 // in flight
-	used     atomic.Int64 // when the last request ended, or the connection was accepted, in nanoseconds of Unix time
+	used     atomic.Int64 // when the last request ended, or the connection was accepted, as Now returns it
 	known    atomic.Bool  // whether a caller has authenticated
 }
 
@@ -32,7 +32,7 @@ func NewConn(conn net.Conn, proxies forwarded.Proxies, onClose func()) *Conn {
 	if proxies.TrustPeer(conn.RemoteAddr()) {
 		c.proxies = proxies
 	}
-	c.used.Store(time.Now().UnixNano())
+	c.used.Store(Now())
 	return c
 }
 
@@ -69,7 +69,7 @@ func (c *Conn) Begin() {
 // End reports that a request has ended. C may be nil.
 func (c *Conn) End() {
 	if c != nil && c.requests.Add(-1) == 0 {
-		c.used.Store(time.Now().UnixNano())
+		c.used.Store(Now())
 	}
 }
 
