@@ -15,13 +15,17 @@ type Entry struct {
 	Value      []byte    // nil if it was not requested, or is not part of the response
 	ETag       string    // identifies this version, for [IfMatch]
 	UpdateTime time.Time // when this version was written
-	ExpireTime time.Time // when the entry expires; zero means never
+	ExpireTime time.Time // when the entry expires, by the clock of the service; zero means never
+
+	// TTL is how long the entry had left to live when the service answered; zero means that it never expires. Unlike
+	// ExpireTime, it does not depend on how the clocks of two machines are set.
+	TTL time.Duration
 }
 
 func newEntry(e *keyvaluev1.Entry) Entry {
 	entry := Entry{
 		Key: e.GetKey(), ETag: e.GetEtag(),
-		UpdateTime: timeOf(e.GetUpdateTime()), ExpireTime: timeOf(e.GetExpireTime()),
+		UpdateTime: timeOf(e.GetUpdateTime()), ExpireTime: timeOf(e.GetExpireTime()), TTL: e.GetTtl().AsDuration(),
 	}
 	switch content := e.GetContent().(type) {
 	case *keyvaluev1.Entry_Value:

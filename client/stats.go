@@ -17,8 +17,9 @@ type Stats struct {
 	Expirations    int64         // entries removed because their TTL had elapsed
 	Evictions      int64         // entries removed to make room
 	Watchers       int64         // open watches
-	StartTime      time.Time     // when the store was started
-	Uptime         time.Duration // time since then
+	StartTime      time.Time     // when the store was started, by its clock as it is set now
+	Uptime         time.Duration // time since then; setting the clock does not change it
+	Run            string        // identifies this run of the store; different after every start
 	Guarantees     Guarantees
 }
 
@@ -48,6 +49,7 @@ func (c *Client) Stats(ctx context.Context) (Stats, error) {
 		Watchers:       s.GetWatchers(),
 		StartTime:      timeOf(s.GetStartTime()),
 		Uptime:         s.GetUptime().AsDuration(),
+		Run:            s.GetRun(),
 		Guarantees:     newGuarantees(s.GetGuarantees()),
 	}, nil
 }

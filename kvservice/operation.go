@@ -158,6 +158,7 @@ func withoutContent(e store.Entry) *keyvaluev1.Entry {
 		Etag:       e.Version.String(),
 		UpdateTime: timestamppb.New(e.UpdateTime),
 		ExpireTime: timestamp(e.ExpireTime),
+		Ttl:        remaining(e.TTL),
 	}
 }
 
@@ -167,4 +168,12 @@ func timestamp(t time.Time) *timestamppb.Timestamp {
 		return nil
 	}
 	return timestamppb.New(t)
+}
+
+// remaining returns ttl in whole milliseconds, rounded up so that no copy of an entry lives shorter, or nil for zero.
+func remaining(ttl time.Duration) *durationpb.Duration {
+	if ttl == 0 {
+		return nil
+	}
+	return durationpb.New((ttl + time.Millisecond - 1).Truncate(time.Millisecond))
 }

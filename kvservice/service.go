@@ -6,7 +6,6 @@ package kvservice
 
 import (
 	"context"
-	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -93,7 +92,8 @@ func (s *Service) GetStats(ctx context.Context, _ *keyvaluev1.GetStatsRequest) (
 		Evictions:      stats.Evictions,
 		Watchers:       stats.Watchers,
 		StartTime:      timestamppb.New(stats.StartTime),
-		Uptime:         durationpb.New(time.Since(stats.StartTime)),
+		Uptime:         durationpb.New(stats.Uptime),
+		Run:            stats.Run,
 		Guarantees: &keyvaluev1.Guarantees{
 			Engine:                     stats.Guarantees.Engine,
 			Linearizable:               stats.Guarantees.Linearizable,

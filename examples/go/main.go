@@ -62,7 +62,7 @@ func show(ctx context.Context, kv *client.Client, prefix string) error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s, expires in %v:\n%s", entry.Key, time.Until(entry.ExpireTime).Round(time.Hour), entry.Value)
+		fmt.Printf("%s, expires in %v:\n%s", entry.Key, entry.TTL.Round(time.Hour), entry.Value)
 	}
 	return nil
 }

@@ -30,13 +30,13 @@ func TestBatch(t *testing.T) {
 		},
 		{
 			"set of bytes with a TTL", `{"set":{"key":"hello","data":"/wA=","ttl":"5m"}}`,
-			`{"set":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"},"created":false}}`,
+			`{"set":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"},"created":false}}`,
 		},
 		{"delete", `{"delete":{"key":"hello"}}`, `{"delete":{"deleted":true}}`},
 		{"delete of a missing key", `{"delete":{"key":"nope"}}`, `{"delete":{"deleted":false}}`},
 		{
 			"touch", `{"touch":{"key":"hello","ttl":"5m"}}`,
-			`{"touch":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"}}}`,
+			`{"touch":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}}}`,
 		},
 		{
 			"touch that removes the TTL", `{"touch":{"key":"soon","ttl":null}}`,
@@ -48,7 +48,7 @@ func TestBatch(t *testing.T) {
 		},
 		{
 			"increment of a new key", `{"increment":{"key":"new","delta":"1","initial":"5","ttl":"1m"}}`,
-			`{"increment":{"value":"6","entry":{"key":"new","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"}}}`,
+			`{"increment":{"value":"6","entry":{"key":"new","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}}}`,
 		},
 		{
 			"a precondition that holds", `{"set":{"key":"new","value":"v","precondition":{"exists":false}}}`,

@@ -12,7 +12,7 @@ func TestIncrement(t *testing.T) {
 		{"a new key starts from zero", `{"key":"new","delta":5}`, `{"key":"new","value":"5"}`},
 		{"a new key starts from initial", `{"key":"new","delta":5,"initial":"100"}`, `{"key":"new","value":"105"}`},
 		{"initial is ignored for an existing key", `{"key":"n","delta":1,"initial":100}`, `{"key":"n","value":"42"}`},
-		{"a new key with a TTL", `{"key":"new","delta":1,"ttl":"1m"}`, `{"key":"new","value":"1","expireTime":"<time>"}`},
+		{"a new key with a TTL", `{"key":"new","delta":1,"ttl":"1m"}`, `{"key":"new","value":"1","expireTime":"<time>","ttl":"<ttl>"}`},
 		{"an existing key keeps its TTL", `{"key":"n","delta":1,"ttl":"1m"}`, `{"key":"n","value":"42"}`},
 		{"null means absent", `{"key":"n","delta":1,"initial":null,"ttl":null}`, `{"key":"n","value":"42"}`},
 		{

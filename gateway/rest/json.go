@@ -3,10 +3,12 @@ package rest
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -101,7 +103,17 @@ func appendEntry(b []byte, entry *keyvaluev1.Entry, extra members) []byte {
 	if extra&withUpdateTime != 0 {
 		b = appendTime(b, `,"updateTime":`, entry.GetUpdateTime())
 	}
-	return append(appendTime(b, `,"expireTime":`, entry.GetExpireTime()), '}')
+	b = appendTime(b, `,"expireTime":`, entry.GetExpireTime())
+	return append(appendTTL(b, entry.GetTtl()), '}')
+}
+
+// appendTTL appends a remaining TTL as a member of an object, unless it is nil. The TTL of a request may be written alike.
+func appendTTL(b []byte, ttl *durationpb.Duration) []byte {
+	if ttl == nil {
+		return b
+	}
+	b = strconv.AppendFloat(append(b, `,"ttl":"`...), ttl.AsDuration().Seconds(), 'f', -1, 64)
+	return append(b, `s"`...)
 }
 
 // appendTime appends t as a member of an object, unless t is nil.

@@ -17,7 +17,7 @@ func TestList(t *testing.T) {
 	t.Parallel()
 	const get = "GET /v1/values"
 	const bin, hello = `{"key":"bin","data":"/wA=","etag":"<etag>"}`, `{"key":"hello","value":"world","etag":"<etag>"}`
-	const number, soon = `{"key":"n","value":"41","etag":"<etag>"}`, `{"key":"soon","value":"gone","etag":"<etag>","expireTime":"<time>"}`
+	const number, soon = `{"key":"n","value":"41","etag":"<etag>"}`, `{"key":"soon","value":"gone","etag":"<etag>","expireTime":"<time>","ttl":"<ttl>"}`
 	const largest = `{"key":"max","value":"9223372036854775807","etag":"<etag>"}`
 	runReal(t, []exchange{
 		{
@@ -30,7 +30,7 @@ func TestList(t *testing.T) {
 		{name: "a prefix without keys", request: get + "?prefix=x", status: 200, answer: `{"values":[]}` + "\n"},
 		{
 			name: "keys only", request: get + "?prefix=s&view=keys", status: 200,
-			answer: `{"values":[{"key":"soon","etag":"<etag>","expireTime":"<time>"}]}` + "\n",
+			answer: `{"values":[{"key":"soon","etag":"<etag>","expireTime":"<time>","ttl":"<ttl>"}]}` + "\n",
 		},
 		{
 			name: "a page has a link to the next", request: get + "?pageSize=1&view=keys", status: 200,

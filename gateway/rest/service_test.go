@@ -49,7 +49,7 @@ func clientOf(handler keyvaluev1connect.KeyValueServiceHandler) client {
 	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(server)))
 }
 
-// runReal makes each exchange with a new service. Wanted responses contain <etag>, <time> and <token> in place of the
+// runReal makes each exchange with a new service. Wanted responses contain <etag>, <time>, <ttl> and <token> in place of the
 // actual values.
 func runReal(t *testing.T, exchanges []exchange) {
 	t.Helper()
@@ -62,10 +62,11 @@ var opaque = []struct {
 }{
 	{regexp.MustCompile(`"etag":"[0-9a-z]+-[0-9a-z]+"`), `"etag":"<etag>"`},
 	{regexp.MustCompile(`Time":"20[0-9TZ:.-]+"`), `Time":"<time>"`},
+	{regexp.MustCompile(`"ttl":"[0-9.]+s"`), `"ttl":"<ttl>"`},
 	{regexp.MustCompile(`Token":"[0-9A-Za-z_-]+"`), `Token":"<token>"`},
 }
 
-// masked returns text with etags, times and tokens masked.
+// masked returns text with etags, times, TTLs and tokens masked.
 func masked(text string) string {
 	for _, o := range opaque {
 		text = o.pattern.ReplaceAllString(text, o.with)

@@ -21,6 +21,7 @@ type statsBody struct {
 	Watchers       int64          `json:"watchers"`
 	StartTime      time.Time      `json:"startTime"`
 	Uptime         string         `json:"uptime"` // in the syntax of time.Duration, as TTLs are
+	Run            string         `json:"run"`
 	Guarantees     guaranteesBody `json:"guarantees"`
 }
 
@@ -59,6 +60,7 @@ func statsOf(s *keyvaluev1.GetStatsResponse) statsBody {
 		Hits: s.GetHits(), Misses: s.GetMisses(), Expirations: s.GetExpirations(), Evictions: s.GetEvictions(),
 		Watchers: s.GetWatchers(), StartTime: s.GetStartTime().AsTime(),
 		Uptime: s.GetUptime().AsDuration().Round(time.Millisecond).String(),
+		Run:    s.GetRun(),
 		Guarantees: guaranteesBody{
 			Engine: g.GetEngine(), Linearizable: g.GetLinearizable(),
 			LinearizableAcrossFailover: g.GetLinearizableAcrossFailover(),

@@ -9,7 +9,7 @@ func TestTouch(t *testing.T) {
 	runReal(t, []exchange{
 		{
 			name: "a TTL sets when the entry expires", request: patch + "hello", header: js, body: `{"ttl":"5m"}`,
-			status: 200, answer: `{"key":"hello","expireTime":"<time>"}` + "\n",
+			status: 200, answer: `{"key":"hello","expireTime":"<time>","ttl":"<ttl>"}` + "\n",
 		},
 		{
 			name: "null removes the TTL", request: patch + "soon", header: js, body: `{"ttl":null}`,
@@ -78,7 +78,7 @@ func TestTouchKeepsTheValueAndChangesTheETag(t *testing.T) {
 	before := send(t, addr, exchange{request: "GET /v1/values/hello"})
 	touch := send(t, addr, exchange{request: "PATCH /v1/values/hello", body: `{"ttl":"1h"}`})
 	after := send(t, addr, exchange{request: "GET /v1/values/hello"})
-	if want := `{"key":"hello","value":"world","expireTime":"<time>"}` + "\n"; masked(after.text) != want {
+	if want := `{"key":"hello","value":"world","expireTime":"<time>","ttl":"<ttl>"}` + "\n"; masked(after.text) != want {
 		t.Errorf("GET after PATCH = %s, want %s", after.text, want)
 	}
 	if before.Header.Get("ETag") == after.Header.Get("ETag") || touch.Header.Get("ETag") != after.Header.Get("ETag") {

@@ -62,8 +62,8 @@ func TestWatch(t *testing.T) {
 			Key: "a/3", Content: &keyvaluev1.SetRequest_Value{}, Ttl: durationpb.New(time.Nanosecond),
 		})
 		s.want(t, put("a/1", "two\nlines\r\n"),
-			`put {"key":"a/2","data":"/wA=","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"}`,
-			`put {"key":"a/3","value":"","etag":"<etag>","updateTime":"<time>","expireTime":"<time>"}`,
+			`put {"key":"a/2","data":"/wA=","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
+			`put {"key":"a/3","value":"","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
 			`expire {"key":"a/3"}`)
 		mustDelete(t, kv, "a/1")
 		s.want(t, `delete {"key":"a/1"}`)

@@ -55,6 +55,8 @@ type Entry struct {
 	Version    Version   // never used again, by any entry
 	UpdateTime time.Time // when this version was written
 	ExpireTime time.Time // when the entry expires; zero: never
+	// TTL is what was left until then when the entry was read, at least a nanosecond. Zero: the entry never expires.
+	TTL time.Duration
 }
 
 // Version identifies one version of one entry.
@@ -115,7 +117,9 @@ type Stats struct {
 	Expirations int64
 	Evictions   int64
 	Watchers    int64
-	StartTime   time.Time
+	StartTime   time.Time // by the wall clock as it is set now
+	Uptime      time.Duration
+	Run         string // identifies this run of the engine
 	Guarantees  Guarantees
 }
 

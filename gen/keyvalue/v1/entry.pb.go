@@ -9,6 +9,7 @@ package keyvaluev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -41,8 +42,12 @@ type Entry struct {
 	Etag string `protobuf:"bytes,4,opt,name=etag,proto3" json:"etag,omitempty"`
 	// When this version was written.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
-	// When the entry expires. Unset if it never expires.
-	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// When the entry expires, by the clock of the service as it is set now. Unset if it never expires.
+	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	// How long the entry had left to live when the response was made, in whole milliseconds, rounded up. Unset if
+	// it never expires. Whoever wants to know how long an entry lives should use it rather than expire_time,
+	// because the clocks of two machines differ, and a clock may be set.
+	Ttl           *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -126,6 +131,13 @@ func (x *Entry) GetUpdateTime() *timestamppb.Timestamp {
 func (x *Entry) GetExpireTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ExpireTime
+	}
+	return nil
+}
+
+func (x *Entry) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
 	}
 	return nil
 }
@@ -241,7 +253,7 @@ var File_keyvalue_v1_entry_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x17keyvalue/v1/entry.proto\x12\vkeyvalue.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x01\n" +
+	"\x17keyvalue/v1/entry.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x02\n" +
 	"\x05Entry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x05value\x18\x02 \x01(\tH\x00R\x05value\x12\x14\n" +
@@ -250,7 +262,8 @@ const file_keyvalue_v1_entry_proto_rawDesc = "" +
 	"\vupdate_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12;\n" +
 	"\vexpire_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTimeB\t\n" +
+	"expireTime\x12+\n" +
+	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\t\n" +
 	"\acontent\"F\n" +
 	"\fPrecondition\x12\x14\n" +
 	"\x04etag\x18\x01 \x01(\tH\x00R\x04etag\x12\x18\n" +
@@ -274,15 +287,17 @@ var file_keyvalue_v1_entry_proto_goTypes = []any{
 	(*Entry)(nil),                 // 0: keyvalue.v1.Entry
 	(*Precondition)(nil),          // 1: keyvalue.v1.Precondition
 	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 3: google.protobuf.Duration
 }
 var file_keyvalue_v1_entry_proto_depIdxs = []int32{
 	2, // 0: keyvalue.v1.Entry.update_time:type_name -> google.protobuf.Timestamp
 	2, // 1: keyvalue.v1.Entry.expire_time:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 2: keyvalue.v1.Entry.ttl:type_name -> google.protobuf.Duration
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_keyvalue_v1_entry_proto_init() }

@@ -80,12 +80,15 @@ type GetStatsResponse struct {
 	Evictions int64 `protobuf:"varint,7,opt,name=evictions,proto3" json:"evictions,omitempty"`
 	// Open watches.
 	Watchers int64 `protobuf:"varint,8,opt,name=watchers,proto3" json:"watchers,omitempty"`
-	// When the engine started.
+	// When the engine started, by the clock of the service as it is set now. It moves when the clock is set; run
+	// does not.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// How long the engine has been running.
+	// How long the engine has been running. Setting the clock does not change it.
 	Uptime *durationpb.Duration `protobuf:"bytes,10,opt,name=uptime,proto3" json:"uptime,omitempty"`
 	// The guarantees of the engine.
-	Guarantees    *Guarantees `protobuf:"bytes,11,opt,name=guarantees,proto3" json:"guarantees,omitempty"`
+	Guarantees *Guarantees `protobuf:"bytes,11,opt,name=guarantees,proto3" json:"guarantees,omitempty"`
+	// Identifies this run of the engine. Opaque, and different after every start.
+	Run           string `protobuf:"bytes,12,opt,name=run,proto3" json:"run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -197,6 +200,13 @@ func (x *GetStatsResponse) GetGuarantees() *Guarantees {
 	return nil
 }
 
+func (x *GetStatsResponse) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
 // The guarantees of a storage engine.
 type Guarantees struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -285,7 +295,7 @@ var File_keyvalue_v1_stats_proto protoreflect.FileDescriptor
 const file_keyvalue_v1_stats_proto_rawDesc = "" +
 	"\n" +
 	"\x17keyvalue/v1/stats.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
-	"\x0fGetStatsRequest\"\xa2\x03\n" +
+	"\x0fGetStatsRequest\"\xb4\x03\n" +
 	"\x10GetStatsResponse\x12\x12\n" +
 	"\x04keys\x18\x01 \x01(\x03R\x04keys\x12!\n" +
 	"\fmemory_bytes\x18\x02 \x01(\x03R\vmemoryBytes\x12(\n" +
@@ -301,7 +311,8 @@ const file_keyvalue_v1_stats_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x06uptime\x127\n" +
 	"\n" +
 	"guarantees\x18\v \x01(\v2\x17.keyvalue.v1.GuaranteesR\n" +
-	"guarantees\"\xd2\x01\n" +
+	"guarantees\x12\x10\n" +
+	"\x03run\x18\f \x01(\tR\x03run\"\xd2\x01\n" +
 	"\n" +
 	"Guarantees\x12\x16\n" +
 	"\x06engine\x18\x01 \x01(\tR\x06engine\x12\"\n" +

@@ -1,6 +1,7 @@
 package wireengine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -104,6 +105,7 @@ func resultOfREST(op store.Operation, status int, header http.Header, answer str
 		Key, Value string
 		Data       []byte
 		ExpireTime time.Time
+		TTL        string
 	}
 	if err := json.Unmarshal([]byte(answer), &e); err != nil {
 		return store.Result{}, err
@@ -112,8 +114,12 @@ func resultOfREST(op store.Operation, status int, header http.Header, answer str
 	if !ok {
 		return store.Result{}, fmt.Errorf("ETag %q of %s is not a version", header.Get("ETag"), answer)
 	}
+	ttl, err := time.ParseDuration(cmp.Or(e.TTL, "0s"))
+	if err != nil {
+		return store.Result{}, err
+	}
 	result := store.Result{
-		Entry:   store.Entry{Key: e.Key, Version: version, ExpireTime: e.ExpireTime},
+		Entry:   store.Entry{Key: e.Key, Version: version, ExpireTime: e.ExpireTime, TTL: ttl},
 		Changed: status == http.StatusCreated,
 	}
 	switch op.Kind {

@@ -107,7 +107,7 @@ func entryOf(e *keyvaluev1.Entry) store.Entry {
 	version, _ := store.ParseVersion(e.GetEtag())
 	entry := store.Entry{Key: e.GetKey(), Value: contentOf(e), Version: version}
 	if e.GetExpireTime() != nil {
-		entry.ExpireTime = e.GetExpireTime().AsTime()
+		entry.ExpireTime, entry.TTL = e.GetExpireTime().AsTime(), e.GetTtl().AsDuration()
 	}
 	return entry
 }

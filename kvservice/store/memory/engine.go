@@ -12,10 +12,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"strconv"
 	"sync"
 	"time"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/clock"
 	"key-value/kvservice/store/memory/tree"
 )
 
@@ -59,7 +61,7 @@ func (o Options) historyBytes() int64 {
 // Engine is a [store.Engine] in memory. Create one with [New].
 type Engine struct {
 	options    Options
-	clock      clock
+	clock      *clock.Clock
 	epoch      uint64     // random, never zero
 	emptyBytes int64      // memory of an empty tree
 	tree       *tree.Tree // modified with mu held; read without it
@@ -99,7 +101,7 @@ var _ store.Engine = (*Engine)(nil)
 func New(options Options) *Engine {
 	e := &Engine{
 		options:    options,
-		clock:      newClock(),
+		clock:      clock.New(),
 		epoch:      newEpoch(),
 		history:    newHistory(options.historyBytes(), options.OldHistoryBytes),
 		waker:      newWaker(),
@@ -152,6 +154,7 @@ func (e *Engine) isClosed() bool {
 func (e *Engine) Stats(context.Context) (store.Stats, error) {
 	e.lockSwept()
 	defer e.mu.Unlock()
+	at := e.clock.Read()
 	return store.Stats{
 		Keys:        e.tree.Len(),
 		MemoryBytes: tree.Resident(e.tree.Bytes()),
@@ -161,7 +164,9 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 		Expirations: e.expirations,
 		Evictions:   e.evictions,
 		Watchers:    e.watches,
-		StartTime:   e.clock.wall(0),
+		StartTime:   at.Wall(0),
+		Uptime:      time.Duration(at.Now),
+		Run:         strconv.FormatUint(e.epoch, 36),
 		Guarantees:  store.Guarantees{Engine: "memory", Linearizable: true, AtomicAcrossKeys: true},
 	}, nil
 }
@@ -174,15 +179,15 @@ func (e *Engine) HeldBytes() int64 {
 	return e.tree.Bytes() + e.history.bytes
 }
 
-// storeEntry returns found in the form that callers get.
-func (e *Engine) storeEntry(found *tree.Entry, withValue bool) store.Entry {
+// storeEntry returns found in the form that callers get, at the time of at.
+func (e *Engine) storeEntry(found *tree.Entry, at clock.Reading, withValue bool) store.Entry {
 	described := store.Entry{
 		Key:        found.Key(),
 		Version:    store.Version{Epoch: e.epoch, Revision: found.Revision},
-		UpdateTime: e.clock.wall(found.Updated),
+		UpdateTime: at.Wall(found.Updated),
 	}
 	if found.Deadline != tree.Never {
-		described.ExpireTime = e.clock.wall(found.Deadline)
+		described.ExpireTime, described.TTL = at.Wall(found.Deadline), at.Left(found.Deadline)
 	}
 	if withValue {
 		described.Value = found.Value()

@@ -23,7 +23,7 @@ func (e *Engine) expireLocked(now int64) {
 func (e *Engine) lockSwept() {
 	for {
 		e.mu.Lock()
-		now := e.clock.now()
+		now := e.clock.Now()
 		if e.tree.NextDue() > now {
 			return
 		}
@@ -38,7 +38,7 @@ func (e *Engine) lockSwept() {
 func (e *Engine) dropOld() {
 	for more := true; more; {
 		e.mu.Lock()
-		now := e.clock.now()
+		now := e.clock.Now()
 		if more = e.history.nextOld() <= now && len(e.snapshots) == 0; more {
 			e.history.dropOld(now)
 		}
@@ -61,7 +61,7 @@ func (e *Engine) sweep() {
 		e.dropOld()
 		e.lockSwept()
 		e.sweepAt = tree.Never
-		e.scheduleSweepLocked(min(e.tree.NextDue(), max(e.history.nextOld(), e.clock.now()+dropInterval)))
+		e.scheduleSweepLocked(min(e.tree.NextDue(), max(e.history.nextOld(), e.clock.Now()+dropInterval)))
 		e.mu.Unlock()
 	}
 }
@@ -70,27 +70,9 @@ func (e *Engine) sweep() {
 func (e *Engine) scheduleSweepLocked(due int64) {
 	if due < e.sweepAt {
 		e.sweepAt = due
-		e.sweepTimer.Reset(time.Duration(due - e.clock.now()))
+		e.sweepTimer.Reset(time.Duration(due - e.clock.Now()))
 	}
 }
-
-// clock counts nanoseconds since the engine was created. It is monotonic: setting the wall clock does not affect when
-// an entry expires, the order of two instants, or the times that are reported.
-type clock struct {
-	start time.Time
-	shown time.Time // start without its monotonic reading
-}
-
-func newClock() clock {
-	start := time.Now()
-	return clock{start, start.Round(0)}
-}
-
-// now returns the current instant.
-func (c clock) now() int64 { return int64(time.Since(c.start)) }
-
-// wall returns the instant at as wall-clock time.
-func (c clock) wall(at int64) time.Time { return c.shown.Add(time.Duration(at)) }
 
 // deadline returns when an entry that is written at now expires. A ttl of zero means never.
 func deadline(now int64, ttl time.Duration) int64 {

@@ -6,13 +6,15 @@ import (
 	"sync/atomic"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/clock"
 	"key-value/kvservice/store/memory/tree"
 )
 
 // getResult returns the result of a get that found an entry, or nil, and counts it unless it is uncounted. Tag is the
 // key's tag.
 func (e *Engine) getResult(found *tree.Entry, tag uint8, uncounted bool) (store.Result, error) {
-	if found == nil || found.Deadline != tree.Never && found.Expired(e.clock.now()) {
+	at := e.clock.Read()
+	if found == nil || found.Expired(at.Now) {
 		if !uncounted {
 			e.misses.add(tag)
 		}
@@ -24,12 +26,12 @@ func (e *Engine) getResult(found *tree.Entry, tag uint8, uncounted bool) (store.
 	if e.options.OnFull == Evict {
 		found.Use(e.lru.tick.Load())
 	}
-	return store.Result{Entry: e.storeEntry(found, true)}, nil
+	return store.Result{Entry: e.storeEntry(found, at, true)}, nil
 }
 
 // List returns a page of entries.
 func (e *Engine) List(_ context.Context, req store.ListRequest) (store.Page, error) {
-	p := pager{engine: e, request: req, now: e.clock.now()}
+	p := pager{engine: e, request: req, at: e.clock.Read()}
 	p.page.Entries = make([]store.Entry, 0, min(req.Limit, usualLimit))
 	e.tree.View().Ascend(max(req.Prefix, req.After), p.add)
 	return p.page, nil
@@ -42,7 +44,7 @@ const usualLimit = 100
 type pager struct {
 	engine  *Engine
 	request store.ListRequest
-	now     int64
+	at      clock.Reading
 	bytes   int
 	page    store.Page
 }
@@ -54,14 +56,14 @@ func (p *pager) add(found *tree.Entry) bool {
 	if !strings.HasPrefix(key, p.request.Prefix) {
 		return false
 	}
-	if key <= p.request.After || found.Expired(p.now) {
+	if key <= p.request.After || found.Expired(p.at.Now) {
 		return true
 	}
 	if len(p.page.Entries) == p.request.Limit || p.bytes > p.request.MaxBytes {
 		p.page.More = true
 		return false
 	}
-	described := p.engine.storeEntry(found, !p.request.KeysOnly)
+	described := p.engine.storeEntry(found, p.at, !p.request.KeysOnly)
 	p.bytes += len(described.Key) + len(described.Value)
 	p.page.Entries = append(p.page.Entries, described)
 	return true

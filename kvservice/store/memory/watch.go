@@ -159,7 +159,7 @@ func (w *watch) nextOfSnapshot(ctx context.Context) (store.Event, bool, error) {
 		return store.Event{}, false, nil
 	}
 	w.snapshot.remove()
-	return store.Event{Type: store.Put, Entry: w.engine.storeEntry(found, true)}, true, nil
+	return store.Event{Type: store.Put, Entry: w.engine.storeEntry(found, w.engine.clock.Read(), true)}, true, nil
 }
 
 // deliver returns the event of found, and looks for the next change right away: a watch that is idle from now on
@@ -173,7 +173,7 @@ func (w *watch) deliver(ctx context.Context) (store.Event, bool, error) {
 	_ = w.seek() // it fails again at the next call of Next
 	event := store.Event{Type: e.Kind(), Token: w.engine.token(e.Revision), Entry: store.Entry{Key: e.Key()}}
 	if e.Kind() == store.Put {
-		event.Entry = w.engine.storeEntry(e, true)
+		event.Entry = w.engine.storeEntry(e, w.engine.clock.Read(), true)
 	}
 	return event, true, nil
 }

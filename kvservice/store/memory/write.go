@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/clock"
 	"key-value/kvservice/store/memory/tree"
 )
 
@@ -46,17 +47,17 @@ func (e *Engine) applyLocked(op store.Operation) (store.Result, error) {
 }
 
 func (e *Engine) setLocked(op store.Operation) (store.Result, error) {
-	now := e.clock.now()
-	found, err := e.findCheckedLocked(op, now)
+	at := e.clock.Read()
+	found, err := e.findCheckedLocked(op, at.Now)
 	if err != nil {
 		return store.Result{}, err
 	}
-	put, err := e.putLocked(found, op.Key, op.Value, now, deadline(now, op.TTL))
+	put, err := e.putLocked(found, op.Key, op.Value, at, deadline(at.Now, op.TTL))
 	return store.Result{Entry: put, Changed: err == nil && found == nil}, err
 }
 
 func (e *Engine) deleteLocked(op store.Operation) (store.Result, error) {
-	now := e.clock.now()
+	now := e.clock.Now()
 	found, err := e.findCheckedLocked(op, now)
 	if err != nil || found == nil {
 		return store.Result{}, err
@@ -66,22 +67,22 @@ func (e *Engine) deleteLocked(op store.Operation) (store.Result, error) {
 }
 
 func (e *Engine) touchLocked(op store.Operation) (store.Result, error) {
-	now := e.clock.now()
-	found, err := e.findCheckedLocked(op, now)
+	at := e.clock.Read()
+	found, err := e.findCheckedLocked(op, at.Now)
 	if err != nil {
 		return store.Result{}, err
 	}
 	if found == nil {
 		return store.Result{}, store.ErrNotFound
 	}
-	put, err := e.putLocked(found, op.Key, found.Value(), now, deadline(now, op.TTL))
+	put, err := e.putLocked(found, op.Key, found.Value(), at, deadline(at.Now, op.TTL))
 	return store.Result{Entry: put}, err
 }
 
 func (e *Engine) incrementLocked(op store.Operation) (store.Result, error) {
-	now := e.clock.now()
-	found := e.findLocked(op.Key, now)
-	from, until := op.Initial, deadline(now, op.TTL)
+	at := e.clock.Read()
+	found := e.findLocked(op.Key, at.Now)
+	from, until := op.Initial, deadline(at.Now, op.TTL)
 	if found != nil {
 		n, ok := parseInteger(found.Value())
 		if !ok {
@@ -93,7 +94,7 @@ func (e *Engine) incrementLocked(op store.Operation) (store.Result, error) {
 	if (sum < from) != (op.Delta < 0) {
 		return store.Result{}, store.ErrOverflow
 	}
-	put, err := e.putLocked(found, op.Key, strconv.AppendInt(nil, sum, 10), now, until)
+	put, err := e.putLocked(found, op.Key, strconv.AppendInt(nil, sum, 10), at, until)
 	if err != nil {
 		return store.Result{}, err
 	}
@@ -129,18 +130,18 @@ func (e *Engine) findCheckedLocked(op store.Operation, now int64) (*tree.Entry, 
 }
 
 // putLocked stores a new version of key that replaces found, which is nil if the key is new.
-func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, now, until int64) (store.Entry, error) {
-	if err := e.reserveLocked(found, key, len(value), now); err != nil {
+func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, at clock.Reading, until int64) (store.Entry, error) {
+	if err := e.reserveLocked(found, key, len(value), at.Now); err != nil {
 		return store.Entry{}, err
 	}
 	e.revision++
 	put := tree.Pack(tree.Head{
-		Kind: store.Put, Revision: e.revision, Updated: now, Deadline: until, Stamp: e.lru.tick.Load(),
+		Kind: store.Put, Revision: e.revision, Updated: at.Now, Deadline: until, Stamp: e.lru.tick.Load(),
 	}, key, value)
 	e.tree.Put(put)
 	e.changes = append(e.changes, put)
 	e.lru.wrote(e.tree.Len())
-	return e.storeEntry(put, false), nil
+	return e.storeEntry(put, at, false), nil
 }
 
 // removeLocked removes found and records kind as the reason.

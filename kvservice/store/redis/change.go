@@ -60,11 +60,11 @@ func unpackChange(shard int, packed string) (change, error) {
 }
 
 // event returns c as an event without a token.
-func (c change) event() (store.Event, error) {
+func (e *Engine) event(c change) (store.Event, error) {
 	if c.kind != store.Put {
 		return store.Event{Type: c.kind, Entry: store.Entry{Key: c.key}}, nil
 	}
-	entry, err := unpackEntry(c.key, c.packed)
+	entry, err := e.unpackEntry(c.key, c.packed)
 	return store.Event{Type: c.kind, Entry: entry}, err
 }
 

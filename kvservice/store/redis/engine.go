@@ -16,6 +16,7 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
@@ -27,6 +28,7 @@ import (
 
 	"key-value/internal/follow/tlsfiles"
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/clock"
 )
 
 // Options configure an engine. Only Addresses is required.
@@ -53,7 +55,8 @@ type Engine struct {
 	client      rueidis.Client
 	shards      []shard
 	historyText string // limit of a shard's stream in bytes, as an argument of functions
-	start       time.Time
+	clock       *clock.Clock
+	run         string // identifies this run
 	dispatcher  *dispatcher
 	seen        atomic.Uint64 // the highest revision seen so far
 	hits        atomic.Int64
@@ -73,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{client: client, start: time.Now()}
+	e := &Engine{client: client, clock: clock.New(), run: rand.Text()}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.dispatcher = newDispatcher(e)
 	if err := e.prepare(ctx, o); err != nil {
@@ -103,7 +106,19 @@ func (e *Engine) prepare(ctx context.Context, o Options) error {
 	if err := e.load(ctx); err != nil {
 		return fmt.Errorf("load functions: %w", err)
 	}
+	e.readClocks(ctx)
 	return nil
+}
+
+// readClocks finds out how the clocks of the shards are set. Later polls follow them.
+func (e *Engine) readClocks(ctx context.Context) {
+	at := e.clock.Read()
+	requests := make([]pollRequest, len(e.shards))
+	for i := range requests {
+		e.shards[i].clock.Observe(at, at, at.Wall(at.Now))
+		requests[i].shard = i
+	}
+	e.poll(ctx, requests) // a shard that does not answer is taken to have our time
 }
 
 // shardsKey is the Redis key of the number of shards.
@@ -163,8 +178,10 @@ func (e *Engine) closed(err error) error {
 // Stats returns approximate statistics of the data, and of what this engine did. MemoryBytes is the size of the data
 // that the primaries report, without the changes that are kept for watches.
 func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
+	at := e.clock.Read()
 	stats := store.Stats{
-		Hits: e.hits.Load(), Misses: e.misses.Load(), Watchers: e.watches.Load(), StartTime: e.start,
+		Hits: e.hits.Load(), Misses: e.misses.Load(), Watchers: e.watches.Load(),
+		StartTime: at.Wall(0), Uptime: time.Duration(at.Now), Run: e.run,
 		Guarantees: store.Guarantees{Engine: "redis", Linearizable: true, Durable: true},
 	}
 	if err := e.count(ctx, &stats); err != nil {
@@ -182,8 +199,8 @@ func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
 // count adds the counts of all shards to stats.
 func (e *Engine) count(ctx context.Context, stats *store.Stats) error {
 	parts := make([]part, len(e.shards))
-	for i, s := range e.shards {
-		parts[i].call = call{function: "count", keys: s.fixed}
+	for i := range e.shards {
+		parts[i].call = call{function: "count", keys: e.shards[i].fixed}
 	}
 	for _, r := range e.send(ctx, parts) {
 		a := read(r)

@@ -127,7 +127,7 @@ func (e *Engine) readGet(op store.Operation, packed string, err error) (store.Re
 }
 
 func (e *Engine) found(op store.Operation, packed string) (store.Result, error) {
-	entry, err := unpackEntry(op.Key, packed)
+	entry, err := e.unpackEntry(op.Key, packed)
 	if err == nil {
 		count(&e.hits, op)
 		e.observe(entry.Version.Revision)
@@ -151,21 +151,24 @@ const headerBytes = 24
 // exact is the first integer that a Lua number may not represent.
 const exact = 1 << 53
 
-// unpackEntry parses an entry as functions.lua wrote it. The value shares memory with packed.
-func unpackEntry(key, packed string) (store.Entry, error) {
+// unpackEntry parses an entry as functions.lua wrote it, and shows the times of its shard by the clock of this process.
+// The value shares memory with packed.
+func (e *Engine) unpackEntry(key, packed string) (store.Entry, error) {
 	if len(packed) < headerBytes {
 		return store.Entry{}, errDamaged
 	}
-	e := store.Entry{
+	entry := store.Entry{
 		Key:     key,
 		Value:   bytesOf(packed[headerBytes:]),
 		Version: store.Version{Epoch: unpackNumber(packed), Revision: unpackNumber(packed[8:])},
 	}
-	e.UpdateTime = time.UnixMicro(int64(e.Version.Revision))
+	at, theirs := e.clock.Read(), &e.shards[shardOf(key, len(e.shards))].clock
+	entry.UpdateTime = at.Wall(theirs.Instant(time.UnixMicro(int64(entry.Version.Revision))))
 	if expires := unpackNumber(packed[16:]); expires != 0 {
-		e.ExpireTime = time.UnixMilli(int64(expires))
+		due := theirs.Instant(time.UnixMilli(int64(expires)))
+		entry.ExpireTime, entry.TTL = at.Wall(due), at.Left(due)
 	}
-	return e, nil
+	return entry, nil
 }
 
 func unpackNumber(packed string) uint64 {

@@ -308,7 +308,7 @@ end
 -- will be ahead of; the revision after which to return changes; the maximum number of changes; the maximum number of names
 -- that are due; the bytes after which to return no more changes; the length of the longest change to return with its entry.
 -- Returns the epoch, the revision up to which all changes have been returned, the revision of the last
--- change, the names and the changes.
+-- change, the names, the changes, and the time in milliseconds.
 local function poll(keys, args)
   local s = openShard(keys, tonumber(args[1]))
   if s.dirty then
@@ -320,7 +320,7 @@ local function poll(keys, args)
     upto = struct.unpack('<d', changes[#changes], 2)
   end
   local due = redis.call('ZRANGEBYSCORE', s.due, '-inf', s.now, 'LIMIT', 0, args[4])
-  return {s.epoch, upto, s.last, due, changes}
+  return {s.epoch, upto, s.last, due, changes, s.now}
 end
 
 -- count returns the number of entries, the number of expirations, and the memory of the stream in bytes.

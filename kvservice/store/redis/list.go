@@ -188,7 +188,7 @@ func (e *Engine) readEntries(ctx context.Context, keys []string, keysOnly bool) 
 		if err != nil {
 			return nil, readError(err)
 		}
-		entry, err := unpackEntry(keys[i], packed)
+		entry, err := e.unpackEntry(keys[i], packed)
 		if err != nil {
 			return nil, err
 		}

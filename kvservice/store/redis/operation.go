@@ -167,18 +167,18 @@ func (e *Engine) readResult(op store.Operation, reply string) (store.Result, err
 	case 'd':
 		return store.Result{Changed: rest == "1"}, nil
 	case 'p':
-		return readPut(op, rest)
+		return e.readPut(op, rest)
 	}
 	return store.Result{}, errDamaged
 }
 
 // readPut parses the result of a write: whether it created the key, the header of the entry and, after that, what
 // Increment stored.
-func readPut(op store.Operation, reply string) (store.Result, error) {
+func (e *Engine) readPut(op store.Operation, reply string) (store.Result, error) {
 	if reply == "" {
 		return store.Result{}, errDamaged
 	}
-	entry, err := unpackEntry(op.Key, reply[1:])
+	entry, err := e.unpackEntry(op.Key, reply[1:])
 	if err != nil {
 		return store.Result{}, err
 	}

@@ -30,7 +30,8 @@ type pollResult struct {
 	upTo    uint64 // all changes up to this revision have been returned, and no more will be made
 	last    uint64 // the revision of the latest change
 	due     []string
-	changes []change // oldest first
+	changes []change  // oldest first
+	now     time.Time // by the shard's clock
 	err     error
 }
 
@@ -47,7 +48,7 @@ func (e *Engine) poll(ctx context.Context, requests []pollRequest) []pollResult 
 	asking, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	parts := make([]part, len(requests))
-	seen := e.seenText()
+	seen, sent := e.seenText(), e.clock.Read()
 	for i, q := range requests {
 		bytes, whole := pollBytes, math.MaxInt32
 		if q.bytes > 0 {
@@ -59,12 +60,14 @@ func (e *Engine) poll(ctx context.Context, requests []pollRequest) []pollResult 
 		}
 	}
 	all := make([]pollResult, len(requests))
-	for i, r := range e.send(asking, parts) {
+	answers, received := e.send(asking, parts), e.clock.Read()
+	for i, r := range answers {
 		p := &all[i]
 		p.err = p.read(requests[i].shard, read(r))
 		switch {
 		case p.err == nil:
 			e.observe(p.upTo)
+			e.shards[requests[i].shard].clock.Observe(sent, received, p.now)
 		case ctx.Err() == nil && asking.Err() != nil:
 			p.err = fmt.Errorf("%w: no answer within %v", store.ErrUnavailable, pollTimeout)
 		}
@@ -89,7 +92,11 @@ func (p *pollResult) read(shard int, a answer) error {
 	if err != nil {
 		return err
 	}
-	p.changes = make([]change, len(changes))
+	now, err := number(a.items, 5)
+	if err != nil {
+		return err
+	}
+	p.now, p.changes = time.UnixMilli(int64(now)), make([]change, len(changes))
 	for i, packed := range changes {
 		if p.changes[i], err = unpackChange(shard, packed); err != nil {
 			return err

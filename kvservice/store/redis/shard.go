@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"key-value/kvservice/store/clock"
 )
 
 // DefaultShards is the default number of shards of new data. It is the maximum number of primaries that can share the
@@ -16,8 +18,9 @@ const maxShards = 4096
 // shard is a part of the data whose keys are in one slot of a cluster, so that one function call can change them
 // together.
 type shard struct {
-	fixed []string // the Redis keys that every function takes, in order
-	entry string   // prefix of the Redis keys of entries
+	fixed []string     // the Redis keys that every function takes, in order
+	entry string       // prefix of the Redis keys of entries
+	clock clock.Remote // of its primary, by which its entries expire
 }
 
 // newShards returns n shards whose slots are spread evenly.

@@ -98,7 +98,7 @@ func (s *snapshot) nextChange(ctx context.Context) (store.Event, bool, error) {
 			return store.Event{}, false, err
 		} else if ok {
 			s.at = c.position
-			event, err := c.event()
+			event, err := w.engine.event(c)
 			return event, err == nil, err
 		}
 	}

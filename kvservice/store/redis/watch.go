@@ -231,7 +231,7 @@ func (w *watch) sync() store.Event {
 }
 
 func (w *watch) deliver(c change) (store.Event, bool, error) {
-	event, err := c.event()
+	event, err := w.engine.event(c)
 	w.at = c.position
 	event.Token = w.lineage.token(c.position)
 	return event, err == nil, err

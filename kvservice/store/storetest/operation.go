@@ -90,6 +90,19 @@ var operationChecks = []Check{
 			t.Fatalf("the entry expires %v after its update time, want 1h", ttl)
 		}
 	}},
+	{"an entry has what is left of its TTL", func(t T, e store.Engine) {
+		w := open(t, e, store.WatchRequest{Key: "k"})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		wantLeft(t, do(t, e, setFor("k", "v", time.Hour)).Entry, time.Hour)
+		wantLeft(t, do(t, e, get("k")).Entry, time.Hour)
+		wantLeft(t, list(t, e, store.ListRequest{Limit: 1, MaxBytes: 100}).Entries[0], time.Hour)
+		wantLeft(t, wantEvent(t, w, store.Put, "k", "v").Entry, time.Hour)
+		wantLeft(t, do(t, e, touch("k", time.Minute)).Entry, time.Minute)
+		if touched := do(t, e, touch("k", 0)).Entry; touched.TTL != 0 {
+			t.Fatalf("an entry that never expires has the TTL %v, want 0", touched.TTL)
+		}
+	}},
 	{"no version is used twice", func(t T, e store.Engine) {
 		seen := map[store.Version]bool{}
 		for _, op := range []store.Operation{
@@ -126,6 +139,14 @@ func wantFresh(t T, seen map[store.Version]bool, v store.Version) {
 		t.Fatalf("version %v was used before", v)
 	}
 	seen[v] = true
+}
+
+// wantLeft checks that an entry has all or a little less than ttl left.
+func wantLeft(t T, entry store.Entry, ttl time.Duration) {
+	t.Helper()
+	if entry.TTL <= ttl/2 || entry.TTL > ttl+time.Second {
+		t.Fatalf("the entry has the TTL %v, want what is left of %v", entry.TTL, ttl)
+	}
 }
 
 // wantSame checks that two descriptions of an entry agree except for the value.

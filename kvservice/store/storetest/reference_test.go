@@ -60,6 +60,14 @@ func newReference(b bug) *reference {
 	}
 }
 
+// left returns the time from now until an entry expires, zero if it never does.
+func left(expires, now time.Time) time.Duration {
+	if expires.IsZero() {
+		return 0
+	}
+	return expires.Sub(now)
+}
+
 // pause lets other goroutines run between two steps that a bug has separated.
 func (r *reference) pause() {
 	r.mu.Unlock()
@@ -172,7 +180,7 @@ func (r *reference) increment(op store.Operation, old store.Entry, exists bool) 
 func (r *reference) put(key string, value []byte, expires time.Time) store.Entry {
 	r.revision++
 	entry := store.Entry{
-		Key: key, Value: append([]byte{}, value...), UpdateTime: r.now, ExpireTime: expires,
+		Key: key, Value: append([]byte{}, value...), UpdateTime: r.now, ExpireTime: expires, TTL: left(expires, r.now),
 		Version: store.Version{Epoch: 1, Revision: r.revision},
 	}
 	if r.writes[key]++; r.bug == versionComesBack {
@@ -264,6 +272,7 @@ func (r *reference) Stats(context.Context) (store.Stats, error) {
 	defer r.mu.Unlock()
 	r.sweep()
 	stats := r.stats
+	stats.Run, stats.Uptime = "reference", time.Since(r.stats.StartTime)
 	stats.Keys = int64(len(r.entries))
 	for _, entry := range r.entries {
 		stats.MemoryBytes += int64(len(entry.Key) + len(entry.Value))

@@ -86,10 +86,13 @@ var statsChecks = []Check{
 		b.Close()
 		eventually(t, "wait until no watch is counted", func() bool { return statsOf(t, e).Watchers == 0 })
 	}},
-	{"stats have the engine's name and start time", func(t T, e store.Engine) {
+	{"stats have the engine's name, start time and run", func(t T, e store.Engine) {
 		stats := statsOf(t, e)
 		if stats.Guarantees.Engine == "" || stats.StartTime.IsZero() || stats.StartTime.After(time.Now()) {
 			t.Fatalf("stats are %+v, want a name and a start time in the past", stats)
+		}
+		if again := statsOf(t, e); stats.Run == "" || again.Run != stats.Run || again.Uptime < stats.Uptime || stats.Uptime < 0 {
+			t.Fatalf("stats are %+v and then %+v, want the same run and a growing uptime", stats, again)
 		}
 	}},
 }

@@ -1,0 +1,78 @@
+// Package clock measures time for engines by the monotonic clock, and shows it by the wall clock.
+//
+// Setting the wall clock changes neither when an entry expires nor the order of two instants. It moves all times that are
+// shown: each is the wall clock's time now, plus what is left until the instant or minus what has passed since.
+//
+// An instant is a number of nanoseconds since the clock was made.
+package clock
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// slack is how far the wall clock may be off without being noticed. It is more than the time between two readings, so that
+// an instant is shown the same each time, and less than programs that synchronize clocks correct in one step.
+const slack = 100 * time.Millisecond
+
+// Clock is a clock of this process. Make it with [New].
+type Clock struct {
+	start time.Time
+	begin atomic.Int64 // what the wall clock shows for start, in nanoseconds of Unix time
+}
+
+// New returns a clock whose first instant is now.
+func New() *Clock {
+	c := &Clock{start: time.Now()}
+	c.begin.Store(c.start.UnixNano())
+	return c
+}
+
+// Now returns the current instant.
+func (c *Clock) Now() int64 { return int64(time.Since(c.start)) }
+
+// Read returns the current instant, and how to show others.
+func (c *Clock) Read() Reading {
+	now := time.Now()
+	r := Reading{Now: int64(now.Sub(c.start)), begin: c.begin.Load()}
+	if begin := now.UnixNano() - r.Now; apart(begin, r.begin) > slack {
+		c.begin.Store(begin)
+		r.begin = begin
+	}
+	return r
+}
+
+// Reading is one look at a clock.
+type Reading struct {
+	Now   int64
+	begin int64
+}
+
+// Wall returns an instant as wall-clock time.
+func (r Reading) Wall(at int64) time.Time { return time.Unix(0, r.begin+at) }
+
+// Left returns the time until an instant, but at least a nanosecond: zero is for what has no end.
+func (r Reading) Left(at int64) time.Duration { return max(1, time.Duration(at-r.Now)) }
+
+// Remote is the wall clock of another machine, which may be set differently.
+type Remote struct {
+	begin atomic.Int64 // what it shows for the first instant of the local clock, in nanoseconds of Unix time
+}
+
+// Observe records what the remote clock showed between two readings of the local one. Until the first call, it must be
+// called with what the local clock shows.
+func (c *Remote) Observe(sent, received Reading, shows time.Time) {
+	earliest, latest := shows.UnixNano()-received.Now, shows.UnixNano()-sent.Now
+	fits := func(begin int64) bool { return begin > earliest-int64(slack) && begin < latest+int64(slack) }
+	switch {
+	case fits(received.begin):
+		c.begin.Store(received.begin)
+	case !fits(c.begin.Load()):
+		c.begin.Store(earliest + (latest-earliest)/2)
+	}
+}
+
+// Instant returns the instant at which the remote clock shows t.
+func (c *Remote) Instant(t time.Time) int64 { return t.UnixNano() - c.begin.Load() }
+
+func apart(a, b int64) time.Duration { return time.Duration(a - b).Abs() }
