@@ -25,8 +25,8 @@ func TestABatchPrintsAResultPerLine(t *testing.T) {
 		`{"delete":{"key":"a","precondition":{"exists":true}}}`,
 		`{"touch":{"key":"a","ttl":"-1s"}}`,
 	}, "\r\n"), "batch", wants{3, strings.Join([]string{
-		`\{"set":\{"entry":\{"key":"a","etag":"\S+","updateTime":"\S+","expireTime":"\S+"\},"created":true\}\}`,
-		`\{"get":\{"entry":\{"key":"a","value":"1","etag":"\S+","updateTime":"\S+","expireTime":"\S+"\}\}\}`,
+		`\{"set":\{"entry":\{"key":"a","etag":"\S+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\},"created":true\}\}`,
+		`\{"get":\{"entry":\{"key":"a","value":"1","etag":"\S+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\}\}\}`,
 		`\{"error":\{"code":"not_found","message":"there is no key \\"b\\"","reason":"KEY_NOT_FOUND"\}\}`,
 		`\{"increment":\{"value":"5","entry":\{"key":"a",\S+\}\}\}`,
 		`\{"increment":\{"value":"-1","entry":\{"key":"n",\S+"expireTime":\S+\}\}\}`,

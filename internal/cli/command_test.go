@@ -45,7 +45,7 @@ func TestClientCommands(t *testing.T) {
 		{"set a/3 --ttl 2h", "\xff\x00", wants{}},
 		{"set b", "", wants{}},
 		{"get a/2", "", wants{out: "from standard input"}},
-		{"get a/3 -o json", "", wants{out: `\{"key":"a/3","data":"/wA=","etag":"\S+","updateTime":"\S+","expireTime":"\S+"\}\n`}},
+		{"get a/3 -o json", "", wants{out: `\{"key":"a/3","data":"/wA=","etag":"\S+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\}\n`}},
 		{"get b -o json", "", wants{out: `\{"key":"b","value":"","etag":"\S+","updateTime":"\S+"\}\n`}},
 		{"get a/1 -o table", "", wants{out: ` +BYTES +EXPIRES IN +ETAG +KEY\n +3 +never +\S+ +a/1\n`}},
 		{"get a/1 -o xml", "", wants{2, "", `kv: .*want raw, json or table\n`}},

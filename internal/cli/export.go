@@ -28,11 +28,12 @@ func newExport(getenv func(string) string) *cobra.Command {
 		Use:   "export [PREFIX]",
 		Short: "Export entries as JSON lines",
 		Long: `Export the entries whose keys begin with PREFIX, by default all of them, to
-standard output or a file: one JSON object per line, in byte order of the keys,
-with the time at which the entry expires, if any.
+standard output or a file: one JSON object per line, in byte order of the keys.
+For an entry that expires, it has the time at which it does, and the TTL that it
+had left when it was read, which an import restores.
 
     {"key":"a","value":"text"}
-    {"key":"b","data":"AAEC","expireTime":"2030-01-02T03:04:05Z"}
+    {"key":"b","data":"AAEC","expireTime":"2030-01-02T03:04:05Z","ttl":"3600s"}
 
 An export is not a snapshot: the store stays writable meanwhile. A key that
 exists throughout is exported exactly once. A key that is written or deleted
@@ -128,7 +129,7 @@ func (x *exporter) copy(w io.Writer, entries iter.Seq2[client.Entry, error]) err
 		if err != nil {
 			return errors.Join(err, x.wrote(out.Flush()))
 		}
-		line := newEntryJSON(client.Entry{Key: entry.Key, Value: entry.Value, ExpireTime: entry.ExpireTime})
+		line := newEntryJSON(client.Entry{Key: entry.Key, Value: entry.Value, ExpireTime: entry.ExpireTime, TTL: entry.TTL})
 		if err := x.wrote(printJSON(out, line)); err != nil {
 			return err
 		}

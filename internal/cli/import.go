@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +19,7 @@ type importFlags struct {
 	createOnly bool
 	resume     bool
 	skip       int64
+	strict     bool
 }
 
 func newImport(getenv func(string) string) *cobra.Command {
@@ -30,9 +30,12 @@ func newImport(getenv func(string) string) *cobra.Command {
 		Long: `Import the entries of an export from FILE, or from standard input if FILE is
 missing or -.
 
-An entry that expires gets its remaining TTL, by the clock of this machine. An
-entry that has already expired is skipped. Existing keys are overwritten, unless
---create-only is set. Repeating an import does no harm.
+An entry that expires gets the TTL that it had left when it was exported. If the
+line has only the time at which it expires, as in exports of earlier versions,
+the TTL is computed by the clock of this machine, and an entry whose time is
+past is dropped: it is reported and counted and, with --strict, the exit code is
+1. Existing keys are overwritten, unless --create-only is set. Repeating an
+import does no harm, but gives the entries their TTLs again.
 
 An invalid or incomplete line ends the import and is reported with its number;
 the lines before it have been imported. An entry that the store rejects, for
@@ -51,6 +54,7 @@ An import of FILE records its progress in FILE.progress. If it is interrupted,
 	cmd.Flags().BoolVar(&f.createOnly, "create-only", false, "do not overwrite existing keys")
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "continue where the last import of FILE was interrupted")
 	cmd.Flags().Int64Var(&f.skip, "skip", 0, "number of lines to skip at the beginning")
+	cmd.Flags().BoolVar(&f.strict, "strict", false, "exit with 1 if an expired entry is dropped")
 	return cmd
 }
 
@@ -132,7 +136,7 @@ func (c *connection) importInto(cmd *cobra.Command, f *importFlags, kv *client.C
 	im.progress.clear()
 	note(log, "%v", im.counts)
 	if err == nil {
-		return errors.Join(c.checkTarget(cmd.Context(), kv, target), mark.remove(), im.counts.err())
+		return errors.Join(c.checkTarget(cmd.Context(), kv, target), mark.remove(), im.counts.err(f.strict))
 	}
 	mark.write(im.done)
 	im.explain(in.name, in.regular && !mark.broken, f)
@@ -148,6 +152,9 @@ func (im *importer) explain(name string, resumable bool, f *importFlags) {
 	if f.createOnly {
 		words = append(words, "--create-only")
 	}
+	if f.strict {
+		words = append(words, "--strict")
+	}
 	if !resumable {
 		words = append(words, fmt.Sprint("--skip ", im.done.Line))
 	} else {
@@ -158,8 +165,8 @@ func (im *importer) explain(name string, resumable bool, f *importFlags) {
 
 // target identifies a store and, if a restart loses its data, the run of its process.
 type target struct {
-	URL     string `json:"url"`
-	Started string `json:"started,omitzero"` // "" if the data survives a restart
+	URL string `json:"url"`
+	Run string `json:"run,omitzero"` // "" if the data survives a restart
 }
 
 func (c *connection) target(ctx context.Context, kv *client.Client) (target, error) {
@@ -168,7 +175,7 @@ func (c *connection) target(ctx context.Context, kv *client.Client) (target, err
 	stats, err := kv.Stats(ctx)
 	t := target{URL: c.url}
 	if !stats.Guarantees.Durable {
-		t.Started = stats.StartTime.UTC().Format(time.RFC3339Nano)
+		t.Run = stats.Run
 	}
 	return t, err
 }

@@ -18,8 +18,8 @@ const (
 	importBytes   = 1 << 20
 	// importCalls is the number of concurrent calls.
 	importCalls = 4
-	// rejectionsShown is the number of rejected entries that are reported one by one.
-	rejectionsShown = 20
+	// refusalsShown is the number of entries that are reported one by one: rejected ones, and expired ones.
+	refusalsShown = 20
 )
 
 // importer writes the lines of an export to the store. Several batches are pending at a time, but their results are
@@ -43,7 +43,7 @@ type importBatch struct {
 	keys    map[string]bool
 	end     position      // of its last line
 	bytes   int64         // of the input, up to its last line
-	expired int64         // entries on its lines that have expired and are not written
+	expired []expiredLine // entries on its lines that have expired and are not written
 	written chan struct{} // closed once errs and err are set
 	errs    []error       // one per entry
 	err     error         // of the call as a whole: any of its entries may have been written
@@ -135,7 +135,9 @@ func (im *importer) count(b *importBatch) error {
 		}
 		im.done = entry.at
 	}
-	im.counts.expired += b.expired
+	for _, e := range b.expired {
+		im.drop(e)
+	}
 	im.done = b.end
 	im.save(im.done)
 	im.progress.show(im.counts.all(), b.bytes)
@@ -148,13 +150,25 @@ func rejectsEntry(err error) bool {
 }
 
 func (im *importer) reject(line int64, err error) {
-	if im.counts.rejected++; im.counts.rejected > rejectionsShown {
+	im.counts.rejected++
+	im.report(im.counts.rejected, "rejections", "line %d rejected: %v", line, err)
+}
+
+func (im *importer) drop(e expiredLine) {
+	im.counts.expired++
+	im.report(im.counts.expired, "expired entries", "line %d dropped: it expired at %s by the clock of this machine",
+		e.line, e.at.Format(time.RFC3339))
+}
+
+// report writes why an entry is not imported, the n-th of its kind, unless there have been too many.
+func (im *importer) report(n int64, kind, format string, args ...any) {
+	if n > refusalsShown {
 		return
 	}
 	im.progress.clear()
-	note(im.log, "line %d rejected: %v", line, err)
-	if im.counts.rejected == rejectionsShown {
-		note(im.log, "further rejections are only counted")
+	note(im.log, format, args...)
+	if n == refusalsShown {
+		note(im.log, "further %s are only counted", kind)
 	}
 }
 
@@ -229,7 +243,7 @@ func (n importCounts) String() string {
 	for _, part := range []struct {
 		n    int64
 		what string
-	}{{n.existing, "already existed"}, {n.expired, "expired"}, {n.rejected, "rejected"}} {
+	}{{n.existing, "already existed"}, {n.expired, "expired and dropped"}, {n.rejected, "rejected"}} {
 		if part.n != 0 {
 			parts = append(parts, readable(part.n)+" "+part.what)
 		}
@@ -237,9 +251,14 @@ func (n importCounts) String() string {
 	return strings.Join(parts, ", ")
 }
 
-func (n importCounts) err() error {
-	if n.rejected == 0 {
-		return nil
+// err returns an error if entries were rejected or, if strict, dropped.
+func (n importCounts) err(strict bool) error {
+	var errs []error
+	if n.rejected != 0 {
+		errs = append(errs, fmt.Errorf("%s entries rejected and not written", readable(n.rejected)))
 	}
-	return fmt.Errorf("%s entries rejected and not written", readable(n.rejected))
+	if strict && n.expired != 0 {
+		errs = append(errs, fmt.Errorf("%s entries expired and not written", readable(n.expired)))
+	}
+	return errors.Join(errs...)
 }

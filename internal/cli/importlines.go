@@ -23,6 +23,12 @@ type importEntry struct {
 	at    position
 }
 
+// expiredLine is the line of an entry that expired before it was imported.
+type expiredLine struct {
+	line int64
+	at   time.Time
+}
+
 // importLines reads the lines of an export.
 type importLines struct {
 	in    *bufio.Scanner
@@ -77,7 +83,7 @@ func (l *importLines) skip(from position) error {
 }
 
 // batch reads entries for one call. Together with the last batch it returns [io.EOF], or the error that ends the input.
-// Entries that have expired at now are only counted.
+// Entries that have expired at now are not written.
 func (l *importLines) batch(now time.Time) (*importBatch, error) {
 	b := &importBatch{keys: map[string]bool{}, written: make(chan struct{}), end: position{Line: l.line}}
 	begin := l.bytes
@@ -109,9 +115,12 @@ func (b *importBatch) add(text []byte, line int64, now time.Time) error {
 	if parsed.Value != nil {
 		entry.value = []byte(*parsed.Value)
 	}
-	if !parsed.ExpireTime.IsZero() {
+	switch {
+	case parsed.TTL != 0:
+		entry.ttl = client.TTL(parsed.TTL)
+	case !parsed.ExpireTime.IsZero():
 		if entry.ttl = client.TTL(parsed.ExpireTime.Sub(now)); entry.ttl <= 0 {
-			b.expired++
+			b.expired = append(b.expired, expiredLine{line, parsed.ExpireTime})
 			return nil
 		}
 	}

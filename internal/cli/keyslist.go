@@ -63,6 +63,14 @@ func state(r auth.Record, now time.Time) string {
 	return "active"
 }
 
+// untilExpiry returns how long a key has left, zero if it never expires. It is negative for one that has expired.
+func untilExpiry(r auth.Record, now time.Time) time.Duration {
+	if r.Expires.IsZero() {
+		return 0
+	}
+	return r.Expires.Sub(now)
+}
+
 func (k *keysFile) list(cmd *cobra.Command, o *output) error {
 	f, err := auth.ReadFile(k.path)
 	if err != nil {
@@ -84,7 +92,7 @@ func (k *keysFile) list(cmd *cobra.Command, o *output) error {
 		if r.RequestsPerSecond != 0 {
 			rps = fmt.Sprint(r.RequestsPerSecond)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, state(r, now), ttlLeft(r.Expires), rps, may(r.Grants))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.ID, state(r, now), ttlLeft(untilExpiry(r, now)), rps, may(r.Grants))
 	}
 	return w.Flush()
 }

@@ -68,10 +68,29 @@ type entryJSON struct {
 	ETag       string    `json:"etag,omitzero"`
 	UpdateTime time.Time `json:"updateTime,omitzero"`
 	ExpireTime time.Time `json:"expireTime,omitzero"`
+	TTL        seconds   `json:"ttl,omitzero"` // left when the entry was read
+}
+
+// seconds is a duration, in JSON in the form of the message Duration, such as "1.5s". Any duration in Go's syntax is read.
+type seconds time.Duration
+
+// MarshalText implements [encoding.TextMarshaler].
+func (s seconds) MarshalText() ([]byte, error) {
+	return append(strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'f', -1, 64), 's'), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (s *seconds) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("invalid TTL %q: want a positive duration, such as 60s", text)
+	}
+	*s = seconds(d)
+	return err
 }
 
 func newEntryJSON(e client.Entry) entryJSON {
-	entry := entryJSON{Key: e.Key, ETag: e.ETag, UpdateTime: e.UpdateTime, ExpireTime: e.ExpireTime}
+	entry := entryJSON{Key: e.Key, ETag: e.ETag, UpdateTime: e.UpdateTime, ExpireTime: e.ExpireTime, TTL: seconds(e.TTL)}
 	switch text := string(e.Value); {
 	case e.Value == nil:
 	case utf8.ValidString(text):
@@ -106,15 +125,15 @@ func printHeader(w io.Writer) error {
 }
 
 func printRow(w io.Writer, e client.Entry, key string) error {
-	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.ExpireTime), e.ETag, key)
+	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.TTL), e.ETag, key)
 	return err
 }
 
-// ttlLeft returns the time left until then, rounded for a person.
-func ttlLeft(then time.Time) string {
+// ttlLeft returns the time left until something expires, rounded for a person. Zero means that it never does.
+func ttlLeft(left time.Duration) string {
 	const day = 24 * time.Hour
-	switch left := time.Until(then); {
-	case then.IsZero():
+	switch {
+	case left == 0:
 		return "never"
 	case left < time.Second:
 		return "<1s"

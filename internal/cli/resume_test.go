@@ -48,7 +48,7 @@ func TestAnImportDoesNotResumeAfterAChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rewrite(t, name+".progress", strings.ReplaceAll(string(text), `"started":"2`, `"started":"1`))
+		rewrite(t, name+".progress", strings.ReplaceAll(string(text), `"run":"`, `"run":"another`))
 		check(t, env, "", "import --resume "+name, wants{1, "", `kv: the store was restarted after the last import .*\n`})
 	})
 	t.Run("a broken checkpoint", func(t *testing.T) {

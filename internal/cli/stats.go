@@ -92,6 +92,7 @@ type statsJSON struct {
 	Watchers       int64          `json:"watchers"`
 	StartTime      time.Time      `json:"startTime"`
 	Uptime         string         `json:"uptime"` // in Go's syntax, as over REST
+	Run            string         `json:"run"`
 	Guarantees     guaranteesJSON `json:"guarantees"`
 }
 
@@ -106,6 +107,6 @@ type guaranteesJSON struct {
 func newStatsJSON(s client.Stats) statsJSON {
 	return statsJSON{
 		s.Keys, s.MemoryBytes, s.MaxMemoryBytes, s.Hits, s.Misses, s.Expirations, s.Evictions, s.Watchers,
-		s.StartTime, s.Uptime.Round(time.Millisecond).String(), guaranteesJSON(s.Guarantees),
+		s.StartTime, s.Uptime.Round(time.Millisecond).String(), s.Run, guaranteesJSON(s.Guarantees),
 	}
 }

@@ -89,12 +89,38 @@ func TestAnImportReportsRejectedEntries(t *testing.T) {
 	}, "\n")
 	check(t, env, in, "import --create-only", wants{1, "",
 		`kv: line 3 rejected: .*\nkv: line 4 rejected: .*\nkv: line 7 rejected: .*\n` +
-			`kv: 1 entries written, 1 already existed, 1 expired, 3 rejected\nkv: 3 entries rejected and not written\n`})
+			`kv: line 6 dropped: it expired at 2020-01-01T00:00:00Z by the clock of this machine\n` +
+			`kv: 1 entries written, 1 already existed, 1 expired and dropped, 3 rejected\nkv: 3 entries rejected and not written\n`})
 	check(t, env, "", "get there", wants{out: "old"})
 	check(t, env, line("there", "new"), "import", wants{err: `kv: 1 entries written\n`})
 	check(t, env, "", "get there", wants{out: "new"})
 	check(t, env, strings.Repeat(line("..", "x")+"\n", 50), "import", wants{1, "",
 		`(kv: line \d+ rejected: [^\n]*\n){20}kv: further rejections are only counted\nkv: 0 entries written, 50 rejected\n.*`})
+}
+
+// Only an entry without a TTL needs a clock, as the exports of earlier versions have them.
+func TestAnImportPrefersTheTTLToTheTimeOfExpiry(t *testing.T) {
+	t.Parallel()
+	env := serving(t)
+	in := `{"key":"alive","value":"x","expireTime":"2020-01-01T00:00:00Z","ttl":"1799.5s"}` + "\n" +
+		`{"key":"forever","value":"x","expireTime":"2020-01-01T00:00:00Z","ttl":"1h"}`
+	check(t, env, in, "import --strict", wants{err: `kv: 2 entries written\n`})
+	check(t, env, "", "ls", wants{out: `.*29m\S+  .*alive\n.*(59m|1h0m)\S+ .*forever\n`})
+	for _, ttl := range []string{"0s", "-1s", "60", "soon"} {
+		check(t, env, `{"key":"a","value":"x","ttl":"`+ttl+`"}`, "import", wants{1, "", `kv: 0 entries written\nkv: line 1: invalid entry: .*\n`})
+	}
+}
+
+func TestAStrictImportFailsIfItDropsEntries(t *testing.T) {
+	t.Parallel()
+	env := serving(t)
+	const gone = `{"key":"gone","value":"x","expireTime":"2020-01-01T00:00:00Z"}` + "\n"
+	dropped := `(kv: line \d+ dropped: it expired at 2020-01-01T00:00:00Z by the clock of this machine\n){20}kv: further expired entries are only counted\n`
+	in := line("a", "1") + "\n" + strings.Repeat(gone, 50)
+	check(t, env, in, "import", wants{err: dropped + `kv: 1 entries written, 50 expired and dropped\n`})
+	check(t, env, in, "import --strict", wants{1, "",
+		dropped + `kv: 1 entries written, 50 expired and dropped\nkv: 50 entries expired and not written\n`})
+	check(t, env, line("a", "1"), "import --strict", wants{err: `kv: 1 entries written\n`})
 }
 
 // A batch that exceeds the message size of the server is split.
