@@ -38,13 +38,16 @@ export function query(path, parameters) {
   return path + '?' + all.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
 }
 
-/** entryOf converts an entry from its JSON form. Either text or bytes is set. */
+/**
+ * entryOf converts an entry from its JSON form. Either text or bytes is set. Expires is when the entry expires by
+ * performance.now(), which does not depend on how the clocks of server and browser are set, or null.
+ */
 export function entryOf(json, etag = json.etag) {
   return {
     key: json.key, etag,
     text: json.value,
     bytes: json.data === undefined ? undefined : fromBase64(json.data),
-    expires: json.expireTime ? Date.parse(json.expireTime) : null,
+    expires: json.ttl ? performance.now() + 1000 * parseFloat(json.ttl) : null,
     updated: json.updateTime ? Date.parse(json.updateTime) : null,
   };
 }

@@ -15,6 +15,7 @@ export class Detail extends EventTarget {
   editor = null;
   key = '';
   #view = '';
+  #recheck = 0; // when to look again whether the entry is still there, by performance.now()
   #generation = 0; // grows whenever the content is replaced, so that late responses are dropped
 
   constructor(api) {
@@ -239,21 +240,22 @@ export class Detail extends EventTarget {
   #tick() {
     if (!this.entry || !this.timer) return;
     const { expires } = this.entry;
-    const left = expires - this.api.session.now();
+    const left = expires - performance.now();
     this.timer.textContent = expires === null ? 'never expires' : left > 0 ? `expires in ${countdown(left)}` : 'expires now';
-    this.timer.title = expires === null ? '' : moment(expires);
+    this.timer.title = expires === null ? '' : moment(Date.now() + left);
     this.timer.classList.toggle('soon', expires !== null && left < 60_000);
     // The watch reports it too, unless it has another prefix or is interrupted.
-    if (expires !== null && left < -1000) this.#expired();
+    if (expires !== null && left < -1000 && performance.now() > this.#recheck) this.#expired();
   }
 
   async #expired() {
     const entry = this.entry;
-    entry.expires = this.api.session.now() + 5000; // checks again after 5 s, in case the clocks differ
+    this.#recheck = performance.now() + 5000;
     const now = await this.api.get(entry.key).catch((error) => error);
     if (this.entry !== entry) return;
     if (now.status === 404) this.#gone('expired');
-    else if (!(now instanceof Error) && now.etag !== entry.etag) {
+    else if (now.etag === entry.etag) entry.expires = now.expires;
+    else if (!(now instanceof Error)) {
       this.#show();
       this.#present(now);
     }

@@ -92,16 +92,18 @@ export class Editor extends EventTarget {
       this.dispatchEvent(new CustomEvent('saved', { detail: draft.key }));
     } else if (choice === 'mine') {
       this.etag = now ? now.etag : null;
-      await this.#write({ ...draft, etag: this.etag });
+      if (this.entry && now) this.entry.expires = now.expires; // which is kept unless the user chose a TTL
+      await this.#write(this.draft());
     }
   }
 
   #text() { return this.#windowsLines ? this.text.value.replaceAll('\n', '\r\n') : this.text.value; }
 
-  // remaining returns the rest of the TTL of the entry, because a write without a TTL removes it.
+  // remaining returns the rest of the TTL of the entry, because a write without a TTL removes it. It is never less than what
+  // is left at the server.
   #remaining() {
-    if (!this.entry?.expires) return null;
-    return Math.max(1, Math.round(this.entry.expires - this.api.session.now()));
+    if (!this.entry || this.entry.expires === null) return null;
+    return Math.max(1, Math.ceil(this.entry.expires - performance.now()));
   }
 
   #state() {
@@ -151,7 +153,7 @@ export class Editor extends EventTarget {
 
   #keepLabel() {
     if (!this.entry) return '';
-    return this.entry.expires ? `unchanged: in ${countdown(this.entry.expires - this.api.session.now())}` : 'unchanged: never';
+    return this.entry.expires !== null ? `unchanged: in ${countdown(this.entry.expires - performance.now())}` : 'unchanged: never';
   }
 
   #judge() {

@@ -125,7 +125,7 @@ function status() {
   const banner = byId('banner');
   const { state } = session;
   const lost = state === 'offline' || state === 'trouble';
-  const wait = countdown(stats.until - Date.now());
+  const wait = countdown(stats.until - performance.now());
   const text = { locked: 'Locked', online: 'Connected', trouble: 'Store unavailable', offline: 'Not connected' }[state];
   byId('state').dataset.state = state;
   if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
@@ -134,7 +134,7 @@ function status() {
   byId('banner-wait').textContent = lost ? `Retrying in ${wait}.` : '';
   byId('feed-state').textContent = {
     off: 'off', connecting: 'connecting\u2026', live: 'live', refused: watch.detail,
-    waiting: `interrupted, resuming in ${countdown(watch.until - Date.now())}`,
+    waiting: `interrupted, resuming in ${countdown(watch.until - performance.now())}`,
   }[watch.state];
   byId('feed-state').dataset.state = watch.state;
 }

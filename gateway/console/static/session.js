@@ -14,7 +14,6 @@ export class Session extends EventTarget {
   key = sessionStorage.getItem(slot) ?? '';
   state = this.key ? 'online' : 'locked';
   detail = '';
-  #skew = 0; // the server's clock minus the local one, in ms
 
   unlock(key) {
     this.key = key;
@@ -45,11 +44,6 @@ export class Session extends EventTarget {
   working(detail = '') {
     if (this.state !== 'locked') this.#become(detail ? 'trouble' : 'online', detail);
   }
-
-  /** now returns the server's time, by which entries expire. */
-  now() { return Date.now() + this.#skew; }
-
-  setClock(serverTime, at) { this.#skew = serverTime - at; }
 
   #become(state, detail = '') {
     if (state === this.state && detail === this.detail) return;

@@ -13,7 +13,7 @@ const number = (n) => (n < 10 && n % 1 ? n.toFixed(1) : Math.round(n).toLocaleSt
 const percent = (n) => `${(100 * n).toFixed(n === 1 || n === 0 ? 0 : 1)}%`;
 
 export class Stats {
-  until = 0; // the time of the next poll
+  until = 0; // the time of the next poll, by performance.now()
   #last = null;
   #failures = 0;
   #timer = 0;
@@ -51,12 +51,12 @@ export class Stats {
 
   async #sample(run) {
     clearTimeout(this.#timer);
-    const sent = Date.now();
+    const sent = performance.now();
     try {
       const stats = await this.api.stats();
       if (run !== this.#run) return;
       this.#failures = 0;
-      this.#take(stats, (sent + Date.now()) / 2);
+      this.#take(stats, (sent + performance.now()) / 2);
       this.api.session.working();
     } catch (error) {
       if (run !== this.#run) return;
@@ -68,15 +68,14 @@ export class Stats {
       } else if (error instanceof Problem && error.status !== 401) this.api.session.working(error.message);
     }
     const wait = this.#failures ? Math.min(longestWait, 500 * 2 ** this.#failures) : every;
-    this.until = Date.now() + wait;
+    this.until = performance.now() + wait;
     // A hidden page does not poll.
     if (this.api.session.state !== 'locked' && !document.hidden) this.#timer = setTimeout(() => this.#sample(run), wait);
   }
 
   #take(stats, at) {
     const uptime = parseGo(stats.uptime);
-    this.api.session.setClock(Date.parse(stats.startTime) + uptime, at);
-    const last = this.#last?.stats.startTime === stats.startTime ? this.#last : null;
+    const last = this.#last?.stats.run === stats.run ? this.#last : null;
     const seconds = last ? (at - last.at) / 1000 : 0;
     const hits = last ? stats.hits - last.stats.hits : 0;
     const reads = hits + (last ? stats.misses - last.stats.misses : 0);

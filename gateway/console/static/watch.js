@@ -15,7 +15,7 @@ const longestWait = 15_000;
  */
 export class Watch extends EventTarget {
   state = 'off';
-  until = 0; // the time of the next attempt, while waiting
+  until = 0; // the time of the next attempt by performance.now(), while waiting
   detail = '';
   prefix = '';
   #run = null;
@@ -103,7 +103,7 @@ export class Watch extends EventTarget {
   #wait(failures, signal) {
     if (failures === 0) failures = 0.5;
     const ms = Math.min(longestWait, 500 * 2 ** failures) * (0.75 + Math.random() / 2);
-    this.until = Date.now() + ms;
+    this.until = performance.now() + ms;
     this.#become('waiting');
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
