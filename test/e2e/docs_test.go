@@ -37,7 +37,8 @@ func TestGuides(t *testing.T) {
 	for _, path := range append(documents(t, "docs/guides"), scaling) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			if path == scaling {
-				needsRedis(t)
+				needsRedis(t, "the commands of "+scaling)
+				portsAreFree(t, "6399", "8889")
 			}
 			doc := readDocument(t, path)
 			if len(doc.lines) == 0 {
@@ -49,16 +50,15 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// needsRedis skips the test if redis-server is not installed, unless KV_REQUIRE_REDIS is set.
-func needsRedis(t *testing.T) {
+// needsRedis skips the test of what if redis-server is not installed, unless KV_REQUIRE_REDIS is set.
+func needsRedis(t *testing.T, what string) {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("KV_REQUIRE_REDIS") == "1" {
 			t.Fatal(err)
 		}
-		skipLoudly(t, "the commands of "+scaling, err.Error())
+		skipLoudly(t, what, err.Error())
 	}
-	portsAreFree(t, "6399", "8889")
 }
 
 // TestEveryConsoleIsRun finds console blocks that no test runs.

@@ -1,7 +1,9 @@
 // Real servers for the tests.
 
 import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -20,9 +22,29 @@ after(() => Promise.all(shared.ends.map((end) => end())));
 /** serve starts kv serve on a free port and stops it when the test is over. It returns its URL. */
 export async function serve(t, ...args) { return (await start(t, args)).url; }
 
-/** start is serve for a test that needs another API key or stops the server itself. */
-export async function start(t, args, key = apiKey) {
-  const child = spawn(binary, ['serve', '--listen', '127.0.0.1:0', '--drain', '0s', ...args], {
+/**
+ * serveStepped is serve for a test that steps the server's wall clock. It returns the URL, and a function that sets what is
+ * added to the clock, such as 1h. It needs Linux.
+ */
+export async function serveStepped(t) {
+  const clockstep = join(root, 'test/e2e/browser/node_modules/.cache/clockstep');
+  execFileSync('go', ['build', '-o', clockstep, './clockstep'], { cwd: join(root, 'test'), stdio: 'inherit' });
+  const dir = mkdtempSync(join(tmpdir(), 'kv-clock-'));
+  t.after(() => rmSync(dir, { recursive: true }));
+  const file = join(dir, 'step');
+  const step = (by) => {
+    writeFileSync(`${file}.new`, by);
+    renameSync(`${file}.new`, file);
+  };
+  step('0s');
+  const { url } = await start(t, [], apiKey, [clockstep, file]);
+  return { url, step };
+}
+
+/** start is serve for a test that needs another API key, stops the server itself, or runs it with the help of another program. */
+export async function start(t, args, key = apiKey, launcher = []) {
+  const [program, ...rest] = [...launcher, binary, 'serve', '--listen', '127.0.0.1:0', '--drain', '0s', ...args];
+  const child = spawn(program, rest, {
     env: { ...process.env, KV_API_KEY: key }, stdio: ['ignore', 'inherit', 'pipe'],
   });
   const exited = new Promise((resolve) => { child.once('exit', resolve); });
