@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -44,4 +47,33 @@ func TestTheCallerBehindATrustedProxyIsKnown(t *testing.T) {
 			})
 		}
 	})
+}
+
+// A proxy may add a line of its own to those that its caller sent.
+func TestALineOfAProxyCountsAfterThoseOfItsCaller(t *testing.T) {
+	t.Parallel()
+	s := start(t, server.Config{
+		Proxies: forwarded.Proxies{netip.MustParsePrefix("127.0.0.1/32")},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RemoteAddr) }),
+	})
+	conn := dialTCP(t, s.addr)
+	answers := bufio.NewReader(conn)
+	for lines, want := range map[string]string{
+		"X-Forwarded-For: 198.51.100.9\r\nX-Forwarded-For: 192.0.2.1\r\n": "192.0.2.1",
+		"x-forwarded-for: 198.51.100.9\r\nX-FORWARDED-FOR: 192.0.2.2\r\n": "192.0.2.2",
+		"Forwarded: for=198.51.100.9\r\nForwarded: for=192.0.2.3\r\n":     "192.0.2.3",
+		"X-Forwarded-For: 192.0.2.4\r\n":                                  "192.0.2.4",
+		"":                                                                conn.LocalAddr().String(),
+	} {
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: a\r\n"+lines+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(res.Body); err != nil || string(got) != want {
+			t.Errorf("with %q, the caller is %q, %v; want %q", lines, got, err, want)
+		}
+	}
 }
