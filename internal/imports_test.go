@@ -87,7 +87,7 @@ var rules = []rule{
 		"The directory has only the test that checks these rules.",
 	},
 	{
-		"internal/admission", []string{"internal/admission/share", "internal/auth", "internal/contract", "internal/server/lane"},
+		"internal/admission", []string{"internal/admission/share", "internal/auth", "internal/contract", "internal/server/lane", "internal/server/netpoll"},
 		"Admission depends on who calls, and on the contract's table of operations. It tells a connection of its caller.",
 	},
 	{

@@ -22,6 +22,7 @@ import (
 	"key-value/internal/admission/share"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/server/netpoll"
 )
 
 // ErrOverloaded is the error of calls over a bound. It is made once, so that a rejection costs next to nothing.
@@ -46,10 +47,10 @@ type Config struct {
 // Limiter bounds the calls that run at a time. A nil Limiter has no bounds.
 type Limiter struct {
 	cfg     Config
-	calls   *share.Limit // nil: no bound
-	watches *share.Limit // nil: no bound
-	budget  *Budget      // nil: no bound
-	pollers chan *poller // those not in use
+	calls   *share.Limit         // nil: no bound
+	watches *share.Limit         // nil: no bound
+	budget  *Budget              // nil: no bound
+	pollers chan *netpoll.Poller // those not in use
 
 	mu      sync.Mutex
 	running int   // large calls; guarded by mu
@@ -58,9 +59,9 @@ type Limiter struct {
 
 // New returns a limiter.
 func New(cfg Config) *Limiter {
-	l := &Limiter{cfg: cfg, pollers: make(chan *poller, min(cfg.Large, runtime.GOMAXPROCS(0)))}
+	l := &Limiter{cfg: cfg, pollers: make(chan *netpoll.Poller, min(cfg.Large, runtime.GOMAXPROCS(0)))}
 	for range cap(l.pollers) {
-		l.pollers <- newPoller()
+		l.pollers <- netpoll.New()
 	}
 	if cfg.Calls != 0 {
 		l.calls = share.New(share.Calls, int64(cfg.Calls), cfg.Sole)
