@@ -2,8 +2,11 @@ package lane
 
 import (
 	"container/list"
+	"runtime"
 	"sync"
 	"time"
+
+	"key-value/internal/server/netpoll"
 )
 
 // Limiter bounds, for all HTTP/2 connections of a port together, the requests of callers that have not authenticated.
@@ -12,7 +15,8 @@ import (
 //
 // A request is under way from its headers until its response begins. At most Bounds.Strangers are; the connections that
 // bring more are not read meanwhile, and take turns. So a flood waits in the buffers of its own sockets, and a request
-// beside it waits for about one request of each other connection. A request that is under way for longer than
+// beside it waits for about one request of each other connection. Before each turn the scheduler looks for what has
+// arrived from others, see package netpoll: calls of known callers so run before the flood goes on. A request that is under way for longer than
 // Bounds.StrangerWait, such as one whose body does not arrive, gives up its place but still counts as open.
 //
 // A request is open until its stream ends, which a peer that does not read its response can delay. At most
@@ -21,11 +25,13 @@ import (
 type Limiter struct {
 	bounds Bounds
 
-	mu      sync.Mutex
-	running list.List // of *place, the oldest first; guarded by mu
-	waiting list.List // of *turn, the oldest first; guarded by mu
-	open    int       // streams; guarded by mu
-	holders int       // connections that have open streams; guarded by mu
+	mu       sync.Mutex
+	running  list.List       // of *place, the oldest first; guarded by mu
+	waiting  list.List       // of *turn, the oldest first; guarded by mu
+	open     int             // streams; guarded by mu
+	holders  int             // connections that have open streams; guarded by mu
+	granting bool            // whether a goroutine gives free places to those that wait; guarded by mu
+	poller   *netpoll.Poller // used by that goroutine
 }
 
 // place is that of a request that is under way.
@@ -41,7 +47,7 @@ type turn struct {
 }
 
 // NewLimiter returns a limiter. Every field of bounds must be set.
-func NewLimiter(bounds Bounds) *Limiter { return &Limiter{bounds: bounds} }
+func NewLimiter(bounds Bounds) *Limiter { return &Limiter{bounds: bounds, poller: netpoll.New()} }
 
 // acquire returns a place, or nil if there is none, or others wait for one.
 func (l *Limiter) acquire() *place {
@@ -128,13 +134,37 @@ func (l *Limiter) releaseLocked(p *place) {
 	}
 }
 
-// grantLocked gives free places to those that wait.
+// grantLocked has another goroutine give free places to those that wait.
 func (l *Limiter) grantLocked() {
-	for l.running.Len() < l.bounds.Strangers && l.waiting.Len() > 0 {
+	if !l.granting && l.grantableLocked() {
+		l.granting = true
+		go l.grant()
+	}
+}
+
+func (l *Limiter) grantableLocked() bool {
+	return l.running.Len() < l.bounds.Strangers && l.waiting.Len() > 0
+}
+
+// grant gives free places to those that wait, a few at a time. Before each time it lets run what has arrived meanwhile.
+func (l *Limiter) grant() {
+	for more := true; more; {
+		l.poller.Poll()
+		more = l.grantSome()
+	}
+}
+
+// grantSome gives a place for each processor to those that wait. It reports whether there are more of both.
+func (l *Limiter) grantSome() (more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for n := 0; n < runtime.GOMAXPROCS(0) && l.grantableLocked(); n++ {
 		t := l.waiting.Remove(l.waiting.Front()).(*turn)
 		t.place = l.placeLocked()
 		close(t.ready)
 	}
+	l.granting = l.grantableLocked()
+	return l.granting
 }
 
 // opened counts a stream of a connection that now has n open. It reports whether these are too many.
