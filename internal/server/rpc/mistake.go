@@ -146,7 +146,7 @@ type mediaTypes []string
 var (
 	grpcTypes = mediaTypes{
 		"application/grpc", "application/grpc+proto", "application/grpc+json",
-		"application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json",
+		"application/grpc-web", "application/grpc-web+proto", "application/grpc-web+json", typeText,
 	}
 	unaryTypes  = append(mediaTypes{"application/json", "application/proto"}, grpcTypes...)
 	streamTypes = append(mediaTypes{"application/connect+json", "application/connect+proto"}, grpcTypes...)
@@ -191,6 +191,9 @@ func (j rejects) reject(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("Allow", "GET, POST")
 		}
 		write(w, r, http.StatusMethodNotAllowed, methodNotAllowed, "The procedure does not have the method "+r.Method+".")
+	case types.has(contentType) && r.ProtoMajor == 1 && spec.StreamType == connect.StreamTypeBidi:
+		w.Header().Set("Connection", "close") // so that the client does not go on sending
+		_ = j.errors.Write(w, r, contract.Unimplemented.Errorf("%s streams in both directions: use HTTP/2", r.URL.Path))
 	case types.has(contentType):
 		return false
 	case strings.HasPrefix(contentType, "application/grpc"):

@@ -99,7 +99,7 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.H
 		services[serviceOf(spec.Procedure)] = true
 		others.specs[spec.Procedure] = spec
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return withText(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !services[serviceOf(r.URL.Path)] && isRPC(r):
 			err := unknown(r.Context(), connect.Spec{Procedure: r.URL.Path}, nil)
@@ -109,7 +109,7 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.H
 		case !others.reject(w, r):
 			mux.ServeHTTP(w, admission.WithBody(withoutMistake(others.overHTTP2(r)), int64(contract.MaxRequestBytes(valueBytes))))
 		}
-	})
+	}))
 }
 
 // isRPC reports whether r is a call over gRPC or gRPC-Web, or of a stream over Connect, whatever its path.

@@ -37,6 +37,7 @@ func Wires() []Wire {
 		{"gRPC on a mixed connection", onMixedConnection(connecthttp.WithGRPC())},
 		{"gRPC with grpc-go", dialGRPC},
 		{"gRPC-Web", overHTTP(connecthttp.WithGRPCWeb())},
+		{"gRPC-Web as text", overText()},
 	}
 }
 

@@ -1,7 +1,8 @@
-// Watches through what stands between a page and the store: another origin, a replacement of EventSource, and a server that
-// compresses.
+// What stands between a page and the store: another origin, libraries that replace EventSource or speak gRPC-Web, and a
+// server that compresses.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,7 @@ import compression from 'compression';
 import { page } from './support/browser.js';
 import { apiKey, Proxy, put, serve } from './support/server.js';
 
+const grpcWeb = fileURLToPath(import.meta.resolve('grpc-web'));
 const polyfill = fileURLToPath(import.meta.resolve('event-source-polyfill/src/eventsource.min.js'));
 
 /** listen serves HTTP on a free port and returns its origin. */
@@ -111,5 +113,44 @@ for (const [name, open] of Object.entries(streams)) {
     let text = '';
     while (!text.includes('squeezed/1')) text += (await reader.read()).value;
     await reader.cancel();
+  });
+}
+
+for (const format of ['text', 'binary']) {
+  test(`grpc-web calls in format ${format}`, async (t) => {
+    const { opened, url } = await foreign(t);
+    await put(url, 'hello', 'world');
+    const module = await readFile(grpcWeb, 'utf8'); // of CommonJS
+    await opened.addScriptTag({ content: `window.grpcWeb = ((exports) => { ${module}\nreturn exports; })({});` });
+    await opened.evaluate(({ url, apiKey, format }) => {
+      const { GrpcWebClientBase, MethodDescriptor, MethodType } = window.grpcWeb;
+      const client = new GrpcWebClientBase({ format });
+      // Each request has one field, the first; of responses it is enough to find text in them.
+      const encode = (key) => Uint8Array.of(0x0a, key.length, ...new TextEncoder().encode(key));
+      const decode = (bytes) => new TextDecoder().decode(bytes);
+      const encodeWatch = (key) => Uint8Array.of(...encode(key), 0x20, 1); // with a snapshot
+      const method = (name, type, encode) => new MethodDescriptor(`/keyvalue.v1.KeyValueService/${name}`, type, String, String, encode, decode);
+      const metadata = { 'x-api-key': apiKey };
+      const address = (name) => `${url}/keyvalue.v1.KeyValueService/${name}`;
+      window.get = (key) => new Promise((resolve) => {
+        client.rpcCall(address('Get'), key, metadata, method('Get', MethodType.UNARY, encode), (error, got) => {
+          resolve(error ? `error ${error.code}: ${error.message}` : got);
+        });
+      });
+      window.seen = '';
+      window.watch = (key) => {
+        client.serverStreaming(address('Watch'), key, metadata, method('Watch', MethodType.SERVER_STREAMING, encodeWatch))
+          .on('data', (event) => { window.seen += event; })
+          .on('error', (error) => { window.seen += `error ${error.code}: ${error.message}`; });
+      };
+    }, { url, apiKey, format });
+    assert.match(await opened.evaluate(() => window.get('hello')), /world/);
+    assert.match(await opened.evaluate(() => window.get('absent')), /^error 5: /);
+    if (format === 'binary') return; // its streams need text
+    await opened.evaluate(() => window.watch('hello'));
+    await opened.waitForFunction(() => window.seen.includes('world'));
+    await put(url, 'hello', 'later');
+    await opened.waitForFunction(() => window.seen.includes('later'));
+    assert.doesNotMatch(await opened.evaluate(() => window.seen), /error/);
   });
 }
