@@ -129,15 +129,30 @@ func (o *outgoing) buffers(data *[]byte, pool mem.BufferPool) mem.BufferSlice {
 	return mem.BufferSlice{mem.NewBuffer(data, pool)}
 }
 
+// ownMax is the size of the longest message whose buffer is not from a pool. Streams whose readers have stopped keep many
+// such messages, so their buffers are no longer than they are.
+const ownMax = 4 << 10
+
+// buffers has a buffer for every power of two, from twice ownMax on. The pool of grpc-go has none between 32 KiB and 1 MiB.
+var buffers = newBuffers()
+
+func newBuffers() mem.BufferPool {
+	pool, err := mem.NewBinaryTieredBufferPool(13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
+	if err != nil {
+		panic(err) // cannot happen: the sizes are constants
+	}
+	return pool
+}
+
 // marshalBinary encodes message, whose size was just computed, into a buffer that grpc-go returns to its pool after
-// sending it. Small messages get a buffer of their own, because the pool does not take those.
+// sending it.
 func (o *outgoing) marshalBinary(message proto.Message, size int) (mem.BufferSlice, error) {
 	sized := proto.MarshalOptions{UseCachedSize: true}
-	if mem.IsBelowBufferPoolingThreshold(size) {
+	if size <= ownMax {
 		data, err := sized.MarshalAppend(make([]byte, 0, size), message)
-		return mem.BufferSlice{mem.SliceBuffer(data)}, err
+		return o.buffers(&data, nil), err
 	}
-	pool := mem.DefaultBufferPool()
+	pool := buffers
 	buffer := pool.Get(size)
 	if _, err := sized.MarshalAppend((*buffer)[:0], message); err != nil {
 		pool.Put(buffer)
