@@ -14,6 +14,7 @@ import (
 
 	"key-value/internal/testkit/proc"
 	"key-value/test/hostile"
+	"key-value/test/selfsigned"
 )
 
 const (
@@ -47,7 +48,7 @@ func newStage(ctx context.Context, dir string, quick bool) (*stage, error) {
 		return nil, err
 	}
 	s.key = strings.TrimSpace(key)
-	s.cert, s.certKey, err = certificate(dir)
+	s.cert, s.certKey, err = selfsigned.Write(dir)
 	return s, err
 }
 

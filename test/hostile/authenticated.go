@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // LargeValue is the size of the values with the prefix large/ that peers read, and that StalledWatches writes.
@@ -93,10 +96,17 @@ func unread(ctx context.Context, tcp net.Conn, request []byte) error {
 }
 
 // StalledWatches are peers that watch and do not read, while the first of them writes large values.
-func StalledWatches() Kind {
+func StalledWatches() Kind { return stalledWatches("stalled watches, 1 MB values put", 60, LargeValue) }
+
+// ManyStalledWatches are the same with values so small that they do not count as in flight.
+func ManyStalledWatches() Kind {
+	return stalledWatches("2,000 stalled watches, 1 kB values put", 2000, 1000)
+}
+
+func stalledWatches(name string, peers, size int) Kind {
 	var first atomic.Bool
-	value := Request("PUT", "/v1/values/watched/0", `{"value":"`+strings.Repeat("x", LargeValue)+`"}`)
-	return Kind{"stalled watches, 1 MB values put", 60, func(ctx context.Context, tcp net.Conn) error {
+	value := Request("PUT", "/v1/values/watched/0", `{"value":"`+strings.Repeat("x", size)+`"}`)
+	return Kind{name, peers, func(ctx context.Context, tcp net.Conn) error {
 		if first.Swap(true) {
 			return unread(ctx, tcp, Request("GET", "/v1/values:watch?prefix=watched/", ""))
 		}
@@ -157,4 +167,24 @@ type until struct{ context.Context }
 func (u until) Read([]byte) (int, error) {
 	<-u.Done()
 	return 0, u.Err()
+}
+
+// IdleConnections are peers that make a request and no other, half of them over HTTP/2.
+func IdleConnections() Kind {
+	var count atomic.Int32
+	return Kind{"idle connections", 5000, func(ctx context.Context, tcp net.Conn) error {
+		request := Request("GET", "/v1/values/overload/0042", "")
+		if count.Add(1)%2 == 0 {
+			var frames bytes.Buffer
+			frames.WriteString(http2.ClientPreface)
+			f := http2.NewFramer(&frames, nil)
+			_ = f.WriteSettings() // a buffer returns no error, here and below
+			_ = f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: headers(), EndHeaders: true, EndStream: true})
+			request = frames.Bytes()
+		}
+		if _, err := tcp.Write(request); err != nil {
+			return err
+		}
+		return wait(ctx, tcp)
+	}}
 }

@@ -1,4 +1,5 @@
-package main
+// Package selfsigned makes a certificate for servers that are measured or attacked on loopback.
+package selfsigned
 
 import (
 	"crypto/ecdsa"
@@ -14,8 +15,8 @@ import (
 	"time"
 )
 
-// certificate writes a self-signed certificate for loopback and its key into dir, and returns their files.
-func certificate(dir string) (cert, key string, err error) {
+// Write writes a self-signed certificate for loopback and its key into dir, and returns their files.
+func Write(dir string) (cert, key string, err error) {
 	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", "", err

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+)
+
+// The table is between these lines.
+const (
+	tableBegin = "<!-- task costs writes this table -->\n"
+	tableEnd   = "<!-- end of the table -->\n"
+)
+
+// table has the figures of the kinds, in bytes.
+type table struct {
+	rows  []string
+	cells map[string]*[3]float64 // :: row → figures by column; zero: not measured
+}
+
+func (t *table) add(k kind, each float64) {
+	if t.cells == nil {
+		t.cells = map[string]*[3]float64{}
+	}
+	if t.cells[k.row] == nil {
+		t.rows = append(t.rows, k.row)
+		t.cells[k.row] = &[3]float64{}
+	}
+	t.cells[k.row][k.column] = each
+}
+
+// markdown returns the table in whole KiB, rounded up.
+func (t *table) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| KiB for each | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
+	for _, row := range t.rows {
+		fmt.Fprintf(&b, "| %s |", row)
+		for _, each := range t.cells[row] {
+			if each == 0 {
+				b.WriteString(" |")
+				continue
+			}
+			fmt.Fprintf(&b, " %.0f |", math.Ceil(each/(1<<10)))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// replace replaces the table in file.
+func (t *table) replace(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(text), tableBegin)
+	_, after, closed := strings.Cut(rest, tableEnd)
+	if !ok || !closed {
+		return fmt.Errorf("%s has no table between %q and %q", file, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
+	}
+	parts := []string{before, tableBegin, "\n", t.markdown(), "\n", tableEnd, after}
+	return os.WriteFile(file, []byte(strings.Join(parts, "")), 0o644)
+}
