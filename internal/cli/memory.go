@@ -8,8 +8,9 @@ import (
 	"key-value/internal/server/memlimit"
 )
 
-// What one of each costs at most, in bytes, as task costs measures it. A connection costs most if its client does not read,
-// a watch if its reader has stopped, and a call while it is served. What their values take is in flight.
+// What one of each costs at most, in bytes, from what task costs measures; docs/guides/operations.md has the figures. A
+// connection costs most if its client has been busy, a watch, together with its connection, if its reader has stopped, and a
+// call while it is served. What their values take is in flight.
 const (
 	connectionCost = 96 << 10
 	watchCost      = 96 << 10

@@ -41,8 +41,8 @@ func attacks() []attack {
 		{Kind: hostile.Trickles(), args: inFlight, mib: 200, holds: true},
 		{Kind: hostile.UnfinishedMessages(), args: inFlight, mib: 200, holds: true},
 		{Kind: hostile.StalledWatches(), args: inFlight, mib: 200, holds: true},
-		{Kind: hostile.ManyStalledWatches(), args: []string{"--max-in-flight", "64MiB", "--max-watches", "5000"}, mib: 350, holds: true},
-		{Kind: hostile.IdleConnections(), args: []string{"--max-connections", "16384"}, mib: 350, holds: true},
+		{Kind: hostile.ManyStalledWatches(), args: []string{"--max-in-flight", "64MiB", "--max-watches", "5000"}, mib: 250, holds: true},
+		{Kind: hostile.IdleConnections(), args: []string{"--max-connections", "16384"}, mib: 250, holds: true},
 		{Kind: hostile.UnfinishedBatches(), args: inFlight, mib: 200, holds: true},
 		{Kind: hostile.StalledLists(), args: inFlight, mib: 200, holds: true},
 	}

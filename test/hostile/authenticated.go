@@ -100,7 +100,7 @@ func StalledWatches() Kind { return stalledWatches("stalled watches, 1 MB values
 
 // ManyStalledWatches are the same with values so small that they do not count as in flight.
 func ManyStalledWatches() Kind {
-	return stalledWatches("2,000 stalled watches, 1 kB values put", 2000, 1000)
+	return stalledWatches("2,000 stalled watches, 1 kB put", 2000, 1000)
 }
 
 func stalledWatches(name string, peers, size int) Kind {
