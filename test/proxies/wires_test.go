@@ -119,6 +119,13 @@ func TestCallsWorkBehindAProxyOnEveryWire(t *testing.T) {
 				if res := ask(t.Context(), t, client, http.MethodGet, s.url+"/v1/values/nope", ""); res.StatusCode != http.StatusNotFound {
 					t.Errorf("GET of no key = %s", res.Status)
 				}
+				// The store answers these before it has read the body.
+				if res := ask(t.Context(), t, client, http.MethodPut, s.url+"/v1/values/rest", large+"x"); res.StatusCode != http.StatusRequestEntityTooLarge {
+					t.Errorf("PUT of a value over the limit = %s", res.Status)
+				}
+				if res := ask(t.Context(), t, client, http.MethodPut, s.url+"/v1/values/rest", large, "X-Api-Key", "wrong"); res.StatusCode != http.StatusUnauthorized {
+					t.Errorf("PUT with a wrong key = %s", res.Status)
+				}
 			})
 		}
 	})
