@@ -43,7 +43,7 @@
 //
 // # Transport
 //
-// Calls use the Connect protocol with protobuf messages: over HTTP/2 without TLS to http:// URLs, and over HTTP/2 or
-// HTTP/1.1 with TLS to https:// URLs. [WithTLS] sets certificates and [WithHTTPClient] everything else. An API key sent
+// Calls use the Connect protocol with protobuf messages: over HTTP/2, or over HTTP/1.1 if the peer speaks nothing else, and
+// with TLS to https:// URLs. [WithTLS] sets certificates and [WithHTTPClient] everything else. An API key sent
 // to an http:// URL can be read by anyone on the network path.
 package client

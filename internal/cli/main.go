@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/client"
+	"key-value/internal/hop"
 )
 
 // Main runs the command line of this process and returns its exit code. Version is what kv version prints.
@@ -62,7 +63,7 @@ func hint(cmd *cobra.Command, err error, getenv func(string) string) string {
 		return "; if you trust the authority that signed it, pass its certificate with --ca or KV_CA"
 	}
 	// How a server that requires TLS rejects plaintext depends on how far the call got.
-	if s := err.Error(); strings.Contains(s, "looked like an HTTP/1.1 header") || strings.Contains(s, "client conn could not be established") {
+	if errors.Is(err, hop.ErrRejectsPlain) || strings.Contains(err.Error(), "client conn could not be established") {
 		return "; if the server requires TLS, use https://"
 	}
 	return ""

@@ -71,7 +71,7 @@ func TestAllCommandsUseTLS(t *testing.T) {
 		"an unknown authority": {map[string]string{"KV_URL": url}, []string{"get", "a"}, 5, "--ca"},
 		"health without TLS":   {nil, []string{"healthcheck", strings.Replace(url, "https", "http", 1)}, 1, "400"},
 		"health, unknown CA":   {nil, []string{"healthcheck", url}, 1, "--ca"},
-		"without TLS":          {map[string]string{"KV_URL": strings.Replace(url, "https", "http", 1)}, []string{"get", "a"}, 5, "kv: "},
+		"without TLS":          {map[string]string{"KV_URL": strings.Replace(url, "https", "http", 1)}, []string{"get", "a"}, 5, "use https://"},
 		"another host":         {map[string]string{"KV_URL": strings.Replace(url, "127.0.0.1", "127.0.0.2", 1), "KV_CA": ca}, []string{"get", "a"}, 5, "127.0.0.2"},
 		"no certificate":       {client, []string{"healthcheck", secure(service.url)}, 1, "certificate required"},
 		"a missing CA file":    {client, []string{"get", "a", "--ca", "/nope.pem"}, 1, "--ca"},

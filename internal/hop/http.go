@@ -42,7 +42,7 @@ type HTTPConfig struct {
 	// TLS configures connections to a service at https://. Nil: the system's authorities are trusted. It has no effect
 	// beside Client.
 	TLS *tls.Config
-	// Client replaces the HTTP client. Nil: one that speaks HTTP/2 to http:// and HTTP/2 or HTTP/1.1 to https://.
+	// Client replaces the HTTP client. Nil: one that speaks HTTP/2, or HTTP/1.1 to a peer that speaks nothing else.
 	Client *http.Client
 	// MaxValueBytes is the longest value of the service, in bytes. Zero: 1 MiB.
 	MaxValueBytes int
@@ -98,24 +98,26 @@ func newHTTPClient(scheme string, config *tls.Config, window int) *http.Client {
 	protocols.SetUnencryptedHTTP2(scheme == "http")
 	protocols.SetHTTP2(scheme == "https")
 	protocols.SetHTTP1(scheme == "https")
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
-			DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
-			TLSClientConfig:     config,
-			TLSHandshakeTimeout: dialTimeout,
-			IdleConnTimeout:     idleTimeout,
-			DisableCompression:  true,
-			Protocols:           protocols,
-			HTTP2: &http.HTTP2Config{
-				SendPingTimeout:  pingAfter,
-				PingTimeout:      pingTimeout,
-				WriteByteTimeout: writeTimeout,
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSClientConfig:     config,
+		TLSHandshakeTimeout: dialTimeout,
+		IdleConnTimeout:     idleTimeout,
+		DisableCompression:  true,
+		Protocols:           protocols,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  pingAfter,
+			PingTimeout:      pingTimeout,
+			WriteByteTimeout: writeTimeout,
 
-				MaxReceiveBufferPerStream: window,
-			},
+			MaxReceiveBufferPerStream: window,
 		},
 	}
+	if scheme == "http" {
+		return &http.Client{Transport: newPlainTransport(transport)}
+	}
+	return &http.Client{Transport: transport}
 }
 
 // guarded returns a copy of c that charges responses, and that follows no redirects, because they would carry the

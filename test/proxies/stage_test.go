@@ -103,6 +103,17 @@ func behindEach(t *testing.T, args []string, test func(*testing.T, *stage)) {
 // start runs the proxy with config, which is that of the page, in front of a store.
 func (p program) start(t *testing.T, config string, args ...string) *stage {
 	t.Helper()
+	return p.serve(t, "https://", config, args...)
+}
+
+// startPlain runs the proxy with config, which has no TLS, in front of a store.
+func (p program) startPlain(t *testing.T, config string) *stage {
+	t.Helper()
+	return p.serve(t, "http://", config)
+}
+
+func (p program) serve(t *testing.T, scheme, config string, args ...string) *stage {
+	t.Helper()
 	p.require(t)
 	var group proc.Group
 	t.Cleanup(group.Kill)
@@ -128,7 +139,7 @@ func (p program) start(t *testing.T, config string, args ...string) *stage {
 			t.Logf("%s says:\n%s%s", p.name, proxy.Out, proxy.Log)
 		}
 	})
-	s := &stage{"https://" + proxy.Addr, store}
+	s := &stage{scheme + proxy.Addr, store}
 	s.await(t)
 	return s
 }
