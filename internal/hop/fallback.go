@@ -14,6 +14,9 @@ import (
 // that no request is sent on a connection that is being closed.
 const http1IdleTimeout = 4 * time.Second
 
+// answerTimeout is how long a write that failed waits for what the peer has answered before.
+const answerTimeout = time.Second
+
 // ErrRejectsPlain is the cause of a failed call whose server may require TLS.
 var ErrRejectsPlain = errors.New("the server speaks HTTP/1.1 only, and answers 400 Bad Request")
 
@@ -40,7 +43,7 @@ func newPlainTransport(base *http.Transport) *plainTransport {
 		if err != nil {
 			return nil, err
 		}
-		return &answeredConn{Conn: conn, onlyHTTP1: &t.onlyHTTP1}, nil
+		return &answeredConn{Conn: conn, onlyHTTP1: &t.onlyHTTP1, answered: make(chan struct{})}, nil
 	}
 	return t
 }
@@ -83,19 +86,34 @@ func (t *plainTransport) CloseIdleConnections() {
 }
 
 // answeredConn is a connection that looks at the first bytes of its peer. The reader of an HTTP/2 connection is one
-// goroutine.
+// goroutine, which always reads.
 type answeredConn struct {
 	net.Conn
 	onlyHTTP1 *atomic.Bool
-	looked    bool
+	looked    bool          // only the reader uses it
+	answered  chan struct{} // closed when the first read has returned
 }
 
 func (c *answeredConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if !c.looked && n > 0 {
+	if !c.looked {
 		c.looked = true
 		if bytes.HasPrefix(p[:n], []byte("HTTP/1.")) {
 			c.onlyHTTP1.Store(true)
+		}
+		close(c.answered)
+	}
+	return n, err
+}
+
+// Write fails only after the first read has returned, because the answer to the preface says why the peer closed the
+// connection.
+func (c *answeredConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		select {
+		case <-c.answered:
+		case <-time.After(answerTimeout):
 		}
 	}
 	return n, err
