@@ -217,11 +217,11 @@ func (c *conn) goAway(frames []byte) {
 func (c *conn) belongsElsewhere() bool {
 	_, isProcedure := c.specs[c.request.Path]
 	switch {
-	case c.request.Unreadable, c.request.Method != http.MethodPost: // which grpc-go would answer by itself, with the code internal
+	case c.request.Unreadable: // which grpc-go would answer by itself, with the code internal
 		return true
 	case c.request.IsGRPC(), c.request.Trailers:
 		return false
-	case !isProcedure:
+	case c.request.Method != http.MethodPost || !isProcedure:
 		return true
 	}
 	for _, prefix := range []string{"application/grpc-web", "application/connect+", "application/proto", "application/json"} {
