@@ -59,8 +59,8 @@ type Remote struct {
 	begin atomic.Int64 // what it shows for the first instant of the local clock, in nanoseconds of Unix time
 }
 
-// Observe records what the remote clock showed between two readings of the local one. Until the first call, it must be
-// called with what the local clock shows.
+// Observe records what the remote clock showed between two readings of the local one. The first call must be with what the
+// local clock shows.
 func (c *Remote) Observe(sent, received Reading, shows time.Time) {
 	earliest, latest := shows.UnixNano()-received.Now, shows.UnixNano()-sent.Now
 	fits := func(begin int64) bool { return begin > earliest-int64(slack) && begin < latest+int64(slack) }
