@@ -133,11 +133,12 @@ func (o *outgoing) buffers(data *[]byte, pool mem.BufferPool) mem.BufferSlice {
 // such messages, so their buffers are no longer than they are.
 const ownMax = 4 << 10
 
-// buffers has a buffer for every power of two, from twice ownMax on. The pool of grpc-go has none between 32 KiB and 1 MiB.
+// buffers has a buffer for every power of two from twice ownMax to 1 MiB; that of a longer message is as long as it is. The
+// pool of grpc-go has none between 32 KiB and 1 MiB.
 var buffers = newBuffers()
 
 func newBuffers() mem.BufferPool {
-	pool, err := mem.NewBinaryTieredBufferPool(13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23)
+	pool, err := mem.NewBinaryTieredBufferPool(13, 14, 15, 16, 17, 18, 19, 20)
 	if err != nil {
 		panic(err) // cannot happen: the sizes are constants
 	}
