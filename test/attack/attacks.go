@@ -34,6 +34,8 @@ func attacks() []attack {
 		{Kind: hostile.WrongKeys("h2c streams, wrong key, TLS", true), tls: true, mib: 200, holds: true},
 		{Kind: hostile.Health(), mib: 200, holds: true},
 		{Kind: hostile.RapidResetGRPC(), mib: 200, holds: true},
+		{Kind: hostile.OpenBodies(), mib: 200, holds: true},
+		{Kind: hostile.OpenStreams(), mib: 200, holds: true},
 		{Kind: hostile.SilentHandshakes(), tls: true, mib: 200, holds: true},
 		{Kind: hostile.FullTable(), args: []string{"--max-connections", "50"}, mib: 100, holds: true},
 

@@ -86,6 +86,29 @@ func RapidResetGRPC() Kind {
 	}}
 }
 
+// OpenBodies are peers that get their answer, but never end the body of their request.
+func OpenBodies() Kind {
+	return Kind{"answered, body left open", 1000, func(ctx context.Context, tcp net.Conn) error {
+		if _, err := tcp.Write([]byte("PUT /v1/values/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")); err != nil {
+			return err
+		}
+		return wait(ctx, tcp)
+	}}
+}
+
+// OpenStreams are such peers over gRPC, which open ever more streams.
+func OpenStreams() Kind {
+	return Kind{"answered, streams left open", 4, func(_ context.Context, tcp net.Conn) error {
+		block := encode([][2]string{
+			{":method", "POST"}, {":scheme", "http"}, {":path", "/keyvalue.v1.KeyValueService/Get"}, {":authority", "a"},
+			{"content-type", "application/grpc"}, {"te", "trailers"},
+		})
+		return Flood(tcp, func(f *http2.Framer, n uint32) error {
+			return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*n + 1, BlockFragment: block, EndHeaders: true})
+		})
+	}}
+}
+
 // SilentHandshakes are peers that begin a TLS handshake and stop.
 func SilentHandshakes() Kind {
 	return Kind{"half a TLS handshake", 2000, func(ctx context.Context, tcp net.Conn) error {
