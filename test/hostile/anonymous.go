@@ -88,7 +88,7 @@ func RapidResetGRPC() Kind {
 
 // OpenBodies are peers that get their answer, but never end the body of their request.
 func OpenBodies() Kind {
-	return Kind{"answered, body left open", 1000, func(ctx context.Context, tcp net.Conn) error {
+	return Kind{"answered, body left open", 500, func(ctx context.Context, tcp net.Conn) error {
 		if _, err := tcp.Write([]byte("PUT /v1/values/a HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n")); err != nil {
 			return err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -118,8 +117,18 @@ func Linger(conn net.Conn, bounds Bounds) {
 		return
 	}
 	_ = raw.SetReadDeadline(time.Now().Add(bounds.UnreadTimeout))
-	_, _ = io.CopyN(io.Discard, raw, int64(bounds.UnreadBytes))
+	buffer := make([]byte, lingerBytes)
+	for left := bounds.UnreadBytes; left > 0; {
+		n, err := raw.Read(buffer)
+		if err != nil {
+			return
+		}
+		left -= n
+	}
 }
+
+// lingerBytes is how much Linger reads at once. It is what a connection keeps meanwhile, so it is small.
+const lingerBytes = 2 << 10
 
 type connKey struct{}
 
