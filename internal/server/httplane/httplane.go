@@ -115,7 +115,7 @@ func (w wrapping) Accept() (net.Conn, error) {
 // Wrap returns c as net/http reads and writes it.
 func (l *Lane) Wrap(c *sniff.Conn) net.Conn {
 	if c.HTTP2 == nil {
-		return &plainConn{Conn: c, bounds: l.bounds, lingering: &l.flushing}
+		return &http1Conn{Conn: c, bounds: l.bounds, lingering: &l.flushing}
 	}
 	return newConn(c, l.bounds, l.limiter, &l.flushing)
 }
@@ -125,7 +125,7 @@ type peer struct {
 	conn     net.Conn
 	sniffed  *sniff.Conn          // nil if the connection was not sniffed
 	tls      *tls.ConnectionState // nil without TLS, and where net/http finds it itself
-	plain    *plainConn           // nil unless the connection is HTTP/1.1
+	http1    *http1Conn           // nil unless the connection is HTTP/1.1
 	streams  *lane.Streams        // nil unless the connection is HTTP/2
 	accepted *lane.Conn           // nil: it is not in the table of connections
 	calls    atomic.Int64         // calls in progress, on HTTP/2
@@ -141,8 +141,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	case *conn:
 		p.sniffed, p.streams = c.Conn, c.streams
 		ctx = context.WithValue(ctx, lane.StreamsKey, c.streams)
-	case *plainConn:
-		p.sniffed, p.plain = c.Conn, c
+	case *http1Conn:
+		p.sniffed, p.http1 = c.Conn, c
 	}
 	p.accepted = lane.ConnOf(c)
 	if p.sniffed != nil {
@@ -175,7 +175,7 @@ func (l *Lane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = p.accepted.Caller(r.RemoteAddr, r.Header.Values)
 	}
 	if r.ProtoMajor < 2 {
-		l.serve(w, r, nil, p.plain)
+		l.serve(w, r, nil, p.http1)
 		return
 	}
 	if p.sniffed != nil && p.mixing.seen(r) {
@@ -191,12 +191,12 @@ func (l *Lane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve answers r. Calls counts the calls in progress on the connection, see [sharers]. Plain is the connection if it is
+// serve answers r. Calls counts the calls in progress on the connection, see [sharers]. Http1 is the connection if it is
 // HTTP/1.1.
-func (l *Lane) serve(w http.ResponseWriter, r *http.Request, calls *atomic.Int64, plain *plainConn) {
+func (l *Lane) serve(w http.ResponseWriter, r *http.Request, calls *atomic.Int64, http1 *http1Conn) {
 	writer := l.newWriter(w, r, calls)
 	defer writer.end()
 	if !l.rejects(writer, r) {
-		l.handler.ServeHTTP(writer, l.paceBody(r, writer, plain))
+		l.handler.ServeHTTP(writer, l.paceBody(r, writer, http1))
 	}
 }

@@ -18,16 +18,16 @@ import (
 // inlined, so that a watch has a shallow stack.
 //
 //go:noinline
-func (l *Lane) paceBody(r *http.Request, w *writer, plain *plainConn) *http.Request {
+func (l *Lane) paceBody(r *http.Request, w *writer, http1 *http1Conn) *http.Request {
 	if r.Body == nil || r.Body == http.NoBody {
-		plain.readAll()
+		http1.readAll()
 		return r
 	}
 	// net/http compares its request's body with the one that it made. If they differ it does not notice a body that was
 	// not read to its end, and takes the rest for the next request. So only the copy has another body.
 	inner := *r
 	body := &pacedBody{
-		ReadCloser: r.Body, control: w.control, calls: w.calls, plain: plain, meter: lane.Meter{Pace: l.bounds.ReadPace()},
+		ReadCloser: r.Body, control: w.control, calls: w.calls, http1: http1, meter: lane.Meter{Pace: l.bounds.ReadPace()},
 	}
 	body.setDeadline(body.meter.Begin(time.Now()))
 	inner.Body = body
@@ -49,7 +49,7 @@ type pacedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	calls   *atomic.Int64 // see sharers
-	plain   *plainConn    // nil: it is an HTTP/2 connection
+	http1   *http1Conn    // nil: it is an HTTP/2 connection
 	meter   lane.Meter
 	done    bool
 }
@@ -57,7 +57,7 @@ type pacedBody struct {
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		b.plain.readAll()
+		b.http1.readAll()
 		b.removeDeadline()
 	} else if n > 0 && err == nil && !b.done {
 		b.setDeadline(b.meter.Moved(n, sharers(b.calls), time.Now()))

@@ -10,9 +10,9 @@ import (
 	"key-value/internal/server/sniff"
 )
 
-// plainConn is an HTTP/1.1 connection that net/http serves. When net/http closes it after a response whose request was
+// http1Conn is an HTTP/1.1 connection that net/http serves. When net/http closes it after a response whose request was
 // not read to its end, the client gets time to read that response, see [lane.Linger].
-type plainConn struct {
+type http1Conn struct {
 	*sniff.Conn
 	bounds    lane.Bounds
 	lingering *sync.WaitGroup
@@ -25,31 +25,31 @@ type plainConn struct {
 
 // watchState is called by net/http when a connection changes its state.
 func watchState(conn net.Conn, state http.ConnState) {
-	if c, ok := conn.(*plainConn); ok && state == http.StateIdle {
+	if c, ok := conn.(*http1Conn); ok && state == http.StateIdle {
 		c.answered.Store(false)
 		c.whole.Store(false)
 	}
 }
 
 // readAll reports that the current request was read to its end. C may be nil.
-func (c *plainConn) readAll() {
+func (c *http1Conn) readAll() {
 	if c != nil {
 		c.whole.Store(true)
 	}
 }
 
 // Write implements [net.Conn].
-func (c *plainConn) Write(p []byte) (int, error) {
+func (c *http1Conn) Write(p []byte) (int, error) {
 	c.answered.Store(true)
 	return c.Conn.Write(p)
 }
 
 // CloseWrite is what net/http calls half a second before Close if it knows that a request was not read to its end. The
 // client must not have to wait that long.
-func (c *plainConn) CloseWrite() error { return c.Close() }
+func (c *http1Conn) CloseWrite() error { return c.Close() }
 
 // Close implements [net.Conn].
-func (c *plainConn) Close() (err error) {
+func (c *http1Conn) Close() (err error) {
 	c.closing.Do(func() {
 		if !c.answered.Load() || c.whole.Load() {
 			err = c.Conn.Close()
