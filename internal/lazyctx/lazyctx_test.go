@@ -48,11 +48,11 @@ func TestAContextEndsAtItsDeadline(t *testing.T) {
 		if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) != time.Minute {
 			t.Errorf("Deadline is in %v, %v; want in a minute", time.Until(deadline), ok)
 		}
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Minute - time.Nanosecond)
 		if err := ctx.Err(); err != nil {
 			t.Errorf("Err = %v before the deadline", err)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		want(t, ctx, context.DeadlineExceeded)
 	})

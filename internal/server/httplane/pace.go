@@ -14,7 +14,7 @@ import (
 // as long as its reader reads. Their deadlines move with the bytes. The ReadTimeout and WriteTimeout of [http.Server] would
 // end long streams, and large bodies of slow peers.
 
-// paceBody returns r with a body that has a pace, if it has one. W writes the response. Plain is as in serve. It is not
+// paceBody returns r with a body that has a pace, if it has one. W writes the response. Http1 is as in serve. It is not
 // inlined, so that a watch has a shallow stack.
 //
 //go:noinline

@@ -303,6 +303,7 @@ func (c *conn) handOver() {
 func (c *conn) close() {
 	defer c.sniffed.Close()
 	if err := c.flush(); err == nil && c.unread {
+		c.buf, c.head, c.header, c.response = nil, head{}, nil, response{} // it may take a while
 		lane.Linger(c.sniffed.Conn, c.linger())
 	}
 }
