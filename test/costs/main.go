@@ -20,6 +20,7 @@ import (
 	"syscall"
 
 	"key-value/internal/testkit/proc"
+	"key-value/test/record"
 	"key-value/test/selfsigned"
 )
 
@@ -69,7 +70,7 @@ func run(ctx context.Context) error {
 		fmt.Print(t.markdown())
 		return nil
 	}
-	return t.replace(*guide)
+	return record.Replace(*guide, "task costs", t.markdown())
 }
 
 // name returns what the kind is called in messages.

@@ -3,14 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
-	"os"
 	"strings"
-)
-
-// The table is between these lines.
-const (
-	tableBegin = "<!-- task costs writes this table -->\n"
-	tableEnd   = "<!-- end of the table -->\n"
 )
 
 // table has the figures of the kinds, in bytes.
@@ -46,19 +39,4 @@ func (t *table) markdown() string {
 		b.WriteString("\n")
 	}
 	return b.String()
-}
-
-// replace replaces the table in file.
-func (t *table) replace(file string) error {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	before, rest, ok := strings.Cut(string(text), tableBegin)
-	_, after, closed := strings.Cut(rest, tableEnd)
-	if !ok || !closed {
-		return fmt.Errorf("%s has no table between %q and %q", file, strings.TrimSpace(tableBegin), strings.TrimSpace(tableEnd))
-	}
-	parts := []string{before, tableBegin, "\n", t.markdown(), "\n", tableEnd, after}
-	return os.WriteFile(file, []byte(strings.Join(parts, "")), 0o644)
 }
