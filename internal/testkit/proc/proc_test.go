@@ -154,6 +154,30 @@ func TestStopFailsUnlessTheProgramEndsWithZero(t *testing.T) {
 	}
 }
 
+func TestCPUTimeIncludesWhatAProgramHasStarted(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has /proc")
+	}
+	p, err := proc.Command{Path: "sh", Args: []string{"-c", `(while :; do :; done) & wait`}}.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = p.Kill() }()
+	if err := p.WaitReady(t.Context(), func(context.Context) error {
+		all, err := p.CPUTime()
+		if err != nil {
+			return err
+		}
+		alone, err := proc.CPUTime(p.Pid())
+		if err == nil && all < alone+50*time.Millisecond {
+			err = fmt.Errorf("the shell has run for %v, with its loop for %v", alone, all)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAProgramIsRunToItsEnd(t *testing.T) {
 	t.Setenv("KV_SETTING", "inherited")
 	shell := func(script string) proc.Command {
