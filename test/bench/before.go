@@ -21,7 +21,7 @@ func (s *servers) startBefore(ctx context.Context, contender string) (*proc.Proc
 	case before(kvservice):
 		return s.startStore(ctx, storeBefore, dataset.Entries, "kvservice")
 	}
-	return s.startGateway(ctx, storeBefore, before(kvservice))
+	return s.startGateway(ctx, storeBefore, contender)
 }
 
 // goals returns the goals of this run. With --before, a build should be as fast as the other, within the 5 % that such runs

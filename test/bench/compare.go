@@ -13,8 +13,14 @@ type contender struct {
 	name string
 	// prepare starts the contender's server and checks that it answers correctly. It can be called again.
 	prepare func(ctx context.Context) error
-	// measure loads the server for d and returns its rate per second.
-	measure func(ctx context.Context, round int, d time.Duration) (float64, error)
+	// measure loads the server for d.
+	measure func(ctx context.Context, round int, d time.Duration) (sample, error)
+}
+
+// sample is the result of one measurement.
+type sample struct {
+	rate float64 // per second
+	cpu  float64 // microseconds that all processes of the server ran for each; 0: unknown
 }
 
 // comparison is a scenario in one setting, and who competes in it.
@@ -36,7 +42,10 @@ type outcome struct {
 type figure struct {
 	Contender string    `json:"contender"`
 	Median    float64   `json:"median,omitempty"`
-	Rounds    []float64 `json:"rounds,omitempty"`  // one value each; none if it is missing
+	Rounds    []float64 `json:"rounds,omitempty"` // one value each; none if it is missing
+	// CPU is the CPU time of the server's processes for each request, call, operation or event: median and rounds.
+	CPU       float64   `json:"cpuMicroseconds,omitempty"`
+	CPURounds []float64 `json:"cpuRounds,omitempty"`
 	Missing   string    `json:"missing,omitempty"` // why there is no value
 }
 
@@ -110,19 +119,23 @@ func (b *bench) turn(ctx context.Context, c contender, f *figure, round int) {
 	if round == 0 {
 		d /= 4
 	}
-	value, err := c.measure(ctx, round, d)
+	s, err := c.measure(ctx, round, d)
 	switch {
 	case err != nil:
-		f.Missing, f.Rounds = err.Error(), nil
+		f.Missing, f.Rounds, f.CPURounds = err.Error(), nil, nil
 	case round > 0:
-		f.Rounds = append(f.Rounds, value)
+		f.Rounds = append(f.Rounds, s.rate)
+		if s.cpu > 0 {
+			f.CPURounds = append(f.CPURounds, s.cpu)
+		}
 	}
 }
 
 // settle computes the medians.
 func (o outcome) settle() {
 	for i := range o.Figures {
-		o.Figures[i].Median = record.Median(o.Figures[i].Rounds)
+		f := &o.Figures[i]
+		f.Median, f.CPU = record.Median(f.Rounds), record.Median(f.CPURounds)
 	}
 }
 

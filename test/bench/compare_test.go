@@ -16,12 +16,12 @@ func scripted(name string, log *[]string, rates ...float64) contender {
 	return contender{
 		name:    name,
 		prepare: func(context.Context) error { return nil },
-		measure: func(_ context.Context, round int, _ time.Duration) (float64, error) {
+		measure: func(_ context.Context, round int, _ time.Duration) (sample, error) {
 			*log = append(*log, name)
 			if rates[round] == 0 {
-				return 0, errors.New("it broke")
+				return sample{}, errors.New("it broke")
 			}
-			return rates[round], nil
+			return sample{rate: rates[round], cpu: 1e6 / rates[round]}, nil
 		},
 	}
 }
@@ -45,7 +45,7 @@ func TestContendersTakeTurns(t *testing.T) {
 		t.Errorf("the order was %s, want %s", got, want)
 	}
 	a := outcomes[0].Figures[0]
-	if !slices.Equal(a.Rounds, []float64{10, 20, 30}) || a.Median != 20 {
+	if !slices.Equal(a.Rounds, []float64{10, 20, 30}) || a.Median != 20 || a.CPU != 50_000 {
 		t.Errorf("a did %+v, want its three rounds without the first, which warms up", a)
 	}
 }

@@ -85,12 +85,14 @@ func (b *bench) grpcContender(name, server string, call load.Call, f inFlight) c
 			}
 			return call.Check(ctx, addr)
 		},
-		measure: func(ctx context.Context, _ int, d time.Duration) (float64, error) {
+		measure: func(ctx context.Context, _ int, d time.Duration) (sample, error) {
 			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
-				return 0, err
+				return sample{}, err
 			}
-			return load.H2Load(ctx, addr, call, f.connections, f.calls, d)
+			return b.servers.metered(server, func() (load.Result, error) {
+				return load.H2Load(ctx, addr, call, f.connections, f.calls, d)
+			})
 		},
 	}
 }
@@ -105,12 +107,12 @@ func (b *bench) redisContender(name string, test load.RedisTest) contender {
 			_, err := b.servers.addr(ctx, redis)
 			return err
 		},
-		measure: func(ctx context.Context, _ int, d time.Duration) (float64, error) {
+		measure: func(ctx context.Context, _ int, d time.Duration) (sample, error) {
 			addr, err := b.servers.addr(ctx, redis)
 			if err != nil {
-				return 0, err
+				return sample{}, err
 			}
-			return load.Redis(ctx, addr, test, d)
+			return b.servers.metered(redis, func() (load.Result, error) { return load.Redis(ctx, addr, test, d) })
 		},
 	}
 }
@@ -170,9 +172,9 @@ func (b *bench) batchComparison(scenario, command string, call load.Call) compar
 func (b *bench) batchContender(name, server string, call load.Call, f inFlight) contender {
 	c := b.grpcContender(name, server, call, f)
 	measure := c.measure
-	c.measure = func(ctx context.Context, round int, d time.Duration) (float64, error) {
+	c.measure = func(ctx context.Context, round int, d time.Duration) (sample, error) {
 		calls, err := measure(ctx, round, d)
-		return calls * batchSize, err
+		return sample{rate: calls.rate * batchSize, cpu: calls.cpu / batchSize}, err
 	}
 	return c
 }

@@ -1,10 +1,11 @@
 // Command bench measures the key-value store against its peers: on one machine, in one run, in alternation.
 //
-//	go run -C test ./bench                          everything; about half an hour
+//	go run -C test ./bench                          everything; about ten minutes
 //	go run -C test ./bench --quick                  a little of everything, in about a minute: only to see that it works
 //	go run -C test ./bench --only 'REST get, 64'    what matches, of "scenario, setting"
 //	go run -C test ./bench --before FILE            this build beside another build of kv, in place of the peers
 //	go run -C test ./bench --out DIR                where results.txt, .json and .svg are written
+//	go run -C test ./bench --page FILE              the page whose tables are replaced
 //	go run -C test ./bench --profile ../cmd/kv/default.pgo --duration 10s    the profile that `task build` uses
 //
 // (The suites have a module of their own, so that the peers' dependencies are not the store's. It needs -C, so DIR is
@@ -13,8 +14,8 @@
 // It builds the store from the working tree as `task build` does, starts it and each peer on loopback, fills them with
 // the same entries, and loads them with wrk, h2load and redis-benchmark one after the other, in rounds whose order
 // changes. A ratio is the median of the ratios within the rounds, so that a temporary disturbance of the machine
-// affects both sides. Programs that are not installed are reported as missing. All servers end with the benchmark, also
-// on Ctrl-C.
+// affects both sides. Everything runs at real-time priority if the system allows it. Programs that are not installed are
+// reported as missing. All servers end with the benchmark, also on Ctrl-C.
 //
 // docs/benchmarks.md says what is compared, why that is fair, and what the results were.
 package main
@@ -53,6 +54,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if s.realTime {
+		toRealTime(ctx, args, stderr)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, fmt.Errorf("not done within %v", s.timeout))
 	defer cancel()
 	all, err := newServers(stderr)
@@ -70,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	r := newResults(ctx, s, outcomes)
-	return errors.Join(r.print(stdout), r.write(s.out))
+	return errors.Join(r.print(stdout), r.write(s.out), r.writePage(s.page))
 }
 
 // bench is one run.
@@ -84,7 +88,7 @@ type bench struct {
 func (b *bench) measure(ctx context.Context) ([]outcome, error) {
 	var all []outcome
 	for _, scenario := range []func(context.Context) ([]outcome, error){
-		b.rest, b.grpc, b.batches, b.watches, b.growth, b.memory,
+		b.rest, b.connect, b.grpc, b.batches, b.watches, b.variants, b.growth, b.memory,
 	} {
 		outcomes, err := scenario(ctx)
 		if err != nil {
@@ -102,6 +106,8 @@ func (b *bench) measure(ctx context.Context) ([]outcome, error) {
 type settings struct {
 	command     string         // repeats this run
 	out         string         // directory for the results
+	page        string         // file whose tables are replaced; empty: none
+	realTime    bool           // whether to run at real-time priority if possible
 	profileFile string         // where to write a profile instead of measuring; empty: measure
 	before      string         // file of another build of kv to compare with; empty: none
 	only        *regexp.Regexp // matched with "scenario, setting"
@@ -126,20 +132,22 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	f.SetOutput(stderr)
 	var s settings
 	f.StringVar(&s.out, "out", "out", "`directory` for results.txt, results.json and results.svg, relative to test/")
+	f.StringVar(&s.page, "page", "", "`file` whose tables are replaced, such as ../docs/benchmarks.md")
+	f.BoolVar(&s.realTime, "realtime", true, "run at real-time priority (chrt -r 10) if the system allows it")
 	f.StringVar(&s.profileFile, "profile", "", "write a profile of the store to `file` instead of measuring")
 	f.StringVar(&s.before, "before", "", "compare with another build of kv, in `file`, instead of the peers")
 	f.IntVar(&s.rounds, "rounds", 5, "how often to measure each contender")
-	f.DurationVar(&s.duration, "duration", 3*time.Second, "duration of one measurement")
-	f.DurationVar(&s.timeout, "timeout", 2*time.Hour, "time limit of the whole run")
+	f.DurationVar(&s.duration, "duration", time.Second, "duration of one measurement")
+	f.DurationVar(&s.timeout, "timeout", time.Hour, "time limit of the whole run")
 	only := f.String("only", "", "`regexp` of what to measure, matched with \"scenario, setting\", such as 'REST get, 64'")
 	quick := f.Bool("quick", false, "measure only a little of everything, to see that it works")
 	if err := f.Parse(args); err != nil {
 		return s, err
 	}
-	s.connections = []int{1, 16, 64, 256}
+	s.connections = []int{1, 64, 256}
 	s.calls = []inFlight{{8, 8}, {8, 32}, {64, 1}}
 	s.watchers = []int{1, 100, 1000, 10_000}
-	s.entries = []int{10_000, 100_000, 1_000_000, 10_000_000}
+	s.entries = []int{10_000, 100_000, 1_000_000}
 	if *quick {
 		s.hurry(f)
 	}
@@ -168,12 +176,12 @@ func (s *settings) hurry(f *flag.FlagSet) {
 	s.entries = []int{10_000, 100_000}
 }
 
-// command returns the command line without --out.
+// command returns the command line without --out and --page.
 func command(f *flag.FlagSet) string {
 	words := []string{"go run -C test ./bench"}
 	f.Visit(func(f *flag.Flag) {
 		switch value := f.Value.String(); {
-		case f.Name == "out":
+		case f.Name == "out", f.Name == "page":
 		case value == "true":
 			words = append(words, "--"+f.Name)
 		case strings.ContainsAny(value, " |()*'"):

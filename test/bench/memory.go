@@ -131,19 +131,19 @@ func (b *bench) growStore(ctx context.Context, n int) (bytes, rates []float64, e
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(load.Installed("wrk"), ours.check(ctx, server.Addr)); err != nil {
+	if err := errors.Join(load.Installed("wrk"), ours.prepare(ctx, "http://"+server.Addr, allEntries(false, 64, n))); err != nil {
 		return nil, nil, err
 	}
-	requests, err := b.servers.requests(ours, restGet, n)
+	requests, err := b.servers.requests(ours, allEntries(false, 64, n))
 	if err != nil {
 		return nil, nil, err
 	}
 	for round := range b.rounds {
-		rate, err := load.Wrk(ctx, server.Addr, requests, round, 64, b.duration)
+		done, err := load.Wrk(ctx, "http://"+server.Addr, requests, round, 64, b.duration)
 		if err != nil {
 			return nil, nil, err
 		}
-		rates = append(rates, rate)
+		rates = append(rates, done.PerSecond)
 	}
 	return []float64{perEntry}, rates, nil
 }

@@ -88,12 +88,12 @@ func (p *profiler) twoProcesses(ctx context.Context) error {
 
 // rest profiles the subjects while wrk loads addr.
 func (p *profiler) rest(ctx context.Context, scenario, addr string, subjects ...subject) error {
-	requests, err := p.servers.requests(ours, scenario, dataset.Entries)
+	requests, err := p.servers.requests(ours, allEntries(scenario == restSet, 64, dataset.Entries))
 	if err != nil {
 		return err
 	}
 	return p.during(ctx, func(ctx context.Context) error {
-		_, err := load.Wrk(ctx, addr, requests, 0, 64, p.duration)
+		_, err := load.Wrk(ctx, "http://"+addr, requests, 0, 64, p.duration)
 		return err
 	}, subjects)
 }

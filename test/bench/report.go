@@ -13,13 +13,14 @@ import (
 
 // print writes a table for each scenario, then the goals, then what is missing.
 func (r results) print(w io.Writer) error {
-	fmt.Fprintf(w, "%s\n%d × %s, %s, Go %s\n", r.Command, r.Machine.CPUs, r.Machine.CPU, r.Machine.Kernel, r.Machine.Go)
-	fmt.Fprintf(w, "%s; medians of %s of %s\n", r.Time.Format("2006-01-02"), count(r.Rounds, "round"), r.Duration)
+	fmt.Fprintf(w, "%s\n%s, %s\n", r.Command, r.Time.Format("2006-01-02"), r.conditions())
 	for _, group := range byScenario(r.Outcomes) {
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(w, "\n%s, %s\n", group[0].Scenario, group[0].Unit)
-		printScenario(t, group)
-		if err := t.Flush(); err != nil {
+		title := group[0].Scenario + ", "
+		err := printScenario(w, title+group[0].Unit, group, rateText)
+		if err == nil && hasCPU(group) {
+			err = printScenario(w, title+"CPU time of the server for each, µs", group, cpuText)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -27,6 +28,16 @@ func (r results) print(w io.Writer) error {
 		return err
 	}
 	return r.printMissing(w)
+}
+
+// conditions says on what and how the results were measured.
+func (r results) conditions() string {
+	text := fmt.Sprintf("%d × %s, %s, %s; medians of %s of %s", r.Machine.CPUs, r.Machine.CPU, r.Machine.Kernel, r.Machine.Go,
+		count(r.Rounds, "round"), r.Duration)
+	if r.Priority != "" {
+		text += ", at " + r.Priority
+	}
+	return text
 }
 
 // byScenario groups outcomes by scenario, in their order.
@@ -43,23 +54,26 @@ func byScenario(outcomes []outcome) [][]outcome {
 }
 
 // printScenario writes a row for each contender and a column for each setting.
-func printScenario(w io.Writer, group []outcome) {
+func printScenario(w io.Writer, title string, group []outcome, text func(figure) string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(w, "\n%s\n", title)
 	names := contenders(group)
 	wide := 0
 	for _, name := range names {
 		wide = max(wide, utf8.RuneCountInString(name))
 	}
 	for _, o := range group {
-		fmt.Fprintf(w, "\t%s", o.Setting)
+		fmt.Fprintf(t, "\t%s", o.Setting)
 	}
-	fmt.Fprintln(w, "\t")
+	fmt.Fprintln(t, "\t")
 	for _, name := range names {
-		fmt.Fprintf(w, "%-*s", wide, name)
+		fmt.Fprintf(t, "%-*s", wide, name)
 		for _, o := range group {
-			fmt.Fprintf(w, "\t%s", o.cell(name))
+			fmt.Fprintf(t, "\t%s", o.cell(name, text))
 		}
-		fmt.Fprintln(w, "\t")
+		fmt.Fprintln(t, "\t")
 	}
+	return t.Flush()
 }
 
 func contenders(group []outcome) []string {
@@ -74,42 +88,61 @@ func contenders(group []outcome) []string {
 	return names
 }
 
-// cell returns the figure of a contender, or "" if it did not compete.
-func (o outcome) cell(contender string) string {
+// cell returns the text for a contender's figure, or "" if it did not compete.
+func (o outcome) cell(contender string, text func(figure) string) string {
 	for _, f := range o.Figures {
-		switch {
-		case f.Contender != contender:
-		case f.Missing != "":
-			return "MISSING"
-		default:
-			return record.Thousands(f.Median)
+		if f.Contender == contender {
+			return text(f)
 		}
 	}
 	return ""
 }
 
+func rateText(f figure) string {
+	if f.Missing != "" {
+		return "MISSING"
+	}
+	return record.Thousands(f.Median)
+}
+
+func cpuText(f figure) string {
+	switch {
+	case f.CPU == 0:
+		return ""
+	case f.CPU < 10:
+		return fmt.Sprintf("%.2f", f.CPU)
+	}
+	return fmt.Sprintf("%.1f", f.CPU)
+}
+
+// hasCPU reports whether the CPU time of any server is known.
+func hasCPU(group []outcome) bool {
+	return slices.ContainsFunc(group, func(o outcome) bool {
+		return slices.ContainsFunc(o.Figures, func(f figure) bool { return f.CPU > 0 })
+	})
+}
+
 func (r results) printGoals(w io.Writer) error {
 	fmt.Fprint(w, "\nGoals, as medians of ratios within rounds\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\tat least\tis\tlowest–highest\t")
+	fmt.Fprintln(t, "\tat least\tmoonshot\tis\tlowest–highest\t")
 	for _, v := range r.Targets {
-		fmt.Fprintf(t, "%s, %s\t%.2f\t%s\n", v.Text, v.Setting, v.AtLeast, v.text())
+		fmt.Fprintf(t, "%s, %s\t%s\n", v.Text, v.Setting, strings.Join(v.cells(), "\t"))
 	}
 	return t.Flush()
 }
 
-func (v verdict) text() string {
-	switch {
-	case v.Why != "":
-		return "?\t\tnot measured: " + firstLineOf(v.Why)
-	case v.Reached:
-		return fmt.Sprintf("%.3f\t%.2f–%.2f\treached", v.Ratio, v.Low, v.High)
+func (r results) printMissing(w io.Writer) error {
+	missing := r.missing()
+	if len(missing) == 0 {
+		return nil
 	}
-	return fmt.Sprintf("%.3f\t%.2f–%.2f\tNOT REACHED", v.Ratio, v.Low, v.High)
+	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(missing, "\n"))
+	return err
 }
 
-// printMissing prints each reason for missing figures once.
-func (r results) printMissing(w io.Writer) error {
+// missing returns each reason for missing figures once.
+func (r results) missing() []string {
 	var said []string
 	for _, o := range r.Outcomes {
 		for _, f := range o.Figures {
@@ -119,11 +152,7 @@ func (r results) printMissing(w io.Writer) error {
 			}
 		}
 	}
-	if len(said) == 0 {
-		return nil
-	}
-	_, err := fmt.Fprintf(w, "\n%s\n", strings.Join(said, "\n"))
-	return err
+	return said
 }
 
 func firstLineOf(text string) string {

@@ -18,7 +18,8 @@ func TestTheReportSaysWhatIsMissing(t *testing.T) {
 	}
 	for _, want := range []string{
 		"REST get", "16 connections", "64 connections", "MISSING webdis + Redis: webdis is not installed: apt install webdis",
-		"2.000  2.00–3.00       reached", "not selected",
+		"1.50      2.00      2.000  2.00–3.00       moonshot", "not selected",
+		"CPU time of the server for each, µs", "41.5",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report does not contain %q:\n%s", want, &out)
@@ -61,7 +62,7 @@ func TestTheMemoryTableIsRead(t *testing.T) {
 }
 
 func TestCommandLines(t *testing.T) {
-	s, err := parseSettings([]string{"--quick", "--out", "/somewhere", "--only", "REST get, 64", "--rounds", "7"}, nil)
+	s, err := parseSettings([]string{"--quick", "--out", "/somewhere", "--page", "a.md", "--only", "REST get, 64", "--rounds", "7"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

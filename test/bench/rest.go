@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/base64"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,153 +38,145 @@ func (b *bench) restPeers() []restPeer {
 	}
 }
 
+// restTest is what wrk asks of each server in a setting.
+type restTest struct {
+	setting     string
+	set         bool // whether entries are written rather than read
+	connections int
+	pipeline    int // requests sent at once on each connection
+	entries     int
+	valueBytes  int // length of values that each server gets for the test; 0: those that it was filled with
+}
+
+// allEntries reads or writes n entries that servers are filled with.
+func allEntries(set bool, connections, n int) restTest {
+	return restTest{setting: count(connections, "connection"), set: set, connections: connections, pipeline: 1, entries: n}
+}
+
+// fewEntries reads entries of its own.
+func fewEntries(setting string, pipeline, valueBytes int) restTest {
+	const entries = 1 << 10
+	return restTest{setting: setting, connections: 64, pipeline: pipeline, entries: entries, valueBytes: valueBytes}
+}
+
+func (t restTest) key(i int) string {
+	if t.valueBytes == 0 {
+		return dataset.Key(i)
+	}
+	return fmt.Sprintf("%s:%d", dataset.Key(i), t.valueBytes)
+}
+
+func (t restTest) value(i int) string {
+	if t.valueBytes == 0 {
+		return dataset.Value(i)
+	}
+	return fmt.Sprintf("%0*d", t.valueBytes, i)
+}
+
 // rest measures gets and sets over HTTP/1.1, of all entries in random order.
 func (b *bench) rest(ctx context.Context) ([]outcome, error) {
 	var comparisons []comparison
-	for _, scenario := range []string{restGet, restSet} {
-		for _, connections := range b.connections {
-			c := comparison{scenario: scenario, setting: count(connections, "connection"), unit: "requests/s"}
-			for _, peer := range b.restPeers() {
-				c.contenders = append(c.contenders, b.restContender(peer.name, peer.server, peer.dialect, scenario, connections))
-			}
-			comparisons = append(comparisons, c)
+	for _, connections := range b.connections {
+		peers := b.restPeers()
+		if b.before == "" {
+			peers = append(peers, restPeer{nginx, nginx, nginxDialect})
 		}
+		comparisons = append(comparisons, b.restComparison(restGet, allEntries(false, connections, dataset.Entries), peers...))
+	}
+	for _, connections := range b.connections {
+		comparisons = append(comparisons,
+			b.restComparison(restSet, allEntries(true, connections, dataset.Entries), b.restPeers()...))
 	}
 	return b.compare(ctx, comparisons)
 }
 
-func (b *bench) restContender(name, server string, d dialect, scenario string, connections int) contender {
+// connect measures gets over Connect with JSON, and besides the gets of webdis.
+func (b *bench) connect(ctx context.Context) ([]outcome, error) {
+	peers := []restPeer{{oneProcess, oneProcess, connectDialect}, {twoProcesses, twoProcesses, connectDialect}}
+	for i := range peers {
+		if b.before != "" {
+			peers = append(peers, restPeer{before(peers[i].name), before(peers[i].server), connectDialect})
+		}
+	}
+	if b.before == "" {
+		peers = append(peers, restPeer{webdis, webdis, webdisDialect})
+	}
+	return b.compare(ctx, []comparison{b.restComparison(connectGet, allEntries(false, 64, dataset.Entries), peers...)})
+}
+
+// variants measures gets over REST that differ from the others in one respect. It comes last of the requests, because
+// servers hold more after it.
+func (b *bench) variants(ctx context.Context) ([]outcome, error) {
+	if b.before != "" {
+		return nil, nil
+	}
+	one, two := restPeer{oneProcess, oneProcess, ours}, restPeer{twoProcesses, twoProcesses, ours}
+	cached, static := restPeer{webdis, webdis, webdisDialect}, restPeer{nginx, nginx, nginxDialect}
+	tls := []restPeer{{oneProcess, oneProcess + overTLS, ours}, {nginx, nginx + overTLS, nginxDialect}}
+	return b.compare(ctx, []comparison{
+		b.restComparison(restVariants, fewEntries("16 requests at once", 16, dataset.ValueBytes), one, two, cached, static),
+		b.restComparison(restVariants, fewEntries("values of 1 KiB", 1, 1<<10), one, two, cached),
+		b.restComparison(restVariants, fewEntries("values of 64 KiB", 1, 64<<10), one, two, cached),
+		b.restComparison(restVariants, fewEntries("TLS", 1, dataset.ValueBytes), tls...),
+	})
+}
+
+func (b *bench) restComparison(scenario string, t restTest, peers ...restPeer) comparison {
+	c := comparison{scenario: scenario, setting: t.setting, unit: "requests/s"}
+	for _, peer := range peers {
+		c.contenders = append(c.contenders, b.restContender(peer, t))
+	}
+	return c
+}
+
+func (b *bench) restContender(peer restPeer, t restTest) contender {
 	return contender{
-		name: name,
+		name: peer.name,
 		prepare: func(ctx context.Context) error {
 			if err := load.Installed("wrk"); err != nil {
 				return err
 			}
-			addr, err := b.servers.addr(ctx, server)
+			url, err := b.servers.url(ctx, peer.server)
 			if err != nil {
 				return err
 			}
-			return d.check(ctx, addr)
+			return peer.dialect.prepare(ctx, url, t)
 		},
-		measure: func(ctx context.Context, round int, duration time.Duration) (float64, error) {
-			addr, err := b.servers.addr(ctx, server)
+		measure: func(ctx context.Context, round int, d time.Duration) (sample, error) {
+			url, err := b.servers.url(ctx, peer.server)
 			if err != nil {
-				return 0, err
+				return sample{}, err
 			}
-			requests, err := b.servers.requests(d, scenario, dataset.Entries)
+			requests, err := b.servers.requests(peer.dialect, t)
 			if err != nil {
-				return 0, err
+				return sample{}, err
 			}
-			first := round * dataset.Entries / (b.rounds + 1)
-			return load.Wrk(ctx, addr, requests, first, connections, duration)
+			first := round * t.entries / t.pipeline / (b.rounds + 1)
+			return b.servers.metered(peer.server, func() (load.Result, error) {
+				return load.Wrk(ctx, url, requests, first, t.connections, d)
+			})
 		},
 	}
 }
 
-// requests returns a file of requests that read or write a sample of n entries in random order.
-func (s *servers) requests(d dialect, scenario string, n int) (load.Requests, error) {
-	name := d.name + " " + scenario + " " + record.Thousands(n)
+// requests returns a file of a test's requests, for a sample of its entries in random order.
+func (s *servers) requests(d dialect, t restTest) (load.Requests, error) {
+	name := fmt.Sprintf("%s %t %d %s %d", d.name, t.set, t.pipeline, record.Thousands(t.entries), t.valueBytes)
 	file := load.NewRequests(s.dir, name)
 	_, err := s.do("requests "+name, func() (string, error) {
-		one := d.get
-		if scenario == restSet {
-			one = d.set
-		}
 		var all []string
-		for _, i := range dataset.Sample(dataset.Entries, n) {
-			all = append(all, one(i))
+		for some := range slices.Chunk(dataset.Sample(dataset.Entries, t.entries), t.pipeline) {
+			var sent strings.Builder
+			for _, i := range some {
+				if t.set {
+					sent.WriteString(d.set(t.key(i), t.value(i)))
+				} else {
+					sent.WriteString(d.get(t.key(i)))
+				}
+			}
+			all = append(all, sent.String())
 		}
 		return "", file.Write(all)
 	})
 	return file, err
-}
-
-// dialect is the HTTP API of a kind of server.
-type dialect struct {
-	name     string
-	get, set func(i int) string // the request that reads or writes entry i
-	holds    func(i int) string // what the response to get contains
-}
-
-// ours is the REST API of our store and of asbuilt.
-var ours = dialect{
-	name: "values",
-	get: func(i int) string {
-		return request("GET", "/v1/values/"+dataset.Key(i), "", "", "X-Api-Key: "+apiKey)
-	},
-	set: func(i int) string {
-		body := fmt.Sprintf(`{"key":"%s","value":"%s"}`, dataset.Key(i), dataset.Value(i))
-		return request("PUT", "/v1/values", "application/json", body, "X-Api-Key: "+apiKey)
-	},
-	holds: dataset.Value,
-}
-
-var webdisDialect = dialect{
-	name:  "webdis",
-	get:   func(i int) string { return request("GET", "/GET/"+dataset.Key(i), "", "") },
-	set:   func(i int) string { return request("PUT", "/SET/"+dataset.Key(i), "text/plain", dataset.Value(i)) },
-	holds: dataset.Value,
-}
-
-var etcdDialect = dialect{
-	name: "etcd",
-	get: func(i int) string {
-		return request("POST", "/v3/kv/range", "application/json", fmt.Sprintf(`{"key":"%s"}`, base(dataset.Key(i))))
-	},
-	set: func(i int) string {
-		body := fmt.Sprintf(`{"key":"%s","value":"%s"}`, base(dataset.Key(i)), base(dataset.Value(i)))
-		return request("POST", "/v3/kv/put", "application/json", body)
-	},
-	holds: func(i int) string { return base(dataset.Value(i)) },
-}
-
-func base(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
-
-func request(method, path, contentType, body string, headers ...string) string {
-	headers = append([]string{method + " " + path + " HTTP/1.1", "Host: 127.0.0.1"}, headers...)
-	if body != "" {
-		headers = append(headers, "Content-Type: "+contentType, fmt.Sprintf("Content-Length: %d", len(body)))
-	}
-	return strings.Join(headers, "\r\n") + "\r\n\r\n" + body
-}
-
-// check returns an error unless the server at addr carries out a set and answers a get with the value.
-func (d dialect) check(ctx context.Context, addr string) error {
-	const entry = dataset.Entries - 1
-	if _, err := exchange(ctx, addr, d.set(entry)); err != nil {
-		return err
-	}
-	body, err := exchange(ctx, addr, d.get(entry))
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(body, d.holds(entry)) {
-		return fmt.Errorf("a get returned %s", body)
-	}
-	return nil
-}
-
-// exchange sends a request and returns the body of the response, whose status must be 2xx.
-func exchange(ctx context.Context, addr, request string) (string, error) {
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", addr)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return "", err
-	}
-	if _, err := io.WriteString(conn, request); err != nil {
-		return "", err
-	}
-	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-	if err != nil {
-		return "", err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	if err == nil && res.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s: %s", res.Status, body)
-	}
-	return string(body), err
 }

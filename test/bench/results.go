@@ -22,6 +22,7 @@ type results struct {
 	Machine  machine   `json:"machine"`
 	Rounds   int       `json:"rounds"`
 	Duration string    `json:"duration"` // of one measurement
+	Priority string    `json:"priority,omitempty"`
 	Targets  []verdict `json:"targets"`
 	Outcomes []outcome `json:"outcomes"`
 }
@@ -29,7 +30,7 @@ type results struct {
 func newResults(ctx context.Context, s settings, outcomes []outcome) results {
 	r := results{
 		Time: time.Now().UTC().Truncate(time.Second), Command: s.command, Machine: newMachine(ctx),
-		Rounds: s.rounds, Duration: s.duration.String(), Outcomes: outcomes,
+		Rounds: s.rounds, Duration: s.duration.String(), Priority: priority(), Outcomes: outcomes,
 	}
 	for _, g := range s.goals() {
 		r.Targets = append(r.Targets, g.judge(outcomes))
@@ -70,8 +71,10 @@ func newMachine(ctx context.Context) machine {
 			m.Programs[command[0]] = line
 		}
 	}
-	if version := firstLine(ctx, "dpkg-query", "--show", "--showformat=${Version}", "webdis"); version != "" {
-		m.Programs["webdis"] = version
+	for _, name := range []string{"webdis", "nginx"} {
+		if version := firstLine(ctx, "dpkg-query", "--show", "--showformat=${Version}", name); version != "" {
+			m.Programs[name] = version
+		}
 	}
 	return m
 }
@@ -109,6 +112,7 @@ var colors = map[string]string{
 	redis:               "#d1495b",
 	etcdJSON:            "#2a9d6f",
 	etcd:                "#2a9d6f",
+	nginx:               "#6e7781",
 }
 
 // chart draws one panel for each scenario.

@@ -15,6 +15,7 @@ import (
 	"key-value/internal/testkit/proc"
 	"key-value/test/bench/dataset"
 	"key-value/test/bench/load"
+	"key-value/test/selfsigned"
 )
 
 // apiKey is the API key of all servers that require one.
@@ -35,7 +36,8 @@ type servers struct {
 
 	before string // file of another build of kv; empty: none
 
-	once map[string]func() (string, error) // :: what is made once → how to make it
+	once      map[string]func() (string, error) // :: what is made once → how to make it
+	processes map[string]*proc.Process          // :: server → its process, which may have started others
 }
 
 // roots are the root directories of the two modules.
@@ -48,6 +50,7 @@ func newServers(progress io.Writer) (*servers, error) {
 	}
 	return &servers{
 		dir: dir, progress: progress, roots: sync.OnceValues(findRoots), once: map[string]func() (string, error){},
+		processes: map[string]*proc.Process{},
 	}, nil
 }
 
@@ -72,8 +75,18 @@ func (s *servers) addr(ctx context.Context, name string) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		s.processes[name] = server
 		return server.Addr, nil
 	})
+}
+
+// url returns the URL of a server, which it starts if necessary.
+func (s *servers) url(ctx context.Context, name string) (string, error) {
+	addr, err := s.addr(ctx, name)
+	if strings.HasSuffix(name, overTLS) {
+		return "https://" + addr, err
+	}
+	return "http://" + addr, err
 }
 
 func (s *servers) start(ctx context.Context, name string) (*proc.Process, error) {
@@ -83,15 +96,17 @@ func (s *servers) start(ctx context.Context, name string) (*proc.Process, error)
 	case kvservice:
 		return s.startStore(ctx, store, dataset.Entries, "kvservice")
 	case twoProcesses:
-		return s.startGateway(ctx, store, kvservice)
+		return s.startGateway(ctx, store, name)
 	case unbatched:
-		return s.startGateway(ctx, storeUnbatched, kvservice)
+		return s.startGateway(ctx, storeUnbatched, name)
+	case oneProcess + overTLS:
+		return s.startSecure(ctx)
 	case before(oneProcess), before(twoProcesses), before(kvservice):
 		return s.startBefore(ctx, name)
 	case grpcGo:
 		return s.startProgram(ctx, "asbuilt", "service")
 	case asBuilt:
-		service, err := s.addr(ctx, grpcGo)
+		service, err := s.addr(ctx, backends[name])
 		if err != nil {
 			return nil, err
 		}
@@ -102,6 +117,8 @@ func (s *servers) start(ctx context.Context, name string) (*proc.Process, error)
 		return s.startRedis(ctx, dataset.Entries)
 	case webdis:
 		return s.startWebdis(ctx)
+	case nginx, nginx + overTLS:
+		return s.startNginx(ctx, name != nginx)
 	}
 	return nil, fmt.Errorf("unknown server %q", name)
 }
@@ -115,9 +132,22 @@ func (s *servers) startProgram(ctx context.Context, program string, args ...stri
 	return s.group.Serve(ctx, proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, args...))
 }
 
-// startGateway starts a gateway of ours for a kvservice.
-func (s *servers) startGateway(ctx context.Context, program, kvservice string) (*proc.Process, error) {
-	service, err := s.addr(ctx, kvservice)
+// startSecure starts a server of ours that speaks TLS. It is empty.
+func (s *servers) startSecure(ctx context.Context) (*proc.Process, error) {
+	dir, err := os.MkdirTemp(s.dir, "tls")
+	if err != nil {
+		return nil, err
+	}
+	cert, key, err := selfsigned.Write(dir)
+	if err != nil {
+		return nil, err
+	}
+	return s.startProgram(ctx, store, "serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
+}
+
+// startGateway starts a gateway of ours for the service behind it.
+func (s *servers) startGateway(ctx context.Context, program, name string) (*proc.Process, error) {
+	service, err := s.addr(ctx, backends[name])
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +200,7 @@ func (s *servers) startWebdis(ctx context.Context) (*proc.Process, error) {
 	if err := load.Installed("webdis"); err != nil {
 		return nil, err
 	}
-	addr, err := s.addr(ctx, redis)
+	addr, err := s.addr(ctx, backends[webdis])
 	if err != nil {
 		return nil, err
 	}

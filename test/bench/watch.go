@@ -44,16 +44,18 @@ func (b *bench) watchContender(server string, test fanout.Test, write load.Call)
 			}
 			return write.Check(ctx, addr)
 		},
-		measure: func(ctx context.Context, _ int, d time.Duration) (float64, error) {
+		measure: func(ctx context.Context, _ int, d time.Duration) (sample, error) {
 			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
-				return 0, err
+				return sample{}, err
 			}
+			m := b.servers.meter(server)
 			client := load.NewClient()
 			defer client.CloseIdleConnections()
 			test.Addr = addr
 			test.Write = func(ctx context.Context) error { return write.Do(ctx, client, addr) }
-			return fanout.Measure(ctx, test, d)
+			test.Begin = m.begin
+			return m.end(fanout.Measure(ctx, test, d))
 		},
 	}
 }

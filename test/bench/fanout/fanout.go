@@ -11,13 +11,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"key-value/test/bench/load"
 )
 
 const (
 	// ahead is how many writes the writer may be ahead of the watches, on average.
 	ahead = 64
-	// perConn is how many watches share a connection.
-	perConn = 500
+	// perConn is how many watches share a connection: the store accepts at most 100 streams on one.
+	perConn = 100
 	// patience is how long all watches may take to start, and how long they may then be idle.
 	patience = 60 * time.Second
 )
@@ -31,6 +33,8 @@ type Test struct {
 	Bidi      bool   // whether requests are a stream, which is then left open
 	// Events returns the number of changes in a message, and whether it says that the watch has started.
 	Events func(message []byte) (n int, ready bool)
+	// Begin is called when all watches have started.
+	Begin func()
 	// Write makes one change.
 	Write func(ctx context.Context) error
 }
@@ -42,8 +46,8 @@ type run struct {
 	written       int64 // used only by the writer
 }
 
-// Measure returns the rate at which all watches together receive events, per second.
-func Measure(ctx context.Context, test Test, d time.Duration) (float64, error) {
+// Measure returns how many events all watches together receive.
+func Measure(ctx context.Context, test Test, d time.Duration) (load.Result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	r := &run{Test: test}
 	var readers sync.WaitGroup
@@ -52,14 +56,15 @@ func Measure(ctx context.Context, test Test, d time.Duration) (float64, error) {
 	for left := test.Watches; left > 0; left -= perConn {
 		c, err := r.open(min(left, perConn))
 		if err != nil {
-			return 0, err
+			return load.Result{}, err
 		}
 		context.AfterFunc(ctx, func() { _ = c.net.Close() })
 		readers.Go(func() { cancel(c.read()) })
 	}
 	if err := r.await(ctx, func() bool { return r.ready.Load() >= int64(test.Watches) }); err != nil {
-		return 0, fmt.Errorf("start %d watches, have %d: %w", test.Watches, r.ready.Load(), err)
+		return load.Result{}, fmt.Errorf("start %d watches, have %d: %w", test.Watches, r.ready.Load(), err)
 	}
+	test.Begin()
 	return r.measure(ctx, d)
 }
 
@@ -84,19 +89,20 @@ func (r *run) received(message []byte) {
 	r.events.Add(int64(n))
 }
 
-func (r *run) measure(ctx context.Context, d time.Duration) (float64, error) {
+func (r *run) measure(ctx context.Context, d time.Duration) (load.Result, error) {
 	start := time.Now()
 	for time.Since(start) < d {
 		err := r.await(ctx, func() bool { return r.events.Load() >= (r.written-ahead)*int64(r.Watches) })
 		if err != nil {
-			return 0, fmt.Errorf("receive: %w", err)
+			return load.Result{}, fmt.Errorf("receive: %w", err)
 		}
 		if err := r.Write(ctx); err != nil {
-			return 0, fmt.Errorf("write: %w", err)
+			return load.Result{}, fmt.Errorf("write: %w", err)
 		}
 		r.written++
 	}
-	return float64(r.events.Load()) / time.Since(start).Seconds(), nil
+	events := float64(r.events.Load())
+	return load.Result{PerSecond: events / time.Since(start).Seconds(), Count: events}, nil
 }
 
 // await waits for done.

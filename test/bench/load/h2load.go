@@ -30,15 +30,15 @@ type Call struct {
 	Contains  string   // what a correct response contains
 }
 
-// H2Load makes calls to addr for d, with streams concurrent calls on each connection. It returns the rate per second.
+// H2Load makes calls to addr for d, with streams concurrent calls on each connection.
 //
 // It sees only HTTP statuses, not gRPC's, which are in trailers: see [Call.Check].
-func H2Load(ctx context.Context, addr string, call Call, connections, streams int, d time.Duration) (float64, error) {
+func H2Load(ctx context.Context, addr string, call Call, connections, streams int, d time.Duration) (Result, error) {
 	ctx, cancel := bounded(ctx, d)
 	defer cancel()
 	file, err := call.write()
 	if err != nil {
-		return 0, err
+		return Result{}, err
 	}
 	defer os.Remove(file)
 	args := []string{
@@ -52,7 +52,7 @@ func H2Load(ctx context.Context, addr string, call Call, connections, streams in
 	}
 	out, err := proc.Command{Path: "h2load", Args: append(args, "http://"+addr+call.Procedure)}.Output(ctx)
 	if err != nil {
-		return 0, err
+		return Result{}, err
 	}
 	return parseH2Load(out)
 }
@@ -68,16 +68,17 @@ func (c Call) write() (string, error) {
 }
 
 var (
-	h2loadRate = regexp.MustCompile(`(?m)^finished in .*, ([0-9.]+) req/s`)
-	h2loadGood = regexp.MustCompile(`(?m)^requests: .* 0 failed, 0 errored, 0 timeout$`)
-	h2loadCode = regexp.MustCompile(`(?m)^status codes: \d+ 2xx, 0 3xx, 0 4xx, 0 5xx$`)
+	h2loadCount = regexp.MustCompile(`(?m)^requests: .* ([0-9]+) done`)
+	h2loadRate  = regexp.MustCompile(`(?m)^finished in .*, ([0-9.]+) req/s`)
+	h2loadGood  = regexp.MustCompile(`(?m)^requests: .* 0 failed, 0 errored, 0 timeout$`)
+	h2loadCode  = regexp.MustCompile(`(?m)^status codes: \d+ 2xx, 0 3xx, 0 4xx, 0 5xx$`)
 )
 
-func parseH2Load(out string) (float64, error) {
+func parseH2Load(out string) (Result, error) {
 	if !h2loadGood.MatchString(out) || !h2loadCode.MatchString(out) {
-		return 0, errors.New("h2load reported failed calls: " + out)
+		return Result{}, errors.New("h2load reported failed calls: " + out)
 	}
-	return rate(h2loadRate, "h2load", out)
+	return result(h2loadRate, h2loadCount, "h2load", out)
 }
 
 // checkTimeout bounds one call.

@@ -12,6 +12,13 @@ import (
 	"time"
 )
 
+// Result is what a generator did.
+type Result struct {
+	PerSecond float64
+	// Count is how many requests were answered, including those that do not count for PerSecond.
+	Count float64
+}
+
 // slack is how much longer than requested a generator may take.
 const slack = 20 * time.Second
 
@@ -22,6 +29,7 @@ var packages = map[string]string{
 	"redis-benchmark": "redis-tools",
 	"redis-server":    "redis-server",
 	"webdis":          "webdis",
+	"nginx":           "nginx-light",
 }
 
 // Installed returns nil if program is installed. The error says how to install it.

@@ -30,46 +30,52 @@ const redisOutput = `"test","rps","avg_latency_ms","min_latency_ms","p50_latency
 "GET","554016.62","2.390","0.504","2.143","5.015","7.223","8.703"
 `
 
-func TestRatesAreRead(t *testing.T) {
+func TestResultsAreRead(t *testing.T) {
 	for name, c := range map[string]struct {
-		parse func(string) (float64, error)
+		parse func(string) (Result, error)
 		out   string
-		want  float64
+		want  Result
 	}{
-		"wrk":             {parseWrk, strings.Replace(wrkOutput, "FAILURES\n", "", 1), 7706.68},
-		"h2load":          {parseH2Load, h2loadOutput, 95123.5},
-		"redis-benchmark": {parseRedis, redisOutput, 554016.62},
+		"wrk":             {parseWrk, strings.Replace(wrkOutput, "FAILURES\n", "", 1), Result{7706.68, 12333}},
+		"h2load":          {parseH2Load, h2loadOutput, Result{95123.5, 380494}},
+		"redis-benchmark": {redisResult, redisOutput, Result{PerSecond: 554016.62}},
 		"redis-benchmark of a cluster": {
-			parseRedis, "Cluster has 1 master nodes:\n\nMaster 0: 8caf 127.0.0.1:29929\n\n" + redisOutput, 554016.62,
+			redisResult, "Cluster has 1 master nodes:\n\nMaster 0: 8caf 127.0.0.1:29929\n\n" + redisOutput, Result{PerSecond: 554016.62},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := c.parse(c.out); err != nil || got != c.want {
-				t.Errorf("rate = %v, %v; want %v", got, err, c.want)
+				t.Errorf("result = %v, %v; want %v", got, err, c.want)
 			}
 		})
 	}
+}
+
+func redisResult(out string) (Result, error) {
+	perSecond, err := parseRedis(out)
+	return Result{PerSecond: perSecond}, err
 }
 
 func TestARunWithFailuresHasNoRate(t *testing.T) {
 	fail := func(line string) string { return strings.Replace(wrkOutput, "FAILURES", line, 1) }
 	replaced := func(old, with string) string { return strings.Replace(h2loadOutput, old, with, 1) }
 	for name, c := range map[string]struct {
-		parse func(string) (float64, error)
+		parse func(string) (Result, error)
 		out   string
 	}{
 		"wrk: an error status":         {parseWrk, fail("  Non-2xx or 3xx responses: 3")},
 		"wrk: broken connections":      {parseWrk, fail("  Socket errors: connect 0, read 1, write 0, timeout 0")},
-		"wrk: no response":             {parseWrk, "Requests/sec:      0.00\n"},
+		"wrk: no response":             {parseWrk, "  0 requests in 1.60s, 0B read\nRequests/sec:      0.00\n"},
+		"wrk: no count":                {parseWrk, "Requests/sec:   7706.68\n"},
 		"wrk: other output":            {parseWrk, "unable to connect\n"},
 		"h2load: an error status":      {parseH2Load, replaced("0 5xx", "7 5xx")},
 		"h2load: failed calls":         {parseH2Load, replaced("0 failed", "2 failed")},
 		"h2load: broken connections":   {parseH2Load, replaced("0 errored", "2 errored")},
 		"h2load: no response":          {parseH2Load, replaced("95123.50 req/s", "0.00 req/s")},
 		"h2load: no output":            {parseH2Load, ""},
-		"redis-benchmark: no commands": {parseRedis, strings.Replace(redisOutput, "554016.62", "0.00", 1)},
-		"redis-benchmark: no number":   {parseRedis, strings.Replace(redisOutput, "554016.62", "nan", 1)},
-		"redis-benchmark: no table":    {parseRedis, "Could not connect to Redis\n"},
+		"redis-benchmark: no commands": {redisResult, strings.Replace(redisOutput, "554016.62", "0.00", 1)},
+		"redis-benchmark: no number":   {redisResult, strings.Replace(redisOutput, "554016.62", "nan", 1)},
+		"redis-benchmark: no table":    {redisResult, "Could not connect to Redis\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got, err := c.parse(c.out); err == nil {

@@ -29,15 +29,17 @@ type RedisTest struct {
 // counts commands, not seconds.
 const tryout = 20_000
 
-// Redis runs a test against addr for about d. It returns the rate per second.
-func Redis(ctx context.Context, addr string, test RedisTest, d time.Duration) (float64, error) {
+// Redis runs a test against addr for about d.
+func Redis(ctx context.Context, addr string, test RedisTest, d time.Duration) (Result, error) {
 	ctx, cancel := bounded(ctx, d)
 	defer cancel()
 	perSecond, err := test.Run(ctx, addr, tryout)
 	if err != nil {
-		return 0, err
+		return Result{}, err
 	}
-	return test.Run(ctx, addr, max(tryout, int(perSecond*d.Seconds())))
+	commands := max(tryout, int(perSecond*d.Seconds()))
+	perSecond, err = test.Run(ctx, addr, commands)
+	return Result{perSecond, float64(tryout + commands)}, err
 }
 
 // Run sends the given number of commands. It returns the rate per second.

@@ -3,7 +3,6 @@ package load_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,10 +36,9 @@ func TestWrkSendsAllRequests(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	addr := strings.TrimPrefix(server.URL, "http://")
-	rate, err := load.Wrk(t.Context(), addr, requests, 1, 2, 100*time.Millisecond)
-	if err != nil || rate <= 0 {
-		t.Fatalf("rate is %v, %v", rate, err)
+	result, err := load.Wrk(t.Context(), server.URL, requests, 1, 2, 100*time.Millisecond)
+	if err != nil || result.PerSecond <= 0 || result.Count < 3 {
+		t.Fatalf("result is %v, %v", result, err)
 	}
 	for _, path := range []string{"/a", "/b", "/c"} {
 		if !p.asked[path] {

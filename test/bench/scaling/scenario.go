@@ -74,9 +74,10 @@ func askService(name string, connections, operations int) measurement {
 		r := b.requests[name]
 		first := round * r.count / (b.rounds + 1)
 		return s.metered(func() (sample, error) {
-			rate, err := load.Wrk(ctx, s.service.Addr, r.file, first, connections, d)
-			rate *= float64(operations)
-			return sample{rate: rate, operations: rate * d.Seconds()}, err
+			done, err := load.Wrk(ctx, "http://"+s.service.Addr, r.file, first, connections, d)
+			return sample{
+				rate: done.PerSecond * float64(operations), operations: done.Count * float64(operations),
+			}, err
 		})
 	}
 }
