@@ -184,6 +184,8 @@ func command(f *flag.FlagSet) string {
 		case f.Name == "out", f.Name == "page":
 		case value == "true":
 			words = append(words, "--"+f.Name)
+		case value == "false":
+			words = append(words, "--"+f.Name+"=false")
 		case strings.ContainsAny(value, " |()*'"):
 			words = append(words, fmt.Sprintf("--%s '%s'", f.Name, value))
 		default:

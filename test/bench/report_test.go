@@ -62,11 +62,11 @@ func TestTheMemoryTableIsRead(t *testing.T) {
 }
 
 func TestCommandLines(t *testing.T) {
-	s, err := parseSettings([]string{"--quick", "--out", "/somewhere", "--page", "a.md", "--only", "REST get, 64", "--rounds", "7"}, nil)
+	s, err := parseSettings([]string{"--quick", "--out", "/somewhere", "--page", "a.md", "--only", "REST get, 64", "--rounds", "7", "--realtime=false"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "go run -C test ./bench --only 'REST get, 64' --quick --rounds 7"; s.command != want {
+	if want := "go run -C test ./bench --only 'REST get, 64' --quick --realtime=false --rounds 7"; s.command != want {
 		t.Errorf("the command is %q, want %q", s.command, want)
 	}
 	if s.rounds != 7 {
