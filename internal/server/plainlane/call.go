@@ -27,7 +27,7 @@ func newCall(c *conn) *call {
 func (c *call) Done() <-chan struct{} {
 	if !c.asked.Load() && !c.asked.Swap(true) {
 		c.conn.lane.watcher.add(c)
-		_ = c.conn.flush() // an error ends the connection after this request
+		_ = c.conn.out.flush() // an error ends the connection after this request
 	}
 	return c.Context.Done()
 }

@@ -38,7 +38,7 @@ type conn struct {
 	accepted *lane.Conn      // nil: it is not in the table of connections
 	ctx      context.Context // of which those of requests are made
 	blank    http.Request    // what all requests have in common
-	writer   *lane.Writer
+	out      output
 
 	// These are of the request that is being read or served, and are used again.
 	head     head
@@ -56,16 +56,13 @@ type conn struct {
 	deadline time.Time // the read deadline; guarded by mu
 	settleBy time.Time // until when the head of a request must have arrived; zero: the lane is not stopping; guarded by mu
 	waiting  *call     // the request that is being served; guarded by mu
-
-	out    *[]byte    // output that is not written yet; nil: none; guarded by outMu
-	outErr error      // why no more can be written; guarded by outMu
-	outMu  sync.Mutex // held while writing
 }
 
 func newConn(l *Lane, sniffed *sniff.Conn) *conn {
 	c := &conn{
 		lane: l, sniffed: sniffed, accepted: lane.ConnOf(sniffed.Conn), ctx: context.Background(),
-		writer: lane.NewWriter(sniffed, l.cfg.Bounds.WritePace()), header: http.Header{}, buf: make([]byte, firstBuffer),
+		out:    output{writer: lane.NewWriter(sniffed, l.cfg.Bounds.WritePace()), buffers: &l.buffers},
+		header: http.Header{}, buf: make([]byte, firstBuffer),
 	}
 	if c.accepted != nil {
 		c.ctx = lane.WithConn(c.ctx, c.accepted)
@@ -106,7 +103,7 @@ func (c *conn) await() verdict {
 		case v == other, c.end-c.start >= c.maxHead():
 			return other
 		}
-		if c.flush() != nil {
+		if c.out.flush() != nil {
 			return incomplete
 		}
 		if err := c.fill(); err != nil {
@@ -230,7 +227,7 @@ func (c *conn) handle() (again bool) {
 	again = c.response.finish() && !c.settling()
 	if b, ok := r.Body.(*body); ok && !b.isRead() {
 		// The caller may want to see the response before it sends the rest.
-		if c.flush() != nil || !b.discard() {
+		if c.out.flush() != nil || !b.discard() {
 			return false
 		}
 	}
@@ -290,7 +287,7 @@ func (c *conn) call(r *http.Request) (ok bool) {
 
 // handOver gives the connection to net/http, with what was read of it and not answered.
 func (c *conn) handOver() {
-	if c.flush() != nil {
+	if c.out.flush() != nil {
 		c.close()
 		return
 	}
@@ -302,7 +299,7 @@ func (c *conn) handOver() {
 // close closes the connection, after the caller had time to read the last response if it may still be sending.
 func (c *conn) close() {
 	defer c.sniffed.Close()
-	if err := c.flush(); err == nil && c.unread {
+	if err := c.out.flush(); err == nil && c.unread {
 		c.buf, c.head, c.header, c.response = nil, head{}, nil, response{} // it may take a while
 		lane.Linger(c.sniffed.Conn, c.linger())
 	}
@@ -344,55 +341,4 @@ func (c *conn) cut() {
 		c.waiting.Cancel()
 	}
 	_ = c.sniffed.Close()
-}
-
-// output has appendTo append to the output.
-func (c *conn) output(appendTo func([]byte) []byte) error {
-	c.outMu.Lock()
-	defer c.outMu.Unlock()
-	if c.outErr != nil {
-		return c.outErr
-	}
-	if c.out == nil {
-		c.out = c.lane.buffers.Get().(*[]byte)
-	}
-	*c.out = appendTo(*c.out)
-	if len(*c.out) > maxOutput {
-		return c.flushLocked()
-	}
-	return nil
-}
-
-// send appends p to the output, or writes it if it is large.
-func (c *conn) send(p []byte) error {
-	if len(p) <= maxOutput/2 {
-		return c.output(func(out []byte) []byte { return append(out, p...) })
-	}
-	c.outMu.Lock()
-	defer c.outMu.Unlock()
-	if err := c.flushLocked(); err != nil {
-		return err
-	}
-	_, c.outErr = c.writer.Write(p)
-	return c.outErr
-}
-
-// flush writes the output.
-func (c *conn) flush() error {
-	c.outMu.Lock()
-	defer c.outMu.Unlock()
-	return c.flushLocked()
-}
-
-func (c *conn) flushLocked() error {
-	if c.outErr != nil || c.out == nil {
-		return c.outErr
-	}
-	_, c.outErr = c.writer.Write(*c.out)
-	*c.out = (*c.out)[:0]
-	if cap(*c.out) <= 2*maxOutput {
-		c.lane.buffers.Put(c.out)
-	}
-	c.out = nil
-	return c.outErr
 }

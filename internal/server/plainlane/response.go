@@ -8,13 +8,9 @@ import (
 	"strings"
 )
 
-const (
-	// maxPending is how much of a body of unknown length is kept, in bytes, before it is sent in chunks. A shorter one
-	// gets a Content-Length.
-	maxPending = 2 << 10
-	// maxOutput is how much output is gathered before it is written, in bytes.
-	maxOutput = 64 << 10
-)
+// maxPending is how much of a body of unknown length is kept, in bytes, before it is sent in chunks. A shorter one gets a
+// Content-Length.
+const maxPending = 2 << 10
 
 // response writes the response to the request that a connection is serving. It is used again for the next request.
 type response struct {
@@ -57,7 +53,7 @@ func (w *response) WriteHeader(status int) {
 	}
 	w.status = status
 	w.closing = !w.conn.lane.cfg.Running() || wantsClose(w.header["Connection"])
-	w.conn.output(func(out []byte) []byte { return w.appendHead(out) })
+	w.conn.out.add(func(out []byte) []byte { return w.appendHead(out) })
 }
 
 func wantsClose(values []string) bool {
@@ -153,7 +149,7 @@ func (w *response) Write(p []byte) (int, error) {
 		if len(w.pending) > 0 {
 			first = w.pending
 		}
-		w.conn.output(func(out []byte) []byte { return w.completeHead(out, first) })
+		w.conn.out.add(func(out []byte) []byte { return w.completeHead(out, first) })
 		w.sendPending()
 	}
 	if err := w.send(p); err != nil {
@@ -178,13 +174,13 @@ func (w *response) send(p []byte) error {
 		return nil
 	}
 	if !w.chunked {
-		return w.conn.send(p)
+		return w.conn.out.send(p)
 	}
-	w.conn.output(func(out []byte) []byte { return append(strconv.AppendInt(out, int64(len(p)), 16), "\r\n"...) })
-	if err := w.conn.send(p); err != nil {
+	w.conn.out.add(func(out []byte) []byte { return append(strconv.AppendInt(out, int64(len(p)), 16), "\r\n"...) })
+	if err := w.conn.out.send(p); err != nil {
 		return err
 	}
-	return w.conn.output(func(out []byte) []byte { return append(out, "\r\n"...) })
+	return w.conn.out.add(func(out []byte) []byte { return append(out, "\r\n"...) })
 }
 
 // Flush implements [http.Flusher].
@@ -194,10 +190,10 @@ func (w *response) Flush() { _ = w.FlushError() }
 func (w *response) FlushError() error {
 	w.WriteHeader(http.StatusOK)
 	if !w.complete {
-		w.conn.output(func(out []byte) []byte { return w.completeHead(out, w.pending) })
+		w.conn.out.add(func(out []byte) []byte { return w.completeHead(out, w.pending) })
 		w.sendPending()
 	}
-	return w.conn.flush()
+	return w.conn.out.flush()
 }
 
 // finish completes the response. It returns false if the connection cannot be used any more.
@@ -207,11 +203,11 @@ func (w *response) finish() bool {
 		if w.length < 0 && (!w.toHead || w.written > 0) {
 			w.length = w.written
 		}
-		w.conn.output(func(out []byte) []byte { return w.completeHead(out, w.pending) })
+		w.conn.out.add(func(out []byte) []byte { return w.completeHead(out, w.pending) })
 		w.sendPending()
 	}
 	if w.chunked {
-		w.conn.output(func(out []byte) []byte { return append(out, "0\r\n\r\n"...) })
+		w.conn.out.add(func(out []byte) []byte { return append(out, "0\r\n\r\n"...) })
 	}
 	short := w.length > w.written && !w.toHead && !bodyless(w.status)
 	return !short && !w.wrong && !w.closing
