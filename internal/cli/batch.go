@@ -42,12 +42,13 @@ reported in its result and does not stop the ones after it. With --atomic, up to
 The exit code is that of the first operation that failed.`,
 		Example: `  echo '{"increment":{"key":"n","delta":"5"}}' | kv batch
   kv batch --atomic < transfer.ndjson
-  kv ls --keys tmp/ | jq -cR '{delete:{key:.}}' | kv batch`,
+  kv ls --keys tmp/ -o json | jq -c '{delete:{key}}' | kv batch`,
 		Args:              cobra.NoArgs,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return c.batch(cmd, atomic) },
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	c.flags(cmd)
+	writing(cmd)
 	cmd.Flags().BoolVar(&atomic, "atomic", false, "apply all operations atomically, or none; at most 1,000")
 	return cmd
 }

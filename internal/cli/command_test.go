@@ -43,18 +43,25 @@ func TestClientCommands(t *testing.T) {
 		{"set a/1 one -o json", "", wants{out: `\{"entry":\{"key":"a/1","etag":"[^"]+","updateTime":"[^"]+"\},"created":true\}\n`}},
 		{"set a/2 -", "from standard input", wants{}},
 		{"set a/3 --ttl 2h", "\xff\x00", wants{}},
-		{"set b", "", wants{}},
+		{"set b --allow-empty", "", wants{}},
 		{"get a/2", "", wants{out: "from standard input"}},
 		{"get a/3 -o json", "", wants{out: `\{"key":"a/3","data":"/wA=","etag":"\S+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\}\n`}},
 		{"get b -o json", "", wants{out: `\{"key":"b","value":"","etag":"\S+","updateTime":"\S+"\}\n`}},
 		{"get a/1 -o table", "", wants{out: ` +BYTES +EXPIRES IN +ETAG +KEY\n +3 +never +\S+ +a/1\n`}},
 		{"get a/1 -o xml", "", wants{2, "", `kv: .*want raw, json or table\n`}},
 
-		{"ls a/", "", wants{out: ` +BYTES .*\n +3 +never +\S+ +a/1\n +19 +never +\S+ +a/2\n +2 +(2h0m0s|1h59m\d+s) +\S+ +a/3\n`}},
+		{"ls a/", "", wants{out: "a/1\na/2\na/3\n"}},
+		{"list a/ -0", "", wants{out: "a/1\x00a/2\x00a/3\x00"}},
+		{"ls a/ -o table", "", wants{out: ` +EXPIRES IN +UPDATED +KEY\n +never +\S+Z +a/1\n +never +\S+Z +a/2\n +(2h0m0s|1h59m\d+s) +\S+Z +a/3\n`}},
+		{"ls a/ -l", "", wants{out: ` +BYTES .*\n +3 +never +\S+ +a/1\n +19 +never +\S+ +a/2\n +2 +(2h0m0s|1h59m\d+s) +\S+ +a/3\n`}},
 		{"ls --keys", "", wants{out: "a/1\na/2\na/3\nb\n"}},
 		{"ls a --keys --limit 2", "", wants{out: "a/1\na/2\n"}},
 		{"ls a/1 -o json", "", wants{out: `\{"key":"a/1","value":"one","etag":"\S+","updateTime":"\S+"\}\n`}},
 		{"ls a/1 -o json --keys", "", wants{out: `\{"key":"a/1","etag":"\S+","updateTime":"\S+"\}\n`}},
+		{"ls -l -o json", "", wants{2, "", `kv: --long .*\n`}},
+		{"ls -l -0", "", wants{2, "", `kv: --null and --long are mutually exclusive: .*\n`}},
+		{"ls -l --keys", "", wants{2, "", `kv: --keys and --long are mutually exclusive: .*\n`}},
+		{"ls -0 -o json", "", wants{2, "", `kv: --null and --output are mutually exclusive: .*\n`}},
 		{"ls --limit -1", "", wants{2, "", `kv: invalid --limit -1: .*\n`}},
 		{"ls --timeout 1ns", "", wants{5, "", `kv: no answer within 1ns: .*unavailable\n`}},
 		{"ls --timeout 0s", "", wants{2, "", `kv: invalid --timeout 0s: .*\n`}},
@@ -73,7 +80,7 @@ func TestClientCommands(t *testing.T) {
 
 		{"touch a/3 --persist -o json", "", wants{out: `\{"entry":\{"key":"a/3","etag":"\S+","updateTime":"[^"]+"\}\}\n`}},
 		{"touch a/3 --ttl 36h1m", "", wants{}},
-		{"ls a/3", "", wants{out: `.* 1d12h +\S+ +a/3\n`}},
+		{"ls a/3 -l", "", wants{out: `.* 1d12h +\S+ +a/3\n`}},
 		{"touch a/3", "", wants{2, "", `kv: missing TTL: .*--ttl TTL .*--persist .*\n`}},
 		{"touch a/3 --ttl 5m --persist", "", wants{2, "", `kv: --ttl and --persist are mutually exclusive: .*\n`}},
 		{"touch a/3 --ttl 5m --if-match wrong", "", wants{6, "", `kv: .*\n`}},
@@ -86,7 +93,7 @@ func TestClientCommands(t *testing.T) {
 		{"incr m --initial -5", "", wants{out: "-4\n"}},
 		{"incr m --initial 7 --ttl 1h -1", "", wants{out: "-5\n"}},
 		{"incr k -1 --initial 8 --ttl 1h", "", wants{out: "7\n"}},
-		{"ls k", "", wants{out: `.* (1h0m0s|59m\d+s) +\S+ +k\n`}},
+		{"ls k -l", "", wants{out: `.* (1h0m0s|59m\d+s) +\S+ +k\n`}},
 		{"incr n much", "", wants{2, "", `kv: invalid DELTA "much": .*\n`}},
 		{"incr a/2", "", wants{1, "", `kv: .*\n`}},
 
@@ -125,7 +132,7 @@ func TestAListingHasManyPages(t *testing.T) {
 	for _, step := range []struct {
 		line, stdin string
 		lines       int
-	}{{"batch", in.String(), 2500}, {"ls", "", 2501}, {"ls --limit 1700 --keys", "", 1700}} {
+	}{{"batch", in.String(), 2500}, {"ls", "", 2500}, {"ls -o table", "", 2501}, {"ls --limit 1700 --keys", "", 1700}} {
 		got := kv(t, env, step.stdin, strings.Fields(step.line)...)
 		if n := strings.Count(got.out, "\n"); got.code != 0 || n != step.lines {
 			t.Errorf("kv %s = code %d, %d lines; want %d", step.line, got.code, n, step.lines)

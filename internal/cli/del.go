@@ -13,17 +13,19 @@ import (
 func newDel(getenv func(string) string) *cobra.Command {
 	c, f, o := &connection{getenv: getenv}, &conditionFlags{}, &output{}
 	cmd := &cobra.Command{
-		Use:   "del KEY...",
-		Short: "Delete keys",
-		Long:  "Delete keys. Deleting a key that does not exist succeeds.",
+		Use:     "del KEY...",
+		Aliases: []string{"rm", "delete"},
+		Short:   "Delete keys",
+		Long:    "Delete keys. Deleting a key that does not exist succeeds.",
 		Example: `  kv del hello
   kv del hello --if-exists
-  kv ls --keys tmp/ | xargs -d '\n' kv del`,
+  kv ls -0 tmp/ | xargs -r0 kv del --`,
 		Args:              cobra.MinimumNArgs(1),
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.del(cmd, f, o, args) },
 		ValidArgsFunction: c.completeKey(contract.MaxOperations),
 	}
 	c.flags(cmd)
+	writing(cmd)
 	f.matchFlag(cmd)
 	f.existsFlag(cmd)
 	o.flags(cmd, outputNone, outputJSON)

@@ -51,6 +51,7 @@ An import of FILE records its progress in FILE.progress. If it is interrupted,
 		RunE: func(cmd *cobra.Command, args []string) error { return c.importFrom(cmd, f, append(args, "-")[0]) },
 	}
 	c.flags(cmd)
+	writing(cmd)
 	cmd.Flags().BoolVar(&f.createOnly, "create-only", false, "do not overwrite existing keys")
 	cmd.Flags().BoolVar(&f.resume, "resume", false, "continue where the last import of FILE was interrupted")
 	cmd.Flags().Int64Var(&f.skip, "skip", 0, "number of lines to skip at the beginning")

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +34,7 @@ A key that does not exist is created.`,
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
+	writing(cmd)
 	cmd.Flags().Int64Var(&f.initial, "initial", 0, "value to start from if the key does not exist")
 	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "time to live if the key is created, such as 90s, 5m or 24h; 0: no expiry")
 	f.output.flags(cmd, outputRaw, outputJSON)
@@ -71,20 +70,4 @@ func (c *connection) incr(cmd *cobra.Command, f *incrFlags, args []string) error
 type incrementJSON struct {
 	Value string     `json:"value"`
 	Entry *entryJSON `json:"entry,omitzero"` // nil outside a batch: the client does not return it
-}
-
-var negative = regexp.MustCompile(`^-[0-9]+$`)
-
-// negativeDelta moves a negative DELTA of kv incr after "--", because pflag would parse it as a flag.
-func negativeDelta(args []string) []string {
-	if len(args) == 0 || args[0] != "incr" {
-		return args
-	}
-	for i := 1; i < len(args); i++ {
-		if negative.MatchString(args[i]) && !strings.HasPrefix(args[i-1], "-") {
-			rest := append(args[:i:i], args[i+1:]...)
-			return append(rest, "--", args[i])
-		}
-	}
-	return args
 }

@@ -39,8 +39,11 @@ type streams struct {
 func run(ctx context.Context, version string, args []string, std streams, getenv func(string) string) int {
 	std.out, std.err = onTerminal(std.out), onTerminal(std.err)
 	root := newRoot(version, std, getenv)
-	root.SetArgs(negativeDelta(args))
+	root.SetArgs(negativeNumber(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = helpAsArgument(cmd)
+	}
 	if err != nil {
 		note(std.err, "%v%s", err, hint(cmd, err, getenv))
 	}

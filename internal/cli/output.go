@@ -36,6 +36,13 @@ func (o *output) flags(cmd *cobra.Command, formats ...string) {
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// unset leaves the format empty if the flag is not given, and describes what that means in the help.
+func (o *output) unset(cmd *cobra.Command, means string) {
+	o.format = ""
+	f := cmd.Flags().Lookup("output")
+	f.DefValue, f.Usage = "", f.Usage+"; default: "+means
+}
+
 // Set implements [pflag.Value].
 func (o *output) Set(text string) error {
 	if !slices.Contains(o.formats, text) {
@@ -126,6 +133,17 @@ func printHeader(w io.Writer) error {
 
 func printRow(w io.Writer, e client.Entry, key string) error {
 	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.TTL), e.ETag, key)
+	return err
+}
+
+// The short table has what a listing has without its values.
+func printShortHeader(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%11s  %-20s  %s\n", "EXPIRES IN", "UPDATED", "KEY")
+	return err
+}
+
+func printShortRow(w io.Writer, e client.Entry, key string) error {
+	_, err := fmt.Fprintf(w, "%11s  %-20s  %s\n", ttlLeft(e.TTL), e.UpdateTime.UTC().Format(time.RFC3339), key)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,13 @@ Exit codes:
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if helpAsArgument(cmd) == nil {
+			help(cmd, args)
+		}
+	})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	add(root, "Server commands:", "servers", newServe(getenv), newKVService(getenv), newGateway(getenv))
 	add(root, "Client commands:", clientCommands,
@@ -71,10 +78,19 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	instead := "run kv help for a list"
-	if like := root.SuggestionsFor(args[0]); len(like) != 0 {
+	if like := suggestions(root, args[0]); len(like) != 0 {
 		instead = "did you mean kv " + oneOf(like) + "?"
 	}
 	return usageError{fmt.Errorf("unknown command %q: %s", args[0], instead)}
+}
+
+// suggestions returns the commands that name is like, without those that change entries: what was mistyped may have been
+// to read them.
+func suggestions(root *cobra.Command, name string) []string {
+	return slices.DeleteFunc(root.SuggestionsFor(name), func(like string) bool {
+		cmd, _, err := root.Find([]string{like})
+		return err != nil || writes(cmd)
+	})
 }
 
 // clientCommands is the group of the commands that call the store.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,17 +17,24 @@ type setFlags struct {
 	conditionFlags
 	output
 
-	ttl time.Duration
+	ttl        time.Duration
+	allowEmpty bool
 }
 
 func newSet(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &setFlags{}
 	cmd := &cobra.Command{
-		Use:   "set KEY [VALUE]",
-		Short: "Set the value of a key",
+		Use:     "set KEY [VALUE]",
+		Aliases: []string{"put"},
+		Short:   "Set the value of a key",
 		Long: `Set the value of a key. If VALUE is missing or -, the value is read from
-standard input, byte for byte.`,
+standard input, byte for byte. To store an empty value, pass '' or use
+--allow-empty.
+
+A VALUE may be a negative number. Put any other KEY or VALUE that may begin with
+a dash after --, where - is a VALUE too.`,
 		Example: `  kv set hello world
+  kv set -- "$KEY" "$VALUE"
   kv set photo --ttl 24h < photo.jpg
   date | kv set started --create-only
   kv set hello again --if-match "$(kv get hello -o json | jq -r .etag)"`,
@@ -35,7 +43,9 @@ standard input, byte for byte.`,
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
+	writing(cmd)
 	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "time to live, such as 90s, 5m or 24h; 0: no expiry")
+	cmd.Flags().BoolVar(&f.allowEmpty, "allow-empty", false, "accept an empty standard input as an empty value")
 	f.matchFlag(cmd)
 	f.existsFlag(cmd)
 	f.createFlag(cmd)
@@ -55,7 +65,7 @@ func (c *connection) set(cmd *cobra.Command, f *setFlags, args []string) error {
 	if f.ttl != 0 {
 		options = append(options, client.TTL(f.ttl))
 	}
-	value, err := valueOf(cmd, args[1:])
+	value, err := f.value(cmd, args[1:])
 	if err != nil {
 		return err
 	}
@@ -77,9 +87,10 @@ type setJSON struct {
 	Created bool       `json:"created"`
 }
 
-// valueOf returns the value in args, or all of standard input if there is none.
-func valueOf(cmd *cobra.Command, args []string) ([]byte, error) {
-	if len(args) != 0 && args[0] != "-" {
+// value returns the value in args, or all of standard input if there is none, or it is - and not after --.
+func (f *setFlags) value(cmd *cobra.Command, args []string) ([]byte, error) {
+	dash := cmd.ArgsLenAtDash() // how many arguments precede --; negative without it
+	if len(args) != 0 && (args[0] != "-" || dash == 0 || dash == 1) {
 		return []byte(args[0]), nil
 	}
 	promptFor(cmd, "the value")
@@ -88,6 +99,9 @@ func valueOf(cmd *cobra.Command, args []string) ([]byte, error) {
 	value, err := io.ReadAll(in)
 	if err != nil {
 		return nil, fmt.Errorf("read value from standard input: %w", err)
+	}
+	if len(value) == 0 && !f.allowEmpty {
+		return nil, usageError{errors.New("no value: standard input is empty; to store an empty value, pass '' or use --allow-empty")}
 	}
 	return value, nil
 }

@@ -31,6 +31,7 @@ func newTouch(getenv func(string) string) *cobra.Command {
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
+	writing(cmd)
 	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "new time to live, from now, such as 90s, 5m or 24h")
 	cmd.Flags().BoolVar(&f.persist, "persist", false, "remove the TTL, so that the entry never expires")
 	f.matchFlag(cmd)

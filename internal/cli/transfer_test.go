@@ -105,7 +105,7 @@ func TestAnImportPrefersTheTTLToTheTimeOfExpiry(t *testing.T) {
 	in := `{"key":"alive","value":"x","expireTime":"2020-01-01T00:00:00Z","ttl":"1799.999s"}` + "\n" +
 		`{"key":"forever","value":"x","expireTime":"2020-01-01T00:00:00Z","ttl":"1h"}`
 	check(t, env, in, "import --strict", wants{err: `kv: 2 entries written\n`})
-	check(t, env, "", "ls", wants{out: `.* (29m\d+s|30m0s) .*alive\n.* (59m\d+s|1h0m0s) .*forever\n`})
+	check(t, env, "", "ls -o table", wants{out: `.* (29m\d+s|30m0s) .*alive\n.* (59m\d+s|1h0m0s) .*forever\n`})
 	for _, ttl := range []string{"0s", "-1s", "60", "soon"} {
 		check(t, env, `{"key":"a","value":"x","ttl":"`+ttl+`"}`, "import", wants{1, "", `kv: 0 entries written\nkv: line 1: invalid entry: .*\n`})
 	}

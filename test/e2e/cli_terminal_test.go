@@ -19,6 +19,7 @@ const (
 var onTerminal = map[string]string{
 	"kv ls":                                               "  " + hostileWord + "\n",
 	"kv ls --keys":                                        hostileWord + "\n",
+	"kv ls -l":                                            "  " + hostileWord + "\n",
 	"kv ls -o json":                                       `{"key":` + hostileInJSON,
 	"kv get $HOSTILE":                                     `\U000e0041f\u009b31m` + "\n",
 	"kv get $HOSTILE -o json":                             `{"key":` + hostileInJSON,
@@ -72,7 +73,7 @@ func TestATerminalShowsAllCharacters(t *testing.T) {
 	for args, want := range map[string]string{
 		"ls --keys":          hostile + "\n",
 		"get " + hostile:     hostile + "\u009b31m",
-		"ls":                 "  " + hostile + "\n",
+		"ls":                 hostile + "\n",
 		"ls --keys a\u202eb": hostile + "\n",
 	} {
 		if got := client(t, env, "", strings.Split(args, " ")...); !strings.HasSuffix(got.Out, want) {
