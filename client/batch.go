@@ -32,7 +32,7 @@ func OpDelete(key string, opts ...Condition) Operation {
 }
 
 // OpTouch changes when an entry expires, as [Client.Touch] does.
-func OpTouch(key string, opts ...WriteOption) Operation {
+func OpTouch(key string, opts ...TouchOption) Operation {
 	return Operation{message: contract.Touch.Wrap(newTouch(key, opts))}
 }
 

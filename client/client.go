@@ -38,7 +38,7 @@ func (c *Client) Get(ctx context.Context, key string) (Entry, error) {
 }
 
 // Set stores value under key and replaces what was there, unless a [Condition] says otherwise. The entry does not expire
-// unless [TTL] is given. Set returns the entry as written, and whether the key is new.
+// unless [TTL] or [KeepTTL] is given. Set returns the entry as written, and whether the key is new.
 //
 // It fails with [ErrInvalid], [ErrTooLarge], [ErrFull] or the error of the condition; then nothing is changed.
 func (c *Client) Set(ctx context.Context, key string, value []byte, opts ...WriteOption) (Entry, bool, error) {
@@ -58,7 +58,7 @@ func (c *Client) Delete(ctx context.Context, key string, opts ...Condition) (boo
 
 // Touch changes only when the entry of key expires: after [TTL], or never if none is given. It returns the entry, which
 // has a new ETag, without its value. It fails with [ErrNotFound] if the key does not exist.
-func (c *Client) Touch(ctx context.Context, key string, opts ...WriteOption) (Entry, error) {
+func (c *Client) Touch(ctx context.Context, key string, opts ...TouchOption) (Entry, error) {
 	res, err := call(ctx, newTouch(key, opts), c.rpc.Touch)
 	return newEntry(res.GetEntry()), err
 }
@@ -86,8 +86,11 @@ func call[Request proto.Message, Response any](
 }
 
 func newSet(key string, value []byte, opts []WriteOption) *keyvaluev1.SetRequest {
-	w := newWrite(opts)
-	req := &keyvaluev1.SetRequest{Key: key, Ttl: w.ttl, Precondition: w.precondition}
+	var w write
+	for _, opt := range opts {
+		opt.apply(&w)
+	}
+	req := &keyvaluev1.SetRequest{Key: key, Ttl: w.ttl, KeepTtl: w.keepTTL, Precondition: w.precondition}
 	if utf8.Valid(value) {
 		req.Content = &keyvaluev1.SetRequest_Value{Value: string(value)}
 	} else {
@@ -104,8 +107,11 @@ func newDelete(key string, opts []Condition) *keyvaluev1.DeleteRequest {
 	return req
 }
 
-func newTouch(key string, opts []WriteOption) *keyvaluev1.TouchRequest {
-	w := newWrite(opts)
+func newTouch(key string, opts []TouchOption) *keyvaluev1.TouchRequest {
+	var w write
+	for _, opt := range opts {
+		opt.applyTouch(&w)
+	}
 	return &keyvaluev1.TouchRequest{Key: key, Ttl: w.ttl, Precondition: w.precondition}
 }
 

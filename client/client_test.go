@@ -71,7 +71,7 @@ func TestConditions(t *testing.T) {
 			return err
 		}
 	}
-	touch := func(opts ...client.WriteOption) func(*client.Client, context.Context) error {
+	touch := func(opts ...client.TouchOption) func(*client.Client, context.Context) error {
 		return func(kv *client.Client, ctx context.Context) error {
 			_, err := kv.Touch(ctx, "a", opts...)
 			return err
@@ -154,6 +154,18 @@ func TestTTL(t *testing.T) {
 	if forever := mustSet(t, kv, "a", "1"); !forever.ExpireTime.IsZero() {
 		t.Errorf("Set without TTL = %+v, want no expiry", forever)
 	}
+	mustSet(t, kv, "kept", "1", client.TTL(time.Hour))
+	near(mustSet(t, kv, "kept", "2", client.KeepTTL(), client.IfExists()), time.Hour)
+	if forever := mustSet(t, kv, "b", "1", client.KeepTTL()); !forever.ExpireTime.IsZero() {
+		t.Errorf("Set with KeepTTL of a new key = %+v, want no expiry", forever)
+	}
+	_, _, err = kv.Set(t.Context(), "kept", []byte("3"), client.TTL(time.Hour), client.KeepTTL())
+	wantError(t, "Set with TTL and KeepTTL", err, client.ErrInvalid)
+	results, err := kv.Batch(t.Context(), client.OpSet("kept", []byte("4"), client.KeepTTL()))
+	if err != nil {
+		t.Fatalf("Batch = %v", err)
+	}
+	near(results[0].Entry, time.Hour)
 	for _, ttl := range []time.Duration{0, -time.Second, contract.MaxTTL + 1, math.MaxInt64} {
 		_, _, err := kv.Set(t.Context(), "a", []byte("2"), client.TTL(ttl))
 		wantError(t, "Set with TTL "+ttl.String(), err, client.ErrInvalid)

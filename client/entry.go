@@ -51,8 +51,14 @@ func timeOf(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-// WriteOption is a [TTL] or a [Condition] of a write.
+// WriteOption is a [TTL], [KeepTTL] or a [Condition] of a Set.
 type WriteOption interface{ apply(w *write) }
+
+// TouchOption is a [TTL] or a [Condition] of a Touch. Each is a WriteOption too.
+type TouchOption interface {
+	WriteOption
+	applyTouch(w *write)
+}
 
 // IncrementOption is the [TTL] or [Initial] value of an entry that Increment creates.
 type IncrementOption interface {
@@ -61,15 +67,8 @@ type IncrementOption interface {
 
 type write struct {
 	ttl          *durationpb.Duration
+	keepTTL      bool
 	precondition *keyvaluev1.Precondition
-}
-
-func newWrite(opts []WriteOption) write {
-	var w write
-	for _, opt := range opts {
-		opt.apply(&w)
-	}
-	return w
 }
 
 // TTL is the time after which an entry expires: more than zero and at most 10 years. A write with any other TTL fails
@@ -78,9 +77,19 @@ type TTL time.Duration
 
 func (t TTL) apply(w *write) { w.ttl = durationpb.New(time.Duration(t)) }
 
+func (t TTL) applyTouch(w *write) { t.apply(w) }
+
 func (t TTL) applyIncrement(req *keyvaluev1.IncrementRequest) {
 	req.Ttl = durationpb.New(time.Duration(t))
 }
+
+// KeepTTL lets an existing entry keep its TTL: it expires when it would have without the write. If the key does not exist,
+// the new entry never expires. A Set with both [TTL] and KeepTTL fails with [ErrInvalid].
+func KeepTTL() WriteOption { return keepTTL{} }
+
+type keepTTL struct{}
+
+func (keepTTL) apply(w *write) { w.keepTTL = true }
 
 // Initial is the value to which Increment adds its delta if the key does not exist.
 type Initial int64
@@ -92,6 +101,8 @@ func (i Initial) applyIncrement(req *keyvaluev1.IncrementRequest) { req.Initial 
 type Condition struct{ precondition *keyvaluev1.Precondition }
 
 func (c Condition) apply(w *write) { w.precondition = c.precondition }
+
+func (c Condition) applyTouch(w *write) { c.apply(w) }
 
 // IfMatch requires the entry to have the given ETag. Otherwise the write fails with [ErrETagMismatch].
 func IfMatch(etag string) Condition {

@@ -74,6 +74,9 @@ func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
 		return op, contract.ValueTooLarge.Errorf("value too large: %d bytes, want at most %d",
 			len(op.Value), s.maxValueBytes)
 	}
+	if op.KeepTTL = req.GetKeepTtl(); op.KeepTTL && req.GetTtl() != nil {
+		return op, contract.RequestInvalid.Errorf("both ttl and keep_ttl are set: set one of them")
+	}
 	return conditionally(op, req)
 }
 

@@ -161,6 +161,33 @@ func TestTTL(t *testing.T) {
 	})
 }
 
+func TestASetMayKeepTheTTL(t *testing.T) {
+	t.Parallel()
+	overEveryWire(t, func(t *testing.T, kv client) {
+		keep := text("a", "2")
+		keep.KeepTtl = true
+		if created := mustSet(t, kv, keep).GetEntry(); created.GetExpireTime() != nil || created.GetTtl() != nil {
+			t.Errorf("a new entry expires at %v, want never", created.GetExpireTime().AsTime())
+		}
+		first := text("a", "1")
+		first.Ttl = durationpb.New(time.Hour)
+		want := mustSet(t, kv, first).GetEntry().GetExpireTime().AsTime()
+		if kept := mustSet(t, kv, keep).GetEntry(); !near(kept.GetExpireTime().AsTime(), want) || kept.GetTtl() == nil {
+			t.Errorf("Set returned %v, want an entry that expires at %v", kept, want)
+		}
+		res, err := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Atomic: true, Operations: []*keyvaluev1.Operation{contract.Set.Wrap(keep)}})
+		if err != nil || !near(res.GetResults()[0].GetSet().GetEntry().GetExpireTime().AsTime(), want) {
+			t.Errorf("a batch returned %v, %v, want an entry that expires at %v", res, err, want)
+		}
+		if e := mustGet(t, kv, "a"); e.GetValue() != "2" || !near(e.GetExpireTime().AsTime(), want) {
+			t.Errorf("the entry is %v, want the value 2 until %v", e, want)
+		}
+	})
+}
+
+// near reports whether two times are the same but for the steps of a wall clock, which shown times follow.
+func near(got, want time.Time) bool { return got.Sub(want).Abs() < time.Minute }
+
 func TestPreconditions(t *testing.T) {
 	t.Parallel()
 	exists := func(b bool) *keyvaluev1.Precondition {
@@ -220,6 +247,8 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 		req.Ttl = d
 		return req
 	}
+	both := ttl(durationpb.New(time.Hour))
+	both.KeepTtl = true
 	overEveryWire(t, func(t *testing.T, kv client) {
 		mustSet(t, kv, text("a", "kept"))
 		for _, test := range []struct {
@@ -238,6 +267,7 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 			{"a TTL of zero", ttl(durationpb.New(0)), contract.TTLInvalid},
 			{"a negative TTL", ttl(durationpb.New(-time.Second)), contract.TTLInvalid},
 			{"a TTL of over 10 years", ttl(durationpb.New(contract.MaxTTL + 1)), contract.TTLInvalid},
+			{"a TTL to set and one to keep", both, contract.RequestInvalid},
 			{"a TTL that overflows", ttl(&durationpb.Duration{Seconds: 315_576_000_000}), contract.TTLInvalid},
 		} {
 			t.Run(test.name, func(t *testing.T) {

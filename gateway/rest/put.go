@@ -67,15 +67,14 @@ func (a *api) readValue(w http.ResponseWriter, r request) (*keyvaluev1.SetReques
 }
 
 func (a *api) readRawValue(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
-	ttl, err := r.ttl(nil)
-	if err != nil {
+	set := &keyvaluev1.SetRequest{Key: r.key}
+	if err := r.setTTL(set, nil); err != nil {
 		return nil, err
 	}
 	data, err := readBody(w, r, a.maxValue, contract.ValueTooLarge)
 	if err != nil {
 		return nil, err
 	}
-	set := &keyvaluev1.SetRequest{Key: r.key, Ttl: ttl}
 	setContent(set, data)
 	admission.Decoded(r.Body)
 	return set, nil
@@ -96,11 +95,10 @@ type entryBody struct {
 
 // setRequest returns the request that stores b under key.
 func (b valueBody) setRequest(r request, key string) (*keyvaluev1.SetRequest, error) {
-	ttl, err := r.ttl(b.TTL)
-	if err != nil {
+	set := &keyvaluev1.SetRequest{Key: key}
+	if err := r.setTTL(set, b.TTL); err != nil {
 		return nil, err
 	}
-	set := &keyvaluev1.SetRequest{Key: key, Ttl: ttl}
 	if err := b.addContent(set); err != nil {
 		return nil, err
 	}
@@ -181,10 +179,35 @@ func (b *setBody) operation() (*keyvaluev1.Operation, error) {
 	if err := b.addContent(set); err != nil {
 		return nil, err
 	}
-	var err error
-	if set.Ttl, err = parseTTLIfAny(b.TTL); err != nil {
+	if err := setTTL(set, b.TTL); err != nil {
 		return nil, err
 	}
+	var err error
 	set.Precondition, err = b.Precondition.precondition()
 	return contract.Set.Wrap(set), err
+}
+
+// keepTTL, in place of a duration, keeps the TTL that the entry has.
+const keepTTL = "keep"
+
+// setTTL gives set the TTL in the query or, if there is none, inBody, which is nil if the body has none.
+func (r request) setTTL(set *keyvaluev1.SetRequest, inBody *ttlText) error {
+	if !r.query.Has("ttl") {
+		return setTTL(set, inBody)
+	}
+	if inBody != nil {
+		return contract.RequestInvalid.Errorf("both the query and the body set ttl: set it once")
+	}
+	inQuery := ttlText(r.query.Get("ttl"))
+	return setTTL(set, &inQuery)
+}
+
+// setTTL gives set a TTL: a duration, or keepTTL. Nil means no TTL.
+func setTTL(set *keyvaluev1.SetRequest, text *ttlText) (err error) {
+	if text != nil && *text == keepTTL {
+		set.KeepTtl = true
+		return nil
+	}
+	set.Ttl, err = parseTTLIfAny(text)
+	return err
 }

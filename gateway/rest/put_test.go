@@ -44,8 +44,8 @@ func TestPutEntry(t *testing.T) {
 			status: 400, reason: "KEY_INVALID",
 		},
 		{
-			name: "the TTL must be in the body", request: put + "?ttl=5m", header: js, body: `{"key":"a","value":"v"}`,
-			status: 400, reason: "REQUEST_INVALID", detail: `"ttl"`,
+			name: "the TTL can be in the query", request: put + "?ttl=90s", header: js, body: `{"key":"new","value":"v"}`,
+			status: 200, answer: `{"key":"new","value":"v","expireTime":"2026-01-02T03:05:35.5Z"}` + "\n",
 		},
 		{
 			name: "only JSON can contain the key", request: put, header: []string{"Content-Type: text/plain"}, body: "v",

@@ -57,7 +57,7 @@ func routeTable() []route {
 		{path: "/v1/values", methods: []method{
 			{name: http.MethodGet, serve: (*api).listValues, procedure: contract.List.Procedure, query: listParameters},
 			{name: http.MethodHead, serve: (*api).listValues, procedure: contract.List.Procedure, query: listParameters},
-			{name: http.MethodPut, serve: (*api).putEntry, procedure: contract.Set.Procedure},
+			{name: http.MethodPut, serve: (*api).putEntry, procedure: contract.Set.Procedure, query: []string{"ttl"}},
 		}},
 		{path: "/v1/values:batch", methods: []method{
 			{name: http.MethodPost, serve: (*api).batch, procedure: contract.Batch.Procedure},

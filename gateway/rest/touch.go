@@ -109,18 +109,6 @@ func (b *touchKeyBody) operation() (*keyvaluev1.Operation, error) {
 	return contract.Touch.Wrap(touch), err
 }
 
-// ttl returns the TTL in the query or, if there is none, inBody, which is nil if the body has none. Nil means no TTL.
-func (r request) ttl(inBody *ttlText) (*durationpb.Duration, error) {
-	inQuery := r.query.Has("ttl")
-	switch {
-	case inQuery && inBody != nil:
-		return nil, contract.RequestInvalid.Errorf("both the query and the body set ttl: set it once")
-	case inQuery:
-		return parseTTL(r.query.Get("ttl"))
-	}
-	return parseTTLIfAny(inBody)
-}
-
 // parseTTLIfAny is [parseTTL], except that it returns nil for nil.
 func parseTTLIfAny(s *ttlText) (*durationpb.Duration, error) {
 	if s == nil {

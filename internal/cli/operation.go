@@ -105,7 +105,14 @@ func readSet(set *keyvaluev1.SetRequest) (client.Operation, error) {
 	default:
 		return client.Operation{}, errors.New("invalid set: want value or data")
 	}
-	options, err := writeOptions(set.GetTtl(), set.GetPrecondition())
+	common, err := touchOptions(set.GetTtl(), set.GetPrecondition())
+	var options []client.WriteOption
+	for _, option := range common {
+		options = append(options, option)
+	}
+	if set.GetKeepTtl() {
+		options = append(options, client.KeepTTL())
+	}
 	return client.OpSet(set.GetKey(), value, options...), err
 }
 
@@ -115,7 +122,7 @@ func readDelete(del *keyvaluev1.DeleteRequest) (client.Operation, error) {
 }
 
 func readTouch(touch *keyvaluev1.TouchRequest) (client.Operation, error) {
-	options, err := writeOptions(touch.GetTtl(), touch.GetPrecondition())
+	options, err := touchOptions(touch.GetTtl(), touch.GetPrecondition())
 	return client.OpTouch(touch.GetKey(), options...), err
 }
 
@@ -127,8 +134,8 @@ func readIncrement(increment *keyvaluev1.IncrementRequest) (client.Operation, er
 	return client.OpIncrement(increment.GetKey(), increment.GetDelta(), options...), nil
 }
 
-func writeOptions(ttl *durationpb.Duration, p *keyvaluev1.Precondition) ([]client.WriteOption, error) {
-	var options []client.WriteOption
+func touchOptions(ttl *durationpb.Duration, p *keyvaluev1.Precondition) ([]client.TouchOption, error) {
+	var options []client.TouchOption
 	if ttl != nil {
 		options = append(options, client.TTL(ttl.AsDuration()))
 	}

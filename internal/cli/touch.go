@@ -46,7 +46,7 @@ func (c *connection) touch(cmd *cobra.Command, f *touchFlags, key string) error 
 	if !f.persist && !cmd.Flags().Changed("ttl") {
 		return usageError{errors.New("missing TTL: use --ttl TTL to set it or --persist to remove it")}
 	}
-	var options []client.WriteOption
+	var options []client.TouchOption
 	if !f.persist {
 		options = append(options, client.TTL(f.ttl))
 	}

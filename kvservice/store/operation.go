@@ -9,7 +9,7 @@ type Kind uint8
 const (
 	// Get reads the entry. It fails with ErrNotFound if there is none.
 	Get Kind = iota + 1
-	// Set writes Value and TTL.
+	// Set writes Value and TTL, or only Value if KeepTTL is set.
 	Set
 	// Delete removes the entry. It succeeds if there is none.
 	Delete
@@ -26,6 +26,7 @@ type Operation struct {
 	Key          string
 	Value        []byte        // Set; the engine may keep it, so the caller must not modify it afterwards
 	TTL          time.Duration // Set, Touch, and an Increment that creates the entry; zero: no expiry
+	KeepTTL      bool          // Set; an entry that exists keeps its deadline, a new one never expires; TTL is zero
 	Precondition Precondition  // Set, Delete, Touch
 	Uncounted    bool          // Get; [Stats] leave it out
 	Delta        int64         // Increment

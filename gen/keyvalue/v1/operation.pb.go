@@ -138,10 +138,14 @@ type SetRequest struct {
 	//	*SetRequest_Data
 	Content isSetRequest_Content `protobuf_oneof:"content"`
 	// How long the entry lives, from now: more than zero and at most 10 years (87,600 hours).
-	// If unset, the entry never expires, whatever TTL it had before.
+	// If unset, the entry never expires, whatever TTL it had before, unless keep_ttl is set.
 	Ttl *durationpb.Duration `protobuf:"bytes,4,opt,name=ttl,proto3" json:"ttl,omitempty"`
 	// What must hold for the write to happen. If unset, it always happens.
-	Precondition  *Precondition `protobuf:"bytes,5,opt,name=precondition,proto3" json:"precondition,omitempty"`
+	Precondition *Precondition `protobuf:"bytes,5,opt,name=precondition,proto3" json:"precondition,omitempty"`
+	// Whether an existing entry keeps its TTL: it expires when it would have without this write. If the key does
+	// not exist, the new entry never expires. Mutually exclusive with ttl; a request with both fails with
+	// INVALID_ARGUMENT and reason REQUEST_INVALID.
+	KeepTtl       bool `protobuf:"varint,6,opt,name=keep_ttl,json=keepTtl,proto3" json:"keep_ttl,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +224,13 @@ func (x *SetRequest) GetPrecondition() *Precondition {
 		return x.Precondition
 	}
 	return nil
+}
+
+func (x *SetRequest) GetKeepTtl() bool {
+	if x != nil {
+		return x.KeepTtl
+	}
+	return false
 }
 
 type isSetRequest_Content interface {
@@ -1123,14 +1134,15 @@ const file_keyvalue_v1_operation_proto_rawDesc = "" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1c\n" +
 	"\tuncounted\x18\x02 \x01(\bR\tuncounted\"7\n" +
 	"\vGetResponse\x12(\n" +
-	"\x05entry\x18\x01 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\"\xc3\x01\n" +
+	"\x05entry\x18\x01 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\"\xde\x01\n" +
 	"\n" +
 	"SetRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x05value\x18\x02 \x01(\tH\x00R\x05value\x12\x14\n" +
 	"\x04data\x18\x03 \x01(\fH\x00R\x04data\x12+\n" +
 	"\x03ttl\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12=\n" +
-	"\fprecondition\x18\x05 \x01(\v2\x19.keyvalue.v1.PreconditionR\fpreconditionB\t\n" +
+	"\fprecondition\x18\x05 \x01(\v2\x19.keyvalue.v1.PreconditionR\fprecondition\x12\x19\n" +
+	"\bkeep_ttl\x18\x06 \x01(\bR\akeepTtlB\t\n" +
 	"\acontent\"Q\n" +
 	"\vSetResponse\x12(\n" +
 	"\x05entry\x18\x01 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\x12\x18\n" +

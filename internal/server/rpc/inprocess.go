@@ -29,7 +29,7 @@ func share(dst, src any) error {
 		}
 	case *keyvaluev1.SetRequest:
 		if to, ok := dst.(*keyvaluev1.SetRequest); ok {
-			to.Key, to.Content, to.Ttl, to.Precondition = from.Key, from.Content, from.Ttl, from.Precondition
+			to.Key, to.Content, to.Ttl, to.KeepTtl, to.Precondition = from.Key, from.Content, from.Ttl, from.KeepTtl, from.Precondition
 			return nil
 		}
 	case *keyvaluev1.SetResponse:

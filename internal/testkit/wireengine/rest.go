@@ -60,6 +60,9 @@ func (r *Engine) doREST(ctx context.Context, op store.Operation) (store.Result, 
 		if op.TTL > 0 {
 			path += "?ttl=" + op.TTL.String()
 		}
+		if op.KeepTTL {
+			path += "?ttl=keep"
+		}
 	case store.Touch:
 		method, body, header = http.MethodPatch, `{"ttl":null}`, append(header, "Content-Type", "application/json")
 		if op.TTL > 0 {

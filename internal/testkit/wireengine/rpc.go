@@ -30,7 +30,7 @@ var operations = map[store.Kind]operation{
 		func(op store.Operation) *keyvaluev1.SetRequest {
 			return &keyvaluev1.SetRequest{
 				Key: op.Key, Content: &keyvaluev1.SetRequest_Data{Data: op.Value},
-				Ttl: ttlOf(op), Precondition: preconditionOf(op.Precondition),
+				Ttl: ttlOf(op), KeepTtl: op.KeepTTL, Precondition: preconditionOf(op.Precondition),
 			}
 		}),
 	store.Delete: of(contract.Delete, keyvaluev1connect.KeyValueServiceClient.Delete,

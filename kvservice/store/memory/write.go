@@ -52,7 +52,11 @@ func (e *Engine) setLocked(op store.Operation) (store.Result, error) {
 	if err != nil {
 		return store.Result{}, err
 	}
-	put, err := e.putLocked(found, op.Key, op.Value, at, deadline(at.Now, op.TTL))
+	until := deadline(at.Now, op.TTL)
+	if op.KeepTTL && found != nil {
+		until = found.Deadline
+	}
+	put, err := e.putLocked(found, op.Key, op.Value, at, until)
 	return store.Result{Entry: put, Changed: err == nil && found == nil}, err
 }
 

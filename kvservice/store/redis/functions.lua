@@ -103,6 +103,11 @@ local function deadline(s, ttl)
   return ttl == '0' and 0 or s.now + 1 + tonumber(ttl)
 end
 
+-- The deadline of an entry that keeps its TTL, if it exists. Its working copy has one also after it was deleted.
+local function keptDeadline(e)
+  return e.raw and e.expires or 0
+end
+
 local operations = {}
 
 function operations.g(s, e)
@@ -119,7 +124,7 @@ end
 
 function operations.s(s, e, ttl, value)
   local created = e.raw and '0' or '1'
-  put(s, e, value, deadline(s, ttl))
+  put(s, e, value, ttl == 'k' and keptDeadline(e) or deadline(s, ttl))
   return 'p' .. created .. string.sub(e.raw, 1, 24)
 end
 
@@ -243,7 +248,7 @@ local function commit(s, limit)
 end
 
 -- apply performs operations in order. Arguments: the highest revision that the caller has seen, the limit of the stream in
--- bytes, 1 if atomic, the most bytes of entries to return, and for each operation its kind, precondition, TTL in milliseconds and value. Returns the revision,
+-- bytes, 1 if atomic, the most bytes of entries to return, and for each operation its kind, precondition, TTL in milliseconds or k to keep it, and value. Returns the revision,
 -- and for each operation a letter and its result. If an atomic operation fails, it changes nothing and returns the
 -- revision, the number of the operation from 1, and the letter of its error.
 local function apply(keys, args)

@@ -55,7 +55,7 @@ func (e *Engine) apply(s *shard, atomic bool, most int, ops ...store.Operation) 
 		if !ok {
 			return call{}, errKind
 		}
-		args = append(args, letter, condition(op), milliseconds(op.TTL), argument(op))
+		args = append(args, letter, condition(op), lifetime(op), argument(op))
 		shrinks = shrinks && needsNoMemory(op)
 	}
 	if shrinks {
@@ -96,6 +96,14 @@ func condition(op store.Operation) string {
 		return "e"
 	}
 	return "a"
+}
+
+// lifetime returns the TTL of op in the form that functions.lua expects.
+func lifetime(op store.Operation) string {
+	if op.Kind == store.Set && op.KeepTTL {
+		return "k"
+	}
+	return milliseconds(op.TTL)
 }
 
 // milliseconds rounds up, so that nothing expires early.

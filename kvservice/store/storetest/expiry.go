@@ -48,6 +48,13 @@ var expiryChecks = []Check{
 		wantValue(t, e, "k", "v")
 		wantValue(t, e, "l", "w")
 	}},
+	{"set that keeps the TTL does not postpone expiry", func(t T, e store.Engine) {
+		do(t, e, setFor("k", "v", shortTTL))
+		do(t, e, setKeeping("k", "w"))
+		waitExpired(t, e, "k")
+		wantForever(t, do(t, e, setKeeping("k", "x")).Entry)
+		wantValue(t, e, "k", "x")
+	}},
 	{"touch can make an entry expire earlier", func(t T, e store.Engine) {
 		do(t, e, setFor("k", "v", time.Hour))
 		do(t, e, touch("k", shortTTL))

@@ -25,6 +25,12 @@ func setFor(key, value string, ttl time.Duration) store.Operation {
 	return op
 }
 
+func setKeeping(key, value string) store.Operation {
+	op := set(key, value)
+	op.KeepTTL = true
+	return op
+}
+
 func del(key string) store.Operation { return store.Operation{Kind: store.Delete, Key: key} }
 
 func touch(key string, ttl time.Duration) store.Operation {
@@ -179,6 +185,9 @@ func describe(op store.Operation) string {
 	}
 	if op.TTL != 0 {
 		text += fmt.Sprintf(" for %v", op.TTL)
+	}
+	if op.KeepTTL {
+		text += " and keep the TTL"
 	}
 	if op.Precondition != (store.Precondition{}) {
 		text += fmt.Sprintf(" if %+v", op.Precondition)

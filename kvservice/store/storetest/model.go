@@ -166,7 +166,11 @@ func (c cell) apply(op store.Operation, now time.Time) outcome {
 	}
 	switch op.Kind {
 	case store.Set:
-		return outcome{after: written(string(op.Value), end(now, op.TTL)), changed: !c.exists}
+		expires := end(now, op.TTL)
+		if op.KeepTTL {
+			expires = c.expires
+		}
+		return outcome{after: written(string(op.Value), expires), changed: !c.exists}
 	case store.Delete:
 		return outcome{changed: c.exists}
 	case store.Touch:

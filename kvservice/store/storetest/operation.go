@@ -84,6 +84,36 @@ var operationChecks = []Check{
 			t.Fatalf("the entry expires at %v, want never", wrote.ExpireTime)
 		}
 	}},
+	{"set that keeps the TTL leaves the deadline as it was", func(t T, e store.Engine) {
+		before := do(t, e, setFor("k", "v", time.Hour)).Entry
+		wrote := do(t, e, setKeeping("k", "w")).Entry
+		wantSame(t, wrote, wantValue(t, e, "k", "w"))
+		if !wrote.ExpireTime.Equal(before.ExpireTime) || wrote.Version == before.Version {
+			t.Fatalf("the entry is %+v, want a new version that expires at %v", wrote, before.ExpireTime)
+		}
+		wantLeft(t, wrote, time.Hour)
+		do(t, e, touch("k", 0))
+		wantForever(t, do(t, e, setKeeping("k", "x")).Entry)
+	}},
+	{"set that keeps the TTL of a key that does not exist creates an entry that never expires", func(t T, e store.Engine) {
+		wantChanged(t, e, setKeeping("k", "v"), true)
+		wantForever(t, wantValue(t, e, "k", "v"))
+		do(t, e, setFor("k", "v", time.Hour))
+		do(t, e, del("k"))
+		wantForever(t, do(t, e, setKeeping("k", "w")).Entry)
+	}},
+	{"set that keeps the TTL does so in a batch too", func(t T, e store.Engine) {
+		for _, atomic := range []bool{false, true} {
+			k := colocated(strconv.FormatBool(atomic)) + "k"
+			results := batch(t, e, atomic, setFor(k, "v", time.Hour), setKeeping(k, "w"), get(k), del(k), setKeeping(k, "x"))
+			for _, kept := range results[1:3] {
+				if !kept.Entry.ExpireTime.Equal(results[0].Entry.ExpireTime) {
+					t.Fatalf("atomic %t: the entry expires at %v, want %v as before", atomic, kept.Entry.ExpireTime, results[0].Entry.ExpireTime)
+				}
+			}
+			wantForever(t, results[4].Entry)
+		}
+	}},
 	{"an entry expires its TTL after its update time", func(t T, e store.Engine) {
 		entry := do(t, e, setFor("k", "v", time.Hour)).Entry
 		if ttl := entry.ExpireTime.Sub(entry.UpdateTime); ttl < time.Hour || ttl > time.Hour+time.Second {
@@ -146,6 +176,14 @@ func wantLeft(t T, entry store.Entry, ttl time.Duration) {
 	t.Helper()
 	if entry.TTL <= ttl/2 || entry.TTL > ttl+time.Second {
 		t.Fatalf("the entry has the TTL %v, want what is left of %v", entry.TTL, ttl)
+	}
+}
+
+// wantForever checks that an entry never expires.
+func wantForever(t T, entry store.Entry) {
+	t.Helper()
+	if !entry.ExpireTime.IsZero() || entry.TTL != 0 {
+		t.Fatalf("the entry expires at %v, in %v, want never", entry.ExpireTime, entry.TTL)
 	}
 }
 

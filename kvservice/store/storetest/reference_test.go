@@ -31,6 +31,7 @@ const (
 	batchInSteps        bug = "an atomic batch is visible halfway"
 	batchWithoutUndo    bug = "a failed atomic batch is not rolled back"
 	incrementDropsTTL   bug = "an increment removes the TTL"
+	setDropsKeptTTL     bug = "a set that keeps the TTL removes it"
 	pageSkips           bug = "a page after a deleted key skips the next key"
 	snapshotBeforeWatch bug = "a watch starts later than its snapshot"
 	withoutRoom         bug = "a watch does not wait for memory"
@@ -129,7 +130,11 @@ func (r *reference) apply(op store.Operation) (store.Result, error) {
 	case op.Kind == store.Touch:
 		return store.Result{Entry: r.put(op.Key, old.Value, r.end(op.TTL))}, nil
 	}
-	return store.Result{Entry: r.put(op.Key, op.Value, r.end(op.TTL)), Changed: !exists}, nil
+	expires := r.end(op.TTL)
+	if op.KeepTTL && r.bug != setDropsKeptTTL {
+		expires = old.ExpireTime
+	}
+	return store.Result{Entry: r.put(op.Key, op.Value, expires), Changed: !exists}, nil
 }
 
 func (r *reference) end(ttl time.Duration) time.Time {

@@ -47,6 +47,10 @@ var detectedBy = map[bug][]string{
 	batchInSteps:      {"atomic batches are linearizable"},
 	batchWithoutUndo:  {"atomic batches are linearizable", "an atomic batch changes nothing if a get finds no entry"},
 	incrementDropsTTL: {"increment keeps the deadline"},
+	setDropsKeptTTL: {
+		"set that keeps the TTL leaves the deadline as it was", "set that keeps the TTL does not postpone expiry",
+		"sequential calls return what a map would",
+	},
 	pageSkips: {
 		"a page after a deleted key continues where the key was",
 		"sequential calls return what a map would",
