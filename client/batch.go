@@ -89,6 +89,8 @@ type Result struct {
 	Created bool
 	// Deleted reports whether the key of a delete existed.
 	Deleted bool
+	// Revision is that of the write; see [Entry]. It is zero for gets, and for deletes of keys that do not exist.
+	Revision uint64
 	// Sum is the value that an increment stored.
 	Sum int64
 	// Err is the [*Error] of an operation that failed. It is nil for all operations of an atomic batch.
@@ -104,6 +106,9 @@ func newResult(op Operation, r *keyvaluev1.OperationResult) Result {
 	var result Result
 	if r, ok := response.(interface{ GetEntry() *keyvaluev1.Entry }); ok {
 		result.Entry = newEntry(r.GetEntry())
+		if method != contract.Get.Method {
+			result.Revision = result.Entry.Revision
+		}
 	}
 	if op.value != nil {
 		result.Entry.Value = op.value // the service does not send it back
@@ -113,6 +118,9 @@ func newResult(op Operation, r *keyvaluev1.OperationResult) Result {
 	}
 	if r, ok := response.(interface{ GetDeleted() bool }); ok {
 		result.Deleted = r.GetDeleted()
+	}
+	if r, ok := response.(interface{ GetRevision() uint64 }); ok {
+		result.Revision = r.GetRevision()
 	}
 	if r, ok := response.(interface{ GetValue() int64 }); ok {
 		result.Sum = r.GetValue()

@@ -20,12 +20,18 @@ type Entry struct {
 	// TTL is how long the entry had left to live when the service answered; zero means that it never expires. Unlike
 	// ExpireTime, it does not depend on how the clocks of two machines are set.
 	TTL time.Duration
+
+	// Revision grows with every write of the store, through restarts and failovers: of two versions of an entry, the later
+	// one has the greater revision. A resource that remembers the greatest one it has seen can fence off a writer whose
+	// lock has passed to another. See the contract's Entry.revision for when a clock that is set back breaks this.
+	Revision uint64
 }
 
 func newEntry(e *keyvaluev1.Entry) Entry {
 	entry := Entry{
 		Key: e.GetKey(), ETag: e.GetEtag(),
 		UpdateTime: timeOf(e.GetUpdateTime()), ExpireTime: timeOf(e.GetExpireTime()), TTL: e.GetTtl().AsDuration(),
+		Revision: e.GetRevision(),
 	}
 	switch content := e.GetContent().(type) {
 	case *keyvaluev1.Entry_Value:

@@ -33,6 +33,8 @@ const (
 type Event struct {
 	Type  EventType
 	Entry Entry // see EventType for which fields are set
+	// Revision is that of the change; see [Entry]. It is zero for [EventSync] and [EventReset].
+	Revision uint64
 	// ResumeToken lets another watch continue after this event; see [ResumeFrom]. It is empty within a snapshot.
 	ResumeToken string
 }
@@ -101,6 +103,7 @@ func newEvent(res *keyvaluev1.WatchResponse) Event {
 	return Event{
 		Type:        eventTypes[res.GetEvent().GetType()],
 		Entry:       newEntry(res.GetEvent().GetEntry()),
+		Revision:    res.GetEvent().GetRevision(),
 		ResumeToken: res.GetResumeToken(),
 	}
 }

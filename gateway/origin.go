@@ -42,7 +42,7 @@ func allowOrigins(origins []string, log *slog.Logger, next http.Handler) http.Ha
 		AllowedMethods: pageMethods,
 		AllowedHeaders: pageHeaders,
 		ExposedHeaders: slices.Concat(connectcors.ExposedHeaders(),
-			[]string{"ETag", "Link", "Location", "Preference-Applied", "Retry-After", requestid.Header}),
+			[]string{"ETag", "KV-Revision", "Link", "Location", "Preference-Applied", "Retry-After", requestid.Header}),
 		MaxAge: int(preflightAge / time.Second),
 	})
 	handler, refused := rules.Handler(next), newRefusals(log)

@@ -132,7 +132,7 @@ func writeSet(r store.Result) *keyvaluev1.SetResponse {
 }
 
 func writeDelete(r store.Result) *keyvaluev1.DeleteResponse {
-	return &keyvaluev1.DeleteResponse{Deleted: r.Changed}
+	return &keyvaluev1.DeleteResponse{Deleted: r.Changed, Revision: r.Revision}
 }
 
 func writeTouch(r store.Result) *keyvaluev1.TouchResponse {
@@ -162,6 +162,7 @@ func withoutContent(e store.Entry) *keyvaluev1.Entry {
 		UpdateTime: timestamppb.New(e.UpdateTime),
 		ExpireTime: timestamp(e.ExpireTime),
 		Ttl:        remaining(e.TTL),
+		Revision:   e.Version.Revision,
 	}
 }
 

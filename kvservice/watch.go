@@ -89,7 +89,7 @@ var eventTypes = map[store.EventType]keyvaluev1.Event_Type{
 }
 
 func writeEvent(e store.Event) *keyvaluev1.WatchResponse {
-	event := &keyvaluev1.Event{Type: eventTypes[e.Type]}
+	event := &keyvaluev1.Event{Type: eventTypes[e.Type], Revision: e.Revision}
 	switch e.Type {
 	case store.Put:
 		event.Entry = withContent(e.Entry)

@@ -138,7 +138,7 @@ func (a *api) appendResults(r request, b []byte, res *keyvaluev1.BatchResponse) 
 	return append(b, "]}"...), nil
 }
 
-// appendResult appends the result of one operation as a member of an object. Each response has some of four fields.
+// appendResult appends the result of one operation as a member of an object. Each response has some of five fields.
 func appendResult(b []byte, result *keyvaluev1.OperationResult) []byte {
 	if e := result.GetError(); e != nil {
 		return append(appendOperationError(append(b, `"error":{`...), e), '}')
@@ -170,6 +170,9 @@ func appendResult(b []byte, result *keyvaluev1.OperationResult) []byte {
 	if r, ok := response.(interface{ GetDeleted() bool }); ok {
 		next("deleted")
 		b = strconv.AppendBool(b, r.GetDeleted())
+	}
+	if r, ok := response.(interface{ GetRevision() uint64 }); ok {
+		b = appendRevision(b, r.GetRevision())
 	}
 	return append(b, '}')
 }

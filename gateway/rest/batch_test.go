@@ -17,42 +17,42 @@ const postBatch = "POST /v1/values:batch"
 
 func TestBatch(t *testing.T) {
 	t.Parallel()
-	const hello = `{"key":"hello","value":"world","etag":"<etag>","updateTime":"<time>"}`
+	const hello = `{"key":"hello","value":"world","etag":"<etag>","revision":"<revision>","updateTime":"<time>"}`
 	rows := []struct{ name, operation, result string }{
 		{"get", `{"get":{"key":"hello"}}`, `{"get":{"entry":` + hello + `}}`},
 		{
 			"get of bytes", `{"get":{"key":"bin"}}`,
-			`{"get":{"entry":{"key":"bin","data":"/wA=","etag":"<etag>","updateTime":"<time>"}}}`,
+			`{"get":{"entry":{"key":"bin","data":"/wA=","etag":"<etag>","revision":"<revision>","updateTime":"<time>"}}}`,
 		},
 		{
 			"set of a new key", `{"set":{"key":"new","value":"v"}}`,
-			`{"set":{"entry":{"key":"new","etag":"<etag>","updateTime":"<time>"},"created":true}}`,
+			`{"set":{"entry":{"key":"new","etag":"<etag>","revision":"<revision>","updateTime":"<time>"},"created":true}}`,
 		},
 		{
 			"set of bytes with a TTL", `{"set":{"key":"hello","data":"/wA=","ttl":"5m"}}`,
-			`{"set":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"},"created":false}}`,
+			`{"set":{"entry":{"key":"hello","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"},"created":false}}`,
 		},
-		{"delete", `{"delete":{"key":"hello"}}`, `{"delete":{"deleted":true}}`},
+		{"delete", `{"delete":{"key":"hello"}}`, `{"delete":{"deleted":true,"revision":"<revision>"}}`},
 		{"delete of a missing key", `{"delete":{"key":"nope"}}`, `{"delete":{"deleted":false}}`},
 		{
 			"touch", `{"touch":{"key":"hello","ttl":"5m"}}`,
-			`{"touch":{"entry":{"key":"hello","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}}}`,
+			`{"touch":{"entry":{"key":"hello","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}}}`,
 		},
 		{
 			"touch that removes the TTL", `{"touch":{"key":"soon","ttl":null}}`,
-			`{"touch":{"entry":{"key":"soon","etag":"<etag>","updateTime":"<time>"}}}`,
+			`{"touch":{"entry":{"key":"soon","etag":"<etag>","revision":"<revision>","updateTime":"<time>"}}}`,
 		},
 		{
 			"increment", `{"increment":{"key":"n","delta":1}}`,
-			`{"increment":{"value":"42","entry":{"key":"n","etag":"<etag>","updateTime":"<time>"}}}`,
+			`{"increment":{"value":"42","entry":{"key":"n","etag":"<etag>","revision":"<revision>","updateTime":"<time>"}}}`,
 		},
 		{
 			"increment of a new key", `{"increment":{"key":"new","delta":"1","initial":"5","ttl":"1m"}}`,
-			`{"increment":{"value":"6","entry":{"key":"new","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}}}`,
+			`{"increment":{"value":"6","entry":{"key":"new","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}}}`,
 		},
 		{
 			"a precondition that holds", `{"set":{"key":"new","value":"v","precondition":{"exists":false}}}`,
-			`{"set":{"entry":{"key":"new","etag":"<etag>","updateTime":"<time>"},"created":true}}`,
+			`{"set":{"entry":{"key":"new","etag":"<etag>","revision":"<revision>","updateTime":"<time>"},"created":true}}`,
 		},
 		{"a member that is null is absent", `{"get":{"key":"hello"},"set":null}`, `{"get":{"entry":` + hello + `}}`},
 	}
@@ -241,6 +241,8 @@ func TestABatchShowsEveryFieldOfAResult(t *testing.T) {
 				response.Set(field, protoreflect.ValueOfBool(true))
 			case protoreflect.Int64Kind:
 				response.Set(field, protoreflect.ValueOfInt64(7))
+			case protoreflect.Uint64Kind:
+				response.Set(field, protoreflect.ValueOfUint64(1<<64-1))
 			case protoreflect.MessageKind:
 				response.Set(field, protoreflect.ValueOfMessage(newFake().entries["soon"].ProtoReflect()))
 			default:

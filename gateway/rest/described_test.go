@@ -64,6 +64,8 @@ func canonical(name string) string {
 	switch name {
 	case "Etag":
 		return "ETag"
+	case "Kv-Revision":
+		return "KV-Revision"
 	case "Www-Authenticate":
 		return "WWW-Authenticate"
 	}

@@ -130,7 +130,8 @@ func appendEvent(b []byte, event *keyvaluev1.Event) []byte {
 	case keyvaluev1.Event_TYPE_PUT:
 		return appendEntry(b, event.GetEntry(), withETag|withUpdateTime)
 	}
-	return append(appendString(append(b, `{"key":`...), event.GetEntry().GetKey()), '}')
+	b = appendString(append(b, `{"key":`...), event.GetEntry().GetKey())
+	return append(appendRevision(b, event.GetRevision()), '}')
 }
 
 // addError adds err as an event, whose data is the problem that the response would have been.

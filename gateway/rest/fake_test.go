@@ -88,8 +88,12 @@ func (f *fake) Delete(_ context.Context, req *keyvaluev1.DeleteRequest) (*keyval
 	if err := holds(req.GetPrecondition(), old); err != nil {
 		return nil, err
 	}
+	if !ok {
+		return &keyvaluev1.DeleteResponse{}, nil
+	}
+	f.writes++
 	delete(f.entries, req.GetKey())
-	return &keyvaluev1.DeleteResponse{Deleted: ok}, nil
+	return &keyvaluev1.DeleteResponse{Deleted: true, Revision: uint64(f.writes)}, nil
 }
 
 func (f *fake) Touch(_ context.Context, req *keyvaluev1.TouchRequest) (*keyvaluev1.TouchResponse, error) {
@@ -132,7 +136,7 @@ func (f *fake) put(req *keyvaluev1.SetRequest) {
 
 func (f *fake) putLocked(req *keyvaluev1.SetRequest) *keyvaluev1.Entry {
 	f.writes++
-	entry := &keyvaluev1.Entry{Key: req.GetKey(), Etag: "e" + strconv.Itoa(f.writes), UpdateTime: timestamppb.New(epoch)}
+	entry := &keyvaluev1.Entry{Key: req.GetKey(), Etag: "e" + strconv.Itoa(f.writes), UpdateTime: timestamppb.New(epoch), Revision: uint64(f.writes)}
 	if req.GetTtl() != nil {
 		entry.ExpireTime = timestamppb.New(epoch.Add(req.GetTtl().AsDuration()))
 	}

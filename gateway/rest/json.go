@@ -79,7 +79,7 @@ func anyEscaped(word uint64) bool {
 type members uint8
 
 const (
-	withETag members = 1 << iota
+	withETag members = 1 << iota // and its revision
 	withUpdateTime
 )
 
@@ -99,12 +99,23 @@ func appendEntry(b []byte, entry *keyvaluev1.Entry, extra members) []byte {
 	if extra&withETag != 0 {
 		b = append(b, `,"etag":`...)
 		b = appendString(b, entry.GetEtag())
+		b = appendRevision(b, entry.GetRevision())
 	}
 	if extra&withUpdateTime != 0 {
 		b = appendTime(b, `,"updateTime":`, entry.GetUpdateTime())
 	}
 	b = appendTime(b, `,"expireTime":`, entry.GetExpireTime())
 	return append(appendTTL(b, entry.GetTtl()), '}')
+}
+
+// appendRevision appends a revision as a member of an object, unless it is zero. It is a string, as in the JSON of the
+// contract: a number in JavaScript is exact only up to 2^53.
+func appendRevision(b []byte, revision uint64) []byte {
+	if revision == 0 {
+		return b
+	}
+	b = strconv.AppendUint(append(b, `,"revision":"`...), revision, 10)
+	return append(b, '"')
 }
 
 // appendTTL appends a remaining TTL as a member of an object, unless it is nil. The TTL of a request may be written alike.

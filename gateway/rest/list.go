@@ -104,8 +104,8 @@ func (a *api) appendPage(r request, b []byte, page *keyvaluev1.ListResponse) ([]
 	return append(b, '}'), nil
 }
 
-// entryBytes is roughly the size of an entry without its key and content: member names, etag and expireTime.
-const entryBytes = 120
+// entryBytes is roughly the size of an entry without its key and content: member names, etag, revision and expireTime.
+const entryBytes = 160
 
 // pageBytes estimates the size of a page in JSON. Allocating it at once avoids copies while it grows.
 func pageBytes(page *keyvaluev1.ListResponse) int {

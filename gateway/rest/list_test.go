@@ -16,9 +16,9 @@ import (
 func TestList(t *testing.T) {
 	t.Parallel()
 	const get = "GET /v1/values"
-	const bin, hello = `{"key":"bin","data":"/wA=","etag":"<etag>"}`, `{"key":"hello","value":"world","etag":"<etag>"}`
-	const number, soon = `{"key":"n","value":"41","etag":"<etag>"}`, `{"key":"soon","value":"gone","etag":"<etag>","expireTime":"<time>","ttl":"<ttl>"}`
-	const largest = `{"key":"max","value":"9223372036854775807","etag":"<etag>"}`
+	const bin, hello = `{"key":"bin","data":"/wA=","etag":"<etag>","revision":"<revision>"}`, `{"key":"hello","value":"world","etag":"<etag>","revision":"<revision>"}`
+	const number, soon = `{"key":"n","value":"41","etag":"<etag>","revision":"<revision>"}`, `{"key":"soon","value":"gone","etag":"<etag>","revision":"<revision>","expireTime":"<time>","ttl":"<ttl>"}`
+	const largest = `{"key":"max","value":"9223372036854775807","etag":"<etag>","revision":"<revision>"}`
 	runReal(t, []exchange{
 		{
 			name: "everything, in byte order of the key", request: get, status: 200,
@@ -30,11 +30,11 @@ func TestList(t *testing.T) {
 		{name: "a prefix without keys", request: get + "?prefix=x", status: 200, answer: `{"values":[]}` + "\n"},
 		{
 			name: "keys only", request: get + "?prefix=s&view=keys", status: 200,
-			answer: `{"values":[{"key":"soon","etag":"<etag>","expireTime":"<time>","ttl":"<ttl>"}]}` + "\n",
+			answer: `{"values":[{"key":"soon","etag":"<etag>","revision":"<revision>","expireTime":"<time>","ttl":"<ttl>"}]}` + "\n",
 		},
 		{
 			name: "a page has a link to the next", request: get + "?pageSize=1&view=keys", status: 200,
-			answer: `{"values":[{"key":"bin","etag":"<etag>"}],"nextPageToken":"<token>"}` + "\n",
+			answer: `{"values":[{"key":"bin","etag":"<etag>","revision":"<revision>"}],"nextPageToken":"<token>"}` + "\n",
 		},
 		{name: "the last page has none", request: get + "?pageSize=5&prefix=", status: 200, wants: []string{"Link: "}},
 		{name: "a page size over the maximum is reduced", request: get + "?pageSize=99999999999999999999", status: 200},

@@ -41,9 +41,17 @@ func setCommonHeaders(h http.Header) {
 }
 
 // setEntryHeaders sets the headers that every response about an entry has.
-func setEntryHeaders(h http.Header, tag string) {
+func setEntryHeaders(h http.Header, entry *keyvaluev1.Entry) {
 	setCommonHeaders(h)
-	h["Etag"] = []string{etag.Quote(tag)}
+	h["Etag"] = []string{etag.Quote(entry.GetEtag())}
+	setRevision(h, entry.GetRevision())
+}
+
+// setRevision sets the header with a revision, unless it is zero.
+func setRevision(h http.Header, revision uint64) {
+	if revision != 0 {
+		h["Kv-Revision"] = []string{strconv.FormatUint(revision, 10)}
+	}
 }
 
 // writeBody sends the header and the body. The response to a HEAD request has only its length.
@@ -67,11 +75,11 @@ func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *ke
 	}
 	switch f {
 	case formatText:
-		setEntryHeaders(h, entry.GetEtag())
+		setEntryHeaders(h, entry)
 		h["Content-Type"] = textType
 		writeBody(w, r.Request, status, bytesOf(entry.GetValue()))
 	case formatBytes:
-		setEntryHeaders(h, entry.GetEtag())
+		setEntryHeaders(h, entry)
 		h["Content-Type"] = bytesType
 		writeBody(w, r.Request, status, content(entry))
 	default:
@@ -80,7 +88,7 @@ func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *ke
 			return err
 		}
 		defer a.putBuffer(document)
-		setEntryHeaders(h, entry.GetEtag())
+		setEntryHeaders(h, entry)
 		h["Content-Type"] = jsonType
 		writeBody(w, r.Request, status, *document)
 	}

@@ -49,7 +49,7 @@ func clientOf(handler keyvaluev1connect.KeyValueServiceHandler) client {
 	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(server)))
 }
 
-// runReal makes each exchange with a new service. Wanted responses contain <etag>, <time>, <ttl> and <token> in place of the
+// runReal makes each exchange with a new service. Wanted responses contain <etag>, <revision>, <time>, <ttl> and <token> in place of the
 // actual values.
 func runReal(t *testing.T, exchanges []exchange) {
 	t.Helper()
@@ -61,6 +61,7 @@ var opaque = []struct {
 	with    string
 }{
 	{regexp.MustCompile(`"etag":"[0-9a-z]+-[0-9a-z]+"`), `"etag":"<etag>"`},
+	{regexp.MustCompile(`"revision":"[0-9]+"`), `"revision":"<revision>"`},
 	{regexp.MustCompile(`Time":"20[0-9TZ:.-]+"`), `Time":"<time>"`},
 	{regexp.MustCompile(`"ttl":"[0-9.]+s"`), `"ttl":"<ttl>"`},
 	{regexp.MustCompile(`Token":"[0-9A-Za-z_-]+"`), `Token":"<token>"`},

@@ -55,7 +55,7 @@ func (c condition) verdict(r request, entry *keyvaluev1.Entry) (verdict, error) 
 
 func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) error {
 	if v.notModified {
-		setEntryHeaders(w.Header(), entry.GetEtag())
+		setEntryHeaders(w.Header(), entry)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -70,14 +70,16 @@ func (a *api) deleteValue(w http.ResponseWriter, r request) error {
 	}
 	ctx := a.withTimeout(r)
 	defer ctx.Cancel()
-	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) error {
-		_, err := a.client.Delete(ctx, &keyvaluev1.DeleteRequest{Key: r.key, Precondition: p})
+	var res *keyvaluev1.DeleteResponse
+	err = a.conditionally(ctx, r.key, c, func(p *keyvaluev1.Precondition) (err error) {
+		res, err = a.client.Delete(ctx, &keyvaluev1.DeleteRequest{Key: r.key, Precondition: p})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	setCommonHeaders(w.Header())
+	setRevision(w.Header(), res.GetRevision())
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

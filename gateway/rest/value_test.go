@@ -14,7 +14,7 @@ func TestGet(t *testing.T) {
 			name: "text is returned as JSON with its etag", request: "GET /v1/values/hello",
 			status: 200, answer: `{"key":"hello","value":"world"}` + "\n",
 			wants: []string{
-				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: no-store",
+				"Content-Type: application/json", `ETag: "e1"`, "KV-Revision: 1", "Cache-Control: no-store",
 				"Vary: Accept, X-Api-Key, Authorization", "Content-Length: 32",
 			},
 		},
@@ -46,7 +46,7 @@ func TestHead(t *testing.T) {
 		{
 			name: "it has the headers of GET and no body", request: "HEAD /v1/values/hello", status: 200,
 			wants: []string{
-				"Content-Type: application/json", `ETag: "e1"`, "Cache-Control: no-store",
+				"Content-Type: application/json", `ETag: "e1"`, "KV-Revision: 1", "Cache-Control: no-store",
 				"Vary: Accept, X-Api-Key, Authorization", "Content-Length: 32",
 			},
 		},
@@ -61,8 +61,8 @@ func TestHead(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	run(t, []exchange{
-		{name: "a key that exists", request: "DELETE /v1/values/hello", status: 204},
-		{name: "a key that does not exist", request: "DELETE /v1/values/nope", status: 204},
+		{name: "a key that exists", request: "DELETE /v1/values/hello", status: 204, wants: []string{"KV-Revision: 5"}},
+		{name: "a key that does not exist", request: "DELETE /v1/values/nope", status: 204, wants: []string{"KV-Revision: "}},
 		{
 			name: "an unknown query parameter is named", request: "DELETE /v1/values/hello?force=1",
 			status: 400, reason: "REQUEST_INVALID", detail: `"force"`,

@@ -18,7 +18,7 @@ const synced = "sync {}"
 
 // put is the event of an entry that was stored.
 func put(key, value string) string {
-	return fmt.Sprintf(`put {"key":%q,"value":%q,"etag":"<etag>","updateTime":"<time>"}`, key, value)
+	return fmt.Sprintf(`put {"key":%q,"value":%q,"etag":"<etag>","revision":"<revision>","updateTime":"<time>"}`, key, value)
 }
 
 // overBoth runs test over HTTP/1.1 and HTTP/2, with a new service.
@@ -62,11 +62,11 @@ func TestWatch(t *testing.T) {
 			Key: "a/3", Content: &keyvaluev1.SetRequest_Value{}, Ttl: durationpb.New(time.Nanosecond),
 		})
 		s.want(t, put("a/1", "two\nlines\r\n"),
-			`put {"key":"a/2","data":"/wA=","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
-			`put {"key":"a/3","value":"","etag":"<etag>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
-			`expire {"key":"a/3"}`)
+			`put {"key":"a/2","data":"/wA=","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
+			`put {"key":"a/3","value":"","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
+			`expire {"key":"a/3","revision":"<revision>"}`)
 		mustDelete(t, kv, "a/1")
-		s.want(t, `delete {"key":"a/1"}`)
+		s.want(t, `delete {"key":"a/1","revision":"<revision>"}`)
 		if s.retry == "" {
 			t.Error("the stream does not say when to connect again")
 		}

@@ -25,17 +25,17 @@ func TestABatchPrintsAResultPerLine(t *testing.T) {
 		`{"delete":{"key":"a","precondition":{"exists":true}}}`,
 		`{"touch":{"key":"a","ttl":"-1s"}}`,
 	}, "\r\n"), "batch", wants{3, strings.Join([]string{
-		`\{"set":\{"entry":\{"key":"a","etag":"\S+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\},"created":true\}\}`,
-		`\{"get":\{"entry":\{"key":"a","value":"1","etag":"\S+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\}\}\}`,
+		`\{"set":\{"entry":\{"key":"a","etag":"\S+","revision":"\d+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\},"created":true\}\}`,
+		`\{"get":\{"entry":\{"key":"a","value":"1","etag":"\S+","revision":"\d+","updateTime":"\S+","expireTime":"\S+","ttl":"\S+s"\}\}\}`,
 		`\{"error":\{"code":"not_found","message":"there is no key \\"b\\"","reason":"KEY_NOT_FOUND"\}\}`,
 		`\{"increment":\{"value":"5","entry":\{"key":"a",\S+\}\}\}`,
 		`\{"increment":\{"value":"-1","entry":\{"key":"n",\S+"expireTime":\S+\}\}\}`,
-		`\{"touch":\{"entry":\{"key":"a","etag":"[^"]+","updateTime":"[^"]+"\}\}\}`,
+		`\{"touch":\{"entry":\{"key":"a","etag":"[^"]+","revision":"\d+","updateTime":"[^"]+"\}\}\}`,
 		`\{"set":\{"entry":\{"key":"c",\S+\},"created":true\}\}`,
 		`\{"error":\{"code":"already_exists",.*"reason":"KEY_EXISTS"\}\}`,
 		`\{"get":\{"entry":\{"key":"c","data":"/wA=",\S+\}\}\}`,
 		`\{"error":\{"code":"aborted",.*"reason":"ETAG_MISMATCH"\}\}`,
-		`\{"delete":\{"deleted":true\}\}`,
+		`\{"delete":\{"deleted":true,"revision":"\d+"\}\}`,
 		`\{"error":\{"code":"invalid_argument",.*"reason":"TTL_INVALID"\}\}`,
 	}, "\n") + "\n", `kv: 4 of 12 operations failed; first error: line 4: there is no key "b"\n`})
 }

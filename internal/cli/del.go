@@ -34,8 +34,8 @@ func newDel(getenv func(string) string) *cobra.Command {
 
 // deleteJSON is the result for one key.
 type deleteJSON struct {
-	Key     string `json:"key"`
-	Deleted bool   `json:"deleted"`
+	Key string `json:"key"`
+	deletedJSON
 }
 
 func (c *connection) del(cmd *cobra.Command, f *conditionFlags, o *output, keys []string) error {
@@ -57,7 +57,7 @@ func (c *connection) del(cmd *cobra.Command, f *conditionFlags, o *output, keys 
 		for i, result := range results {
 			failed.add(result.Err)
 			if result.Err == nil && o.format == outputJSON {
-				if err := printJSON(cmd.OutOrStdout(), deleteJSON{some[i], result.Deleted}); err != nil {
+				if err := printJSON(cmd.OutOrStdout(), deleteJSON{some[i], deletedJSON{result.Deleted, result.Revision}}); err != nil {
 					return err
 				}
 			}

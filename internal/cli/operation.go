@@ -33,7 +33,7 @@ type form struct {
 var forms = map[*contract.Method]form{
 	contract.Get.Method:       {reading(readGet), func(r client.Result) any { return getJSON{newEntryJSON(r.Entry)} }},
 	contract.Set.Method:       {reading(readSet), func(r client.Result) any { return setJSON{withoutValue(r.Entry), r.Created} }},
-	contract.Delete.Method:    {reading(readDelete), func(r client.Result) any { return deletedJSON{r.Deleted} }},
+	contract.Delete.Method:    {reading(readDelete), func(r client.Result) any { return deletedJSON{r.Deleted, r.Revision} }},
 	contract.Touch.Method:     {reading(readTouch), func(r client.Result) any { return touchJSON{withoutValue(r.Entry)} }},
 	contract.Increment.Method: {reading(readIncrement), func(r client.Result) any { return incrementJSON{strconv.FormatInt(r.Sum, 10), withoutValue(r.Entry)} }},
 }
@@ -43,7 +43,8 @@ type getJSON struct {
 }
 
 type deletedJSON struct {
-	Deleted bool `json:"deleted"`
+	Deleted  bool   `json:"deleted"`
+	Revision uint64 `json:"revision,string,omitzero"` // of the removal
 }
 
 type errorJSON struct {

@@ -73,6 +73,7 @@ type entryJSON struct {
 	Value      *string   `json:"value,omitzero"` // the content, if it is UTF-8
 	Data       []byte    `json:"data,omitzero"`  // the content otherwise
 	ETag       string    `json:"etag,omitzero"`
+	Revision   uint64    `json:"revision,string,omitzero"`
 	UpdateTime time.Time `json:"updateTime,omitzero"`
 	ExpireTime time.Time `json:"expireTime,omitzero"`
 	TTL        seconds   `json:"ttl,omitzero"` // left when the entry was read
@@ -97,7 +98,7 @@ func (s *seconds) UnmarshalText(text []byte) error {
 }
 
 func newEntryJSON(e client.Entry) entryJSON {
-	entry := entryJSON{Key: e.Key, ETag: e.ETag, UpdateTime: e.UpdateTime, ExpireTime: e.ExpireTime, TTL: seconds(e.TTL)}
+	entry := entryJSON{Key: e.Key, ETag: e.ETag, Revision: e.Revision, UpdateTime: e.UpdateTime, ExpireTime: e.ExpireTime, TTL: seconds(e.TTL)}
 	switch text := string(e.Value); {
 	case e.Value == nil:
 	case utf8.ValidString(text):

@@ -140,6 +140,7 @@ func (w *watcher) explain(args []string) {
 type eventJSON struct {
 	Type        client.EventType `json:"type"`
 	Entry       *entryJSON       `json:"entry,omitzero"`
+	Revision    uint64           `json:"revision,string,omitzero"`
 	ResumeToken string           `json:"resumeToken,omitzero"`
 }
 
@@ -162,7 +163,7 @@ func (w *watcher) print(event client.Event) error {
 }
 
 func newEventJSON(event client.Event) eventJSON {
-	line := eventJSON{Type: event.Type, ResumeToken: event.ResumeToken}
+	line := eventJSON{Type: event.Type, Revision: event.Revision, ResumeToken: event.ResumeToken}
 	if event.Entry.Key != "" {
 		entry := newEntryJSON(event.Entry)
 		line.Entry = &entry

@@ -76,7 +76,7 @@ func TestAWatchOfOneKey(t *testing.T) {
 	kv(t, env, "\xff", "set", "a b")
 	kv(t, env, "", "set", "a b c", "x")
 	kv(t, env, "", "del", "a b")
-	w.out.find(t.Context(), `(\{"type":"delete","entry":\{"key":"a b"\},"resumeToken":"\S+"\})\n`)
+	w.out.find(t.Context(), `(\{"type":"delete","entry":\{"key":"a b"\},"revision":"\d+","resumeToken":"\S+"\})\n`)
 	if said := w.end(t); !strings.HasPrefix(said, "kv: to resume: kv watch 'a b' --resume ") {
 		t.Errorf("at its end the watch logged %q", said)
 	}

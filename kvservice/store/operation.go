@@ -39,6 +39,8 @@ type Result struct {
 	Entry Entry
 	// Changed reports whether Set created the key or Delete removed an entry.
 	Changed bool
+	// Revision is that of the removal by Delete; zero if it removed nothing. Other writes have theirs in Entry.
+	Revision uint64
 	// Sum is the number that Increment stored.
 	Sum int64
 	// Err is the error of an operation in a batch that is not atomic. It is nil everywhere else.

@@ -71,9 +71,10 @@ const (
 
 // Event is one change.
 type Event struct {
-	Type  EventType
-	Entry Entry
-	Token string // resumes the watch right after this event; empty within a snapshot
+	Type     EventType
+	Entry    Entry
+	Revision uint64 // of the change, or of the version that a snapshot has; zero: a Sync
+	Token    string // resumes the watch right after this event; empty within a snapshot
 }
 
 // Watcher delivers the changes of one watch, each exactly once and in the order in which they happened.

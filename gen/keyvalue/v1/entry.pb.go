@@ -47,7 +47,20 @@ type Entry struct {
 	// How long the entry had left to live when the response was made, in whole milliseconds, rounded up. Unset if
 	// it never expires. Whoever wants to know how long an entry lives should use it rather than expire_time,
 	// because the clocks of two machines differ, and a clock may be set.
-	Ttl           *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	Ttl *durationpb.Duration `protobuf:"bytes,7,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// The number of the write that made this version. Of two versions of an entry, the later one has the greater
+	// revision, through restarts and failovers, so a resource that remembers the greatest revision it has seen can
+	// reject a request that carries a smaller one (a fencing token). Numbers are skipped.
+	//
+	// Revisions of different keys are ordered too if one write began after the other was acknowledged by the same
+	// service. Revisions start from the clock, so a later one may fail to be greater if the clock went back. In memory:
+	// if the service restarts after its clock was set back to before the start of an earlier run. In Redis: if a primary
+	// loses the earlier write, by a failover or without its data, and the clock of the primary that follows is behind
+	// by more than the time between the two writes.
+	//
+	// In JSON it is a string, like every 64-bit integer of a proto message: JavaScript's numbers are exact only up to
+	// 2^53. Compare as integers (BigInt), not as strings.
+	Revision      uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -140,6 +153,13 @@ func (x *Entry) GetTtl() *durationpb.Duration {
 		return x.Ttl
 	}
 	return nil
+}
+
+func (x *Entry) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 type isEntry_Content interface {
@@ -253,7 +273,7 @@ var File_keyvalue_v1_entry_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_entry_proto_rawDesc = "" +
 	"\n" +
-	"\x17keyvalue/v1/entry.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x02\n" +
+	"\x17keyvalue/v1/entry.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa9\x02\n" +
 	"\x05Entry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x05value\x18\x02 \x01(\tH\x00R\x05value\x12\x14\n" +
@@ -263,7 +283,8 @@ const file_keyvalue_v1_entry_proto_rawDesc = "" +
 	"updateTime\x12;\n" +
 	"\vexpire_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12+\n" +
-	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\t\n" +
+	"\x03ttl\x18\a \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x1a\n" +
+	"\brevision\x18\b \x01(\x04R\brevisionB\t\n" +
 	"\acontent\"F\n" +
 	"\fPrecondition\x12\x14\n" +
 	"\x04etag\x18\x01 \x01(\tH\x00R\x04etag\x12\x18\n" +

@@ -365,7 +365,9 @@ func (x *DeleteRequest) GetPrecondition() *Precondition {
 type DeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whether an entry was removed.
-	Deleted       bool `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	Deleted bool `protobuf:"varint,1,opt,name=deleted,proto3" json:"deleted,omitempty"`
+	// The revision of the removal, as Entry.revision. Zero if no entry was removed.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -405,6 +407,13 @@ func (x *DeleteResponse) GetDeleted() bool {
 		return x.Deleted
 	}
 	return false
+}
+
+func (x *DeleteResponse) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 // The request of Touch.
@@ -1149,9 +1158,10 @@ const file_keyvalue_v1_operation_proto_rawDesc = "" +
 	"\acreated\x18\x02 \x01(\bR\acreated\"`\n" +
 	"\rDeleteRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12=\n" +
-	"\fprecondition\x18\x02 \x01(\v2\x19.keyvalue.v1.PreconditionR\fprecondition\"*\n" +
+	"\fprecondition\x18\x02 \x01(\v2\x19.keyvalue.v1.PreconditionR\fprecondition\"F\n" +
 	"\x0eDeleteResponse\x12\x18\n" +
-	"\adeleted\x18\x01 \x01(\bR\adeleted\"\x8c\x01\n" +
+	"\adeleted\x18\x01 \x01(\bR\adeleted\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\x8c\x01\n" +
 	"\fTouchRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12=\n" +

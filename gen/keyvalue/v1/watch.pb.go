@@ -258,7 +258,9 @@ type Event struct {
 	// The kind of event.
 	Type Event_Type `protobuf:"varint,1,opt,name=type,proto3,enum=keyvalue.v1.Event_Type" json:"type,omitempty"`
 	// The entry. Type says which fields are set.
-	Entry         *Entry `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
+	Entry *Entry `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
+	// The revision of the change, as Entry.revision: for a PUT, that of the entry. Zero for a SYNC.
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -307,6 +309,13 @@ func (x *Event) GetEntry() *Entry {
 	return nil
 }
 
+func (x *Event) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_keyvalue_v1_watch_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_watch_proto_rawDesc = "" +
@@ -320,10 +329,11 @@ const file_keyvalue_v1_watch_proto_rawDesc = "" +
 	"\x06target\"\\\n" +
 	"\rWatchResponse\x12(\n" +
 	"\x05event\x18\x01 \x01(\v2\x12.keyvalue.v1.EventR\x05event\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xcb\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xe7\x01\n" +
 	"\x05Event\x12+\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x17.keyvalue.v1.Event.TypeR\x04type\x12(\n" +
-	"\x05entry\x18\x02 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\"k\n" +
+	"\x05entry\x18\x02 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\"k\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bTYPE_PUT\x10\x01\x12\x0f\n" +

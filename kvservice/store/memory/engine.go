@@ -6,6 +6,10 @@
 //
 // Each change takes one revision and one place in the history. An atomic batch takes one revision for each of its
 // changes, and they become visible together.
+//
+// Revisions start from the wall clock in nanoseconds when the engine is made. Writes take longer than a nanosecond each,
+// so an engine that is made later starts above every earlier revision, unless the clock was set back to before an
+// earlier start.
 package memory
 
 import (
@@ -103,7 +107,6 @@ func New(options Options) *Engine {
 		options:    options,
 		clock:      clock.New(),
 		epoch:      newEpoch(),
-		history:    newHistory(options.historyBytes(), options.OldHistoryBytes),
 		waker:      newWaker(),
 		done:       make(chan struct{}),
 		tree:       tree.New(),
@@ -112,6 +115,8 @@ func New(options Options) *Engine {
 		sweepTimer: time.NewTimer(tree.Never),
 		sweepAt:    tree.Never,
 	}
+	e.revision = uint64(max(0, time.Now().UnixNano()))
+	e.history = newHistory(e.revision+1, options.historyBytes(), options.OldHistoryBytes)
 	e.emptyBytes = e.tree.Bytes()
 	e.workers.Go(func() { e.waker.run(e.done) })
 	e.workers.Go(e.sweep)
@@ -183,7 +188,7 @@ func (e *Engine) HeldBytes() int64 {
 func (e *Engine) storeEntry(found *tree.Entry, at clock.Reading, withValue bool) store.Entry {
 	described := store.Entry{
 		Key:        found.Key(),
-		Version:    store.Version{Epoch: e.epoch, Revision: found.Revision},
+		Version:    e.version(found.Revision),
 		UpdateTime: at.Wall(found.Updated),
 	}
 	if found.Deadline != tree.Never {
@@ -195,7 +200,9 @@ func (e *Engine) storeEntry(found *tree.Entry, at clock.Reading, withValue bool)
 	return described
 }
 
-// token returns the resume token of a revision.
-func (e *Engine) token(revision uint64) string {
-	return store.Version{Epoch: e.epoch, Revision: revision}.String()
+func (e *Engine) version(revision uint64) store.Version {
+	return store.Version{Epoch: e.epoch, Revision: revision}
 }
+
+// token returns the resume token of a revision.
+func (e *Engine) token(revision uint64) string { return e.version(revision).String() }

@@ -42,6 +42,16 @@ func TestContractToTheNanosecond(t *testing.T) {
 	storetest.RunExact(t, func() store.Engine { return memory.New(memory.Options{}) })
 }
 
+func TestRevisionsGrowOverARestart(t *testing.T) {
+	e := memory.New(memory.Options{})
+	storetest.CheckRestart(t, e, func() store.Engine {
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return open(t, memory.Options{})
+	})
+}
+
 func TestSoak(t *testing.T) {
 	storetest.Soak(t, func(t *testing.T) store.Engine { return open(t, memory.Options{}) })
 }

@@ -33,15 +33,16 @@ const slotBytes = 16
 // oldAge is the age from which a change counts as old.
 const oldAge = int64(30 * time.Second)
 
-// newHistory returns an empty history. Zero for old means limit.
-func newHistory(limit, old int64) *history {
+// newHistory returns an empty history whose first change will have the revision first. Zero for old means limit.
+func newHistory(first uint64, limit, old int64) *history {
 	if old == 0 {
 		old = limit
 	}
-	h := &history{limit: limit, old: old, next: 1}
+	h := &history{limit: limit, old: old, next: first}
 	r := make(ring, 64)
 	h.ring.Store(&r)
-	h.oldest.Store(1)
+	h.oldest.Store(first)
+	h.head.Store(first - 1)
 	return h
 }
 

@@ -159,7 +159,16 @@ func (w *watch) nextOfSnapshot(ctx context.Context) (store.Event, bool, error) {
 		return store.Event{}, false, nil
 	}
 	w.snapshot.remove()
-	return store.Event{Type: store.Put, Entry: w.engine.storeEntry(found, w.engine.clock.Read(), true)}, true, nil
+	return w.engine.event(found), true, nil
+}
+
+// event returns change as an event without a token.
+func (e *Engine) event(change *tree.Entry) store.Event {
+	event := store.Event{Type: change.Kind(), Revision: change.Revision, Entry: store.Entry{Key: change.Key()}}
+	if event.Type == store.Put {
+		event.Entry = e.storeEntry(change, e.clock.Read(), true)
+	}
+	return event
 }
 
 // deliver returns the event of found, and looks for the next change right away: a watch that is idle from now on
@@ -171,10 +180,8 @@ func (w *watch) deliver(ctx context.Context) (store.Event, bool, error) {
 	}
 	w.found = 0
 	_ = w.seek() // it fails again at the next call of Next
-	event := store.Event{Type: e.Kind(), Token: w.engine.token(e.Revision), Entry: store.Entry{Key: e.Key()}}
-	if e.Kind() == store.Put {
-		event.Entry = w.engine.storeEntry(e, w.engine.clock.Read(), true)
-	}
+	event := w.engine.event(e)
+	event.Token = w.engine.token(e.Revision)
 	return event, true, nil
 }
 

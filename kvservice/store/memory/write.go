@@ -67,7 +67,7 @@ func (e *Engine) deleteLocked(op store.Operation) (store.Result, error) {
 		return store.Result{}, err
 	}
 	e.removeLocked(found, store.Deleted, now)
-	return store.Result{Changed: true}, nil
+	return store.Result{Changed: true, Revision: e.revision}, nil
 }
 
 func (e *Engine) touchLocked(op store.Operation) (store.Result, error) {
@@ -129,8 +129,7 @@ func (e *Engine) findCheckedLocked(op store.Operation, now int64) (*tree.Entry, 
 	if found == nil {
 		return nil, op.Precondition.Check(false, store.Version{})
 	}
-	v := store.Version{Epoch: e.epoch, Revision: found.Revision}
-	return found, op.Precondition.Check(true, v)
+	return found, op.Precondition.Check(true, e.version(found.Revision))
 }
 
 // putLocked stores a new version of key that replaces found, which is nil if the key is new.

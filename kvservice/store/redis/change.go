@@ -61,11 +61,13 @@ func unpackChange(shard int, packed string) (change, error) {
 
 // event returns c as an event without a token.
 func (e *Engine) event(c change) (store.Event, error) {
+	event := store.Event{Type: c.kind, Revision: c.revision, Entry: store.Entry{Key: c.key}}
 	if c.kind != store.Put {
-		return store.Event{Type: c.kind, Entry: store.Entry{Key: c.key}}, nil
+		return event, nil
 	}
-	entry, err := e.unpackEntry(c.key, c.packed)
-	return store.Event{Type: c.kind, Entry: entry}, err
+	var err error
+	event.Entry, err = e.unpackEntry(c.key, c.packed)
+	return event, err
 }
 
 // lineage identifies the history of some shards: it changes when the epoch of any of them does.

@@ -11,7 +11,8 @@
 //
 // Replication is asynchronous: a primary that fails can lose writes that it acknowledged, and its counter goes back
 // with them. So each shard has an epoch, which changes with every new primary. No version or resume token from an old
-// epoch matches anything in a new one.
+// epoch matches anything in a new one. Revisions go on growing, because they are never behind the clock of the primary,
+// unless that clock is behind the earlier primary's by more than the time since the write that was lost.
 package redis
 
 import (

@@ -10,6 +10,7 @@ import (
 	"key-value/internal/testkit/rediscluster"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/redis"
+	"key-value/kvservice/store/storetest"
 )
 
 // A primary fails before its replica has everything that it acknowledged.
@@ -50,8 +51,8 @@ func TestVersionsAndTokensOfLostWritesNeverMatch(t *testing.T) {
 	_, err := e.Do(t.Context(), op)
 	wantError(t, "a write if the version is a lost one", err, store.ErrVersionMismatch)
 	op.Precondition = store.IfVersion(kept)
-	if after := do(t, e, op).Entry.Version; after.Epoch == lost.Epoch {
-		t.Errorf("version %v has the epoch of the lost version %v", after, lost)
+	if after := do(t, e, op).Entry.Version; after.Epoch == lost.Epoch || after.Revision <= lost.Revision {
+		t.Errorf("version %v has the epoch of the lost version %v, or no greater revision", after, lost)
 	}
 	for _, w := range []store.Watcher{ofKey, ofAll} {
 		wantError(t, "the watch that delivered it", ending(t, w), store.ErrResumeTooOld)
@@ -137,6 +138,20 @@ func TestRestartedNodeWithLogStartsANewEpoch(t *testing.T) {
 	wantError(t, "the watch", ending(t, w), store.ErrResumeTooOld)
 	_, err := e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: token})
 	wantError(t, "resuming", err, store.ErrResumeTooOld)
+}
+
+// The second engine has seen no revision of the first one, and the node has lost everything.
+func TestRevisionsGrowOverARestart(t *testing.T) {
+	nodes := start(t, rediscluster.Config{})
+	storetest.CheckRestart(t, open(t, nodes, redis.Options{Shards: 4}), func() store.Engine {
+		if err := nodes.Nodes()[0].Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := nodes.Nodes()[0].Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return open(t, nodes, redis.Options{Shards: 4})
+	})
 }
 
 // homeOf returns the nodes that store key.

@@ -133,8 +133,7 @@ function operations.d(s, e)
     return 'd0'
   end
   e.raw = nil
-  record(s, 'd', e)
-  return 'd1'
+  return string.format('d%.0f', record(s, 'd', e).revision)
 end
 
 function operations.t(s, e, ttl)

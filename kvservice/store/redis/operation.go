@@ -173,7 +173,8 @@ func (e *Engine) readResult(op store.Operation, reply string) (store.Result, err
 	case 'g':
 		return e.found(op, rest)
 	case 'd':
-		return store.Result{Changed: rest == "1"}, nil
+		revision, err := strconv.ParseUint(rest, 10, 64) // zero: there was no entry
+		return store.Result{Changed: revision > 0, Revision: revision}, err
 	case 'p':
 		return e.readPut(op, rest)
 	}

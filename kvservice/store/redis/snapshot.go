@@ -64,7 +64,7 @@ func (s *snapshot) nextEntry(ctx context.Context) (store.Event, bool, error) {
 		if e.Version.Revision > w.at.revision {
 			s.delivered[e.Key] = e.Version.Revision
 		}
-		return store.Event{Type: store.Put, Entry: e}, true, nil
+		return store.Event{Type: store.Put, Revision: e.Version.Revision, Entry: e}, true, nil
 	}
 }
 

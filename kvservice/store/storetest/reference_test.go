@@ -34,6 +34,7 @@ const (
 	setDropsKeptTTL     bug = "a set that keeps the TTL removes it"
 	pageSkips           bug = "a page after a deleted key skips the next key"
 	snapshotBeforeWatch bug = "a watch starts later than its snapshot"
+	deleteWithoutNumber bug = "a delete takes no revision of its own"
 	withoutRoom         bug = "a watch does not wait for memory"
 )
 
@@ -214,11 +215,16 @@ func (r *reference) remove(key string, exists bool) store.Result {
 	if exists && (r.bug != lostDelete || r.revision%3 != 0) {
 		r.drop(key, store.Deleted)
 	}
-	return store.Result{Changed: exists}
+	if !exists {
+		return store.Result{}
+	}
+	return store.Result{Changed: true, Revision: r.revision}
 }
 
 func (r *reference) drop(key string, kind store.EventType) {
-	r.revision++
+	if r.bug != deleteWithoutNumber {
+		r.revision++
+	}
 	delete(r.entries, key)
 	delete(r.writes, key)
 	r.publish(kind, store.Entry{Key: key})
@@ -228,7 +234,9 @@ func (r *reference) publish(kind store.EventType, entry store.Entry) {
 	if r.revision%2 == 0 {
 		r.late = maps.Clone(r.entries)
 	}
-	r.history = append(r.history, store.Event{Type: kind, Entry: entry, Token: r.token(len(r.history) + 1)})
+	r.history = append(r.history, store.Event{
+		Type: kind, Entry: entry, Revision: r.revision, Token: r.token(len(r.history) + 1),
+	})
 	close(r.changed)
 	r.changed = make(chan struct{})
 }
@@ -328,7 +336,8 @@ type referenceWatch struct {
 func (w *referenceWatch) begin() {
 	for _, key := range slices.SortedFunc(maps.Keys(w.r.entries), cmp.Compare) {
 		if w.req.Snapshot && w.req.Target().Matches(key) {
-			w.first = append(w.first, store.Event{Type: store.Put, Entry: w.r.entries[key]})
+			entry := w.r.entries[key]
+			w.first = append(w.first, store.Event{Type: store.Put, Entry: entry, Revision: entry.Version.Revision})
 		}
 	}
 	if w.r.bug == snapshotBeforeWatch {

@@ -56,7 +56,7 @@ func Checks() []Check {
 	var all []Check
 	for _, part := range [][]Check{
 		operationChecks, preconditionChecks, incrementChecks, batchChecks, listChecks, expiryChecks,
-		watchChecks, roomChecks, statsChecks, propertyChecks, historyChecks, concurrencyChecks,
+		watchChecks, revisionChecks, roomChecks, statsChecks, propertyChecks, historyChecks, concurrencyChecks,
 	} {
 		all = append(all, part...)
 	}

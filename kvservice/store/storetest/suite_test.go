@@ -56,6 +56,7 @@ var detectedBy = map[bug][]string{
 		"sequential calls return what a map would",
 		"pages have every key that exists throughout exactly once, despite other writes",
 	},
+	deleteWithoutNumber: {"the revision grows with every write, of any kind and key"},
 	snapshotBeforeWatch: {"a snapshot during writes misses nothing, together with the events after it"},
 	withoutRoom:         {"a watch waits for memory before each event with an entry", "a watch of one key waits for memory"},
 }

@@ -18,6 +18,7 @@ type ledger struct {
 	etag    string  // of current; guarded by mu
 	unsure  bool    // whether the writer must read the key again; guarded by mu
 	acked   int     // the highest acknowledged number; guarded by mu
+	highest uint64  // the highest acknowledged revision; guarded by mu
 }
 
 // write is the state of one write.
@@ -44,13 +45,19 @@ func (b *ledger) begin(now time.Duration) (number int, etag string) {
 	return len(b.writes), b.etag
 }
 
-// answer records that a write was acknowledged.
-func (b *ledger) answer(number int, etag string, now time.Duration) {
+// answer records that a write was acknowledged. It returns an error unless its revision is above those of all earlier ones,
+// lost ones included.
+func (b *ledger) answer(number int, etag string, revision uint64, now time.Duration) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	w := &b.writes[number-1]
 	w.acked, w.etag, w.state = now, etag, answered
 	b.current, b.etag, b.acked = number, etag, number
+	if revision <= b.highest {
+		return fmt.Errorf("write %d of %s has revision %d, which is not above %d of an earlier one", number, b.key, revision, b.highest)
+	}
+	b.highest = revision
+	return nil
 }
 
 // fail records that a write was rejected, or has no answer.

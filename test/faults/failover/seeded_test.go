@@ -15,7 +15,7 @@ func written(n int, without ...int) *ledger {
 	b := &ledger{key: "b/0/0"}
 	for i := 1; i <= n; i++ {
 		b.begin(time.Duration(i) * second)
-		b.answer(i, fmt.Sprint("etag", i), time.Duration(i)*second)
+		_ = b.answer(i, fmt.Sprint("etag", i), uint64(i), time.Duration(i)*second)
 	}
 	for _, number := range without {
 		b.writes[number-1].state = unanswered
@@ -35,7 +35,7 @@ func lose(t *testing.T, b *ledger, number int) {
 func further(b *ledger, n int) {
 	for range n {
 		number, _ := b.begin(100 * second)
-		b.answer(number, fmt.Sprint("etag", number), 100*second)
+		_ = b.answer(number, fmt.Sprint("etag", number), uint64(number), 100*second)
 	}
 }
 
@@ -138,6 +138,18 @@ func TestLedgersShowWhatIsLost(t *testing.T) {
 	}
 	if _, err := b.find("3", "etag9"); err == nil {
 		t.Error("a write has another etag than it was given, without an error")
+	}
+}
+
+func TestLedgersShowARevisionThatDoesNotGrow(t *testing.T) {
+	b := written(5)
+	lose(t, b, 3)
+	for revision, right := range map[uint64]bool{4: false, 5: false, 6: true} { // 5 is that of a lost write
+		b.highest = 5
+		number, _ := b.begin(100 * second)
+		if err := b.answer(number, "etag", revision, 100*second); (err == nil) != right {
+			t.Errorf("a write with revision %d after one with 5 = %v, want right: %t", revision, err, right)
+		}
 	}
 }
 

@@ -64,7 +64,7 @@ func (w *worker) write(ctx context.Context) {
 	case err != nil:
 		b.fail(number, rejected)
 	default:
-		b.answer(number, entry.ETag, now)
+		w.violate(b.answer(number, entry.ETag, entry.Revision, now))
 		w.wrote(b.key, sent, now)
 		w.violate(w.etags.written(b.key, entry.ETag, value))
 	}
