@@ -57,7 +57,7 @@ func good(ctx context.Context, addr string, d time.Duration) (time.Duration, int
 	if err != nil {
 		return 0, 0, err
 	}
-	return p99(o.good), o.failed + len(o.refused) + int(o.unsent.Load()), nil
+	return p99(o.good), o.failed + o.refusals() + int(o.unsent.Load()), nil
 }
 
 // loose starts the peers as a process of their own, and returns what ends it. The process uses the CPU of this one at a

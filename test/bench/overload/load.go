@@ -10,13 +10,19 @@ import (
 
 // outcome counts how requests were answered.
 type outcome struct {
+	begin time.Time
+
 	mu      sync.Mutex
-	good    []time.Duration // guarded by mu
-	refused []time.Duration // with 503; guarded by mu
-	failed  int             // any other way; guarded by mu
-	unsent  atomic.Int64    // all connections were busy
+	good    []time.Duration   // guarded by mu
+	refused [][]time.Duration // with 503, for each slice of the time since begin in which they were sent; guarded by mu
+	failed  int               // any other way; guarded by mu
+	unsent  atomic.Int64      // all connections were busy
 	took    time.Duration
 }
+
+// slice is the time over which the p99 of refusals is taken. Linux takes the CPU from programs at real-time priority for up
+// to 50 ms in every second (sched_rt_runtime_us), and a p99 over seconds would measure that.
+const slice = 100 * time.Millisecond
 
 func (o *outcome) add(status int, err error, took time.Duration) {
 	o.mu.Lock()
@@ -25,10 +31,40 @@ func (o *outcome) add(status int, err error, took time.Duration) {
 	case err == nil && status == 200:
 		o.good = append(o.good, took)
 	case err == nil && status == 503:
-		o.refused = append(o.refused, took)
+		o.addRefusedLocked(took)
 	default:
 		o.failed++
 	}
+}
+
+func (o *outcome) addRefusedLocked(took time.Duration) {
+	sent := int((time.Since(o.begin) - took) / slice)
+	for len(o.refused) <= sent {
+		o.refused = append(o.refused, nil)
+	}
+	o.refused[sent] = append(o.refused[sent], took)
+}
+
+// refusals returns how many requests were refused.
+func (o *outcome) refusals() (n int) {
+	for _, s := range o.refused {
+		n += len(s)
+	}
+	return n
+}
+
+// refusedP99 returns the median of the p99s of all slices that have refusals, or 0 if none has.
+func (o *outcome) refusedP99() time.Duration {
+	var all sample
+	for _, s := range o.refused {
+		if len(s) > 0 {
+			all.addTime(p99(s))
+		}
+	}
+	if len(all) == 0 {
+		return 0
+	}
+	return all.time()
 }
 
 // rate returns the number of successful responses per second.
@@ -92,13 +128,13 @@ func serveAll(addr string, request []byte, connections int, at <-chan time.Time,
 			return nil, err
 		}
 	}
-	start := time.Now()
+	o.begin = time.Now()
 	var all sync.WaitGroup
 	for _, c := range conns {
 		all.Go(func() { work(c, addr, request, at, o) })
 	}
 	all.Wait()
-	o.took = time.Since(start)
+	o.took = time.Since(o.begin)
 	return o, nil
 }
 

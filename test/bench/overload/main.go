@@ -45,6 +45,7 @@ func run(ctx context.Context) error {
 	only := flag.String("only", "", "measure only load or only peers")
 	valueBytes := flag.Int("value-bytes", 64, "size of values, of which a page has 1,000")
 	rounds := flag.Int("rounds", 3, "how often to measure everything")
+	kv := flag.String("kv", "", "the kv program to measure (default: built from the working tree)")
 	two := flag.Bool("two", false, "run gateway and kvservice as two processes")
 	peers := flag.String("be", "", "run these hostile peers against the address in the argument; used internally")
 	flag.Parse()
@@ -61,7 +62,12 @@ func run(ctx context.Context) error {
 	defer os.RemoveAll(dir)
 	var servers proc.Group
 	defer servers.Stop(stopGrace)
-	addr, err := start(ctx, &servers, dir, *two)
+	if *kv == "" {
+		if *kv, err = proc.BuildKV(ctx, dir); err != nil {
+			return err
+		}
+	}
+	addr, err := start(ctx, &servers, *kv, *two)
 	if err != nil {
 		return err
 	}
@@ -80,12 +86,8 @@ func run(ctx context.Context) error {
 	return err
 }
 
-// start builds the store and starts it.
-func start(ctx context.Context, servers *proc.Group, dir string, two bool) (addr string, err error) {
-	binary, err := proc.BuildKV(ctx, dir)
-	if err != nil {
-		return "", err
-	}
+// start starts the store, whose program is binary.
+func start(ctx context.Context, servers *proc.Group, binary string, two bool) (addr string, err error) {
 	run := func(args ...string) (string, error) {
 		server, err := servers.Serve(ctx, pinned(proc.KV(binary, []string{"KV_API_KEY=" + hostile.APIKey}, append(args, "--listen", "127.0.0.1:0")...)))
 		if err != nil {

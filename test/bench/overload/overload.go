@@ -70,8 +70,8 @@ func (f *figures) measure(
 	}
 	f.goodput.add(o.rate() / peak)
 	f.goodP99.addTime(p99(o.good))
-	f.refused.add(float64(len(o.refused)) / o.took.Seconds())
-	f.refusedP99.addTime(p99(o.refused))
+	f.refused.add(float64(o.refusals()) / o.took.Seconds())
+	f.refusedP99.addTime(o.refusedP99())
 	f.failed.add(float64(o.failed))
 	f.unsent.add(float64(o.unsent.Load()))
 	f.recovery.addTime(recovery)
