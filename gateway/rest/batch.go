@@ -120,7 +120,7 @@ func (b operationBody) operation() (*keyvaluev1.Operation, error) {
 }
 
 func (a *api) appendResults(r request, b []byte, res *keyvaluev1.BatchResponse) ([]byte, error) {
-	b, progress, err := a.begin(r, b, res, 0)
+	b, progress, err := begin(r, b, res, 0)
 	if err != nil {
 		return nil, err
 	}

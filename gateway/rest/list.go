@@ -81,7 +81,7 @@ func nextLink(r request, token string) string {
 }
 
 func (a *api) appendPage(r request, b []byte, page *keyvaluev1.ListResponse) ([]byte, error) {
-	b, progress, err := a.begin(r, b, page, pageBytes(page))
+	b, progress, err := begin(r, b, page, pageBytes(page))
 	if err != nil {
 		return nil, err
 	}

@@ -123,9 +123,6 @@ func (a *api) putBuffer(buffer *[]byte) {
 // smallBytes is the size from which the content of an entry is charged to the account of the request.
 const smallBytes = 2 << 10
 
-// yieldBytes is how much of a document is encoded between yields to other requests. It takes less than a millisecond.
-const yieldBytes = 256 << 10
-
 // writeLarge sends the document that compose appends. While compose runs, the request holds one of the limiter's slots
 // for large calls, which the calls made with compose's context share. The slot is released before the document is sent,
 // because the caller may read slowly; the memory is not.
@@ -157,25 +154,22 @@ func (a *api) composeLarge(
 	return compose(a.limiter.WithAcquired(ctx), b)
 }
 
-// progress follows the encoding of a large document: it lets other requests run now and then, and charges the document to
-// the account of its request as it grows.
+// progress charges a large document to the account of its request as it grows.
 type progress struct {
-	limiter *admission.Limiter
 	account *admission.Account
 	message int64 // what was charged for the message, in bytes
-	yielded int   // the length of the document at the last yield
 	charged int   // what was charged of the document, in bytes
 }
 
 // begin begins the document of a response that was made from message, and returns a buffer for it. It is expected to have
 // size bytes. It returns OVERLOADED if there is no memory for both.
-func (a *api) begin(r request, b []byte, message any, size int) ([]byte, progress, error) {
+func begin(r request, b []byte, message any, size int) ([]byte, progress, error) {
 	// The message counts as well: what it refers to may have been overwritten.
 	content := int64(contract.ContentBytes(message))
 	if err := r.account.Add(content + int64(size)); err != nil {
 		return nil, progress{}, err
 	}
-	return slices.Grow(b, size), progress{a.limiter, r.account, content, len(b), size}, nil
+	return slices.Grow(b, size), progress{r.account, content, size}, nil
 }
 
 // end is called when the document is complete, or was given up. Nothing refers to the message any longer.
@@ -183,10 +177,6 @@ func (p *progress) end() { p.account.Drop(p.message) }
 
 // grown is called when the document, which is now b, has grown. It returns OVERLOADED if there is no memory for that.
 func (p *progress) grown(b []byte) error {
-	if len(b)-p.yielded >= yieldBytes {
-		p.limiter.Yield()
-		p.yielded = len(b)
-	}
 	if len(b) <= p.charged {
 		return nil
 	}

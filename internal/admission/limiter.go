@@ -16,7 +16,6 @@ package admission
 
 import (
 	"context"
-	"runtime"
 	"sync"
 
 	"key-value/internal/admission/share"
@@ -47,10 +46,10 @@ type Config struct {
 // Limiter bounds the calls that run at a time. A nil Limiter has no bounds.
 type Limiter struct {
 	cfg     Config
-	calls   *share.Limit         // nil: no bound
-	watches *share.Limit         // nil: no bound
-	budget  *Budget              // nil: no bound
-	pollers chan *netpoll.Poller // those not in use
+	calls   *share.Limit    // nil: no bound
+	watches *share.Limit    // nil: no bound
+	budget  *Budget         // nil: no bound
+	poller  *netpoll.Poller // nil: no bound on large calls
 
 	mu      sync.Mutex
 	running int   // large calls; guarded by mu
@@ -59,9 +58,9 @@ type Limiter struct {
 
 // New returns a limiter.
 func New(cfg Config) *Limiter {
-	l := &Limiter{cfg: cfg, pollers: make(chan *netpoll.Poller, min(cfg.Large, runtime.GOMAXPROCS(0)))}
-	for range cap(l.pollers) {
-		l.pollers <- netpoll.New()
+	l := &Limiter{cfg: cfg}
+	if cfg.Large != 0 {
+		l.poller = netpoll.New()
 	}
 	if cfg.Calls != 0 {
 		l.calls = share.New(share.Calls, int64(cfg.Calls), cfg.Sole)

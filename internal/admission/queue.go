@@ -39,7 +39,7 @@ func (l *Limiter) AcquireLarge(ctx context.Context) error {
 	}
 	// Let the calls that arrived meanwhile run first: most take no time, and those to reject are rejected now.
 	if waited {
-		l.poll()
+		l.poller.Poll()
 	} else {
 		runtime.Gosched() // calls that can run have not reached the queue yet
 	}
@@ -59,10 +59,18 @@ func (l *Limiter) ReleaseLarge(ctx context.Context) {
 	if l == nil || l.cfg.Large == 0 {
 		return
 	}
-	l.Yield() // what the caller does next, such as write the answer, can be as much work again
+	if l.queued() {
+		l.poller.Poll() // what the caller does next, such as write the answer, can be as much work again
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.nextLocked()
+}
+
+func (l *Limiter) queued() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.queue.waiters.Len() != 0
 }
 
 // acquiredKey is the key of the limiter that has admitted the caller of a context.

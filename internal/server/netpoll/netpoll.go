@@ -8,15 +8,18 @@ package netpoll
 import (
 	"os"
 	"runtime"
+	"sync"
 )
 
-// Poller lets what has arrived run first. One goroutine at a time may use it. A nil Poller only yields.
+// Poller lets what has arrived run first. A nil Poller only yields.
 //
 // [runtime.Gosched] does not do that: it does not poll. A byte in a pipe becomes ready in the same way as a request. So
 // waiting for one makes the scheduler poll as soon as it has nothing else to run.
 type Poller struct {
 	read, write *os.File
-	out, in     [1]byte
+
+	mu      sync.Mutex // held while polling
+	out, in [1]byte    // guarded by mu
 }
 
 // New returns nil if it cannot open a pipe.
@@ -28,11 +31,13 @@ func New() *Poller {
 	return &Poller{read: read, write: write}
 }
 
-// Poll returns once the goroutines that wait for what has arrived by now could run.
+// Poll returns once the goroutines that wait for what has arrived by now could run. While another goroutine polls, it only
+// yields.
 func (p *Poller) Poll() {
-	if p != nil {
+	if p != nil && p.mu.TryLock() {
 		go p.send() // runs once this goroutine waits
 		_, _ = p.read.Read(p.in[:])
+		p.mu.Unlock()
 	}
 	runtime.Gosched() // the goroutine that became ready last, which is this one, would run first
 }
