@@ -17,8 +17,8 @@ type Operation struct {
 }
 
 // OpGet reads an entry, as [Client.Get] does.
-func OpGet(key string) Operation {
-	return Operation{message: contract.Get.Wrap(&keyvaluev1.GetRequest{Key: key})}
+func OpGet(key string, opts ...GetOption) Operation {
+	return Operation{message: contract.Get.Wrap(newGet(key, opts))}
 }
 
 // OpSet writes an entry, as [Client.Set] does.
@@ -83,7 +83,8 @@ var errResultCount = errors.New("the response does not have a result for each op
 
 // Result is the outcome of one operation of a batch.
 type Result struct {
-	// Entry is the entry that the operation read or wrote. Its Value is set for gets and sets. It is zero for deletes.
+	// Entry is the entry that the operation read or wrote. Its Value is set for gets and sets. It is zero for deletes, and for
+	// gets with [AllowMissing] of keys that do not exist.
 	Entry Entry
 	// Created reports whether a set created its key.
 	Created bool

@@ -31,9 +31,9 @@ func New(baseURL string, opts ...Option) (*Client, error) {
 // needed. Connections of an HTTP client set by [WithHTTPClient] are left open.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Get returns the entry of key. It fails with [ErrNotFound] if the key does not exist.
-func (c *Client) Get(ctx context.Context, key string) (Entry, error) {
-	res, err := call(ctx, &keyvaluev1.GetRequest{Key: key}, c.rpc.Get)
+// Get returns the entry of key. It fails with [ErrNotFound] if the key does not exist, unless [AllowMissing] is given.
+func (c *Client) Get(ctx context.Context, key string, opts ...GetOption) (Entry, error) {
+	res, err := call(ctx, newGet(key, opts), c.rpc.Get)
 	return newEntry(res.GetEntry()), err
 }
 
@@ -83,6 +83,14 @@ func call[Request proto.Message, Response any](
 		return nil, newError(ctx, req, err)
 	}
 	return res, nil
+}
+
+func newGet(key string, opts []GetOption) *keyvaluev1.GetRequest {
+	req := &keyvaluev1.GetRequest{Key: key}
+	for _, opt := range opts {
+		opt.applyGet(req)
+	}
+	return req
 }
 
 func newSet(key string, value []byte, opts []WriteOption) *keyvaluev1.SetRequest {

@@ -127,6 +127,28 @@ func TestAVersionIsReplacedOnce(t *testing.T) {
 	}
 }
 
+func TestAMissingKeyMayBeAllowed(t *testing.T) {
+	t.Parallel()
+	kv := start(t)
+	wantNone := func(what string, entry client.Entry, err error) {
+		t.Helper()
+		if err != nil || entry.ETag != "" || entry.Value != nil {
+			t.Errorf("%s = %+v, %v; want no entry and no error", what, entry, err)
+		}
+	}
+	entry, err := kv.Get(t.Context(), "nope", client.AllowMissing())
+	wantNone("Get", entry, err)
+	results, err := kv.AtomicBatch(t.Context(), client.OpGet("nope", client.AllowMissing()), client.OpSet("a", []byte("1")),
+		client.OpGet("a", client.AllowMissing()))
+	if err != nil {
+		t.Fatalf("AtomicBatch = %v", err)
+	}
+	wantNone("OpGet", results[0].Entry, results[0].Err)
+	if got := string(results[2].Entry.Value); got != "1" {
+		t.Errorf("OpGet = %q, want 1", got)
+	}
+}
+
 func TestTTL(t *testing.T) {
 	t.Parallel()
 	kv := start(t)

@@ -57,6 +57,19 @@ func timeOf(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
+// GetOption is [AllowMissing].
+type GetOption interface {
+	applyGet(req *keyvaluev1.GetRequest)
+}
+
+// AllowMissing makes a key that does not exist no error: the entry is then zero, with an empty ETag. An atomic batch can thus
+// read keys at one instant that may not exist.
+func AllowMissing() GetOption { return allowMissing{} }
+
+type allowMissing struct{}
+
+func (allowMissing) applyGet(req *keyvaluev1.GetRequest) { req.AllowMissing = true }
+
 // WriteOption is a [TTL], [KeepTTL] or a [Condition] of a Set.
 type WriteOption interface{ apply(w *write) }
 

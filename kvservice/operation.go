@@ -53,7 +53,9 @@ func (s *Service) readOperation(message *keyvaluev1.Operation) (store.Operation,
 }
 
 func (s *Service) readGet(req *keyvaluev1.GetRequest) (store.Operation, error) {
-	op := store.Operation{Kind: store.Get, Key: req.GetKey(), Uncounted: req.GetUncounted()}
+	op := store.Operation{
+		Kind: store.Get, Key: req.GetKey(), Uncounted: req.GetUncounted(), AllowMissing: req.GetAllowMissing(),
+	}
 	return op, checkKey(op.Key)
 }
 
@@ -124,6 +126,9 @@ func conditionally(op store.Operation, req interface {
 }
 
 func writeGet(r store.Result) *keyvaluev1.GetResponse {
+	if r.Entry.Key == "" {
+		return &keyvaluev1.GetResponse{}
+	}
 	return &keyvaluev1.GetResponse{Entry: withContent(r.Entry)}
 }
 

@@ -159,7 +159,7 @@ func appendResult(b []byte, result *keyvaluev1.OperationResult) []byte {
 		next("value")
 		b = append(strconv.AppendInt(append(b, '"'), r.GetValue(), 10), '"')
 	}
-	if r, ok := response.(interface{ GetEntry() *keyvaluev1.Entry }); ok {
+	if r, ok := response.(interface{ GetEntry() *keyvaluev1.Entry }); ok && r.GetEntry() != nil {
 		next("entry")
 		b = appendEntry(b, r.GetEntry(), withETag|withUpdateTime)
 	}

@@ -85,11 +85,12 @@ func (a *api) deleteValue(w http.ResponseWriter, r request) error {
 }
 
 type getBody struct {
-	Key string `json:"key"`
+	Key          string `json:"key"`
+	AllowMissing bool   `json:"allowMissing"`
 }
 
 func (b *getBody) operation() (*keyvaluev1.Operation, error) {
-	get := &keyvaluev1.GetRequest{Key: b.Key}
+	get := &keyvaluev1.GetRequest{Key: b.Key, AllowMissing: b.AllowMissing}
 	return contract.Get.Wrap(get), nil
 }
 

@@ -69,6 +69,8 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 	check(t, env, `{"set":{"key":"a","value":"1"}}`+"\n"+`{"get":{"key":"a"}}`, "batch --atomic", wants{out: `\{"set":[^\n]*\n\{"get":[^\n]*\n`})
 	check(t, env, `{"set":{"key":"a","value":"1","ttl":"3600s"}}`+"\n"+`{"set":{"key":"a","value":"2","keepTtl":true}}`, "batch --atomic",
 		wants{out: `(\{"set":[^\n]*"ttl":[^\n]*\n){2}`})
+	check(t, env, `{"get":{"key":"nope","allowMissing":true}}`+"\n"+`{"get":{"key":"a","allowMissing":true}}`, "batch --atomic",
+		wants{out: `\{"get":\{\}\}\n\{"get":\{"entry":[^\n]*\n`})
 	check(t, env, "", "batch --atomic", wants{})
 	check(t, env, strings.Repeat(`{"set":{"key":"b","value":"1"}}`+"\n", 1001), "batch --atomic",
 		wants{1, "", `kv: line 1001 exceeds the limit of 1000 operations in an atomic batch: nothing was changed\n`})

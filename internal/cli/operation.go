@@ -31,15 +31,24 @@ type form struct {
 
 // forms has an entry for each operation of the contract.
 var forms = map[*contract.Method]form{
-	contract.Get.Method:       {reading(readGet), func(r client.Result) any { return getJSON{newEntryJSON(r.Entry)} }},
+	contract.Get.Method:       {reading(readGet), func(r client.Result) any { return newGetJSON(r.Entry) }},
 	contract.Set.Method:       {reading(readSet), func(r client.Result) any { return setJSON{withoutValue(r.Entry), r.Created} }},
 	contract.Delete.Method:    {reading(readDelete), func(r client.Result) any { return deletedJSON{r.Deleted, r.Revision} }},
 	contract.Touch.Method:     {reading(readTouch), func(r client.Result) any { return touchJSON{withoutValue(r.Entry)} }},
 	contract.Increment.Method: {reading(readIncrement), func(r client.Result) any { return incrementJSON{strconv.FormatInt(r.Sum, 10), withoutValue(r.Entry)} }},
 }
 
+// getJSON has no entry if the key may be missing and is.
 type getJSON struct {
-	Entry entryJSON `json:"entry"`
+	Entry *entryJSON `json:"entry,omitzero"`
+}
+
+func newGetJSON(entry client.Entry) getJSON {
+	if entry.ETag == "" {
+		return getJSON{}
+	}
+	printed := newEntryJSON(entry)
+	return getJSON{&printed}
 }
 
 type deletedJSON struct {
@@ -93,6 +102,9 @@ func reading[Request any](read func(Request) (client.Operation, error)) func(any
 }
 
 func readGet(get *keyvaluev1.GetRequest) (client.Operation, error) {
+	if get.GetAllowMissing() {
+		return client.OpGet(get.GetKey(), client.AllowMissing()), nil
+	}
 	return client.OpGet(get.GetKey()), nil
 }
 

@@ -7,7 +7,7 @@ type Kind uint8
 
 // The kinds of operations.
 const (
-	// Get reads the entry. It fails with ErrNotFound if there is none.
+	// Get reads the entry. It fails with ErrNotFound if there is none, unless AllowMissing is set.
 	Get Kind = iota + 1
 	// Set writes Value and TTL, or only Value if KeepTTL is set.
 	Set
@@ -29,13 +29,14 @@ type Operation struct {
 	KeepTTL      bool          // Set; an entry that exists keeps its deadline, a new one never expires; TTL is zero
 	Precondition Precondition  // Set, Delete, Touch
 	Uncounted    bool          // Get; [Stats] leave it out
+	AllowMissing bool          // Get; if there is no entry, the result has none
 	Delta        int64         // Increment
 	Initial      int64         // Increment
 }
 
 // Result is the result of an operation.
 type Result struct {
-	// Entry is the entry after the operation. Its Value is set by Get only.
+	// Entry is the entry after the operation, zero if there is none. Its Value is set by Get only.
 	Entry Entry
 	// Changed reports whether Set created the key or Delete removed an entry.
 	Changed bool

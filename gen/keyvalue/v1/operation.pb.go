@@ -29,7 +29,10 @@ type GetRequest struct {
 	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
 	// Whether the statistics leave this read out. Gateways set it when they read an entry to serve a request
 	// that is not a read, or that has been counted already.
-	Uncounted     bool `protobuf:"varint,2,opt,name=uncounted,proto3" json:"uncounted,omitempty"`
+	Uncounted bool `protobuf:"varint,2,opt,name=uncounted,proto3" json:"uncounted,omitempty"`
+	// Whether a key that does not exist is not an error: the response then has no entry. It counts as a miss, as
+	// otherwise. With it, an atomic batch reads keys at one instant that may not exist.
+	AllowMissing  bool `protobuf:"varint,3,opt,name=allow_missing,json=allowMissing,proto3" json:"allow_missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -78,10 +81,17 @@ func (x *GetRequest) GetUncounted() bool {
 	return false
 }
 
+func (x *GetRequest) GetAllowMissing() bool {
+	if x != nil {
+		return x.AllowMissing
+	}
+	return false
+}
+
 // The response of Get.
 type GetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The entry, with its content.
+	// The entry, with its content. Unset if the key does not exist and the request has allow_missing.
 	Entry         *Entry `protobuf:"bytes,1,opt,name=entry,proto3" json:"entry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1137,11 +1147,12 @@ var File_keyvalue_v1_operation_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_operation_proto_rawDesc = "" +
 	"\n" +
-	"\x1bkeyvalue/v1/operation.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17keyvalue/v1/entry.proto\"<\n" +
+	"\x1bkeyvalue/v1/operation.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17keyvalue/v1/entry.proto\"a\n" +
 	"\n" +
 	"GetRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1c\n" +
-	"\tuncounted\x18\x02 \x01(\bR\tuncounted\"7\n" +
+	"\tuncounted\x18\x02 \x01(\bR\tuncounted\x12#\n" +
+	"\rallow_missing\x18\x03 \x01(\bR\fallowMissing\"7\n" +
 	"\vGetResponse\x12(\n" +
 	"\x05entry\x18\x01 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\"\xde\x01\n" +
 	"\n" +

@@ -19,7 +19,7 @@ func share(dst, src any) error {
 	switch from := src.(type) {
 	case *keyvaluev1.GetRequest:
 		if to, ok := dst.(*keyvaluev1.GetRequest); ok {
-			to.Key, to.Uncounted = from.Key, from.Uncounted
+			to.Key, to.Uncounted, to.AllowMissing = from.Key, from.Uncounted, from.AllowMissing
 			return nil
 		}
 	case *keyvaluev1.GetResponse:

@@ -220,11 +220,14 @@ func (s cacheableStream) Send(message any) error {
 	if !ok {
 		return s.ServerStream.Send(message)
 	}
-	tag := response.GetEntry().GetEtag()
 	header := s.call.ResponseHeader()
-	header.Set("ETag", etag.Quote(tag))
 	header.Set("Cache-Control", "private, no-cache")
 	header.Set("Vary", "Accept-Encoding, X-Api-Key, Authorization")
+	if response.GetEntry() == nil { // it may be missing, and has no version
+		return s.ServerStream.Send(message)
+	}
+	tag := response.GetEntry().GetEtag()
+	header.Set("ETag", etag.Quote(tag))
 	if s.known.MatchesWeakly(tag) {
 		return connecthttp.NewNotModifiedError()
 	}

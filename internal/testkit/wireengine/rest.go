@@ -85,6 +85,9 @@ func (r *Engine) doREST(ctx context.Context, op store.Operation) (store.Result, 
 	}
 	if status != http.StatusOK && status != http.StatusCreated {
 		p := problemOf(answer)
+		if op.AllowMissing && p.Reason == contract.KeyNotFound {
+			return store.Result{}, nil // only a batch can ask for that
+		}
 		return store.Result{}, sentinel(p.Reason, fmt.Errorf("%d: %s", status, answer))
 	}
 	return resultOfREST(op, status, got, answer)

@@ -25,7 +25,9 @@ type operation struct {
 
 var operations = map[store.Kind]operation{
 	store.Get: of(contract.Get, keyvaluev1connect.KeyValueServiceClient.Get,
-		func(op store.Operation) *keyvaluev1.GetRequest { return &keyvaluev1.GetRequest{Key: op.Key} }),
+		func(op store.Operation) *keyvaluev1.GetRequest {
+			return &keyvaluev1.GetRequest{Key: op.Key, AllowMissing: op.AllowMissing}
+		}),
 	store.Set: of(contract.Set, keyvaluev1connect.KeyValueServiceClient.Set,
 		func(op store.Operation) *keyvaluev1.SetRequest {
 			return &keyvaluev1.SetRequest{

@@ -12,11 +12,14 @@ import (
 
 // getResult returns the result of a get that found an entry, or nil, and counts it unless it is uncounted. Tag is the
 // key's tag.
-func (e *Engine) getResult(found *tree.Entry, tag uint8, uncounted bool) (store.Result, error) {
+func (e *Engine) getResult(found *tree.Entry, tag uint8, uncounted, allowMissing bool) (store.Result, error) {
 	at := e.clock.Read()
 	if found == nil || found.Expired(at.Now) {
 		if !uncounted {
 			e.misses.add(tag)
+		}
+		if allowMissing {
+			return store.Result{}, nil
 		}
 		return store.Result{}, store.ErrNotFound
 	}

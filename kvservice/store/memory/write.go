@@ -16,7 +16,7 @@ var errKind = errors.New("unknown kind of operation")
 func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error) {
 	if op.Kind == store.Get {
 		tag := e.tree.Tag(op.Key)
-		return e.getResult(e.tree.Get(op.Key, tag), tag, op.Uncounted)
+		return e.getResult(e.tree.Get(op.Key, tag), tag, op.Uncounted, op.AllowMissing)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -33,7 +33,7 @@ func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error)
 func (e *Engine) applyLocked(op store.Operation) (store.Result, error) {
 	switch op.Kind {
 	case store.Get:
-		return e.getResult(e.tree.Peek(op.Key), 0, true) // countGets counts it if the batch succeeds
+		return e.getResult(e.tree.Peek(op.Key), 0, true, op.AllowMissing) // countGets counts it if the batch succeeds
 	case store.Set:
 		return e.setLocked(op)
 	case store.Delete:
@@ -226,14 +226,18 @@ func (e *Engine) batchAtomic(ops []store.Operation) ([]store.Result, error) {
 	}
 	e.tree.Commit(draft)
 	e.commitLocked()
-	e.countGets(ops)
+	e.countGets(ops, results)
 	return results, nil
 }
 
-// countGets counts the gets of an atomic batch that succeeded. All of them found an entry.
-func (e *Engine) countGets(ops []store.Operation) {
-	for _, op := range ops {
-		if op.Kind == store.Get && !op.Uncounted {
+// countGets counts the gets of an atomic batch that succeeded.
+func (e *Engine) countGets(ops []store.Operation, results []store.Result) {
+	for i, op := range ops {
+		switch {
+		case op.Kind != store.Get || op.Uncounted:
+		case results[i].Entry.Key == "":
+			e.misses.add(e.tree.Tag(op.Key))
+		default:
 			e.hits.add(e.tree.Tag(op.Key))
 		}
 	}

@@ -117,13 +117,21 @@ func present(r rueidis.RedisResult) (rueidis.RedisMessage, error) {
 
 func (e *Engine) readGet(op store.Operation, packed string, err error) (store.Result, error) {
 	if rueidis.IsRedisNil(err) {
-		count(&e.misses, op)
-		return store.Result{}, store.ErrNotFound
+		return e.missed(op)
 	}
 	if err != nil {
 		return store.Result{}, readError(err)
 	}
 	return e.found(op, packed)
+}
+
+// missed returns the result of the get op, which found no entry.
+func (e *Engine) missed(op store.Operation) (store.Result, error) {
+	count(&e.misses, op)
+	if op.AllowMissing {
+		return store.Result{}, nil
+	}
+	return store.Result{}, store.ErrNotFound
 }
 
 func (e *Engine) found(op store.Operation, packed string) (store.Result, error) {

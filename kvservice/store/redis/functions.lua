@@ -110,9 +110,9 @@ end
 
 local operations = {}
 
-function operations.g(s, e)
+function operations.g(s, e, _, missing)
   if not e.raw then
-    return 'n', true
+    return 'n', missing ~= 'allowed'
   end
   local size = #e.raw - 24
   if s.read > 0 and s.read + size > s.mostRead then
@@ -247,7 +247,7 @@ local function commit(s, limit)
 end
 
 -- apply performs operations in order. Arguments: the highest revision that the caller has seen, the limit of the stream in
--- bytes, 1 if atomic, the most bytes of entries to return, and for each operation its kind, precondition, TTL in milliseconds or k to keep it, and value. Returns the revision,
+-- bytes, 1 if atomic, the most bytes of entries to return, and for each operation its kind, precondition, TTL in milliseconds or k to keep it, and value, which for a get says whether it may be missing. Returns the revision,
 -- and for each operation a letter and its result. If an atomic operation fails, it changes nothing and returns the
 -- revision, the number of the operation from 1, and the letter of its error.
 local function apply(keys, args)

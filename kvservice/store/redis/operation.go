@@ -113,6 +113,10 @@ func milliseconds(ttl time.Duration) string {
 
 func argument(op store.Operation) string {
 	switch op.Kind {
+	case store.Get:
+		if op.AllowMissing {
+			return "allowed"
+		}
 	case store.Set:
 		return stringOf(op.Value)
 	case store.Increment:
@@ -164,7 +168,7 @@ func (e *Engine) readResult(op store.Operation, reply string) (store.Result, err
 		return store.Result{}, errDamaged
 	}
 	if op.Kind == store.Get && reply == "n" {
-		count(&e.misses, op)
+		return e.missed(op)
 	}
 	if err := operationErrors[reply[0]]; err != nil {
 		return store.Result{}, err

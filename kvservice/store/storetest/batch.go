@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"key-value/kvservice/store"
@@ -18,6 +19,27 @@ var batchChecks = append(failedBatchTable(), []Check{
 				results[3].Entry.ExpireTime.IsZero(), results[4].Entry.Value, results[5].Changed, results[6].Changed)
 			if want := `true "1" 5 false "5" true false`; got != want {
 				t.Fatalf("batch with atomic %t returned %s, want %s", atomic, got, want)
+			}
+		}
+	}},
+	{"a batch reads keys that may be missing", func(t T, e store.Engine) {
+		for _, atomic := range []bool{false, true} {
+			group := colocated(fmt.Sprint(atomic))
+			do(t, e, set(group+"there", "1"))
+			ops := []store.Operation{
+				getIfAny(group + "nope"), getIfAny(group + "there"), del(group + "there"), getIfAny(group + "there"),
+			}
+			results := batch(t, e, atomic, ops...)
+			wantMissing(t, ops[0], results[0])
+			wantMissing(t, ops[3], results[3])
+			if got := string(results[1].Entry.Value); got != "1" || results[0].Err != nil || results[3].Err != nil {
+				t.Fatalf("batch with atomic %t read %q with %v and %v, want 1 and no errors", atomic, got, results[0].Err, results[3].Err)
+			}
+			for _, many := range [][]store.Operation{ops[:1], append(slices.Repeat(ops[:2], 20), getIfAny(group+"nope"))} {
+				results := batch(t, e, atomic, many...)
+				if last := results[len(many)-1]; last.Err != nil || last.Entry.Key != "" {
+					t.Fatalf("batch of %d gets with atomic %t returned %+v last, want no entry", len(many), atomic, last)
+				}
 			}
 		}
 	}},

@@ -15,6 +15,10 @@ const patience = 20 * time.Second
 
 func get(key string) store.Operation { return store.Operation{Kind: store.Get, Key: key} }
 
+func getIfAny(key string) store.Operation {
+	return store.Operation{Kind: store.Get, Key: key, AllowMissing: true}
+}
+
 func set(key, value string) store.Operation {
 	return store.Operation{Kind: store.Set, Key: key, Value: []byte(value)}
 }
@@ -185,6 +189,9 @@ func describe(op store.Operation) string {
 	}
 	if op.TTL != 0 {
 		text += fmt.Sprintf(" for %v", op.TTL)
+	}
+	if op.AllowMissing {
+		text += " if any"
 	}
 	if op.KeepTTL {
 		text += " and keep the TTL"

@@ -157,7 +157,7 @@ func (c cell) apply(op store.Operation, now time.Time) outcome {
 	}
 	switch op.Kind {
 	case store.Get:
-		return c.get()
+		return c.get(op)
 	case store.Increment:
 		return c.increment(op, now)
 	}
@@ -182,8 +182,8 @@ func (c cell) apply(op store.Operation, now time.Time) outcome {
 	panic(fmt.Sprintf("no such kind of operation: %d", op.Kind))
 }
 
-func (c cell) get() outcome {
-	if !c.exists {
+func (c cell) get(op store.Operation) outcome {
+	if !c.exists && !op.AllowMissing {
 		return outcome{after: c, err: store.ErrNotFound}
 	}
 	return outcome{after: c}
@@ -228,9 +228,20 @@ func (o outcome) check(op store.Operation, got store.Result, err error) (cell, e
 	return o.checkEntry(op, got.Entry)
 }
 
+// wantNone checks the result of a get that finds no entry, and may.
+func wantNone(op store.Operation, got store.Entry) error {
+	if got.Key != "" || len(got.Value) != 0 || got.Version != (store.Version{}) {
+		return fmt.Errorf("%s returned %+v, want no entry", describe(op), got)
+	}
+	return nil
+}
+
 func (o outcome) checkEntry(op store.Operation, got store.Entry) (cell, error) {
 	if op.Kind == store.Delete {
 		return o.after, nil
+	}
+	if !o.after.exists {
+		return o.after, wantNone(op, got)
 	}
 	value := ""
 	if op.Kind == store.Get {

@@ -14,6 +14,13 @@ var operationChecks = []Check{
 	{"get fails with ErrNotFound for a key that was never written", func(t T, e store.Engine) {
 		wantErr(t, e, get("nope"), store.ErrNotFound)
 	}},
+	{"get of a key that may be missing returns its entry, or none", func(t T, e store.Engine) {
+		wantMissing(t, getIfAny("nope"), do(t, e, getIfAny("nope")))
+		do(t, e, set("k", "v"))
+		wantSame(t, do(t, e, getIfAny("k")).Entry, wantValue(t, e, "k", "v"))
+		do(t, e, del("k"))
+		wantMissing(t, getIfAny("k"), do(t, e, getIfAny("k")))
+	}},
 	{"get returns what set wrote, byte for byte", func(t T, e store.Engine) {
 		for _, value := range []string{"text", "", "\x00", "\xff\xfe\x00", strings.Repeat("v", 1<<20)} {
 			do(t, e, set("k", value))
@@ -152,6 +159,14 @@ var operationChecks = []Check{
 			t.Fatalf("the entry that was read is now %q = %q", read.Key, read.Value)
 		}
 	}},
+}
+
+// wantMissing checks that the result of op has no entry.
+func wantMissing(t T, op store.Operation, got store.Result) {
+	t.Helper()
+	if err := wantNone(op, got.Entry); err != nil {
+		t.Fatalf("%v", err)
+	}
 }
 
 // wantChanged performs op and checks whether it reports that it created or removed the key.

@@ -111,6 +111,9 @@ func (p *driver) operation(t *rapid.T) store.Operation {
 	if op.Kind != store.Get && op.Kind != store.Delete {
 		op.TTL = rapid.SampledFrom(p.ttls).Draw(t, "ttl")
 	}
+	if op.Kind == store.Get {
+		op.AllowMissing = rapid.Bool().Draw(t, "allow missing")
+	}
 	if op.Kind == store.Set && op.TTL == 0 {
 		op.KeepTTL = rapid.Bool().Draw(t, "keep TTL")
 	}

@@ -153,6 +153,9 @@ func (r *reference) get(op store.Operation) (store.Result, error) {
 	entry, ok := entries[op.Key]
 	if !ok {
 		r.count(&r.stats.Misses, op)
+		if op.AllowMissing {
+			return store.Result{}, nil
+		}
 		return store.Result{}, store.ErrNotFound
 	}
 	r.count(&r.stats.Hits, op)

@@ -30,6 +30,16 @@ var statsChecks = []Check{
 			batch(t, e, true, get("k"))
 		})
 	}},
+	{"reads of keys that may be missing are counted as others are", func(t T, e store.Engine) {
+		k, nope := colocated("x")+"k", colocated("x")+"nope"
+		do(t, e, set(k, "v"))
+		wantReads(t, e, 3, 3, func() {
+			do(t, e, getIfAny(k))
+			do(t, e, getIfAny(nope))
+			batch(t, e, false, getIfAny(k), getIfAny(nope))
+			batch(t, e, true, getIfAny(k), getIfAny(nope))
+		})
+	}},
 	{"reads that are to be left out are not counted, nor are those of an atomic batch that fails", func(t T, e store.Engine) {
 		k, nope := colocated("x")+"k", colocated("x")+"nope"
 		do(t, e, set(k, "v"))

@@ -118,7 +118,7 @@ var (
 type KeyValueServiceClient interface {
 	// Reads an entry.
 	//
-	// Fails with NOT_FOUND (KEY_NOT_FOUND). The Connect protocol allows HTTP GET for this method. The
+	// Fails with NOT_FOUND (KEY_NOT_FOUND), unless allow_missing is set. The Connect protocol allows HTTP GET for this method. The
 	// response then has an ETag header, and a matching If-None-Match yields 304 Not Modified.
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
 	// Writes an entry. Creates the key or replaces its entry, unless a precondition forbids it.
@@ -200,7 +200,7 @@ func (s KeyValueServiceWatchClientStream) Close() error {
 type KeyValueServiceHandler interface {
 	// Reads an entry.
 	//
-	// Fails with NOT_FOUND (KEY_NOT_FOUND). The Connect protocol allows HTTP GET for this method. The
+	// Fails with NOT_FOUND (KEY_NOT_FOUND), unless allow_missing is set. The Connect protocol allows HTTP GET for this method. The
 	// response then has an ETag header, and a matching If-None-Match yields 304 Not Modified.
 	Get(context.Context, *v1.GetRequest) (*v1.GetResponse, error)
 	// Writes an entry. Creates the key or replaces its entry, unless a precondition forbids it.
