@@ -45,7 +45,7 @@ store will notice the load.`,
 	}
 	c.flags(cmd)
 	cmd.Flags().IntVar(&f.clients, "clients", 64, "number of concurrent clients, each with one call at a time")
-	cmd.Flags().DurationVar(&f.duration, "duration", 10*time.Second, "duration of the measurement")
+	durationVar(cmd.Flags(), &f.duration, "duration", 10*time.Second, "duration of the measurement")
 	cmd.Flags().Float64Var(&f.readRatio, "read-ratio", 0.9, "fraction of calls that are gets, from 0 to 1; the others are sets")
 	cmd.Flags().IntVar(&f.keys, "keys", 10_000, "number of keys")
 	cmd.Flags().IntVar(&f.valueBytes, "value-bytes", 64, "size of each value, in bytes")

@@ -24,7 +24,7 @@ type connection struct {
 
 func (c *connection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL of the store")
-	cmd.Flags().DurationVar(&c.timeout, "timeout", 10*time.Second, "timeout of each call, page or batch")
+	durationVar(cmd.Flags(), &c.timeout, "timeout", 10*time.Second, "timeout of each call, page or batch")
 	c.trust.flags(cmd, "", "client-")
 	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nEnvironment:\n\n    KV_API_KEY  API key to send"
 }

@@ -2,10 +2,14 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"key-value/internal/server/forwarded"
 )
@@ -81,23 +85,68 @@ func (n *networks) String() string {
 // Type implements [pflag.Value].
 func (n *networks) Type() string { return "networks" }
 
-// period is a flag value for a duration: days, such as 90d, or any duration in Go's syntax, such as 12h.
+// duration is a flag value in the syntax of [parseDuration].
+type duration time.Duration
+
+// durationVar adds a flag for a duration.
+func durationVar(flags *pflag.FlagSet, d *time.Duration, name string, value time.Duration, usage string) {
+	*d = value
+	flags.Var((*duration)(d), name, usage)
+}
+
+// Set implements [pflag.Value].
+func (d *duration) Set(text string) error {
+	parsed, err := parseDuration(text)
+	if err == nil {
+		*d = duration(parsed)
+	}
+	return err
+}
+
+// String implements [pflag.Value].
+func (d *duration) String() string {
+	if *d == 0 {
+		return "0"
+	}
+	return time.Duration(*d).String()
+}
+
+// Type implements [pflag.Value].
+func (d *duration) Type() string { return "duration" }
+
+const day = 24 * time.Hour
+
+var (
+	durationSyntax = regexp.MustCompile(`^[-+]?((\d+\.?\d*|\.\d+)\pL+)+$`)
+	daysOrWeeks    = regexp.MustCompile(`(\d+\.?\d*|\.\d+)[dw]`)
+)
+
+// parseDuration parses a duration in Go's syntax, which may also have days of 24 hours and weeks, such as 90s, 7d or 1w12h.
+func parseDuration(text string) (time.Duration, error) {
+	inHours := daysOrWeeks.ReplaceAllStringFunc(text, func(part string) string {
+		hours := 24.0
+		if strings.HasSuffix(part, "w") {
+			hours *= 7
+		}
+		n, _ := strconv.ParseFloat(part[:len(part)-1], 64) // which the expression has checked
+		return strconv.FormatFloat(n*hours, 'f', -1, 64) + "h"
+	})
+	d, err := time.ParseDuration(inHours)
+	if err != nil || text != "0" && !durationSyntax.MatchString(text) {
+		return 0, errors.New("want a duration, such as 90s, 5m, 24h, 7d or 2w")
+	}
+	return d, nil
+}
+
+// period is a flag value for a duration of days, such as 90d or 12h.
 type period time.Duration
 
 // Set implements [pflag.Value].
 func (p *period) Set(text string) error {
-	const day, maxDays = 24 * time.Hour, 36500
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.Atoi(days)
-		if err != nil || n < 0 || n > maxDays {
-			return errors.New("want a number of days, such as 90d")
-		}
-		*p = period(time.Duration(n) * day)
-		return nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return errors.New("want days or hours, such as 90d or 12h")
+	const maxDays = 36500
+	d, err := parseDuration(text)
+	if err != nil || d < 0 || d > maxDays*day {
+		return fmt.Errorf("want a period of at most %d days, such as 90d, 2w or 12h", maxDays)
 	}
 	*p = period(d)
 	return nil

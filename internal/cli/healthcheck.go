@@ -32,7 +32,7 @@ without a shell.`,
 		},
 	}
 	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8888", "URL to check, if it is not an argument")
-	cmd.Flags().DurationVar(&timeout, "timeout", 3*time.Second, "timeout of the request")
+	durationVar(cmd.Flags(), &timeout, "timeout", 3*time.Second, "timeout of the request")
 	t.flags(cmd, "", "client-")
 	return cmd
 }

@@ -156,7 +156,7 @@ func TestKeysOfTheStoreAreCompleted(t *testing.T) {
 	}{
 		{"keys", env, []string{"get", "user/"}, "user/1\nuser/2\n:4\n"},
 		{"all keys", env, []string{"touch", ""}, "other\nuser/1\nuser/2\n:4\n"},
-		{"no second argument", env, []string{"get", "user/1", ""}, ":4\n"},
+		{"no second argument", env, []string{"touch", "user/1", ""}, ":4\n"},
 		{"more keys to delete", env, []string{"del", "user/1", "o"}, "other\n:4\n"},
 		{"a prefix, without a space after it", env, []string{"ls", "us"}, "user/1\nuser/2\n:6\n"},
 		{"a prefix after a flag", env, []string{"watch", "--prefix", "o"}, "other\n:6\n"},

@@ -31,11 +31,11 @@ func (l lister) List(_ context.Context, req *keyvaluev1.ListRequest) (*keyvaluev
 	return res, nil
 }
 
-// listing starts a store with these keys and returns the environment of its clients.
-func (l lister) start(t *testing.T) map[string]string {
+// startHandler serves handler and returns the environment of its clients.
+func startHandler(t *testing.T, handler keyvaluev1connect.KeyValueServiceHandler) map[string]string {
 	t.Helper()
 	rpc, mux := connect.NewServer(), http.NewServeMux()
-	keyvaluev1connect.RegisterKeyValueServiceHandler(rpc, l)
+	keyvaluev1connect.RegisterKeyValueServiceHandler(rpc, handler)
 	connecthttp.Mount(mux, rpc)
 	server := httptest.NewUnstartedServer(mux)
 	server.Config.Protocols = &http.Protocols{}
@@ -48,7 +48,7 @@ func (l lister) start(t *testing.T) map[string]string {
 // A program that reads lines would take such a key for two.
 func TestAKeyWithANewlineIsNotPrintedAsTwo(t *testing.T) {
 	t.Parallel()
-	env := lister{keys: []string{"a b", "tmp/x\nimportant", "z"}, keysOnly: make(chan bool, 10)}.start(t)
+	env := startHandler(t, lister{keys: []string{"a b", "tmp/x\nimportant", "z"}, keysOnly: make(chan bool, 10)})
 	check(t, env, "", "ls", wants{1, "a b\n", `kv: the key "tmp/x\\nimportant" has a newline and does not fit on a line: use -0 or -o json\n`})
 	check(t, env, "", "ls --keys", wants{1, "a b\n", `kv: the key .*\n`})
 	check(t, env, "", "ls -0", wants{out: "a b\x00tmp/x\nimportant\x00z\x00"})
@@ -61,7 +61,7 @@ func TestAKeyWithANewlineIsNotPrintedAsTwo(t *testing.T) {
 func TestValuesAreFetchedOnlyIfTheyAreShown(t *testing.T) {
 	t.Parallel()
 	l := lister{keysOnly: make(chan bool, 1)}
-	env := l.start(t)
+	env := startHandler(t, l)
 	for _, test := range []struct {
 		args     []string
 		keysOnly bool

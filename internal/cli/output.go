@@ -79,7 +79,7 @@ type entryJSON struct {
 	TTL        seconds   `json:"ttl,omitzero"` // left when the entry was read
 }
 
-// seconds is a duration, in JSON in the form of the message Duration, such as "1.5s". Any duration in Go's syntax is read.
+// seconds is a duration, in JSON in the form of the message Duration, such as "1.5s". Whatever parseDuration takes is read.
 type seconds time.Duration
 
 // MarshalText implements [encoding.TextMarshaler].
@@ -89,7 +89,7 @@ func (s seconds) MarshalText() ([]byte, error) {
 
 // UnmarshalText implements [encoding.TextUnmarshaler].
 func (s *seconds) UnmarshalText(text []byte) error {
-	d, err := time.ParseDuration(string(text))
+	d, err := parseDuration(string(text))
 	if err == nil && d <= 0 {
 		err = fmt.Errorf("invalid TTL %q: want a positive duration, such as 60s", text)
 	}
@@ -150,7 +150,6 @@ func printShortRow(w io.Writer, e client.Entry, key string) error {
 
 // ttlLeft returns the time left until something expires, rounded for a person. Zero means that it never does.
 func ttlLeft(left time.Duration) string {
-	const day = 24 * time.Hour
 	switch {
 	case left == 0:
 		return "never"

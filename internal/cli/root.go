@@ -51,6 +51,7 @@ Exit codes:
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
+	root.SetVersionTemplate("{{.DisplayName}} " + about(version) + "\n")
 	root.SetFlagErrorFunc(flagError)
 	help := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
@@ -61,7 +62,8 @@ Exit codes:
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	add(root, "Server commands:", "servers", newServe(getenv), newKVService(getenv), newGateway(getenv))
 	add(root, "Client commands:", clientCommands,
-		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newTouch(getenv), newIncr(getenv),
+		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
+		newCp(getenv), newMv(getenv), newEdit(getenv), newTouch(getenv), newIncr(getenv),
 		newWatch(getenv), newBatch(getenv), newStats(getenv), newImport(getenv), newExport(getenv), newBench(getenv))
 	add(root, "Other commands:", "others", newKeys(getenv), newHealthcheck(), newVersion(), newMan())
 	for _, cmd := range root.Commands() {
@@ -167,8 +169,12 @@ func newVersion() *cobra.Command {
 		Example: "  kv version",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "kv %s (%s, %s/%s)\n", cmd.Root().Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return printLine(cmd.OutOrStdout(), "kv "+about(cmd.Root().Version))
 		},
 	}
+}
+
+// about describes the program.
+func about(version string) string {
+	return fmt.Sprintf("%s (%s, %s/%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }

@@ -18,6 +18,7 @@ type setFlags struct {
 	output
 
 	ttl        time.Duration
+	keepTTL    bool
 	allowEmpty bool
 }
 
@@ -44,7 +45,8 @@ a dash after --, where - is a VALUE too.`,
 	}
 	c.flags(cmd)
 	writing(cmd)
-	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "time to live, such as 90s, 5m or 24h; 0: no expiry")
+	durationVar(cmd.Flags(), &f.ttl, "ttl", 0, "time to live, such as 90s, 24h or 7d; 0: no expiry")
+	cmd.Flags().BoolVar(&f.keepTTL, "keep-ttl", false, "leave an existing entry the TTL that it has")
 	cmd.Flags().BoolVar(&f.allowEmpty, "allow-empty", false, "accept an empty standard input as an empty value")
 	f.matchFlag(cmd)
 	f.existsFlag(cmd)
@@ -64,6 +66,12 @@ func (c *connection) set(cmd *cobra.Command, f *setFlags, args []string) error {
 	}
 	if f.ttl != 0 {
 		options = append(options, client.TTL(f.ttl))
+	}
+	if err := exclusive(cmd, "ttl", "keep-ttl"); err != nil {
+		return err
+	}
+	if f.keepTTL {
+		options = append(options, client.KeepTTL())
 	}
 	value, err := f.value(cmd, args[1:])
 	if err != nil {

@@ -23,6 +23,14 @@ func isTerminal(stream any) bool {
 	return false
 }
 
+// unescaped returns the stream behind out for another program, which may control the terminal.
+func unescaped(out io.Writer) io.Writer {
+	if t, ok := out.(*terminal); ok {
+		return t.Writer
+	}
+	return out
+}
+
 // note prints a message for people to log, the standard error of a command.
 func note(log io.Writer, format string, args ...any) {
 	fmt.Fprintf(log, "kv: %s\n", escapeLines(fmt.Sprintf(format, args...)))

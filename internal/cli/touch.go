@@ -32,7 +32,7 @@ func newTouch(getenv func(string) string) *cobra.Command {
 	}
 	c.flags(cmd)
 	writing(cmd)
-	cmd.Flags().DurationVar(&f.ttl, "ttl", 0, "new time to live, from now, such as 90s, 5m or 24h")
+	durationVar(cmd.Flags(), &f.ttl, "ttl", 0, "new time to live, from now, such as 90s, 24h or 7d")
 	cmd.Flags().BoolVar(&f.persist, "persist", false, "remove the TTL, so that the entry never expires")
 	f.matchFlag(cmd)
 	f.output.flags(cmd, outputNone, outputJSON)
