@@ -129,7 +129,14 @@ func writeGet(r store.Result) *keyvaluev1.GetResponse {
 	if r.Entry.Key == "" {
 		return &keyvaluev1.GetResponse{}
 	}
-	return &keyvaluev1.GetResponse{Entry: withContent(r.Entry)}
+	m := &struct { // in one allocation
+		response keyvaluev1.GetResponse
+		entry    entryMessage
+	}{}
+	m.entry.describe(r.Entry)
+	m.entry.addContent(r.Entry)
+	m.response.Entry = &m.entry.entry
+	return &m.response
 }
 
 func writeSet(r store.Result) *keyvaluev1.SetResponse {
@@ -148,27 +155,46 @@ func writeIncrement(r store.Result) *keyvaluev1.IncrementResponse {
 	return &keyvaluev1.IncrementResponse{Value: r.Sum, Entry: withoutContent(r.Entry)}
 }
 
-// withContent returns e with its content: as text if it is valid UTF-8, otherwise as bytes. The content is not copied,
-// because an engine never modifies a value.
+// entryMessage is an entry with the messages that most entries refer to, in one allocation.
+type entryMessage struct {
+	entry   keyvaluev1.Entry
+	updated timestamppb.Timestamp
+	value   keyvaluev1.Entry_Value
+}
+
 func withContent(e store.Entry) *keyvaluev1.Entry {
-	entry := withoutContent(e)
-	if utf8.Valid(e.Value) {
-		entry.Content = &keyvaluev1.Entry_Value{Value: unsafe.String(unsafe.SliceData(e.Value), len(e.Value))}
-	} else {
-		entry.Content = &keyvaluev1.Entry_Data{Data: e.Value}
-	}
-	return entry
+	m := &entryMessage{}
+	m.describe(e)
+	m.addContent(e)
+	return &m.entry
 }
 
 func withoutContent(e store.Entry) *keyvaluev1.Entry {
-	return &keyvaluev1.Entry{
-		Key:        e.Key,
-		Etag:       e.Version.String(),
-		UpdateTime: timestamppb.New(e.UpdateTime),
-		ExpireTime: timestamp(e.ExpireTime),
-		Ttl:        remaining(e.TTL),
-		Revision:   e.Version.Revision,
+	m := &entryMessage{}
+	m.describe(e)
+	return &m.entry
+}
+
+// describe sets everything but the content.
+func (m *entryMessage) describe(e store.Entry) {
+	m.updated.Seconds, m.updated.Nanos = e.UpdateTime.Unix(), int32(e.UpdateTime.Nanosecond())
+	m.entry.Key = e.Key
+	m.entry.Etag = e.Version.String()
+	m.entry.UpdateTime = &m.updated
+	m.entry.ExpireTime = timestamp(e.ExpireTime)
+	m.entry.Ttl = remaining(e.TTL)
+	m.entry.Revision = e.Version.Revision
+}
+
+// addContent sets the content: as text if it is valid UTF-8, otherwise as bytes. It is not copied, because an engine never
+// modifies a value.
+func (m *entryMessage) addContent(e store.Entry) {
+	if !utf8.Valid(e.Value) {
+		m.entry.Content = &keyvaluev1.Entry_Data{Data: e.Value}
+		return
 	}
+	m.value.Value = unsafe.String(unsafe.SliceData(e.Value), len(e.Value))
+	m.entry.Content = &m.value
 }
 
 // timestamp returns nil for the zero time.
