@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"key-value/internal/admission/share"
+	"key-value/internal/auth"
 	"key-value/internal/contract"
 )
 
@@ -27,7 +28,7 @@ const (
 // Account is the memory that one call uses of a [Budget]. It is the context of the call. A nil Account is that of a call
 // which nothing bounds.
 type Account struct {
-	context.Context
+	auth.Context
 
 	budget *Budget
 	holder *share.Holder
@@ -43,12 +44,13 @@ type Account struct {
 
 type accountKey struct{}
 
-// open returns an account for the call of the caller in ctx. The caller must call End when the call is over.
-func (b *Budget) open(ctx context.Context) *Account {
+// open returns an account for a call of caller, with the context of the call and its caller. It must be ended when the
+// call is over.
+func (b *Budget) open(ctx context.Context, caller *auth.Principal) *Account {
 	if b == nil {
 		return nil
 	}
-	return &Account{Context: ctx, budget: b, holder: holderOf(ctx)}
+	return &Account{Context: auth.Context{Context: ctx, Caller: caller}, budget: b, holder: caller.Holder()}
 }
 
 // Value implements [context.Context].
@@ -56,7 +58,7 @@ func (a *Account) Value(key any) any {
 	if key == (accountKey{}) {
 		return a
 	}
-	return a.Context.Value(key)
+	return a.Context.Value(key) // of the caller, too
 }
 
 // AccountOf returns the account of the call whose context is ctx, or nil.
@@ -135,7 +137,7 @@ func (a *Account) chargeLocked() error {
 	case a.certain:
 		a.budget.calls.Force(a.holder, need)
 	case !a.budget.calls.Acquire(a.holder, need):
-		ctx, cancel := context.WithTimeout(a.Context, maxWait)
+		ctx, cancel := context.WithTimeout(a, maxWait)
 		a.mu.Unlock()
 		err := a.budget.calls.wait(ctx, a.holder, need)
 		cancel()

@@ -19,17 +19,15 @@ type Request struct {
 	Peer string
 }
 
-// Check admits a request and returns the context to serve it with, or returns the error to refuse it with.
-type Check func(ctx context.Context, r Request) (context.Context, error)
-
-// Checks are made in order. The first that fails decides the answer. The zero value admits every request.
+// Checks decide whether requests are served. The zero value admits every request.
 type Checks struct {
-	list   []Check
-	budget *Budget
+	exist   bool       // false: the zero value
+	keys    *auth.Keys // nil: every caller is authenticated
+	limiter *Limiter   // nil: there is capacity for all requests
 }
 
-// NewChecks returns the checks of every request that is not public. REST and RPC run the same list, before they read
-// a body or a message:
+// NewChecks returns the checks of every request that is not public. REST and RPC make the same ones, before they read a
+// body or a message. The first that fails decides the answer:
 //
 //  1. The caller must have a valid API key: API_KEY_INVALID. An address that sent too many invalid ones must wait:
 //     RATE_LIMITED.
@@ -45,65 +43,55 @@ type Checks struct {
 //
 // Nil keys authenticate every caller; a nil limiter has capacity for all requests.
 func NewChecks(keys *auth.Keys, limiter *Limiter) Checks {
-	var list []Check
-	if keys != nil {
-		list = append(list, authenticate(keys), limitRate)
-	} else {
-		list = append(list, trust)
-	}
-	if limiter == nil {
-		return Checks{list, nil}
-	}
-	return Checks{append(list, limiter.shed), limiter.budget}
+	return Checks{exist: true, keys: keys, limiter: limiter}
 }
 
 // Admit makes all checks and returns the context to serve r with and the account of the call, which may be nil, or the
 // error to refuse r with. The caller must end the account when the call is over.
 func (c Checks) Admit(ctx context.Context, r Request) (context.Context, *Account, error) {
-	for _, check := range c.list {
-		var err error
-		if ctx, err = check(ctx, r); err != nil {
-			return nil, nil, err
-		}
-	}
-	account := c.budget.open(ctx)
-	if account == nil {
+	if c.None() {
 		return ctx, nil, nil
+	}
+	caller, err := c.check(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	account := c.limiter.Budget().open(ctx, caller)
+	if account == nil {
+		return auth.NewContext(ctx, caller), nil, nil
 	}
 	charge(ctx, account)
 	return account, account, nil
 }
 
 // None reports whether there are no checks.
-func (c Checks) None() bool { return len(c.list) == 0 }
+func (c Checks) None() bool { return !c.exist }
 
-func authenticate(keys *auth.Keys) Check {
-	return func(ctx context.Context, r Request) (context.Context, error) {
-		known, err := keys.Authenticate(ctx, r.Header, r.Peer)
-		if err != nil {
-			lane.Refused(ctx, auth.Delay(err))
-			return nil, err
-		}
+// check makes the checks that NewChecks lists, and returns the caller.
+func (c Checks) check(ctx context.Context, r Request) (*auth.Principal, error) {
+	caller, err := c.authenticate(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if c.limiter.Full(caller, sizeOf(r.Procedure)) {
+		return nil, ErrOverloaded // which the limiter would return once the message was read
+	}
+	return caller, nil
+}
+
+// authenticate returns the caller, unless its key is over its rate.
+func (c Checks) authenticate(ctx context.Context, r Request) (*auth.Principal, error) {
+	if c.keys == nil {
 		lane.Admitted(ctx)
-		return known, nil
+		return auth.FromContext(ctx), nil
 	}
-}
-
-func trust(ctx context.Context, _ Request) (context.Context, error) {
+	caller, err := c.keys.Authenticate(r.Header, r.Peer)
+	if err != nil {
+		lane.Refused(ctx, auth.Delay(err))
+		return nil, err
+	}
 	lane.Admitted(ctx)
-	return ctx, nil
-}
-
-func limitRate(ctx context.Context, _ Request) (context.Context, error) {
-	return ctx, auth.FromContext(ctx).TakeToken()
-}
-
-// shed rejects calls that the limiter would reject once their message was read.
-func (l *Limiter) shed(ctx context.Context, r Request) (context.Context, error) {
-	if l.Full(ctx, sizeOf(r.Procedure)) {
-		return nil, ErrOverloaded
-	}
-	return ctx, nil
+	return caller, caller.TakeToken()
 }
 
 // sizeOf returns the size of calls of procedure. Procedures that the contract does not have are not bounded.

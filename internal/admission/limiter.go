@@ -128,13 +128,13 @@ func (l *Limiter) ReleaseWatch(ctx context.Context) {
 	}
 }
 
-// Full reports whether a call of this size by the caller in ctx would be rejected now. Callers may use it to reject a call
+// Full reports whether a call of this size by caller would be rejected now. Callers may use it to reject a call
 // before they read its message. A call for which Full returns false may still be rejected.
-func (l *Limiter) Full(ctx context.Context, size contract.Size) bool {
+func (l *Limiter) Full(caller *auth.Principal, size contract.Size) bool {
 	if l == nil || size != contract.OneEntry && size != contract.ManyEntries {
 		return false
 	}
-	if l.calls != nil && l.calls.Full(holderOf(ctx), 1) {
+	if l.calls != nil && l.calls.Full(caller.Holder(), 1) {
 		return true
 	}
 	if size == contract.OneEntry || l.cfg.Large == 0 {
@@ -142,5 +142,5 @@ func (l *Limiter) Full(ctx context.Context, size contract.Size) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.running >= l.cfg.Large && l.queueFullLocked(holderOf(ctx))
+	return l.running >= l.cfg.Large && l.queueFullLocked(caller.Holder())
 }

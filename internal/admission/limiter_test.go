@@ -46,13 +46,13 @@ func TestCallsOverTheBoundAreRejected(t *testing.T) {
 func TestFullForeseesRejections(t *testing.T) {
 	t.Parallel()
 	l := admission.New(admission.Config{Calls: 1})
-	if l.Full(t.Context(), contract.OneEntry) || l.Full(t.Context(), contract.ManyEntries) {
+	if l.Full(nil, contract.OneEntry) || l.Full(nil, contract.ManyEntries) {
 		t.Error("a limiter without calls is full")
 	}
-	if err := l.Acquire(t.Context()); err != nil || !l.Full(t.Context(), contract.OneEntry) || !l.Full(t.Context(), contract.ManyEntries) {
+	if err := l.Acquire(t.Context()); err != nil || !l.Full(nil, contract.OneEntry) || !l.Full(nil, contract.ManyEntries) {
 		t.Errorf("at its bound (%v) the limiter is not full", err)
 	}
-	if (*admission.Limiter)(nil).Full(t.Context(), contract.ManyEntries) {
+	if (*admission.Limiter)(nil).Full(nil, contract.ManyEntries) {
 		t.Error("a nil limiter is full")
 	}
 }
@@ -189,7 +189,7 @@ func TestTheQueueIsAsLongAsItIsFast(t *testing.T) {
 				begin := time.Now()
 				for time.Since(begin) < 3*time.Second {
 					calls.Go(func() {
-						start, full := time.Now(), l.Full(t.Context(), contract.ManyEntries)
+						start, full := time.Now(), l.Full(nil, contract.ManyEntries)
 						if l.AcquireLarge(t.Context()) != nil {
 							rejected.Add(1)
 							if time.Since(start) != 0 || !full {
@@ -263,12 +263,12 @@ func TestOneKeyCannotFillTheQueue(t *testing.T) {
 			t.Errorf("%d calls of one key wait, want 768 of 1,024", in)
 		}
 		modest := auth.NewContext(t.Context(), auth.Internal("modest"))
-		if !l.Full(ctx, contract.ManyEntries) || l.Full(modest, contract.ManyEntries) {
+		if !l.Full(auth.FromContext(ctx), contract.ManyEntries) || l.Full(auth.FromContext(modest), contract.ManyEntries) {
 			t.Error("the queue is not full for the one key, or full for another")
 		}
 		cancel()
 		all.Wait()
-		if l.Full(ctx, contract.ManyEntries) {
+		if l.Full(auth.FromContext(ctx), contract.ManyEntries) {
 			t.Error("the queue is full after all gave up")
 		}
 		l.ReleaseLarge(t.Context())

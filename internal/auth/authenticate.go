@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"crypto/subtle"
 	"errors"
 	"strings"
@@ -21,19 +20,6 @@ type Headers interface {
 	Values(name string) []string
 }
 
-// Authenticate authenticates the caller from h and returns ctx with its principal. Peer is the caller's address, as
-// host:port or without a port. The error has reason API_KEY_INVALID if h has no key, more than one, or one that is not valid, and
-// RATE_LIMITED if peer has sent too many that are not valid.
-//
-// It does not wait. The caller of an address that has sent too many should be delayed by [Delay].
-func (k *Keys) Authenticate(ctx context.Context, h Headers, peer string) (context.Context, error) {
-	principal, err := k.identify(h, peer)
-	if err != nil {
-		return nil, err
-	}
-	return NewContext(ctx, principal), nil
-}
-
 // Delay returns how long a caller should be delayed whom Authenticate refused with err. Answering ten thousand guesses a
 // second would take the processor from other callers.
 func Delay(err error) time.Duration {
@@ -43,8 +29,12 @@ func Delay(err error) time.Duration {
 	return 0
 }
 
-// identify returns the principal whose key is in h.
-func (k *Keys) identify(h Headers, peer string) (*Principal, error) {
+// Authenticate authenticates the caller from h and returns its principal. Peer is the caller's address, as host:port or
+// without a port. The error has reason API_KEY_INVALID if h has no key, more than one, or one that is not valid, and
+// RATE_LIMITED if peer has sent too many that are not valid.
+//
+// It does not wait. The caller of an address that has sent too many should be delayed by [Delay].
+func (k *Keys) Authenticate(h Headers, peer string) (*Principal, error) {
 	secret, ok := secretOf(h)
 	now := time.Now()
 	p := k.find(secret, now)

@@ -41,7 +41,7 @@ func TestAuthenticate(t *testing.T) {
 		{"a token without a scheme", http.Header{"Authorization": {"my-secret-key"}}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			principal, err := keys.Identify(test.header, peer)
+			principal, err := keys.Authenticate(test.header, peer)
 			if test.want != (err == nil) {
 				t.Fatalf("Identify(%v) = %v, want success %v", test.header, err, test.want)
 			}
@@ -69,7 +69,7 @@ func TestEveryRefusalReadsTheSame(t *testing.T) {
 			r.Previous = &auth.Previous{SHA256: auth.HashOf(previous), Expires: now.Add(-time.Second)}
 		}),
 	)
-	_, none := keys.Identify(http.Header{}, peer)
+	_, none := keys.Authenticate(http.Header{}, peer)
 	for name, key := range map[string]string{
 		"an empty key":                   "",
 		"a wrong key":                    "my-secret-kez",
@@ -83,12 +83,12 @@ func TestEveryRefusalReadsTheSame(t *testing.T) {
 		"a key whose grace is over":      previous,
 		"a very long key":                "kv_good_" + strings.Repeat("x", 10_000),
 	} {
-		if _, err := keys.Identify(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.ReasonOf(err) != contract.APIKeyInvalid {
+		if _, err := keys.Authenticate(bearing(key), peer); err == nil || err.Error() != none.Error() || contract.ReasonOf(err) != contract.APIKeyInvalid {
 			t.Errorf("the error for %s = %v, want that for no key: %v", name, err, none)
 		}
 	}
 	for name, key := range map[string]string{"good": good, "default": "my-secret-key"} {
-		if p, err := keys.Identify(bearing(key), peer); err != nil || p.ID != name {
+		if p, err := keys.Authenticate(bearing(key), peer); err != nil || p.ID != name {
 			t.Errorf("the key %s = %v, %v; want it to be valid", name, p, err)
 		}
 	}
@@ -133,7 +133,7 @@ func TestCheckingAKeyDoesNotAllocate(t *testing.T) {
 		record("ci", key, func(r *auth.Record) { r.RequestsPerSecond = 1e9 }))
 	for name, header := range map[string]http.Header{"a key of the file": bearing(key), "the key with all rights": bearing("my-secret-key")} {
 		if n := testing.AllocsPerRun(1000, func() {
-			p, err := keys.Identify(header, peer)
+			p, err := keys.Authenticate(header, peer)
 			if err != nil || p.TakeToken() != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	header := bearing(key)
 	b.ReportAllocs()
 	for b.Loop() {
-		p, err := keys.Identify(header, peer)
+		p, err := keys.Authenticate(header, peer)
 		if err != nil || p.TakeToken() != nil {
 			b.Fatal(err)
 		}
@@ -164,7 +164,7 @@ func TestOnlyAnAddressThatGuessesIsDelayed(t *testing.T) {
 			t.Fatal(err)
 		}
 		authenticate := func(key, peer string) (time.Duration, contract.Reason) {
-			_, err := keys.Authenticate(t.Context(), bearing(key), peer)
+			_, err := keys.Authenticate(bearing(key), peer)
 			return auth.Delay(err), contract.ReasonOf(err)
 		}
 		for range 10 {

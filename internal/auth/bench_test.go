@@ -34,7 +34,7 @@ func BenchmarkRefusals(b *testing.B) {
 		for i := range kinds {
 			header, begin := bearing(kinds[i].key), time.Now()
 			for range calls {
-				if _, err := keys.Identify(header, peer); err == nil {
+				if _, err := keys.Authenticate(header, peer); err == nil {
 					b.Fatalf("the %s key is accepted", kinds[i].name)
 				}
 			}

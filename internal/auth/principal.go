@@ -53,9 +53,23 @@ func (p *Principal) TakeToken() error {
 
 type contextKey struct{}
 
+// Context is a context with a caller. Contexts that also hold something else embed it.
+type Context struct {
+	context.Context
+	Caller *Principal // nil: that of the embedded context
+}
+
+// Value implements [context.Context].
+func (c *Context) Value(key any) any {
+	if key == (contextKey{}) && c.Caller != nil {
+		return c.Caller
+	}
+	return c.Context.Value(key)
+}
+
 // NewContext returns ctx with p as the caller.
 func NewContext(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
+	return &Context{ctx, p}
 }
 
 // FromContext returns the caller in ctx, or nil if it was not authenticated.

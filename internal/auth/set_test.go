@@ -16,7 +16,7 @@ import (
 
 // opens reports whether a request with key would be served now.
 func opens(keys *auth.Keys, key string) bool {
-	p, err := keys.Identify(bearing(key), peer)
+	p, err := keys.Authenticate(bearing(key), peer)
 	return err == nil && p.TakeToken() == nil
 }
 
@@ -139,7 +139,7 @@ func TestAnEditKeepsWhatIsLeftOfARate(t *testing.T) {
 func TestAReloadKeepsWhatKeysHold(t *testing.T) {
 	t.Parallel()
 	followed(t, func(keys *auth.Keys, path, a string, _ *bytes.Buffer, wait func()) {
-		before, err := keys.Identify(bearing(a), peer)
+		before, err := keys.Authenticate(bearing(a), peer)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestAReloadKeepsWhatKeysHold(t *testing.T) {
 		}
 		write(t, path, record("a", a), record("b", auth.Generate("b")))
 		wait()
-		after, err := keys.Identify(bearing(a), peer)
+		after, err := keys.Authenticate(bearing(a), peer)
 		if err != nil || after == before || after.Holder() != before.Holder() {
 			t.Errorf("after a reload (%v), what the key holds is counted anew", err)
 		}
