@@ -40,11 +40,24 @@ func setCommonHeaders(h http.Header) {
 	}
 }
 
-// setEntryHeaders sets the headers that every response about an entry has.
-func setEntryHeaders(h http.Header, entry *keyvaluev1.Entry) {
+// setEntryHeaders sets the headers that every response about an entry has. Their values are one text and one list, of which
+// each header has its part. Length is that of the body, negative for a response without one.
+func setEntryHeaders(h http.Header, entry *keyvaluev1.Entry, length int) {
 	setCommonHeaders(h)
-	h["Etag"] = []string{etag.Quote(entry.GetEtag())}
-	setRevision(h, entry.GetRevision())
+	var buffer [128]byte
+	b := append(buffer[:0], etag.Quote(entry.GetEtag())...)
+	tag := len(b)
+	b = strconv.AppendUint(b, entry.GetRevision(), 10)
+	revision := len(b)
+	text := string(strconv.AppendInt(b, int64(length), 10))
+	values := [...]string{text[:tag], text[tag:revision], text[revision:]}
+	h["Etag"] = values[0:1:1]
+	if entry.GetRevision() != 0 {
+		h["Kv-Revision"] = values[1:2:2]
+	}
+	if length >= 0 {
+		h["Content-Length"] = values[2:3:3]
+	}
 }
 
 // setRevision sets the header with a revision, unless it is zero.
@@ -54,9 +67,21 @@ func setRevision(h http.Header, revision uint64) {
 	}
 }
 
-// writeBody sends the header and the body. The response to a HEAD request has only its length.
+// writeEntryBody sends the header and the body of a response about an entry.
+func writeEntryBody(w http.ResponseWriter, r *http.Request, status int, entry *keyvaluev1.Entry, contentType []string, body []byte) {
+	setEntryHeaders(w.Header(), entry, len(body))
+	w.Header()["Content-Type"] = contentType
+	send(w, r, status, body)
+}
+
+// writeBody sends the header and the body.
 func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	send(w, r, status, body)
+}
+
+// send sends the header, which has the length of the body, and the body unless r is a HEAD request.
+func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // fails only if the caller has disconnected
@@ -65,7 +90,7 @@ func writeBody(w http.ResponseWriter, r *http.Request, status int, body []byte) 
 
 // writeEntry sends an entry in format f. It returns OVERLOADED if there is no memory for that.
 func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, f format) error {
-	h, size := w.Header(), int64(len(entry.GetValue())+len(entry.GetData()))
+	size := int64(len(entry.GetValue()) + len(entry.GetData()))
 	if size < smallBytes {
 		r.account = nil // it is part of what a request may use
 	}
@@ -75,22 +100,16 @@ func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *ke
 	}
 	switch f {
 	case formatText:
-		setEntryHeaders(h, entry)
-		h["Content-Type"] = textType
-		writeBody(w, r.Request, status, bytesOf(entry.GetValue()))
+		writeEntryBody(w, r.Request, status, entry, textType, bytesOf(entry.GetValue()))
 	case formatBytes:
-		setEntryHeaders(h, entry)
-		h["Content-Type"] = bytesType
-		writeBody(w, r.Request, status, content(entry))
+		writeEntryBody(w, r.Request, status, entry, bytesType, content(entry))
 	default:
 		document, err := a.encodeEntry(r, entry, size)
 		if err != nil {
 			return err
 		}
 		defer a.putBuffer(document)
-		setEntryHeaders(h, entry)
-		h["Content-Type"] = jsonType
-		writeBody(w, r.Request, status, *document)
+		writeEntryBody(w, r.Request, status, entry, jsonType, *document)
 	}
 	return nil
 }

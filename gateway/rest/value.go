@@ -5,6 +5,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
+	"key-value/internal/lazyctx"
 )
 
 // getValue serves GET and HEAD of a key. Conditions are evaluated only if the status would be 200 without them.
@@ -30,9 +31,14 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 // read returns the entry whose key is in the path. Again says that r has read it before, and counts in the statistics
 // already.
 func (a *api) read(r request, again bool) (*keyvaluev1.Entry, error) {
-	ctx := a.withTimeout(r)
-	defer ctx.Cancel()
-	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: r.key, Uncounted: again})
+	call := &struct { // in one allocation
+		ctx     lazyctx.Context
+		request keyvaluev1.GetRequest
+	}{}
+	call.ctx.InitTimeout(r.Context(), a.timeout)
+	defer call.ctx.Cancel()
+	call.request.Key, call.request.Uncounted = r.key, again
+	res, err := a.client.Get(&call.ctx, &call.request)
 	return res.GetEntry(), err
 }
 
@@ -55,7 +61,7 @@ func (c condition) verdict(r request, entry *keyvaluev1.Entry) (verdict, error) 
 
 func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) error {
 	if v.notModified {
-		setEntryHeaders(w.Header(), entry)
+		setEntryHeaders(w.Header(), entry, -1)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

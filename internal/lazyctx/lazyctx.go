@@ -10,7 +10,7 @@ import (
 )
 
 // Context is a context that becomes one of package context when Done is first called. Make it with WithTimeout, or embed it
-// and call Init.
+// and call Init or InitTimeout.
 type Context struct {
 	parent   context.Context
 	deadline time.Time // zero: none
@@ -31,11 +31,17 @@ func (c *Context) Init(parent context.Context) { c.parent = parent }
 
 // WithTimeout returns a context that is done when parent is, when Cancel is called, or after timeout.
 func WithTimeout(parent context.Context, timeout time.Duration) *Context {
-	c := &Context{parent: parent, deadline: time.Now().Add(timeout)}
+	c := &Context{}
+	c.InitTimeout(parent, timeout)
+	return c
+}
+
+// InitTimeout makes c a context as WithTimeout returns it.
+func (c *Context) InitTimeout(parent context.Context, timeout time.Duration) {
+	c.parent, c.deadline = parent, time.Now().Add(timeout)
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(c.deadline) {
 		c.deadline = earlier
 	}
-	return c
 }
 
 // Cancel ends the context. It must be called once the context is no longer used, as a [context.CancelFunc] must.
