@@ -80,6 +80,29 @@ func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.Se
 	}
 }
 
+// BenchmarkRESTRejection measures the rejection of a listing by an overloaded gateway.
+func BenchmarkRESTRejection(b *testing.B) {
+	keys := auth.Single("default", apiKey)
+	limiter := admission.New(admission.Config{Calls: 1, Bytes: 1 << 30, Sole: keys.Sole})
+	if err := limiter.Acquire(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	handler := gateway.New(hop.NewClient(rpc.InProcess(limitedService(nil, limiter)), hop.Config{Log: silent}), gateway.Config{
+		Keys: keys, State: server.NewState(), Log: silent, Limiter: limiter,
+	})
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/values?prefix=key-&pageSize=1000", http.NoBody)
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.Header.Set("X-Api-Key", apiKey)
+	w := &sink{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		handler.ServeHTTP(w, req)
+	}
+}
+
 // BenchmarkConnectGet measures the same read over Connect.
 func BenchmarkConnectGet(b *testing.B) {
 	handler := newBenchHandler(b, nil)
