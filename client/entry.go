@@ -25,6 +25,10 @@ type Entry struct {
 	// one has the greater revision. A resource that remembers the greatest one it has seen can fence off a writer whose
 	// lock has passed to another. See the contract's Entry.revision for when a clock that is set back breaks this.
 	Revision uint64
+
+	// IsPrefix reports that this is no entry but stands for all keys that begin with Key, in a listing with a [Delimiter].
+	// The other fields are zero then.
+	IsPrefix bool
 }
 
 func newEntry(e *keyvaluev1.Entry) Entry {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"iter"
 	"math"
+	"slices"
+	"strings"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
-	"key-value/internal/contract"
 )
 
 // ListOption changes what [Client.List] returns.
@@ -23,10 +24,28 @@ func KeysOnly() ListOption {
 	return func(l *listing) { l.request.KeysOnly = true }
 }
 
-// StartAfter starts the listing after key, which need not exist, such as to continue a listing that was interrupted. It
-// fetches the keys before, without their values.
+// StartAfter starts the listing after key, which need not exist, such as to continue a listing that was interrupted. With
+// [Reverse], the listing starts before key.
 func StartAfter(key string) ListOption {
 	return func(l *listing) { l.after = key }
+}
+
+// Range restricts the listing to keys from start on and before end, neither of which need exist. An empty start or end means
+// that there is no such bound.
+func Range(start, end string) ListOption {
+	return func(l *listing) { l.request.Start, l.request.End = start, end }
+}
+
+// Reverse lists from the last key to the first.
+func Reverse() ListOption {
+	return func(l *listing) { l.request.Reverse = true }
+}
+
+// Delimiter lists one level of a hierarchy, such as that of paths with the delimiter "/". All keys that have the delimiter
+// after the prefix of the listing are represented by what they begin with, up to its end: an [Entry] whose IsPrefix is set.
+// Each is listed once, in order, and the keys behind it are not read.
+func Delimiter(delimiter string) ListOption {
+	return func(l *listing) { l.request.Delimiter = delimiter }
 }
 
 // PageSize sets how many entries are fetched at a time: at most 1,000. Zero means 100, the default. It does not change
@@ -35,7 +54,8 @@ func PageSize(n int) ListOption {
 	return func(l *listing) { l.request.PageSize = int32(max(math.MinInt32, min(n, math.MaxInt32))) }
 }
 
-// List iterates over the entries whose keys begin with prefix, or all entries if it is empty, in byte order of their keys.
+// List iterates over the entries whose keys begin with prefix, or all entries if it is empty, in byte order of their keys, or
+// in [Reverse]. [Range] and [Delimiter] restrict it further.
 //
 // A key that exists throughout the iteration is listed exactly once. A key that is written or deleted meanwhile may or may
 // not be listed. Pages are fetched as the iteration reaches them. If one fails, its error is the last pair.
@@ -45,18 +65,15 @@ func (c *Client) List(ctx context.Context, prefix string, opts ...ListOption) it
 		for _, opt := range opts {
 			opt(l)
 		}
-		if err := c.skip(ctx, l); err != nil {
-			yield(Entry{}, err)
-			return
-		}
+		l.begin()
 		for more := true; more; more = l.request.GetPageToken() != "" {
 			page, err := call(ctx, l.request, c.rpc.List)
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			for _, e := range page.GetEntries() {
-				if e.GetKey() > l.after && !yield(newEntry(e), nil) {
+			for _, e := range l.merge(page) {
+				if l.begun(e.Key) && !yield(e, nil) {
 					return
 				}
 			}
@@ -65,21 +82,42 @@ func (c *Client) List(ctx context.Context, prefix string, opts ...ListOption) it
 	}
 }
 
-// skip moves l to the page that has its first entry.
-func (c *Client) skip(ctx context.Context, l *listing) error {
-	if l.after == "" {
-		return nil
+// begin narrows the range of l to what is listed.
+func (l *listing) begin() {
+	switch req := l.request; {
+	case l.after == "":
+	case !req.GetReverse():
+		req.Start = max(req.GetStart(), l.after)
+	case req.GetEnd() == "" || l.after < req.GetEnd():
+		req.End = l.after
 	}
-	req := &keyvaluev1.ListRequest{Prefix: l.request.GetPrefix(), PageSize: contract.MaxPageSize, KeysOnly: true}
-	for {
-		page, err := call(ctx, req, c.rpc.List)
-		if err != nil {
-			return err
-		}
-		keys := page.GetEntries()
-		if page.GetNextPageToken() == "" || len(keys) != 0 && keys[len(keys)-1].GetKey() > l.after {
-			return nil
-		}
-		req.PageToken, l.request.PageToken = page.GetNextPageToken(), page.GetNextPageToken()
+}
+
+// begun reports whether key is listed: it is not before where l starts, which a service without ranges does not know.
+func (l *listing) begun(key string) bool {
+	if l.request.GetReverse() {
+		return l.after == "" || key < l.after
 	}
+	return key > l.after
+}
+
+// merge returns the entries and prefixes of page in their order.
+func (l *listing) merge(page *keyvaluev1.ListResponse) []Entry {
+	all := make([]Entry, 0, len(page.GetEntries())+len(page.GetPrefixes()))
+	for _, e := range page.GetEntries() {
+		all = append(all, newEntry(e))
+	}
+	if len(page.GetPrefixes()) == 0 {
+		return all
+	}
+	for _, prefix := range page.GetPrefixes() {
+		all = append(all, Entry{Key: prefix, IsPrefix: true})
+	}
+	slices.SortFunc(all, func(a, b Entry) int {
+		if l.request.GetReverse() {
+			a, b = b, a
+		}
+		return strings.Compare(a.Key, b.Key)
+	})
+	return all
 }

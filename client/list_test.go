@@ -147,3 +147,37 @@ func TestAListingStartsAfterAKey(t *testing.T) {
 	_, err := keys(kv, t.Context(), strings.Repeat("x", 2000), client.StartAfter("x"))
 	wantError(t, "List after a key with an invalid prefix", err, client.ErrInvalid)
 }
+
+func TestAListingHasBoundsADirectionAndLevels(t *testing.T) {
+	t.Parallel()
+	kv := start(t)
+	for _, key := range []string{"a", "b/1", "b/2", "c", "d/1"} {
+		mustSet(t, kv, key, "x")
+	}
+	for _, test := range []struct {
+		prefix string
+		opts   []client.ListOption
+		want   string
+	}{
+		{"", []client.ListOption{client.Range("b/2", "d")}, "b/2 c"},
+		{"", []client.ListOption{client.Reverse()}, "d/1 c b/2 b/1 a"},
+		{"", []client.ListOption{client.Delimiter("/")}, "a b/ c d/"},
+		{"b/", []client.ListOption{client.Delimiter("/")}, "b/1 b/2"},
+		{"", []client.ListOption{client.Delimiter("/"), client.Reverse()}, "d/ c b/ a"},
+		{"", []client.ListOption{client.StartAfter("b/1"), client.Range("", "d/")}, "b/2 c"},
+		{"", []client.ListOption{client.StartAfter("c"), client.Reverse(), client.Range("b/2", "")}, "b/2"},
+		{"", []client.ListOption{client.StartAfter("b/"), client.Delimiter("/")}, "c d/"},
+	} {
+		for _, size := range []int{1, 2, 100} {
+			got, err := keys(kv, t.Context(), test.prefix, append(test.opts, client.PageSize(size))...)
+			if err != nil || strings.Join(got, " ") != test.want {
+				t.Errorf("List(%q) with %d options in pages of %d = %v, %v; want %s", test.prefix, len(test.opts), size, got, err, test.want)
+			}
+		}
+	}
+	for entry, err := range kv.List(t.Context(), "", client.Delimiter("/")) {
+		if err != nil || entry.IsPrefix != strings.HasSuffix(entry.Key, "/") || entry.IsPrefix != (entry.ETag == "") {
+			t.Errorf("List has %+v, %v; want an entry, or a prefix without an etag", entry, err)
+		}
+	}
+}

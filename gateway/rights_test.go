@@ -247,9 +247,14 @@ func TestAListDoesNotSkipAnExcludedPrefix(t *testing.T) {
 		r.Grants = append(r.Grants, auth.Grant{Prefix: "secret/"}, auth.Grant{Prefix: "secret/but/", Ops: read})
 	})
 	url := k.start(arrangements[0].transport(t, newEngine(t)))
-	for prefix, want := range map[string]int{"": 403, "s": 403, "secret/": 403, "secret/but/": 200, "secret/but/not": 200, "t": 200} {
-		if got := askAs(t, http.MethodGet, url+"/v1/values?prefix="+prefix, "", k.header("most")...); got.status != want {
-			t.Errorf("GET /v1/values?prefix=%s = %d %s, want %d", prefix, got.status, got.body, want)
+	for query, want := range map[string]int{
+		"prefix=": 403, "prefix=s": 403, "prefix=secret/": 403, "prefix=secret/but/": 200, "prefix=secret/but/not": 200, "prefix=t": 200,
+		"end=secret/": 200, "end=secret/1": 403, "start=secret0": 200, "start=secret/~": 403, "delimiter=/": 403,
+		"start=secret/but/a&end=secret/but/b": 200, "start=secret/but/a&end=secret/c": 403, "prefix=s&end=secret": 200,
+		"start=z&end=a": 403, "reverse=true&start=t": 200, "reverse=true&start=s": 403,
+	} {
+		if got := askAs(t, http.MethodGet, url+"/v1/values?"+query, "", k.header("most")...); got.status != want {
+			t.Errorf("GET /v1/values?%s = %d %s, want %d", query, got.status, got.body, want)
 		}
 	}
 }

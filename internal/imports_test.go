@@ -63,15 +63,17 @@ var rules = []rule{
 		"The service knows its engine only through the interface in kvservice/store.",
 	},
 	{
-		"kvservice/store", nil,
-		"The interface of engines depends on nothing of ours.",
+		"kvservice/store", []string{"internal/keyrange"},
+		"The interface of engines depends on nothing of ours but ranges of keys.",
 	},
 	{
 		"kvservice/store/clock", nil,
 		"Measuring time depends on nothing of ours.",
 	},
 	{
-		"kvservice/store/memory/...", []string{"kvservice/store", "kvservice/store/clock", "kvservice/store/memory/..."},
+		"kvservice/store/memory/...", []string{
+			"internal/keyrange", "kvservice/store", "kvservice/store/clock", "kvservice/store/memory/...",
+		},
 		"An engine knows the interface of engines, not the service or the wire.",
 	},
 	{
@@ -101,6 +103,7 @@ var rules = []rule{
 	{
 		"internal/auth", []string{
 			"gen/...", "internal/admission/share", "internal/atomicfile", "internal/contract/...", "internal/follow",
+			"internal/keyrange",
 		},
 		"Authentication follows a file of keys, and takes rights from the contract's table of operations.",
 	},
@@ -113,8 +116,8 @@ var rules = []rule{
 		"The commands put everything together. Only they import an engine, or both services.",
 	},
 	{
-		"internal/contract", []string{"gen/..."},
-		"The contract depends on nothing of ours but the generated code.",
+		"internal/contract", []string{"gen/...", "internal/keyrange"},
+		"The contract depends on nothing of ours but the generated code and ranges of keys.",
 	},
 	{
 		"internal/contract/...", []string{"internal/contract/..."},
@@ -129,6 +132,10 @@ var rules = []rule{
 			"gen/...", "internal/admission", "internal/auth", "internal/contract", "internal/follow/tlsfiles", "internal/hop/...",
 		},
 		"The hop is what lies between a caller and the service. Both ends can use it, and it knows neither.",
+	},
+	{
+		"internal/keyrange", nil,
+		"Ranges of keys depend on nothing of ours.",
 	},
 	{
 		"internal/observe/...", []string{"gen/...", "internal/contract", "internal/observe/...", "kvservice/store"},

@@ -17,16 +17,17 @@ import (
 )
 
 func FuzzPageToken(f *testing.F) {
-	f.Add("a/", "a/1", kvservice.PageToken("a/", "a/1"))
+	f.Add("a/", "a/1", kvservice.PageToken(store.ListRequest{Prefix: "a/"}, "a/1"))
 	f.Add("", "", "")
 	f.Fuzz(func(t *testing.T, prefix, last, token string) {
+		list := store.ListRequest{Prefix: prefix}
 		if last != "" && strings.HasPrefix(last, prefix) {
-			if got, ok := kvservice.ParsePageToken(prefix, kvservice.PageToken(prefix, last)); !ok || got != last {
+			if got, ok := kvservice.ParsePageToken(list, kvservice.PageToken(list, last)); !ok || got != last {
 				t.Errorf("the token of %q parses as %q, %v", last, got, ok)
 			}
 		}
-		got, ok := kvservice.ParsePageToken(prefix, token)
-		if ok && token != "" && kvservice.PageToken(prefix, got) != token {
+		got, ok := kvservice.ParsePageToken(list, token)
+		if ok && token != "" && kvservice.PageToken(list, got) != token {
 			t.Errorf("ParsePageToken(%q, %q) accepted a forged token", prefix, token)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -33,21 +34,25 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 	if list.KeysOnly {
 		write = withoutContent
 	}
-	response := &keyvaluev1.ListResponse{Entries: make([]*keyvaluev1.Entry, len(page.Entries))}
+	response := &keyvaluev1.ListResponse{Entries: make([]*keyvaluev1.Entry, len(page.Entries)), Prefixes: page.Prefixes}
 	for i, e := range page.Entries {
 		response.Entries[i] = write(e)
 	}
-	if page.More && len(page.Entries) != 0 {
-		response.NextPageToken = pageToken(list.Prefix, page.Entries[len(page.Entries)-1].Key)
+	if page.More && page.Len() != 0 {
+		response.NextPageToken = pageToken(list, page.Last(list.Reverse))
 	}
 	return response, nil
 }
 
 func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	list := store.ListRequest{
-		Prefix: req.GetPrefix(), Limit: int(req.GetPageSize()), MaxBytes: contract.MaxContentBytes, KeysOnly: req.GetKeysOnly(),
+		Prefix: req.GetPrefix(), Start: req.GetStart(), End: req.GetEnd(), Reverse: req.GetReverse(), Delimiter: req.GetDelimiter(),
+		Limit: int(req.GetPageSize()), KeysOnly: req.GetKeysOnly(),
 	}
-	if err := checkPrefix(list.Prefix); err != nil {
+	if err := checkRange(list.Prefix, list.Start, list.End); err != nil {
+		return list, err
+	}
+	if err := checkPart("delimiter", list.Delimiter); err != nil {
 		return list, err
 	}
 	switch {
@@ -59,27 +64,28 @@ func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	case list.Limit > contract.MaxPageSize:
 		list.Limit = contract.MaxPageSize
 	}
+	list.MaxBytes = contract.MaxContentBytes - list.Limit*contract.EntryOverhead
 	var ok bool
-	if list.After, ok = parsePageToken(list.Prefix, req.GetPageToken()); !ok {
+	if list.After, ok = parsePageToken(list, req.GetPageToken()); !ok {
 		return list, contract.PageTokenInvalid.Errorf(
-			"invalid page_token: want next_page_token of the previous page with the same prefix, or none for the first page")
+			"invalid page_token: want next_page_token of the previous page with the same prefix, start, end, reverse and delimiter, or none for the first page")
 	}
 	return list, nil
 }
 
-// checksumBytes is the length of a page token's checksum. It detects a damaged token and one of another prefix. It need
+// checksumBytes is the length of a page token's checksum. It detects a damaged token and one of another listing. It need
 // not resist forgery, because a token grants no rights.
 const checksumBytes = 6
 
-// pageToken returns the token of the page that starts after the key last: in base64, a checksum of prefix and last, then
-// last.
-func pageToken(prefix, last string) string {
-	return base64.RawURLEncoding.EncodeToString(append(pageChecksum(prefix, last), last...))
+// pageToken returns the token of the page of list that starts after last, a key or prefix: in base64, a checksum of both,
+// then last.
+func pageToken(list store.ListRequest, last string) string {
+	return base64.RawURLEncoding.EncodeToString(append(pageChecksum(list, last), last...))
 }
 
-// parsePageToken returns the key after which the page of token starts, or "" for the first page. It reports false if
-// token is damaged or belongs to another prefix.
-func parsePageToken(prefix, token string) (string, bool) {
+// parsePageToken returns the key or prefix after which the page of token starts, or "" for the first page. It reports
+// false if token is damaged or belongs to another listing.
+func parsePageToken(list store.ListRequest, token string) (string, bool) {
 	if token == "" {
 		return "", true
 	}
@@ -88,11 +94,15 @@ func parsePageToken(prefix, token string) (string, bool) {
 		return "", false
 	}
 	last := string(b[checksumBytes:])
-	return last, strings.HasPrefix(last, prefix) && string(b[:checksumBytes]) == string(pageChecksum(prefix, last))
+	return last, strings.HasPrefix(last, list.Prefix) && string(b[:checksumBytes]) == string(pageChecksum(list, last))
 }
 
-// pageChecksum separates prefix and last by a byte that keys cannot contain, so the boundary between them is covered too.
-func pageChecksum(prefix, last string) []byte {
-	sum := sha256.Sum256([]byte("page\x00" + prefix + "\x00" + last))
+// pageChecksum separates what it covers by a byte that keys cannot contain, so the boundaries are covered too.
+func pageChecksum(list store.ListRequest, last string) []byte {
+	covered := []string{"page", list.Prefix, last}
+	if list.Start != "" || list.End != "" || list.Reverse || list.Delimiter != "" {
+		covered = append(covered, list.Start, list.End, strconv.FormatBool(list.Reverse), list.Delimiter)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(covered, "\x00")))
 	return sum[:checksumBytes:checksumBytes]
 }

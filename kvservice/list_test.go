@@ -3,8 +3,11 @@ package kvservice_test
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"google.golang.org/protobuf/proto"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
@@ -63,17 +66,68 @@ func TestThePagesOfAListHaveEveryKeyOnce(t *testing.T) {
 func TestAPageIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
-	for i := range 12 {
-		mustSet(t, kv, text(fmt.Sprint(i), strings.Repeat("x", contract.DefaultValueBytes)))
+	for _, size := range []int{contract.DefaultValueBytes, 1_000_000, 10_000} {
+		prefix := fmt.Sprint(size, "/")
+		n := contract.MaxContentBytes/size + 3
+		for i := range n {
+			mustSet(t, kv, text(fmt.Sprint(prefix, i), strings.Repeat("x", size)))
+		}
+		req := &keyvaluev1.ListRequest{Prefix: prefix, PageSize: contract.MaxPageSize}
+		res, err := kv.List(t.Context(), req)
+		if bytes := proto.Size(res); err != nil || res.GetNextPageToken() == "" ||
+			bytes >= contract.MaxContentBytes || bytes < contract.MaxContentBytes-contract.MaxPageSize*contract.EntryOverhead-size {
+			t.Errorf("a page of values of %d bytes has %d bytes and token %q, %v; want almost 8 MiB and a token",
+				size, bytes, res.GetNextPageToken(), err)
+		}
+		if got := listAll(t, kv, req); len(got) != n {
+			t.Errorf("all pages of values of %d bytes have %d keys, want %d", size, len(got), n)
+		}
 	}
-	res, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
-	if err != nil || len(res.GetEntries()) > 9 || res.GetNextPageToken() == "" {
-		t.Fatalf("List returned %d MiB and token %q, %v; want about 8 MiB and a token",
-			len(res.GetEntries()), res.GetNextPageToken(), err)
+}
+
+// levels returns the keys and prefixes of all pages, each page in parentheses.
+func levels(t *testing.T, kv client, req *keyvaluev1.ListRequest) string {
+	t.Helper()
+	var all []string
+	for {
+		res, err := kv.List(t.Context(), req)
+		if err != nil {
+			t.Fatalf("List = %v", err)
+		}
+		page := res.GetPrefixes()
+		for _, e := range res.GetEntries() {
+			page = append(page, e.GetKey())
+		}
+		slices.Sort(page)
+		all = append(all, "("+strings.Join(page, " ")+")")
+		if req.PageToken = res.GetNextPageToken(); req.PageToken == "" {
+			return strings.Join(all, "")
+		}
 	}
-	if got := listAll(t, kv, &keyvaluev1.ListRequest{}); len(got) != 12 {
-		t.Errorf("all pages have %d keys, want 12", len(got))
-	}
+}
+
+func TestAListHasBoundsADirectionAndLevels(t *testing.T) {
+	t.Parallel()
+	overEveryWire(t, func(t *testing.T, kv client) {
+		for _, key := range []string{"a", "b/1", "b/2", "b/3/x", "c", "d/1", "é/1"} {
+			mustSet(t, kv, text(key, "x"))
+		}
+		for want, req := range map[string]*keyvaluev1.ListRequest{
+			"(b/1 b/2)(b/3/x)":   {Start: "b", End: "c", PageSize: 2},
+			"(b/2 b/3/x)":        {Prefix: "b/", Start: "b/2", End: "z"},
+			"(d/1 é/1)(b/3/x c)": {Reverse: true, Start: "b/3", PageSize: 2},
+			"(a b/)(c d/)(é/)":   {Delimiter: "/", PageSize: 2},
+			"(d/ é/)(b/ c)(a)":   {Delimiter: "/", PageSize: 2, Reverse: true},
+			"(b/1)(b/2)(b/3/)":   {Delimiter: "/", Prefix: "b/", PageSize: 1},
+			"(b/3/)(b/2)":        {Delimiter: "/", Prefix: "b/", Start: "b/2", PageSize: 1, Reverse: true},
+			"(a b/1 b/2 b/3/x)":  {End: "c"},
+			"()":                 {Start: "c", End: "b", Delimiter: "/"},
+		} {
+			if got := levels(t, kv, req); got != want {
+				t.Errorf("List(%v) = %s, want %s", req, got, want)
+			}
+		}
+	})
 }
 
 func TestInvalidPageTokensAreRejected(t *testing.T) {
@@ -89,6 +143,10 @@ func TestInvalidPageTokensAreRejected(t *testing.T) {
 	token := res.GetNextPageToken()
 	for name, req := range map[string]*keyvaluev1.ListRequest{
 		"of another prefix": {Prefix: "a", PageToken: token},
+		"of another start":  {Prefix: "a/", PageToken: token, Start: "a/1"},
+		"of another end":    {Prefix: "a/", PageToken: token, End: "a/9"},
+		"of the opposite":   {Prefix: "a/", PageToken: token, Reverse: true},
+		"of no level":       {Prefix: "a/", PageToken: token, Delimiter: "/"},
 		"truncated":         {Prefix: "a/", PageToken: token[:len(token)-2]},
 		"longer":            {Prefix: "a/", PageToken: token + "AA"},
 		"not base64":        {Prefix: "a/", PageToken: "?"},
@@ -104,4 +162,10 @@ func TestInvalidPageTokensAreRejected(t *testing.T) {
 	wantReason(t, "a negative page size", err, contract.RequestInvalid)
 	_, err = kv.List(t.Context(), &keyvaluev1.ListRequest{Prefix: "\x01"})
 	wantReason(t, "a prefix that no key has", err, contract.KeyInvalid)
+	for name, req := range map[string]*keyvaluev1.ListRequest{
+		"start": {Start: "\x01"}, "end": {End: strings.Repeat("x", contract.MaxKeyBytes+1)}, "delimiter": {Delimiter: "\n"},
+	} {
+		_, err = kv.List(t.Context(), req)
+		wantReason(t, "an invalid "+name, err, contract.KeyInvalid)
+	}
 }

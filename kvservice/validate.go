@@ -44,15 +44,26 @@ func hasDotSegment(key string) bool {
 }
 
 // checkPrefix returns an error with reason KEY_INVALID if no key can begin with prefix.
-func checkPrefix(prefix string) error {
-	if prefix == "" {
-		return nil
+func checkPrefix(prefix string) error { return checkPart("prefix", prefix) }
+
+// checkRange returns an error with reason KEY_INVALID if prefix, start or end could not be part of a key.
+func checkRange(prefix, start, end string) error {
+	if err := checkPrefix(prefix); err != nil {
+		return err
 	}
-	if len(prefix) > contract.MaxKeyBytes {
-		return contract.KeyInvalid.Errorf("prefix too long: %d bytes, want at most %d", len(prefix), contract.MaxKeyBytes)
+	if err := checkPart("start", start); err != nil {
+		return err
 	}
-	if !utf8.ValidString(prefix) || strings.ContainsFunc(prefix, unicode.IsControl) {
-		return contract.KeyInvalid.Errorf("invalid prefix: want UTF-8 without control characters")
+	return checkPart("end", end)
+}
+
+// checkPart returns an error with reason KEY_INVALID if no key can contain part, the field called name.
+func checkPart(name, part string) error {
+	if len(part) > contract.MaxKeyBytes {
+		return contract.KeyInvalid.Errorf("%s too long: %d bytes, want at most %d", name, len(part), contract.MaxKeyBytes)
+	}
+	if !utf8.ValidString(part) || strings.ContainsFunc(part, unicode.IsControl) {
+		return contract.KeyInvalid.Errorf("invalid %s: want UTF-8 without control characters", name)
 	}
 	return nil
 }

@@ -28,15 +28,23 @@ func (a *api) listValues(w http.ResponseWriter, r request) error {
 			return nil, err
 		}
 		if token := page.GetNextPageToken(); token != "" {
-			w.Header()["Link"] = []string{nextLink(r, token)}
+			if link := nextLink(r, token); len(link) <= longestLink {
+				w.Header()["Link"] = []string{link}
+			}
 		}
-		return a.appendPage(r, b, page)
+		return a.appendPage(r, b, page, req.GetDelimiter() != "")
 	})
 }
 
 func listRequest(query url.Values) (*keyvaluev1.ListRequest, error) {
-	req := &keyvaluev1.ListRequest{Prefix: query.Get("prefix"), PageToken: query.Get("pageToken")}
+	req := &keyvaluev1.ListRequest{
+		Prefix: query.Get("prefix"), Start: query.Get("start"), End: query.Get("end"), Delimiter: query.Get("delimiter"),
+		PageToken: query.Get("pageToken"),
+	}
 	var err error
+	if req.Reverse, err = parseBool(query, "reverse"); err != nil {
+		return nil, err
+	}
 	if query.Has("pageSize") {
 		if req.PageSize, err = parsePageSize(query.Get("pageSize")); err != nil {
 			return nil, err
@@ -69,6 +77,10 @@ func parseView(s string) (keysOnly bool, err error) {
 	return false, contract.RequestInvalid.Errorf(`invalid view %q: want "full" or "keys"`, s)
 }
 
+// longestLink is the length of the longest Link header in bytes. Proxies reject responses whose headers do not fit into a
+// buffer, which is 4 KiB in nginx. A page without the header still has its nextPageToken.
+const longestLink = 2 << 10
+
 // nextLink returns a Link header for the next page (RFC 8288). Escaping removes every character that could end the
 // reference or the header.
 func nextLink(r request, token string) string {
@@ -80,7 +92,8 @@ func nextLink(r request, token string) string {
 	return "<" + r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
 }
 
-func (a *api) appendPage(r request, b []byte, page *keyvaluev1.ListResponse) ([]byte, error) {
+// appendPage appends page as JSON. It has prefixes, perhaps none, if the request has a delimiter.
+func (a *api) appendPage(r request, b []byte, page *keyvaluev1.ListResponse, prefixes bool) ([]byte, error) {
 	b, progress, err := begin(r, b, page, pageBytes(page))
 	if err != nil {
 		return nil, err
@@ -97,6 +110,16 @@ func (a *api) appendPage(r request, b []byte, page *keyvaluev1.ListResponse) ([]
 		}
 	}
 	b = append(b, ']')
+	if prefixes {
+		b = append(b, `,"prefixes":[`...)
+		for i, prefix := range page.GetPrefixes() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendString(b, prefix)
+		}
+		b = append(b, ']')
+	}
 	if token := page.GetNextPageToken(); token != "" {
 		b = append(b, `,"nextPageToken":`...)
 		b = appendString(b, token)
@@ -110,6 +133,9 @@ const entryBytes = 160
 // pageBytes estimates the size of a page in JSON. Allocating it at once avoids copies while it grows.
 func pageBytes(page *keyvaluev1.ListResponse) int {
 	n := 0
+	for _, prefix := range page.GetPrefixes() {
+		n += len(prefix) + len(`"",`)
+	}
 	for _, e := range page.GetEntries() {
 		n += entryBytes + len(e.GetKey()) + len(e.GetValue()) + base64.StdEncoding.EncodedLen(len(e.GetData()))
 	}

@@ -36,6 +36,20 @@ func TestList(t *testing.T) {
 			name: "a page has a link to the next", request: get + "?pageSize=1&view=keys", status: 200,
 			answer: `{"values":[{"key":"bin","etag":"<etag>","revision":"<revision>"}],"nextPageToken":"<token>"}` + "\n",
 		},
+		{name: "a range", request: get + "?start=c&end=max&view=keys", status: 200, answer: `{"values":[{"key":"hello","etag":"<etag>","revision":"<revision>"}]}` + "\n"},
+		{
+			name: "in reverse", request: get + "?reverse=true&start=max&view=keys&end=soon", status: 200,
+			answer: `{"values":[{"key":"n","etag":"<etag>","revision":"<revision>"},{"key":"max","etag":"<etag>","revision":"<revision>"}]}` + "\n",
+		},
+		{
+			name: "keys with the delimiter are rolled up", request: get + "?delimiter=l&view=keys&end=max", status: 200,
+			answer: `{"values":[{"key":"bin","etag":"<etag>","revision":"<revision>"}],"prefixes":["hel"]}` + "\n",
+		},
+		{
+			name: "prefixes count as entries", request: get + "?delimiter=l&start=c&pageSize=1", status: 200,
+			answer: `{"values":[],"prefixes":["hel"],"nextPageToken":"<token>"}` + "\n",
+		},
+		{name: "empty bounds and an empty delimiter are ignored", request: get + "?start=&end=&delimiter=&reverse=false&prefix=x", status: 200, answer: `{"values":[]}` + "\n"},
 		{name: "the last page has none", request: get + "?pageSize=5&prefix=", status: 200, wants: []string{"Link: "}},
 		{name: "a page size over the maximum is reduced", request: get + "?pageSize=99999999999999999999", status: 200},
 		{name: "HEAD is GET without a body", request: "HEAD /v1/values?prefix=x", status: 200, wants: []string{"Content-Length: 14"}},
@@ -58,6 +72,10 @@ func TestInvalidListRequests(t *testing.T) {
 		{"a page token that is not UTF-8", "pageToken=%FF", "PAGE_TOKEN_INVALID", "pageToken"},
 		{"a prefix that is not UTF-8", "prefix=%FF", "KEY_INVALID", "prefix"},
 		{"a prefix with a control character", "prefix=%00", "KEY_INVALID", "prefix"},
+		{"a start with a control character", "start=%00", "KEY_INVALID", "start"},
+		{"an end that is not UTF-8", "end=%FF", "KEY_INVALID", "end"},
+		{"a delimiter with a control character", "delimiter=%0A", "KEY_INVALID", "delimiter"},
+		{"a direction that is a word", "reverse=backwards", "REQUEST_INVALID", `"backwards"`},
 		{"a name in snake case", "page_size=5", "REQUEST_INVALID", "pageSize"},
 		{"a prefix given twice", "prefix=a&prefix=b", "REQUEST_INVALID", "2 times"},
 	}
@@ -78,11 +96,36 @@ func TestForeignPageToken(t *testing.T) {
 	t.Parallel()
 	addr := startReal(t)
 	first := send(t, addr, exchange{request: "GET /v1/values?pageSize=1"})
-	e := exchange{
-		request: "GET /v1/values?prefix=h&pageToken=" + parsePage(t, first.text).NextPageToken,
-		status:  400, reason: "PAGE_TOKEN_INVALID",
+	for _, other := range []string{"prefix=h", "start=a", "end=z", "reverse=true", "delimiter=/"} {
+		e := exchange{
+			request: "GET /v1/values?" + other + "&pageToken=" + parsePage(t, first.text).NextPageToken,
+			status:  400, reason: "PAGE_TOKEN_INVALID",
+		}
+		e.check(t, send(t, addr, e))
 	}
-	e.check(t, send(t, addr, e))
+}
+
+// A proxy rejects a response whose headers are too long. The page then still has its token.
+func TestALongLinkIsLeftOut(t *testing.T) {
+	t.Parallel()
+	kv := serviceOver(t, memory.New(memory.Options{}))
+	prefix := strings.Repeat("é", 450)
+	for i := range 3 {
+		if _, err := kv.Set(t.Context(), valueOf(fmt.Sprint(prefix, i), "v")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addr := start(t, kv, rest.Config{})
+	query := url.Values{"prefix": {prefix}, "pageSize": {"2"}, "view": {"keys"}}
+	first := send(t, addr, exchange{request: "GET /v1/values?" + query.Encode()})
+	if link, ok := first.Header["Link"]; ok {
+		t.Errorf("the Link header has %d bytes, want none over 2 KiB", len(link[0]))
+	}
+	query.Set("pageToken", parsePage(t, first.text).NextPageToken)
+	second := parsePage(t, send(t, addr, exchange{request: "GET /v1/values?" + query.Encode()}).text)
+	if len(second.Values) != 1 || second.Values[0].Key != prefix+"2" {
+		t.Errorf("the next page has %d values, want the third", len(second.Values))
+	}
 }
 
 type page struct {

@@ -49,6 +49,9 @@ func parseQuery(raw string, known []string) (url.Values, error) {
 var malformed = map[string]contract.Reason{
 	"key":       contract.KeyInvalid,
 	"prefix":    contract.KeyInvalid,
+	"start":     contract.KeyInvalid,
+	"end":       contract.KeyInvalid,
+	"delimiter": contract.KeyInvalid,
 	"pageToken": contract.PageTokenInvalid,
 	"ttl":       contract.TTLInvalid,
 }

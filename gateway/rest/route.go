@@ -45,7 +45,7 @@ type method struct {
 }
 
 func routeTable() []route {
-	listParameters := []string{"prefix", "pageSize", "pageToken", "view"}
+	listParameters := []string{"prefix", "start", "end", "reverse", "delimiter", "pageSize", "pageToken", "view"}
 	routes := []route{
 		{path: keyPrefix, methods: []method{
 			{name: http.MethodGet, serve: (*api).getValue, procedure: contract.Get.Procedure},

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"key-value/internal/keyrange"
 )
 
 func TestTheLongestPrefixDecides(t *testing.T) {
@@ -45,8 +47,22 @@ func TestARangeIsAllowedIfItsKeysAre(t *testing.T) {
 				want = want && g.allowsKey(Read, prefix+tail[:i])
 			}
 		}
-		if got := g.allowsRange(Read, prefix); got != want {
+		if got := g.allowsRange(Read, keyrange.Of(prefix, "", "")); got != want {
 			t.Fatalf("%v allows listing %q: %v, want %v", g, prefix, got, want)
+		}
+		// A narrower range needs no more, and is never allowed if one of its keys is not.
+		narrow := keyrange.Of(prefix, word.Draw(t, "start"), word.Draw(t, "end"))
+		got := g.allowsRange(Read, narrow)
+		if want && !got && !narrow.Empty() {
+			t.Fatalf("%v allows listing %q, but not %q, a part of it", g, prefix, narrow)
+		}
+		for n := range 1 << 6 {
+			key := strings.NewReplacer("0", "a", "1", "b").Replace(fmt.Sprintf("%06b", n))
+			for i := range len(key) + 1 {
+				if got && narrow.Has(key[:i]) && !g.allowsKey(Read, key[:i]) {
+					t.Fatalf("%v allows listing %q, but not %q", g, narrow, key[:i])
+				}
+			}
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission/share"
 	"key-value/internal/contract"
+	"key-value/internal/keyrange"
 )
 
 // Principal is an authenticated caller: the API key it sent and what that key allows. It is immutable.
@@ -112,12 +113,25 @@ func (p *Principal) mayCall(m *contract.Method, request any) error {
 	switch {
 	case !keys.Prefix:
 		return p.mayUse(ops, keys.Key)
-	case p.grants.allowsRange(ops, keys.Key):
+	case p.grants.allowsRange(ops, keys.Range()):
 		return nil
-	case keys.Key == "":
-		return p.denied(fmt.Sprintf("%s every key", ops))
 	}
-	return p.denied(fmt.Sprintf("%s all keys that begin with %q", ops, keys.Key))
+	return p.denied(fmt.Sprintf("%s %s", ops, describe(keys)))
+}
+
+// describe returns what keys are, for use in a sentence.
+func describe(keys contract.Keys) string {
+	what := "every key"
+	if keys.Key != "" {
+		what = fmt.Sprintf("all keys that begin with %q", keys.Key)
+	}
+	if keys.Start != "" {
+		what += fmt.Sprintf(" from %q on", keys.Start)
+	}
+	if keys.End != "" {
+		what += fmt.Sprintf(" before %q", keys.End)
+	}
+	return what
 }
 
 func (p *Principal) mayUse(ops Ops, key string) error {
@@ -211,13 +225,20 @@ func (g Grants) allowsKey(ops Ops, key string) bool {
 	return allowed&ops == ops
 }
 
-// allowsRange reports whether g allows all of ops on every key that can begin with prefix. It does not if a grant with a
-// longer prefix allows less.
-func (g Grants) allowsRange(ops Ops, prefix string) bool {
+// allowsRange reports whether g allows all of ops on every key that can be in r. One grant must cover r, and no grant for
+// a part of it may allow less.
+func (g Grants) allowsRange(ops Ops, r keyrange.Range) bool {
+	longest := -1
+	var allowed Ops
 	for _, grant := range g {
-		if strings.HasPrefix(grant.Prefix, prefix) && grant.Ops&ops != ops {
+		switch covered := keyrange.Of(grant.Prefix, "", ""); {
+		case covered.Contains(r):
+			if len(grant.Prefix) > longest {
+				longest, allowed = len(grant.Prefix), grant.Ops
+			}
+		case covered.Overlaps(r) && grant.Ops&ops != ops:
 			return false
 		}
 	}
-	return g.allowsKey(ops, prefix)
+	return allowed&ops == ops
 }

@@ -8,6 +8,7 @@ import (
 
 	"key-value/internal/admission/share"
 	"key-value/internal/follow"
+	"key-value/internal/keyrange"
 )
 
 // set is the contents of a keys file, ready to be compared with. It is never changed.
@@ -44,7 +45,7 @@ func newSet(keys *Keys, f *File, old *set) *set {
 		if r.Previous != nil {
 			k.previous, k.previousExpires = r.Previous.SHA256, r.Previous.Expires
 		}
-		all := r.Grants.allowsRange(Read|Write, "")
+		all := r.Grants.allowsRange(Read|Write, keyrange.Range{})
 		for i, hash := range []Hash{k.current, k.previous} {
 			k.principals[i] = Principal{
 				ID: r.ID, grants: r.Grants, all: all, rate: k.rate, holder: k.holder, keys: keys, hash: hash,

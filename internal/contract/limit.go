@@ -14,8 +14,8 @@ const (
 	DefaultValueBytes = 1 << 20
 	// MaxOperations is the maximum number of operations in a batch.
 	MaxOperations = 1000
-	// MaxContentBytes is the maximum total content, in bytes, of the gets of one batch or of one page of a list. The last
-	// entry of a page may exceed it. A batch can ask for less.
+	// MaxContentBytes is the maximum total content, in bytes, of the gets of one batch, and the maximum size of one page of a
+	// list as a message, unless a single entry exceeds it. A batch can ask for less.
 	MaxContentBytes = 8 << 20
 	// MaxPageSize is the maximum number of entries on a page of a list.
 	MaxPageSize = 1000
@@ -30,7 +30,7 @@ const (
 func MaxRequestBytes(valueBytes int) int { return 6*valueBytes + 64<<10 }
 
 // MaxResponseBytes returns the maximum size of a response message for a maximum value length of valueBytes: the
-// content of a batch or page, the one value by which a page may exceed it, and the keys and versions.
+// content of a batch or page, the one value that may exceed it, and the keys and versions.
 func MaxResponseBytes(valueBytes int) int { return MaxContentBytes + valueBytes + 4<<20 }
 
 // EntryOverhead is about what an entry takes in memory as a message, in addition to its key and content, in bytes.
@@ -46,6 +46,9 @@ func ContentBytes(message any) int {
 		n := 0
 		for _, e := range m.GetEntries() {
 			n += entryBytes(e)
+		}
+		for _, prefix := range m.GetPrefixes() {
+			n += len(prefix)
 		}
 		return n
 	case *keyvaluev1.BatchResponse:

@@ -7,7 +7,7 @@
 // A failed call crosses the wire as a status code with a google.rpc.ErrorInfo, so clients can tell failures apart by
 // their [Reason] without parsing messages.
 //
-// The package imports nothing of this module but the generated code.
+// The package imports nothing of this module but the generated code and ranges of keys.
 package contract
 
 import (
@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/keyrange"
 )
 
 // A Method is one RPC of the contract and what the layers must know about it.
@@ -71,6 +72,17 @@ const (
 type Keys struct {
 	Key    string // the one key, or the prefix of all of them
 	Prefix bool   // whether Key is a prefix; an empty prefix means every key
+	Start  string // with Prefix: only keys from this one on; empty: no lower bound
+	End    string // with Prefix: only keys before this one; empty: no upper bound
+}
+
+// Range returns the range of the keys. A range that no key can be in counts as all keys with the prefix, so that a call
+// needs the same rights whether or not its bounds are in order.
+func (k Keys) Range() keyrange.Range {
+	if r := keyrange.Of(k.Key, k.Start, k.End); !r.Empty() {
+		return r
+	}
+	return keyrange.Of(k.Key, "", "")
 }
 
 // Keys returns the keys that request accesses. For Batch, call Keys for each operation instead.

@@ -98,7 +98,9 @@ var (
 	List = method(Method{
 		Procedure: rpc.KeyValueServiceListProcedure,
 		Rights:    Read, Size: ManyEntries, Idempotency: connect.IdempotencyNoSideEffects,
-	}, func(r *keyvaluev1.ListRequest) Keys { return Keys{Key: r.GetPrefix(), Prefix: true} })
+	}, func(r *keyvaluev1.ListRequest) Keys {
+		return Keys{Key: r.GetPrefix(), Prefix: true, Start: r.GetStart(), End: r.GetEnd()}
+	})
 
 	Batch = method(Method{
 		Procedure: rpc.KeyValueServiceBatchProcedure,

@@ -115,6 +115,10 @@ func TestRightsSizesAndKeys(t *testing.T) {
 		{contract.Touch.Method, contract.Write, contract.OneEntry, &keyvaluev1.TouchRequest{Key: "k"}, contract.Keys{Key: "k"}},
 		{contract.Increment.Method, contract.Read | contract.Write, contract.OneEntry, &keyvaluev1.IncrementRequest{Key: "k"}, contract.Keys{Key: "k"}},
 		{contract.List, contract.Read, contract.ManyEntries, &keyvaluev1.ListRequest{Prefix: "p"}, contract.Keys{Key: "p", Prefix: true}},
+		{
+			contract.List, contract.Read, contract.ManyEntries, &keyvaluev1.ListRequest{Prefix: "p", Start: "pa", End: "pc"},
+			contract.Keys{Key: "p", Prefix: true, Start: "pa", End: "pc"},
+		},
 		{contract.Batch, 0, contract.ManyEntries, &keyvaluev1.BatchRequest{}, contract.Keys{Prefix: true}},
 		{contract.Watch, contract.Read, contract.OpenEnded, &keyvaluev1.WatchRequest{}, contract.Keys{Prefix: true}},
 		{

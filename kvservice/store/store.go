@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"key-value/internal/keyrange"
 )
 
 // BatchBytes is how many bytes of values the gets of a batch return at least, if they ask for as many.
@@ -33,8 +35,9 @@ type Engine interface {
 	// [ErrLeftOut].
 	Batch(ctx context.Context, ops []Operation, atomic bool) ([]Result, error)
 
-	// List returns a page of entries in byte order of their keys. A key that exists throughout a series of pages
-	// appears exactly once.
+	// List returns a page of entries in byte order of their keys, or in reverse. A key that exists throughout a
+	// series of pages appears exactly once, or its rolled-up prefix does. An engine seeks past the keys with such a
+	// prefix: it does not read them all.
 	List(ctx context.Context, req ListRequest) (Page, error)
 
 	// Watch opens a watch. It fails with [ErrResumeTooOld] or [ErrTokenInvalid].
@@ -92,21 +95,79 @@ func ParseVersion(s string) (Version, bool) {
 
 // ListRequest selects a page of entries.
 type ListRequest struct {
-	Prefix   string // prefix of the keys; empty: all keys
-	After    string // the page starts after this key, which need not exist; empty: at the first key
-	Limit    int    // the maximum number of entries, at least 1
-	MaxBytes int    // the page ends with the entry that takes keys and values over this many bytes; at least 1
-	KeysOnly bool   // omit values
+	Prefix    string // prefix of the keys; empty: all keys
+	Start     string // the first key to list, which need not exist; empty: no lower bound
+	End       string // the listing ends before this key; empty: no upper bound
+	Reverse   bool   // list from the last key to the first
+	Delimiter string // roll up keys that have it after Prefix; empty: none
+	After     string // the page starts after this key or rolled-up prefix, in the order of the listing; empty: it is the first
+	Limit     int    // the maximum number of entries and prefixes, at least 1
+	MaxBytes  int    // the page ends before the entry that takes keys and values over this many bytes, unless it is the first
+	KeysOnly  bool   // omit values
 
 	// Reserve gets memory for n bytes of keys and values that were read for the page, or returns the error to fail with. An
 	// engine whose entries are in memory anyway need not call it. Nil: there is always memory.
 	Reserve func(n int) error
 }
 
+// Rest returns the range of the keys that a listing has not delivered before this page.
+func (r ListRequest) Rest() keyrange.Range {
+	rest := keyrange.Of(r.Prefix, r.Start, r.End)
+	if r.After != "" {
+		rest = r.Beyond(rest, r.After)
+	}
+	return rest
+}
+
+// Beyond returns the part of rest that follows key, or that follows all keys which are rolled up like it.
+func (r ListRequest) Beyond(rest keyrange.Range, key string) keyrange.Range {
+	prefix, rolled := r.RollUp(key)
+	switch {
+	case r.Reverse && rolled:
+		return rest.Before(prefix)
+	case r.Reverse:
+		return rest.Before(key)
+	case rolled:
+		return rest.From(keyrange.After(prefix))
+	}
+	return rest.From(keyrange.Next(key))
+}
+
+// RollUp returns the prefix that stands for key in the listing. It reports false if key is listed by itself.
+func (r ListRequest) RollUp(key string) (string, bool) {
+	if r.Delimiter == "" || !strings.HasPrefix(key, r.Prefix) {
+		return "", false
+	}
+	at := strings.Index(key[len(r.Prefix):], r.Delimiter)
+	if at < 0 {
+		return "", false
+	}
+	return key[:len(r.Prefix)+at+len(r.Delimiter)], true
+}
+
 // Page is one page of a listing.
 type Page struct {
-	Entries []Entry
-	More    bool // whether there may be entries after the last one
+	Entries  []Entry
+	Prefixes []string // rolled up, each once, in the order of the listing
+	More     bool     // whether there may be entries or prefixes after the last one
+}
+
+// Len returns the number of entries and prefixes.
+func (p Page) Len() int { return len(p.Entries) + len(p.Prefixes) }
+
+// Last returns the last key or prefix of the page, which must not be empty, in the order of the listing.
+func (p Page) Last(reverse bool) string {
+	switch {
+	case len(p.Prefixes) == 0:
+		return p.Entries[len(p.Entries)-1].Key
+	case len(p.Entries) == 0:
+		return p.Prefixes[len(p.Prefixes)-1]
+	}
+	key, prefix := p.Entries[len(p.Entries)-1].Key, p.Prefixes[len(p.Prefixes)-1]
+	if reverse {
+		return min(key, prefix)
+	}
+	return max(key, prefix)
 }
 
 // Stats are an engine's statistics. Its counters start when the engine is opened.

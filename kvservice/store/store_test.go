@@ -31,3 +31,24 @@ func FuzzParseVersion(f *testing.F) {
 		}
 	})
 }
+
+func TestRollUp(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ key, prefix, delimiter, want string }{
+		{"a/b/c", "", "/", "a/"},
+		{"a/b/c", "a/", "/", "a/b/"},
+		{"a/b", "a/", "/", ""},
+		{"a/", "", "/", "a/"},
+		{"a//b", "a/", "/", "a//"},
+		{"a::b", "", "::", "a::"},
+		{"a:b", "", "::", ""},
+		{"a/b", "", "", ""},
+		{"a", "a/b", "/", ""},
+	} {
+		got, ok := store.ListRequest{Prefix: test.prefix, Delimiter: test.delimiter}.RollUp(test.key)
+		if got != test.want || ok != (test.want != "") {
+			t.Errorf("RollUp of %q with prefix %q and delimiter %q = %q, %t; want %q",
+				test.key, test.prefix, test.delimiter, got, ok, test.want)
+		}
+	}
+}

@@ -26,13 +26,24 @@ type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The prefix of the keys to list. If empty, all keys.
 	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	// The maximum number of entries to return. Zero means 100, and more than 1,000 means 1,000 (AIP-158). A
-	// page may have fewer without being the last, because its content is limited to about 8 MiB as well.
+	// The maximum number of entries and prefixes to return. Zero means 100, and more than 1,000 means 1,000
+	// (AIP-158). A page may have fewer without being the last, because the message stays under 8 MiB as well,
+	// unless it has only one entry.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// The next_page_token of the previous page, with the same prefix. If empty, the first page.
+	// The next_page_token of the previous page, with the same prefix, start, end, reverse and delimiter. If
+	// empty, the first page.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Whether to omit the content of the entries.
-	KeysOnly      bool `protobuf:"varint,4,opt,name=keys_only,json=keysOnly,proto3" json:"keys_only,omitempty"`
+	KeysOnly bool `protobuf:"varint,4,opt,name=keys_only,json=keysOnly,proto3" json:"keys_only,omitempty"`
+	// The first key to list, which need not exist. If empty, there is no lower bound.
+	Start string `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
+	// The key before which the listing ends, which need not exist. If empty, there is no upper bound.
+	End string `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
+	// Whether to list from the last key to the first.
+	Reverse bool `protobuf:"varint,7,opt,name=reverse,proto3" json:"reverse,omitempty"`
+	// Lists only the first level of a hierarchy, such as "/" for that of directories. All keys that have the
+	// delimiter after the prefix are represented by ListResponse.prefixes. If empty, every key is an entry.
+	Delimiter     string `protobuf:"bytes,8,opt,name=delimiter,proto3" json:"delimiter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -95,13 +106,44 @@ func (x *ListRequest) GetKeysOnly() bool {
 	return false
 }
 
+func (x *ListRequest) GetStart() string {
+	if x != nil {
+		return x.Start
+	}
+	return ""
+}
+
+func (x *ListRequest) GetEnd() string {
+	if x != nil {
+		return x.End
+	}
+	return ""
+}
+
+func (x *ListRequest) GetReverse() bool {
+	if x != nil {
+		return x.Reverse
+	}
+	return false
+}
+
+func (x *ListRequest) GetDelimiter() string {
+	if x != nil {
+		return x.Delimiter
+	}
+	return ""
+}
+
 // The response of List.
 type ListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The entries, in byte order of their keys.
+	// The entries, in byte order of their keys, or in the opposite order if the request says reverse.
 	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
 	// The page_token of the next page. Empty if this is the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// What the keys that have the delimiter begin with, up to the end of its first occurrence after the prefix.
+	// Each is listed once, on one page, in the order of the entries. Empty if the request has no delimiter.
+	Prefixes      []string `protobuf:"bytes,3,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -150,20 +192,32 @@ func (x *ListResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListResponse) GetPrefixes() []string {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
 var File_keyvalue_v1_list_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_list_proto_rawDesc = "" +
 	"\n" +
-	"\x16keyvalue/v1/list.proto\x12\vkeyvalue.v1\x1a\x17keyvalue/v1/entry.proto\"~\n" +
+	"\x16keyvalue/v1/list.proto\x12\vkeyvalue.v1\x1a\x17keyvalue/v1/entry.proto\"\xde\x01\n" +
 	"\vListRequest\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x1b\n" +
-	"\tkeys_only\x18\x04 \x01(\bR\bkeysOnly\"d\n" +
+	"\tkeys_only\x18\x04 \x01(\bR\bkeysOnly\x12\x14\n" +
+	"\x05start\x18\x05 \x01(\tR\x05start\x12\x10\n" +
+	"\x03end\x18\x06 \x01(\tR\x03end\x12\x18\n" +
+	"\areverse\x18\a \x01(\bR\areverse\x12\x1c\n" +
+	"\tdelimiter\x18\b \x01(\tR\tdelimiter\"\x80\x01\n" +
 	"\fListResponse\x12,\n" +
 	"\aentries\x18\x01 \x03(\v2\x12.keyvalue.v1.EntryR\aentries\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageTokenB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n" +
+	"\bprefixes\x18\x03 \x03(\tR\bprefixesB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
 
 var (
 	file_keyvalue_v1_list_proto_rawDescOnce sync.Once

@@ -145,6 +145,32 @@ func BenchmarkListPageOf100(b *testing.B) {
 	})
 }
 
+// BenchmarkFirstLevel lists the first level of a store whose keys are in 20 folders. KV_BENCH_ENTRIES=10000000 gives it ten
+// million keys.
+func BenchmarkFirstLevel(b *testing.B) {
+	const folders = 20
+	for _, n := range sizes(b) {
+		e := memory.New(memory.Options{})
+		for i := range n {
+			write(b, e, fmt.Sprintf("folder%02d/%09d", i%folders, i/folders), 0)
+		}
+		for _, reverse := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%d/reverse=%t", n, reverse), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					req := store.ListRequest{Delimiter: "/", Limit: 100, MaxBytes: 1 << 20, Reverse: reverse}
+					if page, err := e.List(context.Background(), req); err != nil || len(page.Prefixes) != folders || page.More {
+						b.Fatal(page, err)
+					}
+				}
+			})
+		}
+		if err := e.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkSetBesideWatches measures sets of one key while 10,000 watches wait for changes to others, which should
 // cost the writer next to nothing. Fresh stores with and without watches alternate, under the garbage collector
 // policy of the real programs. The ratio is between the medians of their 99th percentiles.

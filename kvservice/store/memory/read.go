@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"key-value/internal/keyrange"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/clock"
 	"key-value/kvservice/store/memory/tree"
@@ -34,42 +35,80 @@ func (e *Engine) getResult(found *tree.Entry, tag uint8, uncounted, allowMissing
 
 // List returns a page of entries.
 func (e *Engine) List(_ context.Context, req store.ListRequest) (store.Page, error) {
-	p := pager{engine: e, request: req, at: e.clock.Read()}
+	p := pager{engine: e, request: req, rest: req.Rest(), at: e.clock.Read(), seek: true}
 	p.page.Entries = make([]store.Entry, 0, min(req.Limit, usualLimit))
-	e.tree.View().Ascend(max(req.Prefix, req.After), p.add)
+	for view := e.tree.View(); p.seek; {
+		p.seek = false
+		if req.Reverse {
+			view.Descend(p.rest.End, p.add)
+		} else {
+			view.Ascend(p.rest.Start, p.add)
+		}
+	}
 	return p.page, nil
 }
 
-// usualLimit is the capacity with which a page starts, in entries.
-const usualLimit = 100
+const (
+	// usualLimit is the capacity with which a page starts, in entries.
+	usualLimit = 100
+	// passBy is how many keys with a rolled-up prefix are passed one by one, which is cheaper than to seek past a few.
+	passBy = 64
+)
 
 // pager fills a page.
 type pager struct {
 	engine  *Engine
 	request store.ListRequest
+	rest    keyrange.Range // what has not been visited, as of the latest seek
 	at      clock.Reading
 	bytes   int
+	rolled  string // the latest rolled-up prefix
+	passed  int    // how many keys with it have been passed
+	seek    bool   // whether to go on at rest
 	page    store.Page
 }
 
-// add adds the next entry. It returns false when it needs no more: the page is full and there is a further entry, or
-// no further key has the prefix.
+// add adds the next key. It returns false when it needs no more: the page is full and there is a further key, or no
+// further key is in the range, or the next keys have the latest rolled-up prefix, and the pager is to seek past them.
 func (p *pager) add(found *tree.Entry) bool {
 	key := found.Key()
-	if !strings.HasPrefix(key, p.request.Prefix) {
+	switch {
+	case !p.rest.Has(key):
 		return false
-	}
-	if key <= p.request.After || found.Expired(p.at.Now) {
+	case p.rolled != "" && strings.HasPrefix(key, p.rolled):
+		return p.pass(key)
+	case found.Expired(p.at.Now):
 		return true
 	}
-	if len(p.page.Entries) == p.request.Limit || p.bytes > p.request.MaxBytes {
+	prefix, rolled := p.request.RollUp(key)
+	if rolled {
+		key = prefix
+	}
+	size := len(key)
+	if !rolled && !p.request.KeysOnly {
+		size += len(found.Value())
+	}
+	if n := p.page.Len(); n == p.request.Limit || n > 0 && p.bytes+size > p.request.MaxBytes {
 		p.page.More = true
 		return false
 	}
-	described := p.engine.storeEntry(found, p.at, !p.request.KeysOnly)
-	p.bytes += len(described.Key) + len(described.Value)
-	p.page.Entries = append(p.page.Entries, described)
+	p.bytes += size
+	if rolled {
+		p.rolled, p.passed = strings.Clone(prefix), 0 // the entry's own would keep it in memory
+		p.page.Prefixes = append(p.page.Prefixes, p.rolled)
+	} else {
+		p.page.Entries = append(p.page.Entries, p.engine.storeEntry(found, p.at, !p.request.KeysOnly))
+	}
 	return true
+}
+
+// pass passes key, which has the latest rolled-up prefix.
+func (p *pager) pass(key string) bool {
+	if p.passed++; p.passed < passBy {
+		return true
+	}
+	p.rest, p.passed, p.seek = p.request.Beyond(p.rest, key), 0, true
+	return false
 }
 
 // counter counts reads. Its parts are in cache lines of their own, so that readers on different processors do not

@@ -338,8 +338,56 @@ local function count(keys)
   return {redis.call('ZCARD', s.index) - lapsed, s.expirations + lapsed, stream}
 end
 
+-- level lists the names in a range, but only the first level of a hierarchy: of the names that hold the delimiter, the part
+-- up to its end, once. Arguments: the bounds as ZRANGE takes them, 1 if backward, the length of the prefix after which the
+-- delimiter counts, the delimiter, and the maximum number of items. Returns where to go on, empty at the end, and the items.
+-- It looks at a limited number of places, so it may return fewer items.
+local function level(keys, args)
+  local from, to, backward, prefix, delimiter, most = args[1], args[2], args[3] == '1', tonumber(args[4]), args[5], tonumber(args[6])
+  local time, items = redis.call('TIME'), {''}
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local function past(rolled)
+    if backward then
+      return '(' .. rolled
+    end
+    return '[' .. string.sub(rolled, 1, -2) .. string.char(string.byte(rolled, -1) + 1)
+  end
+  for _ = 1, 1000 do
+    local names
+    if backward then
+      names = redis.call('ZRANGE', keys[2], from, to, 'BYLEX', 'REV', 'LIMIT', 0, step)
+    else
+      names = redis.call('ZRANGE', keys[2], from, to, 'BYLEX', 'LIMIT', 0, step)
+    end
+    local rolled
+    for _, name in ipairs(names) do
+      if #items > most then
+        items[1] = from
+        return items
+      end
+      local _, last = string.find(name, delimiter, prefix + 1, true)
+      local item = last and string.sub(name, 1, last) or name
+      if item ~= rolled then
+        local due = redis.call('ZSCORE', keys[3], name)
+        local lapsed = due and tonumber(due) <= now
+        if not lapsed then
+          items[#items + 1] = item
+          rolled = last and item
+        end
+      end
+      from = item == rolled and past(rolled) or '(' .. name
+    end
+    if #names < step then
+      return items
+    end
+  end
+  items[1] = from
+  return items
+end
+
 -- Operations that need no memory also work when the node has none left.
 redis.register_function('PREFIX_apply', apply)
 redis.register_function{function_name = 'PREFIX_apply_oom', callback = apply, flags = {'allow-oom'}}
 redis.register_function{function_name = 'PREFIX_poll', callback = poll, flags = {'allow-oom'}}
+redis.register_function{function_name = 'PREFIX_level', callback = level, flags = {'no-writes'}}
 redis.register_function{function_name = 'PREFIX_count', callback = count, flags = {'allow-oom'}}

@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"math"
+	"slices"
+	"strconv"
 
 	"github.com/redis/rueidis"
 
@@ -18,12 +20,17 @@ func (e *Engine) List(ctx context.Context, req store.ListRequest) (store.Page, e
 		if !ok || err != nil {
 			return page, e.closed(err)
 		}
-		if len(page.Entries) == req.Limit || size > req.MaxBytes {
+		length := len(entry.Key) + len(entry.Value)
+		if n := page.Len(); n == req.Limit || n > 0 && size+length > req.MaxBytes {
 			page.More = true
 			return page, nil
 		}
-		size += len(entry.Key) + len(entry.Value)
-		page.Entries = append(page.Entries, entry)
+		size += length
+		if _, rolled := req.RollUp(entry.Key); rolled {
+			page.Prefixes = append(page.Prefixes, entry.Key)
+		} else {
+			page.Entries = append(page.Entries, entry)
+		}
 	}
 }
 
@@ -36,27 +43,36 @@ const (
 	mostEntries = 256
 )
 
-// pager reads entries in the order of their keys.
+// pager reads entries in the order of a listing. A rolled-up prefix is an entry with nothing but its key.
 type pager struct {
-	engine   *Engine
-	prefix   string
-	keysOnly bool
-	expected int               // number of entries that will be requested
-	bytes    int               // how many bytes of entries to read at a time; a longer one is read alone
-	reserve  func(n int) error // called with the size of what is read; nil: nobody wants to know
-	keys     *merge[string]
-	rest     []string      // the next keys, whose entries have not been read
-	entries  []store.Entry // read, and not yet returned
+	engine  *Engine
+	request store.ListRequest
+	bytes   int      // how many bytes of entries to read at a time; a longer one is read alone
+	from    []string // :: shard → the bound at which its next keys are read, as ZRANGE takes it
+	to      string   // the other bound
+	keys    *merge[string]
+	taken   string        // the latest key that was taken from keys
+	rest    []string      // the next keys, whose entries have not been read
+	entries []store.Entry // read, and not yet returned
 }
 
 func (e *Engine) pager(req store.ListRequest, bytes int) *pager {
-	p := &pager{engine: e, prefix: req.Prefix, keysOnly: req.KeysOnly, expected: req.Limit, bytes: bytes, reserve: req.Reserve}
-	after := "[" + req.Prefix
-	if req.After >= req.Prefix && req.After != "" {
-		after = "(" + req.After
+	p := &pager{engine: e, request: req, bytes: bytes}
+	before := func(a, b string) bool { return a < b }
+	rest := req.Rest()
+	from, to := "["+rest.Start, "+"
+	if rest.Start == "" {
+		from = "-"
 	}
-	p.keys = newMerge(e.all(), func(a, b string) bool { return a < b },
-		func(ctx context.Context, sources []*source[string]) error { return p.fill(ctx, sources, after) })
+	if rest.End != "" {
+		to = "(" + rest.End
+	}
+	if req.Reverse {
+		from, to = to, from
+		before = func(a, b string) bool { return a > b }
+	}
+	p.from, p.to = slices.Repeat([]string{from}, len(e.shards)), to
+	p.keys = newMerge(e.all(), before, p.fill)
 	return p
 }
 
@@ -69,38 +85,58 @@ func (e *Engine) all() []int {
 	return numbers
 }
 
-// fill reads the next keys of some shards. It asks each for its share of the page and twice the square root of that
-// more, so that it rarely has to ask again.
-func (p *pager) fill(ctx context.Context, sources []*source[string], after string) error {
-	share := p.expected/len(p.engine.shards) + 1
-	count := int64(share + 2*int(math.Sqrt(float64(share))) + 1)
-	end := "+"
-	if p.prefix != "" {
-		end = "(" + successor(p.prefix)
+// fill reads the next keys of some shards.
+func (p *pager) fill(ctx context.Context, sources []*source[string]) error {
+	if p.request.Delimiter != "" {
+		return p.fillLevel(ctx, sources)
 	}
+	// Each shard is asked for its share of the page and twice the square root of that more, so that it is rarely asked
+	// again.
+	share := p.request.Limit/len(p.engine.shards) + 1
+	count := int64(share + 2*int(math.Sqrt(float64(share))) + 1)
 	commands := make([]rueidis.Completed, len(sources))
 	for i, s := range sources {
-		from := after
-		if s.rounds > 0 {
-			from = "(" + s.latest
+		bounded := p.engine.client.B().Zrange().Key(p.engine.shards[s.shard].index()).Min(p.from[s.shard]).Max(p.to).Bylex()
+		if p.request.Reverse {
+			commands[i] = bounded.Rev().Limit(0, count).Build()
+		} else {
+			commands[i] = bounded.Limit(0, count).Build()
 		}
-		index := p.engine.shards[s.shard].index()
-		commands[i] = p.engine.client.B().Zrange().Key(index).Min(from).Max(end).Bylex().Limit(0, count).Build()
 	}
 	for i, r := range p.engine.client.DoMulti(ctx, commands...) {
 		keys, err := r.AsStrSlice()
 		if err != nil {
 			return readError(err)
 		}
-		sources[i].buffer, sources[i].done = keys, int64(len(keys)) < count
+		s := sources[i]
+		if s.buffer, s.done = keys, int64(len(keys)) < count; !s.done {
+			p.from[s.shard] = "(" + keys[len(keys)-1]
+		}
 	}
 	return nil
 }
 
-// successor returns the first string after all those with the prefix. The last byte of UTF-8 is never 255.
-func successor(prefix string) string {
-	last := len(prefix) - 1
-	return prefix[:last] + string([]byte{prefix[last] + 1})
+// fillLevel is fill for a listing with a delimiter. Prefixes are usually in all shards, so each is asked for the whole page.
+func (p *pager) fillLevel(ctx context.Context, sources []*source[string]) error {
+	calls := make([]part, len(sources))
+	for i, s := range sources {
+		calls[i].call = call{function: "level", keys: p.engine.shards[s.shard].fixed, args: []string{
+			p.from[s.shard], p.to, flag(p.request.Reverse), strconv.Itoa(len(p.request.Prefix)), p.request.Delimiter,
+			strconv.Itoa(min(mostEntries, p.request.Limit+1)),
+		}}
+	}
+	for i, r := range p.engine.send(ctx, calls) {
+		items, err := r.AsStrSlice()
+		if err != nil {
+			return readError(err)
+		}
+		if len(items) == 0 {
+			return errDamaged
+		}
+		s := sources[i]
+		p.from[s.shard], s.buffer, s.done = items[0], items[1:], items[0] == ""
+	}
+	return nil
 }
 
 // next returns the next entry and removes it, or returns false if there is none.
@@ -108,7 +144,7 @@ func (p *pager) next(ctx context.Context) (store.Entry, bool, error) {
 	for len(p.entries) == 0 {
 		if len(p.rest) == 0 {
 			var err error
-			if p.rest, err = p.take(ctx, min(mostEntries, p.expected+1)); len(p.rest) == 0 || err != nil {
+			if p.rest, err = p.take(ctx, min(mostEntries, p.request.Limit+1)); len(p.rest) == 0 || err != nil {
 				return store.Entry{}, false, err
 			}
 		}
@@ -121,7 +157,7 @@ func (p *pager) next(ctx context.Context) (store.Entry, bool, error) {
 	return entry, true, nil
 }
 
-// take removes and returns up to n keys.
+// take removes and returns up to n keys. A prefix that several shards have is one of them.
 func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 	keys := make([]string, 0, n)
 	for len(keys) < n {
@@ -129,7 +165,10 @@ func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 		if err != nil || !ok {
 			return keys, err
 		}
-		keys = append(keys, key)
+		if key != p.taken {
+			keys = append(keys, key)
+		}
+		p.taken = key
 	}
 	return keys, nil
 }
@@ -137,21 +176,44 @@ func (p *pager) take(ctx context.Context, n int) ([]string, error) {
 // read reads the entries of the next keys.
 func (p *pager) read(ctx context.Context) (err error) {
 	n := len(p.rest)
-	if !p.keysOnly && n > 1 {
+	if !p.request.KeysOnly && n > 1 {
 		if n, err = p.fit(ctx); err != nil {
 			return err
 		}
 	}
-	p.entries, err = p.engine.readEntries(ctx, p.rest[:n], p.keysOnly)
-	p.rest = p.rest[n:]
-	if p.reserve == nil || err != nil {
+	if p.entries, err = p.readNext(ctx, p.rest[:n]); err != nil {
 		return err
+	}
+	p.rest = p.rest[n:]
+	if p.request.Reserve == nil {
+		return nil
 	}
 	size := 0
 	for _, e := range p.entries {
 		size += len(e.Key) + len(e.Value)
 	}
-	return p.reserve(size)
+	return p.request.Reserve(size)
+}
+
+// readNext reads the entries of keys, some of which may be prefixes.
+func (p *pager) readNext(ctx context.Context, keys []string) ([]store.Entry, error) {
+	if p.request.Delimiter == "" {
+		return p.engine.readEntries(ctx, keys, p.request.KeysOnly)
+	}
+	isPrefix := func(key string) bool { _, rolled := p.request.RollUp(key); return rolled }
+	found, err := p.engine.readEntries(ctx, slices.DeleteFunc(slices.Clone(keys), isPrefix), p.request.KeysOnly)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]store.Entry, 0, len(keys))
+	for _, key := range keys {
+		if isPrefix(key) {
+			all = append(all, store.Entry{Key: key})
+		} else if len(found) > 0 && found[0].Key == key {
+			all, found = append(all, found[0]), found[1:]
+		}
+	}
+	return all, nil
 }
 
 // fit returns how many of the next entries to read, at least one.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -104,10 +105,11 @@ func (m *Model) Keys() []string {
 // CheckPage returns an error if page is not a correct result for req. A page may end early because of its size in
 // bytes.
 func (m *Model) CheckPage(req store.ListRequest, page store.Page) error {
-	want := slices.DeleteFunc(m.Keys(), func(key string) bool {
-		return !strings.HasPrefix(key, req.Prefix) || key <= req.After
-	})
-	got := keysOf(page.Entries)
+	want, got := m.listed(req), levelOf(page, req.Reverse)
+	wantEntries := slices.DeleteFunc(slices.Clone(want), func(item string) bool { return m.rolled(req, item) != "" })
+	if entries := keysOf(page.Entries); len(entries) > len(wantEntries) || !slices.Equal(entries, wantEntries[:len(entries)]) {
+		return fmt.Errorf("list %+v returned entries %q, want %q", req, entries, wantEntries)
+	}
 	if len(got) > req.Limit || len(got) > len(want) || !slices.Equal(got, want[:len(got)]) {
 		return fmt.Errorf("list %+v returned %q, want %q", req, got, want)
 	}
@@ -124,6 +126,37 @@ func (m *Model) CheckPage(req store.ListRequest, page store.Page) error {
 		}
 	}
 	return nil
+}
+
+// listed returns the keys and prefixes that a listing has, in its order.
+func (m *Model) listed(req store.ListRequest) []string {
+	var items []string
+	for _, key := range m.Keys() {
+		if !strings.HasPrefix(key, req.Prefix) || key < req.Start || req.End != "" && key >= req.End {
+			continue
+		}
+		if prefix := m.rolled(req, key); prefix != "" {
+			key = prefix
+		}
+		if !slices.Contains(items, key) {
+			items = append(items, key)
+		}
+	}
+	after := cmp.Or(m.rolled(req, req.After), req.After)
+	if req.Reverse {
+		slices.Reverse(items)
+		return slices.DeleteFunc(items, func(item string) bool { return after != "" && item >= after })
+	}
+	return slices.DeleteFunc(items, func(item string) bool { return item <= after })
+}
+
+// rolled returns the prefix that stands for key, or "".
+func (m *Model) rolled(req store.ListRequest, key string) string {
+	rest, ok := strings.CutPrefix(key, req.Prefix)
+	if before, _, found := strings.Cut(rest, req.Delimiter); ok && found && req.Delimiter != "" {
+		return req.Prefix + before + req.Delimiter
+	}
+	return ""
 }
 
 // cell is the state of one key.

@@ -76,11 +76,15 @@ func (p *driver) batch(t *rapid.T) {
 
 func (p *driver) list(t *rapid.T) {
 	req := store.ListRequest{
-		Prefix:   p.prefix + rapid.SampledFrom([]string{"", "a", "a/", "x"}).Draw(t, "prefix"),
-		After:    rapid.SampledFrom([]string{"", p.key(t), p.prefix + "aa"}).Draw(t, "after"),
-		Limit:    rapid.IntRange(1, 6).Draw(t, "limit"),
-		MaxBytes: rapid.SampledFrom([]int{1, 30, 1 << 20}).Draw(t, "bytes"),
-		KeysOnly: rapid.Bool().Draw(t, "keys only"),
+		Prefix:    p.prefix + rapid.SampledFrom([]string{"", "a", "a/", "x"}).Draw(t, "prefix"),
+		Start:     rapid.SampledFrom([]string{"", "", p.key(t), p.prefix + "a0"}).Draw(t, "start"),
+		End:       rapid.SampledFrom([]string{"", "", p.key(t), p.prefix + "a/bb"}).Draw(t, "end"),
+		Reverse:   rapid.Bool().Draw(t, "reverse"),
+		Delimiter: rapid.SampledFrom([]string{"", "/", "/b"}).Draw(t, "delimiter"),
+		After:     rapid.SampledFrom([]string{"", p.key(t), p.prefix + "aa", p.prefix + "a/"}).Draw(t, "after"),
+		Limit:     rapid.IntRange(1, 6).Draw(t, "limit"),
+		MaxBytes:  rapid.SampledFrom([]int{1, 30, 1 << 20}).Draw(t, "bytes"),
+		KeysOnly:  rapid.Bool().Draw(t, "keys only"),
 	}
 	page, err := p.store.List(p.ctx, req)
 	if err != nil {

@@ -36,6 +36,8 @@ const (
 	snapshotBeforeWatch bug = "a watch starts later than its snapshot"
 	deleteWithoutNumber bug = "a delete takes no revision of its own"
 	withoutRoom         bug = "a watch does not wait for memory"
+	prefixTwice         bug = "a rolled-up prefix is on the next page too"
+	reverseIgnored      bug = "a listing in reverse is not"
 )
 
 // reference is the simplest possible engine: one lock, one map, and a history that is never trimmed.
@@ -264,22 +266,42 @@ func (r *reference) List(_ context.Context, req store.ListRequest) (store.Page, 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sweep()
-	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(r.entries)), func(key string) bool {
-		return !strings.HasPrefix(key, req.Prefix) || key <= req.After
-	})
+	rest := req.Rest()
+	if prefix, rolled := req.RollUp(req.After); rolled && r.bug == prefixTwice && !req.Reverse {
+		rest.Start = prefix + "\x00"
+	}
+	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(r.entries)), func(key string) bool { return !rest.Has(key) })
+	if req.Reverse && r.bug != reverseIgnored {
+		slices.Reverse(keys)
+	}
 	if _, ok := r.entries[req.After]; r.bug == pageSkips && req.After != "" && !ok && len(keys) > 0 {
 		keys = keys[1:]
 	}
 	var page store.Page
-	for bytes := 0; len(page.Entries) < min(req.Limit, len(keys)) && bytes <= req.MaxBytes; {
-		entry := r.entries[keys[len(page.Entries)]]
+	bytes := 0
+	for _, key := range keys {
+		prefix, rolled := req.RollUp(key)
+		if rolled && slices.Contains(page.Prefixes, prefix) {
+			continue
+		}
+		entry := r.entries[key]
+		if rolled {
+			entry = store.Entry{Key: prefix}
+		}
 		if req.KeysOnly {
 			entry.Value = nil
 		}
 		bytes += len(entry.Key) + len(entry.Value)
-		page.Entries = append(page.Entries, entry)
+		if n := page.Len(); n == req.Limit || n > 0 && bytes > req.MaxBytes {
+			page.More = true
+			break
+		}
+		if rolled {
+			page.Prefixes = append(page.Prefixes, prefix)
+		} else {
+			page.Entries = append(page.Entries, entry)
+		}
 	}
-	page.More = len(page.Entries) < len(keys)
 	return page, nil
 }
 

@@ -58,7 +58,16 @@ var detectedBy = map[bug][]string{
 	},
 	deleteWithoutNumber: {"the revision grows with every write, of any kind and key"},
 	snapshotBeforeWatch: {"a snapshot during writes misses nothing, together with the events after it"},
-	withoutRoom:         {"a watch waits for memory before each event with an entry", "a watch of one key waits for memory"},
+	prefixTwice: {
+		"keys with a delimiter after the prefix are rolled up",
+		"a rolled-up prefix is listed once, however many keys have it and however small the pages are",
+		"sequential calls return what a map would",
+	},
+	reverseIgnored: {
+		"a listing in reverse has the same keys in the opposite order",
+		"sequential calls return what a map would",
+	},
+	withoutRoom: {"a watch waits for memory before each event with an entry", "a watch of one key waits for memory"},
 }
 
 const cutAndResumed = "a watch that is interrupted and resumed at random delivers each change once and in order"

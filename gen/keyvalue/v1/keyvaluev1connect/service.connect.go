@@ -142,10 +142,13 @@ type KeyValueServiceClient interface {
 	// Fails with FAILED_PRECONDITION (NOT_AN_INTEGER, INTEGER_OVERFLOW), INVALID_ARGUMENT (TTL_INVALID)
 	// and RESOURCE_EXHAUSTED (STORE_FULL); then nothing changes.
 	Increment(context.Context, *v1.IncrementRequest) (*v1.IncrementResponse, error)
-	// Lists entries by prefix, in byte order of their keys, one page at a time.
+	// Lists entries by prefix and range, in byte order of their keys or in reverse, one page at a time. With a
+	// delimiter, it lists one level of a hierarchy.
 	//
-	// A key that exists throughout is listed exactly once. A key that is written or deleted between pages
-	// may or may not be listed. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID, REQUEST_INVALID).
+	// A key that exists throughout is listed exactly once, or is represented by exactly one prefix. A key that is
+	// written or deleted between pages may or may not be listed. The API key must allow reading every key that
+	// could be in the range, whether or not it exists. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+	// REQUEST_INVALID).
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
 	// Carries out up to 1,000 operations, each with its own result.
 	//
@@ -224,10 +227,13 @@ type KeyValueServiceHandler interface {
 	// Fails with FAILED_PRECONDITION (NOT_AN_INTEGER, INTEGER_OVERFLOW), INVALID_ARGUMENT (TTL_INVALID)
 	// and RESOURCE_EXHAUSTED (STORE_FULL); then nothing changes.
 	Increment(context.Context, *v1.IncrementRequest) (*v1.IncrementResponse, error)
-	// Lists entries by prefix, in byte order of their keys, one page at a time.
+	// Lists entries by prefix and range, in byte order of their keys or in reverse, one page at a time. With a
+	// delimiter, it lists one level of a hierarchy.
 	//
-	// A key that exists throughout is listed exactly once. A key that is written or deleted between pages
-	// may or may not be listed. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID, REQUEST_INVALID).
+	// A key that exists throughout is listed exactly once, or is represented by exactly one prefix. A key that is
+	// written or deleted between pages may or may not be listed. The API key must allow reading every key that
+	// could be in the range, whether or not it exists. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+	// REQUEST_INVALID).
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
 	// Carries out up to 1,000 operations, each with its own result.
 	//

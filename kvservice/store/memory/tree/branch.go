@@ -175,3 +175,25 @@ func (b *branch) ascend(from string, each func(*Entry) bool) bool {
 	}
 	return true
 }
+
+// descend calls each with the entries whose keys are before end, or with all if it is empty, from the last to the first,
+// until each returns false.
+func (b *branch) descend(end string, each func(*Entry) bool) bool {
+	last := int(b.n) - 1
+	if end != "" {
+		last = b.child(end)
+	}
+	for i := last; i >= 0; i-- {
+		goOn := false
+		if b.level == 0 {
+			goOn = b.leaf(i).descend(end, each)
+		} else {
+			goOn = b.branch(i).descend(end, each)
+		}
+		if !goOn {
+			return false
+		}
+		end = ""
+	}
+	return true
+}

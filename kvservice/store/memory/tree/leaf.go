@@ -87,12 +87,12 @@ func (l *leaf) clone(generation uint64) *leaf {
 	return c
 }
 
-// sorted appends the entries whose keys are at or after from to buf, in order. A key that is removed and added again
-// in the meantime may be in two slots; then the later version counts.
-func (l *leaf) sorted(from string, buf []*Entry) []*Entry {
+// sorted appends the entries whose keys are at or after from and before end to buf, in order. An empty end means no upper
+// bound. A key that is removed and added again in the meantime may be in two slots; then the later version counts.
+func (l *leaf) sorted(from, end string, buf []*Entry) []*Entry {
 	begin := len(buf)
 	for i := range l.entries {
-		if e := l.entries[i].Load(); e != nil && (from == "" || e.Key() >= from) {
+		if e := l.entries[i].Load(); e != nil && (from == "" || e.Key() >= from) && (end == "" || e.Key() < end) {
 			buf = append(buf, e)
 		}
 	}
@@ -113,7 +113,19 @@ func byKey(a, b *Entry) int {
 // ascend calls each with the entries whose keys are at or after from, in order, until each returns false.
 func (l *leaf) ascend(from string, each func(*Entry) bool) bool {
 	var buf [leafMax]*Entry
-	for _, e := range l.sorted(from, buf[:0]) {
+	for _, e := range l.sorted(from, "", buf[:0]) {
+		if !each(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// descend calls each with the entries whose keys are before end, or with all if it is empty, from the last to the first,
+// until each returns false.
+func (l *leaf) descend(end string, each func(*Entry) bool) bool {
+	var buf [leafMax]*Entry
+	for _, e := range slices.Backward(l.sorted("", end, buf[:0])) {
 		if !each(e) {
 			return false
 		}

@@ -20,7 +20,7 @@ func TestLaterVersionOfAKeyInTwoSlotsCounts(t *testing.T) {
 		l.add(Pack(Head{Revision: uint64(i + 1)}, key, nil), 0)
 	}
 	var got []string
-	for _, e := range l.sorted("", nil) {
+	for _, e := range l.sorted("", "", nil) {
 		got = append(got, fmt.Sprint(e.Key(), e.Revision))
 	}
 	if !slices.Equal(got, []string{"a5", "b3", "c4"}) {

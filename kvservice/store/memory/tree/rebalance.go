@@ -131,7 +131,7 @@ func (t *Tree) mergeBranch(depth, left int, children []child) bool {
 // leave them two thirds full. With keys in ascending order it leaves full leaves behind.
 func (t *Tree) splitLeaf(l *leaf, e *Entry) {
 	at := t.last()
-	entries := l.sorted("", make([]*Entry, 0, 2*leafMax+1))
+	entries := l.sorted("", "", make([]*Entry, 0, 2*leafMax+1))
 	if entries[l.n-1].Key() < e.Key() {
 		t.replaceLeaves(at.i, at.i+1, append(entries, e), l.n)
 		return
@@ -139,7 +139,7 @@ func (t *Tree) splitLeaf(l *leaf, e *Entry) {
 	from, to := at.i, at.i+1
 	if other := t.emptierNeighbour(); other >= 0 {
 		from, to = min(from, other), max(to, other+1)
-		entries = at.b.leaf(other).sorted("", entries)
+		entries = at.b.leaf(other).sorted("", "", entries)
 	}
 	entries = append(entries, e)
 	slices.SortFunc(entries, byKey)
@@ -173,8 +173,8 @@ func (t *Tree) rebalance(l *leaf) {
 	}
 	for _, left := range []int{at.i - 1, at.i} {
 		if left >= 0 && left+1 < int(at.b.n) && at.b.leaf(left).n+at.b.leaf(left+1).n <= mergedMax(t.limits.leaf) {
-			entries := at.b.leaf(left).sorted("", nil)
-			entries = at.b.leaf(left+1).sorted("", entries)
+			entries := at.b.leaf(left).sorted("", "", nil)
+			entries = at.b.leaf(left+1).sorted("", "", entries)
 			t.replaceLeaves(left, left+2, entries, len(entries))
 			return
 		}

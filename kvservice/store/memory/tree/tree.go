@@ -79,6 +79,10 @@ func (t *Tree) Latest() View { return View{t.latest} }
 // Ascend calls each with the entries whose keys are at or after from, in order, until each returns false.
 func (v View) Ascend(from string, each func(*Entry) bool) { v.root.ascend(from, each) }
 
+// Descend calls each with the entries whose keys are before end, from the last to the first, until each returns false. An
+// empty end means all entries.
+func (v View) Descend(end string, each func(*Entry) bool) { v.root.descend(end, each) }
+
 // clear empties t.
 func (t *Tree) clear() {
 	first := child{node: unsafe.Pointer(&leaf{generation: t.generation}), due: Never}
