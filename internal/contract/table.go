@@ -56,7 +56,9 @@ var (
 		},
 		Unwrap:       (*keyvaluev1.Operation).GetDelete,
 		UnwrapResult: (*keyvaluev1.OperationResult).GetDelete,
-		Move:         func(to, from *keyvaluev1.DeleteResponse) { to.Deleted = from.GetDeleted() },
+		Move: func(to, from *keyvaluev1.DeleteResponse) {
+			to.Deleted, to.Revision = from.GetDeleted(), from.GetRevision()
+		},
 	})
 
 	Touch = operation(Method{

@@ -51,6 +51,8 @@ func filler(kind protoreflect.Kind) protoreflect.Value {
 		return protoreflect.ValueOfBool(true)
 	case protoreflect.Int32Kind:
 		return protoreflect.ValueOfInt32(7)
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(7)
 	case protoreflect.EnumKind:
 		return protoreflect.ValueOfEnum(1)
 	}
