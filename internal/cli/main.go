@@ -85,11 +85,14 @@ func asUsage(err error) error {
 // exitCode returns the exit code for err. The help of kv lists all of them.
 func exitCode(err error) int {
 	_, usage := errors.AsType[usageError](err)
+	command, ran := errors.AsType[commandError](err)
 	switch {
 	case err == nil:
 		return 0
 	case usage:
 		return 2
+	case ran:
+		return command.code
 	case errors.Is(err, context.Canceled):
 		return 130 // as if SIGINT had ended the process
 	case errors.Is(err, client.ErrNotFound):

@@ -19,31 +19,51 @@ type watchFlags struct {
 
 	prefix   string
 	snapshot bool
+	sync     bool // print sync events too
+	once     bool // end after the first change
 	resume   string
 }
 
 func newWatch(getenv func(string) string) *cobra.Command {
 	c, f := &connection{getenv: getenv}, &watchFlags{}
 	cmd := &cobra.Command{
-		Use:   "watch KEY | --prefix PREFIX",
+		Use:   "watch KEY | --prefix PREFIX [-- COMMAND [ARG...]]",
 		Short: "Watch keys for changes",
 		Long: `Watch a key, or all keys that begin with PREFIX, and print each change on a
 line, until interrupted.
 
 Each change is printed exactly once, in order. If the store becomes unreachable,
-the watch reconnects and resumes where it was. When it ends, it prints the
-command that resumes it; with -o json, each event has its own resume token.`,
+the watch reconnects and resumes where it was. When it is interrupted, it prints
+the command that resumes it; with -o json, each event has its own resume token.
+
+A COMMAND after -- runs once for each change, one at a time, and nothing else is
+printed. It finds the event in its environment, and the value, byte for byte, on
+its standard input:
+
+    KV_EVENT_TYPE          put, delete, expire or evict; sync with --sync
+    KV_EVENT_KEY           the key
+    KV_EVENT_VALUE         the value, if it is text of at most 64 KiB
+    KV_EVENT_ETAG          the etag of the entry
+    KV_EVENT_EXPIRE_TIME   when the entry expires, such as 2030-01-31T12:00:00Z
+    KV_EVENT_RESUME_TOKEN  the token for --resume
+
+Variables that do not apply are empty. A COMMAND that fails is reported, and the
+watch goes on. With --once, kv exits with the code of the COMMAND.`,
 		Example: `  kv watch config
   kv watch --prefix users/ --snapshot
+  kv watch deploy/version --once
+  kv watch config -- sh -c 'cat > app.conf && systemctl reload app'
   kv watch --prefix '' -o json | jq -c .entry
   kv watch --prefix users/ --resume 1y2p0ij32e8e7-42`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              cobra.ArbitraryArgs,
 		RunE:              func(cmd *cobra.Command, args []string) error { return c.watch(cmd, f, args) },
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&f.prefix, "prefix", "", "watch all keys that begin with this prefix; '' for all keys")
 	cmd.Flags().BoolVar(&f.snapshot, "snapshot", false, "print the existing entries first")
+	cmd.Flags().BoolVar(&f.sync, "sync", false, "print sync events too: the watch is up to date, and its snapshot complete")
+	cmd.Flags().BoolVar(&f.once, "once", false, "end after the first change, or the first existing entry with --snapshot")
 	cmd.Flags().StringVar(&f.resume, "resume", "", "resume after the event with this `TOKEN`")
 	f.output.flags(cmd, outputTable, outputJSON)
 	_ = cmd.RegisterFlagCompletionFunc("prefix", c.completePrefix)
@@ -51,10 +71,8 @@ command that resumes it; with -o json, each event has its own resume token.`,
 }
 
 func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) error {
-	if byPrefix := cmd.Flags().Changed("prefix"); byPrefix == (len(args) == 1) {
-		return usageError{errors.New("nothing to watch: want either KEY or --prefix PREFIX (--prefix '' for all keys)")}
-	}
-	if err := exclusive(cmd, "snapshot", "resume"); err != nil {
+	w := &watcher{flags: f, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), token: f.resume}
+	if err := w.parse(cmd, args); err != nil {
 		return err
 	}
 	ctx, cancel, kv, err := c.open(cmd.Context())
@@ -66,21 +84,15 @@ func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) err
 	if _, err := kv.Stats(ctx); err != nil && !errors.Is(err, client.ErrPermissionDenied) {
 		return err
 	}
-	w := &watcher{flags: f, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), token: f.resume}
-	events := kv.Watch(cmd.Context(), f.prefix, f.options(w.cut)...)
-	if len(args) == 1 {
-		events = kv.WatchKey(cmd.Context(), args[0], f.options(w.cut)...)
+	watching, leave := context.WithCancelCause(cmd.Context())
+	defer leave(nil)
+	defer whenReaderLeaves(w.out, func() { leave(errNoReader) })()
+	events := kv.Watch(watching, f.prefix, f.options(w.cut)...)
+	if !w.byPrefix {
+		events = kv.WatchKey(watching, w.key, f.options(w.cut)...)
 	}
 	defer c.trust.follow(w.log)()
-	err = w.follow(events)
-	if errors.Is(err, context.Canceled) { // the usual end of a watch
-		w.explain(args)
-		return nil
-	}
-	if w.token != f.resume {
-		w.explain(args)
-	}
-	return err
+	return w.ended(watching, w.follow(watching, events))
 }
 
 func (f *watchFlags) options(cut func(error)) []client.WatchOption {
@@ -91,29 +103,107 @@ func (f *watchFlags) options(cut func(error)) []client.WatchOption {
 	return options
 }
 
-// watcher prints the events of a watch.
+// watcher prints the events of a watch, or runs a command for each.
 type watcher struct {
 	flags    *watchFlags
+	byPrefix bool     // the watch is of flags.prefix
+	key      string   // otherwise
+	command  []string // to run for each event; empty to print it
 	out, log io.Writer
 	token    string // resumes the watch after the last event
 	cutOff   bool   // no event has arrived since the connection was lost
-	synced   bool   // the first sync event has been printed
+	synced   bool   // a sync event has been shown since the snapshot began
 }
 
-func (w *watcher) follow(events iter.Seq2[client.Event, error]) error {
+// parse sets what to watch and what to run. A KEY that begins with a dash follows a "--" of its own.
+func (w *watcher) parse(cmd *cobra.Command, args []string) error {
+	w.byPrefix = cmd.Flags().Changed("prefix")
+	targets := args
+	if dash := cmd.ArgsLenAtDash(); dash > 0 || dash == 0 && w.byPrefix {
+		targets, w.command = args[:dash], args[dash:]
+	} else if dash == 0 && len(args) > 1 && args[1] == "--" {
+		targets, w.command = args[:1], args[2:]
+	}
+	switch {
+	case w.byPrefix == (len(targets) == 1), len(targets) > 1:
+		return usageError{errors.New("nothing to watch: want either KEY or --prefix PREFIX (--prefix '' for all keys), then -- COMMAND if any")}
+	case !w.byPrefix:
+		w.key = targets[0]
+	}
+	if err := exclusive(cmd, "snapshot", "resume"); err != nil {
+		return err
+	}
+	if len(w.command) == 0 {
+		return nil
+	}
+	return findCommand(w.command[0])
+}
+
+func (w *watcher) follow(ctx context.Context, events iter.Seq2[client.Event, error]) error {
 	for event, err := range events {
 		if err != nil {
 			return err
 		}
 		w.cutOff = false
-		if err := w.print(event); err != nil {
-			return err
+		if w.shows(event) {
+			if err := w.show(ctx, event); err != nil {
+				return err
+			}
 		}
 		if event.ResumeToken != "" {
 			w.token = event.ResumeToken
 		}
+		if w.flags.once && event.Entry.Key != "" {
+			return nil
+		}
 	}
 	return nil
+}
+
+// shows reports whether event is one to show. Sync events repeat while nothing changes: each has a token, which only JSON
+// shows.
+func (w *watcher) shows(event client.Event) bool {
+	switch event.Type {
+	case client.EventSync:
+		again := w.synced && (w.flags.format != outputJSON || len(w.command) != 0)
+		w.synced = true
+		return w.flags.sync && !again
+	case client.EventReset:
+		w.synced = false
+	}
+	return true
+}
+
+func (w *watcher) show(ctx context.Context, event client.Event) error {
+	if len(w.command) == 0 {
+		return w.print(event)
+	}
+	err := w.run(ctx, event)
+	if err == nil || w.flags.once || ctx.Err() != nil {
+		return err
+	}
+	note(w.log, "%s %s: %v", event.Type, quoted(event.Entry.Key), err)
+	return nil
+}
+
+// errNoReader ends a watch whose output nobody reads.
+var errNoReader = errors.New("standard output is closed")
+
+// ended returns the error of a watch that ended with err, and prints how to resume it.
+func (w *watcher) ended(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(context.Cause(ctx), errNoReader):
+		_, err := w.out.Write([]byte("\n")) // ends the process with SIGPIPE, as it does any other filter
+		return err
+	case ctx.Err() != nil:
+		w.explain()
+		return interruption{ctx.Err()}
+	case w.token != w.flags.resume:
+		w.explain()
+	}
+	return err
 }
 
 // cut reports a lost connection, once for any number of attempts to reconnect.
@@ -125,15 +215,25 @@ func (w *watcher) cut(err error) {
 }
 
 // explain prints the command that resumes the watch.
-func (w *watcher) explain(args []string) {
+func (w *watcher) explain() {
 	if w.token == "" {
 		return
 	}
-	what := "--prefix " + shellWord(w.flags.prefix)
-	if len(args) == 1 {
-		what = shellWord(args[0])
+	words := []string{"--prefix", w.flags.prefix, "--resume", w.token}
+	switch {
+	case w.byPrefix:
+	case strings.HasPrefix(w.key, "-"):
+		words = []string{"--resume", w.token, "--", w.key}
+	default:
+		words = []string{w.key, "--resume", w.token}
 	}
-	note(w.log, "to resume: kv watch %s --resume %s", what, shellWord(w.token))
+	if len(w.command) != 0 {
+		words = append(append(words, "--"), w.command...)
+	}
+	for i, word := range words {
+		words[i] = shellWord(word)
+	}
+	note(w.log, "to resume: kv watch %s", strings.Join(words, " "))
 }
 
 // eventJSON is an event as -o json prints it. Its type has the same name as over REST.
@@ -147,12 +247,6 @@ type eventJSON struct {
 func (w *watcher) print(event client.Event) error {
 	if w.flags.format == outputJSON {
 		return printJSON(w.out, newEventJSON(event))
-	}
-	if event.Type == client.EventSync { // repeats while nothing changes; a person needs only the first
-		if w.synced {
-			return nil
-		}
-		w.synced = true
 	}
 	line := fmt.Sprintf("%-6s  %s", event.Type, keyOn(w.out, event.Entry.Key))
 	if event.Type == client.EventPut {

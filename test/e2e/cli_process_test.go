@@ -56,7 +56,7 @@ func TestAWatchEndsCleanlyAndResumes(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			env := []string{"KV_URL=" + d.start(t).url, "KV_API_KEY=" + apiKey}
 			for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-				w := startPiped(t, env, "watch", "a")
+				w := startPiped(t, env, "watch", "a", "--sync")
 				if line := w.readLine(t); line != "sync\n" {
 					t.Errorf("the watch begins with %q", line)
 				}
@@ -64,8 +64,8 @@ func TestAWatchEndsCleanlyAndResumes(t *testing.T) {
 				if line := w.readLine(t); line != "put     a  \"1\"\n" {
 					t.Errorf("the watch printed %q for the change", line)
 				}
-				if code := w.end(t, signal); code != 0 {
-					t.Errorf("after %v the watch ended with code %d, want 0", signal, code)
+				if code := w.end(t, signal); code != 130 {
+					t.Errorf("after %v the watch ended with code %d, want 130", signal, code)
 				}
 				token := regexp.MustCompile(`kv watch a --resume (\S+)\n`).FindStringSubmatch(w.Log.String())
 				if token == nil {
@@ -114,6 +114,43 @@ func TestAListingEndsWhenItsReaderLeaves(t *testing.T) {
 	p.stdout.Close()
 	if p.wait(t); p.Log.String() != "" {
 		t.Errorf("kv ls wrote %s when its reader left", p.Log)
+	}
+}
+
+// A watch whose reader has left ends at once, with nothing to print and no error.
+func TestAWatchEndsWhenItsReaderLeaves(t *testing.T) {
+	d := oneProcess(t)
+	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
+	client(t, env, "", "set", "a", "1")
+	for _, args := range [][]string{{"watch", "a", "--snapshot"}, {"watch", "a", "--snapshot", "--", "printenv", "KV_EVENT_KEY"}} {
+		p := startPiped(t, env, args...)
+		p.readLine(t)
+		p.stdout.Close()
+		if p.wait(t); p.Log.String() != "" {
+			t.Errorf("kv %v wrote %s when its reader left", args, p.Log)
+		}
+	}
+	got := ran(t, proc.Command{Path: "bash", Args: []string{"-c", "kv watch a --snapshot | head -1"}, Env: env})
+	if got.Code != 0 || got.Out != "put     a  \"1\"\n" || got.Err != "" {
+		t.Errorf("kv watch a --snapshot | head -1 = %+v", got)
+	}
+}
+
+// A command that a watch runs ends with it.
+func TestAnInterruptedWatchEndsItsCommand(t *testing.T) {
+	d := oneProcess(t)
+	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
+	client(t, env, "", "set", "a", "1")
+	p := startPiped(t, env, "watch", "a", "--snapshot", "--", "sh", "-c", `trap 'echo ended; exit' TERM; echo begun; while :; do sleep 0.1; done`)
+	p.readLine(t)
+	if err := syscall.Kill(p.Pid(), syscall.SIGINT); err != nil { // kv alone
+		t.Fatal(err)
+	}
+	if line := p.readLine(t); line != "ended\n" {
+		t.Errorf("the command printed %q after ^C, want that it ended", line)
+	}
+	if code := p.wait(t); code != 130 {
+		t.Errorf("after ^C the watch ended with code %d, want 130", code)
 	}
 }
 

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+
+	"key-value/client"
+)
+
+// maxValueVariable is the longest value that a command finds in its environment, in bytes. Linux takes 128 KiB a variable.
+const maxValueVariable = 64 << 10
+
+// commandPatience is how long a command may go on after the watch was interrupted, and how long others may hold its
+// standard input open after its end.
+const commandPatience = 5 * time.Second
+
+// findCommand checks that there is a program with this name.
+func findCommand(name string) error {
+	_, err := exec.LookPath(name)
+	if e, ok := errors.AsType[*exec.Error](err); ok {
+		err = e.Err
+	}
+	if err != nil {
+		return usageError{fmt.Errorf("cannot run %q: %w", name, err)}
+	}
+	return nil
+}
+
+// commandError is the error of a command that kv ran and that failed. Its code becomes that of kv.
+type commandError struct {
+	error
+	code int
+}
+
+// run runs the command for event and waits for its end.
+func (w *watcher) run(ctx context.Context, event client.Event) error {
+	c := exec.CommandContext(ctx, w.command[0], w.command[1:]...)
+	c.Env = append(c.Environ(), eventVariables(event)...)
+	c.Stdin = bytes.NewReader(event.Entry.Value)
+	c.Stdout, c.Stderr = inherited(w.out), inherited(w.log)
+	c.WaitDelay = commandPatience
+	c.Cancel = func() error {
+		if c.Process.Signal(syscall.SIGTERM) == nil {
+			return nil
+		}
+		return c.Process.Kill() // Windows has no SIGTERM
+	}
+	err := c.Run()
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		return commandError{fmt.Errorf("%s: %w", w.command[0], err), commandCode(failed)}
+	}
+	return err
+}
+
+// commandCode returns the exit code of a command, as a shell has it.
+func commandCode(failed *exec.ExitError) int {
+	if status, ok := failed.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return failed.ExitCode()
+}
+
+// eventVariables returns the variables that describe event to a command. Those that do not apply are empty rather than
+// absent, because the environment of kv may have them.
+func eventVariables(event client.Event) []string {
+	value, expires := string(event.Entry.Value), ""
+	if len(value) > maxValueVariable || !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+		value = ""
+	}
+	if t := event.Entry.ExpireTime; !t.IsZero() {
+		expires = t.Format(time.RFC3339Nano)
+	}
+	return []string{
+		"KV_EVENT_TYPE=" + string(event.Type),
+		"KV_EVENT_KEY=" + event.Entry.Key,
+		"KV_EVENT_VALUE=" + value,
+		"KV_EVENT_ETAG=" + event.Entry.ETag,
+		"KV_EVENT_EXPIRE_TIME=" + expires,
+		"KV_EVENT_RESUME_TOKEN=" + event.ResumeToken,
+	}
+}
+
+// inherited returns the stream that a command gets in place of ours: the terminal itself, if it is one.
+func inherited(out io.Writer) io.Writer {
+	if t, ok := out.(*terminal); ok {
+		return t.Writer
+	}
+	return out
+}
