@@ -141,7 +141,9 @@ func (e *Error) explainHop(why contract.Reason) {
 	switch {
 	case errors.Is(e.cause, hop.ErrRedirect):
 		e.Code, e.Message = connect.CodeUnknown, hop.ErrRedirect.Error()
-	case why == contract.RequestInvalid, why == contract.ServiceUnavailable:
+	case why == contract.RequestInvalid:
+		e.Code, e.Message = why.Code(), "the request has text that is not valid UTF-8, such as its key"
+	case why == contract.ServiceUnavailable:
 		e.Code = why.Code()
 	case why == contract.DeadlineExceeded:
 		e.Message = "the service did not answer in time"

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +22,7 @@ type connection struct {
 }
 
 func (c *connection) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL of the store")
+	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL of the store; host:port is one at http://")
 	durationVar(cmd.Flags(), &c.timeout, "timeout", 10*time.Second, "timeout of each call, page or batch")
 	c.trust.flags(cmd, "", "client-")
 	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nEnvironment:\n\n    KV_API_KEY  API key to send"
@@ -43,19 +42,20 @@ func (c *connection) dial() (*client.Client, error) {
 	if c.timeout <= 0 {
 		return nil, usageError{fmt.Errorf("invalid --timeout %v: want a duration over 0, such as 10s", c.timeout)}
 	}
-	u, err := url.Parse(c.url)
+	u, err := serviceURL(c.url)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 	config, err := c.trust.open(u)
 	if err != nil {
 		return nil, err
 	}
-	options := []client.Option{client.WithTLS(config)}
+	// The limit of the server is not known here: whatever it may be set to is read.
+	options := []client.Option{client.WithTLS(config), client.WithMaxValueBytes(maxValueBytes)}
 	if key := c.getenv("KV_API_KEY"); key != "" {
 		options = append(options, client.WithAPIKey(key))
 	}
-	kv, err := client.New(c.url, options...)
+	kv, err := client.New(u.String(), options...)
 	return kv, asUsage(err)
 }
 

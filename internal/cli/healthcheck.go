@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	neturl "net/url"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,9 +37,13 @@ without a shell.`,
 }
 
 func healthcheck(cmd *cobra.Command, url string, timeout time.Duration, t *trust) error {
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, strings.TrimRight(url, "/")+"/readyz", http.NoBody)
-	if err != nil || req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Host == "" {
-		return usageError{fmt.Errorf("invalid URL %q: want http://host:port", url)}
+	u, err := serviceURL(url)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, u.JoinPath("readyz").String(), http.NoBody)
+	if err != nil {
+		return err
 	}
 	config, err := t.open(req.URL)
 	if err != nil {

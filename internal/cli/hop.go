@@ -3,7 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,16 +31,16 @@ func (s *daemon) dial(
 	if h.trust.isSet() && !strings.HasPrefix(h.service, "https://") {
 		return nil, nil, usageError{errors.New("--service-ca, --service-cert and --service-key require a --service at https://…")}
 	}
-	u, err := url.Parse(h.service)
+	u, err := serviceURL(h.service)
 	if err != nil {
-		return nil, nil, usageError{fmt.Errorf("--service: %w", err)}
+		return nil, nil, fmt.Errorf("--service: %w", err)
 	}
 	config, err := h.trust.open(u)
 	if err != nil {
 		return nil, nil, err
 	}
 	s.follow(h.trust.followed...)
-	service, err := hop.HTTP(h.service, hop.HTTPConfig{TLS: config, MaxValueBytes: s.valueSize})
+	service, err := hop.HTTP(u.String(), hop.HTTPConfig{TLS: config, MaxValueBytes: s.valueSize})
 	if err != nil {
 		return nil, nil, usageError{fmt.Errorf("--service: %w", err)}
 	}

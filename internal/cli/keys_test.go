@@ -68,7 +68,7 @@ func TestKeyChangesApplyToARunningServer(t *testing.T) {
 	watching, code := &lines{}, make(chan int, 1)
 	env := map[string]string{"KV_URL": server.url, "KV_API_KEY": last}
 	go func() {
-		code <- run(t.Context(), "test", []string{"watch", "--prefix", "reports/"}, streams{strings.NewReader(""), watching, watching},
+		code <- run(t.Context(), "test", []string{"watch", "--prefix", "reports/", "--sync"}, streams{strings.NewReader(""), watching, watching},
 			func(name string) string { return env[name] })
 	}()
 	watching.find(t.Context(), `(sync)`)

@@ -45,7 +45,7 @@ func run(ctx context.Context, version string, args []string, std streams, getenv
 		err = helpAsArgument(cmd)
 	}
 	if err != nil {
-		note(std.err, "%v%s", err, hint(cmd, err, getenv))
+		note(std.err, "%s%s", sentence(err), hint(cmd, err, getenv))
 	}
 	return exitCode(err)
 }

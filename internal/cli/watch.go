@@ -209,7 +209,7 @@ func (w *watcher) ended(ctx context.Context, err error) error {
 // cut reports a lost connection, once for any number of attempts to reconnect.
 func (w *watcher) cut(err error) {
 	if !w.cutOff {
-		note(w.log, "connection lost, retrying: %v", err)
+		note(w.log, "connection lost, retrying: %s", sentence(err))
 	}
 	w.cutOff = true
 }

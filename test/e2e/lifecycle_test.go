@@ -163,7 +163,7 @@ func TestAServerRefusesToStart(t *testing.T) {
 			"propagators that do not exist", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318", "OTEL_PROPAGATORS=b3"},
 			"serve --listen 127.0.0.1:0", 2, `invalid OTEL_PROPAGATORS "b3"`,
 		},
-		{"an address in use", nil, "serve --listen " + taken.Addr().String(), 1, "address already in use"},
+		{"an address in use", nil, "serve --listen " + taken.Addr().String(), 1, "another program uses this port"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := launch(t, test.env, kv, strings.Fields(test.args)...)

@@ -232,7 +232,7 @@ func TestAWatchTrustsTheNewAuthorityOfItsGateway(t *testing.T) {
 			"--tls-cert", c.file("front.pem"), "--tls-key", c.file("front.key"))
 	}
 	first := gateway(c, "127.0.0.1:0")
-	watch := launch(t, []string{"KV_API_KEY=" + apiKey}, kv, "watch", "a", "--url", "https://"+first.Addr, "--ca", c.file("ca.pem"))
+	watch := launch(t, []string{"KV_API_KEY=" + apiKey}, kv, "watch", "a", "--sync", "--url", "https://"+first.Addr, "--ca", c.file("ca.pem"))
 	watch.prints(t, "sync")
 	others := c.changeAuthority(t, "front")
 	watch.logs(t, "reloaded files")

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"key-value/internal/testkit/tlstest"
+)
+
+func TestMistakesOfANetworkGetSentences(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := taken.Addr().String()
+	plain := serving(t)["KV_URL"]
+	cert, certKey := tlstest.NewAuthority(t).Files(t, tlstest.Leaf{})
+	tlsAddr := strings.TrimPrefix(startKV(t, map[string]string{"KV_API_KEY": "secret", "KV_TLS_CERT": cert, "KV_TLS_KEY": certKey}, "serve").url, "http://")
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"serve", "--listen", port}, 1, "kv: cannot listen on " + port + ": another program uses this port\n"},
+		{[]string{"gateway", "--listen", port}, 1, "kv: cannot listen on " + port + ": another program uses this port\n"},
+		{[]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", port}, 1, "kv: cannot listen on " + port + ": another program uses this port\n"},
+		{[]string{"serve", "--listen", "192.0.2.1:0"}, 1, "kv: cannot listen on 192.0.2.1:0: this machine does not have this address\n"},
+		{[]string{"get", "a", "--url", secure(plain)}, 5, "kv: the server does not use TLS: use http://\n"},
+		{[]string{"healthcheck", secure(plain)}, 1, "kv: " + secure(plain) + " is not ready: the server does not use TLS: use http://\n"},
+		{[]string{"get", "a", "--url", "127.0.0.1:1"}, 5, "kv: cannot connect to 127.0.0.1:1: connection refused: no server listens there; start the store with kv serve, or set --url or KV_URL to its address\n"},
+		{[]string{"get", "a", "--url", "http://127.0.0.1:99999"}, 2, "kv: invalid service URL \"http://127.0.0.1:99999\": want a port from 1 to 65535\n"},
+		{[]string{"get", "a", "--url", "http://127.0.0.1:1/%zz"}, 2, "kv: invalid service URL \"http://127.0.0.1:1/%zz\": want http://host:port\n"},
+		{[]string{"gateway", "--service", "nowhere"}, 2, "kv: --service: invalid service URL \"nowhere\": want http://host:port\n"},
+		{[]string{"get", "a\xff", "--url", plain}, 1, "kv: the request has text that is not valid UTF-8, such as its key\n"},
+		{[]string{"ls", "a\xff", "--url", plain}, 1, "kv: the request has text that is not valid UTF-8, such as its key\n"},
+		{[]string{"watch", "--prefix", "a\xff", "--url", plain}, 1, "kv: the request has text that is not valid UTF-8, such as its key\n"},
+	} {
+		if got := kv(t, key, "", test.args...); got.code != test.code || !strings.HasSuffix("\n"+got.err, "\n"+test.want) {
+			t.Errorf("kv %q = %+v, want code %d and %q", test.args, got, test.code, test.want)
+		}
+	}
+	for _, command := range []string{"get", "ls", "del"} { // each on a new connection, which fails at another step
+		got := kv(t, key, "", command, "a", "--url", "http://"+tlsAddr)
+		if got.code != 5 || !strings.HasSuffix(got.err, "; if the server requires TLS, use https://\n") || strings.Contains(got.err, "http2:") {
+			t.Errorf("kv %s from a port that requires TLS = %+v, want advice to use https://", command, got)
+		}
+	}
+}
+
+func TestAURLNeedsNoScheme(t *testing.T) {
+	t.Parallel()
+	env := serving(t)
+	addr := strings.TrimPrefix(env["KV_URL"], "http://")
+	for _, url := range []string{addr, strings.Replace(addr, "127.0.0.1", "localhost", 1)} {
+		env["KV_URL"] = url
+		check(t, env, "", "set a 1", wants{})
+		check(t, map[string]string{"KV_API_KEY": "secret"}, "", "get a --url "+url, wants{out: "1"})
+		check(t, nil, "", "healthcheck "+url, wants{})
+	}
+	gateway := startKV(t, map[string]string{"KV_API_KEY": "secret"}, "gateway", "--service",
+		strings.TrimPrefix(startKV(t, nil, "kvservice").url, "http://"))
+	check(t, map[string]string{"KV_API_KEY": "secret", "KV_URL": gateway.url}, "", "set a 1", wants{})
+}
+
+// Values as long as a server can be told to take are read without a setting of the client.
+func TestLongValuesAreReadByEveryCommand(t *testing.T) {
+	t.Parallel()
+	env := serving(t, "--max-value-bytes", "67108864")
+	for name, size := range map[string]int{"a": 6_900_000, "b": 6_900_000, "c": 13 << 20} {
+		if got := kv(t, env, strings.Repeat(name, size), "set", name); got.code != 0 {
+			t.Fatalf("kv set of %d bytes = %+v", size, got)
+		}
+		if got := kv(t, env, "", "get", name); got.code != 0 || len(got.out) != size {
+			t.Errorf("kv get of %d bytes = code %d, %d bytes, %s", size, got.code, len(got.out), got.err)
+		}
+	}
+	all := 2*6_900_000 + 13<<20
+	for _, args := range [][]string{{"ls", "-o", "json"}, {"export"}, {"watch", "c", "--snapshot", "--once", "-o", "json"}} {
+		least := all
+		if args[0] == "watch" {
+			least = 13 << 20
+		}
+		if got := kv(t, env, "", args...); got.code != 0 || len(got.out) < least {
+			t.Errorf("kv %v = code %d, %d bytes, %s; want at least %d bytes", args, got.code, len(got.out), got.err, least)
+		}
+	}
+}
