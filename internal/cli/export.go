@@ -7,7 +7,6 @@ import (
 	"io"
 	"iter"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -153,16 +152,11 @@ func (x *exporter) explain(log io.Writer, f *exportFlags) {
 	if x.unsure && !resumable {
 		return
 	}
-	words := []string{"kv export"}
-	if x.prefix != "" {
-		words = append(words, shellWord(x.prefix))
-	}
+	flags := []string{"--after", shellWord(x.last)}
 	if resumable {
-		words = append(words, "--file", shellWord(f.file), "--resume")
-	} else {
-		words = append(words, "--after", shellWord(x.last))
+		flags = []string{"--file", shellWord(f.file), "--resume"}
 	}
-	note(log, "to continue: %s", strings.Join(words, " "))
+	note(log, "to continue: %s", commandLine("kv export", x.prefix, flags...))
 }
 
 // names reports whether file names what out writes to, as /dev/stdout does.

@@ -114,18 +114,18 @@ func printEnded(w io.Writer, e client.Entry, end, called, instead string) error 
 // printValue prints the value alone. On a terminal it adds a newline, rejects a value that is not text, and tells if the
 // text was escaped.
 func printValue(out, log io.Writer, entry client.Entry) error {
-	value, key := entry.Value, shellWord(entry.Key)
+	value, get := entry.Value, commandLine("kv get", entry.Key)
 	if !isTerminal(out) {
 		_, err := out.Write(value)
 		return err
 	}
 	if !utf8.Valid(value) {
-		return fmt.Errorf("the value is binary (%d bytes): write it to a file with kv get %s > FILE, "+
-			"or print it as base64 with kv get %s -o json", len(value), key, key)
+		return fmt.Errorf("the value is binary (%d bytes): write it to a file with %s > FILE, or print it as base64 with %s",
+			len(value), get, commandLine("kv get", entry.Key, "-o", "json"))
 	}
 	_, err := out.Write(append(value, '\n'))
 	if text := string(value); err == nil && escapeLines(text) != text {
-		note(log, "invisible characters are shown as escapes; to get them as they are: kv get %s > FILE", key)
+		note(log, "invisible characters are shown as escapes; to get them as they are: %s > FILE", get)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,6 +86,18 @@ func shellWord(text string) string {
 		return "$'" + escape(strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text)) + "'"
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// commandLine returns a command with an argument, unless it is "", and flags, as a shell reads it.
+func commandLine(command, argument string, flags ...string) string {
+	words := append([]string{command}, flags...)
+	switch {
+	case strings.HasPrefix(argument, "-"):
+		words = append(words, "--", shellWord(argument))
+	case argument != "":
+		words = slices.Insert(words, 1, shellWord(argument))
+	}
+	return strings.Join(words, " ")
 }
 
 // quoted returns text as a string in double quotes.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"key-value/client"
 )
 
 // hidden are characters that a terminal obeys, hides or reorders text after, by the Unicode category or property that they
@@ -115,6 +117,22 @@ func TestShellsReadQuotedWords(t *testing.T) {
 		if got, err := cmd.Output(); err != nil || string(got) != word {
 			t.Errorf("bash reads %s as %q, %v; want %q", shellWord(word), got, err, word)
 		}
+	}
+}
+
+// A command that kv prints to be copied reads its argument as an argument.
+func TestPrintedCommandsKeepTheirArguments(t *testing.T) {
+	t.Parallel()
+	for argument, want := range map[string]string{
+		"": "kv get -o json", "a": "kv get a -o json", "a b": "kv get 'a b' -o json", "-x": "kv get -o json -- -x", "-- y": "kv get -o json -- '-- y'",
+	} {
+		if got := commandLine("kv get", argument, "-o", "json"); got != want {
+			t.Errorf("commandLine(%q) = %s, want %s", argument, got, want)
+		}
+	}
+	var log bytes.Buffer
+	if err := printValue(&terminal{Writer: &bytes.Buffer{}}, &log, client.Entry{Key: "-x", Value: []byte("\x1b")}); err != nil || !strings.HasSuffix(log.String(), ": kv get -- -x > FILE\n") {
+		t.Errorf("the hint is %q, %v", log.String(), err)
 	}
 }
 
