@@ -41,6 +41,8 @@ var pipes = []pipe{
 	{line: `date | kv set started --create-only`, key: "started"},
 	{line: `date | kv set started --ttl 24h`, key: "started"},
 	{line: `kv get hello -o json | jq -r .etag`, key: "hello", out: "1 lines"},
+	{line: `kv ttl session -o json | jq -r .expireTime`, key: "session", out: "1 lines"},
+	{line: `kv exists config || kv set config default`, key: "config"},
 	{line: `kv set hello again --if-match "$(kv get hello -o json | jq -r .etag)"`, key: "hello"},
 	{line: `etag=$(kv get greeting -o json | sed 's/.*"etag":"\([^"]*\)".*/\1/')`, key: "greeting"},
 }
