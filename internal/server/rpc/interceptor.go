@@ -27,13 +27,17 @@ import (
 func finish(log *slog.Logger) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) (err error) {
-			start := time.Now()
+			var start time.Time
+			logged := log.Enabled(ctx, slog.LevelDebug)
+			if logged {
+				start = time.Now()
+			}
 			defer func() {
 				if p := recover(); p != nil {
 					err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 				}
 				err = forCaller(ctx, log, spec, err)
-				if log.Enabled(ctx, slog.LevelDebug) {
+				if logged {
 					logCall(ctx, log, spec, err, time.Since(start))
 				}
 			}()
@@ -116,16 +120,16 @@ func admit(checks admission.Checks) connect.ServerInterceptor {
 	}
 }
 
-// explain adds a reason to the errors of messages that cannot be read. If checks admitted the call, it charges the messages
-// that are sent to the account of the call; what is read, the transport charges.
+// explain adds a reason to the errors of messages that cannot be read. It charges the messages that are sent to the account
+// of the call; what is read, the transport charges. Calls without checks are made in this process, where all messages can
+// be read, and have been charged.
 func explain(checks admission.Checks) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
+		if checks.None() {
+			return next
+		}
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			var account *admission.Account
-			if !checks.None() {
-				account = admission.AccountOf(ctx)
-			}
-			return next(ctx, spec, messages{stream, account})
+			return next(ctx, spec, messages{stream, admission.AccountOf(ctx)})
 		}
 	}
 }
