@@ -55,6 +55,10 @@ var calls = map[string]func(ctx context.Context, kv client, key string) error{
 		_, err = stream.Receive()
 		return err
 	},
+	"GetCaller": func(ctx context.Context, kv client, _ string) error {
+		_, err := kv.GetCaller(ctx, &keyvaluev1.GetCallerRequest{})
+		return err
+	},
 	"GetStats": func(ctx context.Context, kv client, _ string) error {
 		_, err := kv.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 		return err

@@ -7,11 +7,12 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/auth"
 	"key-value/internal/contract"
 	"key-value/internal/lazyctx"
 )
 
-// forwarder implements the contract by calling the service.
+// forwarder implements the contract by calling the service, except for what only a gateway knows.
 type forwarder struct {
 	client   keyvaluev1connect.KeyValueServiceClient
 	stopping context.Context // done when the gateway stops
@@ -51,6 +52,11 @@ func (f forwarder) GetStats(
 	ctx context.Context, req *keyvaluev1.GetStatsRequest,
 ) (*keyvaluev1.GetStatsResponse, error) {
 	return forward(ctx, req, f.client.GetStats)
+}
+
+// GetCaller answers by itself: the service does not know the callers of a gateway.
+func (f forwarder) GetCaller(ctx context.Context, _ *keyvaluev1.GetCallerRequest) (*keyvaluev1.GetCallerResponse, error) {
+	return auth.Describe(ctx)
 }
 
 // forward makes one unary call, which ends after callTimeout or when the caller disconnects.

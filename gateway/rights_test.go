@@ -20,20 +20,23 @@ import (
 
 // need is the right that a call or a route needs.
 type need struct {
-	ops        auth.Ops
-	everywhere bool // on all keys, not only the one it names
+	ops        auth.Ops // zero: any valid key may make it
+	everywhere bool     // on all keys, not only the one it names
 }
 
 // needs has the rights that the methods of the contract need.
 var needs = map[string]need{
 	"Get": {ops: read}, "List": {ops: read}, "Watch": {ops: read}, "Batch": {ops: read},
 	"Set": {ops: write}, "Delete": {ops: write}, "Touch": {ops: write}, "Increment": {ops: read | write},
-	"GetStats": {ops: read, everywhere: true},
+	"GetStats": {ops: read, everywhere: true}, "GetCaller": {},
 }
 
 // allowed reports whether the API key of ring with this id has the right n on key, which is "i", outside the prefix
 // "in/", or "in/a", inside it.
 func (n need) allowed(id, key string) bool {
+	if n.ops == 0 {
+		return true
+	}
 	switch id {
 	case "reader":
 		return n.ops == read
@@ -137,6 +140,8 @@ var routeNeeds = map[string]routeNeed{
 	"GET /v1/values:watch": {need{ops: read}, "/v1/values:watch?resumeToken=1-1-ab1c0c60&prefix=%s", "", ""},
 	"GET /v1/stats":        {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
 	"HEAD /v1/stats":       {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
+	"GET /v1/caller":       {need{}, "/v1/caller", "", ""},
+	"HEAD /v1/caller":      {need{}, "/v1/caller", "", ""},
 }
 
 func fill(format, key string) string { return strings.ReplaceAll(format, "%s", key) }

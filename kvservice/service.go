@@ -104,6 +104,11 @@ func (s *Service) GetStats(ctx context.Context, _ *keyvaluev1.GetStatsRequest) (
 	}, nil
 }
 
+// GetCaller implements the RPC. Only a gateway knows the API keys of callers, and answers it without calling the service.
+func (s *Service) GetCaller(context.Context, *keyvaluev1.GetCallerRequest) (*keyvaluev1.GetCallerResponse, error) {
+	return nil, contract.Unimplemented.Errorf("a kvservice does not know API keys: call GetCaller of a gateway")
+}
+
 // call carries out one operation: it reads it from its request, has the engine do it, and writes its response.
 func call[Request, Response any](
 	ctx context.Context, s *Service, req *Request,

@@ -55,6 +55,10 @@ var methods = map[*contract.Method]func(context.Context, client) error{
 		_, err = stream.Receive()
 		return err
 	},
+	contract.GetCaller: func(ctx context.Context, kv client) error {
+		_, err := kv.GetCaller(ctx, &keyvaluev1.GetCallerRequest{})
+		return err
+	},
 	contract.GetStats: func(ctx context.Context, kv client) error {
 		_, err := kv.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 		return err

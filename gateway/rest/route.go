@@ -72,6 +72,10 @@ func routeTable() []route {
 			{name: http.MethodGet, serve: (*api).getStats, procedure: contract.GetStats.Procedure},
 			{name: http.MethodHead, serve: (*api).getStats, procedure: contract.GetStats.Procedure},
 		}},
+		{path: "/v1/caller", methods: []method{
+			{name: http.MethodGet, serve: (*api).getCaller, procedure: contract.GetCaller.Procedure},
+			{name: http.MethodHead, serve: (*api).getCaller, procedure: contract.GetCaller.Procedure},
+		}},
 		{path: "/openapi.json", methods: []method{
 			{name: http.MethodGet, serve: (*api).getOpenAPI},
 			{name: http.MethodHead, serve: (*api).getOpenAPI},

@@ -10,6 +10,9 @@ import (
 	"key-value/internal/contract"
 )
 
+// errNoCaller is the error of a call that came past [Keys.Authenticate].
+var errNoCaller error = contract.APIKeyInvalid.Errorf("the call has no authenticated caller")
+
 // Authorize is a client interceptor that makes only calls whose context has a principal with the right to make them. It
 // checks each request before anything is looked up. A stream ends when its caller loses the right to it, because the
 // key was changed or has expired.
@@ -18,7 +21,7 @@ func Authorize(next connect.ClientFunc) connect.ClientFunc {
 		p := FromContext(ctx)
 		switch {
 		case p == nil:
-			return nil, contract.APIKeyInvalid.Errorf("the call has no authenticated caller")
+			return nil, errNoCaller
 		case spec.StreamType != connect.StreamTypeUnary:
 			return p.openStream(ctx, spec, next)
 		case p.all && p.rate == nil:

@@ -19,12 +19,13 @@ import (
 type Principal struct {
 	ID string // of the key, for logs
 
-	grants Grants
-	all    bool  // whether grants are all rights
-	rate   *rate // nil: no limit
-	holder *share.Holder
-	keys   *Keys // that the key is from; nil: it is valid as long as the program runs
-	hash   Hash  // of the key sent
+	grants  Grants
+	all     bool      // whether grants are all rights
+	rate    *rate     // nil: no limit
+	expires time.Time // when the key sent expires; zero: never
+	holder  *share.Holder
+	keys    *Keys // that the key is from; nil: it is valid as long as the program runs
+	hash    Hash  // of the key sent
 }
 
 // Internal returns a principal with all rights and no key, for calls that the program makes by itself.

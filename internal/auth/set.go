@@ -48,8 +48,11 @@ func newSet(keys *Keys, f *File, old *set) *set {
 		all := r.Grants.allowsRange(Read|Write, keyrange.Range{})
 		for i, hash := range []Hash{k.current, k.previous} {
 			k.principals[i] = Principal{
-				ID: r.ID, grants: r.Grants, all: all, rate: k.rate, holder: k.holder, keys: keys, hash: hash,
+				ID: r.ID, grants: r.Grants, all: all, rate: k.rate, expires: k.expires, holder: k.holder, keys: keys, hash: hash,
 			}
+		}
+		if k.expires.IsZero() || k.previousExpires.Before(k.expires) {
+			k.principals[1].expires = k.previousExpires
 		}
 		s.keys[r.ID] = k
 	}

@@ -28,7 +28,7 @@ type Method struct {
 	// Procedure is the path of the RPC, such as "/keyvalue.v1.KeyValueService/Get".
 	Procedure string
 	// Rights are what the caller needs on the keys of the request. Zero means that each operation in the request needs
-	// its own rights.
+	// its own rights, or for GetCaller, which accesses no keys, that any caller may make it.
 	Rights Rights
 	// Size is how much work a call can be.
 	Size Size
@@ -64,7 +64,7 @@ const (
 	ManyEntries
 	// OpenEnded calls are streams that last until the caller closes them. They are limited in number.
 	OpenEnded
-	// Exempt calls report the state of the service and are never rejected because of load.
+	// Exempt calls report the state of the service or what the caller is, and are never rejected because of load.
 	Exempt
 )
 

@@ -123,11 +123,17 @@ var (
 		Procedure: rpc.KeyValueServiceGetStatsProcedure,
 		Rights:    Read, Size: Exempt, Idempotency: connect.IdempotencyNoSideEffects,
 	}, func(*keyvaluev1.GetStatsRequest) Keys { return Keys{Prefix: true} })
+
+	// GetCaller is answered by the gateway for every valid API key, and never sent to the service.
+	GetCaller = method(Method{
+		Procedure: rpc.KeyValueServiceGetCallerProcedure,
+		Size:      Exempt, Idempotency: connect.IdempotencyNoSideEffects,
+	}, func(*keyvaluev1.GetCallerRequest) Keys { return Keys{} })
 )
 
 var (
 	batchable   = []*Method{Get.Method, Set.Method, Delete.Method, Touch.Method, Increment.Method} // most frequent first, for Unwrap
-	methods     = append(batchable[:len(batchable):len(batchable)], List, Batch, Watch, GetStats)
+	methods     = append(batchable[:len(batchable):len(batchable)], List, Batch, Watch, GetStats, GetCaller)
 	byProcedure = index(func(m *Method) string { return m.Procedure })
 	byRequest   = index(func(m *Method) reflect.Type { return m.request })
 )

@@ -87,10 +87,10 @@ func TestTheTableHasEveryMethodOfTheService(t *testing.T) {
 		if got, want := m.Size == contract.OpenEnded, descriptor.IsStreamingServer(); got != want {
 			t.Errorf("%s: OpenEnded is %t, want it for streams alone", descriptor.Name(), got)
 		}
-		if m.ReadOnly() && m.Rights != contract.Read {
+		if m.ReadOnly() && m.Rights != contract.Read && m != contract.GetCaller {
 			t.Errorf("%s has no side effects and needs rights %b, want Read", descriptor.Name(), m.Rights)
 		}
-		if m.Size == 0 || m.Rights == 0 && m != contract.Batch {
+		if m.Size == 0 || m.Rights == 0 && m != contract.Batch && m != contract.GetCaller {
 			t.Errorf("%s: size %d and rights %b, want both to be set", descriptor.Name(), m.Size, m.Rights)
 		}
 	}
@@ -132,6 +132,7 @@ func TestRightsSizesAndKeys(t *testing.T) {
 			&keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{Prefix: "p"}}, contract.Keys{Key: "p", Prefix: true},
 		},
 		{contract.GetStats, contract.Read, contract.Exempt, &keyvaluev1.GetStatsRequest{}, contract.Keys{Prefix: true}},
+		{contract.GetCaller, 0, contract.Exempt, &keyvaluev1.GetCallerRequest{}, contract.Keys{}},
 	} {
 		m := test.method
 		if m.Rights != test.rights || m.Size != test.size || m.Keys(test.request) != test.keys {

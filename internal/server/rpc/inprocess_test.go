@@ -51,6 +51,7 @@ func fill(m protoreflect.Message, field protoreflect.FieldDescriptor) {
 			protoreflect.Int32Kind:  protoreflect.ValueOfInt32(7),
 			protoreflect.Int64Kind:  protoreflect.ValueOfInt64(7),
 			protoreflect.Sint64Kind: protoreflect.ValueOfInt64(7),
+			protoreflect.DoubleKind: protoreflect.ValueOfFloat64(7),
 			protoreflect.Uint64Kind: protoreflect.ValueOfUint64(7),
 		}[field.Kind()])
 	}

@@ -42,6 +42,8 @@ const (
 	KeyValueServiceWatchProcedure = "/keyvalue.v1.KeyValueService/Watch"
 	// KeyValueServiceGetStatsProcedure is the procedure name of the KeyValueService's GetStats RPC.
 	KeyValueServiceGetStatsProcedure = "/keyvalue.v1.KeyValueService/GetStats"
+	// KeyValueServiceGetCallerProcedure is the procedure name of the KeyValueService's GetCaller RPC.
+	KeyValueServiceGetCallerProcedure = "/keyvalue.v1.KeyValueService/GetCaller"
 )
 
 var (
@@ -112,6 +114,14 @@ var (
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
+	keyValueServiceGetCallerSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType:       connect.StreamTypeUnary,
+			Schema:           v1.File_keyvalue_v1_service_proto.Services().ByName("KeyValueService").Methods().ByName("GetCaller"),
+			Procedure:        KeyValueServiceGetCallerProcedure,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
 )
 
 // KeyValueServiceClient is a client for the keyvalue.v1.KeyValueService service.
@@ -171,6 +181,12 @@ type KeyValueServiceClient interface {
 	Watch(context.Context, *v1.WatchRequest) (KeyValueServiceWatchClientStream, error)
 	// Reports what the store holds, its counters since the start, and the guarantees of its engine.
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
+	// Describes the API key of the caller: its id, what it allows, when it expires, and its rate. Any valid key may
+	// call it, whatever it allows. It says nothing of other keys.
+	//
+	// The gateway answers it. A kvservice does not know API keys: called directly, with its service token, it fails
+	// with UNIMPLEMENTED (UNIMPLEMENTED).
+	GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error)
 }
 
 // NewKeyValueServiceClient constructs a client for the keyvalue.v1.KeyValueService service.
@@ -256,6 +272,12 @@ type KeyValueServiceHandler interface {
 	Watch(context.Context, *v1.WatchRequest, KeyValueServiceWatchServerStream) error
 	// Reports what the store holds, its counters since the start, and the guarantees of its engine.
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
+	// Describes the API key of the caller: its id, what it allows, when it expires, and its rate. Any valid key may
+	// call it, whatever it allows. It says nothing of other keys.
+	//
+	// The gateway answers it. A kvservice does not know API keys: called directly, with its service token, it fails
+	// with UNIMPLEMENTED (UNIMPLEMENTED).
+	GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error)
 }
 
 // RegisterKeyValueServiceHandler registers svc as the keyvalue.v1.KeyValueService implementation on
@@ -272,6 +294,7 @@ func RegisterKeyValueServiceHandler(server *connect.Server, svc KeyValueServiceH
 		connect.Method{Spec: keyValueServiceBatchSpec(), Handler: adapter.batch},
 		connect.Method{Spec: keyValueServiceWatchSpec(), Handler: adapter.watch},
 		connect.Method{Spec: keyValueServiceGetStatsSpec(), Handler: adapter.getStats},
+		connect.Method{Spec: keyValueServiceGetCallerSpec(), Handler: adapter.getCaller},
 	)
 }
 
@@ -327,6 +350,10 @@ func (UnimplementedKeyValueServiceHandler) Watch(context.Context, *v1.WatchReque
 
 func (UnimplementedKeyValueServiceHandler) GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.GetStats is not implemented")
+}
+
+func (UnimplementedKeyValueServiceHandler) GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.GetCaller is not implemented")
 }
 
 type keyValueServiceClient struct {
@@ -400,6 +427,14 @@ func (c *keyValueServiceClient) Watch(ctx context.Context, req *v1.WatchRequest)
 func (c *keyValueServiceClient) GetStats(ctx context.Context, req *v1.GetStatsRequest) (*v1.GetStatsResponse, error) {
 	var res v1.GetStatsResponse
 	if err := c.client.CallUnary(ctx, keyValueServiceGetStatsSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *keyValueServiceClient) GetCaller(ctx context.Context, req *v1.GetCallerRequest) (*v1.GetCallerResponse, error) {
+	var res v1.GetCallerResponse
+	if err := c.client.CallUnary(ctx, keyValueServiceGetCallerSpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -505,6 +540,18 @@ func (h keyValueServiceHandler) getStats(ctx context.Context, _ connect.Spec, st
 		return err
 	}
 	res, err := h.svc.GetStats(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h keyValueServiceHandler) getCaller(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.GetCallerRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.GetCaller(ctx, &req)
 	if err != nil {
 		return err
 	}
