@@ -12,9 +12,11 @@ type EventType string
 
 // The events of a watch.
 const (
-	// EventPut means that an entry was written or its TTL changed, or, in a snapshot, that it exists. The event has the
-	// whole entry.
+	// EventPut means that an entry was written, or, in a snapshot, that it exists. The event has the whole entry.
 	EventPut EventType = "put"
+	// EventTouch means that only the TTL of an entry changed. The event has the entry, with a new ETag, without its Value:
+	// that is the one of the latest EventPut.
+	EventTouch EventType = "touch"
 	// EventDelete means that an entry was deleted. The event has its key.
 	EventDelete EventType = "delete"
 	// EventExpire means that the TTL of an entry elapsed. The event has its key.
@@ -97,6 +99,7 @@ var eventTypes = map[keyvaluev1.Event_Type]EventType{
 	keyvaluev1.Event_TYPE_EXPIRE: EventExpire,
 	keyvaluev1.Event_TYPE_EVICT:  EventEvict,
 	keyvaluev1.Event_TYPE_SYNC:   EventSync,
+	keyvaluev1.Event_TYPE_TOUCH:  EventTouch,
 }
 
 func newEvent(res *keyvaluev1.WatchResponse) Event {

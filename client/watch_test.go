@@ -85,6 +85,14 @@ func TestAWatchReportsChanges(t *testing.T) {
 		string(event.Entry.Value) != "\xff" || event.ResumeToken == "" {
 		t.Errorf("event %+v, %v; want the whole entry %+v", event, err, written)
 	}
+	touched, err := kv.Touch(t.Context(), "a/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	event, err, _ = r.next()
+	if err != nil || event.Type != client.EventTouch || event.Entry.Value != nil || event.Entry.ETag != touched.ETag || !event.Entry.ExpireTime.IsZero() || event.Revision != touched.Revision {
+		t.Errorf("event %+v, %v; want a touch with the entry %+v", event, err, touched)
+	}
 	mustSet(t, kv, "b", "elsewhere")
 	if _, err := kv.Delete(t.Context(), "a/1"); err != nil {
 		t.Fatal(err)

@@ -86,6 +86,7 @@ var eventTypes = map[store.EventType]keyvaluev1.Event_Type{
 	store.Expired: keyvaluev1.Event_TYPE_EXPIRE,
 	store.Evicted: keyvaluev1.Event_TYPE_EVICT,
 	store.Sync:    keyvaluev1.Event_TYPE_SYNC,
+	store.Touched: keyvaluev1.Event_TYPE_TOUCH,
 }
 
 func writeEvent(e store.Event) *keyvaluev1.WatchResponse {
@@ -93,6 +94,8 @@ func writeEvent(e store.Event) *keyvaluev1.WatchResponse {
 	switch e.Type {
 	case store.Put:
 		event.Entry = withContent(e.Entry)
+	case store.Touched:
+		event.Entry = withoutContent(e.Entry)
 	case store.Sync:
 	default:
 		event.Entry = &keyvaluev1.Entry{Key: e.Entry.Key}

@@ -27,6 +27,7 @@ var eventNames = map[keyvaluev1.Event_Type]string{
 	keyvaluev1.Event_TYPE_EXPIRE: "expire",
 	keyvaluev1.Event_TYPE_EVICT:  "evict",
 	keyvaluev1.Event_TYPE_SYNC:   "sync",
+	keyvaluev1.Event_TYPE_TOUCH:  "touch",
 }
 
 var eventStreamType = []string{"text/event-stream"}
@@ -127,7 +128,7 @@ func appendEvent(b []byte, event *keyvaluev1.Event) []byte {
 	switch event.GetType() {
 	case keyvaluev1.Event_TYPE_SYNC:
 		return append(b, "{}"...)
-	case keyvaluev1.Event_TYPE_PUT:
+	case keyvaluev1.Event_TYPE_PUT, keyvaluev1.Event_TYPE_TOUCH:
 		return appendEntry(b, event.GetEntry(), withETag|withUpdateTime)
 	}
 	b = appendString(append(b, `{"key":`...), event.GetEntry().GetKey())

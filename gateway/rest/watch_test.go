@@ -65,8 +65,12 @@ func TestWatch(t *testing.T) {
 			`put {"key":"a/2","data":"/wA=","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
 			`put {"key":"a/3","value":"","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
 			`expire {"key":"a/3","revision":"<revision>"}`)
+		if _, err := kv.Touch(t.Context(), &keyvaluev1.TouchRequest{Key: "a/1", Ttl: durationpb.New(time.Hour)}); err != nil {
+			t.Error(err)
+		}
 		mustDelete(t, kv, "a/1")
-		s.want(t, `delete {"key":"a/1","revision":"<revision>"}`)
+		s.want(t, `touch {"key":"a/1","etag":"<etag>","revision":"<revision>","updateTime":"<time>","expireTime":"<time>","ttl":"<ttl>"}`,
+			`delete {"key":"a/1","revision":"<revision>"}`)
 		if s.retry == "" {
 			t.Error("the stream does not say when to connect again")
 		}

@@ -252,6 +252,9 @@ func (w *watcher) print(event client.Event) error {
 	if event.Type == client.EventPut {
 		line += "  " + preview(event.Entry.Value)
 	}
+	if event.Type == client.EventTouch {
+		line += "  expires in: " + ttlLeft(event.Entry.TTL)
+	}
 	_, err := fmt.Fprintln(w.out, strings.TrimRight(line, " "))
 	return err
 }

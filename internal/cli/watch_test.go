@@ -44,11 +44,12 @@ func TestAWatchPrintsEventsAndHowToResume(t *testing.T) {
 	w.out.find(t.Context(), `(sync)\n`)
 	check(t, env, "two\nlines", "set a/2", wants{})
 	check(t, env, "", "set b other", wants{})
+	check(t, env, "", "touch a/1 --persist", wants{})
 	check(t, env, "", "del a/1", wants{})
 	check(t, env, "", "set a/3 x --ttl 1ms", wants{})
 	w.out.find(t.Context(), `(expire)  a/3\n`)
 	said := w.end(t)
-	want := "put     a/1  \"old\"\nsync\nput     a/2  \"two\\nlines\"\ndelete  a/1\nput     a/3  \"x\"\nexpire  a/3\n"
+	want := "put     a/1  \"old\"\nsync\nput     a/2  \"two\\nlines\"\ntouch   a/1  expires in: never\ndelete  a/1\nput     a/3  \"x\"\nexpire  a/3\n"
 	if w.out.String() != want {
 		t.Errorf("the watch printed %q, want %q", w.out.String(), want)
 	}

@@ -56,7 +56,7 @@ type EventType uint8
 
 // The types of events.
 const (
-	// Put: the entry was written, or its TTL changed. The event has the whole entry.
+	// Put: the entry was written. The event has the whole entry.
 	Put EventType = iota + 1
 	// Deleted: the entry was deleted. The event has its key.
 	Deleted
@@ -67,6 +67,8 @@ const (
 	// Sync: all earlier changes have been delivered. A Sync ends a snapshot and begins a watch without one. It is
 	// also sent when there is no other event for [SyncInterval]. It has no entry.
 	Sync
+	// Touched: only the TTL of the entry changed. The event has the entry without its value.
+	Touched
 )
 
 // Event is one change.

@@ -136,7 +136,7 @@ func (w *libraryWatch) Close() { w.stop() }
 
 var eventTypes = map[client.EventType]store.EventType{
 	client.EventPut: store.Put, client.EventDelete: store.Deleted, client.EventExpire: store.Expired,
-	client.EventEvict: store.Evicted, client.EventSync: store.Sync,
+	client.EventEvict: store.Evicted, client.EventSync: store.Sync, client.EventTouch: store.Touched,
 }
 
 func (w *libraryWatch) advance() error {

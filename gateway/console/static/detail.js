@@ -65,7 +65,11 @@ export class Detail extends EventTarget {
   /** changed updates the content after an event of the watch. */
   changed({ type, key, entry }) {
     if (key !== this.key) return;
-    const past = { put: 'was changed', delete: 'was deleted', expire: 'expired', evict: 'was evicted' }[type];
+    if (type === 'touch') {
+      if (!this.entry && !this.editor) return this.refresh();
+      entry = { ...entry, text: this.entry?.text, bytes: this.entry?.bytes };
+    }
+    const past = { put: 'was changed', touch: 'has another expiry', delete: 'was deleted', expire: 'expired', evict: 'was evicted' }[type];
     if (this.editor) {
       if (entry?.etag !== this.editor.etag) this.editor.changedElsewhere(past);
     } else if (!entry) this.#gone(past);

@@ -1,12 +1,12 @@
 // The list of changes, newest first.
 
 import { byId, el, visible } from './dom.js';
-import { clock } from './duration.js';
+import { clock, countdown } from './duration.js';
 import { formatBytes } from './bytes.js';
 
 const maxRows = 200;
 const excerpt = 120; // characters
-const words = { put: 'put', delete: 'delete', expire: 'expire', evict: 'evict' };
+const words = { put: 'put', delete: 'delete', expire: 'expire', evict: 'evict', touch: 'touch' };
 
 /** Feed emits "open" with a key when it is selected. */
 export class Feed extends EventTarget {
@@ -75,8 +75,12 @@ export class Feed extends EventTarget {
     if (type === 'note') return el('li', { class: 'feed-note' }, time, el('span', {}, text));
     return el('li', { class: `feed-${type}` }, time, el('span', { class: 'badge' }, words[type] ?? 'change'),
       el('button', { type: 'button', class: 'link mono', onclick: () => this.dispatchEvent(new CustomEvent('open', { detail: key })) }, visible(key)),
-      entry && el('span', { class: 'mono quiet excerpt' }, summary(entry)));
+      entry && el('span', { class: 'mono quiet excerpt' }, type === 'touch' ? expiry(entry) : summary(entry)));
   }
+}
+
+function expiry({ expires }) {
+  return expires === null ? 'no longer expires' : `expires in ${countdown(expires - performance.now())}`;
 }
 
 function summary(entry) {

@@ -146,7 +146,7 @@ watch.addEventListener('changes', ({ detail: changes }) => {
   feed.add(changes);
   for (const change of changes) detail.changed(change);
   if (changes.length > maxEach) tree.show(tree.root.filter);
-  else for (const change of changes) tree.changed(change.key, change.type === 'put');
+  else for (const change of changes) tree.changed(change.key, change.entry !== null);
 });
 watch.addEventListener('gap', () => {
   feed.mark('The server no longer keeps the changes since the connection broke. Some are missing here.');

@@ -94,7 +94,7 @@ export class Watch extends EventTarget {
       }
       position.alive = true;
       position.id = event.id || position.id;
-      if (event.type !== 'sync') changes.push({ type: event.type, key: data.key, entry: event.type === 'put' ? entryOf(data) : null });
+      if (event.type !== 'sync') changes.push({ type: event.type, key: data.key, entry: data.etag ? entryOf(data) : null });
     }
     if (changes.length) this.#tell('changes', changes);
     if (failure) throw failure;

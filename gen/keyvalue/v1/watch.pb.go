@@ -27,7 +27,7 @@ type Event_Type int32
 const (
 	// Never sent.
 	Event_TYPE_UNSPECIFIED Event_Type = 0
-	// The entry was written, or its TTL changed. The event has the whole entry.
+	// The entry was written. The event has the whole entry.
 	Event_TYPE_PUT Event_Type = 1
 	// The entry was deleted. The event has only its key.
 	Event_TYPE_DELETE Event_Type = 2
@@ -39,6 +39,9 @@ const (
 	// also sent when there was no other event for 15 s, so that proxies keep the connection open and the
 	// resume_token stays recent enough. The event has no entry.
 	Event_TYPE_SYNC Event_Type = 5
+	// Only the TTL of the entry changed, by a Touch. The event has the entry without its content, which is that of the
+	// latest PUT.
+	Event_TYPE_TOUCH Event_Type = 6
 )
 
 // Enum value maps for Event_Type.
@@ -50,6 +53,7 @@ var (
 		3: "TYPE_EXPIRE",
 		4: "TYPE_EVICT",
 		5: "TYPE_SYNC",
+		6: "TYPE_TOUCH",
 	}
 	Event_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED": 0,
@@ -58,6 +62,7 @@ var (
 		"TYPE_EXPIRE":      3,
 		"TYPE_EVICT":       4,
 		"TYPE_SYNC":        5,
+		"TYPE_TOUCH":       6,
 	}
 )
 
@@ -329,11 +334,11 @@ const file_keyvalue_v1_watch_proto_rawDesc = "" +
 	"\x06target\"\\\n" +
 	"\rWatchResponse\x12(\n" +
 	"\x05event\x18\x01 \x01(\v2\x12.keyvalue.v1.EventR\x05event\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xe7\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xf7\x01\n" +
 	"\x05Event\x12+\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x17.keyvalue.v1.Event.TypeR\x04type\x12(\n" +
 	"\x05entry\x18\x02 \x01(\v2\x12.keyvalue.v1.EntryR\x05entry\x12\x1a\n" +
-	"\brevision\x18\x03 \x01(\x04R\brevision\"k\n" +
+	"\brevision\x18\x03 \x01(\x04R\brevision\"{\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bTYPE_PUT\x10\x01\x12\x0f\n" +
@@ -341,7 +346,9 @@ const file_keyvalue_v1_watch_proto_rawDesc = "" +
 	"\vTYPE_EXPIRE\x10\x03\x12\x0e\n" +
 	"\n" +
 	"TYPE_EVICT\x10\x04\x12\r\n" +
-	"\tTYPE_SYNC\x10\x05B&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
+	"\tTYPE_SYNC\x10\x05\x12\x0e\n" +
+	"\n" +
+	"TYPE_TOUCH\x10\x06B&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
 
 var (
 	file_keyvalue_v1_watch_proto_rawDescOnce sync.Once

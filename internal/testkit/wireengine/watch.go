@@ -65,6 +65,7 @@ func watchRPC(ctx context.Context, r *Engine, req store.WatchRequest) (func() (s
 
 var eventTypes = map[string]store.EventType{
 	"put": store.Put, "delete": store.Deleted, "expire": store.Expired, "evict": store.Evicted, "sync": store.Sync,
+	"touch": store.Touched,
 }
 
 func watchREST(ctx context.Context, r *Engine, req store.WatchRequest) (func() (store.Event, error), error) {

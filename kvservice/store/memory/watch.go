@@ -165,8 +165,8 @@ func (w *watch) nextOfSnapshot(ctx context.Context) (store.Event, bool, error) {
 // event returns change as an event without a token.
 func (e *Engine) event(change *tree.Entry) store.Event {
 	event := store.Event{Type: change.Kind(), Revision: change.Revision, Entry: store.Entry{Key: change.Key()}}
-	if event.Type == store.Put {
-		event.Entry = e.storeEntry(change, e.clock.Read(), true)
+	if event.Type == store.Put || event.Type == store.Touched {
+		event.Entry = e.storeEntry(change, e.clock.Read(), event.Type == store.Put)
 	}
 	return event
 }

@@ -79,8 +79,15 @@ func (e *Engine) touchLocked(op store.Operation) (store.Result, error) {
 	if found == nil {
 		return store.Result{}, store.ErrNotFound
 	}
-	put, err := e.putLocked(found, op.Key, found.Value(), at, deadline(at.Now, op.TTL))
-	return store.Result{Entry: put}, err
+	put, err := e.storeLocked(found, op.Key, found.Value(), at, deadline(at.Now, op.TTL))
+	if err != nil {
+		return store.Result{}, err
+	}
+	// The change is without the value, so that touching large entries does not push other changes out of the history.
+	e.changes = append(e.changes, tree.Pack(tree.Head{
+		Kind: store.Touched, Revision: put.Revision, Updated: put.Updated, Deadline: put.Deadline,
+	}, op.Key, nil))
+	return store.Result{Entry: e.storeEntry(put, at, false)}, nil
 }
 
 func (e *Engine) incrementLocked(op store.Operation) (store.Result, error) {
@@ -132,19 +139,28 @@ func (e *Engine) findCheckedLocked(op store.Operation, now int64) (*tree.Entry, 
 	return found, op.Precondition.Check(true, e.version(found.Revision))
 }
 
-// putLocked stores a new version of key that replaces found, which is nil if the key is new.
+// putLocked stores a new version of key that replaces found, which is nil if the key is new, and records the change.
 func (e *Engine) putLocked(found *tree.Entry, key string, value []byte, at clock.Reading, until int64) (store.Entry, error) {
-	if err := e.reserveLocked(found, key, len(value), at.Now); err != nil {
+	put, err := e.storeLocked(found, key, value, at, until)
+	if err != nil {
 		return store.Entry{}, err
+	}
+	e.changes = append(e.changes, put)
+	return e.storeEntry(put, at, false), nil
+}
+
+// storeLocked is putLocked, except that it leaves the change to be recorded by the caller.
+func (e *Engine) storeLocked(found *tree.Entry, key string, value []byte, at clock.Reading, until int64) (*tree.Entry, error) {
+	if err := e.reserveLocked(found, key, len(value), at.Now); err != nil {
+		return nil, err
 	}
 	e.revision++
 	put := tree.Pack(tree.Head{
 		Kind: store.Put, Revision: e.revision, Updated: at.Now, Deadline: until, Stamp: e.lru.tick.Load(),
 	}, key, value)
 	e.tree.Put(put)
-	e.changes = append(e.changes, put)
 	e.lru.wrote(e.tree.Len())
-	return e.storeEntry(put, at, false), nil
+	return put, nil
 }
 
 // removeLocked removes found and records kind as the reason.

@@ -25,12 +25,12 @@ type change struct {
 	kind     store.EventType
 	previous uint64 // the revision of the previous change in its shard; zero: none
 	key      string
-	packed   string // the entry, if it is a Put; empty: it was left out
+	packed   string // the entry, if it is a Put, or its header, if it was Touched; empty: it was left out
 	size     int    // length of packed, also if it was left out
 	read     int64  // how many bytes of changes the dispatcher had read with this one
 }
 
-var kinds = map[byte]store.EventType{'p': store.Put, leftOut: store.Put, 'd': store.Deleted, 'x': store.Expired}
+var kinds = map[byte]store.EventType{'p': store.Put, leftOut: store.Put, 't': store.Touched, 'd': store.Deleted, 'x': store.Expired}
 
 // leftOut is the kind of a Put that has only the length of its entry.
 const leftOut = 'P'
@@ -62,11 +62,13 @@ func unpackChange(shard int, packed string) (change, error) {
 // event returns c as an event without a token.
 func (e *Engine) event(c change) (store.Event, error) {
 	event := store.Event{Type: c.kind, Revision: c.revision, Entry: store.Entry{Key: c.key}}
-	if c.kind != store.Put {
+	if c.kind != store.Put && c.kind != store.Touched {
 		return event, nil
 	}
 	var err error
-	event.Entry, err = e.unpackEntry(c.key, c.packed)
+	if event.Entry, err = e.unpackEntry(c.key, c.packed); c.kind == store.Touched {
+		event.Entry.Value = nil
+	}
 	return event, err
 }
 

@@ -91,11 +91,13 @@ local function stage(s, key)
   return e
 end
 
+-- Returns the change, which has the entry.
 local function put(s, e, value, expires)
   local change = record(s, 'p', e)
   e.raw = struct.pack('<ddd', s.epoch, change.revision, expires) .. value
   e.expires = expires
   change.raw = e.raw
+  return change
 end
 
 -- Rounds up, so that nothing expires early.
@@ -140,7 +142,8 @@ function operations.t(s, e, ttl)
   if not e.raw then
     return 'n', true
   end
-  put(s, e, string.sub(e.raw, 25), deadline(s, ttl))
+  local change = put(s, e, string.sub(e.raw, 25), deadline(s, ttl))
+  change.kind, change.raw = 't', string.sub(e.raw, 1, 24) -- without the value, which has not changed
   return 'p0' .. string.sub(e.raw, 1, 24)
 end
 

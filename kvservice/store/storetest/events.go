@@ -59,7 +59,7 @@ func initialOf(snapshot []store.Event) (map[string]store.Version, error) {
 			return nil, fmt.Errorf("the snapshot has %s with token %q, want none", describeEvent(e), e.Token)
 		}
 		switch _, twice := seen[e.Entry.Key]; {
-		case e.Type != store.Put:
+		case e.Type != store.Put && e.Type != store.Touched:
 			delete(seen, e.Entry.Key)
 		case twice && e.Entry.Version == seen[e.Entry.Key]:
 			return nil, fmt.Errorf("the snapshot has %q twice in version %v", e.Entry.Key, e.Entry.Version)

@@ -184,7 +184,7 @@ var exactChecks = []Check{
 		do(t, e, del("deleted"))
 		time.Sleep(2 * ttl)
 		wantEvent(t, w, store.Put, "set", "w")
-		wantEvent(t, w, store.Put, "touched", "v")
+		wantEvent(t, w, store.Touched, "touched", "")
 		wantEvent(t, w, store.Deleted, "deleted", "")
 		wantEvent(t, w, store.Expired, "touched", "")
 		wantValue(t, e, "set", "w")

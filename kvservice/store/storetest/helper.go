@@ -176,7 +176,7 @@ var kindNames = map[store.Kind]string{
 
 var eventNames = map[store.EventType]string{
 	store.Put: "put", store.Deleted: "delete", store.Expired: "expire", store.Evicted: "evict",
-	store.Sync: "sync",
+	store.Sync: "sync", store.Touched: "touch",
 }
 
 func describe(op store.Operation) string {

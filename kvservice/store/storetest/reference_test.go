@@ -35,6 +35,7 @@ const (
 	pageSkips           bug = "a page after a deleted key skips the next key"
 	snapshotBeforeWatch bug = "a watch starts later than its snapshot"
 	deleteWithoutNumber bug = "a delete takes no revision of its own"
+	touchWithValue      bug = "the event of a touch has the value"
 	withoutRoom         bug = "a watch does not wait for memory"
 	prefixTwice         bug = "a rolled-up prefix is on the next page too"
 	reverseIgnored      bug = "a listing in reverse is not"
@@ -131,13 +132,13 @@ func (r *reference) apply(op store.Operation) (store.Result, error) {
 	case op.Kind == store.Touch && !exists:
 		return store.Result{}, store.ErrNotFound
 	case op.Kind == store.Touch:
-		return store.Result{Entry: r.put(op.Key, old.Value, r.end(op.TTL))}, nil
+		return store.Result{Entry: r.put(store.Touched, op.Key, old.Value, r.end(op.TTL))}, nil
 	}
 	expires := r.end(op.TTL)
 	if op.KeepTTL && r.bug != setDropsKeptTTL {
 		expires = old.ExpireTime
 	}
-	return store.Result{Entry: r.put(op.Key, op.Value, expires), Changed: !exists}, nil
+	return store.Result{Entry: r.put(store.Put, op.Key, op.Value, expires), Changed: !exists}, nil
 }
 
 func (r *reference) end(ttl time.Duration) time.Time {
@@ -185,10 +186,10 @@ func (r *reference) increment(op store.Operation, old store.Entry, exists bool) 
 	if (sum < from) != (op.Delta < 0) {
 		return store.Result{}, store.ErrOverflow
 	}
-	return store.Result{Entry: r.put(op.Key, strconv.AppendInt(nil, sum, 10), expires), Sum: sum}, nil
+	return store.Result{Entry: r.put(store.Put, op.Key, strconv.AppendInt(nil, sum, 10), expires), Sum: sum}, nil
 }
 
-func (r *reference) put(key string, value []byte, expires time.Time) store.Entry {
+func (r *reference) put(kind store.EventType, key string, value []byte, expires time.Time) store.Entry {
 	r.revision++
 	entry := store.Entry{
 		Key: key, Value: append([]byte{}, value...), UpdateTime: r.now, ExpireTime: expires, TTL: left(expires, r.now),
@@ -198,12 +199,12 @@ func (r *reference) put(key string, value []byte, expires time.Time) store.Entry
 		entry.Version.Revision = r.writes[key]
 	}
 	if r.bug == earlyEvent {
-		r.publish(store.Put, entry)
+		r.publish(kind, entry)
 		r.pause()
 		r.entries[key] = entry
 	} else {
 		r.entries[key] = entry
-		r.publish(store.Put, entry)
+		r.publish(kind, entry)
 	}
 	if expires != (time.Time{}) && r.bug != silentExpiry {
 		time.AfterFunc(time.Until(expires), func() {
@@ -236,6 +237,9 @@ func (r *reference) drop(key string, kind store.EventType) {
 }
 
 func (r *reference) publish(kind store.EventType, entry store.Entry) {
+	if kind == store.Touched && r.bug != touchWithValue {
+		entry.Value = nil
+	}
 	if r.revision%2 == 0 {
 		r.late = maps.Clone(r.entries)
 	}

@@ -19,7 +19,7 @@ var revisionChecks = []Check{
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
 		wantRevision(t, next(t, w), store.Sync, 0)
-		for _, op := range []store.Operation{set("k", "1"), increment("k", 1), del("k")} {
+		for _, op := range []store.Operation{set("k", "1"), increment("k", 1), touch("k", 0), del("k")} {
 			want := revisionOf(do(t, e, op))
 			wantRevision(t, next(t, w), typeOf(op), want)
 		}
@@ -94,8 +94,11 @@ func revisionOf(result store.Result) uint64 {
 
 // typeOf returns the type of the event of a write.
 func typeOf(op store.Operation) store.EventType {
-	if op.Kind == store.Delete {
+	switch op.Kind {
+	case store.Delete:
 		return store.Deleted
+	case store.Touch:
+		return store.Touched
 	}
 	return store.Put
 }

@@ -57,6 +57,7 @@ var detectedBy = map[bug][]string{
 		"pages have every key that exists throughout exactly once, despite other writes",
 	},
 	deleteWithoutNumber: {"the revision grows with every write, of any kind and key"},
+	touchWithValue:      {"the event of a touch has the same entry as a get, without the value"},
 	snapshotBeforeWatch: {"a snapshot during writes misses nothing, together with the events after it"},
 	prefixTwice: {
 		"keys with a delimiter after the prefix are rolled up",

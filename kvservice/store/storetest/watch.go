@@ -27,7 +27,7 @@ var watchChecks = []Check{
 			do(t, e, op)
 		}
 		wantEvent(t, w, store.Put, "a/1", "x")
-		if event := wantEvent(t, w, store.Put, "a/1", "x"); event.Entry.ExpireTime.IsZero() {
+		if event := wantEvent(t, w, store.Touched, "a/1", ""); event.Entry.ExpireTime.IsZero() {
 			t.Fatalf("the event of a touch has no expire time")
 		}
 		wantEvent(t, w, store.Put, "a/n", "2")
@@ -52,6 +52,38 @@ var watchChecks = []Check{
 		wantEvent(t, w, store.Sync, "", "")
 		do(t, e, setFor("k", "v", time.Hour))
 		wantSame(t, wantEvent(t, w, store.Put, "k", "v").Entry, wantValue(t, e, "k", "v"))
+	}},
+	{"the event of a touch has the same entry as a get, without the value", func(t T, e store.Engine) {
+		do(t, e, set("k", "v"))
+		w := open(t, e, store.WatchRequest{Key: "k"})
+		defer w.Close()
+		wantEvent(t, w, store.Sync, "", "")
+		for _, ttl := range []time.Duration{time.Hour, 0} {
+			do(t, e, touch("k", ttl))
+			event := wantEvent(t, w, store.Touched, "k", "")
+			if event.Entry.Value != nil || event.Revision != event.Entry.Version.Revision {
+				t.Fatalf("%s has the value %q and revision %d, want none and %d",
+					describeEvent(event), event.Entry.Value, event.Revision, event.Entry.Version.Revision)
+			}
+			wantSame(t, event.Entry, wantValue(t, e, "k", "v"))
+		}
+	}},
+	{"touches of a large value do not push other changes out of the history", func(t T, e store.Engine) {
+		do(t, e, set("large", strings.Repeat("v", 1<<20)))
+		w := open(t, e, store.WatchRequest{})
+		token := wantEvent(t, w, store.Sync, "", "").Token
+		w.Close()
+		const touches = 20
+		for range touches {
+			do(t, e, touch("large", time.Hour))
+		}
+		do(t, e, set("other", "v"))
+		again := open(t, e, store.WatchRequest{Resume: token})
+		defer again.Close()
+		for range touches {
+			wantEvent(t, again, store.Touched, "large", "")
+		}
+		wantEvent(t, again, store.Put, "other", "v")
 	}},
 	{"a failed operation is not a change", func(t T, e store.Engine) {
 		do(t, e, set("k", "x"))

@@ -106,8 +106,10 @@ func (w *watcher) take(event client.Event) {
 		t.sync(event.ResumeToken, w.run.now())
 	case client.EventReset:
 		w.resetLocked()
-	default:
+	case client.EventDelete, client.EventExpire, client.EventEvict:
 		t.remove(event.Entry.Key, event.ResumeToken)
+	default:
+		w.run.violate(fmt.Errorf("a watch has a %s of %s, which no one made", event.Type, event.Entry.Key))
 	}
 }
 

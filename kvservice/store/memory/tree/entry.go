@@ -55,7 +55,8 @@ func Pack(h Head, key string, value []byte) *Entry {
 
 func (e *Entry) keyLen() int { return int(e.rest.Load() >> keyLenShift) }
 
-// Kind is Put for an entry. For a tombstone it says how the key was removed.
+// Kind is Put for an entry. For a tombstone it says how the key was removed. Touched is for a change of a TTL in the
+// history, which has no value.
 func (e *Entry) Kind() store.EventType { return store.EventType(e.rest.Load() >> kindShift & kindMask) }
 
 // Stamp returns the engine's tick, modulo MaxStamp+1, at which e was last used.
