@@ -49,7 +49,7 @@ func share(dst, src any) error {
 		}
 	case *keyvaluev1.ListResponse:
 		if to, ok := dst.(*keyvaluev1.ListResponse); ok {
-			to.Entries, to.NextPageToken = from.Entries, from.NextPageToken
+			to.Entries, to.Prefixes, to.NextPageToken = from.Entries, from.Prefixes, from.NextPageToken
 			return nil
 		}
 	case *keyvaluev1.WatchResponse:
