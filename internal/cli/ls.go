@@ -19,10 +19,11 @@ import (
 type lsFlags struct {
 	output
 
-	keys  bool
-	null  bool
-	long  bool
-	limit int
+	keys      bool
+	null      bool
+	long      bool
+	delimiter string // "": list whole keys
+	limit     int
 }
 
 func newLs(getenv func(string) string) *cobra.Command {
@@ -41,6 +42,7 @@ and includes its value.`,
 		Example: `  kv ls
   kv ls -l users/ --limit 20
   kv ls users/ | wc -l
+  kv ls -d / users/
   kv ls -0 tmp/ | xargs -r0 kv del --
   kv ls users/ -o json | jq .value`,
 		Args:              cobra.MaximumNArgs(1),
@@ -51,6 +53,7 @@ and includes its value.`,
 	cmd.Flags().BoolVar(&f.keys, "keys", false, "print keys only, also on a terminal; with -o json: entries without values")
 	cmd.Flags().BoolVarP(&f.null, "null", "0", false, "print keys only, each followed by NUL, such as for xargs -0")
 	cmd.Flags().BoolVarP(&f.long, "long", "l", false, "print a table with sizes and etags; slower, because values are fetched")
+	cmd.Flags().StringVarP(&f.delimiter, "delimiter", "d", "", "list one level: keys with `DELIMITER` after PREFIX as one prefix, such as a/")
 	cmd.Flags().IntVar(&f.limit, "limit", 0, "maximum number of entries to list; 0: no limit")
 	f.output.flags(cmd, outputTable, outputJSON)
 	f.output.unset(cmd, "table on a terminal, keys elsewhere")
@@ -87,7 +90,7 @@ func (f *lsFlags) printer(out io.Writer) printer {
 	key := func(key string) string { return keyOn(out, key) }
 	switch {
 	case f.format == outputJSON:
-		return printer{row: func(w io.Writer, e client.Entry) error { return printJSON(w, newEntryJSON(e)) }, values: !f.keys}
+		return printer{row: printEntryJSON, values: !f.keys}
 	case f.null:
 		return printer{row: printKeyNull}
 	case f.long:
@@ -111,6 +114,9 @@ func (f *lsFlags) options(format printer) []client.ListOption {
 	options := []client.ListOption{client.PageSize(contract.MaxPageSize)}
 	if f.limit != 0 {
 		options[0] = client.PageSize(f.limit)
+	}
+	if f.delimiter != "" {
+		options = append(options, client.Delimiter(f.delimiter))
 	}
 	if !format.values {
 		options = append(options, client.KeysOnly())
@@ -137,6 +143,18 @@ func (f *lsFlags) print(out io.Writer, format printer, entries iter.Seq2[client.
 		}
 	}
 	return nil
+}
+
+// prefixJSON is a prefix that stands for all keys that begin with it.
+type prefixJSON struct {
+	Prefix string `json:"prefix"`
+}
+
+func printEntryJSON(w io.Writer, e client.Entry) error {
+	if e.IsPrefix {
+		return printJSON(w, prefixJSON{e.Key})
+	}
+	return printJSON(w, newEntryJSON(e))
 }
 
 // printKey prints a key as a line, unless the reader would take it for two.

@@ -133,6 +133,10 @@ func printHeader(w io.Writer) error {
 }
 
 func printRow(w io.Writer, e client.Entry, key string) error {
+	if e.IsPrefix {
+		_, err := fmt.Fprintf(w, "%9s  %11s  %-20s  %s\n", "-", "-", "-", key)
+		return err
+	}
 	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.TTL), e.ETag, key)
 	return err
 }
@@ -144,6 +148,10 @@ func printShortHeader(w io.Writer) error {
 }
 
 func printShortRow(w io.Writer, e client.Entry, key string) error {
+	if e.IsPrefix {
+		_, err := fmt.Fprintf(w, "%11s  %-20s  %s\n", "-", "-", key)
+		return err
+	}
 	_, err := fmt.Fprintf(w, "%11s  %-20s  %s\n", ttlLeft(e.TTL), e.UpdateTime.UTC().Format(time.RFC3339), key)
 	return err
 }
