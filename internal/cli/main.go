@@ -39,6 +39,7 @@ type streams struct {
 func run(ctx context.Context, version string, args []string, std streams, getenv func(string) string) int {
 	std.out, std.err = onTerminal(std.out), onTerminal(std.err)
 	root := newRoot(version, std, getenv)
+	addCompletion(root)
 	root.SetArgs(negativeNumber(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {

@@ -192,6 +192,25 @@ func TestServeGeneratesAKeyIfNoneIsConfigured(t *testing.T) {
 	}
 }
 
+func TestServeSaysWhereItIs(t *testing.T) {
+	t.Parallel()
+	p := startKV(t, key, "serve")
+	p.log.find(t.Context(), `(msg=serving url=`+p.url+` console=`+p.url+`/ try="curl `+p.url+`/v1/values -H )`)
+	if out := p.out.String(); out != "" {
+		t.Errorf("kv serve wrote %q to a pipe", out)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out, log, code := &lines{}, &lines{}, make(chan int, 1)
+	go func() {
+		code <- run(ctx, "test", []string{"serve", "--listen", "127.0.0.1:0"}, streams{strings.NewReader(""), &terminal{Writer: out}, log},
+			func(name string) string { return key[name] })
+	}()
+	url := "http://" + log.find(t.Context(), proc.Listening)
+	out.find(t.Context(), `(The store is at `+url+`\.(?s:.*)curl `+url+`/v1/values -H "x-api-key: \$KV_API_KEY"\n(?s:.*)Or open `+url+`/ in a browser)`)
+	cancel()
+	<-code
+}
+
 func TestACleanStopExitsWithZero(t *testing.T) {
 	t.Parallel()
 	for name, start := range arrangements {

@@ -43,7 +43,7 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		return err
 	}
 	key := s.getenv("KV_API_KEY")
-	var started func(string)
+	started := func(addr string) { s.announce(cmd.OutOrStdout(), s.url(addr)) }
 	if key == "" && g.file == "" {
 		key = auth.Generate("default")
 		started = func(addr string) { introduce(cmd.OutOrStdout(), s.url(addr), key) }
@@ -75,6 +75,22 @@ func (s *daemon) url(addr string) string {
 		return "https://" + addr
 	}
 	return "http://" + addr
+}
+
+// announce says where the server is reached: to a person on a terminal, else to the log.
+func (s *daemon) announce(out io.Writer, url string) {
+	try := fmt.Sprintf(`curl %s/v1/values -H "x-api-key: $KV_API_KEY"`, url)
+	if !isTerminal(out) {
+		s.log.Info("serving", "url", url, "console", url+"/", "try", try)
+		return
+	}
+	fmt.Fprintf(out, `The store is at %s. Try it, with KV_API_KEY set to an API key:
+
+    %s
+
+Or open %s/ in a browser for the console.
+
+`, url, try, url)
 }
 
 // introduce prints the generated key of the server at url, and commands to try it.
