@@ -26,7 +26,7 @@ const (
 var (
 	pageMethods = append(connectcors.AllowedMethods(), http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete)
 	pageHeaders = append(connectcors.AllowedHeaders(),
-		auth.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "Prefer", requestid.Header,
+		auth.Header, "Authorization", "Accept", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "Prefer", requestid.Header,
 		"Last-Event-ID", "Cache-Control", // from replacements of EventSource
 		"Traceparent", "Tracestate", "Baggage", "Sentry-Trace") // from libraries that trace requests
 )

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/http"
+	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
@@ -56,10 +57,34 @@ func (c condition) verdict(r request, entry *keyvaluev1.Entry) (verdict, error) 
 	if err := c.checkMatch(state{exists: true, etag: entry.GetEtag()}); err != nil {
 		return verdict{}, err
 	}
-	return verdict{notModified: c.noneMatch.MatchesWeakly(entry.GetEtag()), format: f}, nil
+	modified := modifiedAt(entry)
+	if since, ok := dateIn(r.Header["If-Unmodified-Since"]); ok && !c.match.Present() && modified.After(since) {
+		return verdict{}, contract.ETagMismatch.Errorf("If-Unmodified-Since: the entry was modified after that time")
+	}
+	v := verdict{notModified: c.noneMatch.MatchesWeakly(entry.GetEtag()), format: f}
+	if since, ok := dateIn(r.Header["If-Modified-Since"]); ok && !c.noneMatch.Present() {
+		v.notModified = !modified.After(since)
+	}
+	return v, nil
+}
+
+// modifiedAt returns when an entry was written, to the second, which is the resolution of dates in headers.
+func modifiedAt(entry *keyvaluev1.Entry) time.Time {
+	return time.Unix(entry.GetUpdateTime().GetSeconds(), 0)
+}
+
+// dateIn returns the date of a condition. A header that does not have exactly one valid date is ignored, as RFC 9110
+// requires (sections 13.1.3 and 13.1.4).
+func dateIn(values []string) (time.Time, bool) {
+	if len(values) != 1 {
+		return time.Time{}, false
+	}
+	date, err := http.ParseTime(values[0])
+	return date, err == nil
 }
 
 func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) error {
+	w.Header()["Last-Modified"] = []string{modifiedAt(entry).UTC().Format(http.TimeFormat)}
 	if v.notModified {
 		setEntryHeaders(w.Header(), entry, -1)
 		w.WriteHeader(http.StatusNotModified)

@@ -40,6 +40,42 @@ func TestGet(t *testing.T) {
 	})
 }
 
+// The entry was written at 03:04:05.5 of that day.
+func TestDatesAreConditionsOfReadsWithoutEtags(t *testing.T) {
+	t.Parallel()
+	const date = "Fri, 02 Jan 2026 03:04:05 GMT"
+	const before, after = "Fri, 02 Jan 2026 03:04:04 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
+	var all []exchange
+	for _, test := range []struct {
+		name   string
+		header []string
+		status int
+	}{
+		{"none", nil, 200},
+		{"modified since", []string{"If-Modified-Since: " + before}, 200},
+		{"not modified since its own second", []string{"If-Modified-Since: " + date}, 304},
+		{"not modified since", []string{"If-Modified-Since: " + after}, 304},
+		{"unmodified since its own second", []string{"If-Unmodified-Since: " + date}, 200},
+		{"modified, but must not be", []string{"If-Unmodified-Since: " + before}, 412},
+		{"If-None-Match comes first", []string{"If-Modified-Since: " + after, `If-None-Match: "other"`}, 200},
+		{"If-Match comes first", []string{"If-Unmodified-Since: " + before, `If-Match: "e1"`}, 200},
+		{"both hold", []string{"If-Unmodified-Since: " + after, "If-Modified-Since: " + after}, 304},
+		{"no date", []string{"If-Modified-Since: yesterday", "If-Unmodified-Since: 0"}, 200},
+		{"two dates", []string{"If-Modified-Since: " + after, "If-Modified-Since: " + after}, 200},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			e := exchange{name: method + " " + test.name, request: method + " /v1/values/hello", header: test.header, status: test.status}
+			if test.status == 412 {
+				e.reason = "ETAG_MISMATCH"
+			} else {
+				e.wants = []string{"Last-Modified: " + date}
+			}
+			all = append(all, e)
+		}
+	}
+	run(t, all)
+}
+
 func TestHead(t *testing.T) {
 	t.Parallel()
 	run(t, []exchange{
