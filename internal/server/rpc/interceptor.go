@@ -120,16 +120,16 @@ func admit(checks admission.Checks) connect.ServerInterceptor {
 	}
 }
 
-// explain adds a reason to the errors of messages that cannot be read. It charges the messages that are sent to the account
-// of the call; what is read, the transport charges. Calls without checks are made in this process, where all messages can
-// be read, and have been charged.
+// explain adds a reason to the errors of messages that cannot be read. If checks admitted the call, it charges the messages
+// that are sent to the account of the call; what is read, the transport charges.
 func explain(checks admission.Checks) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
-		if checks.None() {
-			return next
-		}
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			return next(ctx, spec, messages{stream, admission.AccountOf(ctx)})
+			var account *admission.Account
+			if !checks.None() {
+				account = admission.AccountOf(ctx)
+			}
+			return next(ctx, spec, messages{stream, account})
 		}
 	}
 }

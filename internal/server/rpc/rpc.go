@@ -23,7 +23,7 @@ import (
 
 // Config configures an RPC server.
 type Config struct {
-	// Checks are made for every call except those of public procedures. Zero: none, for calls made in this process.
+	// Checks are made for every call except those of public procedures. Zero: all calls are admitted.
 	Checks admission.Checks
 	// Ready reports whether the service can serve now, for gRPC health checks. It must be set.
 	Ready func(ctx context.Context) bool
