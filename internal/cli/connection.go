@@ -16,6 +16,8 @@ import (
 // connection is the part that all client commands share: how they reach the store.
 type connection struct {
 	url     string
+	context string        // name of a saved context; "" for the one in use
+	apiKey  string        // "" for none
 	timeout time.Duration // of one call, or of one page or batch of a command that makes many
 	trust   trust
 	getenv  func(string) string
@@ -25,16 +27,78 @@ func (c *connection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL of the store; host:port is one at http://")
 	durationVar(cmd.Flags(), &c.timeout, "timeout", 10*time.Second, "timeout of each call, page or batch")
 	c.trust.flags(cmd, "", "client-")
+	cmd.Flags().StringVar(&c.context, "context", "", "`NAME` of a saved context to connect to; see kv context")
+	_ = cmd.RegisterFlagCompletionFunc("context", completeContext)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return c.settle(cmd) }
 	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nEnvironment:\n\n    KV_API_KEY  API key to send"
 }
 
 // isConnectionFlag reports whether [connection.flags] adds a flag with this name.
 func isConnectionFlag(name string) bool {
 	switch name {
-	case "url", "timeout", "ca", "client-cert", "client-key":
+	case "url", "timeout", "ca", "client-cert", "client-key", "context":
 		return true
 	}
 	return false
+}
+
+// settle sets what the command line leaves open: from variables, then from a saved context. A context that a flag names
+// comes before variables. No context is used if the URL is given: its API key is for its own URL.
+func (c *connection) settle(cmd *cobra.Command) error {
+	given := cmd.Flags().Changed
+	if given("context") && !given("url") {
+		if err := c.connectTo(cmd, c.context); err != nil {
+			return err
+		}
+	}
+	if err := readVariables(cmd, c.getenv); err != nil {
+		return err
+	}
+	if !given("url") {
+		f, err := readContexts()
+		if name := cmp.Or(c.context, f.Current); err == nil && name != "" {
+			c.apiKey = c.getenv("KV_API_KEY")
+			err = c.connectTo(cmd, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	c.apiKey = cmp.Or(c.apiKey, c.getenv("KV_API_KEY"))
+	return nil
+}
+
+// keyOfContext is the annotation of a command that shows the API key of the context that it names.
+const keyOfContext = "context"
+
+// connectTo sets what is not set yet from a saved context.
+func (c *connection) connectTo(cmd *cobra.Command, name string) error {
+	f, err := readContexts()
+	if err != nil {
+		return err
+	}
+	saved, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	for flag, value := range map[string]string{
+		"url": saved.URL, "ca": saved.CA, "client-cert": saved.ClientCert, "client-key": saved.ClientKey,
+	} {
+		if value == "" || cmd.Flags().Changed(flag) {
+			continue
+		}
+		if err := cmd.Flags().Set(flag, value); err != nil {
+			return err
+		}
+	}
+	if c.apiKey == "" && saved.APIKey != "" {
+		c.apiKey = saved.APIKey
+		if cmd.Annotations == nil {
+			cmd.Annotations = map[string]string{}
+		}
+		cmd.Annotations[keyOfContext] = name
+	}
+	return nil
 }
 
 // dial returns a client of the store.
@@ -52,8 +116,8 @@ func (c *connection) dial() (*client.Client, error) {
 	}
 	// The limit of the server is not known here: whatever it may be set to is read.
 	options := []client.Option{client.WithTLS(config), client.WithMaxValueBytes(maxValueBytes)}
-	if key := c.getenv("KV_API_KEY"); key != "" {
-		options = append(options, client.WithAPIKey(key))
+	if c.apiKey != "" {
+		options = append(options, client.WithAPIKey(c.apiKey))
 	}
 	kv, err := client.New(u.String(), options...)
 	return kv, asUsage(err)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -55,7 +56,9 @@ func run(ctx context.Context, version string, args []string, std streams, getenv
 // cmd has.
 func hint(cmd *cobra.Command, err error, getenv func(string) string) string {
 	has := func(flag string) bool { return cmd.Flags().Lookup(flag) != nil }
-	switch {
+	switch name := cmd.Annotations[keyOfContext]; {
+	case errors.Is(err, client.ErrUnauthenticated) && name != "":
+		return fmt.Sprintf("; the server does not accept the key of the context %s", name)
 	case errors.Is(err, client.ErrUnauthenticated) && getenv("KV_API_KEY") == "":
 		return "; set KV_API_KEY to an API key"
 	case errors.Is(err, client.ErrUnauthenticated):

@@ -65,7 +65,7 @@ Exit codes:
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
 		newCp(getenv), newMv(getenv), newEdit(getenv), newTouch(getenv), newIncr(getenv),
 		newWatch(getenv), newBatch(getenv), newStats(getenv), newImport(getenv), newExport(getenv), newBench(getenv))
-	add(root, "Other commands:", "others", newKeys(getenv), newHealthcheck(), newVersion(), newMan())
+	add(root, "Other commands:", "others", newKeys(getenv), newContext(getenv), newHealthcheck(), newVersion(), newMan())
 	for _, cmd := range root.Commands() {
 		readEnvironment(cmd, getenv)
 	}
@@ -123,19 +123,24 @@ func readEnvironment(cmd *cobra.Command, getenv func(string) string) {
 			return nil
 		}
 	}
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
-		var errs []error
-		cmd.Flags().VisitAll(func(f *pflag.Flag) {
-			variable := Variable(f)
-			if variable == "" || f.Changed || getenv(variable) == "" {
-				return
-			}
-			if err := cmd.Flags().Set(f.Name, getenv(variable)); err != nil {
-				errs = append(errs, fmt.Errorf("%s: %w", variable, err))
-			}
-		})
-		return asUsage(errors.Join(errs...))
+	if cmd.PreRunE == nil {
+		cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return readVariables(cmd, getenv) }
 	}
+}
+
+// readVariables sets the flags of cmd that are not set from their variables.
+func readVariables(cmd *cobra.Command, getenv func(string) string) error {
+	var errs []error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		variable := Variable(f)
+		if variable == "" || f.Changed || getenv(variable) == "" {
+			return
+		}
+		if err := cmd.Flags().Set(f.Name, getenv(variable)); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", variable, err))
+		}
+	})
+	return asUsage(errors.Join(errs...))
 }
 
 // isSetting reports whether f has a variable: whether its value may hold for many calls of cmd. What one call of a
