@@ -181,3 +181,23 @@ func TestAListingHasBoundsADirectionAndLevels(t *testing.T) {
 		}
 	}
 }
+
+func TestDeleteRange(t *testing.T) {
+	t.Parallel()
+	kv := start(t)
+	for i := range 1005 {
+		mustSet(t, kv, fmt.Sprintf("tmp/%04d", i), "x")
+	}
+	mustSet(t, kv, "keep", "x")
+	for _, dry := range []bool{true, false} {
+		if n, err := kv.DeleteRange(t.Context(), client.KeyRange{Prefix: "tmp/", DryRun: dry}); err != nil || n != 1005 {
+			t.Errorf("DeleteRange = %d, %v; want 1005", n, err)
+		}
+	}
+	if n, err := kv.DeleteRange(t.Context(), client.KeyRange{}); err == nil || n != 0 {
+		t.Errorf("DeleteRange of no range = %d, %v; want an error", n, err)
+	}
+	if got, err := keys(kv, t.Context(), ""); err != nil || !slices.Equal(got, []string{"keep"}) {
+		t.Errorf("%v, %v are left, want keep", got, err)
+	}
+}

@@ -41,6 +41,10 @@ var calls = map[string]func(ctx context.Context, kv client, key string) error{
 		_, err := kv.List(ctx, &keyvaluev1.ListRequest{Prefix: key})
 		return err
 	},
+	"DeleteRange": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.DeleteRange(ctx, &keyvaluev1.DeleteRangeRequest{Prefix: key})
+		return err
+	},
 	"Batch": func(ctx context.Context, kv client, key string) error {
 		get := &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Get{Get: &keyvaluev1.GetRequest{Key: key}}}
 		_, err := kv.Batch(ctx, &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{get}})

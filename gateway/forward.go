@@ -44,6 +44,12 @@ func (f forwarder) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyv
 	return forward(ctx, req, f.client.List)
 }
 
+func (f forwarder) DeleteRange(
+	ctx context.Context, req *keyvaluev1.DeleteRangeRequest,
+) (*keyvaluev1.DeleteRangeResponse, error) {
+	return forward(ctx, req, f.client.DeleteRange)
+}
+
 func (f forwarder) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
 	return forward(ctx, req, f.client.Batch)
 }

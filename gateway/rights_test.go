@@ -27,7 +27,7 @@ type need struct {
 // needs has the rights that the methods of the contract need.
 var needs = map[string]need{
 	"Get": {ops: read}, "List": {ops: read}, "Watch": {ops: read}, "Batch": {ops: read},
-	"Set": {ops: write}, "Delete": {ops: write}, "Touch": {ops: write}, "Increment": {ops: read | write},
+	"Set": {ops: write}, "Delete": {ops: write}, "DeleteRange": {ops: write}, "Touch": {ops: write}, "Increment": {ops: read | write},
 	"GetStats": {ops: read, everywhere: true}, "GetCaller": {},
 }
 
@@ -132,6 +132,7 @@ var routeNeeds = map[string]routeNeed{
 	"GET /v1/values":          {need{ops: read}, "/v1/values?prefix=%s", "", ""},
 	"HEAD /v1/values":         {need{ops: read}, "/v1/values?prefix=%s", "", ""},
 	"PUT /v1/values":          {need{ops: write}, "/v1/values", `{"key":"%s","value":"1"}`, "application/json"},
+	"DELETE /v1/values":       {need{ops: write}, "/v1/values?prefix=%s", "", ""},
 	"POST /v1/values:batch":   {need{ops: read}, "/v1/values:batch", `{"operations":[{"get":{"key":"%s"}}]}`, "application/json"},
 	"POST /v1/values:increment": {
 		need{ops: read | write}, "/v1/values:increment", `{"key":"%s","delta":1}`, "application/json",

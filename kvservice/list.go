@@ -77,15 +77,33 @@ func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 // not resist forgery, because a token grants no rights.
 const checksumBytes = 6
 
-// pageToken returns the token of the page of list that starts after last, a key or prefix: in base64, a checksum of both,
-// then last.
-func pageToken(list store.ListRequest, last string) string {
-	return base64.RawURLEncoding.EncodeToString(append(pageChecksum(list, last), last...))
-}
+// pageToken returns the token of the page of list that starts after last, a key or prefix.
+func pageToken(list store.ListRequest, last string) string { return tokenOf(parameters(list), last) }
 
 // parsePageToken returns the key or prefix after which the page of token starts, or "" for the first page. It reports
 // false if token is damaged or belongs to another listing.
 func parsePageToken(list store.ListRequest, token string) (string, bool) {
+	return parseToken(parameters(list), list.Prefix, token)
+}
+
+// parameters returns what the tokens of a listing are bound to.
+func parameters(list store.ListRequest) []string {
+	bound := []string{"page", list.Prefix}
+	if list.Start != "" || list.End != "" || list.Reverse || list.Delimiter != "" {
+		bound = append(bound, list.Start, list.End, strconv.FormatBool(list.Reverse), list.Delimiter)
+	}
+	return bound
+}
+
+// tokenOf returns the token of a call that goes on after last: in base64, a checksum of last and what the token is bound
+// to, then last.
+func tokenOf(bound []string, last string) string {
+	return base64.RawURLEncoding.EncodeToString(append(tokenChecksum(bound, last), last...))
+}
+
+// parseToken returns the key after which the call with token goes on, or "" if token is empty. It reports false if token
+// is damaged or bound to something else.
+func parseToken(bound []string, prefix, token string) (string, bool) {
 	if token == "" {
 		return "", true
 	}
@@ -94,15 +112,12 @@ func parsePageToken(list store.ListRequest, token string) (string, bool) {
 		return "", false
 	}
 	last := string(b[checksumBytes:])
-	return last, strings.HasPrefix(last, list.Prefix) && string(b[:checksumBytes]) == string(pageChecksum(list, last))
+	return last, strings.HasPrefix(last, prefix) && string(b[:checksumBytes]) == string(tokenChecksum(bound, last))
 }
 
-// pageChecksum separates what it covers by a byte that keys cannot contain, so the boundaries are covered too.
-func pageChecksum(list store.ListRequest, last string) []byte {
-	covered := []string{"page", list.Prefix, last}
-	if list.Start != "" || list.End != "" || list.Reverse || list.Delimiter != "" {
-		covered = append(covered, list.Start, list.End, strconv.FormatBool(list.Reverse), list.Delimiter)
-	}
+// tokenChecksum separates what it covers by a byte that keys cannot contain, so the boundaries are covered too.
+func tokenChecksum(bound []string, last string) []byte {
+	covered := append([]string{bound[0], bound[1], last}, bound[2:]...)
 	sum := sha256.Sum256([]byte(strings.Join(covered, "\x00")))
 	return sum[:checksumBytes:checksumBytes]
 }

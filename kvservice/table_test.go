@@ -42,6 +42,10 @@ var methods = map[*contract.Method]func(context.Context, client) error{
 		_, err := kv.List(ctx, &keyvaluev1.ListRequest{})
 		return err
 	},
+	contract.DeleteRange: func(ctx context.Context, kv client) error {
+		_, err := kv.DeleteRange(ctx, &keyvaluev1.DeleteRangeRequest{Prefix: "k"})
+		return err
+	},
 	contract.Batch: func(ctx context.Context, kv client) error {
 		_, err := kv.Batch(ctx, &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{opGet("k")}})
 		return err

@@ -58,6 +58,10 @@ func routeTable() []route {
 			{name: http.MethodGet, serve: (*api).listValues, procedure: contract.List.Procedure, query: listParameters},
 			{name: http.MethodHead, serve: (*api).listValues, procedure: contract.List.Procedure, query: listParameters},
 			{name: http.MethodPut, serve: (*api).putEntry, procedure: contract.Set.Procedure, query: []string{"ttl"}},
+			{
+				name: http.MethodDelete, serve: (*api).deleteValues, procedure: contract.DeleteRange.Procedure,
+				query: []string{"prefix", "start", "end", "all", "dryRun", "pageToken"},
+			},
 		}},
 		{path: "/v1/values:batch", methods: []method{
 			{name: http.MethodPost, serve: (*api).batch, procedure: contract.Batch.Procedure},

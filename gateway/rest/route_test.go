@@ -58,7 +58,7 @@ func TestUnknownRoute(t *testing.T) {
 func TestMethod(t *testing.T) {
 	t.Parallel()
 	const keyAllow = "Allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS"
-	const allAllow = "Allow: GET, HEAD, PUT, OPTIONS"
+	const allAllow = "Allow: GET, HEAD, PUT, DELETE, OPTIONS"
 	var exchanges []exchange
 	for _, method := range []string{"POST", "TRACE", "get", "BREW"} {
 		exchanges = append(exchanges, exchange{

@@ -104,6 +104,13 @@ var (
 		return Keys{Key: r.GetPrefix(), Prefix: true, Start: r.GetStart(), End: r.GetEnd()}
 	})
 
+	DeleteRange = method(Method{
+		Procedure: rpc.KeyValueServiceDeleteRangeProcedure,
+		Rights:    Write, Size: ManyEntries,
+	}, func(r *keyvaluev1.DeleteRangeRequest) Keys {
+		return Keys{Key: r.GetPrefix(), Prefix: true, Start: r.GetStart(), End: r.GetEnd()}
+	})
+
 	Batch = method(Method{
 		Procedure: rpc.KeyValueServiceBatchProcedure,
 		Size:      ManyEntries, // no rights of its own: each operation is checked
@@ -133,7 +140,7 @@ var (
 
 var (
 	batchable   = []*Method{Get.Method, Set.Method, Delete.Method, Touch.Method, Increment.Method} // most frequent first, for Unwrap
-	methods     = append(batchable[:len(batchable):len(batchable)], List, Batch, Watch, GetStats, GetCaller)
+	methods     = append(batchable[:len(batchable):len(batchable)], List, DeleteRange, Batch, Watch, GetStats, GetCaller)
 	byProcedure = index(func(m *Method) string { return m.Procedure })
 	byRequest   = index(func(m *Method) reflect.Type { return m.request })
 )

@@ -121,6 +121,10 @@ func TestRightsSizesAndKeys(t *testing.T) {
 			contract.List, contract.Read, contract.ManyEntries, &keyvaluev1.ListRequest{Prefix: "p", Start: "pa", End: "pc"},
 			contract.Keys{Key: "p", Prefix: true, Start: "pa", End: "pc"},
 		},
+		{
+			contract.DeleteRange, contract.Write, contract.ManyEntries, &keyvaluev1.DeleteRangeRequest{Prefix: "p", Start: "pa", End: "pc"},
+			contract.Keys{Key: "p", Prefix: true, Start: "pa", End: "pc"},
+		},
 		{contract.Batch, 0, contract.ManyEntries, &keyvaluev1.BatchRequest{}, contract.Keys{Prefix: true}},
 		{contract.Watch, contract.Read, contract.OpenEnded, &keyvaluev1.WatchRequest{}, contract.Keys{Prefix: true}},
 		{

@@ -40,6 +40,10 @@ type Engine interface {
 	// prefix: it does not read them all.
 	List(ctx context.Context, req ListRequest) (Page, error)
 
+	// DeleteRange removes the entries at the beginning of a range, and records a change for each. They are removed at one
+	// instant, or those that the engine stores together are, unless [Guarantees] has AtomicAcrossKeys.
+	DeleteRange(ctx context.Context, req RangeRequest) (RangeResult, error)
+
 	// Watch opens a watch. It fails with [ErrResumeTooOld] or [ErrTokenInvalid].
 	Watch(ctx context.Context, req WatchRequest) (Watcher, error)
 
@@ -143,6 +147,23 @@ func (r ListRequest) RollUp(key string) (string, bool) {
 		return "", false
 	}
 	return key[:len(r.Prefix)+at+len(r.Delimiter)], true
+}
+
+// RangeRequest selects the entries that DeleteRange removes.
+type RangeRequest struct {
+	Prefix string // prefix of the keys; empty: all keys
+	Start  string // the first key, which need not exist; empty: no lower bound
+	End    string // the range ends before this key; empty: no upper bound
+	After  string // only keys after this one; empty: all of the range
+	Limit  int    // the maximum number of entries, at least 1
+	DryRun bool   // remove nothing
+}
+
+// RangeResult is what DeleteRange removed, or would have.
+type RangeResult struct {
+	Deleted int
+	Last    string // the last key that was considered; empty: there was none
+	More    bool   // whether there may be entries after Last
 }
 
 // Page is one page of a listing.

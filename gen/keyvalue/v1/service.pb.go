@@ -24,40 +24,43 @@ var File_keyvalue_v1_service_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_service_proto_rawDesc = "" +
 	"\n" +
-	"\x19keyvalue/v1/service.proto\x12\vkeyvalue.v1\x1a\x18keyvalue/v1/caller.proto\x1a\x16keyvalue/v1/list.proto\x1a\x1bkeyvalue/v1/operation.proto\x1a\x17keyvalue/v1/stats.proto\x1a\x17keyvalue/v1/watch.proto2\xc1\x05\n" +
+	"\x19keyvalue/v1/service.proto\x12\vkeyvalue.v1\x1a\x18keyvalue/v1/caller.proto\x1a\x16keyvalue/v1/list.proto\x1a\x1bkeyvalue/v1/operation.proto\x1a\x17keyvalue/v1/range.proto\x1a\x17keyvalue/v1/stats.proto\x1a\x17keyvalue/v1/watch.proto2\x93\x06\n" +
 	"\x0fKeyValueService\x12=\n" +
 	"\x03Get\x12\x17.keyvalue.v1.GetRequest\x1a\x18.keyvalue.v1.GetResponse\"\x03\x90\x02\x01\x128\n" +
 	"\x03Set\x12\x17.keyvalue.v1.SetRequest\x1a\x18.keyvalue.v1.SetResponse\x12F\n" +
 	"\x06Delete\x12\x1a.keyvalue.v1.DeleteRequest\x1a\x1b.keyvalue.v1.DeleteResponse\"\x03\x90\x02\x02\x12>\n" +
 	"\x05Touch\x12\x19.keyvalue.v1.TouchRequest\x1a\x1a.keyvalue.v1.TouchResponse\x12J\n" +
 	"\tIncrement\x12\x1d.keyvalue.v1.IncrementRequest\x1a\x1e.keyvalue.v1.IncrementResponse\x12@\n" +
-	"\x04List\x12\x18.keyvalue.v1.ListRequest\x1a\x19.keyvalue.v1.ListResponse\"\x03\x90\x02\x01\x12>\n" +
+	"\x04List\x12\x18.keyvalue.v1.ListRequest\x1a\x19.keyvalue.v1.ListResponse\"\x03\x90\x02\x01\x12P\n" +
+	"\vDeleteRange\x12\x1f.keyvalue.v1.DeleteRangeRequest\x1a .keyvalue.v1.DeleteRangeResponse\x12>\n" +
 	"\x05Batch\x12\x19.keyvalue.v1.BatchRequest\x1a\x1a.keyvalue.v1.BatchResponse\x12@\n" +
 	"\x05Watch\x12\x19.keyvalue.v1.WatchRequest\x1a\x1a.keyvalue.v1.WatchResponse0\x01\x12L\n" +
 	"\bGetStats\x12\x1c.keyvalue.v1.GetStatsRequest\x1a\x1d.keyvalue.v1.GetStatsResponse\"\x03\x90\x02\x01\x12O\n" +
 	"\tGetCaller\x12\x1d.keyvalue.v1.GetCallerRequest\x1a\x1e.keyvalue.v1.GetCallerResponse\"\x03\x90\x02\x01B&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
 
 var file_keyvalue_v1_service_proto_goTypes = []any{
-	(*GetRequest)(nil),        // 0: keyvalue.v1.GetRequest
-	(*SetRequest)(nil),        // 1: keyvalue.v1.SetRequest
-	(*DeleteRequest)(nil),     // 2: keyvalue.v1.DeleteRequest
-	(*TouchRequest)(nil),      // 3: keyvalue.v1.TouchRequest
-	(*IncrementRequest)(nil),  // 4: keyvalue.v1.IncrementRequest
-	(*ListRequest)(nil),       // 5: keyvalue.v1.ListRequest
-	(*BatchRequest)(nil),      // 6: keyvalue.v1.BatchRequest
-	(*WatchRequest)(nil),      // 7: keyvalue.v1.WatchRequest
-	(*GetStatsRequest)(nil),   // 8: keyvalue.v1.GetStatsRequest
-	(*GetCallerRequest)(nil),  // 9: keyvalue.v1.GetCallerRequest
-	(*GetResponse)(nil),       // 10: keyvalue.v1.GetResponse
-	(*SetResponse)(nil),       // 11: keyvalue.v1.SetResponse
-	(*DeleteResponse)(nil),    // 12: keyvalue.v1.DeleteResponse
-	(*TouchResponse)(nil),     // 13: keyvalue.v1.TouchResponse
-	(*IncrementResponse)(nil), // 14: keyvalue.v1.IncrementResponse
-	(*ListResponse)(nil),      // 15: keyvalue.v1.ListResponse
-	(*BatchResponse)(nil),     // 16: keyvalue.v1.BatchResponse
-	(*WatchResponse)(nil),     // 17: keyvalue.v1.WatchResponse
-	(*GetStatsResponse)(nil),  // 18: keyvalue.v1.GetStatsResponse
-	(*GetCallerResponse)(nil), // 19: keyvalue.v1.GetCallerResponse
+	(*GetRequest)(nil),          // 0: keyvalue.v1.GetRequest
+	(*SetRequest)(nil),          // 1: keyvalue.v1.SetRequest
+	(*DeleteRequest)(nil),       // 2: keyvalue.v1.DeleteRequest
+	(*TouchRequest)(nil),        // 3: keyvalue.v1.TouchRequest
+	(*IncrementRequest)(nil),    // 4: keyvalue.v1.IncrementRequest
+	(*ListRequest)(nil),         // 5: keyvalue.v1.ListRequest
+	(*DeleteRangeRequest)(nil),  // 6: keyvalue.v1.DeleteRangeRequest
+	(*BatchRequest)(nil),        // 7: keyvalue.v1.BatchRequest
+	(*WatchRequest)(nil),        // 8: keyvalue.v1.WatchRequest
+	(*GetStatsRequest)(nil),     // 9: keyvalue.v1.GetStatsRequest
+	(*GetCallerRequest)(nil),    // 10: keyvalue.v1.GetCallerRequest
+	(*GetResponse)(nil),         // 11: keyvalue.v1.GetResponse
+	(*SetResponse)(nil),         // 12: keyvalue.v1.SetResponse
+	(*DeleteResponse)(nil),      // 13: keyvalue.v1.DeleteResponse
+	(*TouchResponse)(nil),       // 14: keyvalue.v1.TouchResponse
+	(*IncrementResponse)(nil),   // 15: keyvalue.v1.IncrementResponse
+	(*ListResponse)(nil),        // 16: keyvalue.v1.ListResponse
+	(*DeleteRangeResponse)(nil), // 17: keyvalue.v1.DeleteRangeResponse
+	(*BatchResponse)(nil),       // 18: keyvalue.v1.BatchResponse
+	(*WatchResponse)(nil),       // 19: keyvalue.v1.WatchResponse
+	(*GetStatsResponse)(nil),    // 20: keyvalue.v1.GetStatsResponse
+	(*GetCallerResponse)(nil),   // 21: keyvalue.v1.GetCallerResponse
 }
 var file_keyvalue_v1_service_proto_depIdxs = []int32{
 	0,  // 0: keyvalue.v1.KeyValueService.Get:input_type -> keyvalue.v1.GetRequest
@@ -66,22 +69,24 @@ var file_keyvalue_v1_service_proto_depIdxs = []int32{
 	3,  // 3: keyvalue.v1.KeyValueService.Touch:input_type -> keyvalue.v1.TouchRequest
 	4,  // 4: keyvalue.v1.KeyValueService.Increment:input_type -> keyvalue.v1.IncrementRequest
 	5,  // 5: keyvalue.v1.KeyValueService.List:input_type -> keyvalue.v1.ListRequest
-	6,  // 6: keyvalue.v1.KeyValueService.Batch:input_type -> keyvalue.v1.BatchRequest
-	7,  // 7: keyvalue.v1.KeyValueService.Watch:input_type -> keyvalue.v1.WatchRequest
-	8,  // 8: keyvalue.v1.KeyValueService.GetStats:input_type -> keyvalue.v1.GetStatsRequest
-	9,  // 9: keyvalue.v1.KeyValueService.GetCaller:input_type -> keyvalue.v1.GetCallerRequest
-	10, // 10: keyvalue.v1.KeyValueService.Get:output_type -> keyvalue.v1.GetResponse
-	11, // 11: keyvalue.v1.KeyValueService.Set:output_type -> keyvalue.v1.SetResponse
-	12, // 12: keyvalue.v1.KeyValueService.Delete:output_type -> keyvalue.v1.DeleteResponse
-	13, // 13: keyvalue.v1.KeyValueService.Touch:output_type -> keyvalue.v1.TouchResponse
-	14, // 14: keyvalue.v1.KeyValueService.Increment:output_type -> keyvalue.v1.IncrementResponse
-	15, // 15: keyvalue.v1.KeyValueService.List:output_type -> keyvalue.v1.ListResponse
-	16, // 16: keyvalue.v1.KeyValueService.Batch:output_type -> keyvalue.v1.BatchResponse
-	17, // 17: keyvalue.v1.KeyValueService.Watch:output_type -> keyvalue.v1.WatchResponse
-	18, // 18: keyvalue.v1.KeyValueService.GetStats:output_type -> keyvalue.v1.GetStatsResponse
-	19, // 19: keyvalue.v1.KeyValueService.GetCaller:output_type -> keyvalue.v1.GetCallerResponse
-	10, // [10:20] is the sub-list for method output_type
-	0,  // [0:10] is the sub-list for method input_type
+	6,  // 6: keyvalue.v1.KeyValueService.DeleteRange:input_type -> keyvalue.v1.DeleteRangeRequest
+	7,  // 7: keyvalue.v1.KeyValueService.Batch:input_type -> keyvalue.v1.BatchRequest
+	8,  // 8: keyvalue.v1.KeyValueService.Watch:input_type -> keyvalue.v1.WatchRequest
+	9,  // 9: keyvalue.v1.KeyValueService.GetStats:input_type -> keyvalue.v1.GetStatsRequest
+	10, // 10: keyvalue.v1.KeyValueService.GetCaller:input_type -> keyvalue.v1.GetCallerRequest
+	11, // 11: keyvalue.v1.KeyValueService.Get:output_type -> keyvalue.v1.GetResponse
+	12, // 12: keyvalue.v1.KeyValueService.Set:output_type -> keyvalue.v1.SetResponse
+	13, // 13: keyvalue.v1.KeyValueService.Delete:output_type -> keyvalue.v1.DeleteResponse
+	14, // 14: keyvalue.v1.KeyValueService.Touch:output_type -> keyvalue.v1.TouchResponse
+	15, // 15: keyvalue.v1.KeyValueService.Increment:output_type -> keyvalue.v1.IncrementResponse
+	16, // 16: keyvalue.v1.KeyValueService.List:output_type -> keyvalue.v1.ListResponse
+	17, // 17: keyvalue.v1.KeyValueService.DeleteRange:output_type -> keyvalue.v1.DeleteRangeResponse
+	18, // 18: keyvalue.v1.KeyValueService.Batch:output_type -> keyvalue.v1.BatchResponse
+	19, // 19: keyvalue.v1.KeyValueService.Watch:output_type -> keyvalue.v1.WatchResponse
+	20, // 20: keyvalue.v1.KeyValueService.GetStats:output_type -> keyvalue.v1.GetStatsResponse
+	21, // 21: keyvalue.v1.KeyValueService.GetCaller:output_type -> keyvalue.v1.GetCallerResponse
+	11, // [11:22] is the sub-list for method output_type
+	0,  // [0:11] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name
@@ -95,6 +100,7 @@ func file_keyvalue_v1_service_proto_init() {
 	file_keyvalue_v1_caller_proto_init()
 	file_keyvalue_v1_list_proto_init()
 	file_keyvalue_v1_operation_proto_init()
+	file_keyvalue_v1_range_proto_init()
 	file_keyvalue_v1_stats_proto_init()
 	file_keyvalue_v1_watch_proto_init()
 	type x struct{}

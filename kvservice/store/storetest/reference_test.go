@@ -309,6 +309,22 @@ func (r *reference) List(_ context.Context, req store.ListRequest) (store.Page, 
 	return page, nil
 }
 
+func (r *reference) DeleteRange(ctx context.Context, req store.RangeRequest) (store.RangeResult, error) {
+	page, err := r.List(ctx, store.ListRequest{
+		Prefix: req.Prefix, Start: req.Start, End: req.End, After: req.After, Limit: req.Limit, MaxBytes: 1 << 30,
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	result := store.RangeResult{Deleted: len(page.Entries), More: page.More}
+	for _, entry := range page.Entries {
+		result.Last = entry.Key
+		if !req.DryRun {
+			r.drop(entry.Key, store.Deleted)
+		}
+	}
+	return result, err
+}
+
 func (r *reference) Stats(context.Context) (store.Stats, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

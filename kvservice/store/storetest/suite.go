@@ -55,7 +55,7 @@ func rounds(n int) int {
 func Checks() []Check {
 	var all []Check
 	for _, part := range [][]Check{
-		operationChecks, preconditionChecks, incrementChecks, batchChecks, listChecks, expiryChecks,
+		operationChecks, preconditionChecks, incrementChecks, batchChecks, listChecks, deleteRangeChecks, expiryChecks,
 		watchChecks, revisionChecks, roomChecks, statsChecks, propertyChecks, historyChecks, concurrencyChecks,
 	} {
 		all = append(all, part...)

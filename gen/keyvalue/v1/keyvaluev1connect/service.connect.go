@@ -36,6 +36,9 @@ const (
 	KeyValueServiceIncrementProcedure = "/keyvalue.v1.KeyValueService/Increment"
 	// KeyValueServiceListProcedure is the procedure name of the KeyValueService's List RPC.
 	KeyValueServiceListProcedure = "/keyvalue.v1.KeyValueService/List"
+	// KeyValueServiceDeleteRangeProcedure is the procedure name of the KeyValueService's DeleteRange
+	// RPC.
+	KeyValueServiceDeleteRangeProcedure = "/keyvalue.v1.KeyValueService/DeleteRange"
 	// KeyValueServiceBatchProcedure is the procedure name of the KeyValueService's Batch RPC.
 	KeyValueServiceBatchProcedure = "/keyvalue.v1.KeyValueService/Batch"
 	// KeyValueServiceWatchProcedure is the procedure name of the KeyValueService's Watch RPC.
@@ -90,6 +93,13 @@ var (
 			Schema:           v1.File_keyvalue_v1_service_proto.Services().ByName("KeyValueService").Methods().ByName("List"),
 			Procedure:        KeyValueServiceListProcedure,
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
+	keyValueServiceDeleteRangeSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeUnary,
+			Schema:     v1.File_keyvalue_v1_service_proto.Services().ByName("KeyValueService").Methods().ByName("DeleteRange"),
+			Procedure:  KeyValueServiceDeleteRangeProcedure,
 		}
 	})
 	keyValueServiceBatchSpec = sync.OnceValue(func() connect.Spec {
@@ -160,6 +170,14 @@ type KeyValueServiceClient interface {
 	// could be in the range, whether or not it exists. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
 	// REQUEST_INVALID).
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
+	// Deletes the entries of a range of keys, up to 1,000 a call. Watches get a DELETE event for each.
+	//
+	// The entries of one call are deleted at one instant if the engine guarantees atomic_across_keys, otherwise at one
+	// instant for those that it stores together. A key that is written while the range is deleted may or may not remain.
+	// The API key must allow writing every key that could be in the range. Fails with INVALID_ARGUMENT
+	// (PAGE_TOKEN_INVALID, REQUEST_INVALID) before anything is deleted, also if neither prefix nor both start and end
+	// nor all is set.
+	DeleteRange(context.Context, *v1.DeleteRangeRequest) (*v1.DeleteRangeResponse, error)
 	// Carries out up to 1,000 operations, each with its own result.
 	//
 	// If the batch is not atomic, the operations run in order and independently. The result of a failed
@@ -251,6 +269,14 @@ type KeyValueServiceHandler interface {
 	// could be in the range, whether or not it exists. Fails with INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
 	// REQUEST_INVALID).
 	List(context.Context, *v1.ListRequest) (*v1.ListResponse, error)
+	// Deletes the entries of a range of keys, up to 1,000 a call. Watches get a DELETE event for each.
+	//
+	// The entries of one call are deleted at one instant if the engine guarantees atomic_across_keys, otherwise at one
+	// instant for those that it stores together. A key that is written while the range is deleted may or may not remain.
+	// The API key must allow writing every key that could be in the range. Fails with INVALID_ARGUMENT
+	// (PAGE_TOKEN_INVALID, REQUEST_INVALID) before anything is deleted, also if neither prefix nor both start and end
+	// nor all is set.
+	DeleteRange(context.Context, *v1.DeleteRangeRequest) (*v1.DeleteRangeResponse, error)
 	// Carries out up to 1,000 operations, each with its own result.
 	//
 	// If the batch is not atomic, the operations run in order and independently. The result of a failed
@@ -291,6 +317,7 @@ func RegisterKeyValueServiceHandler(server *connect.Server, svc KeyValueServiceH
 		connect.Method{Spec: keyValueServiceTouchSpec(), Handler: adapter.touch},
 		connect.Method{Spec: keyValueServiceIncrementSpec(), Handler: adapter.increment},
 		connect.Method{Spec: keyValueServiceListSpec(), Handler: adapter.list},
+		connect.Method{Spec: keyValueServiceDeleteRangeSpec(), Handler: adapter.deleteRange},
 		connect.Method{Spec: keyValueServiceBatchSpec(), Handler: adapter.batch},
 		connect.Method{Spec: keyValueServiceWatchSpec(), Handler: adapter.watch},
 		connect.Method{Spec: keyValueServiceGetStatsSpec(), Handler: adapter.getStats},
@@ -338,6 +365,10 @@ func (UnimplementedKeyValueServiceHandler) Increment(context.Context, *v1.Increm
 
 func (UnimplementedKeyValueServiceHandler) List(context.Context, *v1.ListRequest) (*v1.ListResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.List is not implemented")
+}
+
+func (UnimplementedKeyValueServiceHandler) DeleteRange(context.Context, *v1.DeleteRangeRequest) (*v1.DeleteRangeResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.DeleteRange is not implemented")
 }
 
 func (UnimplementedKeyValueServiceHandler) Batch(context.Context, *v1.BatchRequest) (*v1.BatchResponse, error) {
@@ -403,6 +434,14 @@ func (c *keyValueServiceClient) Increment(ctx context.Context, req *v1.Increment
 func (c *keyValueServiceClient) List(ctx context.Context, req *v1.ListRequest) (*v1.ListResponse, error) {
 	var res v1.ListResponse
 	if err := c.client.CallUnary(ctx, keyValueServiceListSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *keyValueServiceClient) DeleteRange(ctx context.Context, req *v1.DeleteRangeRequest) (*v1.DeleteRangeResponse, error) {
+	var res v1.DeleteRangeResponse
+	if err := c.client.CallUnary(ctx, keyValueServiceDeleteRangeSpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -508,6 +547,18 @@ func (h keyValueServiceHandler) list(ctx context.Context, _ connect.Spec, stream
 		return err
 	}
 	res, err := h.svc.List(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h keyValueServiceHandler) deleteRange(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.DeleteRangeRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.DeleteRange(ctx, &req)
 	if err != nil {
 		return err
 	}
