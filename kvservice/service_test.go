@@ -3,6 +3,7 @@ package kvservice_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
+	"key-value/internal/admission"
 	"key-value/internal/contract"
 	"key-value/internal/server/rpc"
 	"key-value/internal/testkit/wiretest"
@@ -29,7 +31,7 @@ type client = keyvaluev1connect.KeyValueServiceClient
 func serveEngine(t *testing.T, engine store.Engine, cfg kvservice.Config) string {
 	t.Helper()
 	server := rpc.NewServer(kvservice.New(engine, cfg), rpc.Config{
-		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
+		Checks: admission.NewChecks(nil, nil), Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
 	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)
 }
@@ -298,6 +300,18 @@ func TestAMessageThatIsTooLargeIsRejected(t *testing.T) {
 		_, err := kv.Set(t.Context(), text("a", strings.Repeat("x", contract.MaxRequestBytes(contract.DefaultValueBytes)+1)))
 		if contract.ReasonOf(err) != contract.ValueTooLarge || connect.CodeOf(err) != connect.CodeResourceExhausted {
 			t.Errorf("Set = %v with reason %q, want resource_exhausted with VALUE_TOO_LARGE", err, contract.ReasonOf(err))
+		}
+		_, inBatch := kv.Batch(t.Context(), &keyvaluev1.BatchRequest{Operations: []*keyvaluev1.Operation{
+			contract.Set.Wrap(text("a", strings.Repeat("x", contract.MaxRequestBytes(contract.DefaultValueBytes)+1))),
+		}})
+		if contract.ReasonOf(inBatch) != contract.BatchTooLarge || connect.CodeOf(inBatch) != connect.CodeResourceExhausted {
+			t.Errorf("Batch = %v with reason %q, want resource_exhausted with BATCH_TOO_LARGE", inBatch, contract.ReasonOf(inBatch))
+		}
+		bound := fmt.Sprintf("the message exceeds %d bytes", contract.MaxRequestBytes(contract.DefaultValueBytes))
+		for _, err := range []error{err, inBatch} {
+			if !strings.Contains(fmt.Sprint(err), bound) {
+				t.Errorf("a long message is refused with %v, want %q", err, bound)
+			}
 		}
 	})
 }

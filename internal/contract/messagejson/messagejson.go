@@ -36,6 +36,18 @@ func Unmarshal(data []byte, message proto.Message) error {
 	return err
 }
 
+// saysDefaults are the messages in which a field that is false or zero is an answer.
+var saysDefaults = map[protoreflect.FullName]bool{
+	"keyvalue.v1.SetResponse": true, "keyvalue.v1.DeleteResponse": true, "keyvalue.v1.IncrementResponse": true,
+	"keyvalue.v1.BatchResponse": true, "keyvalue.v1.GetStatsResponse": true, "keyvalue.v1.GetCallerResponse": true,
+}
+
+// SaysDefaults reports whether message in JSON has its fields that are false, zero or empty, which protobuf leaves out
+// unless it is told otherwise.
+func SaysDefaults(message proto.Message) bool {
+	return saysDefaults[message.ProtoReflect().Descriptor().FullName()]
+}
+
 // Byte-order marks.
 var (
 	utf8Mark   = []byte("\xef\xbb\xbf")

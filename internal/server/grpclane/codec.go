@@ -25,10 +25,27 @@ var (
 	jsonCodec   = codec{StrictJSON()}
 )
 
-// StrictJSON returns a codec for JSON that decodes with [messagejson.Unmarshal]. Connect's own codec ignores unknown fields.
-func StrictJSON() connect.Codec { return strictJSON{connectproto.NewJSONCodec()} }
+// StrictJSON returns a codec for JSON that decodes with [messagejson.Unmarshal]. Connect's own codec ignores unknown fields,
+// and leaves out of responses what is false or zero.
+func StrictJSON() connect.Codec {
+	explicit := connectproto.NewJSONCodec()
+	explicit.MarshalOptions.EmitDefaultValues = true
+	return strictJSON{connectproto.NewJSONCodec(), explicit}
+}
 
-type strictJSON struct{ *connectproto.JSONCodec }
+type strictJSON struct {
+	*connectproto.JSONCodec
+
+	explicit *connectproto.JSONCodec // encodes fields that are false, zero or empty too
+}
+
+// MarshalWrite implements [connect.Codec]. In responses whose fields are the answer, false and zero are said.
+func (c strictJSON) MarshalWrite(ctx context.Context, dst io.Writer, message any) error {
+	if m, ok := message.(proto.Message); ok && messagejson.SaysDefaults(m) {
+		return c.explicit.MarshalWrite(ctx, dst, message)
+	}
+	return c.JSONCodec.MarshalWrite(ctx, dst, message)
+}
 
 // UnmarshalRead implements [connect.Codec].
 func (strictJSON) UnmarshalRead(_ context.Context, src io.Reader, message any) error {

@@ -129,7 +129,7 @@ func explain(checks admission.Checks) connect.ServerInterceptor {
 			if !checks.None() {
 				account = admission.AccountOf(ctx)
 			}
-			return next(ctx, spec, messages{stream, account})
+			return next(ctx, spec, messages{stream, account, spec.Procedure})
 		}
 	}
 }
@@ -137,7 +137,8 @@ func explain(checks admission.Checks) connect.ServerInterceptor {
 // messages are the messages of a call.
 type messages struct {
 	connect.ServerStream
-	account *admission.Account // nil: nothing is charged
+	account   *admission.Account // nil: nothing is charged
+	procedure string             // called
 }
 
 func (m messages) Receive(message any) error {
@@ -145,7 +146,7 @@ func (m messages) Receive(message any) error {
 	if err == nil {
 		return m.account.Expect(message)
 	}
-	return unreadable(err)
+	return unreadable(err, m.procedure)
 }
 
 func (m messages) Send(message any) error {
@@ -163,9 +164,25 @@ func (m messages) Send(message any) error {
 // noCompressor is what both lanes say of a message whose compressed flag is set although no encoding was agreed on.
 const noCompressor = "sent compressed message without compression support"
 
-// unreadable returns what the caller gets for err, with which the reading of a message failed. It is the caller's mistake,
+// maxBytes is what both lanes say before the bound of a message that exceeds it.
+const maxBytes = "larger than configured max "
+
+// tooLarge returns the reason and message for e, the error of a message of procedure that exceeds a bound. The code is that of
+// the protocols.
+func tooLarge(e *connect.Error, procedure string) *connect.Error {
+	reason, message := contract.ValueTooLarge, e.Message()
+	if procedure == contract.Batch.Procedure {
+		reason = contract.BatchTooLarge
+	}
+	if _, bound, ok := strings.Cut(message, maxBytes); ok {
+		message = "the message exceeds " + bound + " bytes"
+	}
+	return reason.NewError(e.Code(), nil, message)
+}
+
+// unreadable returns what the caller gets for err, with which the reading of a message of procedure failed. It is the caller's mistake,
 // so the codes internal and unknown, which protocols prescribe for some, become invalid_argument.
-func unreadable(err error) error {
+func unreadable(err error, procedure string) error {
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok || len(e.Details()) != 0 || errors.Is(err, io.EOF) {
 		return err
@@ -179,7 +196,7 @@ func unreadable(err error) error {
 		}
 		e = contract.RequestInvalid.Errorf("%s", e.Message())
 	case connect.CodeResourceExhausted:
-		e = contract.ValueTooLarge.NewError(e.Code(), nil, e.Message())
+		e = tooLarge(e, procedure)
 	case connect.CodeDeadlineExceeded:
 		e = contract.DeadlineExceeded.Errorf("the request message did not arrive in time")
 	}
