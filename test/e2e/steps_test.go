@@ -239,7 +239,11 @@ var restSteps = []restStep{
 		name: "Connect GET without a key", method: "GET", key: "none", want: "401",
 		target: service + "Get?connect=v1&encoding=json&message=%7B%22key%22%3A%22new%22%7D",
 	},
-	{name: "an RPC with the wrong method", method: "DELETE", target: service + "Get", want: "405"},
+	{name: "an RPC with the wrong method", method: "DELETE", target: service + "Get", want: "405 METHOD_NOT_ALLOWED"},
+	{name: "caller", method: "GET", target: "/v1/caller", want: "200"},
+	{name: "levels", method: "GET", target: "/v1/values?delimiter=/&reverse=true", want: "200"},
+	{name: "delete no range", method: "DELETE", target: "/v1/values", want: "400 REQUEST_INVALID"},
+	{name: "delete a range that is empty", method: "DELETE", target: "/v1/values?prefix=zz/&dryRun=true", want: "200"},
 }
 
 // rpcSteps reach every RPC and every reason that one can return.
@@ -336,9 +340,11 @@ var rpcSteps = []rpcStep{
 		message: `{"pageSize":-1}`,
 	},
 	{name: "stats", method: "GetStats", message: `{}`, want: "ok"},
-	{ // gRPC-Web over HTTP/1.1 gets 505: an unknown method could be a bidirectional stream
-		name: "unknown method", method: "Nothing", message: `{}`, except: "grpcweb", want: "unimplemented",
-	},
+	{name: "unknown method", method: "Nothing", message: `{}`, want: "unimplemented UNIMPLEMENTED"},
+	{name: "caller", method: "GetCaller", message: `{}`, want: "ok"},
+	{name: "levels", method: "List", message: `{"delimiter":"/","reverse":true}`, want: "ok"},
+	{name: "delete no range", method: "DeleteRange", message: `{}`, want: "invalid_argument REQUEST_INVALID"},
+	{name: "delete a range that is empty", method: "DeleteRange", message: `{"prefix":"zz/","dryRun":true}`, want: "ok"},
 	{name: "get without a key", method: "Get", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},
 	{name: "set without a key", method: "Set", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},
 	{name: "wrong key", method: "Get", message: `{}`, key: "wrong", want: "unauthenticated API_KEY_INVALID"},
