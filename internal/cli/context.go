@@ -142,7 +142,7 @@ one with this name. The first context is used at once.`,
 			return err
 		}
 		if !contextName.MatchString(args[0]) {
-			return usageError{fmt.Errorf("invalid NAME %q: want letters, digits, -, _ and .", args[0])}
+			return usageError{fmt.Errorf("invalid NAME %q: want letters, digits, dots, dashes and underscores", args[0])}
 		}
 		if _, err := t.open(u); err != nil {
 			return err

@@ -121,7 +121,7 @@ func TestAClockThatIsSetMovesWhatIsShownAndNothingElse(t *testing.T) {
 				if got := member(t, "etag", succeed(t, env, "", "get", "session", "-o", "json")); got != etag {
 					t.Errorf("%v later, the entry has the etag %s, want %s as before", by, got, etag)
 				}
-				if listed := succeed(t, env, "", "ls"); !regexp.MustCompile(` (2\dm\d+s|30m0s) .* session\n`).MatchString(listed) {
+				if listed := succeed(t, env, "", "ls", "-o", "table"); !regexp.MustCompile(` (2\dm\d+s|30m0s) .* session\n`).MatchString(listed) {
 					t.Errorf("%v later, kv ls prints\n%swant what is left of %v", by, listed, ttl)
 				}
 				clock.wantStats(t, env)
