@@ -169,6 +169,7 @@ var (
 	aRevision  = regexp.MustCompile(`\b1\d{18}\b`)
 	aTime      = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"`)
 	aDuration  = regexp.MustCompile(`"(\d+(\.\d+)?(h|m|s|ms|µs))+"`)
+	aDate      = regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\b`)
 	aRun       = regexp.MustCompile(`"run": ?"[0-9a-z]+"`)
 	aTestsName = regexp.MustCompile(`^[^/]*/[^/]*/`)
 )
@@ -186,6 +187,7 @@ func (c *conversation) record(asked, answered string) {
 		return c.masks[etag]
 	})
 	answered = aRevision.ReplaceAllString(answered, "<revision>")
+	answered = aDate.ReplaceAllString(answered, "<date>")
 	answered = aRun.ReplaceAllString(answered, `"run":"<run>"`)
 	answered = aTime.ReplaceAllString(answered, `"<time>"`)
 	answered = aDuration.ReplaceAllString(answered, `"<duration>"`)
