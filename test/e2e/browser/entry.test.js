@@ -174,7 +174,7 @@ test('the TTL is counted down, changed and removed', async (t) => {
     if (typed) await console.getByLabel('Expires in').fill(typed);
     await console.getByRole('button', { name: 'Set' }).click();
   };
-  await console.getByText(/expires in (2h|1h 59m)/).waitFor();
+  await console.locator('.timer', { hasText: /expires in (2h|1h 59m)/ }).waitFor();
   await expire('custom', 'soon');
   await console.getByText('Invalid duration').waitFor();
   await console.keyboard.press('Escape');

@@ -42,7 +42,7 @@ test('everything works with the keyboard alone', async (t) => {
 
   await focused(console.getByRole('heading', { name: 'fruit/pear' }));
   await press('t', 'ArrowDown', 'Tab', 'Tab', 'Enter');
-  await console.getByText(/expires in (1m|5\ds)/).waitFor(); // the event of the watch may arrive before the response
+  await console.locator('.timer', { hasText: /expires in (1m|5\ds)/ }).waitFor(); // the event of the watch may arrive before the response
   await console.getByRole('dialog').waitFor({ state: 'hidden' });
 
   await press('n');
