@@ -96,7 +96,7 @@ func (s *eventStream) addPending(sub *subscription) error {
 }
 
 // add adds an event, unless it is nil. An event without a token has no id: after it, an EventSource resumes from the last
-// event that had one. It returns OVERLOADED if the event is much longer in JSON, and there is no memory for that.
+// event that had one. It returns OVERLOADED if the event is much longer in JSON and the budget has no room for it.
 func (s *eventStream) add(res *keyvaluev1.WatchResponse) error {
 	if res == nil {
 		return nil

@@ -88,7 +88,7 @@ func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	}
 }
 
-// writeEntry sends an entry in format f. It returns OVERLOADED if there is no memory for that.
+// writeEntry sends an entry in format f. It returns OVERLOADED if the budget has no room for it.
 func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, f format) error {
 	size := int64(len(entry.GetValue()) + len(entry.GetData()))
 	if size < smallBytes {
@@ -181,7 +181,7 @@ type progress struct {
 }
 
 // begin begins the document of a response that was made from message, and returns a buffer for it. It is expected to have
-// size bytes. It returns OVERLOADED if there is no memory for both.
+// size bytes. It returns OVERLOADED if the budget has no room for both.
 func begin(r request, b []byte, message any, size int) ([]byte, progress, error) {
 	// The message counts as well: what it refers to may have been overwritten.
 	content := int64(contract.ContentBytes(message))
@@ -194,7 +194,7 @@ func begin(r request, b []byte, message any, size int) ([]byte, progress, error)
 // end is called when the document is complete, or was given up. Nothing refers to the message any longer.
 func (p *progress) end() { p.account.Drop(p.message) }
 
-// grown is called when the document, which is now b, has grown. It returns OVERLOADED if there is no memory for that.
+// grown is called when the document, which is now b, has grown. It returns OVERLOADED if the budget has no room for it.
 func (p *progress) grown(b []byte) error {
 	if len(b) <= p.charged {
 		return nil

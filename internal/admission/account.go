@@ -166,7 +166,7 @@ func (a *Account) Expect(request any) error {
 	return nil
 }
 
-// MustAnswer has the call go on even if there is no memory for its response.
+// MustAnswer lets the call continue even if the budget has no room for its response.
 func (a *Account) MustAnswer() {
 	if a == nil {
 		return

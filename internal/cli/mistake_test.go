@@ -142,7 +142,7 @@ var mistakes = []mistake{
 	{name: "an encoding", families: "get", query: "encoding=json&message=%7B%7D&compression=gzip", code: connect.CodeUnimplemented, reason: "UNIMPLEMENTED", message: `unsupported compression "gzip"`},
 }
 
-// A mistake of a caller is answered as such with a reason, and is no failure of the service to those who watch it.
+// A mistake of a caller is answered as such, with a reason, and does not count as a failure of the service.
 func TestAMistakeOfACallerIsNeverAFailureOfTheService(t *testing.T) {
 	t.Parallel()
 	server := startObserved(t, key, "serve")
@@ -334,7 +334,7 @@ func bodiesThatEndEarly(t *testing.T, url string) {
 	}
 }
 
-// requestsOfNoProtocol sends requests to paths of procedures that are no RPC.
+// requestsOfNoProtocol sends requests to paths of procedures that are not RPCs.
 func requestsOfNoProtocol(t *testing.T, url string) {
 	for _, test := range []struct {
 		method, path, contentType string

@@ -8,7 +8,7 @@ import (
 
 // Account is charged for the memory that a call uses, in bytes.
 type Account interface {
-	// Add charges n bytes of the request. It returns the error to end the call with if there is no memory for them.
+	// Add charges n bytes of the request. It returns the error to end the call with if the budget has no room for them.
 	Add(n int64) error
 	// Drop ends the charge for n bytes of the request.
 	Drop(n int64)

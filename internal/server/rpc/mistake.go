@@ -14,7 +14,7 @@ import (
 	"key-value/internal/contract/problem"
 )
 
-// Reasons for requests that are no RPC of any protocol, as REST has them.
+// Reasons for requests that are not RPCs of any protocol, as REST has them.
 const (
 	routeNotFound        contract.Reason = "ROUTE_NOT_FOUND"
 	methodNotAllowed     contract.Reason = "METHOD_NOT_ALLOWED"
@@ -163,13 +163,13 @@ func (m mediaTypes) has(contentType string) bool {
 	return err == nil && slices.Contains(m, name) && (!ok || strings.EqualFold(charset, "utf-8"))
 }
 
-// rejects are requests that are no RPC of any protocol, which connecthttp would answer with an empty body.
+// rejects are requests that are not RPCs of any protocol, which connecthttp would answer with an empty body.
 type rejects struct {
 	specs  map[string]connect.Spec // :: procedure → its spec
 	errors *connecthttp.ErrorWriter
 }
 
-// reject answers r if it is no RPC of any protocol, and reports whether it did.
+// reject answers r if it is not an RPC of any protocol, and reports whether it did.
 func (j rejects) reject(w http.ResponseWriter, r *http.Request) bool {
 	spec, known := j.specs[r.URL.Path]
 	types, gettable := allTypes, false
