@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/internal/server/memlimit"
+	"key-value/kvservice/store/memory"
 )
 
 // What one of each costs at most, in bytes, from what task costs measures; docs/guides/operations.md has the figures. A
@@ -90,11 +91,15 @@ func (s *daemon) divide(cmd *cobra.Command, e *engineFlags) {
 	holdsEntries := e != nil && e.store == "memory"
 	d := divide(limit, holdsEntries)
 	given := func(name string) bool { return cmd.Flags().Changed(name) }
-	if holdsEntries && !given("max-memory") {
+	switch {
+	case !holdsEntries:
+	case !given("max-memory"):
 		e.maxMemory = byteSize(d.entries)
 		if !given("watch-history") {
 			e.history, e.oldHistory = byteSize(d.history), byteSize(min(d.history, mostOldHistory))
 		}
+	case !given("watch-history"):
+		e.history = byteSize(memory.Options{MaxMemory: int64(e.maxMemory)}.History())
 	}
 	if !given("max-in-flight") {
 		s.memory.inFlight = byteSize(max(d.inFlight, 4*int64(s.valueSize), leastInFlight))

@@ -1,6 +1,10 @@
 package cli
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/spf13/cobra"
+)
 
 func TestMemoryIsDivided(t *testing.T) {
 	t.Parallel()
@@ -26,5 +30,20 @@ func TestMemoryIsDivided(t *testing.T) {
 		if test.limit >= 256*mib && total > test.limit*7/8 {
 			t.Errorf("%s: %d of %d MiB are for something, want an eighth to be left", test.name, total/mib, test.limit/mib)
 		}
+	}
+}
+
+// The engine chooses the history if only --max-memory is given; the log says what it chose.
+func TestTheLogSaysHowLargeTheHistoryIs(t *testing.T) {
+	t.Parallel()
+	cmd, s, e := &cobra.Command{}, &daemon{}, &engineFlags{}
+	s.flags(cmd, "")
+	e.flags(cmd)
+	if err := cmd.ParseFlags([]string{"--max-memory", "512MiB", "--memory-limit", "1GiB"}); err != nil {
+		t.Fatal(err)
+	}
+	s.divide(cmd, e)
+	if got := s.memory.divided[len(s.memory.divided)-1]; got != "8MiB" {
+		t.Errorf("history=%v, want 8MiB", got)
 	}
 }

@@ -52,7 +52,8 @@ type Options struct {
 
 const defaultHistoryBytes = 8 << 20
 
-func (o Options) historyBytes() int64 {
+// History returns the bound of the history, in bytes: HistoryBytes, or what follows from MaxMemory.
+func (o Options) History() int64 {
 	if o.HistoryBytes > 0 {
 		return o.HistoryBytes
 	}
@@ -116,7 +117,7 @@ func New(options Options) *Engine {
 		sweepAt:    tree.Never,
 	}
 	e.revision = uint64(max(0, time.Now().UnixNano()))
-	e.history = newHistory(e.revision+1, options.historyBytes(), options.OldHistoryBytes)
+	e.history = newHistory(e.revision+1, options.History(), options.OldHistoryBytes)
 	e.emptyBytes = e.tree.Bytes()
 	e.workers.Go(func() { e.waker.run(e.done) })
 	e.workers.Go(e.sweep)
