@@ -212,7 +212,7 @@ func TestTheLogTellsHowMemoryIsDivided(t *testing.T) {
 		},
 		"explicit flags": {
 			[]string{"KV_API_KEY=" + apiKey, "KV_MAX_WATCHES=5"}, "serve --memory-limit 1GiB --max-memory 100MiB --max-in-flight 32MiB",
-			`msg=memory limit=1024MiB from=--memory-limit in_flight=32MiB .* watches=5 .* entries=100MiB history=0MiB`,
+			`msg=memory limit=1024MiB from=--memory-limit in_flight=32MiB .* watches=5 .* entries=100MiB history=8MiB`,
 		},
 		"gateway": {
 			[]string{"KV_API_KEY=" + apiKey}, "gateway --memory-limit 1GiB",
