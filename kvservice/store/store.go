@@ -41,7 +41,8 @@ type Engine interface {
 	List(ctx context.Context, req ListRequest) (Page, error)
 
 	// DeleteRange removes the entries at the beginning of a range, and records a change for each. They are removed at one
-	// instant, or those that the engine stores together are, unless [Guarantees] has AtomicAcrossKeys.
+	// instant if [Guarantees] has AtomicAcrossKeys: no atomic batch and no page has some of them without the others.
+	// Otherwise those that the engine stores together are, for atomic batches.
 	DeleteRange(ctx context.Context, req RangeRequest) (RangeResult, error)
 
 	// Watch opens a watch. It fails with [ErrResumeTooOld] or [ErrTokenInvalid].

@@ -88,6 +88,10 @@ func (e *alternately) List(ctx context.Context, req store.ListRequest) (store.Pa
 	return e.one().List(ctx, req)
 }
 
+func (e *alternately) DeleteRange(ctx context.Context, req store.RangeRequest) (store.RangeResult, error) {
+	return e.one().DeleteRange(ctx, req)
+}
+
 func (e *alternately) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
 	return e.one().Watch(ctx, req)
 }

@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"key-value/kvservice/store"
@@ -60,6 +63,56 @@ var deleteRangeChecks = []Check{
 		eventually(t, "the first has expired", func() bool { return len(list(t, e, store.ListRequest{}).Entries) == 1 })
 		wantRange(t, e, store.RangeRequest{Prefix: "k/"}, 1, false)
 	}},
+	{"no read sees some of a deleted range without the others", func(t T, e store.Engine) {
+		// Engines that divide their entries keep these together.
+		group, across := colocated("g"), statsOf(t, e).Guarantees.AtomicAcrossKeys
+		var sets, gets []store.Operation
+		for i := range 20 {
+			key := fmt.Sprintf("%s%02d", group, i)
+			sets, gets = append(sets, set(key, "v")), append(gets, getIfAny(key))
+		}
+		var deleted atomic.Int64
+		stop := refill(t.Context(), e, group, sets, &deleted)
+		defer stop()
+		for reads := 0; reads < 10 || deleted.Load() < int64(rounds(500)); reads++ {
+			there := 0
+			for _, result := range batch(t, e, true, gets...) {
+				if result.Entry.Key != "" {
+					there++
+				}
+			}
+			if there != 0 && there != len(gets) {
+				t.Fatalf("an atomic batch reads %d of %d entries that are written and deleted together", there, len(gets))
+			}
+			if !across {
+				continue
+			}
+			if n := len(list(t, e, store.ListRequest{Prefix: group}).Entries); n != 0 && n != len(gets) {
+				t.Fatalf("a page has %d of %d entries that are written and deleted together", n, len(gets))
+			}
+			if t.Context().Err() != nil {
+				t.Fatalf("only %d ranges were deleted: %v", deleted.Load(), t.Context().Err())
+			}
+		}
+	}},
+}
+
+// refill writes entries in an atomic batch and deletes their range, again and again until stop is called.
+func refill(ctx context.Context, s Store, prefix string, sets []store.Operation, deleted *atomic.Int64) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_, _ = s.Batch(ctx, slices.Clone(sets), true)
+			_, _ = s.DeleteRange(ctx, store.RangeRequest{Prefix: prefix, Limit: 1000})
+			deleted.Add(1)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // wantRange deletes a range and checks how many entries that removes, and whether there are more. A limit of zero means a high one.

@@ -128,6 +128,25 @@ func (m *Model) CheckPage(req store.ListRequest, page store.Page) error {
 	return nil
 }
 
+// CheckDeleteRange applies the deletion of a range to m and returns an error if its result is wrong.
+func (m *Model) CheckDeleteRange(req store.RangeRequest, got store.RangeResult) error {
+	keys := m.listed(store.ListRequest{Prefix: req.Prefix, Start: req.Start, End: req.End, After: req.After})
+	gone := keys[:min(len(keys), req.Limit)]
+	want := store.RangeResult{Deleted: len(gone), More: len(keys) > len(gone)}
+	if len(gone) > 0 {
+		want.Last = gone[len(gone)-1]
+	}
+	if got != want {
+		return fmt.Errorf("delete range %+v returned %+v, want %+v", req, got, want)
+	}
+	for _, key := range gone {
+		if !req.DryRun {
+			m.put(key, cell{})
+		}
+	}
+	return nil
+}
+
 // listed returns the keys and prefixes that a listing has, in its order.
 func (m *Model) listed(req store.ListRequest) []string {
 	var items []string

@@ -15,6 +15,7 @@ type Store interface {
 	Do(ctx context.Context, op store.Operation) (store.Result, error)
 	Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error)
 	List(ctx context.Context, req store.ListRequest) (store.Page, error)
+	DeleteRange(ctx context.Context, req store.RangeRequest) (store.RangeResult, error)
 }
 
 // CheckModel makes random sequential calls and compares their results with a [Model]. The keys begin with prefix, and
@@ -41,9 +42,10 @@ type driver struct {
 
 func (p *driver) moves() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
-		"do":    p.do,
-		"batch": p.batch,
-		"list":  p.list,
+		"do":           p.do,
+		"batch":        p.batch,
+		"list":         p.list,
+		"delete range": p.deleteRange,
 	}
 }
 
@@ -91,6 +93,24 @@ func (p *driver) list(t *rapid.T) {
 		t.Fatalf("list %+v: %v", req, err)
 	}
 	if err := p.model.CheckPage(req, page); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *driver) deleteRange(t *rapid.T) {
+	req := store.RangeRequest{
+		Prefix: p.prefix + rapid.SampledFrom([]string{"", "a", "a/", "x"}).Draw(t, "prefix"),
+		Start:  rapid.SampledFrom([]string{"", "", p.key(t), p.prefix + "a0"}).Draw(t, "start"),
+		End:    rapid.SampledFrom([]string{"", "", p.key(t), p.prefix + "a/bb"}).Draw(t, "end"),
+		After:  rapid.SampledFrom([]string{"", "", p.key(t), p.prefix + "aa"}).Draw(t, "after"),
+		Limit:  rapid.IntRange(1, 6).Draw(t, "limit"),
+		DryRun: rapid.Bool().Draw(t, "dry run"),
+	}
+	result, err := p.store.DeleteRange(p.ctx, req)
+	if err != nil {
+		t.Fatalf("delete range %+v: %v", req, err)
+	}
+	if err := p.model.CheckDeleteRange(req, result); err != nil {
 		t.Fatal(err)
 	}
 }

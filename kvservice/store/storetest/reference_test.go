@@ -39,6 +39,10 @@ const (
 	withoutRoom         bug = "a watch does not wait for memory"
 	prefixTwice         bug = "a rolled-up prefix is on the next page too"
 	reverseIgnored      bug = "a listing in reverse is not"
+	rangeInSteps        bug = "the deletion of a range is visible halfway"
+	rangeWithEnd        bug = "the deletion of a range includes its end"
+	rangeWithoutEvents  bug = "the deletion of a range does not reach watches"
+	dryRunDeletes       bug = "a dry run deletes"
 )
 
 // reference is the simplest possible engine: one lock, one map, and a history that is never trimmed.
@@ -269,6 +273,10 @@ func (r *reference) sweep() {
 func (r *reference) List(_ context.Context, req store.ListRequest) (store.Page, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.list(req), nil
+}
+
+func (r *reference) list(req store.ListRequest) store.Page {
 	r.sweep()
 	rest := req.Rest()
 	if prefix, rolled := req.RollUp(req.After); rolled && r.bug == prefixTwice && !req.Reverse {
@@ -306,23 +314,34 @@ func (r *reference) List(_ context.Context, req store.ListRequest) (store.Page, 
 			page.Entries = append(page.Entries, entry)
 		}
 	}
-	return page, nil
+	return page
 }
 
-func (r *reference) DeleteRange(ctx context.Context, req store.RangeRequest) (store.RangeResult, error) {
-	page, err := r.List(ctx, store.ListRequest{
-		Prefix: req.Prefix, Start: req.Start, End: req.End, After: req.After, Limit: req.Limit, MaxBytes: 1 << 30,
-	})
+func (r *reference) DeleteRange(_ context.Context, req store.RangeRequest) (store.RangeResult, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.bug == rangeWithEnd && req.End != "" {
+		req.End += "\x00"
+	}
+	page := r.list(store.ListRequest{
+		Prefix: req.Prefix, Start: req.Start, End: req.End, After: req.After, Limit: req.Limit, MaxBytes: 1 << 30,
+	})
 	result := store.RangeResult{Deleted: len(page.Entries), More: page.More}
 	for _, entry := range page.Entries {
 		result.Last = entry.Key
-		if !req.DryRun {
+		switch {
+		case req.DryRun && r.bug != dryRunDeletes:
+		case r.bug == rangeWithoutEvents:
+			r.revision++
+			delete(r.entries, entry.Key)
+		default:
 			r.drop(entry.Key, store.Deleted)
 		}
+		if r.bug == rangeInSteps {
+			r.pause()
+		}
 	}
-	return result, err
+	return result, nil
 }
 
 func (r *reference) Stats(context.Context) (store.Stats, error) {

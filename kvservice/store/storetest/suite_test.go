@@ -68,6 +68,14 @@ var detectedBy = map[bug][]string{
 		"a listing in reverse has the same keys in the opposite order",
 		"sequential calls return what a map would",
 	},
+	rangeInSteps: {"no read sees some of a deleted range without the others"},
+	rangeWithEnd: {
+		"a range is deleted from its start to its end, and nothing else", "sequential calls return what a map would",
+	},
+	rangeWithoutEvents: {"a long range is deleted in parts, and watches get an event for each entry"},
+	dryRunDeletes: {
+		"a dry run counts what would be deleted, and deletes nothing", "sequential calls return what a map would",
+	},
 	withoutRoom: {"a watch waits for memory before each event with an entry", "a watch of one key waits for memory"},
 }
 
