@@ -35,7 +35,7 @@ export function keyPath(key) {
 
 export function query(path, parameters) {
   const all = Object.entries(parameters).filter(([, value]) => value !== undefined);
-  return path + '?' + all.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+  return [path, all.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')].filter(Boolean).join('?');
 }
 
 /**
@@ -91,12 +91,15 @@ export class API {
     return this.#body((await this.send('GET', keyPath(key), { headers: { accept: 'application/octet-stream' } })).blob());
   }
 
-  /** put stores content, which is text or bytes, and returns the new etag. If etag is null, the key must be new. */
+  /**
+   * put stores content, which is text or bytes, and returns the new etag. Ttl is as in REST: a duration, keep, or null for
+   * none. If etag is null, the key must be new.
+   */
   async put(key, content, { ttl = null, etag } = {}) {
     const isText = typeof content === 'string';
-    const path = ttl && !isText ? query(keyPath(key), { ttl }) : keyPath(key);
+    const path = query(keyPath(key), { ttl: ttl ?? undefined });
     const headers = { 'content-type': isText ? 'application/json' : 'application/octet-stream', ...condition(etag) };
-    const body = isText ? JSON.stringify({ value: content, ...(ttl && { ttl }) }) : content;
+    const body = isText ? JSON.stringify({ value: content }) : content;
     return unquote(await this.send('PUT', path, { headers, body }));
   }
 

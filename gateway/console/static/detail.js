@@ -69,9 +69,9 @@ export class Detail extends EventTarget {
       if (!this.entry && !this.editor) return this.refresh();
       entry = { ...entry, text: this.entry?.text, bytes: this.entry?.bytes };
     }
-    const past = { put: 'was changed', touch: 'has another expiry', delete: 'was deleted', expire: 'expired', evict: 'was evicted' }[type];
+    const past = { put: 'was changed', touch: 'got another expiry', delete: 'was deleted', expire: 'expired', evict: 'was evicted' }[type];
     if (this.editor) {
-      if (entry?.etag !== this.editor.etag) this.editor.changedElsewhere(past);
+      if (entry?.etag !== this.editor.etag) this.editor.changedElsewhere(past, entry);
     } else if (!entry) this.#gone(past);
     else if (entry.etag !== this.entry?.etag) {
       this.#show();

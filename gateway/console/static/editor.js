@@ -34,14 +34,15 @@ export class Editor extends EventTarget {
 
   focus() { (this.entry || this.name.value ? this.text : this.name).focus(); }
 
-  /** draft returns what saving would store. It throws if the TTL is invalid. */
+  /** draft returns what saving would store. Ttl is undefined if the entry keeps its own. It throws if the TTL is invalid. */
   draft() {
-    const ttl = this.ttl.read();
-    return { key: this.key, content: this.file.files[0] ?? this.#text(), ttl: ttl === undefined ? this.#remaining() : ttl, etag: this.etag };
+    return { key: this.key, content: this.file.files[0] ?? this.#text(), ttl: this.ttl.read(), etag: this.etag };
   }
 
-  /** changedElsewhere shows a notice that saving will ask which version to keep. */
-  changedElsewhere(how) {
+  /** changedElsewhere shows a notice that saving will ask which version to keep. Entry is the stored one, or null. */
+  changedElsewhere(how, entry) {
+    if (this.entry && entry) this.entry.expires = entry.expires;
+    this.ttl.relabel(this.#keepLabel());
     this.notice.textContent = `This entry ${how} while you were editing. Saving will show both versions.`;
     this.notice.hidden = false;
   }
@@ -71,7 +72,7 @@ export class Editor extends EventTarget {
 
   async #write(draft) {
     try {
-      await this.api.put(draft.key, draft.content, { ttl: draft.ttl && toGo(draft.ttl), etag: draft.etag });
+      await this.api.put(draft.key, draft.content, { ttl: draft.ttl === undefined ? 'keep' : draft.ttl && toGo(draft.ttl), etag: draft.etag });
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 412) throw error;
       return this.#conflict(draft);
@@ -92,18 +93,19 @@ export class Editor extends EventTarget {
       this.dispatchEvent(new CustomEvent('saved', { detail: draft.key }));
     } else if (choice === 'mine') {
       this.etag = now ? now.etag : null;
-      if (this.entry && now) this.entry.expires = now.expires; // which is kept unless the user chose a TTL
-      await this.#write(this.draft());
+      const again = this.draft();
+      await this.#write(now || again.ttl !== undefined ? again : { ...again, ttl: this.#remaining() });
     }
   }
 
   #text() { return this.#windowsLines ? this.text.value.replaceAll('\n', '\r\n') : this.text.value; }
 
-  // remaining returns the rest of the TTL of the entry, because a write without a TTL removes it. It is never less than what
-  // is left at the server.
+  // remaining returns what is left of the TTL of an entry that the store no longer has, and so cannot keep.
   #remaining() {
-    if (!this.entry || this.entry.expires === null) return null;
-    return Math.max(1, Math.ceil(this.entry.expires - performance.now()));
+    if (this.entry.expires === null) return null;
+    const left = Math.ceil(this.entry.expires - performance.now());
+    if (left <= 0) throw new Error('The entry has expired. Choose when the new one expires.');
+    return left;
   }
 
   #state() {

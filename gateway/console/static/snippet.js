@@ -1,7 +1,8 @@
 // Writes an action as a command. The command never contains the API key: it reads the key from KV_API_KEY.
 //
 // An action is { op, key, content, ttl, etag, prefix }. Op is get, set, delete, touch, list or watch. Content is text, or
-// anything else for content that must be in a file. Ttl is in ms, or null for no TTL. Etag is null if the key must be new.
+// anything else for content that must be in a file. Ttl is in ms, null for no TTL, or undefined to keep that of the entry.
+// Etag is null if the key must be new.
 
 import { keyPath, query } from './api.js';
 import { hidden } from './dom.js';
@@ -32,6 +33,9 @@ export function curl(action, origin) {
 
 const jsonHeader = `-H 'content-type: application/json'`;
 
+// life returns the TTL of an action that stores an entry, as REST expects it.
+const life = ({ ttl }) => (ttl === undefined ? 'keep' : ttl === null ? undefined : toGo(ttl));
+
 function rest(action) {
   const condition = action.etag === undefined ? []
     : [`-H ${quote(action.etag === null ? 'if-none-match: *' : `if-match: "${action.etag}"`)}`];
@@ -43,10 +47,10 @@ function rest(action) {
     case 'watch': return ['GET', query('/v1/values:watch', { prefix: action.prefix }), []];
   }
   if (!inline(action)) {
-    const path = action.ttl ? query(keyPath(action.key), { ttl: toGo(action.ttl) }) : keyPath(action.key);
+    const path = query(keyPath(action.key), { ttl: life(action) });
     return ['PUT', path, [`-H 'content-type: application/octet-stream'`, ...condition, '--data-binary @value']];
   }
-  const body = { value: action.content, ...(action.ttl && { ttl: toGo(action.ttl) }) };
+  const body = { value: action.content, ttl: life(action) };
   return ['PUT', keyPath(action.key), [jsonHeader, ...condition, `-d ${quote(json(body))}`]];
 }
 
@@ -66,7 +70,7 @@ export function bufCurl(action, origin) {
 function rpc(action) {
   const { op, key, prefix, ttl, etag } = action;
   const precondition = etag === undefined ? {} : { precondition: etag === null ? { exists: false } : { etag } };
-  const life = ttl ? { ttl: toSeconds(ttl) } : {};
+  const life = ttl ? { ttl: toSeconds(ttl) } : ttl === undefined && op === 'set' ? { keepTtl: true } : {};
   switch (op) {
     case 'get': return ['Get', { key }];
     case 'delete': return ['Delete', { key, ...precondition }];

@@ -67,7 +67,12 @@ ${indent(check)}\tfmt.Printf("%s %s %s\\n", event.Type, event.Entry.Key, event.E
 
 const indent = (text) => text.replace(/^(?=.)/gm, '\t');
 
-const options = (action) => [...(action.ttl ? [`client.TTL(${action.ttl}*time.Millisecond)`] : []), ...condition(action)];
+const options = (action) => [...life(action), ...condition(action)];
+
+function life({ op, ttl }) {
+  if (ttl === undefined && op === 'set') return ['client.KeepTTL()'];
+  return ttl ? [`client.TTL(${ttl}*time.Millisecond)`] : [];
+}
 
 function condition({ etag }) {
   if (etag === undefined) return [];

@@ -6,8 +6,8 @@ import { parseDuration } from './duration.js';
 const choices = [['1m', '1 minute'], ['5m', '5 minutes'], ['1h', '1 hour'], ['24h', '1 day'], ['168h', '7 days']];
 
 /**
- * ttlField returns an element and a function read. Read returns the TTL in ms, null for none, or undefined to keep the
- * current one. It throws if the text is not a duration.
+ * ttlField returns an element and two functions. Read returns the TTL in ms, null for none, or undefined to keep the current
+ * one. It throws if the text is not a duration. Relabel sets the label of the choice to keep it, which exists if keep is set.
  */
 export function ttlField({ keep = '', label = 'Expires' } = {}) {
   const options = [...(keep ? [['keep', keep]] : []), ['never', 'never'], ...choices.map(([v, t]) => [v, `in ${t}`]), ['custom', 'in\u2026']];
@@ -20,7 +20,11 @@ export function ttlField({ keep = '', label = 'Expires' } = {}) {
     custom.hidden = select.value !== 'custom';
     if (!custom.hidden) custom.focus();
   });
-  return { element: el('label', { class: 'field inline' }, el('span', {}, label), select, custom), read: () => read(select, custom) };
+  return {
+    element: el('label', { class: 'field inline' }, el('span', {}, label), select, custom),
+    read: () => read(select, custom),
+    relabel: (text) => { if (keep) select.options[0].textContent = text; },
+  };
 }
 
 function read(select, custom) {

@@ -53,6 +53,18 @@ test('storing works in curl, buf curl and Go', async (t) => {
   }
 });
 
+test('storing without a choice of expiry keeps that of the entry', async (t) => {
+  const { shell, go } = await terminal(t);
+  await put(url, key, 'old', '?ttl=1h');
+  const all = await snippets(t, { op: 'set', key, content: text });
+  for (const [tool, snippet] of Object.entries(all)) {
+    await (tool === 'go' ? go(snippet) : shell(snippet));
+    const stored = await (await rest(url, 'GET', path)).json();
+    assert.ok(stored.value === text && parseFloat(stored.ttl) > 3000, `${tool} leaves ${JSON.stringify(stored)}`);
+    await put(url, key, 'old', '?ttl=1h');
+  }
+});
+
 test('long values and bytes are read from a file', async (t) => {
   const { shell, go, directory } = await terminal(t);
   const value = join(directory, 'value');
