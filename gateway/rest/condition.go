@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 	"net/http"
+	"strings"
+	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/auth"
@@ -10,19 +12,22 @@ import (
 	"key-value/internal/contract/etag"
 )
 
-// condition holds the If-Match and If-None-Match headers of a request, which are evaluated in this order (RFC 9110, section
-// 13.2.2). The zero value always holds.
+// condition holds the If-Match, If-Unmodified-Since and If-None-Match headers of a request, which are evaluated in this
+// order (RFC 9110, section 13.2.2). The zero value always holds.
 type condition struct {
-	match     etag.Condition
-	noneMatch etag.Condition
+	match      etag.Condition
+	unmodified time.Time // If-Unmodified-Since; zero: none, or there is an If-Match
+	noneMatch  etag.Condition
 }
 
 // state is what conditions depend on in an entry.
 type state struct {
-	exists bool
-	etag   string // empty if the entry does not exist
+	exists   bool
+	etag     string    // empty if the entry does not exist
+	modified time.Time // as of [modifiedAt]
 }
 
+// parseCondition reads the conditions of a read. Ignoring a date that is malformed gives the caller the whole answer.
 func parseCondition(h http.Header) (c condition, err error) {
 	if c.match, err = etag.Parse(h["If-Match"]); err != nil {
 		return condition{}, contract.RequestInvalid.Errorf("If-Match: %v", err)
@@ -30,7 +35,21 @@ func parseCondition(h http.Header) (c condition, err error) {
 	if c.noneMatch, err = etag.Parse(h["If-None-Match"]); err != nil {
 		return condition{}, contract.RequestInvalid.Errorf("If-None-Match: %v", err)
 	}
+	if since, ok := dateIn(h["If-Unmodified-Since"]); ok && !c.match.Present() {
+		c.unmodified = since
+	}
 	return c, nil
+}
+
+// parseWriteCondition reads the conditions of a write. Ignoring one that is malformed would perform a write that was meant
+// to be conditional.
+func parseWriteCondition(h http.Header) (condition, error) {
+	c, err := parseCondition(h)
+	if dates := h["If-Unmodified-Since"]; err == nil && len(dates) > 0 && !c.match.Present() && c.unmodified.IsZero() {
+		return condition{}, contract.RequestInvalid.Errorf("If-Unmodified-Since: invalid date %q: want one, such as %q",
+			strings.Join(dates, ", "), http.TimeFormat)
+	}
+	return c, err
 }
 
 // checkMatch returns an error unless If-Match holds.
@@ -49,6 +68,9 @@ func (c condition) checkWrite(now state) error {
 	if err := c.checkMatch(now); err != nil {
 		return err
 	}
+	if err := c.checkUnmodified(now); err != nil {
+		return err
+	}
 	switch {
 	case !now.exists || !c.noneMatch.MatchesWeakly(now.etag):
 		return nil
@@ -58,12 +80,27 @@ func (c condition) checkWrite(now state) error {
 	return contract.ETagMismatch.Errorf("If-None-Match: a listed entity tag matches the entry")
 }
 
+// checkUnmodified returns an error unless If-Unmodified-Since permits a write. Entries that were written within a second
+// have the same date, so the second of the date itself counts as later; so does a deletion, whose time is not known.
+func (c condition) checkUnmodified(now state) error {
+	switch {
+	case c.unmodified.IsZero(), now.exists && now.modified.Before(c.unmodified):
+		return nil
+	case !now.exists:
+		return contract.KeyAbsent.Errorf("If-Unmodified-Since: the key does not exist")
+	}
+	return contract.ETagMismatch.Errorf(
+		"If-Unmodified-Since: the entry was written in that second or later; to name a version exactly, send its etag as If-Match")
+}
+
 // precondition returns the precondition of the service that is equivalent to c, or nil if c always holds. It returns
 // false if no precondition is equivalent.
 func (c condition) precondition() (*keyvaluev1.Precondition, bool) {
 	match, noneMatch := c.match.Present(), c.noneMatch.Present()
 	tag, single := c.match.Single()
 	switch {
+	case !c.unmodified.IsZero():
+		return nil, false
 	case !match && !noneMatch:
 		return nil, true
 	case c.match.Any() && !noneMatch:
@@ -105,10 +142,10 @@ func (b *preconditionBody) precondition() (*keyvaluev1.Precondition, error) {
 	return &keyvaluev1.Precondition{}, nil
 }
 
-// rejectConditions rejects If-Match and If-None-Match on a route that does not evaluate them. Ignoring them would allow
-// the write that the caller wants to prevent.
+// rejectConditions rejects the conditions of writes on a route that does not evaluate them. Ignoring them would allow the
+// write that the caller wants to prevent.
 func rejectConditions(h http.Header) error {
-	for _, name := range []string{"If-Match", "If-None-Match"} {
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
 		if len(h.Values(name)) > 0 {
 			return contract.RequestInvalid.Errorf("%s is not supported on this route; in a batch, set precondition on the operation", name)
 		}
@@ -154,7 +191,7 @@ func (a *api) state(ctx context.Context, key string) (state, error) {
 	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: key, Uncounted: true})
 	switch {
 	case err == nil:
-		return state{exists: true, etag: res.GetEntry().GetEtag()}, nil
+		return state{exists: true, etag: res.GetEntry().GetEtag(), modified: modifiedAt(res.GetEntry())}, nil
 	case contract.ReasonOf(err) == contract.KeyNotFound:
 		return state{}, nil
 	}

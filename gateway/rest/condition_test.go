@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 
@@ -13,8 +16,17 @@ import (
 )
 
 const (
-	match     = "If-Match: "
-	noneMatch = "If-None-Match: "
+	match      = "If-Match: "
+	noneMatch  = "If-None-Match: "
+	unmodified = "If-Unmodified-Since: "
+	modified   = "If-Modified-Since: "
+)
+
+// Dates of seconds around [epoch].
+const (
+	secondBefore = "Fri, 02 Jan 2026 03:04:04 GMT"
+	sameSecond   = "Fri, 02 Jan 2026 03:04:05 GMT"
+	secondAfter  = "Fri, 02 Jan 2026 03:04:06 GMT"
 )
 
 func TestConditionalRead(t *testing.T) {
@@ -104,6 +116,17 @@ func TestConditionalWrite(t *testing.T) {
 		{"both, and If-None-Match fails", "hello", []string{match + "*", noneMatch + `"e1"`}, mismatch},
 		{"both of any version", "hello", []string{match + "*", noneMatch + "*"}, exists},
 		{"both of any version of a missing key", "nope", []string{match + "*", noneMatch + "*"}, absent},
+		{"unmodified since the next second", "hello", []string{unmodified + secondAfter}, ""},
+		{"unmodified since its own second, which may have had an earlier version", "hello", []string{unmodified + sameSecond}, mismatch},
+		{"modified since the date", "hello", []string{unmodified + secondBefore}, mismatch},
+		{"a missing key, which may have been deleted since", "nope", []string{unmodified + secondAfter}, absent},
+		{"unmodified since an older format of a date", "hello", []string{unmodified + "Friday, 02-Jan-26 03:04:06 GMT"}, ""},
+		{"If-Match comes before a date", "hello", []string{unmodified + secondBefore, match + `"e1"`}, ""},
+		{"If-Match comes before what is no date", "hello", []string{unmodified + "0", match + `"e1"`}, ""},
+		{"If-Match fails, and the date would not", "hello", []string{unmodified + secondAfter, match + `"e9"`}, mismatch},
+		{"the date holds, and If-None-Match fails", "hello", []string{unmodified + secondAfter, noneMatch + "*"}, exists},
+		{"the date fails, and If-None-Match holds", "hello", []string{unmodified + secondBefore, noneMatch + `"e9"`}, mismatch},
+		{"If-Modified-Since is only for reads", "hello", []string{modified + secondAfter}, ""},
 	}
 	var exchanges []exchange
 	for _, row := range rows {
@@ -160,6 +183,39 @@ func TestMalformedConditionIsNotIgnored(t *testing.T) {
 	}
 }
 
+func TestMalformedDateIsNotIgnoredByWrites(t *testing.T) {
+	t.Parallel()
+	addr := start(t, newFake(), rest.Config{})
+	for _, header := range [][]string{
+		{unmodified}, {unmodified + "yesterday"}, {unmodified + "0"}, {unmodified + "2026-01-02T03:04:06Z"},
+		{unmodified + secondAfter + ", " + secondAfter}, {unmodified + secondAfter, unmodified + secondAfter},
+	} {
+		for _, method := range []string{"PUT", "PATCH", "DELETE"} {
+			e := exchange{
+				name: fmt.Sprint(method, header), request: method + " /v1/values/hello", header: header, body: bodyOf(method),
+				status: 400, reason: "REQUEST_INVALID", detail: "If-Unmodified-Since: invalid date",
+			}
+			e.check(t, send(t, addr, e))
+		}
+		e := exchange{name: fmt.Sprint("GET", header), request: "GET /v1/values/hello", header: header, status: 200}
+		e.check(t, send(t, addr, e))
+	}
+}
+
+func TestRoutesWithoutConditionsRejectThem(t *testing.T) {
+	t.Parallel()
+	addr := start(t, newFake(), rest.Config{})
+	for _, request := range []string{"POST /v1/values:batch", "POST /v1/values:increment", "DELETE /v1/values?prefix=h"} {
+		for _, header := range []string{match + "*", noneMatch + "*", unmodified + secondAfter} {
+			e := exchange{
+				request: request, header: []string{header, "Content-Type: application/json"}, body: "{}",
+				status: 400, reason: "REQUEST_INVALID", detail: "is not supported on this route",
+			}
+			e.check(t, send(t, addr, e))
+		}
+	}
+}
+
 // Of writers that all read the same version, one succeeds, even if the service has no precondition for their condition.
 func TestOneOfManyConditionalWritersWins(t *testing.T) {
 	t.Parallel()
@@ -207,6 +263,26 @@ func TestChangeBetweenReadAndWriteCounts(t *testing.T) {
 	e.check(t, send(t, start(t, f, rest.Config{}), e))
 	if got := f.contents()["hello"]; got != "theirs" {
 		t.Errorf("the value is %q, want theirs", got)
+	}
+}
+
+func TestWriteUnderADateIsPinnedToTheVersionThatItWasCheckedFor(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.beforeWrite = func() {
+		f.put(valueOf("hello", "theirs"))
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.entries["hello"].UpdateTime = timestamppb.New(epoch.Add(time.Second))
+	}
+	addr := start(t, f, rest.Config{})
+	for _, method := range []string{"PUT", "PATCH", "DELETE"} {
+		e := exchange{
+			request: method + " /v1/values/hello", header: []string{unmodified + secondAfter}, body: bodyOf(method),
+			status: 412, reason: "ETAG_MISMATCH", detail: "If-Unmodified-Since",
+		}
+		e.check(t, send(t, addr, e))
+		f.put(valueOf("hello", "world"))
 	}
 }
 

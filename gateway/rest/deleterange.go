@@ -12,6 +12,9 @@ func (a *api) deleteValues(w http.ResponseWriter, r request) error {
 	if err := acceptable(r.Header["Accept"], offerOf(formatJSON)); err != nil {
 		return err
 	}
+	if err := rejectConditions(r.Header); err != nil {
+		return err
+	}
 	req := &keyvaluev1.DeleteRangeRequest{
 		Prefix: r.query.Get("prefix"), Start: r.query.Get("start"), End: r.query.Get("end"), PageToken: r.query.Get("pageToken"),
 	}

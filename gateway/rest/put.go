@@ -123,7 +123,7 @@ func (b valueBody) addContent(set *keyvaluev1.SetRequest) error {
 
 // set stores an entry if the conditions of r hold.
 func (a *api) set(r request, set *keyvaluev1.SetRequest) (res *keyvaluev1.SetResponse, err error) {
-	c, err := parseCondition(r.Header)
+	c, err := parseWriteCondition(r.Header)
 	if err != nil {
 		return nil, err
 	}

@@ -63,7 +63,7 @@ func (a *api) patchValue(w http.ResponseWriter, r request) error {
 	if err != nil {
 		return err
 	}
-	c, err := parseCondition(r.Header)
+	c, err := parseWriteCondition(r.Header)
 	if err != nil {
 		return err
 	}

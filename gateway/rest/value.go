@@ -58,7 +58,7 @@ func (c condition) verdict(r request, entry *keyvaluev1.Entry) (verdict, error) 
 		return verdict{}, err
 	}
 	modified := modifiedAt(entry)
-	if since, ok := dateIn(r.Header["If-Unmodified-Since"]); ok && !c.match.Present() && modified.After(since) {
+	if !c.unmodified.IsZero() && modified.After(c.unmodified) {
 		return verdict{}, contract.ETagMismatch.Errorf("If-Unmodified-Since: the entry was modified after that time")
 	}
 	v := verdict{notModified: c.noneMatch.MatchesWeakly(entry.GetEtag()), format: f}
@@ -83,8 +83,18 @@ func dateIn(values []string) (time.Time, bool) {
 	return date, err == nil
 }
 
+// lastModified returns a Last-Modified header. It is not later than the Date header (RFC 9110, section 8.8.2.1), even if the
+// clock of the service is ahead.
+func lastModified(entry *keyvaluev1.Entry) []string {
+	at := modifiedAt(entry)
+	if now := time.Now(); now.Before(at) {
+		at = now
+	}
+	return []string{at.UTC().Format(http.TimeFormat)}
+}
+
 func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) error {
-	w.Header()["Last-Modified"] = []string{modifiedAt(entry).UTC().Format(http.TimeFormat)}
+	w.Header()["Last-Modified"] = lastModified(entry)
 	if v.notModified {
 		setEntryHeaders(w.Header(), entry, -1)
 		w.WriteHeader(http.StatusNotModified)
@@ -95,7 +105,7 @@ func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.E
 
 // deleteValue serves DELETE of a key, whether or not the key exists.
 func (a *api) deleteValue(w http.ResponseWriter, r request) error {
-	c, err := parseCondition(r.Header)
+	c, err := parseWriteCondition(r.Header)
 	if err != nil {
 		return err
 	}

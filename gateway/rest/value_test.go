@@ -3,6 +3,9 @@ package rest_test
 import (
 	"net/http"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"key-value/gateway/rest"
 )
@@ -43,8 +46,7 @@ func TestGet(t *testing.T) {
 // The entry was written at 03:04:05.5 of that day.
 func TestDatesAreConditionsOfReadsWithoutEtags(t *testing.T) {
 	t.Parallel()
-	const date = "Fri, 02 Jan 2026 03:04:05 GMT"
-	const before, after = "Fri, 02 Jan 2026 03:04:04 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
+	const before, date, after = secondBefore, sameSecond, secondAfter
 	var all []exchange
 	for _, test := range []struct {
 		name   string
@@ -74,6 +76,26 @@ func TestDatesAreConditionsOfReadsWithoutEtags(t *testing.T) {
 		}
 	}
 	run(t, all)
+}
+
+// The clock of the service may be ahead of the gateway's.
+func TestLastModifiedIsNotLaterThanDate(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	for _, ahead := range []time.Duration{0, time.Second, time.Hour} {
+		f.mu.Lock()
+		f.entries["hello"].UpdateTime = timestamppb.New(time.Now().Add(ahead))
+		f.mu.Unlock()
+		got := send(t, start(t, f, rest.Config{}), exchange{request: "GET /v1/values/hello"})
+		last, err := http.ParseTime(got.Header.Get("Last-Modified"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		date, err := http.ParseTime(got.Header.Get("Date"))
+		if err != nil || last.After(date) {
+			t.Errorf("Last-Modified is %v and Date %v, %v; want it to be no later", last, date, err)
+		}
+	}
 }
 
 func TestHead(t *testing.T) {
