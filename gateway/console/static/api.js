@@ -114,11 +114,11 @@ export class API {
     await this.send('DELETE', keyPath(key), { headers: condition(etag) });
   }
 
-  /** list returns a page of keys. */
-  async list(prefix, { token, size, signal } = {}) {
-    const path = query('/v1/values', { prefix, view: 'keys', pageSize: size, pageToken: token });
+  /** level returns a page of what begins with a prefix: the keys without their values, and with a delimiter one level of them. */
+  async level(prefix, { delimiter, token, size, signal } = {}) {
+    const path = query('/v1/values', { prefix, delimiter: delimiter || undefined, view: 'keys', pageSize: size, pageToken: token || undefined });
     const page = await this.#body((await this.send('GET', path, { signal })).json());
-    return { keys: page.values.map((entry) => entry.key), token: page.nextPageToken ?? '' };
+    return { entries: page.values.map((json) => entryOf(json)), prefixes: page.prefixes ?? [], token: page.nextPageToken ?? '' };
   }
 
   async stats(key = this.session.key) {

@@ -65,7 +65,7 @@ function view(name) {
 async function create() {
   if (session.state === 'locked' || !await detail.leave()) return;
   view('entry');
-  detail.create({ key: tree.root?.filter ?? '' });
+  detail.create({ key: byId('search').value });
 }
 
 // The session.
@@ -100,6 +100,7 @@ function sessionChanged() {
   if (locked && running) stop();
   if (!locked && !running) start();
   if (session.state === 'online' && watch.state === 'waiting') watch.nudge();
+  if (session.state === 'online' && running) tree.retry();
   status();
 }
 
@@ -145,12 +146,12 @@ watch.addEventListener('changes', ({ detail: changes }) => {
   stats.sawChanges(changes.length);
   feed.add(changes);
   for (const change of changes) detail.changed(change);
-  if (changes.length > maxEach) tree.show(tree.root.filter);
-  else for (const change of changes) tree.changed(change.key, change.entry !== null);
+  if (changes.length > maxEach) tree.reload();
+  else for (const change of changes) tree.changed(change.key, change.entry);
 });
 watch.addEventListener('gap', () => {
   feed.mark('The server no longer keeps the changes since the connection broke. Some are missing here.');
-  tree.show(tree.root?.filter ?? '');
+  tree.reload();
   detail.refresh();
 });
 watch.addEventListener('state', status);
@@ -169,7 +170,7 @@ byId('login-form').addEventListener('submit', unlock);
 byId('login').addEventListener('cancel', (event) => event.preventDefault());
 byId('lock').addEventListener('click', () => session.lock());
 byId('new').addEventListener('click', create);
-byId('refresh').addEventListener('click', () => tree.show(byId('search').value));
+byId('refresh').addEventListener('click', () => tree.reload());
 byId('list-copy').addEventListener('click', () => copyAs({ op: 'list', prefix: byId('search').value }));
 byId('feed-copy').addEventListener('click', () => copyAs({ op: 'watch', prefix: byId('feed-prefix').value }));
 byId('help').addEventListener('click', () => byId('shortcuts').showModal());
@@ -191,7 +192,7 @@ byId('feed-prefix').addEventListener('input', delayed(400, () => {
 tree.addEventListener('open', ({ detail: key }) => go(key));
 feed.addEventListener('open', ({ detail: key }) => go(key));
 detail.addEventListener('opened', ({ detail: key }) => go(key));
-detail.addEventListener('deleted', ({ detail: key }) => { tree.changed(key, false); go(''); });
+detail.addEventListener('deleted', ({ detail: key }) => { tree.changed(key, null); go(''); });
 detail.addEventListener('closed', () => go(''));
 detail.addEventListener('copyas', ({ detail: action }) => copyAs(action));
 session.addEventListener('change', sessionChanged);
@@ -206,7 +207,7 @@ listen({
   c: () => { if (detail.key) copyAs(detail.action()); },
   d: () => detail.delete(),
   Delete: () => detail.delete(),
-  r: () => running && tree.show(byId('search').value),
+  r: () => tree.reload(),
   g: () => { view('keys'); tree.focus(); },
   p: () => byId('feed-pause').click(),
   '?': () => byId('shortcuts').showModal(),

@@ -1,138 +1,158 @@
-// The keys as a tree: slashes separate levels. A folder is loaded only when it is opened.
+// The keys as a tree of levels. A level is loaded only when it is opened, and changes keep what is loaded right.
 
-const pageSize = 500;
-/** wantedRows is how many rows "More" adds, unless that takes scanning more than maxScan keys. */
-const wantedRows = 100;
-const maxScan = 10_000;
-/** maxLive is the number of rows up to which new keys are inserted into a folder. */
-const maxLive = 5_000;
+/** maxDoubts is how many folders are looked at one by one after deletes. With more, the open levels are loaded again. */
+const maxDoubts = 20;
+const checkPause = 50; // ms
 
-/** compare orders keys as the server does: by their UTF-8 bytes, which is by code point, unlike <. */
-export function compare(a, b) {
-  const n = Math.min(a.length, b.length);
-  for (let i = 0; i < n; i++) {
-    if (a.charCodeAt(i) === b.charCodeAt(i)) continue;
-    return rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
-  }
-  return a.length - b.length;
-}
+/** Tree emits "change" when something in it has changed, with the child that a change of a key concerns, if any. */
+export class Tree extends EventTarget {
+  #abort = new AbortController();
+  #doubts = new Map(); // child whose last key may be gone → an object for each time
+  #checking = false;
+  #again = null; // while it reloads: whether that is wanted once more
 
-// rank orders surrogates, which encode the code points above U+FFFF, after all other units.
-const rank = (unit) => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit);
-
-/** Folder is a prefix and the children that were loaded. */
-export class Folder {
-  children = []; // in order; { key, name, folder } where folder is a Folder or null
-  scanned = 0;
-  token = '';
-  started = false;
-  stale = false; // keys were created that are not in children
-  open = false;
-  #loading = false;
-  #waiting = []; // changes that arrived while loading: [key, exists]
-  #last = ''; // the last key that was scanned
-
-  /** Names are relative to base; keys begin with filter, which is longer than base if a search ends within a name. */
-  constructor(base, filter = base) {
-    this.base = base;
-    this.filter = filter;
+  constructor(api, root) {
+    super();
+    this.api = api;
+    this.root = root;
   }
 
-  get complete() { return this.started && !this.token; }
+  /** stop ends all calls. */
+  stop() { this.#abort.abort(); }
 
-  /** load scans further keys, beginning with the first. It returns the children that it added. */
-  async load(api, signal) {
-    this.#loading = true;
-    try {
-      return await this.#load(api, signal);
-    } finally {
-      this.#loading = false;
+  /** more loads the next page of a level. */
+  async more(level) {
+    if (level.loading) return;
+    const loading = level.more(this.api, this.#abort.signal);
+    this.#changed();
+    await loading;
+    this.#loaded(level);
+  }
+
+  /** open opens a folder. */
+  async open(child) {
+    if (!child.level.loaded) await this.more(child.level);
+    child.open = true;
+    this.#changed();
+  }
+
+  /** close closes a folder and all folders inside it. */
+  close(child) {
+    child.open = false;
+    for (const inner of child.level.children) if (inner.open) this.close(inner);
+    this.#changed();
+  }
+
+  /** reload loads again what is open. What is closed will be loaded when it is opened. */
+  async reload() {
+    if (this.#again) {
+      this.#again.wanted = true; // the one under way may have begun too early
+      return;
     }
-  }
-
-  /** waited returns the changes that arrived while loading. The loaded pages may or may not include them. */
-  waited() { return this.#waiting.splice(0); }
-
-  async #load(api, signal) {
-    const added = [];
-    let scanned = 0;
+    this.#again = {};
     do {
-      const page = await api.list(this.filter, { token: this.token || undefined, size: pageSize, signal });
-      for (const key of page.keys) {
-        const child = this.#fold(key);
-        if (child) added.push(child);
+      this.#again.wanted = false;
+      await this.renew(this.root);
+    } while (this.#again.wanted && !this.#abort.signal.aborted);
+    this.#again = null;
+  }
+
+  /** renew reloads a level and what is open in it. */
+  async renew(level) {
+    while (level.loading) await level.ready;
+    const loading = level.reload(this.api, this.#abort.signal);
+    this.#changed();
+    await loading;
+    this.#loaded(level);
+    if (level.error) return;
+    for (const child of [...level.children]) {
+      if (child.open) await this.renew(child.level);
+      else child.level?.forget();
+    }
+  }
+
+  /** retry loads again the levels that could not be loaded. */
+  retry(level = this.root) {
+    if (level.error) return this.renew(level);
+    return Promise.all(level.children.filter((child) => child.open).map((child) => this.retry(child.level)));
+  }
+
+  /** rows returns what is shown, from top to bottom: { thing, depth }. A level stands for its last row, which leads to more. */
+  rows(level = this.root, depth = 1, all = []) {
+    for (const child of level.children) {
+      all.push({ thing: child, depth });
+      if (child.open) this.rows(child.level, depth + 1, all);
+    }
+    if (level.error || level.stale || (level.loaded && !level.complete)) all.push({ thing: level, depth });
+    return all;
+  }
+
+  /** changed updates what is loaded after a key was stored, or removed if entry is null. */
+  changed(key, entry) {
+    if (key.startsWith(this.root.prefix)) this.#change(this.root, [key, entry]);
+  }
+
+  // change reports whether the level is empty afterwards, or null if that is not known.
+  #change(level, change) {
+    const [key, entry] = change;
+    if (level.hold(change)) return false;
+    if (!level.loaded) return entry ? false : null;
+    const child = level.find(key);
+    if (child?.level) this.#inside(level, child, change);
+    else if (!entry && child) level.remove(child);
+    else if (child) child.expires = entry.expires;
+    if (child) this.#changed(child.open ? null : child);
+    else if (entry) this.#changed(level.insert(key, entry.expires));
+    return level.children.length > 0 ? false : level.complete || null;
+  }
+
+  #inside(level, child, change) {
+    const empty = this.#change(child.level, change);
+    if (empty && !level.fixed) level.remove(child);
+    else if (empty === null) this.#doubt(level, child);
+    else if (change[1]) this.#doubts.delete(child);
+  }
+
+  #loaded(level) {
+    for (const [key, entry] of level.waited()) this.changed(key, entry);
+    this.#changed();
+  }
+
+  #changed(child = null) { this.dispatchEvent(new CustomEvent('change', { detail: child })); }
+
+  #doubt(level, child) {
+    if (level.fixed) return;
+    this.#doubts.set(child, {});
+    if (!this.#checking) this.#check();
+  }
+
+  // check looks whether the folders in doubt still have a key, and removes those that do not.
+  async #check() {
+    this.#checking = true;
+    const { signal } = this.#abort;
+    try {
+      while (this.#doubts.size > 0) {
+        await new Promise((resolve) => { setTimeout(resolve, checkPause); });
+        if (signal.aborted) return;
+        if (this.#doubts.size > maxDoubts) {
+          this.#doubts.clear();
+          await this.reload();
+        } else for (const [child, doubt] of [...this.#doubts]) await this.#checkOne(child, doubt, signal);
       }
-      scanned += page.keys.length;
-      this.#last = page.keys.at(-1) ?? this.#last;
-      this.token = page.token;
-      this.started = true;
-    } while (this.token && added.length < wantedRows && scanned < maxScan);
-    this.scanned += scanned;
-    return added;
-  }
-
-  // fold adds the child that contains a key, unless it exists. Keys arrive in order, and so do folders.
-  #fold(key) {
-    const child = this.#childOf(key);
-    const at = this.#place(child.key);
-    if (this.children[at]?.key === child.key) return null;
-    this.children.splice(at, 0, child);
-    return child;
-  }
-
-  #childOf(key) {
-    const slash = key.indexOf('/', this.base.length);
-    if (slash < 0) return { key, name: key.slice(this.base.length), folder: null };
-    const prefix = key.slice(0, slash + 1);
-    return { key: prefix, name: prefix.slice(this.base.length), folder: new Folder(prefix) };
-  }
-
-  // place returns the index of a child, or the index to insert it at. A key that ends in a slash is inside the folder of the same name.
-  #place(key) {
-    let low = 0;
-    let high = this.children.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (compare(this.children[middle].key, key) < 0) low = middle + 1;
-      else high = middle;
+    } catch {
+      this.#doubts.clear(); // offline: what is open is loaded again later
+    } finally {
+      this.#checking = false;
     }
-    return low;
   }
 
-  /**
-   * changed updates the loaded children after a key was stored or removed. It returns { folder, child, added, removed } of
-   * the innermost folder that shows the key, or null if none does.
-   */
-  changed(key, exists) {
-    if (!key.startsWith(this.filter)) return null;
-    if (this.#loading) this.#waiting.push([key, exists]);
-    if (this.#loading || !this.started) return null;
-    const wanted = this.#childOf(key);
-    const at = this.#place(wanted.key);
-    const child = this.children[at]?.key === wanted.key ? this.children[at] : null;
-    if (child?.folder) return this.#inside(child, at, key, exists);
-    if (child && !exists) {
-      this.children.splice(at, 1);
-      return { folder: this, child, removed: true };
-    }
-    if (child || !exists) return child && { folder: this, child };
-    return this.#insert(wanted, at, key);
-  }
-
-  #inside(child, at, key, exists) {
-    const result = child.folder.changed(key, exists);
-    if (!child.folder.complete || child.folder.children.length > 0) return result ?? { folder: this, child };
-    this.children.splice(at, 1); // the folder is empty
-    return { folder: this, child, removed: true };
-  }
-
-  #insert(child, at, key) {
-    if (this.token && compare(key, this.#last) > 0) return null; // a later page will include it
-    if (this.children.length >= maxLive) {
-      this.stale = true;
-      return { folder: this, child: null };
-    }
-    this.children.splice(at, 0, child);
-    return { folder: this, child, added: true };
+  // A put under the folder withdraws the doubt, and another delete renews it.
+  async #checkOne(child, doubt, signal) {
+    const page = await this.api.level(child.key, { size: 1, signal });
+    const now = this.#doubts.get(child);
+    if (now === doubt || page.entries.length === 0) this.#doubts.delete(child);
+    if (!now || page.entries.length > 0) return;
+    child.level.clear();
+    this.changed(child.key, null);
   }
 }

@@ -1,7 +1,7 @@
 // Keyboard navigation of the tree, following ARIA's tree pattern.
 
 /** pressed handles a keydown event in the tree. */
-export function pressed(event, tree) {
+export function pressed(event, view) {
   const row = event.target.closest('[role=treeitem]');
   if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
   const moves = {
@@ -9,10 +9,10 @@ export function pressed(event, tree) {
     ArrowUp: () => row.previousElementSibling,
     Home: () => row.parentElement.firstElementChild,
     End: () => row.parentElement.lastElementChild,
-    ArrowRight: () => right(row, tree),
-    ArrowLeft: () => left(row, tree),
-    Enter: () => { tree.activate(row); },
-    ' ': () => { tree.activate(row); },
+    ArrowRight: () => right(row, view),
+    ArrowLeft: () => left(row, view),
+    Enter: () => { view.activate(row); },
+    ' ': () => { view.activate(row); },
   };
   const move = moves[event.key];
   if (!move) return;
@@ -20,16 +20,15 @@ export function pressed(event, tree) {
   move()?.focus();
 }
 
-function right(row, tree) {
-  const { folder } = tree.thingOf(row);
-  if (folder?.open) return row.nextElementSibling;
-  if (folder) tree.expand(tree.thingOf(row));
+function right(row, view) {
+  if (row.ariaExpanded === 'true') return row.nextElementSibling;
+  if (row.ariaExpanded === 'false') view.activate(row);
   return null;
 }
 
-function left(row, tree) {
-  if (tree.thingOf(row).folder?.open) {
-    tree.collapse(tree.thingOf(row));
+function left(row, view) {
+  if (row.ariaExpanded === 'true') {
+    view.activate(row);
     return null;
   }
   const level = Number(row.getAttribute('aria-level'));

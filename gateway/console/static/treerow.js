@@ -1,31 +1,69 @@
 // The rows of the tree.
 
 import { el, visible } from './dom.js';
+import { countdown, moment } from './duration.js';
+import { Level } from './level.js';
 
-/** childRow creates the row of a key or a folder. */
-export function childRow(child, level) {
-  const { folder } = child;
-  return row(level, { class: folder ? 'row folder' : 'row', title: visible(child.key), 'aria-expanded': folder ? String(folder.open) : null },
-    el('span', { class: 'twist', 'aria-hidden': 'true' }), el('span', { class: 'name' }, label(child)));
-}
+/** Row is the element of a child, or of a level for its last row. */
+export class Row {
+  #shown = '';
 
-/** lastRow creates the row after the last child of a folder that has more children. */
-export function lastRow(folder, level) {
-  const text = folder.stale
-    ? 'More keys were created. Reload'
-    : `More\u2026 (${folder.scanned.toLocaleString()} keys scanned)`;
-  return row(level, { class: 'row last' }, el('span', { class: 'name' }, text));
-}
+  constructor(thing) {
+    this.thing = thing;
+    this.name = el('span', { class: 'name' });
+    this.aside = el('span', { class: 'aside quiet', 'aria-hidden': 'true' });
+    const twist = el('span', { class: 'twist', 'aria-hidden': 'true' });
+    this.element = el('div', { role: 'treeitem', tabindex: -1 }, ...(thing instanceof Level ? [this.name] : [twist, this.name, this.aside]));
+    this.element.className = thing instanceof Level ? 'row last' : thing.level ? 'row folder' : 'row';
+  }
 
-function row(level, props, ...children) {
-  const element = el('div', { role: 'treeitem', tabindex: -1, 'aria-level': level, ...props }, ...children);
-  element.style.setProperty('--level', level);
-  return element;
-}
+  /** update shows the thing as it is now, at a depth and with a label, which is the name of a child by default. */
+  update(depth, selected, label) {
+    if (this.thing instanceof Level) this.#last(depth);
+    else this.#child(depth, selected, label ?? this.thing.name);
+  }
 
-function label(child) {
-  const name = visible(child.name);
-  return name === '' ? el('i', {}, '(empty name)') : name;
+  /** tick counts the TTL down. */
+  tick() {
+    const { expires } = this.thing;
+    if (expires) this.aside.textContent = countdown(expires - performance.now());
+  }
+
+  #last(depth) {
+    const { error, stale, loading, children } = this.thing;
+    if (!this.#differs([depth, error?.message, stale, loading, children.length])) return;
+    this.#place(depth, loading);
+    const count = children.length.toLocaleString();
+    this.name.textContent = error ? `${error.message} Retry` : stale ? 'More keys were created. Reload' : `More\u2026 (${count} shown)`;
+    this.element.classList.toggle('failed', error !== null);
+  }
+
+  #child(depth, selected, label) {
+    const { key, level, open, expires } = this.thing;
+    const count = level && level.loaded ? level.children.length.toLocaleString() + (level.complete ? '' : '+') : '';
+    if (!this.#differs([depth, selected, label, open, expires, count, level?.loading])) return;
+    this.#place(depth, level?.loading);
+    this.name.replaceChildren(visible(label) || el('i', {}, '(empty name)'));
+    this.aside.textContent = count;
+    this.element.title = visible(key) + (expires ? `\nexpires ${moment(Date.now() + expires - performance.now())}` : '');
+    if (level) this.element.setAttribute('aria-expanded', String(open));
+    else this.element.setAttribute('aria-selected', String(selected));
+    this.tick();
+  }
+
+  #place(depth, busy) {
+    this.element.setAttribute('aria-level', depth);
+    this.element.style.setProperty('--level', depth);
+    this.element.ariaBusy = busy ? 'true' : null;
+  }
+
+  // differs reports whether the row has to be changed to show these values.
+  #differs(values) {
+    const shown = JSON.stringify(values);
+    const differs = shown !== this.#shown;
+    this.#shown = shown;
+    return differs;
+  }
 }
 
 /** flash highlights an element that has changed. */

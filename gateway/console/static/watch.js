@@ -52,7 +52,7 @@ export class Watch extends EventTarget {
       if (error instanceof Problem && [400, 401, 403].includes(error.status)) return this.#become('refused', error.message);
       if (error instanceof Problem && error.status === 410) {
         position.id = '';
-        this.#tell('gap');
+        position.gap = true;
       }
       failures = position.alive ? 0 : failures + 1;
       await this.#wait(failures, signal);
@@ -93,6 +93,8 @@ export class Watch extends EventTarget {
         break;
       }
       position.alive = true;
+      if (position.gap) this.#tell('gap'); // only now, so that nothing is missed between a reload and the watch
+      position.gap = false;
       position.id = event.id || position.id;
       if (event.type !== 'sync') changes.push({ type: event.type, key: data.key, entry: data.etag ? entryOf(data) : null });
     }

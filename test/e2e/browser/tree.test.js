@@ -8,35 +8,48 @@ import { fill, put, rest, serve, shared } from './support/server.js';
 
 const url = await serve(shared);
 const rows = (console) => console.getByRole('treeitem');
+const names = (console) => console.locator('#tree .name').allTextContents();
 
-test('a hundred thousand keys are browsed without loading them', async (t) => {
+const search = (console) => console.getByLabel('Search keys by prefix');
+
+// counting calls prepare of openConsole so that lists is called with the URL of every list.
+const counting = (lists) => (page) => page.on('request', (request) => {
+  if (request.method() === 'GET' && request.url().includes('/v1/values?')) lists.push(new URL(request.url()).searchParams);
+});
+
+test('a level is one request, however many keys are below it', async (t) => {
   const digits = (n) => String(n).padStart(5, '0');
-  await fill(url, Array.from({ length: 100_000 }, (_, i) => `big/${digits(i)}`));
-  await put(url, 'small/a', '1');
-  let pages = 0;
-  const console = await openConsole(t, url, {}, (page) => page.on('request', (request) => {
-    pages += Number(request.url().includes('/v1/values?'));
-  }));
-  await item(console, 'big/').waitFor();
-  const more = console.getByRole('treeitem', { name: 'More' });
-  await more.getByText('10,000 keys scanned').waitFor();
-  assert.equal(pages, 20, 'it stops after scanning 10,000 keys');
+  await fill(url, Array.from({ length: 20_000 }, (_, i) => `big/${digits(i)}`));
+  await fill(url, ['small/a', 'small/deep/b', 'top']);
+  const lists = [];
+  const console = await openConsole(t, url, {}, counting(lists));
+  await item(console, 'top').waitFor();
+  assert.deepEqual(await names(console), ['big/', 'small/', 'top']);
+  assert.equal(lists.length, 1, 'requests of the first level');
+  await item(console, 'small/').click();
+  await item(console, 'a').waitFor();
+  await item(console, 'deep/').waitFor();
+  assert.equal(lists.length, 2, 'requests of two levels');
+  await item(console, 'small/').click();
   await item(console, 'big/').click();
   await item(console, '00499').waitFor();
-  assert.ok(await rows(console).count() < 600, 'not all keys are shown');
-  await more.first().click();
+  assert.equal(lists.length, 3, 'requests of three levels');
+  assert.equal(await rows(console).count(), 504, 'a page of it is shown');
+  await item(console, 'big/').getByText('500+').waitFor();
+  await console.getByRole('treeitem', { name: 'More' }).click();
   await item(console, '00999').waitFor();
   assert.equal(await item(console, '00500').count(), 1);
-  await console.getByLabel('Search keys by prefix').fill('big/9999');
-  await item(console, '99999').waitFor();
+  assert.equal(lists.length, 4, 'requests with a second page');
+  await search(console).fill('big/9999');
+  await console.getByText('No keys have this prefix.').waitFor();
+  await search(console).fill('big/1999');
+  await item(console, '19999').waitFor();
   assert.equal(await rows(console).count(), 10);
-  await console.getByLabel('Search keys by prefix').fill('sm');
-  await item(console, 'small/').waitFor();
-  assert.equal(await rows(console).count(), 1);
-  await console.getByLabel('Search keys by prefix').fill('none');
+  await search(console).fill('none');
   await console.getByText('No keys have this prefix.').waitFor();
   await fill(url, ['none/new']);
   await item(console, 'none/').waitFor();
+  assert.ok(lists.every((list) => list.get('delimiter') === '/' && list.get('view') === 'keys'), 'no values are read');
 });
 
 test('keys created elsewhere appear in order, and disappear when they are deleted', async (t) => {
@@ -45,11 +58,10 @@ test('keys created elsewhere appear in order, and disappear when they are delete
   const console = await openConsole(t, own);
   for (const folder of ['b/', 'f/']) await item(console, folder).click();
   await item(console, '\u{1f600}').waitFor();
-  const expect = async (...names) => {
-    await item(console, names.at(-1)).waitFor();
-    const texts = () => rows(console).allTextContents();
-    for (let tries = 0; (await texts()).join() !== names.join() && tries < 100; tries++) await console.evaluate(() => new Promise(requestAnimationFrame));
-    assert.deepEqual(await texts(), names);
+  const expect = async (...wanted) => {
+    await item(console, wanted.at(-1)).waitFor();
+    for (let tries = 0; (await names(console)).join() !== wanted.join() && tries < 100; tries++) await console.evaluate(() => new Promise(requestAnimationFrame));
+    assert.deepEqual(await names(console), wanted);
   };
   await expect('b/', '2', '4', 'd', 'f/', '\u{ffee}', '\u{1f600}');
   await fill(own, ['a/x', 'b/3', 'b/5/deep', 'c', 'f/\u{fffd}', 'z']);
@@ -60,6 +72,53 @@ test('keys created elsewhere appear in order, and disappear when they are delete
   await item(console, 'deep').waitFor();
   await rest(own, 'DELETE', '/v1/values/b/5/deep');
   await gone(item(console, 'b/'));
+});
+
+test('a folder vanishes with its last key, whether or not it was opened', async (t) => {
+  const own = await serve(t);
+  await fill(own, ['closed/deep/a', 'closed/deep/b', 'kept/a', 'kept/b', 'opened/in/a', 'opened/in/b', 'top']);
+  const lists = [];
+  const console = await openConsole(t, own, {}, counting(lists));
+  await item(console, 'opened/').click();
+  await item(console, 'in/').waitFor();
+  for (const key of ['closed/deep/a', 'kept/a', 'opened/in/a']) await rest(own, 'DELETE', `/v1/values/${key}`);
+  await console.locator('#feed').getByText('opened/in/a').waitFor();
+  for (const key of ['closed/deep/b', 'opened/in/b']) await rest(own, 'DELETE', `/v1/values/${key}`);
+  await gone(item(console, 'closed/'));
+  await gone(item(console, 'opened/'));
+  assert.deepEqual(await names(console), ['kept/', 'top']);
+  await fill(own, ['closed/again']);
+  await item(console, 'closed/').waitFor();
+  assert.ok(lists.every((list) => list.get('delimiter') === '/' || list.get('pageSize') === '1'), 'a look at a folder reads one key');
+});
+
+test('folders that many deletes empty vanish without a request for each', async (t) => {
+  const own = await serve(t);
+  const keys = Array.from({ length: 400 }, (_, i) => `${String(i).padStart(3, '0')}/key`);
+  await fill(own, keys);
+  await fill(own, ['kept/key']);
+  const lists = [];
+  const console = await openConsole(t, own, {}, counting(lists));
+  await item(console, '399/').waitFor();
+  await rest(own, 'DELETE', '/v1/values?start=0&end=4');
+  await gone(item(console, '399/'));
+  await item(console, 'kept/').waitFor();
+  for (let tries = 0; (await rows(console).count()) > 1 && tries < 100; tries++) await console.evaluate(() => new Promise(requestAnimationFrame));
+  assert.deepEqual(await names(console), ['kept/']);
+  assert.ok(lists.length < 30, `${lists.length} lists`);
+});
+
+test('rows show what is left of a TTL', async (t) => {
+  const own = await serve(t);
+  await put(own, 'brief', 'x', '?ttl=1h');
+  await put(own, 'lasting', 'x');
+  const console = await openConsole(t, own);
+  await item(console, 'brief').getByText(/^(1h 00m|59m \d\ds)$/).waitFor();
+  assert.equal(await item(console, 'lasting').locator('.aside').textContent(), '');
+  await rest(own, 'PATCH', '/v1/values/brief', '{"ttl":null}', { 'content-type': 'application/json' });
+  await item(console, 'brief').locator('.aside', { hasText: /^$/ }).waitFor({ state: 'attached' });
+  await rest(own, 'PATCH', '/v1/values/lasting', '{"ttl":"2h"}', { 'content-type': 'application/json' });
+  await item(console, 'lasting').getByText(/^(2h 00m|1h 59m)$/).waitFor();
 });
 
 test('keys with unusual characters are read and stored', async (t) => {
