@@ -28,6 +28,7 @@ var emptied = []struct{ name, fill, empty string }{
 }
 
 func TestMemoryGoesBackToTheSystem(t *testing.T) {
+	t.Parallel()
 	for _, d := range deployments {
 		for _, way := range emptied {
 			t.Run(d.name+" "+way.name, func(t *testing.T) {
