@@ -13,6 +13,10 @@ type KeyRange struct {
 	Start, End string // need not exist; without Prefix, both are needed
 	All        bool   // every key of the store; nothing else may be set then
 	DryRun     bool   // count what would be deleted, and delete nothing
+
+	// Each is called after each call with how many entries are deleted so far, such as to show progress. If it returns an
+	// error, DeleteRange ends with that error. Nil means not to call it.
+	Each func(deleted int64) error
 }
 
 // DeleteRange deletes the entries of a range, up to 1,000 a call, and returns how many it deleted. If it fails, it returns
@@ -22,6 +26,9 @@ func (c *Client) DeleteRange(ctx context.Context, r KeyRange) (int64, error) {
 	for deleted := int64(0); ; {
 		res, err := call(ctx, req, c.rpc.DeleteRange)
 		deleted += res.GetDeleted()
+		if err == nil && r.Each != nil {
+			err = r.Each(deleted)
+		}
 		if req.PageToken = res.GetNextPageToken(); err != nil || req.GetPageToken() == "" {
 			return deleted, err
 		}

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -193,6 +194,17 @@ func TestDeleteRange(t *testing.T) {
 		if n, err := kv.DeleteRange(t.Context(), client.KeyRange{Prefix: "tmp/", DryRun: dry}); err != nil || n != 1005 {
 			t.Errorf("DeleteRange = %d, %v; want 1005", n, err)
 		}
+	}
+	for i := range 1005 {
+		mustSet(t, kv, fmt.Sprintf("tmp/%04d", i), "x")
+	}
+	errStop := errors.New("stop")
+	stop := func(int64) error { return errStop }
+	if n, err := kv.DeleteRange(t.Context(), client.KeyRange{Prefix: "tmp/", Each: stop}); err != errStop || n != 1000 {
+		t.Errorf("DeleteRange stopped after its first call = %d, %v; want 1000", n, err)
+	}
+	if n, err := kv.DeleteRange(t.Context(), client.KeyRange{Start: "tmp/", End: "tmp0"}); err != nil || n != 5 {
+		t.Errorf("DeleteRange = %d, %v; want the other 5", n, err)
 	}
 	if n, err := kv.DeleteRange(t.Context(), client.KeyRange{}); err == nil || n != 0 {
 		t.Errorf("DeleteRange of no range = %d, %v; want an error", n, err)

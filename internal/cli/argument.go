@@ -28,6 +28,7 @@ func writes(cmd *cobra.Command) bool { return cmd.Annotations[writesAnnotation] 
 func flagError(cmd *cobra.Command, err error) error {
 	_, value := errors.AsType[*pflag.InvalidValueError](err)
 	_, arguments, ok := strings.Cut(cmd.Use, " ")
+	arguments, _, _ = strings.Cut(arguments, " | ") // what follows is another use
 	if !ok || value && !writes(cmd) {
 		return usageError{err}
 	}

@@ -133,7 +133,7 @@ func (c *connection) open(ctx context.Context) (context.Context, context.CancelF
 	return ctx, func() { cancel(); kv.Close() }, kv, nil
 }
 
-// errPageTimeout is why a listing ends whose next page did not arrive in time.
+// errPageTimeout is why a command of many calls ends if one of them did not return in time.
 var errPageTimeout = errors.New("timeout")
 
 // patient ranges over a listing with the timeout applied to each page rather than to all of it. Time spent in the loop
@@ -148,15 +148,20 @@ func (c *connection) patient(
 		defer timer.Stop()
 		for entry, err := range list(ctx) {
 			timer.Stop()
-			if err != nil && errors.Is(context.Cause(ctx), errPageTimeout) {
-				err = fmt.Errorf("no answer within %v: %w", c.timeout, client.ErrUnavailable)
-			}
-			if !yield(entry, err) {
+			if !yield(entry, c.timedOut(ctx, err)) {
 				return
 			}
 			timer.Reset(c.timeout)
 		}
 	}
+}
+
+// timedOut returns the error of a call that failed with err, and for which ctx may have ended by errPageTimeout.
+func (c *connection) timedOut(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errPageTimeout) {
+		return fmt.Errorf("no answer within %v: %w", c.timeout, client.ErrUnavailable)
+	}
+	return err
 }
 
 const (

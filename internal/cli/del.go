@@ -11,21 +11,40 @@ import (
 )
 
 func newDel(getenv func(string) string) *cobra.Command {
-	c, f, o := &connection{getenv: getenv}, &conditionFlags{}, &output{}
+	c, f, r, o := &connection{getenv: getenv}, &conditionFlags{}, &rangeFlags{}, &output{}
 	cmd := &cobra.Command{
-		Use:     "del KEY...",
+		Use:     "del KEY... | --prefix PREFIX",
 		Aliases: []string{"rm", "delete"},
 		Short:   "Delete keys",
-		Long:    "Delete keys. Deleting a key that does not exist succeeds.",
+		Long: `Delete keys, or all keys that begin with PREFIX. Deleting a key that does not
+exist succeeds.
+
+With --prefix, the keys are counted first. On a terminal, kv asks whether to
+delete them; anywhere else, nothing is deleted without --yes. The keys are
+deleted in parts, of which other clients see some before others. When it is
+interrupted, kv prints how many are gone; run it again to delete the rest.
+
+All keys of the store are deleted with --all in place of --prefix.`,
 		Example: `  kv del hello
   kv del hello --if-exists
+  kv del --prefix tmp/ --dry-run
+  kv del --prefix tmp/ --yes
   kv ls -0 tmp/ | xargs -r0 kv del --`,
-		Args:              cobra.MinimumNArgs(1),
-		RunE:              func(cmd *cobra.Command, args []string) error { return c.del(cmd, f, o, args) },
+		Args: r.args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.check(cmd, args); err != nil {
+				return err
+			}
+			if r.given(cmd) {
+				return c.delRange(cmd, r, o)
+			}
+			return c.del(cmd, f, o, args)
+		},
 		ValidArgsFunction: c.completeKey(contract.MaxOperations),
 	}
 	c.flags(cmd)
 	writing(cmd)
+	r.flags(cmd, c)
 	f.matchFlag(cmd)
 	f.existsFlag(cmd)
 	o.flags(cmd, outputNone, outputJSON)

@@ -157,14 +157,19 @@ func TestAnInterruptedWatchEndsItsCommand(t *testing.T) {
 // script runs a command on a terminal, and returns what the terminal shows.
 func script(t *testing.T, env []string, command string) string {
 	t.Helper()
+	return strings.ReplaceAll(ran(t, onPTY(t, env, command)).Out, "\r\n", "\n")
+}
+
+// onPTY returns the command that runs a command of the shell on a terminal of its own.
+func onPTY(t *testing.T, env []string, command string) proc.Command {
+	t.Helper()
 	path, err := exec.LookPath("script")
 	if err != nil || runtime.GOOS != "linux" {
 		t.Skip("script of util-linux, which makes a terminal, is not installed")
 	}
-	got := ran(t, proc.Command{
+	return proc.Command{
 		Path: path, Args: []string{"--quiet", "--return", "--command", command, "/dev/null"}, Env: append(env, "SHELL=/bin/sh"),
-	})
-	return strings.ReplaceAll(got.Out, "\r\n", "\n")
+	}
 }
 
 func TestATerminalGetsNoBinaryValues(t *testing.T) {

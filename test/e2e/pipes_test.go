@@ -33,7 +33,6 @@ type pipe struct {
 
 var pipes = []pipe{
 	{line: `kv ls -0 tmp/ | xargs -r0 kv del --`, prefix: "tmp/", deletes: true},
-	{line: `kv ls -0 colors/ | xargs -r0 kv del --`, prefix: "colors/", deletes: true},
 	{line: `kv ls --keys tmp/ -o json | jq -c '{delete:{key}}' | kv batch`, prefix: "tmp/", deletes: true, out: "N lines"},
 	{line: `kv ls users/ | wc -l`, prefix: "users/", out: "N"},
 	{line: `kv ls users/ -o json | jq .value`, prefix: "users/", out: "N lines"},
