@@ -89,7 +89,7 @@ func nextLink(r request, token string) string {
 		query = url.Values{}
 	}
 	query.Set("pageToken", token)
-	return "<" + r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
+	return "<" + r.reference(r.URL.EscapedPath()) + "?" + query.Encode() + `>; rel="next"`
 }
 
 // appendPage appends page as JSON. It has prefixes, perhaps none, if the request has a delimiter.

@@ -36,7 +36,7 @@ func (a *api) putValue(w http.ResponseWriter, r request) error {
 	status := http.StatusOK
 	if res.GetCreated() {
 		status = http.StatusCreated
-		w.Header()["Location"] = []string{keyPath(r.key)}
+		w.Header()["Location"] = []string{r.reference(keyPath(r.key))}
 	}
 	return a.writeEntry(w, r, status, written(set, res), formatJSON)
 }

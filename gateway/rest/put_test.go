@@ -3,6 +3,7 @@ package rest_test
 import (
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -171,6 +172,32 @@ func TestLocationLeadsToTheEntry(t *testing.T) {
 				t.Errorf("GET %s = %q, want %q", put.Header.Get("Location"), body, put.text)
 			}
 		})
+	}
+}
+
+// A proxy serves the store below /kv/, which it removes.
+func TestReferencesLeadThroughAProxy(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{
+		"X-Forwarded-For: 192.0.2.1", "X-Forwarded-Proto: https", "X-Forwarded-Host: kv.example.com", "X-Forwarded-Prefix: /kv",
+		"Forwarded: for=192.0.2.1", "Via: 1.1 proxy",
+	} {
+		for _, path := range []string{"plain", "a/b", "a%2Fb", "a//b/", "/a", "%20%25%3F%23", "a;b=c:d@e", "a:b"} {
+			addr := start(t, newFake(), rest.Config{})
+			put := send(t, addr, exchange{request: "PUT /v1/values/" + path, body: "v", header: []string{header}})
+			here, err := url.Parse("https://kv.example.com/kv/v1/values/" + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			there, err := here.Parse(put.Header.Get("Location"))
+			if err != nil || !strings.HasPrefix(there.EscapedPath(), "/kv/") {
+				t.Fatalf("with %s: Location: %s leads from %s to %v, %v", header, put.Header.Get("Location"), here, there, err)
+			}
+			got := send(t, addr, exchange{request: "GET " + strings.TrimPrefix(there.EscapedPath(), "/kv")})
+			if got.text != put.text {
+				t.Errorf("with %s: GET %s = %q, want %q", header, there, got.text, put.text)
+			}
+		}
 	}
 }
 

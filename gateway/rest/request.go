@@ -89,3 +89,18 @@ func decodeKey(escaped string) (string, error) {
 func keyPath(key string) string {
 	return keyPrefix + (&url.URL{Path: key}).EscapedPath()
 }
+
+// byProxies are the headers that proxies add, in the order in which they are common.
+var byProxies = []string{"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix", "Forwarded", "Via"}
+
+// reference returns a reference to the escaped path for the response to r, such as in a Location header. A proxy may serve
+// the store below a path that it removes, so in a request that came through one it is relative to the URL of the request.
+// It leads to the same place whoever sent the headers, so they need not be trusted.
+func (r request) reference(path string) string {
+	for _, name := range byProxies {
+		if len(r.Header[name]) > 0 {
+			return strings.Repeat("../", strings.Count(r.URL.EscapedPath(), "/")-1) + path[1:]
+		}
+	}
+	return path
+}

@@ -25,6 +25,9 @@ export class TooLong extends Error {
   }
 }
 
+/** root is the URL of the gateway, without a slash at the end. It has a path if a proxy serves the gateway below one. */
+export const root = new URL('..', import.meta.url).href.slice(0, -1);
+
 /** longBytes is the size of the largest response that is loaded without asking, in bytes. */
 const longBytes = 4 << 20;
 
@@ -58,7 +61,7 @@ export class API {
   async send(method, path, { headers = {}, body, signal, key = this.session.key } = {}) {
     let response;
     try {
-      response = await fetch(path, {
+      response = await fetch(root + path, {
         method, body, signal, headers: { 'x-api-key': key, ...headers },
         cache: 'no-store', credentials: 'omit', redirect: 'error',
       });

@@ -1,5 +1,6 @@
 // The dialog that shows an action as a command or a program.
 
+import { root } from './api.js';
 import { button, el, say } from './dom.js';
 import { bufCurl, curl } from './snippet.js';
 import { go } from './snippetgo.js';
@@ -14,7 +15,7 @@ export function copyAs(action) {
   const what = el('select', { 'aria-label': 'Action' }, ...actions.map((a) => el('option', { value: a.op }, names[a.op])));
   const text = el('textarea', { class: 'mono snippet', readonly: true, rows: 12, 'aria-label': 'Command', spellcheck: 'false' });
   const choose = () => {
-    text.value = tools[tool][1](actions.find((a) => a.op === what.value), location.origin);
+    text.value = tools[tool][1](actions.find((a) => a.op === what.value), root);
     for (const b of group.children) b.setAttribute('aria-pressed', String(b.dataset.tool === tool));
   };
   const group = el('div', { class: 'segments', role: 'group', 'aria-label': 'Tool' }, ...Object.entries(tools).map(([name, [label]]) =>

@@ -1,6 +1,6 @@
 // Wires the parts of the console together.
 
-import { API, Problem } from './api.js';
+import { API, Problem, root } from './api.js';
 import { copyAs } from './copyas.js';
 import { Detail } from './detail.js';
 import { byId, visible } from './dom.js';
@@ -213,6 +213,6 @@ listen({
   '?': () => byId('shortcuts').showModal(),
 });
 setInterval(() => { if (session.state === 'offline' || session.state === 'trouble' || watch.state === 'waiting') status(); }, 500);
-byId('origin').textContent = location.host;
+byId('origin').textContent = root.replace(/^https?:\/\//, '');
 view('keys');
 sessionChanged();

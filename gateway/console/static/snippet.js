@@ -24,9 +24,9 @@ export function json(value) {
 export const inline = (action) => typeof action.content === 'string' && action.content.length <= maxInline;
 
 /** curl returns an action as a command that uses REST. */
-export function curl(action, origin) {
+export function curl(action, url) {
   const [method, path, options] = rest(action);
-  const words = ['curl', ...(action.op === 'watch' ? ['-N'] : []), ...(method === 'GET' ? [] : ['-X', method]), quote(origin + path),
+  const words = ['curl', ...(action.op === 'watch' ? ['-N'] : []), ...(method === 'GET' ? [] : ['-X', method]), quote(url + path),
     '-H "x-api-key: $KV_API_KEY"'];
   return [words.join(' '), ...options].join(' \\\n  ');
 }
@@ -55,15 +55,15 @@ function rest(action) {
 }
 
 /** bufCurl returns an action as a command that uses an RPC. */
-export function bufCurl(action, origin) {
+export function bufCurl(action, url) {
   const [method, request] = rpc(action);
   const body = json(request);
   const fromFile = action.op === 'set' && !inline(action);
   return [
     ...(fromFile ? [`{ printf '%s' ${quote(body.slice(0, -1) + ',"data":"')}; base64 < value | tr -d '\\n'; printf '"}'; } |`] : []),
-    `buf curl ${origin.startsWith('https:') ? '' : '--http2-prior-knowledge '}-H "x-api-key: $KV_API_KEY" --reflect-header "*"`,
+    `buf curl ${url.startsWith('https:') ? '' : '--http2-prior-knowledge '}-H "x-api-key: $KV_API_KEY" --reflect-header "*"`,
     `-d ${fromFile ? '@-' : quote(body)}`,
-    quote(`${origin}/keyvalue.v1.KeyValueService/${method}`),
+    quote(`${url}/keyvalue.v1.KeyValueService/${method}`),
   ].join(' \\\n  ').replace('| \\\n', '|\n');
 }
 

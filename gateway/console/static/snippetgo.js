@@ -3,7 +3,7 @@
 import { inline, json } from './snippet.js';
 
 /** go returns an action as a program that uses package client. */
-export function go(action, origin) {
+export function go(action, url) {
   const body = bodies[action.op](action);
   const imports = ['context', 'log', 'os', ...(/fmt\./.test(body) ? ['fmt'] : []), ...(/time\./.test(body) ? ['time'] : [])].sort();
   return `package main
@@ -15,7 +15,7 @@ ${imports.map((name) => `\t"${name}"`).join('\n')}
 )
 
 func main() {
-\tkv, err := client.New(${literal(origin)}, client.WithAPIKey(os.Getenv("KV_API_KEY")))
+\tkv, err := client.New(${literal(url)}, client.WithAPIKey(os.Getenv("KV_API_KEY")))
 \tif err != nil {
 \t\tlog.Fatal(err)
 \t}
