@@ -103,19 +103,25 @@ func BenchmarkRESTRejection(b *testing.B) {
 	}
 }
 
-// BenchmarkConnectGet measures the same read over Connect.
+// BenchmarkConnectGet measures the same read over Connect, in both formats.
 func BenchmarkConnectGet(b *testing.B) {
-	handler := newBenchHandler(b, nil)
 	message, err := proto.Marshal(&keyvaluev1.GetRequest{Key: "key-7"})
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.Run("proto", func(b *testing.B) { benchmarkConnectGet(b, "application/proto", message) })
+	b.Run("json", func(b *testing.B) { benchmarkConnectGet(b, "application/json", []byte(`{"key":"key-7"}`)) })
+}
+
+func benchmarkConnectGet(b *testing.B, contentType string, message []byte) {
+	handler := newBenchHandler(b, nil)
 	body := bytes.NewReader(message)
 	req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, "/keyvalue.v1.KeyValueService/Get", io.NopCloser(body))
 	if err != nil {
 		b.Fatal(err)
 	}
-	req.Header = http.Header{"X-Api-Key": {apiKey}, "Content-Type": {"application/proto"}}
+	req.Header = http.Header{"X-Api-Key": {apiKey}, "Content-Type": {contentType}, "Connect-Protocol-Version": {"1"}}
+	req.ContentLength = int64(len(message))
 	w := &sink{header: http.Header{}}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -2,6 +2,7 @@ package rpc_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -72,4 +73,29 @@ func echo(t *testing.T, sent, got proto.Message) error {
 		},
 	})
 	return connect.NewClient(rpc.InProcess(server)).CallUnary(t.Context(), connect.Spec{Procedure: "/echo/Echo"}, sent, got)
+}
+
+// A call in this process has metadata as one over a network has it: headers travel, those of the client are not those of
+// calls that the server makes, and the error of the server is that of a peer.
+func TestInProcessCallsHaveMetadataAsOthersHaveIt(t *testing.T) {
+	server := connect.NewServer()
+	spec := connect.Spec{Procedure: "/test/Test"}
+	server.Register(connect.Method{Spec: spec, Handler: func(ctx context.Context, _ connect.Spec, _ connect.ServerStream) error {
+		if _, ok := connect.CallInfoForClientContext(ctx); ok {
+			t.Error("the server sees the metadata of the client")
+		}
+		info, _ := connect.CallInfoForServerContext(ctx)
+		info.ResponseHeader().Set("Answer", info.RequestHeader().Get("Question"))
+		info.ResponseTrailer().Set("End", "yes")
+		return connect.NewError(connect.CodeNotFound, "nothing")
+	}})
+	ctx, info := connect.NewClientContext(t.Context())
+	info.RequestHeader().Set("Question", "why")
+	err := connect.NewClient(rpc.InProcess(server)).CallUnary(ctx, spec, &keyvaluev1.GetRequest{}, &keyvaluev1.GetResponse{})
+	if e, ok := errors.AsType[*connect.Error](err); !ok || e.Code() != connect.CodeNotFound || !e.IsRemote() {
+		t.Errorf("the call ended with %v, want not_found of a peer", err)
+	}
+	if got := info.ResponseHeader().Get("Answer") + info.ResponseTrailer().Get("End"); got != "whyyes" || info.Spec != spec {
+		t.Errorf("the client got the metadata %q and spec %v", got, info.Spec)
+	}
 }

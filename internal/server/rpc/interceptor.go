@@ -129,6 +129,9 @@ func explain(checks admission.Checks) connect.ServerInterceptor {
 			if !checks.None() {
 				account = admission.AccountOf(ctx)
 			}
+			if _, ok := stream.(*served); ok && account == nil {
+				return next(ctx, spec, stream) // its messages are not encoded
+			}
 			return next(ctx, spec, messages{stream, account, spec.Procedure})
 		}
 	}
