@@ -120,7 +120,7 @@ var rules = []rule{
 		"The contract depends on nothing of ours but the generated code and ranges of keys.",
 	},
 	{
-		"internal/contract/...", []string{"internal/contract/..."},
+		"internal/contract/...", []string{"gen/...", "internal/contract/..."},
 		"The contract depends on nothing of ours but the generated code.",
 	},
 	{
@@ -150,7 +150,7 @@ var rules = []rule{
 		"A port serves any http.Handler and connect.Server, and knows neither service.",
 	},
 	{
-		"internal/server/rpc", []string{"gen/...", "internal/admission", "internal/contract/...", "internal/server/grpclane"},
+		"internal/server/rpc", []string{"gen/...", "internal/admission", "internal/contract/...", "internal/lazyctx", "internal/server/grpclane"},
 		"What the RPC servers of both services have in common.",
 	},
 	{

@@ -23,6 +23,9 @@ func Unmarshal(data []byte, message proto.Message) error {
 	if len(data) == 0 {
 		return errors.New("want a JSON object, got an empty text")
 	}
+	if unmarshalPlain(data, message) {
+		return nil
+	}
 	if err := CheckMark(data); err != nil {
 		return err
 	}

@@ -41,7 +41,14 @@ type strictJSON struct {
 
 // MarshalWrite implements [connect.Codec]. In responses whose fields are the answer, false and zero are said.
 func (c strictJSON) MarshalWrite(ctx context.Context, dst io.Writer, message any) error {
-	if m, ok := message.(proto.Message); ok && messagejson.SaysDefaults(m) {
+	m, ok := message.(proto.Message)
+	if buffer, direct := dst.(*bytes.Buffer); direct && ok {
+		if b, ok := messagejson.Append(buffer.AvailableBuffer(), m); ok {
+			_, err := buffer.Write(b)
+			return err
+		}
+	}
+	if ok && messagejson.SaysDefaults(m) {
 		return c.explicit.MarshalWrite(ctx, dst, message)
 	}
 	return c.JSONCodec.MarshalWrite(ctx, dst, message)

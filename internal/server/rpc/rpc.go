@@ -86,10 +86,11 @@ func healthMethods(ready func(context.Context) bool) []connect.Method {
 // Mount returns a handler that serves procedures over Connect, gRPC and gRPC-Web, with messages large enough for values of
 // valueBytes, and passes other requests to next.
 func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.Handler {
-	mux := http.NewServeMux()
+	mux, maxBytes := http.NewServeMux(), contract.MaxRequestBytes(valueBytes)
+	binary, json := connectproto.NewBinaryCodec(), grpclane.StrictJSON()
 	connecthttp.Mount(mux, procedures,
-		connecthttp.WithReadMaxBytes(contract.MaxRequestBytes(valueBytes)),
-		connecthttp.WithCodecs(connectproto.NewBinaryCodec(), grpclane.StrictJSON()),
+		connecthttp.WithReadMaxBytes(maxBytes),
+		connecthttp.WithCodecs(binary, json),
 		// A compressed request can cost far more than its size, and responses are small or do not compress.
 		connecthttp.WithCompressors(),
 	)
@@ -99,6 +100,7 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.H
 		services[serviceOf(spec.Procedure)] = true
 		others.specs[spec.Procedure] = spec
 	}
+	unary := newUnaryCalls(procedures, maxBytes, others.errors, binary, json)
 	return withText(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !services[serviceOf(r.URL.Path)] && isRPC(r):
@@ -107,7 +109,10 @@ func Mount(procedures *connect.Server, valueBytes int, next http.Handler) http.H
 		case !services[serviceOf(r.URL.Path)]:
 			next.ServeHTTP(w, r)
 		case !others.reject(w, r):
-			mux.ServeHTTP(w, admission.WithBody(withoutMistake(others.overHTTP2(r)), int64(contract.MaxRequestBytes(valueBytes))))
+			r = admission.WithBody(withoutMistake(others.overHTTP2(r)), int64(maxBytes))
+			if !unary.serve(w, r, others.specs[r.URL.Path]) {
+				mux.ServeHTTP(w, r)
+			}
 		}
 	}))
 }
