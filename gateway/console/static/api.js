@@ -118,10 +118,15 @@ export class API {
   }
 
   /** level returns a page of what begins with a prefix: the keys without their values, and with a delimiter one level of them. */
-  async level(prefix, { delimiter, token, size, signal } = {}) {
-    const path = query('/v1/values', { prefix, delimiter: delimiter || undefined, view: 'keys', pageSize: size, pageToken: token || undefined });
+  async level(prefix, { start, end, delimiter, token, size, signal } = {}) {
+    const path = query('/v1/values', { prefix, start, end, delimiter: delimiter || undefined, view: 'keys', pageSize: size, pageToken: token || undefined });
     const page = await this.#body((await this.send('GET', path, { signal })).json());
     return { entries: page.values.map((json) => entryOf(json)), prefixes: page.prefixes ?? [], token: page.nextPageToken ?? '' };
+  }
+
+  /** caller returns what an API key is and may do. */
+  async caller(key = this.session.key) {
+    return this.#body((await this.send('GET', '/v1/caller', { key })).json());
   }
 
   async stats(key = this.session.key) {

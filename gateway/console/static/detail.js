@@ -56,7 +56,7 @@ export class Detail extends EventTarget {
   }
 
   edit() {
-    if (!this.entry || this.editor) return;
+    if (!this.entry || this.editor || !this.#writable) return;
     const entry = this.entry;
     this.#show();
     this.#edit(new Editor(this.api, entry));
@@ -86,7 +86,7 @@ export class Detail extends EventTarget {
 
   async delete() {
     const entry = this.entry;
-    if (!entry || this.editor) return;
+    if (!entry || this.editor || !this.#writable) return;
     const choice = await ask('Delete this entry?', [el('p', { class: 'mono key' }, visible(entry.key)),
       el('p', {}, 'This cannot be undone.')],
     [{ name: '', label: 'Keep it' }, { name: 'delete', label: 'Delete', kind: 'danger' }]);
@@ -102,7 +102,7 @@ export class Detail extends EventTarget {
 
   async setTTL() {
     const entry = this.entry;
-    if (!entry || this.editor) return;
+    if (!entry || this.editor || !this.#writable) return;
     const field = ttlField({ label: 'Expires' });
     const save = async () => {
       const ttl = field.read();
@@ -140,6 +140,8 @@ export class Detail extends EventTarget {
     return { op: 'set', key, content, ttl, etag };
   }
 
+  get #writable() { return this.api.session.rights.may('write', this.key); }
+
   // A write that failed with 412 was based on an older version, so the current one is loaded.
   #refused(error, key) {
     say(error.status === 412 ? 'The entry changed in the meantime, so nothing was done. This is the stored version.' : error.message, 'error');
@@ -155,7 +157,7 @@ export class Detail extends EventTarget {
   // place replaces the content. If the focus was inside, it moves to the heading.
   #place(...children) {
     const focused = this.element.contains(document.activeElement);
-    this.element.replaceChildren(...children);
+    this.element.replaceChildren(...children.filter(Boolean));
     if (focused) this.element.querySelector('h2')?.focus();
   }
 
@@ -187,15 +189,16 @@ export class Detail extends EventTarget {
     const size = entry.bytes?.length ?? toBytes(entry.text).length;
     const facts = el('p', { class: 'facts' },
       el('span', {}, formatBytes(size)), el('span', {}, entry.text === undefined ? 'bytes' : 'text'), this.timer,
+      !this.#writable && el('span', {}, 'read only'),
       entry.updated && el('span', {}, `changed ${moment(entry.updated)}`),
       el('span', { class: 'mono', title: 'Version, for If-Match' }, entry.etag));
     const body = el('div', { class: 'body' });
     this.#place(this.#heading(
-      button('Edit', () => this.edit(), { class: 'primary', 'aria-keyshortcuts': 'e' }),
-      button('Expiry\u2026', () => this.setTTL(), { 'aria-keyshortcuts': 't' }),
+      this.#writable && button('Edit', () => this.edit(), { class: 'primary', 'aria-keyshortcuts': 'e' }),
+      this.#writable && button('Expiry\u2026', () => this.setTTL(), { 'aria-keyshortcuts': 't' }),
       button('Copy as\u2026', () => this.#copyAs(), { 'aria-keyshortcuts': 'c' }),
       button('Download', () => this.download()),
-      button('Delete\u2026', () => this.delete(), { class: 'danger', 'aria-keyshortcuts': 'd' })),
+      this.#writable && button('Delete\u2026', () => this.delete(), { class: 'danger', 'aria-keyshortcuts': 'd' })),
     facts, this.#tabs(entry, body), body);
     this.#tick();
   }
@@ -228,7 +231,7 @@ export class Detail extends EventTarget {
     if (error.status !== 404) {
       return this.#place(this.#heading(), el('p', { class: 'failure' }, error.message), button('Retry', () => this.open(key)));
     }
-    this.#place(this.#heading(), el('p', {}, 'This key does not exist.'), button('Create it', () => this.create({ key })));
+    this.#place(this.#heading(), el('p', {}, 'This key does not exist.'), this.#writable && button('Create it', () => this.create({ key })));
   }
 
   // gone keeps showing the removed value, which can be restored.
@@ -237,7 +240,7 @@ export class Detail extends EventTarget {
     if (!entry) return;
     this.#show();
     this.#place(this.#heading(), el('p', { class: 'notice', role: 'status' }, `This entry ${past}.`),
-      entry.text === undefined ? null : button('Restore it', () => this.create({ key, value: entry.text })),
+      entry.text === undefined || !this.#writable ? null : button('Restore it', () => this.create({ key, value: entry.text })),
       el('div', { class: 'body gone' }, show(entry, views(entry)[0])));
   }
 

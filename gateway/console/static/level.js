@@ -18,23 +18,36 @@ export class Level {
   error = null; // of the last load
   ready = null; // a promise that the load under way has ended
   fixed = false; // the children are not from the server, and stay
-  #token = '';
-  #last = ''; // the last key or prefix that was listed
+  #next = { part: 0, token: '' }; // the page to load next
+  #reached = ''; // where the next page begins
   #waiting = []; // changes that arrived while loading
 
-  /** Names are relative to the last delimiter of the prefix. Without a delimiter there is a single level. */
-  constructor(prefix, delimiter) {
+  /**
+   * Names are relative to the last delimiter of the prefix. A scope is { delimiter, rights }: with an empty delimiter there
+   * is a single level, and only what the rights allow is listed.
+   */
+  constructor(prefix, scope) {
     this.prefix = prefix;
-    this.delimiter = delimiter;
-    this.base = delimiter === '' ? '' : prefix.slice(0, endOf(prefix, prefix.lastIndexOf(delimiter), delimiter));
+    this.scope = scope;
+    this.base = scope.delimiter === '' ? '' : prefix.slice(0, endOf(prefix, prefix.lastIndexOf(scope.delimiter), scope.delimiter));
+    this.parts = scope.rights.parts(prefix);
   }
 
-  get complete() { return this.loaded && !this.#token; }
+  /** of returns a level with a folder for each prefix. */
+  static of(prefixes, scope) {
+    const level = new Level('', scope);
+    level.clear();
+    level.fixed = true;
+    level.children = prefixes.map((prefix) => ({ key: prefix, name: prefix || 'All keys', level: new Level(prefix, scope), open: false, expires: null }));
+    return level;
+  }
+
+  get complete() { return this.loaded && this.#next.part === this.parts.length; }
 
   /** more loads the next page. */
   more(api, signal) {
     return this.#load(async () => {
-      const page = await this.#list(api, this.#token, signal);
+      const page = await this.#pages(api, this.#next, this.parts.length > 1 ? pageSize : 1, signal);
       this.#take(page, this.loaded ? this.children : []);
     });
   }
@@ -42,17 +55,11 @@ export class Level {
   /** reload replaces the children with those that exist now. It loads about as many as before. */
   reload(api, signal) {
     return this.#load(async () => {
-      const wanted = Math.min(this.children.length, maxLive);
-      const found = [];
-      let page = { token: '' };
-      do {
-        page = await this.#list(api, page.token, signal);
-        found.push(...page.children);
-      } while (page.token && found.length < wanted);
+      const page = await this.#pages(api, { part: 0, token: '' }, Math.min(this.children.length, maxLive), signal);
       const old = new Map(this.children.map((child) => [child.key, child]));
-      const kept = found.map((child) => (old.has(child.key) ? Object.assign(old.get(child.key), { expires: child.expires }) : child));
+      const children = page.children.map((child) => (old.has(child.key) ? Object.assign(old.get(child.key), { expires: child.expires }) : child));
       this.stale = false;
-      this.#take({ ...page, children: kept }, []);
+      this.#take({ ...page, children }, []);
     });
   }
 
@@ -60,13 +67,23 @@ export class Level {
   clear() {
     this.forget();
     this.loaded = true;
+    this.#next.part = this.parts.length;
   }
 
   /** forget makes the level one that was not loaded. */
   forget() {
     this.children = [];
     this.loaded = false;
-    this.#token = '';
+    this.#next = { part: 0, token: '' };
+  }
+
+  /** any reports whether there is a key. */
+  async any(api, signal) {
+    for (const part of this.parts) {
+      const { entries } = await api.level(this.prefix, { ...part, size: 1, signal });
+      if (entries.length > 0) return true;
+    }
+    return false;
   }
 
   /** waited returns the changes that arrived while loading. The loaded pages may or may not include them. */
@@ -80,6 +97,7 @@ export class Level {
 
   /** find returns the child that is a key or contains it, or null. */
   find(key) {
+    if (this.fixed) return this.children.findLast((child) => key.startsWith(child.key)) ?? null;
     const { key: wanted } = this.#childOf(key);
     const child = this.children[place(this.children, wanted)];
     return child?.key === wanted ? child : null;
@@ -87,7 +105,7 @@ export class Level {
 
   /** insert adds the child that is a key or contains it, and returns it. It returns null if a later page will include it. */
   insert(key, expires) {
-    if (this.#token && compare(key, this.#last) > 0) return null;
+    if (this.fixed || (!this.complete && compare(key, this.#reached) > 0)) return null;
     if (this.children.length >= maxLive) {
       this.stale = true;
       return null;
@@ -111,26 +129,36 @@ export class Level {
     return this.ready;
   }
 
-  // list returns a page, with its keys and prefixes in order.
-  async #list(api, token, signal) {
-    const page = await api.level(this.prefix, { delimiter: this.delimiter, token, size: pageSize, signal });
-    const folders = page.prefixes.map((prefix) => this.#childOf(prefix));
-    const keys = page.entries.map(({ key, expires }) => this.#childOf(key, expires));
-    const children = folders.length && keys.length ? [...folders, ...keys].sort((a, b) => compare(a.key, b.key)) : [...folders, ...keys];
-    return { children, token: page.token };
+  // pages returns as many children as wanted, or all there are, with the page that comes next.
+  async #pages(api, next, wanted, signal) {
+    const children = [];
+    while (next.part < this.parts.length && (children.length === 0 || children.length < wanted)) {
+      const page = await api.level(this.prefix, { ...this.parts[next.part], delimiter: this.scope.delimiter, token: next.token, size: pageSize, signal });
+      children.push(...this.#merge(page));
+      next = page.token ? { part: next.part, token: page.token } : { part: next.part + 1, token: '' };
+    }
+    return { children, next };
   }
 
-  #take({ children, token }, before) {
-    this.children = [...before, ...children];
-    this.#last = children.at(-1)?.key ?? this.#last;
-    this.#token = token;
+  // merge returns the keys and prefixes of a page in order. A folder around the end of a part is on two pages.
+  #merge({ prefixes, entries }) {
+    const folders = prefixes.map((prefix) => this.#childOf(prefix));
+    const keys = entries.map(({ key, expires }) => this.#childOf(key, expires));
+    return folders.length && keys.length ? [...folders, ...keys].sort((a, b) => compare(a.key, b.key)) : [...folders, ...keys];
+  }
+
+  #take({ children, next }, before) {
+    this.children = [...before, ...children].filter((child, i, all) => child.key !== all[i - 1]?.key);
+    this.#reached = next.token ? this.children.at(-1).key : this.parts[next.part]?.start;
+    this.#next = next;
     this.loaded = true;
   }
 
   #childOf(key, expires = null) {
-    const end = this.delimiter === '' ? 0 : endOf(key, key.indexOf(this.delimiter, this.prefix.length), this.delimiter);
+    const { delimiter } = this.scope;
+    const end = delimiter === '' ? 0 : endOf(key, key.indexOf(delimiter, this.prefix.length), delimiter);
     const own = end ? key.slice(0, end) : key;
-    return { key: own, name: own.slice(this.base.length), level: end ? new Level(own, this.delimiter) : null, open: false, expires: end ? null : expires };
+    return { key: own, name: own.slice(this.base.length), level: end ? new Level(own, this.scope) : null, open: false, expires: end ? null : expires };
   }
 }
 

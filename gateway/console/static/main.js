@@ -11,6 +11,8 @@ import { listen } from './shortcuts.js';
 import { Stats } from './stats.js';
 import { TreeView } from './treeview.js';
 import { Watch } from './watch.js';
+import { WatchPrefix } from './watchprefix.js';
+import { showWho } from './who.js';
 
 /** maxEach is how many changes in one chunk of the stream update the tree one by one. With more, the tree is reloaded. */
 const maxEach = 2000;
@@ -18,6 +20,7 @@ const maxEach = 2000;
 const session = new Session();
 const api = new API(session);
 const watch = new Watch(api);
+const watchPrefix = new WatchPrefix(session);
 const tree = new TreeView(api);
 const detail = new Detail(api);
 const feed = new Feed();
@@ -63,7 +66,7 @@ function view(name) {
 }
 
 async function create() {
-  if (session.state === 'locked' || !await detail.leave()) return;
+  if (session.state === 'locked' || !session.rights.any('write') || !await detail.leave()) return;
   view('entry');
   detail.create({ key: byId('search').value });
 }
@@ -78,14 +81,15 @@ async function unlock(event) {
   const reject = (text) => { failure.textContent = text; failure.hidden = false; };
   failure.hidden = true;
   if (!/^[\x20-\x7e]+$/.test(key)) return reject(key ? 'An API key contains only ASCII characters.' : 'Enter an API key.');
+  let caller = null;
   try {
-    await api.stats(key);
+    caller = await api.caller(key);
   } catch (error) {
     // With a valid key but an unavailable store, the console opens and reports the store as unavailable.
     if (!(error instanceof Problem) || error.status === 401) return reject(error.status === 401 ? 'The server rejected this API key.' : error.message);
   }
   field.value = '';
-  session.unlock(key);
+  session.unlock(key, caller);
 }
 
 let running = false;
@@ -100,16 +104,44 @@ function sessionChanged() {
   if (locked && running) stop();
   if (!locked && !running) start();
   if (session.state === 'online' && watch.state === 'waiting') watch.nudge();
-  if (session.state === 'online' && running) tree.retry();
+  if (session.state === 'online' && running) recover();
   status();
 }
 
-function start() {
+async function start() {
   running = true;
   stats.start();
-  watch.start(byId('feed-prefix').value);
+  if (!session.caller) await identify();
+  if (running) showAll();
+}
+
+// showAll shows everything that the API key may read.
+function showAll() {
+  watch.start(watchPrefix.get());
   tree.show(byId('search').value);
   if (!detail.editor) follow();
+}
+
+// identify asks what the API key may do, and reports whether that is new. Until it is known, everything is offered.
+async function identify() {
+  const { key } = session;
+  const before = JSON.stringify(session.caller?.grants);
+  const caller = await api.caller().catch(() => null);
+  if (!caller || key !== session.key) return false;
+  session.knows(caller);
+  return JSON.stringify(caller.grants) !== before;
+}
+
+// recover loads what could not be loaded.
+async function recover() {
+  if (!session.caller && await identify()) showAll();
+  else tree.retry();
+}
+
+async function refresh() {
+  if (!running) return;
+  if (await identify()) showAll();
+  else tree.reload();
 }
 
 // stop ends all calls and clears what was read from the screen. An open editor keeps its draft.
@@ -154,7 +186,10 @@ watch.addEventListener('gap', () => {
   tree.reload();
   detail.refresh();
 });
-watch.addEventListener('state', status);
+watch.addEventListener('state', async () => {
+  status();
+  if (watch.state === 'refused' && await identify()) showAll(); // the rights of the key have changed
+});
 
 // User input.
 
@@ -170,7 +205,7 @@ byId('login-form').addEventListener('submit', unlock);
 byId('login').addEventListener('cancel', (event) => event.preventDefault());
 byId('lock').addEventListener('click', () => session.lock());
 byId('new').addEventListener('click', create);
-byId('refresh').addEventListener('click', () => tree.reload());
+byId('refresh').addEventListener('click', refresh);
 byId('list-copy').addEventListener('click', () => copyAs({ op: 'list', prefix: byId('search').value }));
 byId('feed-copy').addEventListener('click', () => copyAs({ op: 'watch', prefix: byId('feed-prefix').value }));
 byId('help').addEventListener('click', () => byId('shortcuts').showModal());
@@ -189,6 +224,12 @@ byId('feed-prefix').addEventListener('input', delayed(400, () => {
   feed.clear();
   watch.start(byId('feed-prefix').value);
 }));
+tree.addEventListener('enter', async ({ detail: key }) => {
+  if (!watchPrefix.follow(key)) return;
+  feed.clear();
+  watch.start(watchPrefix.get());
+  watch.addEventListener('begin', () => tree.reload(), { once: true });
+});
 tree.addEventListener('open', ({ detail: key }) => go(key));
 feed.addEventListener('open', ({ detail: key }) => go(key));
 detail.addEventListener('opened', ({ detail: key }) => go(key));
@@ -196,6 +237,7 @@ detail.addEventListener('deleted', ({ detail: key }) => { tree.changed(key, null
 detail.addEventListener('closed', () => go(''));
 detail.addEventListener('copyas', ({ detail: action }) => copyAs(action));
 session.addEventListener('change', sessionChanged);
+session.addEventListener('caller', () => showWho(session));
 addEventListener('hashchange', () => { if (running && route() !== here) follow(); });
 addEventListener('online', () => { if (running) stats.now(); });
 addEventListener('beforeunload', (event) => { if (detail.editor?.dirty) event.preventDefault(); });
@@ -207,11 +249,12 @@ listen({
   c: () => { if (detail.key) copyAs(detail.action()); },
   d: () => detail.delete(),
   Delete: () => detail.delete(),
-  r: () => tree.reload(),
+  r: refresh,
   g: () => { view('keys'); tree.focus(); },
   p: () => byId('feed-pause').click(),
   '?': () => byId('shortcuts').showModal(),
 });
+setInterval(() => showWho(session), 1000);
 setInterval(() => { if (session.state === 'offline' || session.state === 'trouble' || watch.state === 'waiting') status(); }, 500);
 byId('origin').textContent = root.replace(/^https?:\/\//, '');
 view('keys');

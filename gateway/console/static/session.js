@@ -1,4 +1,6 @@
-// The API key and the state of the connection.
+// The API key, what it may do, and the state of the connection.
+
+import { Rights } from './rights.js';
 
 const slot = 'kv-api-key';
 
@@ -8,15 +10,26 @@ const slot = 'kv-api-key';
  *   online   the last request got a response
  *   trouble  the gateway responds, but its store is unavailable
  *   offline  the last request got no response
+ * and "caller" when the server has told what the API key is and may do.
  */
 export class Session extends EventTarget {
   // sessionStorage keeps the key until the tab is closed, and no other tab can read it.
   key = sessionStorage.getItem(slot) ?? '';
   state = this.key ? 'online' : 'locked';
   detail = '';
+  caller = null; // as GET /v1/caller has it, once that is known
+  rights = new Rights();
 
-  unlock(key) {
+  /** knows records what the API key is and may do. */
+  knows(caller) {
+    this.caller = caller;
+    this.rights = new Rights(caller?.grants);
+    this.dispatchEvent(new Event('caller'));
+  }
+
+  unlock(key, caller = null) {
     this.key = key;
+    this.knows(caller);
     sessionStorage.setItem(slot, key);
     this.#become('online');
   }
@@ -24,6 +37,7 @@ export class Session extends EventTarget {
   lock(detail = '') {
     this.key = '';
     sessionStorage.removeItem(slot);
+    this.knows(null);
     this.#become('locked', detail);
   }
 

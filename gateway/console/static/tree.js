@@ -60,10 +60,12 @@ export class Tree extends EventTarget {
   /** renew reloads a level and what is open in it. */
   async renew(level) {
     while (level.loading) await level.ready;
-    const loading = level.reload(this.api, this.#abort.signal);
-    this.#changed();
-    await loading;
-    this.#loaded(level);
+    if (!level.fixed) {
+      const loading = level.reload(this.api, this.#abort.signal);
+      this.#changed();
+      await loading;
+      this.#loaded(level);
+    }
     if (level.error) return;
     for (const child of [...level.children]) {
       if (child.open) await this.renew(child.level);
@@ -148,10 +150,10 @@ export class Tree extends EventTarget {
 
   // A put under the folder withdraws the doubt, and another delete renews it.
   async #checkOne(child, doubt, signal) {
-    const page = await this.api.level(child.key, { size: 1, signal });
+    const any = await child.level.any(this.api, signal);
     const now = this.#doubts.get(child);
-    if (now === doubt || page.entries.length === 0) this.#doubts.delete(child);
-    if (!now || page.entries.length > 0) return;
+    if (now === doubt || !any) this.#doubts.delete(child);
+    if (!now || any) return;
     child.level.clear();
     this.changed(child.key, null);
   }

@@ -6,7 +6,9 @@ import { Tree } from './tree.js';
 import { pressed } from './treekeys.js';
 import { flash, Row } from './treerow.js';
 
-/** TreeView emits "open" with a key when it is selected. */
+const maxOpenRoots = 4;
+
+/** TreeView emits "open" with a key when it is selected, and "enter" with the key or prefix of any row that is used. */
 export class TreeView extends EventTarget {
   tree = null;
   delimiter = '/';
@@ -27,13 +29,17 @@ export class TreeView extends EventTarget {
     setInterval(() => { for (const row of this.#rows.values()) row.tick(); }, 1000);
   }
 
-  /** show shows the keys with a prefix. */
+  /** show shows the keys with a prefix. Without one, it shows all that may be read, below a root for each prefix of that. */
   show(prefix) {
     this.clear();
-    this.tree = new Tree(this.api, new Level(prefix, this.delimiter));
+    const scope = { delimiter: this.delimiter, rights: this.api.session.rights };
+    const roots = prefix ? [prefix] : scope.rights.roots();
+    const rooted = !prefix && (roots.length !== 1 || roots[0] !== '');
+    this.tree = new Tree(this.api, rooted ? Level.of(roots, scope) : new Level(prefix, scope));
     this.tree.addEventListener('change', ({ detail }) => this.#later(detail));
     this.element.setAttribute('aria-busy', 'true');
-    return this.tree.more(this.tree.root);
+    if (!rooted) return this.tree.more(this.tree.root);
+    return Promise.all(this.tree.root.children.slice(0, maxOpenRoots).map((child) => this.tree.open(child)));
   }
 
   /** reload loads again what is open. */
@@ -64,8 +70,11 @@ export class TreeView extends EventTarget {
   activate(element) {
     const { thing } = this.#rowOf.get(element);
     if (thing instanceof Level) return thing.error || thing.stale ? this.tree.renew(thing) : this.#more(thing, element);
+    this.dispatchEvent(new CustomEvent('enter', { detail: thing.key }));
     if (!thing.level) return this.dispatchEvent(new CustomEvent('open', { detail: thing.key }));
-    return thing.open ? this.tree.close(thing) : this.tree.open(thing);
+    if (!thing.open) return this.tree.open(thing);
+    this.tree.close(thing);
+    this.#draw(); // at once, for the next key
   }
 
   // more loads the next page of a level. The focus moves from its last row to the first of the new ones.
@@ -126,7 +135,7 @@ export class TreeView extends EventTarget {
     const root = this.tree?.root;
     if (!root?.loading) this.element.removeAttribute('aria-busy');
     const empty = root?.complete && root.children.length === 0;
-    this.note.textContent = !empty ? '' : root.prefix ? 'No keys have this prefix.' : 'The store is empty. Press N to create the first entry.';
+    this.note.textContent = !empty ? '' : !this.api.session.rights.any('read') ? 'This API key may not read any keys.' : root.prefix ? 'No keys have this prefix.' : 'The store is empty. Press N to create the first entry.';
     this.element.hidden = first === null;
   }
 

@@ -10,7 +10,8 @@ const longestWait = 15_000;
 /**
  * Watch watches a prefix and resumes after an interruption. It emits
  *   changes  with the changes: [{type, key, entry}]
- *   gap      when changes were missed, so that everything shown must be reloaded
+ *   begin    when it has begun, so that from now on no change is missed
+ *   gap      when it has begun again but changes were missed, so that everything shown must be reloaded
  *   state    when its state changes: off, connecting, live, waiting, refused
  */
 export class Watch extends EventTarget {
@@ -51,8 +52,7 @@ export class Watch extends EventTarget {
       if (signal.aborted) return;
       if (error instanceof Problem && [400, 401, 403].includes(error.status)) return this.#become('refused', error.message);
       if (error instanceof Problem && error.status === 410) {
-        position.id = '';
-        position.gap = true;
+        Object.assign(position, { id: '', begun: false, gap: true });
       }
       failures = position.alive ? 0 : failures + 1;
       await this.#wait(failures, signal);
@@ -93,8 +93,8 @@ export class Watch extends EventTarget {
         break;
       }
       position.alive = true;
-      if (position.gap) this.#tell('gap'); // only now, so that nothing is missed between a reload and the watch
-      position.gap = false;
+      if (!position.begun) this.#tell(position.gap ? 'gap' : 'begin'); // not before, so that nothing is missed between a reload and the watch
+      position.begun = true;
       position.id = event.id || position.id;
       if (event.type !== 'sync') changes.push({ type: event.type, key: data.key, entry: data.etag ? entryOf(data) : null });
     }
