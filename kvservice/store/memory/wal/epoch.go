@@ -14,10 +14,7 @@ type Epochs []Epoch
 // Of returns the ID of the epoch that wrote revision, or zero if none did.
 func (e Epochs) Of(revision uint64) uint64 {
 	for i := len(e) - 1; i >= 0; i-- {
-		if revision >= e[i].First {
-			if e.last(i) < revision {
-				return 0
-			}
+		if revision >= e[i].First && revision <= e.last(i) {
 			return e[i].ID
 		}
 	}

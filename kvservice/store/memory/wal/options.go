@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -106,3 +107,21 @@ type Stats struct {
 	SnapshotTime  time.Time     // when it was complete; zero: there is none
 	Full          bool          // the last attempt to get room failed
 }
+
+// maxPending is how many bytes may wait to be written before writes wait as well.
+const maxPending = 64 << 20
+
+// withDefaults returns o with defaults for what is zero.
+func (o Options) withDefaults() Options {
+	o.Patience = cmp.Or(o.Patience, 5*time.Second)
+	o.HistoryBytes = cmp.Or(o.HistoryBytes, 8<<20)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.SnapshotBytes = cmp.Or(o.SnapshotBytes, 64<<20)
+	return o
+}
+
+// chunk returns how much is allocated at a time, in bytes.
+func (o Options) chunk() int64 { return o.SegmentBytes / 4 }
+
+// reserve returns how much room is kept for removals, in bytes.
+func (o Options) reserve() int64 { return o.chunk() / 4 }

@@ -1,0 +1,226 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// blockBytes is the size from which a block of entries is written.
+const blockBytes = 256 << 10
+
+// encoder writes a snapshot: a frame with the salt, frames with entries, and a trailer.
+type encoder struct {
+	out     io.Writer
+	salt    uint32
+	block   []byte // the frame being filled
+	entries uint64
+	lastKey []byte
+	written int64
+}
+
+func newEncoder(out io.Writer) *encoder {
+	e := &encoder{out: out, salt: newSalt()}
+	e.block = appendMagic(nil, snapshotMagic)
+	e.block = binary.LittleEndian.AppendUint32(beginFrame(e.block), e.salt)
+	sealFrame(e.block, magicBytes, snapshotFrame, 0)
+	return e
+}
+
+// add adds an entry.
+func (e *encoder) add(entry *Change) error {
+	if e.entries > 0 && string(e.lastKey) >= entry.Key {
+		return fmt.Errorf("key %q follows on %q in a snapshot", entry.Key, e.lastKey)
+	}
+	if e.entries == 0 {
+		if err := e.flush(); err != nil {
+			return err
+		}
+	}
+	if len(e.block) == 0 {
+		e.block = beginFrame(e.block)
+	}
+	e.block = binary.LittleEndian.AppendUint64(e.block, entry.Revision)
+	e.block = appendChange(e.block, entry)
+	e.lastKey = append(e.lastKey[:0], entry.Key...)
+	e.entries++
+	if len(e.block) < blockBytes {
+		return nil
+	}
+	return e.endBlock()
+}
+
+// endBlock writes the entries that have been added.
+func (e *encoder) endBlock() error {
+	if len(e.block) > 0 && e.entries > 0 {
+		sealFrame(e.block, 0, blockFrame, e.salt)
+	}
+	return e.flush()
+}
+
+// flush writes the block as it is.
+func (e *encoder) flush() error {
+	n, err := e.out.Write(e.block)
+	e.written += int64(n)
+	e.block = e.block[:0]
+	return err
+}
+
+// finish writes what is left, and the trailer.
+func (e *encoder) finish(t trailer) error {
+	if err := e.endBlock(); err != nil {
+		return err
+	}
+	t.entries = e.entries
+	e.block = t.append(beginFrame(e.block))
+	sealFrame(e.block, 0, trailerFrame, e.salt)
+	return e.flush()
+}
+
+// decoder reads a snapshot.
+type decoder struct {
+	in      io.Reader
+	limit   int64 // the size of the snapshot, in bytes; negative: unknown
+	at      int64 // of the frame that is read next, or of the one that does not read
+	salt    uint32
+	entries uint64
+	lastKey string
+	lowest  uint64 // revision of the entries
+	highest uint64
+}
+
+// readSnapshot reads a snapshot of limit bytes, or of any size if limit is negative, and calls yield with its entries, which
+// share memory. At once it needs little more memory than a block takes. If it fails, decoder.at says where.
+func (d *decoder) read(yield func(Change) error) (trailer, error) {
+	if err := d.begin(); err != nil {
+		return trailer{}, err
+	}
+	for {
+		f, body, err := d.frame()
+		if err != nil {
+			return trailer{}, err
+		}
+		switch f.kind {
+		case blockFrame:
+			if err := d.block(body, yield); err != nil {
+				return trailer{}, err
+			}
+		case trailerFrame:
+			t, err := parseTrailer(body)
+			if err == nil && t.entries != d.entries {
+				err = fmt.Errorf("it has %d entries, and its end says %d", d.entries, t.entries)
+			}
+			if err == nil && d.highest > t.revision {
+				err = fmt.Errorf("it has revision %d, and its end says that %d is the last", d.highest, t.revision)
+			}
+			if err == nil {
+				err = d.checkEnd(headBytes + len(body))
+			}
+			return t, err
+		default:
+			return trailer{}, errBody
+		}
+		d.at += int64(headBytes + len(body))
+	}
+}
+
+// begin reads the beginning of the file.
+func (d *decoder) begin() error {
+	head := make([]byte, magicBytes)
+	if _, err := io.ReadFull(d.in, head); err != nil {
+		return cutShort(err)
+	}
+	if err := checkMagic(head, snapshotMagic); err != nil {
+		return err
+	}
+	d.at = magicBytes
+	f, body, err := d.frame()
+	if err != nil {
+		return err
+	}
+	r := reader{rest: body}
+	d.salt = r.uint32()
+	if f.kind != snapshotFrame || r.end() != nil {
+		return errBody
+	}
+	d.at += int64(headBytes + len(body))
+	return nil
+}
+
+// frame reads the next frame.
+func (d *decoder) frame() (frame, []byte, error) {
+	head := make([]byte, headBytes)
+	if _, err := io.ReadFull(d.in, head); err != nil {
+		return frame{}, nil, cutShort(err)
+	}
+	f, err := parseHead(head, d.salt)
+	if err != nil {
+		return f, nil, err
+	}
+	if d.limit >= 0 && int64(f.length) > d.limit-d.at-headBytes {
+		return f, nil, errShort
+	}
+	body, err := readBody(d.in, f.length)
+	if err != nil {
+		return f, nil, cutShort(err)
+	}
+	return f, body, f.check(body)
+}
+
+// readBody reads n bytes. It takes memory only for what there is to read, and as much again.
+func readBody(in io.Reader, n int) ([]byte, error) {
+	body := make([]byte, min(n, 4*blockBytes))
+	for read := 0; ; {
+		got, err := io.ReadFull(in, body[read:])
+		if read += got; err != nil || read == n {
+			return body, err
+		}
+		body = append(body, make([]byte, min(n-read, read))...)
+	}
+}
+
+// block reads the entries of a block.
+func (d *decoder) block(body []byte, yield func(Change) error) error {
+	r := reader{rest: body}
+	for len(r.rest) > 0 {
+		revision := r.uint64()
+		c := r.change(revision)
+		if r.failed || c.Kind != Put {
+			return errBody
+		}
+		if d.entries > 0 && c.Key <= d.lastKey {
+			return fmt.Errorf("key %q follows on %q", c.Key, d.lastKey)
+		}
+		d.entries++
+		d.lastKey = c.Key
+		d.highest = max(d.highest, revision)
+		if err := yield(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEnd returns an error if something follows on the trailer, which has size bytes.
+func (d *decoder) checkEnd(size int) error {
+	var one [1]byte
+	switch _, err := io.ReadFull(d.in, one[:]); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	}
+	d.at += int64(size)
+	return errors.New("something follows on its end")
+}
+
+var errShort = errors.New("it ends in the middle: it is not complete")
+
+// cutShort makes the error of a read that ends early say so.
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errShort
+	}
+	return err
+}

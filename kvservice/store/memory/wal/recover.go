@@ -1,0 +1,391 @@
+package wal
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"key-value/kvservice/store/memory/wal/vfs"
+)
+
+// Open locks the directory of fs, loads what it holds, cuts what a crash left at the end of the log, and begins a new
+// segment and a new epoch. It fails with a [*DamageError] if anything else does not read, with [ErrNewer] if the format is
+// newer, and with [vfs.ErrLocked] if another process has the directory.
+func Open(fs vfs.FS, options Options, loader Loader) (*Log, error) {
+	l, err := open(fs, options, loader)
+	if err != nil {
+		return nil, err
+	}
+	l.workers.Go(l.writer.run)
+	if l.options.Fsync > 0 {
+		l.workers.Go(l.syncer)
+	}
+	return l, nil
+}
+
+// open is Open without the goroutines.
+func open(fs vfs.FS, options Options, loader Loader) (*Log, error) {
+	unlock, err := fs.Lock()
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{
+		fs: fs, options: options.withDefaults(), unlock: unlock, start: time.Now(),
+		wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1), due: make(chan struct{}, 1),
+		failed: make(chan struct{}), closing: make(chan struct{}), round: make(chan struct{}),
+	}
+	l.writer.log = l
+	r := &recoverer{fs: fs, loader: loader}
+	if err = r.load(); err == nil {
+		err = l.begin(r)
+	}
+	if err != nil {
+		return nil, errors.Join(err, unlock.Close())
+	}
+	return l, nil
+}
+
+// recoverer loads a directory.
+type recoverer struct {
+	fs     vfs.FS
+	loader Loader
+	found  inventory
+	result Recovery
+	disk   disk
+	tail   *segmentFile // the last segment; nil: there is none
+	total  int64        // bytes to load
+	done   int64
+}
+
+// load loads everything and cuts the end of the last segment.
+func (r *recoverer) load() (err error) {
+	if r.found, err = survey(r.fs); err != nil {
+		return err
+	}
+	segments, past := r.found.chain()
+	if err := r.measure(segments); err != nil {
+		return err
+	}
+	if n := r.found.latest(); n != 0 {
+		if err := r.loadSnapshot(n); err != nil {
+			return err
+		}
+		if len(segments) == past || segments[past] != n {
+			return missing(n)
+		}
+	}
+	for i, number := range segments {
+		if err := r.loadSegment(number, i < past); err != nil {
+			return err
+		}
+	}
+	return r.cutTail()
+}
+
+func missing(number uint64) error {
+	return &DamageError{File: segmentName(number), Reason: "the file is missing"}
+}
+
+// measure counts the bytes to load.
+func (r *recoverer) measure(segments []uint64) error {
+	var names []string
+	if n := r.found.latest(); n != 0 {
+		names = append(names, snapshotName(n))
+	}
+	for _, n := range segments {
+		names = append(names, segmentName(n))
+	}
+	for _, name := range names {
+		size, err := sizeOf(r.fs, name)
+		if err != nil {
+			return err
+		}
+		r.total += size
+	}
+	return nil
+}
+
+// sizeOf returns the size of a file.
+func sizeOf(fs vfs.FS, name string) (int64, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	size, err := f.Size()
+	return size, errors.Join(err, f.Close())
+}
+
+// advance reports progress.
+func (r *recoverer) advance(n int64) {
+	r.done += n
+	r.loader.Progress(min(r.done, r.total), r.total)
+}
+
+// loadSnapshot loads the entries of the snapshot with this number.
+func (r *recoverer) loadSnapshot(number uint64) error {
+	name := snapshotName(number)
+	f, err := r.fs.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return err
+	}
+	var refused error
+	d := &decoder{in: &readAhead{r: r, in: io.NewSectionReader(f, 0, size)}, limit: size}
+	t, err := d.read(func(c Change) error {
+		refused = r.loader.Entry(c)
+		return refused
+	})
+	switch {
+	case refused != nil:
+		return refused
+	case errors.Is(err, ErrNewer):
+		return fmt.Errorf("%s: %w", name, err)
+	case err == nil && t.number != number:
+		err = fmt.Errorf("it is snapshot %d by its contents", t.number)
+		fallthrough
+	case err != nil:
+		return &DamageError{File: name, Offset: d.at, Reason: err.Error()}
+	}
+	r.result.Last, r.result.Entries, r.result.Epochs = t.revision, int64(t.entries), t.epochs
+	r.disk.snapshot = file{number, size}
+	return nil
+}
+
+// readAhead reads in large pieces, and reports progress with each.
+type readAhead struct {
+	r   *recoverer
+	in  io.Reader
+	buf []byte // read, not yet used
+	all []byte
+}
+
+func (a *readAhead) Read(p []byte) (int, error) {
+	if len(a.buf) == 0 {
+		if a.all == nil {
+			a.all = make([]byte, 1<<20)
+		}
+		n, err := a.in.Read(a.all)
+		if n == 0 {
+			return 0, err
+		}
+		a.buf = a.all[:n]
+		a.r.advance(int64(n))
+	}
+	n := copy(p, a.buf)
+	a.buf = a.buf[n:]
+	return n, nil
+}
+
+// loadSegment loads a segment, which must follow on from the one before.
+func (r *recoverer) loadSegment(number uint64, past bool) error {
+	s, err := readSegment(r.fs, number)
+	if err != nil {
+		return err
+	}
+	if err := r.follow(s, past); err != nil {
+		return err
+	}
+	var refused error
+	err = s.commits(func(changes []Change) error {
+		if !past {
+			r.result.Commits++
+		}
+		refused = r.loader.Commit(changes, past)
+		return refused
+	})
+	if refused != nil {
+		return refused
+	}
+	if err != nil && (number != r.found.segments[len(r.found.segments)-1] || !s.torn()) {
+		return err
+	}
+	r.tail = s
+	r.disk.segments = append(r.disk.segments, file{number, s.end})
+	r.advance(int64(len(s.data)))
+	return nil
+}
+
+// follow returns an error unless s follows on from the last segment, and from the snapshot.
+func (r *recoverer) follow(s *segmentFile, past bool) error {
+	if before := r.tail; before != nil {
+		switch {
+		case s.number != before.number+1:
+			return missing(before.number + 1)
+		case s.previous != before.end:
+			return before.damage(before.end, fmt.Errorf("%s says that it has %d bytes", s.name, s.previous))
+		case s.before != before.lastRevision():
+			return s.damage(0, fmt.Errorf("it follows on revision %d, and %s ends with %d", s.before, before.name, before.lastRevision()))
+		}
+		before.data = nil
+	}
+	begins := !past && (r.tail == nil || s.number == r.found.latest())
+	if begins && s.before != r.result.Last {
+		return s.damage(0, fmt.Errorf("it follows on revision %d, and what precedes it ends with %d", s.before, r.result.Last))
+	}
+	return nil
+}
+
+// cutTail cuts what follows on the last commit, and keeps a copy unless it is empty.
+func (r *recoverer) cutTail() error {
+	s := r.tail
+	if s == nil {
+		return nil
+	}
+	r.result.Last, r.result.Epochs = s.lastRevision(), s.epochs
+	if int64(len(s.data)) == s.end {
+		return nil
+	}
+	rest := bytes.TrimRight(s.data[s.end:], "\x00")
+	if len(rest) > 0 {
+		cut := Cut{File: s.name, Offset: s.end, Bytes: int64(len(rest)), Copy: copyName(s.name, s.end)}
+		if err := writeFile(r.fs, cut.Copy, rest); err != nil {
+			return fmt.Errorf("keep a copy of the end of %s, which a crash left incomplete: %w", s.name, err)
+		}
+		r.result.Cut = cut
+	}
+	return truncate(r.fs, s.name, s.end)
+}
+
+// copyName returns the name of a copy of what is cut from a file.
+func copyName(name string, offset int64) string { return fmt.Sprintf("%s.cut-%d", name, offset) }
+
+// writeFile writes a new file, and returns once it is on disk.
+func writeFile(fs vfs.FS, name string, data []byte) error {
+	f, err := fs.Create(name)
+	if err != nil {
+		return err
+	}
+	if _, err = f.WriteAt(data, 0); err == nil {
+		err = inOrder(f.Sync, fs.SyncDir)
+	}
+	return errors.Join(err, f.Close())
+}
+
+// truncate cuts a file, and returns once that is on disk.
+func truncate(fs vfs.FS, name string, size int64) error {
+	f, err := fs.Open(name)
+	if err != nil {
+		return err
+	}
+	err = inOrder(func() error { return f.Truncate(size) }, f.Sync)
+	return errors.Join(err, f.Close())
+}
+
+// inOrder takes steps up to the first one that fails.
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin begins a segment and an epoch after what was loaded.
+func (l *Log) begin(r *recoverer) error {
+	l.recovery, l.disk = r.result, r.disk
+	last := l.recovery.Last
+	l.recovery.First = max(last+1, l.options.Revision)
+	h := segmentHeader{number: 1, before: last, first: l.recovery.First}
+	if s := r.tail; s != nil && s.many == 0 { // a start without a commit leaves no segment
+		h.number, h.previous = s.number, s.previous
+		l.disk.segments = l.disk.segments[:len(l.disk.segments)-1]
+	} else if s != nil {
+		h.number, h.previous = s.number+1, s.end
+	}
+	epoch := Epoch{ID: cmp.Or(l.options.Epoch, newEpoch()), First: h.first, Before: last}
+	l.recovery.Epochs = append(l.recovery.Epochs.pruned(last), epoch)
+	h.epochs = l.recovery.Epochs
+	for _, name := range r.leftovers() {
+		if err := l.fs.Remove(name); err != nil {
+			return err
+		}
+	}
+	l.progress.limit = max(l.options.SnapshotBytes, l.disk.snapshot.bytes)
+	for _, f := range l.disk.segments[l.disk.past():] {
+		l.grewLocked(max(f.bytes, l.options.SnapshotBytes/64)) // so that there are not too many small ones
+	}
+	l.last, l.written, l.synced = last, last, last
+	l.told.Store(last)
+	return l.beginSegment(&h)
+}
+
+// leftovers returns the names of files that are not needed.
+func (r *recoverer) leftovers() []string {
+	names := r.found.leftovers
+	for _, n := range r.found.snapshots {
+		if n != r.found.latest() {
+			names = append(names, snapshotName(n))
+		}
+	}
+	segments, _ := r.found.chain()
+	for _, n := range r.found.segments[:len(r.found.segments)-len(segments)] {
+		names = append(names, segmentName(n))
+	}
+	return names
+}
+
+// beginSegment creates the first segment of this start.
+func (l *Log) beginSegment(h *segmentHeader) error {
+	s, err := l.newSegment()
+	l.noteRoomLocked(err)
+	if err != nil && !l.full {
+		return err
+	}
+	h.salt, s.number = s.salt, h.number
+	header := h.append(nil)
+	if _, err := s.file.WriteAt(header, 0); err != nil {
+		return err
+	}
+	s.size, s.done, s.synced = int64(len(header)), int64(len(header)), int64(len(header))
+	s.alloc = max(s.alloc, s.size)
+	l.tail, l.writer.current = s, s
+	return inOrder(s.file.Sync, func() error { return l.publishSegment(s) })
+}
+
+// publishSegment gives the spare, which is s, its name. Its header must be on disk.
+func (l *Log) publishSegment(s *segment) error {
+	if err := l.fs.Rename(spareName, segmentName(s.number)); err != nil {
+		return err
+	}
+	return l.fs.SyncDir()
+}
+
+// maxEpochs is how many epochs are kept if some have not written anything.
+const maxEpochs = 256
+
+// pruned returns the epochs to keep: all, or if there are too many only those that have written something. Last is the last
+// revision.
+func (e Epochs) pruned(last uint64) Epochs {
+	if len(e) < maxEpochs {
+		return slices.Clone(e)
+	}
+	var kept Epochs
+	for i, epoch := range e {
+		if epoch.First <= min(last, e.last(i)) {
+			kept = append(kept, epoch)
+		}
+	}
+	return kept
+}
+
+// newEpoch returns 63 random bits, not all zero.
+func newEpoch() uint64 {
+	for {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // never fails
+		if id := binary.LittleEndian.Uint64(b[:]) >> 1; id != 0 {
+			return id
+		}
+	}
+}
