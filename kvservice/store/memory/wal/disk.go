@@ -77,7 +77,7 @@ func (l *Log) Stats() Stats {
 		s.DiskBytes += l.spare.alloc
 	}
 	if oldest := l.oldest.Load(); oldest != 0 {
-		s.Unsynced = time.Since(l.start) - time.Duration(oldest)
+		s.Unsynced = l.sinceStart() - time.Duration(oldest)
 	}
 	return s
 }

@@ -1,9 +1,16 @@
 package wal
 
-import "key-value/kvservice/store/memory/wal/vfs"
+import (
+	"time"
 
-// OpenStill is Open without goroutines: nothing is written or synced except in steps.
-func OpenStill(fs vfs.FS, o Options, loader Loader) (*Log, error) { return open(fs, o, loader) }
+	"key-value/kvservice/store/memory/wal/vfs"
+)
+
+// OpenStill is Open without goroutines: nothing is written or synced except in steps, and the time is
+// what now says.
+func OpenStill(fs vfs.FS, o Options, loader Loader, now func() time.Time) (*Log, error) {
+	return open(fs, o, loader, now)
+}
 
 // Step writes what has been appended, and syncs it if nothing else may be told.
 func (l *Log) Step() error { return l.writer.step() }

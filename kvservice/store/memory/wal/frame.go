@@ -68,7 +68,10 @@ func checkMagic(data []byte, magic string) error {
 	if len(data) < magicBytes || string(data[:len(magic)]) != magic {
 		return fmt.Errorf("it does not begin with %q", magic)
 	}
-	if v := binary.LittleEndian.Uint16(data[len(magic):]); v > formatVersion {
+	switch v := binary.LittleEndian.Uint16(data[len(magic):]); {
+	case v == 0:
+		return errors.New("it has version 0, which does not exist")
+	case v > formatVersion:
 		return fmt.Errorf("%w: it has version %d, and this program reads up to %d", ErrNewer, v, formatVersion)
 	}
 	return nil

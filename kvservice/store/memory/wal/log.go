@@ -19,6 +19,7 @@ type Log struct {
 	unlock   io.Closer
 	writer   writer
 	workers  sync.WaitGroup
+	now      func() time.Time // time.Now, or what a test says
 	start    time.Time
 	wake     chan struct{} // has a value if the writer has something to do
 	dirty    chan struct{} // has a value if the syncer has something to do
@@ -68,6 +69,9 @@ type segment struct {
 	done   int64 // bytes that the kernel has
 	synced int64 // bytes that are on disk
 }
+
+// sinceStart returns how long ago the log was opened.
+func (l *Log) sinceStart() time.Duration { return l.now().Sub(l.start) }
 
 // broken returns why nothing is acknowledged any more, or nil. It takes no lock while all is well.
 func (l *Log) broken() error {
@@ -128,7 +132,7 @@ func (l *Log) Reserve(changes, payload int, removal bool) error {
 		return nil
 	case l.err != nil:
 		return l.err
-	case l.full && time.Now().Before(l.retry):
+	case l.full && l.now().Before(l.retry):
 		return ErrFull
 	}
 	return l.growLocked(need + l.options.reserve() - room)
@@ -156,7 +160,7 @@ func (l *Log) growLocked(n int64) error {
 // noteRoomLocked notes whether the file system had room.
 func (l *Log) noteRoomLocked(err error) {
 	if l.full = errors.Is(err, vfs.ErrNoRoom); l.full {
-		l.retry = time.Now().Add(retryRoom)
+		l.retry = l.now().Add(retryRoom)
 		l.wakeWriter() // to remove what is only kept for watches
 	}
 }
@@ -171,7 +175,7 @@ func (l *Log) Append(changes []Change) {
 		l.rotateLocked()
 	}
 	if n := len(l.pending); n == 0 || l.pending[n-1].segment != l.tail {
-		l.pending = append(l.pending, batch{segment: l.tail, buf: l.free[:0], since: time.Now()})
+		l.pending = append(l.pending, batch{segment: l.tail, buf: l.free[:0], since: l.now()})
 		l.free = nil
 	}
 	b := &l.pending[len(l.pending)-1]
@@ -205,7 +209,7 @@ func (l *Log) rotateLocked() {
 	next.header = h.append(nil)
 	next.size = int64(len(next.header))
 	l.tail, l.spare = next, nil
-	l.pending = append(l.pending, batch{segment: next, since: time.Now()})
+	l.pending = append(l.pending, batch{segment: next, since: l.now()})
 	l.wakeWriter()
 }
 

@@ -18,7 +18,7 @@ import (
 // segment and a new epoch. It fails with a [*DamageError] if anything else does not read, with [ErrNewer] if the format is
 // newer, and with [vfs.ErrLocked] if another process has the directory.
 func Open(fs vfs.FS, options Options, loader Loader) (*Log, error) {
-	l, err := open(fs, options, loader)
+	l, err := open(fs, options, loader, time.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -30,13 +30,13 @@ func Open(fs vfs.FS, options Options, loader Loader) (*Log, error) {
 }
 
 // open is Open without the goroutines.
-func open(fs vfs.FS, options Options, loader Loader) (*Log, error) {
+func open(fs vfs.FS, options Options, loader Loader, now func() time.Time) (*Log, error) {
 	unlock, err := fs.Lock()
 	if err != nil {
 		return nil, err
 	}
 	l := &Log{
-		fs: fs, options: options.withDefaults(), unlock: unlock, start: time.Now(),
+		fs: fs, options: options.withDefaults(), unlock: unlock, now: now, start: now(),
 		wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1), due: make(chan struct{}, 1),
 		failed: make(chan struct{}), closing: make(chan struct{}), round: make(chan struct{}),
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"time"
 
 	"key-value/kvservice/store/memory/wal/vfs"
 )
@@ -135,7 +134,7 @@ func (l *Log) waitSegment(ctx context.Context, number uint64) error {
 func (l *Log) replaceSnapshot(latest file) {
 	l.mu.Lock()
 	old := l.disk.snapshot
-	l.disk.snapshot, l.disk.complete = latest, time.Now()
+	l.disk.snapshot, l.disk.complete = latest, l.now()
 	l.progress.writing, l.progress.limit = false, max(l.options.SnapshotBytes, latest.bytes)
 	l.mu.Unlock()
 	if old.number != 0 {

@@ -62,7 +62,7 @@ func (l *Log) behind() bool { return l.waiting.Load() > maxPending || l.overdue(
 // overdue reports whether a commit has not been synced within the bound.
 func (l *Log) overdue() bool {
 	oldest := l.oldest.Load()
-	return oldest != 0 && int64(time.Since(l.start))-oldest > int64(l.options.Fsync)
+	return oldest != 0 && int64(l.sinceStart())-oldest > int64(l.options.Fsync)
 }
 
 // publishLocked lets be told what may be by now, and wakes all that wait for that.

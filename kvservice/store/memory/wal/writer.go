@@ -161,24 +161,25 @@ func (w *writer) syncCurrent() error {
 	if nothing {
 		return nil
 	}
-	begin := time.Now()
+	begin := l.now()
 	if err := w.current.file.Sync(); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.syncs++
-	l.syncTime += time.Since(begin)
+	l.syncTime += l.now().Sub(begin)
 	w.current.synced = done
 	l.syncedLocked(written)
 	return nil
 }
 
-// prepare allocates the next segment, unless there is one already or the file system has just had no room.
+// prepare allocates the next segment, unless there is one already, perhaps not renamed yet, or the file system has just had no
+// room.
 func (w *writer) prepare() error {
 	l := w.log
 	l.mu.Lock()
-	ready := l.spare != nil || l.full && time.Now().Before(l.retry)
+	ready := l.spare != nil || l.tail != w.current || l.full && l.now().Before(l.retry)
 	l.mu.Unlock()
 	if ready {
 		return nil
@@ -233,7 +234,7 @@ func (l *Log) syncer() {
 		if oldest == 0 {
 			continue
 		}
-		due := time.Duration(oldest) + l.options.Fsync/2 - time.Since(l.start)
+		due := time.Duration(oldest) + l.options.Fsync/2 - l.sinceStart()
 		select {
 		case <-time.After(due):
 		case <-l.closing:
