@@ -86,8 +86,7 @@ type decoder struct {
 	salt    uint32
 	entries uint64
 	lastKey string
-	lowest  uint64 // revision of the entries
-	highest uint64
+	highest uint64 // revision of the entries
 }
 
 // readSnapshot reads a snapshot of limit bytes, or of any size if limit is negative, and calls yield with its entries, which

@@ -45,3 +45,14 @@ var Bugs = map[string]struct {
 	}},
 	"the snapshot is of what has been synced": {Cut: func(l *Log, s *Snapshot) { s.revision = l.synced }},
 }
+
+// WithFrame returns file up to the end of its first frame, and then a frame with this body and right checksums.
+func WithFrame(file []byte, kind byte, body []byte) []byte {
+	_, first, size, _ := parseFrame(file[magicBytes:], 0)
+	r := reader{rest: first}
+	salt := r.uint32()
+	out := append(file[:magicBytes+size:magicBytes+size], make([]byte, headBytes)...)
+	out = append(out, body...)
+	sealFrame(out, magicBytes+size, frameType(kind), salt)
+	return out
+}
