@@ -124,6 +124,20 @@ export class API {
     return { entries: page.values.map((json) => entryOf(json)), prefixes: page.prefixes ?? [], token: page.nextPageToken ?? '' };
   }
 
+  /** deleteRange deletes up to 1,000 entries with a prefix, or only counts them, and returns how many, and the token to go on. */
+  async deleteRange(prefix, { dryRun, token, signal } = {}) {
+    const path = query('/v1/values', { prefix, dryRun, pageToken: token || undefined });
+    const { deleted, nextPageToken } = await this.#body((await this.send('DELETE', path, { signal })).json());
+    return { deleted, token: nextPageToken };
+  }
+
+  /** batch runs operations and returns their results. */
+  async batch(operations, atomic) {
+    const body = JSON.stringify({ operations, atomic });
+    const response = await this.send('POST', '/v1/values:batch', { headers: { 'content-type': 'application/json' }, body });
+    return (await this.#body(response.json())).results;
+  }
+
   /** caller returns what an API key is and may do. */
   async caller(key = this.session.key) {
     return this.#body((await this.send('GET', '/v1/caller', { key })).json());

@@ -9,6 +9,7 @@ import { Feed } from './feed.js';
 import { Session } from './session.js';
 import { listen } from './shortcuts.js';
 import { Stats } from './stats.js';
+import { TreeActions } from './treeactions.js';
 import { TreeView } from './treeview.js';
 import { Watch } from './watch.js';
 import { WatchPrefix } from './watchprefix.js';
@@ -22,6 +23,7 @@ const api = new API(session);
 const watch = new Watch(api);
 const watchPrefix = new WatchPrefix(session);
 const tree = new TreeView(api);
+const treeActions = new TreeActions(api, tree);
 const detail = new Detail(api);
 const feed = new Feed();
 const stats = new Stats(api);
@@ -65,10 +67,18 @@ function view(name) {
   for (const tab of byId('views').children) tab.setAttribute('aria-pressed', String(tab.dataset.view === name));
 }
 
-async function create() {
+// create begins a new entry, in a folder or that of the row that has the focus.
+async function create(prefix = tree.prefix()) {
   if (session.state === 'locked' || !session.rights.any('write') || !await detail.leave()) return;
   view('entry');
-  detail.create({ key: byId('search').value });
+  detail.create({ key: prefix });
+  const name = document.querySelector('#entry input[name=key]');
+  name.focus();
+  name.setSelectionRange(prefix.length, prefix.length);
+}
+
+function remove() {
+  if (!treeActions.delete()) detail.delete();
 }
 
 // The session.
@@ -204,7 +214,7 @@ function delayed(ms, f) {
 byId('login-form').addEventListener('submit', unlock);
 byId('login').addEventListener('cancel', (event) => event.preventDefault());
 byId('lock').addEventListener('click', () => session.lock());
-byId('new').addEventListener('click', create);
+byId('new').addEventListener('click', () => create());
 byId('refresh').addEventListener('click', refresh);
 byId('list-copy').addEventListener('click', () => copyAs({ op: 'list', prefix: byId('search').value }));
 byId('feed-copy').addEventListener('click', () => copyAs({ op: 'watch', prefix: byId('feed-prefix').value }));
@@ -231,6 +241,8 @@ tree.addEventListener('enter', async ({ detail: key }) => {
   watch.addEventListener('begin', () => tree.reload(), { once: true });
 });
 tree.addEventListener('open', ({ detail: key }) => go(key));
+treeActions.addEventListener('create', ({ detail: prefix }) => create(prefix));
+treeActions.addEventListener('deleted', ({ detail: has }) => { if (has(detail.key) && !detail.editor) go(''); });
 feed.addEventListener('open', ({ detail: key }) => go(key));
 detail.addEventListener('opened', ({ detail: key }) => go(key));
 detail.addEventListener('deleted', ({ detail: key }) => { tree.changed(key, null); go(''); });
@@ -243,12 +255,12 @@ addEventListener('online', () => { if (running) stats.now(); });
 addEventListener('beforeunload', (event) => { if (detail.editor?.dirty) event.preventDefault(); });
 listen({
   '/': () => { view('keys'); byId('search').focus(); byId('search').select(); },
-  n: create,
+  n: () => create(),
   e: () => detail.edit(),
   t: () => detail.setTTL(),
   c: () => { if (detail.key) copyAs(detail.action()); },
-  d: () => detail.delete(),
-  Delete: () => detail.delete(),
+  d: remove,
+  Delete: remove,
   r: refresh,
   g: () => { view('keys'); tree.focus(); },
   p: () => byId('feed-pause').click(),

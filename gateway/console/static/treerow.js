@@ -13,7 +13,8 @@ export class Row {
     this.name = el('span', { class: 'name' });
     this.aside = el('span', { class: 'aside quiet', 'aria-hidden': 'true' });
     const twist = el('span', { class: 'twist', 'aria-hidden': 'true' });
-    this.element = el('div', { role: 'treeitem', tabindex: -1 }, ...(thing instanceof Level ? [this.name] : [twist, this.name, this.aside]));
+    const menu = el('span', { class: 'dots', 'aria-hidden': 'true' }, '\u22ef');
+    this.element = el('div', { role: 'treeitem', tabindex: -1 }, ...(thing instanceof Level ? [this.name] : [twist, this.name, this.aside, menu]));
     this.element.className = thing instanceof Level ? 'row last' : thing.level ? 'row folder' : 'row';
   }
 

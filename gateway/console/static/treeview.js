@@ -2,19 +2,21 @@
 
 import { byId } from './dom.js';
 import { Level } from './level.js';
+import { Selection } from './selection.js';
 import { Tree } from './tree.js';
 import { pressed } from './treekeys.js';
 import { flash, Row } from './treerow.js';
 
 const maxOpenRoots = 4;
 
-/** TreeView emits "open" with a key when it is selected, and "enter" with the key or prefix of any row that is used. */
+/** TreeView emits "open" with a key when it is selected, "enter" with the key or prefix of any row that is used, and "menu". */
 export class TreeView extends EventTarget {
   tree = null;
   delimiter = '/';
   #rows = new Map(); // child, or level for its last row → Row
   #rowOf = new WeakMap(); // element → Row
-  #selected = '';
+  shown = ''; // the key whose entry is shown
+  selection = new Selection();
   #flashes = new Set(); // children that changed since the last frame
   #frame = 0;
 
@@ -23,7 +25,9 @@ export class TreeView extends EventTarget {
     this.api = api;
     this.element = byId('tree');
     this.note = byId('tree-note');
-    this.element.addEventListener('click', (e) => this.#clicked(e.target.closest('[role=treeitem]')));
+    this.element.addEventListener('click', (e) => this.#clicked(e.target.closest('[role=treeitem]'), e));
+    this.element.addEventListener('contextmenu', (e) => this.#menu(e.target.closest('[role=treeitem]'), e));
+    this.selection.addEventListener('change', () => this.#later());
     this.element.addEventListener('keydown', (e) => pressed(e, this));
     this.element.addEventListener('focusin', (e) => this.#rove(e.target.closest('[role=treeitem]')));
     setInterval(() => { for (const row of this.#rows.values()) row.tick(); }, 1000);
@@ -56,13 +60,32 @@ export class TreeView extends EventTarget {
   }
 
   /** changed updates the tree after a key was stored, or removed if entry is null. */
-  changed(key, entry) { this.tree?.changed(key, entry); }
-
-  /** select marks the row of a key, if it is shown. */
-  select(key) {
-    this.#selected = key;
-    this.#later();
+  changed(key, entry) {
+    this.tree?.changed(key, entry);
+    if (!entry) this.selection.drop(key);
   }
+
+  /** select marks the row of the key whose entry is shown. */
+  select(key) {
+    this.shown = key;
+    this.selection.only(key);
+  }
+
+  /** focused returns the child whose row has the focus, or null. */
+  focused() {
+    const thing = this.#rowOf.get(document.activeElement)?.thing;
+    return !thing || thing instanceof Level ? null : thing;
+  }
+
+  /** prefix returns that of the folder which has the focus or contains the row that has it, or else what is searched for. */
+  prefix() {
+    const child = this.focused();
+    if (!child) return byId('search').value;
+    return child.level ? child.key : child.key.slice(0, child.key.length - child.name.length);
+  }
+
+  /** keys returns the keys that are shown, from top to bottom. */
+  keys() { return this.tree.rows().map(({ thing }) => thing).filter((thing) => thing.level === null).map((child) => child.key); }
 
   focus() { (this.element.querySelector('[tabindex="0"]') ?? byId('search')).focus(); }
 
@@ -99,7 +122,7 @@ export class TreeView extends EventTarget {
     let at = this.element.firstElementChild;
     for (const { thing, depth } of rows) {
       const row = this.#rows.get(thing) ?? this.#create(thing);
-      row.update(depth, thing.key === this.#selected);
+      row.update(depth, this.selection.keys.has(thing.key));
       if (row.element === at) at = at.nextElementSibling;
       else this.element.insertBefore(row.element, at);
     }
@@ -124,6 +147,7 @@ export class TreeView extends EventTarget {
       if (element.tabIndex === 0) this.#rove(heir);
       element.remove();
       this.#rows.delete(thing);
+      if (thing.key !== this.shown) this.selection.drop(thing.key);
       if (focused) heir?.focus();
     }
   }
@@ -139,10 +163,21 @@ export class TreeView extends EventTarget {
     this.element.hidden = first === null;
   }
 
-  #clicked(row) {
-    if (!row) return;
-    row.focus();
-    this.activate(row);
+  #clicked(element, event) {
+    if (!element) return;
+    element.focus();
+    if (event.target.classList.contains('dots')) return this.#menu(element, event);
+    const { thing } = this.#rowOf.get(element);
+    if (thing.level !== null || !(event.shiftKey || event.ctrlKey || event.metaKey)) return this.activate(element);
+    if (event.shiftKey) this.selection.extend(thing.key, this.keys());
+    else this.selection.toggle(thing.key);
+  }
+
+  #menu(element, event) {
+    const thing = this.#rowOf.get(element)?.thing;
+    if (!thing || thing instanceof Level) return;
+    event.preventDefault();
+    this.dispatchEvent(new CustomEvent('menu', { detail: { element, child: thing } }));
   }
 
   #rove(row) {
