@@ -3,6 +3,7 @@
 import { ask } from './ask.js';
 import { formatBytes } from './bytes.js';
 import { el, visible } from './dom.js';
+import { looksStructured, prettyText } from './json.js';
 
 /**
  * resolveConflict shows both versions and returns "mine", "theirs", or "" to decide later. Mine and theirs are text or
@@ -10,7 +11,7 @@ import { el, visible } from './dom.js';
  */
 export function resolveConflict(key, mine, theirs) {
   const gone = theirs === null;
-  const [left, right] = gone ? [lines(mine), null] : marked(mine, theirs);
+  const [left, right] = gone ? [lines(mine), null] : marked(readable(mine), readable(theirs));
   return ask(gone ? 'This entry was deleted in the meantime' : 'This entry was changed in the meantime', [
     el('p', {}, gone
       ? 'The version you edited no longer exists. Nothing has been saved yet.'
@@ -28,6 +29,9 @@ export function resolveConflict(key, mine, theirs) {
 function version(title, content) {
   return el('section', {}, el('h3', {}, title), el('pre', { class: 'value', tabindex: 0 }, ...content));
 }
+
+// readable formats JSON, so that versions that differ in white space are not marked as a whole.
+const readable = (content) => (typeof content === 'string' && looksStructured(content) ? prettyText(content) : content);
 
 const lines = (content) => [typeof content === 'string' ? content : `${formatBytes(content.byteLength ?? content.size)} of binary data`];
 

@@ -240,7 +240,7 @@ export class Detail extends EventTarget {
     if (!entry) return;
     this.#show();
     this.#place(this.#heading(), el('p', { class: 'notice', role: 'status' }, `This entry ${past}.`),
-      entry.text === undefined || !this.#writable ? null : button('Restore it', () => this.create({ key, value: entry.text })),
+      this.#writable ? button('Restore it', () => this.create({ key, value: entry.text ?? entry.bytes })) : null,
       el('div', { class: 'body gone' }, show(entry, views(entry)[0])));
   }
 

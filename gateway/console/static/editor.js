@@ -5,15 +5,14 @@ import { ask } from './ask.js';
 import { resolveConflict } from './conflict.js';
 import { button, el, say, visible } from './dom.js';
 import { countdown, toGo } from './duration.js';
-import { isJSON, prettyText } from './json.js';
 import { ttlField } from './ttlfield.js';
+import { ValueField } from './valuefield.js';
 
 /**
  * Editor edits an entry, or creates one if entry is null. It emits "saved" with the key, "cancel", and "copyas".
  */
 export class Editor extends EventTarget {
   #initial;
-  #windowsLines;
   #busy = false;
 
   constructor(api, entry, { key = '', value } = {}) {
@@ -21,10 +20,8 @@ export class Editor extends EventTarget {
     this.api = api;
     this.entry = entry;
     this.etag = entry ? entry.etag : null;
-    const text = value ?? entry?.text ?? '';
-    // A text area normalizes line ends to LF. If all of them were CRLF, saving restores CRLF.
-    this.#windowsLines = /\r\n/.test(text) && !/(^|[^\r])\n|\r(?!\n)/.test(text);
-    this.#build(key || entry?.key || '', text);
+    this.value = new ValueField(value ?? entry?.text ?? entry?.bytes ?? '');
+    this.#build(key || entry?.key || '');
     this.#initial = this.#state();
   }
 
@@ -32,11 +29,11 @@ export class Editor extends EventTarget {
 
   get key() { return this.entry ? this.entry.key : this.name.value; }
 
-  focus() { (this.entry || this.name.value ? this.text : this.name).focus(); }
+  focus() { (this.entry || this.name.value ? this.value : this.name).focus(); }
 
   /** draft returns what saving would store. Ttl is undefined if the entry keeps its own. It throws if the TTL is invalid. */
   draft() {
-    return { key: this.key, content: this.file.files[0] ?? this.#text(), ttl: this.ttl.read(), etag: this.etag };
+    return { key: this.key, content: this.value.content(), ttl: this.ttl.read(), etag: this.etag };
   }
 
   /** changedElsewhere shows a notice that saving will ask which version to keep. Entry is the stored one, or null. */
@@ -61,7 +58,9 @@ export class Editor extends EventTarget {
     this.saveButton.disabled = true;
     try {
       this.#fail('');
-      await this.#write(this.draft());
+      const draft = this.draft();
+      if (this.entry && !this.dirty) this.#done(draft.key, 'Nothing was changed.');
+      else if (await this.value.confirm()) await this.#write(draft);
     } catch (error) {
       this.#fail(error.message);
     } finally {
@@ -77,9 +76,13 @@ export class Editor extends EventTarget {
       if (!(error instanceof Problem) || error.status !== 412) throw error;
       return this.#conflict(draft);
     }
+    this.#done(draft.key, this.entry ? 'Saved.' : 'Created.');
+  }
+
+  #done(key, message) {
     this.#initial = this.#state();
-    say(this.entry ? 'Saved.' : 'Created.');
-    this.dispatchEvent(new CustomEvent('saved', { detail: draft.key }));
+    if (message) say(message);
+    this.dispatchEvent(new CustomEvent('saved', { detail: key }));
   }
 
   async #conflict(draft) {
@@ -89,16 +92,13 @@ export class Editor extends EventTarget {
     });
     const choice = await resolveConflict(draft.key, draft.content, now && (now.text ?? now.bytes));
     if (choice === 'theirs') {
-      this.#initial = this.#state();
-      this.dispatchEvent(new CustomEvent('saved', { detail: draft.key }));
+      this.#done(draft.key);
     } else if (choice === 'mine') {
       this.etag = now ? now.etag : null;
       const again = this.draft();
       await this.#write(now || again.ttl !== undefined ? again : { ...again, ttl: this.#remaining() });
     }
   }
-
-  #text() { return this.#windowsLines ? this.text.value.replaceAll('\n', '\r\n') : this.text.value; }
 
   // remaining returns what is left of the TTL of an entry that the store no longer has, and so cannot keep.
   #remaining() {
@@ -108,27 +108,19 @@ export class Editor extends EventTarget {
     return left;
   }
 
-  #state() {
-    const fields = this.element.querySelectorAll('input:not([type=file]), select, textarea');
-    return JSON.stringify([...[...fields].map((f) => f.value), this.file.files[0]?.name ?? '']);
-  }
+  #state() { return JSON.stringify([this.name.value, this.value.state, this.ttl.state()]); }
 
   #fail(message) {
     this.failure.textContent = message;
     this.failure.hidden = !message;
   }
 
-  #build(key, text) {
+  #build(key) {
     this.name = el('input', {
       name: 'key', class: 'mono', autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', required: true, maxlength: 1024,
       placeholder: 'user/42/name', 'aria-describedby': 'key-help',
     });
     this.name.value = key;
-    this.text = el('textarea', { name: 'value', class: 'mono', spellcheck: 'false', autocapitalize: 'off', rows: 12, 'aria-label': 'Value' });
-    this.text.value = text;
-    this.kind = el('span', { class: 'quiet', 'aria-live': 'polite' });
-    this.format = button('Format JSON', () => { this.text.value = prettyText(this.text.value); this.#judge(); });
-    this.file = el('input', { type: 'file', name: 'file', 'aria-label': 'Value from a file' });
     this.ttl = ttlField({ keep: this.#keepLabel() });
     this.notice = el('p', { class: 'notice', role: 'status', hidden: true });
     this.failure = el('p', { class: 'failure', role: 'alert', hidden: true });
@@ -141,16 +133,11 @@ export class Editor extends EventTarget {
     this.notice,
     this.entry ? null : el('label', { class: 'field' }, el('span', {}, 'Key'), this.name,
       el('small', { id: 'key-help' }, 'Slashes make folders. You are asked before an existing key is overwritten.')),
-    el('label', { class: 'field grow' }, el('span', {}, 'Value'), this.text),
-    el('div', { class: 'under' }, this.kind, this.format,
-      el('label', { class: 'file' }, el('span', { class: 'quiet' }, 'or from a file'), this.file)),
+    this.value.element,
     this.ttl.element, this.failure,
     el('div', { class: 'actions' },
       button('Copy as\u2026', () => this.dispatchEvent(new Event('copyas'))),
       button('Cancel', () => this.dispatchEvent(new Event('cancel'))), this.saveButton));
-    this.text.addEventListener('input', () => this.#judge());
-    this.file.addEventListener('change', () => this.#judge());
-    this.#judge();
   }
 
   #keepLabel() {
@@ -158,18 +145,13 @@ export class Editor extends EventTarget {
     return this.entry.expires !== null ? `unchanged: in ${countdown(this.entry.expires - performance.now())}` : 'unchanged: never';
   }
 
-  #judge() {
-    const fromFile = this.file.files.length > 0;
-    const valid = !fromFile && this.text.value.trim() !== '' && isJSON(this.text.value);
-    this.text.disabled = fromFile;
-    this.format.disabled = !valid;
-    this.kind.textContent = fromFile ? 'file contents' : valid ? 'valid JSON' : 'text';
-  }
-
   #pressed(event) {
     if ((event.ctrlKey || event.metaKey) && (event.key === 'Enter' || event.key === 's')) {
       event.preventDefault();
       this.element.requestSubmit();
+    } else if ((event.ctrlKey || event.metaKey) && event.key === 'f') {
+      event.preventDefault();
+      this.value.find();
     } else if (event.key === 'Escape') {
       event.preventDefault();
       this.dispatchEvent(new Event('cancel'));

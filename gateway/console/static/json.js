@@ -13,6 +13,9 @@ export function isJSON(text) {
   }
 }
 
+/** maxDepth is how deeply JSON may be nested to be indented. What is nested deeper would be mostly indentation. */
+const maxDepth = 200;
+
 /** looksStructured reports whether text is a JSON object or array. */
 export const looksStructured = (text) => /^\s*[[{]/.test(text) && isJSON(text);
 
@@ -20,6 +23,7 @@ export const looksStructured = (text) => /^\s*[[{]/.test(text) && isJSON(text);
 export function pretty(text) {
   const out = [];
   const tokens = text.match(token) ?? [];
+  if (depthOf(tokens) > maxDepth) return [{ kind: 'space', text }];
   let depth = 0;
   const line = () => out.push({ kind: 'space', text: '\n' + '  '.repeat(depth) });
   tokens.forEach((t, i) => {
@@ -40,6 +44,19 @@ export function pretty(text) {
 
 /** prettyText returns JSON text indented. */
 export const prettyText = (text) => pretty(text).map((t) => t.text).join('');
+
+/** compactText returns JSON text without spaces between its tokens. */
+export const compactText = (text) => (text.match(token) ?? []).join('');
+
+function depthOf(tokens) {
+  let depth = 0;
+  let deepest = 0;
+  for (const t of tokens) {
+    if (t === '{' || t === '[') deepest = Math.max(deepest, ++depth);
+    else if (t === '}' || t === ']') depth--;
+  }
+  return deepest;
+}
 
 function kindOf(t, next) {
   if (t[0] === '"') return next === ':' ? 'name' : 'string';

@@ -6,8 +6,9 @@ import { parseDuration } from './duration.js';
 const choices = [['1m', '1 minute'], ['5m', '5 minutes'], ['1h', '1 hour'], ['24h', '1 day'], ['168h', '7 days']];
 
 /**
- * ttlField returns an element and two functions. Read returns the TTL in ms, null for none, or undefined to keep the current
+ * ttlField returns an element and functions. Read returns the TTL in ms, null for none, or undefined to keep the current
  * one. It throws if the text is not a duration. Relabel sets the label of the choice to keep it, which exists if keep is set.
+ * State returns a string that changes when the user changes the field.
  */
 export function ttlField({ keep = '', label = 'Expires' } = {}) {
   const options = [...(keep ? [['keep', keep]] : []), ['never', 'never'], ...choices.map(([v, t]) => [v, `in ${t}`]), ['custom', 'in\u2026']];
@@ -23,6 +24,7 @@ export function ttlField({ keep = '', label = 'Expires' } = {}) {
   return {
     element: el('label', { class: 'field inline' }, el('span', {}, label), select, custom),
     read: () => read(select, custom),
+    state: () => `${select.value} ${custom.value}`,
     relabel: (text) => { if (keep) select.options[0].textContent = text; },
   };
 }

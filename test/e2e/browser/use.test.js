@@ -106,7 +106,7 @@ test('everything fits on a phone', async (t) => {
   await console.getByRole('button', { name: 'Close' }).tap();
   await console.getByRole('button', { name: 'Edit' }).tap();
   await fits('editor');
-  await console.getByLabel('Value', { exact: true }).fill('mine');
+  await console.getByLabel('Value', { exact: true }).fill('"mine"');
   await put(url, long, 'theirs'.repeat(50));
   await console.getByRole('button', { name: 'Save' }).tap();
   await console.getByText('Overwrite with yours').waitFor();
