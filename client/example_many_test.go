@@ -32,6 +32,25 @@ func ExampleClient_List() {
 	// colors/red: 0
 }
 
+func ExampleClient_DeleteRange() {
+	kv, stop := connectExample()
+	defer stop()
+	ctx := context.Background()
+	for _, key := range []string{"colors/red", "colors/green", "colorful"} {
+		if _, _, err := kv.Set(ctx, key, []byte("1")); err != nil {
+			log.Fatal(err)
+		}
+	}
+
+	deleted, err := kv.DeleteRange(ctx, client.KeyRange{Prefix: "colors/"})
+	fmt.Println(deleted, err)
+	_, err = kv.DeleteRange(ctx, client.KeyRange{})
+	fmt.Println(err)
+	// Output:
+	// 2 <nil>
+	// nothing to delete: set prefix, or start and end; to delete every key, set all
+}
+
 func ExampleClient_Batch() {
 	kv, stop := connectExample()
 	defer stop()

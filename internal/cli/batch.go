@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -182,12 +183,33 @@ func (b *batcher) run(ops []operation, call execute) error {
 	return out.Flush()
 }
 
+// withoutIndex removes the index of an operation from the message of err, for those who do not know it.
+func withoutIndex(err error) error {
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		if i, ok := e.Operation(); ok {
+			return reworded{err, strings.Replace(err.Error(), fmt.Sprintf("operation %d: ", i), "", 1)}
+		}
+	}
+	return err
+}
+
+// reworded is an error with another message.
+type reworded struct {
+	error
+	message string
+}
+
+func (r reworded) Error() string { return r.message }
+
+// Unwrap returns the error with its own message.
+func (r reworded) Unwrap() error { return r.error }
+
 // explainBatch adds the lines that err is about, and whether they took effect.
 func explainBatch(ops []operation, err error) error {
 	first, last := ops[0].line, ops[len(ops)-1].line
 	if e, ok := errors.AsType[*client.Error](err); ok {
 		if i, ok := e.Operation(); ok && i < len(ops) {
-			return fmt.Errorf("nothing was changed; line %d failed: %w", ops[i].line, err)
+			return fmt.Errorf("nothing was changed; line %d failed: %w", ops[i].line, withoutIndex(err))
 		}
 	}
 	if errors.Is(err, client.ErrUnavailable) {

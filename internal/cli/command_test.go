@@ -106,6 +106,10 @@ func TestClientCommands(t *testing.T) {
 		{"stats", "", wants{out: `keys +5\nmemory +[\d.]+ KiB, of [\d.]+ [MG]iB\n.*\nengine +memory\n.*`}},
 		{"stats -o json", "", wants{out: `\{"keys":5,.*"durable":false\}\}\n`}},
 
+		{"caller", "", wants{out: `id +default\nexpires +never\nrate +no limit\nall keys +read, write\n`}},
+		{"caller -o json", "", wants{out: `\{"id":"default","grants":\[\{"prefix":"","ops":\["read","write"\]\}\],"rate":0\}\n`}},
+		{"caller x", "", wants{2, "", `kv: unknown command "x" for "kv caller": want kv caller .*\n`}},
+
 		{"exists n m", "", wants{}},
 		{"exists n x m", "", wants{3, "", `kv: there is no key "x"\n`}},
 		{"ttl n", "", wants{out: "never\n"}},
@@ -134,7 +138,7 @@ func TestClientCommands(t *testing.T) {
 		{"get c/1 n", "", wants{out: "-10\n-10\n"}},
 		{"mv c/1 c/2", "", wants{}},
 		{"mv c/1 c/2", "", wants{3, "", `kv: there is no key "c/1"\n`}},
-		{"mv k c/2 --create-only", "", wants{6, "", `kv: .*the key "c/2" already exists\n`}},
+		{"mv k c/2 --create-only", "", wants{6, "", `kv: the key "c/2" already exists\n`}},
 		{"mv c/2 c/2", "", wants{2, "", `kv: source and target are the same key "c/2"\n`}},
 		{"mv c/2 ..", "", wants{1, "", `kv: .*\n`}},
 		{"ls c/", "", wants{out: "c/2\n"}},
@@ -149,6 +153,9 @@ func TestClientCommands(t *testing.T) {
 		{"rm d", "", wants{}},
 
 		{"gte a", "", wants{2, "", `kv: unknown command "gte": did you mean kv get or ttl\?\n`}},
+		{"gett a", "", wants{2, "", `kv: unknown command "gett": did you mean kv get\?\n`}},
+		{"delt a", "", wants{2, "", `kv: unknown command "delt": run kv help for a list\n`}},
+		{"rn a", "", wants{2, "", `kv: unknown command "rn": run kv help for a list\n`}},
 		{"get", "", wants{2, "", `kv: .*want kv get KEY\.\.\. .*\n`}},
 	} {
 		check(t, env, step.stdin, step.line, step.want)

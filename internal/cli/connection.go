@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"key-value/client"
 )
@@ -21,16 +22,21 @@ type connection struct {
 	timeout time.Duration // of one call, or of one page or batch of a command that makes many
 	trust   trust
 	getenv  func(string) string
+	given   []*pflag.Flag // those of the command line that say how to connect
 }
 
 func (c *connection) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL of the store; host:port is one at http://")
 	durationVar(cmd.Flags(), &c.timeout, "timeout", 10*time.Second, "timeout of each call, page or batch")
 	c.trust.flags(cmd, "", "client-")
-	cmd.Flags().StringVar(&c.context, "context", "", "`NAME` of a saved context to connect to; see kv context")
-	_ = cmd.RegisterFlagCompletionFunc("context", completeContext)
+	c.contextFlag(cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return c.settle(cmd) }
 	cmd.Long = cmp.Or(cmd.Long, cmd.Short+".") + "\n\nEnvironment:\n\n    KV_API_KEY  API key to send"
+}
+
+func (c *connection) contextFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.context, "context", "", "`NAME` of a saved context to connect to; see kv context")
+	_ = cmd.RegisterFlagCompletionFunc("context", completeContext)
 }
 
 // isConnectionFlag reports whether [connection.flags] adds a flag with this name.
@@ -45,6 +51,11 @@ func isConnectionFlag(name string) bool {
 // settle sets what the command line leaves open: from variables, then from a saved context. A context that a flag names
 // comes before variables. No context is used if the URL is given: its API key is for its own URL.
 func (c *connection) settle(cmd *cobra.Command) error {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if isConnectionFlag(f.Name) {
+			c.given = append(c.given, f)
+		}
+	})
 	given := cmd.Flags().Changed
 	if given("context") && !given("url") {
 		if err := c.connectTo(cmd, c.context); err != nil {
@@ -66,6 +77,33 @@ func (c *connection) settle(cmd *cobra.Command) error {
 	}
 	c.apiKey = cmp.Or(c.apiKey, c.getenv("KV_API_KEY"))
 	return nil
+}
+
+// words returns the flags of the command line that say how to connect, for a command line that continues this one.
+func (c *connection) words() []string {
+	var words []string
+	for _, f := range c.given {
+		words = append(words, "--"+f.Name, shellWord(f.Value.String()))
+	}
+	return words
+}
+
+// variables returns the variables with which a kv that cmd runs connects as cmd does. Those of a context are not among them,
+// because its API key is for its own URL: they name the context, and clear what would take precedence.
+func (c *connection) variables(cmd *cobra.Command) []string {
+	var variables []string
+	named, url := false, false
+	for _, f := range c.given {
+		named, url = named || f.Name == "context", url || f.Name == "url"
+		variables = append(variables, Variable(f)+"="+f.Value.String())
+	}
+	if named && !url {
+		variables = append(variables, "KV_URL=")
+		if cmd.Annotations[keyOfContext] != "" {
+			variables = append(variables, "KV_API_KEY=")
+		}
+	}
+	return variables
 }
 
 // keyOfContext is the annotation of a command that shows the API key of the context that it names.

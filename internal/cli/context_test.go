@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -83,4 +84,37 @@ func TestTheKeyOfAContextGoesToItsOwnURL(t *testing.T) {
 	check(t, nil, "", "get a --url "+url+"/", wants{4, "", `kv: .*; set KV_API_KEY to an API key\n`})
 	check(t, map[string]string{"KV_URL": url + "/"}, "", "get a", wants{4, "", `kv: .*; set KV_API_KEY to an API key\n`})
 	check(t, nil, "", "get a --context one --url "+url+"/", wants{4, "", `kv: .*; set KV_API_KEY to an API key\n`})
+}
+
+// What a command line runs, or prints for another one, connects to the same store.
+func TestTheContextOfACommandIsPassedOn(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	one, two := serving(t)["KV_URL"], serving(t)["KV_URL"]
+	check(t, nil, "", "context add down --url http://127.0.0.1:1", wants{})
+	check(t, key, "", "context add one --url "+one, wants{})
+	check(t, nil, "", "set a 1 --context one", wants{})
+	for _, test := range []struct {
+		env  map[string]string
+		line string
+		want wants
+	}{
+		{nil, "healthcheck", wants{1, "", `kv: http://127.0.0.1:1 is not ready: .*\n`}},
+		{nil, "healthcheck --context one", wants{}},
+		{map[string]string{"KV_CONTEXT": "one"}, "healthcheck", wants{}},
+		{nil, "healthcheck " + one, wants{}},
+		{map[string]string{"KV_URL": one}, "healthcheck", wants{}},
+		{nil, "healthcheck --context down " + one, wants{}},
+		{nil, "healthcheck --context three", wants{2, "", `kv: no context "three": .*\n`}},
+		{nil, "watch a --context one --snapshot --once -- env", wants{out: `.*(KV_CONTEXT=one\n.*KV_URL=\n|KV_URL=\n.*KV_CONTEXT=one\n).*`}},
+		{key, "watch a --url " + one + " --timeout 5s --snapshot --once -- env", wants{out: `.*(KV_URL=` + one + `\n.*KV_TIMEOUT=5s|KV_TIMEOUT=5s\n.*KV_URL=` + one + `)\n.*`}},
+	} {
+		check(t, test.env, "", test.line, test.want)
+	}
+	w := startWatch(t, nil, "a", "--context", "one", "--sync")
+	w.out.find(t.Context(), `(sync)\n`)
+	if said := w.end(t); !strings.HasPrefix(said, "kv: to resume: kv watch --context one a --resume ") {
+		t.Errorf("the watch logged %q, want a command that resumes it with its context", said)
+	}
+	check(t, key, `{"key":"b","value":"x"}`+"\n?", "import --url "+two, wants{1, "",
+		`kv: 1 entries written\nkv: lines 1 to 1 imported; to continue: kv import - --url ` + two + ` --skip 1\nkv: .*\n`})
 }

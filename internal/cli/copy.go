@@ -103,7 +103,7 @@ func moveEntry(ctx context.Context, kv *client.Client, entry client.Entry, to st
 	case errors.Is(err, client.ErrInvalid): // also because the keys cannot be changed together
 		return moveInSteps(ctx, kv, entry, to, options)
 	}
-	return err
+	return withoutIndex(err)
 }
 
 // moveInSteps copies the entry and deletes it. At no time is it under neither key.

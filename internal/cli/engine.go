@@ -32,7 +32,7 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&e.storeCA, "store-ca", "", "PEM `file` with trusted authorities for rediss:// nodes; empty: the system's")
 	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB; default: half of --memory-limit; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
-	f.Var(&e.history, "watch-history", "change history for resumes; default: 1/64 of --memory-limit, 8MiB after 30s; Redis: 64MiB")
+	f.Var(&e.history, "watch-history", "memory for changes that watches resume from, such as 64MiB; its default is described above")
 }
 
 func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error) {

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"key-value/client"
 	"key-value/internal/contract"
 )
 
@@ -32,11 +35,28 @@ func (c *connection) exists(cmd *cobra.Command, keys []string) error {
 	}
 	defer kv.Close()
 	for _, key := range keys {
-		if _, err := c.read(cmd.Context(), kv, key); err != nil {
+		if _, err := c.head(cmd.Context(), kv, key); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// head returns an entry without its value, which may be long.
+func (c *connection) head(ctx context.Context, kv *client.Client, key string) (client.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	only := client.Range(key, key+" ") // no character of a key is less than a space
+	for entry, err := range kv.List(ctx, key, only, client.KeysOnly(), client.PageSize(1)) {
+		switch {
+		case err == nil && entry.Key == key:
+			return entry, nil
+		case err != nil && !errors.Is(err, client.ErrInvalid): // such as a key whose range is too long
+			return client.Entry{}, err
+		}
+		break
+	}
+	return kv.Get(ctx, key) // which says what is wrong with the key, and has no value to send if there is none
 }
 
 func newTTL(getenv func(string) string) *cobra.Command {
@@ -63,7 +83,7 @@ func (c *connection) ttl(cmd *cobra.Command, o *output, key string) error {
 		return err
 	}
 	defer kv.Close()
-	entry, err := c.read(cmd.Context(), kv, key)
+	entry, err := c.head(cmd.Context(), kv, key)
 	if err != nil {
 		return err
 	}

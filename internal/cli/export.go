@@ -88,7 +88,7 @@ func (c *connection) export(cmd *cobra.Command, f *exportFlags, prefix string) e
 		note(cmd.ErrOrStderr(), "%s entries exported", readable(x.written))
 	}
 	if err != nil && x.written > 0 {
-		x.explain(cmd.ErrOrStderr(), f)
+		x.explain(cmd.ErrOrStderr(), f, c.words())
 	}
 	return err
 }
@@ -145,8 +145,9 @@ func (x *exporter) wrote(err error) error {
 	return err
 }
 
-// explain prints the command that continues an interrupted export, if that is known.
-func (x *exporter) explain(log io.Writer, f *exportFlags) {
+// explain prints the command that continues an interrupted export, if that is known. Words are its flags that say how to
+// connect.
+func (x *exporter) explain(log io.Writer, f *exportFlags, words []string) {
 	info, err := os.Stat(f.file)
 	resumable := f.file != "" && (err != nil || info.Mode().IsRegular())
 	if x.unsure && !resumable {
@@ -156,7 +157,7 @@ func (x *exporter) explain(log io.Writer, f *exportFlags) {
 	if resumable {
 		flags = []string{"--file", shellWord(f.file), "--resume"}
 	}
-	note(log, "to continue: %s", commandLine("kv export", x.prefix, flags...))
+	note(log, "to continue: %s", commandLine("kv export", x.prefix, append(words, flags...)...))
 }
 
 // names reports whether file names what out writes to, as /dev/stdout does.

@@ -11,14 +11,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newHealthcheck() *cobra.Command {
-	url, timeout, t := "", time.Duration(0), &trust{}
+func newHealthcheck(getenv func(string) string) *cobra.Command {
+	c := &connection{getenv: getenv}
 	cmd := &cobra.Command{
 		Use:   "healthcheck [URL]",
 		Short: "Check whether a gateway or kvservice is ready",
 		Long: `Check whether the gateway or kvservice at URL is ready, by default the one that
-client commands use. The exit code is 0 if it is. This is for container images
-without a shell.`,
+client commands use, also by a context. The exit code is 0 if it is. This is for
+container images without a shell.`,
 		Example: "  kv healthcheck\n  kv healthcheck http://127.0.0.1:50051\n  kv healthcheck --ca ca.pem https://localhost:8888",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && cmd.Flags().Changed("url") {
@@ -26,18 +26,25 @@ without a shell.`,
 			}
 			return cobra.MaximumNArgs(1)(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return healthcheck(cmd, append(args, url)[0], timeout, t)
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if err := cmd.Flags().Set("url", args[0]); err != nil {
+					return err
+				}
+			}
+			return c.settle(cmd)
 		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.healthcheck(cmd) },
 	}
-	cmd.Flags().StringVar(&url, "url", "http://127.0.0.1:8888", "URL to check, if it is not an argument")
-	durationVar(cmd.Flags(), &timeout, "timeout", 3*time.Second, "timeout of the request")
-	t.flags(cmd, "", "client-")
+	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL to check, if it is not an argument")
+	durationVar(cmd.Flags(), &c.timeout, "timeout", 3*time.Second, "timeout of the request")
+	c.trust.flags(cmd, "", "client-")
+	c.contextFlag(cmd)
 	return cmd
 }
 
-func healthcheck(cmd *cobra.Command, url string, timeout time.Duration, t *trust) error {
-	u, err := serviceURL(url)
+func (c *connection) healthcheck(cmd *cobra.Command) error {
+	u, err := serviceURL(c.url)
 	if err != nil {
 		return err
 	}
@@ -45,18 +52,18 @@ func healthcheck(cmd *cobra.Command, url string, timeout time.Duration, t *trust
 	if err != nil {
 		return err
 	}
-	config, err := t.open(req.URL)
+	config, err := c.trust.open(req.URL)
 	if err != nil {
 		return err
 	}
 	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config}
-	res, err := (&http.Client{Timeout: timeout, Transport: transport}).Do(req)
+	res, err := (&http.Client{Timeout: c.timeout, Transport: transport}).Do(req)
 	if err != nil {
-		return fmt.Errorf("%s is not ready: %w", url, cause(err))
+		return fmt.Errorf("%s is not ready: %w", c.url, cause(err))
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is not ready: %s", url, res.Status)
+		return fmt.Errorf("%s is not ready: %s", c.url, res.Status)
 	}
 	return nil
 }

@@ -140,16 +140,16 @@ func (c *connection) importInto(cmd *cobra.Command, f *importFlags, kv *client.C
 		return errors.Join(c.checkTarget(cmd.Context(), kv, target), mark.remove(), im.counts.err(f.strict))
 	}
 	mark.write(im.done)
-	im.explain(in.name, in.regular && !mark.broken, f)
+	im.explain(in.name, in.regular && !mark.broken, f, c.words())
 	return err
 }
 
-// explain prints the command that continues an interrupted import.
-func (im *importer) explain(name string, resumable bool, f *importFlags) {
+// explain prints the command that continues an interrupted import. Words are its flags that say how to connect.
+func (im *importer) explain(name string, resumable bool, f *importFlags, words []string) {
 	if im.done.Line == 0 {
 		return
 	}
-	words := []string{"kv import", shellWord(name)}
+	words = append([]string{"kv import", shellWord(name)}, words...)
 	if f.createOnly {
 		words = append(words, "--create-only")
 	}
@@ -167,7 +167,7 @@ func (im *importer) explain(name string, resumable bool, f *importFlags) {
 // target identifies a store and, if a restart loses its data, the run of its process.
 type target struct {
 	URL string `json:"url"`
-	Run string `json:"run,omitzero"` // "" if the data survives a restart
+	Run string `json:"run,omitzero"` // "" if the data survives a restart, or if the API key may not ask
 }
 
 func (c *connection) target(ctx context.Context, kv *client.Client) (target, error) {
@@ -175,6 +175,9 @@ func (c *connection) target(ctx context.Context, kv *client.Client) (target, err
 	defer cancel()
 	stats, err := kv.Stats(ctx)
 	t := target{URL: c.url}
+	if errors.Is(err, client.ErrPermissionDenied) { // for the statistics; the key may still write what is imported
+		return t, nil
+	}
 	if !stats.Guarantees.Durable {
 		t.Run = stats.Run
 	}

@@ -27,6 +27,10 @@ func newKVService(getenv func(string) string) *cobra.Command {
 It listens beyond loopback only if callers must authenticate, with a token or
 with certificates (--tls-client-ca), or if --insecure is set.
 
+By default, --watch-history is 1/64 of --memory-limit, of which changes older
+than 30 s take up to 8MiB. If --max-memory is set, it is 8MiB, but at most an
+eighth of that. With Redis, it is 64MiB.
+
 Environment:
 
     KV_SERVICE_TOKEN   bearer token required from gateways

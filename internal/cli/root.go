@@ -45,8 +45,6 @@ Exit codes:
 		SilenceErrors: true,
 		Args:          unknownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-
-		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(std.in)
 	root.SetOut(std.out)
@@ -64,8 +62,8 @@ Exit codes:
 	add(root, "Client commands:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
 		newCp(getenv), newMv(getenv), newEdit(getenv), newTouch(getenv), newIncr(getenv),
-		newWatch(getenv), newBatch(getenv), newStats(getenv), newImport(getenv), newExport(getenv), newBench(getenv))
-	add(root, "Other commands:", "others", newKeys(getenv), newContext(getenv), newHealthcheck(), newVersion(), newMan())
+		newWatch(getenv), newBatch(getenv), newStats(getenv), newCaller(getenv), newImport(getenv), newExport(getenv), newBench(getenv))
+	add(root, "Other commands:", "others", newKeys(getenv), newContext(getenv), newHealthcheck(getenv), newVersion(), newMan())
 	for _, cmd := range root.Commands() {
 		readEnvironment(cmd, getenv)
 	}
@@ -86,13 +84,23 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("unknown command %q: %s", args[0], instead)}
 }
 
-// suggestions returns the commands that name is like, without those that change entries: what was mistyped may have been
-// to read them.
+// suggestions returns the commands that name is most like. If one of them changes entries, there are none: what was mistyped
+// may have been to read them, and what is less like it was not meant.
 func suggestions(root *cobra.Command, name string) []string {
-	return slices.DeleteFunc(root.SuggestionsFor(name), func(like string) bool {
-		cmd, _, err := root.Find([]string{like})
-		return err != nil || writes(cmd)
-	})
+	for distance := 1; distance <= min(2, len(name)-1); distance++ {
+		root.SuggestionsMinimumDistance = distance
+		like := root.SuggestionsFor(name)
+		if slices.ContainsFunc(like, func(like string) bool {
+			cmd, _, err := root.Find([]string{like})
+			return err != nil || writes(cmd)
+		}) {
+			return nil
+		}
+		if len(like) != 0 {
+			return like
+		}
+	}
+	return nil
 }
 
 // clientCommands is the group of the commands that call the store.

@@ -21,6 +21,10 @@ func newServe(getenv func(string) string) *cobra.Command {
 		Short: "Run the gateway and the kvservice in one process",
 		Long: `Run the gateway and the kvservice in one process, with no network between them.
 
+By default, --watch-history is 1/64 of --memory-limit, of which changes older
+than 30 s take up to 8MiB. If --max-memory is set, it is 8MiB, but at most an
+eighth of that. With Redis, it is 64MiB.
+
 Environment:
 
     KV_API_KEY         API key with all permissions, in addition to those in

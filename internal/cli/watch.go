@@ -40,15 +40,16 @@ A COMMAND after -- runs once for each change, one at a time, and nothing else is
 printed. It finds the event in its environment, and the value, byte for byte, on
 its standard input:
 
-    KV_EVENT_TYPE          put, delete, expire or evict; sync with --sync
+    KV_EVENT_TYPE          put, touch, delete, expire or evict; sync with --sync
     KV_EVENT_KEY           the key
     KV_EVENT_VALUE         the value, if it is text of at most 64 KiB
     KV_EVENT_ETAG          the etag of the entry
     KV_EVENT_EXPIRE_TIME   when the entry expires, such as 2030-01-31T12:00:00Z
     KV_EVENT_RESUME_TOKEN  the token for --resume
 
-Variables that do not apply are empty. A COMMAND that fails is reported, and the
-watch goes on. With --once, kv exits with the code of the COMMAND.`,
+Variables that do not apply are empty. A kv that the COMMAND runs connects to
+the same store. A COMMAND that fails is reported, and the watch goes on. With
+--once, kv exits with the code of the COMMAND.`,
 		Example: `  kv watch config
   kv watch --prefix users/ --snapshot
   kv watch deploy/version --once
@@ -71,7 +72,7 @@ watch goes on. With --once, kv exits with the code of the COMMAND.`,
 }
 
 func (c *connection) watch(cmd *cobra.Command, f *watchFlags, args []string) error {
-	w := &watcher{flags: f, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), token: f.resume}
+	w := &watcher{flags: f, connection: c, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), token: f.resume}
 	if err := w.parse(cmd, args); err != nil {
 		return err
 	}
@@ -105,14 +106,17 @@ func (f *watchFlags) options(cut func(error)) []client.WatchOption {
 
 // watcher prints the events of a watch, or runs a command for each.
 type watcher struct {
-	flags    *watchFlags
-	byPrefix bool     // the watch is of flags.prefix
-	key      string   // otherwise
-	command  []string // to run for each event; empty to print it
-	out, log io.Writer
-	token    string // resumes the watch after the last event
-	cutOff   bool   // no event has arrived since the connection was lost
-	synced   bool   // a sync event has been shown since the snapshot began
+	*connection
+
+	flags       *watchFlags
+	byPrefix    bool     // the watch is of flags.prefix
+	key         string   // otherwise
+	command     []string // to run for each event; empty to print it
+	environment []string // of the command, beside the event
+	out, log    io.Writer
+	token       string // resumes the watch after the last event
+	cutOff      bool   // no event has arrived since the connection was lost
+	synced      bool   // a sync event has been shown since the snapshot began
 }
 
 // parse sets what to watch and what to run. A KEY that begins with a dash follows a "--" of its own.
@@ -130,6 +134,7 @@ func (w *watcher) parse(cmd *cobra.Command, args []string) error {
 	case !w.byPrefix:
 		w.key = targets[0]
 	}
+	w.environment = w.variables(cmd)
 	if err := exclusive(cmd, "snapshot", "resume"); err != nil {
 		return err
 	}
@@ -233,7 +238,7 @@ func (w *watcher) explain() {
 	for i, word := range words {
 		words[i] = shellWord(word)
 	}
-	note(w.log, "to resume: kv watch %s", strings.Join(words, " "))
+	note(w.log, "to resume: kv watch %s", strings.Join(append(w.words(), words...), " "))
 }
 
 // eventJSON is an event as -o json prints it. Its type has the same name as over REST.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,7 +44,7 @@ type commandError struct {
 // run runs the command for event and waits for its end.
 func (w *watcher) run(ctx context.Context, event client.Event) error {
 	c := exec.CommandContext(ctx, w.command[0], w.command[1:]...)
-	c.Env = append(c.Environ(), eventVariables(event)...)
+	c.Env = slices.Concat(c.Environ(), w.environment, eventVariables(event))
 	c.Stdin = bytes.NewReader(event.Entry.Value)
 	c.Stdout, c.Stderr = inherited(w.out), inherited(w.log)
 	c.WaitDelay = commandPatience
