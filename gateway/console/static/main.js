@@ -6,6 +6,7 @@ import { Detail } from './detail.js';
 import { byId, visible } from './dom.js';
 import { countdown } from './duration.js';
 import { Feed } from './feed.js';
+import { KeysPane } from './keyspane.js';
 import { Session } from './session.js';
 import { listen } from './shortcuts.js';
 import { Stats } from './stats.js';
@@ -23,6 +24,7 @@ const api = new API(session);
 const watch = new Watch(api);
 const watchPrefix = new WatchPrefix(session);
 const tree = new TreeView(api);
+const keysPane = new KeysPane(tree);
 const treeActions = new TreeActions(api, tree);
 const detail = new Detail(api);
 const feed = new Feed();
@@ -128,7 +130,7 @@ async function start() {
 // showAll shows everything that the API key may read.
 function showAll() {
   watch.start(watchPrefix.get());
-  tree.show(byId('search').value);
+  keysPane.show();
   if (!detail.editor) follow();
 }
 
@@ -215,25 +217,17 @@ byId('login-form').addEventListener('submit', unlock);
 byId('login').addEventListener('cancel', (event) => event.preventDefault());
 byId('lock').addEventListener('click', () => session.lock());
 byId('new').addEventListener('click', () => create());
-byId('refresh').addEventListener('click', refresh);
-byId('list-copy').addEventListener('click', () => copyAs({ op: 'list', prefix: byId('search').value }));
 byId('feed-copy').addEventListener('click', () => copyAs({ op: 'watch', prefix: byId('feed-prefix').value }));
 byId('help').addEventListener('click', () => byId('shortcuts').showModal());
 byId('shortcuts-close').addEventListener('click', () => byId('shortcuts').close());
 byId('retry').addEventListener('click', () => stats.now());
 byId('views').addEventListener('click', ({ target }) => { if (target.dataset.view) view(target.dataset.view); });
-byId('search').addEventListener('input', delayed(200, () => running && tree.show(byId('search').value)));
-byId('search').addEventListener('keydown', (event) => {
-  if (event.key === 'ArrowDown' || event.key === 'Enter') {
-    event.preventDefault();
-    tree.focus();
-  }
-});
 byId('feed-prefix').addEventListener('input', delayed(400, () => {
   if (!running) return;
   feed.clear();
   watch.start(byId('feed-prefix').value);
 }));
+keysPane.addEventListener('refresh', refresh);
 tree.addEventListener('enter', async ({ detail: key }) => {
   if (!watchPrefix.follow(key)) return;
   feed.clear();
@@ -254,7 +248,7 @@ addEventListener('hashchange', () => { if (running && route() !== here) follow()
 addEventListener('online', () => { if (running) stats.now(); });
 addEventListener('beforeunload', (event) => { if (detail.editor?.dirty) event.preventDefault(); });
 listen({
-  '/': () => { view('keys'); byId('search').focus(); byId('search').select(); },
+  '/': () => { view('keys'); keysPane.find(); },
   n: () => create(),
   e: () => detail.edit(),
   t: () => detail.setTTL(),

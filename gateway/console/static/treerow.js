@@ -18,10 +18,10 @@ export class Row {
     this.element.className = thing instanceof Level ? 'row last' : thing.level ? 'row folder' : 'row';
   }
 
-  /** update shows the thing as it is now, at a depth and with a label, which is the name of a child by default. */
-  update(depth, selected, label) {
+  /** update shows the thing as it is now. The label is the name by default. A flat folder cannot be opened where it is. */
+  update({ depth, selected, label = this.thing.name, flat = false }) {
     if (this.thing instanceof Level) this.#last(depth);
-    else this.#child(depth, selected, label ?? this.thing.name);
+    else this.#child(depth, selected, label, flat);
   }
 
   /** tick counts the TTL down. */
@@ -39,15 +39,15 @@ export class Row {
     this.element.classList.toggle('failed', error !== null);
   }
 
-  #child(depth, selected, label) {
+  #child(depth, selected, label, flat) {
     const { key, level, open, expires } = this.thing;
     const count = level && level.loaded ? level.children.length.toLocaleString() + (level.complete ? '' : '+') : '';
-    if (!this.#differs([depth, selected, label, open, expires, count, level?.loading])) return;
+    if (!this.#differs([depth, selected, label, open, expires, count, level?.loading, flat])) return;
     this.#place(depth, level?.loading);
     this.name.replaceChildren(visible(label) || el('i', {}, '(empty name)'));
     this.aside.textContent = count;
     this.element.title = visible(key) + (expires ? `\nexpires ${moment(Date.now() + expires - performance.now())}` : '');
-    if (level) this.element.setAttribute('aria-expanded', String(open));
+    if (level) this.element.ariaExpanded = flat ? null : String(open);
     else this.element.setAttribute('aria-selected', String(selected));
     this.tick();
   }

@@ -1,17 +1,22 @@
 // The tree on the screen: a flat list of rows with levels, as in ARIA's tree pattern.
 
-import { byId } from './dom.js';
+import { button, byId, visible } from './dom.js';
 import { Level } from './level.js';
 import { Selection } from './selection.js';
 import { Tree } from './tree.js';
 import { pressed } from './treekeys.js';
 import { flash, Row } from './treerow.js';
+import { Search } from './treesearch.js';
 
 const maxOpenRoots = 4;
 
-/** TreeView emits "open" with a key when it is selected, "enter" with the key or prefix of any row that is used, and "menu". */
+/**
+ * TreeView emits "open" with a key when it is selected, "enter" with the key or prefix of any row that is used, "menu", and
+ * "reveal" with the prefix of a folder that a search has found.
+ */
 export class TreeView extends EventTarget {
-  tree = null;
+  browsed = null; // the tree of everything
+  #search = null;
   delimiter = '/';
   #rows = new Map(); // child, or level for its last row → Row
   #rowOf = new WeakMap(); // element → Row
@@ -19,6 +24,7 @@ export class TreeView extends EventTarget {
   selection = new Selection();
   #flashes = new Set(); // children that changed since the last frame
   #frame = 0;
+  #said = '';
 
   constructor(api) {
     super();
@@ -33,35 +39,56 @@ export class TreeView extends EventTarget {
     setInterval(() => { for (const row of this.#rows.values()) row.tick(); }, 1000);
   }
 
-  /** show shows the keys with a prefix. Without one, it shows all that may be read, below a root for each prefix of that. */
-  show(prefix) {
+  /** open shows all that may be read, below a root for each prefix of that. */
+  open() {
     this.clear();
     const scope = { delimiter: this.delimiter, rights: this.api.session.rights };
-    const roots = prefix ? [prefix] : scope.rights.roots();
-    const rooted = !prefix && (roots.length !== 1 || roots[0] !== '');
-    this.tree = new Tree(this.api, rooted ? Level.of(roots, scope) : new Level(prefix, scope));
-    this.tree.addEventListener('change', ({ detail }) => this.#later(detail));
+    const roots = scope.rights.roots();
+    const rooted = roots.length !== 1 || roots[0] !== '';
+    this.browsed = new Tree(this.api, rooted ? Level.of(roots, scope) : new Level('', scope));
+    this.browsed.addEventListener('change', ({ detail }) => this.#later(detail));
     this.element.setAttribute('aria-busy', 'true');
-    if (!rooted) return this.tree.more(this.tree.root);
-    return Promise.all(this.tree.root.children.slice(0, maxOpenRoots).map((child) => this.tree.open(child)));
+    if (!rooted) return this.browsed.more(this.browsed.root);
+    return Promise.all(this.browsed.root.children.slice(0, maxOpenRoots).map((child) => this.browsed.open(child)));
+  }
+
+  /** search shows what a text finds, or everything if it is empty. */
+  search(text) {
+    if (!this.browsed || text === (this.#search?.text ?? '')) return;
+    this.#search?.tree.stop();
+    this.#search = text ? new Search(this.api, this.browsed, text) : null;
+    this.#search?.addEventListener('change', ({ detail }) => this.#later(detail));
+    this.#search?.start();
+    this.#draw();
+  }
+
+  /** reveal shows a folder that is loaded, and moves the focus to it. */
+  reveal(key) {
+    for (let level = this.browsed.root, child; level && (child = level.find(key)); level = child.key === key ? null : child.level) {
+      if (child.key === key) {
+        this.#draw();
+        this.#rows.get(child).element.focus();
+      } else child.open = true;
+    }
   }
 
   /** reload loads again what is open. */
-  reload() { return this.tree?.reload(); }
+  reload() { return this.#each((tree) => tree.reload()); }
 
   /** retry loads again what could not be loaded. */
-  retry() { return this.tree?.retry(); }
+  retry() { return this.#each((tree) => tree.retry()); }
 
   clear() {
-    this.tree?.stop();
-    this.tree = null;
+    this.#each((tree) => tree.stop());
+    this.browsed = null;
+    this.#search = null;
     this.#flashes.clear();
     this.#draw();
   }
 
   /** changed updates the tree after a key was stored, or removed if entry is null. */
   changed(key, entry) {
-    this.tree?.changed(key, entry);
+    this.#each((tree) => tree.changed(key, entry));
     if (!entry) this.selection.drop(key);
   }
 
@@ -85,29 +112,37 @@ export class TreeView extends EventTarget {
   }
 
   /** keys returns the keys that are shown, from top to bottom. */
-  keys() { return this.tree.rows().map(({ thing }) => thing).filter((thing) => thing.level === null).map((child) => child.key); }
+  keys() { return this.#shownRows().map(({ thing }) => thing).filter((thing) => thing.level === null).map((child) => child.key); }
 
   focus() { (this.element.querySelector('[tabindex="0"]') ?? byId('search')).focus(); }
 
   /** activate performs the action of a click on a row. */
   activate(element) {
     const { thing } = this.#rowOf.get(element);
-    if (thing instanceof Level) return thing.error || thing.stale ? this.tree.renew(thing) : this.#more(thing, element);
+    if (thing instanceof Level) return thing.error || thing.stale ? this.#tree.renew(thing) : this.#more(thing, element);
     this.dispatchEvent(new CustomEvent('enter', { detail: thing.key }));
     if (!thing.level) return this.dispatchEvent(new CustomEvent('open', { detail: thing.key }));
-    if (!thing.open) return this.tree.open(thing);
-    this.tree.close(thing);
+    if (!element.ariaExpanded) return this.dispatchEvent(new CustomEvent('reveal', { detail: thing.key }));
+    if (!thing.open) return this.#tree.open(thing);
+    this.#tree.close(thing);
     this.#draw(); // at once, for the next key
   }
 
   // more loads the next page of a level. The focus moves from its last row to the first of the new ones.
   async #more(level, element) {
     const before = level.children.length;
-    await this.tree.more(level);
+    await this.#tree.more(level);
     const focused = element === document.activeElement;
     this.#draw();
     if (focused) this.#rows.get(level.children[before])?.element.focus({ preventScroll: true });
   }
+
+  // The tree that is shown. Both are kept right.
+  get #tree() { return this.#search?.tree ?? this.browsed; }
+
+  #each(f) { return Promise.all([this.browsed, this.#search?.tree].filter(Boolean).map(f)); }
+
+  #shownRows() { return (this.#search ?? this.browsed)?.rows() ?? []; }
 
   #later(child) {
     if (child) this.#flashes.add(child);
@@ -117,12 +152,12 @@ export class TreeView extends EventTarget {
   #draw() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    const rows = this.tree?.rows() ?? [];
+    const rows = this.#shownRows();
     this.#drop(new Set(rows.map(({ thing }) => thing)));
     let at = this.element.firstElementChild;
-    for (const { thing, depth } of rows) {
+    for (const { thing, depth, label, flat } of rows) {
       const row = this.#rows.get(thing) ?? this.#create(thing);
-      row.update(depth, this.selection.keys.has(thing.key));
+      row.update({ depth, label, flat, selected: this.selection.keys.has(thing.key) });
       if (row.element === at) at = at.nextElementSibling;
       else this.element.insertBefore(row.element, at);
     }
@@ -156,11 +191,22 @@ export class TreeView extends EventTarget {
   #settle() {
     const first = this.element.firstElementChild;
     if (first && !this.element.querySelector('[tabindex="0"]')) first.tabIndex = 0;
-    const root = this.tree?.root;
+    const { root } = this.#tree ?? {};
     if (!root?.loading) this.element.removeAttribute('aria-busy');
-    const empty = root?.complete && root.children.length === 0;
-    this.note.textContent = !empty ? '' : !this.api.session.rights.any('read') ? 'This API key may not read any keys.' : root.prefix ? 'No keys have this prefix.' : 'The store is empty. Press N to create the first entry.';
+    this.#say(this.#search?.note() ?? { text: root?.complete && root.children.length === 0 ? this.#nothing() : '' });
     this.element.hidden = first === null;
+  }
+
+  #nothing() {
+    return this.api.session.rights.any('read') ? 'The store is empty. Press N to create the first entry.' : 'This API key may not read any keys.';
+  }
+
+  // say shows a note, and a button for the other results of a search. What stays is not announced again.
+  #say({ text, other = '' }) {
+    const said = `${text}${other}`;
+    if (said === this.#said) return;
+    this.#said = said;
+    this.note.replaceChildren(visible(text), ...(other ? [' ', button(other, () => this.#search.toggle(), { class: 'link' })] : []));
   }
 
   #clicked(element, event) {

@@ -10,7 +10,8 @@ const url = await serve(shared);
 const rows = (console) => console.getByRole('treeitem');
 const names = (console) => console.locator('#tree .name').allTextContents();
 
-const search = (console) => console.getByLabel('Search keys by prefix');
+const search = (console) => console.getByLabel('Search keys');
+const note = (console, text) => console.locator('#tree-note').getByText(text).waitFor();
 
 // counting calls prepare of openConsole so that lists is called with the URL of every list.
 const counting = (lists) => (page) => page.on('request', (request) => {
@@ -40,16 +41,66 @@ test('a level is one request, however many keys are below it', async (t) => {
   await item(console, '00999').waitFor();
   assert.equal(await item(console, '00500').count(), 1);
   assert.equal(lists.length, 4, 'requests with a second page');
-  await search(console).fill('big/9999');
-  await console.getByText('No keys have this prefix.').waitFor();
-  await search(console).fill('big/1999');
-  await item(console, '19999').waitFor();
-  assert.equal(await rows(console).count(), 10);
-  await search(console).fill('none');
-  await console.getByText('No keys have this prefix.').waitFor();
-  await fill(url, ['none/new']);
-  await item(console, 'none/').waitFor();
   assert.ok(lists.every((list) => list.get('delimiter') === '/' && list.get('view') === 'keys'), 'no values are read');
+});
+
+test('a search says whether it was on the server or in what is loaded', async (t) => {
+  const own = await serve(t);
+  await fill(own, Array.from({ length: 2000 }, (_, i) => `big/${String(i).padStart(4, '0')}`));
+  await fill(own, ['color/blue', 'color/dark-blue', 'shade/blue', 'top']);
+  const lists = [];
+  const console = await openConsole(t, own, {}, counting(lists));
+  for (const folder of ['color/', 'big/']) await item(console, folder).click();
+  await item(console, '0499').waitFor();
+  lists.splice(0);
+  await search(console).fill('big/199');
+  await note(console, 'Keys that begin with \u201cbig/199\u201d, found on the server.');
+  assert.deepEqual(await names(console), Array.from({ length: 10 }, (_, i) => `199${i}`), 'keys that were not loaded are found');
+  assert.deepEqual(lists.map((list) => list.get('prefix')), ['big/199']);
+  await search(console).fill('BLUE');
+  await note(console, '2 of 506 loaded keys and folders contain \u201cBLUE\u201d. No key begins with it.');
+  assert.deepEqual(await names(console), ['color/blue', 'color/dark-blue']);
+  await item(console, 'color/dark-blue').click();
+  await console.getByRole('heading', { name: 'color/dark-blue' }).waitFor();
+  await search(console).fill('o');
+  await note(console, 'contain \u201co\u201d');
+  assert.deepEqual(await names(console), ['color/', 'top']);
+  await item(console, 'color/').click();
+  assert.equal(await search(console).inputValue(), '', 'a folder that was found is shown where it is');
+  await item(console, 'color/').and(console.locator(':focus')).waitFor();
+  await search(console).fill('top');
+  await note(console, 'Keys that begin with \u201ctop\u201d');
+  await put(own, 'stop', 'x');
+  await console.getByRole('button', { name: 'Show 1 loaded that contain it' }).click();
+  assert.deepEqual(await names(console), ['stop', 'top']);
+  await console.getByRole('button', { name: 'Show keys that begin with it' }).click();
+  assert.deepEqual(await names(console), ['top']);
+  await search(console).fill('none');
+  await note(console, 'None of 507 loaded keys and folders contains \u201cnone\u201d. No key begins with it.');
+  await fill(own, ['none/new']);
+  await item(console, 'none/').waitFor();
+  lists.splice(0);
+  await search(console).fill('');
+  await item(console, 'dark-blue').waitFor();
+  assert.deepEqual(lists, [], 'what was open before the search is still there');
+});
+
+test('folders are separated as the user likes, which is remembered', async (t) => {
+  const own = await serve(t);
+  await fill(own, ['a:b:c', 'a:b/d', 'e']);
+  const console = await openConsole(t, own);
+  await item(console, 'a:b/').waitFor();
+  await console.getByLabel('Separator of folders').selectOption(':');
+  await item(console, 'a:').click();
+  await item(console, 'b/d').waitFor();
+  await item(console, 'b:').click();
+  await item(console, 'c').waitFor();
+  assert.deepEqual(await names(console), ['a:', 'b/d', 'b:', 'c', 'e']);
+  await console.reload();
+  await item(console, 'a:').waitFor();
+  await console.getByLabel('Separator of folders').selectOption('none');
+  await item(console, 'a:b/d').waitFor();
+  assert.deepEqual(await names(console), ['a:b/d', 'a:b:c', 'e']);
 });
 
 test('keys created elsewhere appear in order, and disappear when they are deleted', async (t) => {
@@ -133,7 +184,7 @@ test('keys with unusual characters are read and stored', async (t) => {
     await console.locator('pre.value').getByText(`new value of ${key}`, { exact: true }).waitFor();
   }
   await console.getByRole('heading', { name: 'odd/\u27e8U+202E\u27e9gnp.exe' }).waitFor();
-  await console.getByLabel('Search keys by prefix').fill('odd/ends/');
+  await search(console).fill('odd/ends/');
   await item(console, '(empty name)').click();
   await console.getByRole('heading', { name: 'odd/ends/' }).waitFor();
 });
