@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,10 +163,9 @@ func TestNothingIsToldAfterAFailedSync(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				disk := simfs.New()
-				broken := false
+				var broken atomic.Bool
 				disk.Before = func(op simfs.Op, _ string) error {
-					if broken && op == simfs.Sync {
-						broken = false // the next one would succeed
+					if op == simfs.Sync && broken.CompareAndSwap(true, false) { // the next one would succeed
 						return simfs.ErrIO
 					}
 					return nil
@@ -179,7 +179,7 @@ func TestNothingIsToldAfterAFailedSync(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Minute)
-				broken = true
+				broken.Store(true)
 				_ = e.write(t.Context(), "b", nil)
 				<-l.Failed()
 				told := l.Told()
@@ -199,9 +199,9 @@ func TestWritesWaitForALogThatIsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := simfs.New()
 		stall := make(chan struct{})
-		stalled := false
+		var stalled atomic.Bool
 		disk.Before = func(op simfs.Op, _ string) error {
-			if stalled && op == simfs.Sync {
+			if stalled.Load() && op == simfs.Sync {
 				<-stall
 			}
 			return nil
@@ -211,7 +211,7 @@ func TestWritesWaitForALogThatIsBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := &engine{log: l, next: 1}
-		stalled = true
+		stalled.Store(true)
 		if err := e.write(t.Context(), "a", nil); err != nil {
 			t.Fatal(err)
 		}

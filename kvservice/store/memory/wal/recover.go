@@ -64,7 +64,10 @@ type recoverer struct {
 }
 
 // load loads everything and cuts the end of the last segment.
-func (r *recoverer) load() (err error) {
+func (r *recoverer) load() error { return inOrder(r.read, r.cutTail) }
+
+// read loads everything.
+func (r *recoverer) read() (err error) {
 	if r.found, err = survey(r.fs); err != nil {
 		return err
 	}
@@ -85,7 +88,7 @@ func (r *recoverer) load() (err error) {
 			return err
 		}
 	}
-	return r.cutTail()
+	return nil
 }
 
 func missing(number uint64) error {
@@ -245,15 +248,22 @@ func (r *recoverer) cutTail() error {
 	if int64(len(s.data)) == s.end {
 		return nil
 	}
-	rest := bytes.TrimRight(s.data[s.end:], "\x00")
-	if len(rest) > 0 {
-		cut := Cut{File: s.name, Offset: s.end, Bytes: int64(len(rest)), Copy: copyName(s.name, s.end)}
-		if err := writeFile(r.fs, cut.Copy, rest); err != nil {
+	if cut := s.rest(); cut.File != "" {
+		if err := writeFile(r.fs, cut.Copy, s.data[s.end:s.end+cut.Bytes]); err != nil {
 			return fmt.Errorf("keep a copy of the end of %s, which a crash left incomplete: %w", s.name, err)
 		}
 		r.result.Cut = cut
 	}
 	return truncate(r.fs, s.name, s.end)
+}
+
+// rest returns what follows on the last commit, without the zeros at the end. It is the zero Cut if there is nothing.
+func (s *segmentFile) rest() Cut {
+	n := len(bytes.TrimRight(s.data[s.end:], "\x00"))
+	if n == 0 {
+		return Cut{}
+	}
+	return Cut{File: s.name, Offset: s.end, Bytes: int64(n), Copy: copyName(s.name, s.end)}
 }
 
 // copyName returns the name of a copy of what is cut from a file.
