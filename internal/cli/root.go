@@ -62,7 +62,9 @@ Exit codes:
 	add(root, "Client commands:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
 		newCp(getenv), newMv(getenv), newEdit(getenv), newTouch(getenv), newIncr(getenv),
-		newWatch(getenv), newBatch(getenv), newStats(getenv), newCaller(getenv), newImport(getenv), newExport(getenv), newBench(getenv))
+		newWatch(getenv), newBatch(getenv), newStats(getenv), newCaller(getenv), newImport(getenv), newExport(getenv),
+		newBackup(getenv), newBench(getenv))
+	add(root, "Commands for data directories:", dataCommands, newRestore(), newCheck())
 	add(root, "Other commands:", "others", newKeys(getenv), newContext(getenv), newHealthcheck(getenv), newVersion(), newMan())
 	for _, cmd := range root.Commands() {
 		readEnvironment(cmd, getenv)
@@ -105,6 +107,9 @@ func suggestions(root *cobra.Command, name string) []string {
 
 // clientCommands is the group of the commands that call the store.
 const clientCommands = "clients"
+
+// dataCommands is the group of the commands that read or write a data directory which no server uses.
+const dataCommands = "data"
 
 // add adds cmds to root as a group with its own title in the help.
 func add(root *cobra.Command, title, group string, cmds ...*cobra.Command) {
@@ -154,7 +159,13 @@ func readVariables(cmd *cobra.Command, getenv func(string) string) error {
 // isSetting reports whether f has a variable: whether its value may hold for many calls of cmd. What one call of a
 // client does is set on its command line alone, so that a forgotten variable cannot make every write conditional.
 func isSetting(cmd *cobra.Command, f *pflag.Flag) bool {
-	return cmd.GroupID != clientCommands || isConnectionFlag(f.Name)
+	switch cmd.GroupID {
+	case clientCommands:
+		return isConnectionFlag(f.Name)
+	case dataCommands:
+		return f.Name == dataDirFlag
+	}
+	return true
 }
 
 // variableAnnotation is the annotation of a flag that holds the name of its variable.

@@ -34,13 +34,16 @@ func (b *Backup) Finish(last uint64, epochs Epochs) error {
 	if len(epochs) == 0 {
 		epochs = Epochs{{ID: newEpoch(), First: 1}}
 	}
+	if !epochs.ordered() {
+		return fmt.Errorf("epochs of a backup are not in order: %v", epochs)
+	}
 	return b.encoder.finish(trailer{revision: max(b.last, last), epochs: epochs})
 }
 
 // Entries returns how many entries have been added.
 func (b *Backup) Entries() int64 { return int64(b.encoder.entries) }
 
-// ErrNotEmpty: the directory to restore into has files.
+// ErrNotEmpty is returned by [Restore] for a directory that has files.
 var ErrNotEmpty = errors.New("directory is not empty")
 
 // Restored is what [Restore] has restored.

@@ -32,6 +32,16 @@ func (e Epochs) Has(id, revision uint64) bool {
 	return false
 }
 
+// ordered reports whether the epochs may be those of a store.
+func (e Epochs) ordered() bool {
+	for i, epoch := range e {
+		if epoch.ID == 0 || epoch.First <= epoch.Before || i > 0 && epoch.Before < e[i-1].Before {
+			return false
+		}
+	}
+	return true
+}
+
 // last returns the last revision of epoch i, or the greatest possible one for the current epoch.
 func (e Epochs) last(i int) uint64 {
 	if i+1 == len(e) {

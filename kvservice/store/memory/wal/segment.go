@@ -66,12 +66,9 @@ func (e Epochs) append(dst []byte) []byte {
 func (r *reader) epochs() Epochs {
 	var all Epochs
 	for len(r.rest) > 0 {
-		e := Epoch{ID: r.uint64(), First: r.uint64(), Before: r.uint64()}
-		if e.ID == 0 || e.First <= e.Before || len(all) > 0 && e.Before < all[len(all)-1].Before {
-			r.failed = true
-		}
-		all = append(all, e)
+		all = append(all, Epoch{ID: r.uint64(), First: r.uint64(), Before: r.uint64()})
 	}
+	r.failed = r.failed || !all.ordered()
 	return all
 }
 
