@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -56,11 +57,9 @@ func takeSnapshot(t *testing.T, l *wal.Log, changes []wal.Change) {
 		t.Fatal(err)
 	}
 	state := stateOf(changes)
-	for i := range 5 {
-		if c, ok := state[fmt.Sprintf("key-%d", i)]; ok {
-			if err := s.Add(c); err != nil {
-				t.Fatal(err)
-			}
+	for _, key := range slices.Sorted(maps.Keys(state)) {
+		if err := s.Add(state[key]); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if err := s.Commit(t.Context()); err != nil {

@@ -320,3 +320,39 @@ func TestWhatHasNoRoomIsWrittenOnceThereIs(t *testing.T) {
 		_ = l.Close()
 	})
 }
+
+func TestTheDirectoryStaysSmall(t *testing.T) {
+	disk := simfs.New()
+	o := wal.Options{SegmentBytes: 8 << 10, SnapshotBytes: 8 << 10, HistoryBytes: 1 << 10}
+	l, err := wal.OpenStill(disk, o, &picture{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []wal.Change
+	data := 0 // bytes of the entries, once all keys exist
+	for i := range 3000 {
+		c := wal.Change{Kind: wal.Put, Revision: uint64(i + 1), Key: fmt.Sprintf("key-%03d", i*7%200), Value: make([]byte, 300)}
+		if err := l.Reserve(1, len(c.Key)+len(c.Value), false); err != nil {
+			t.Fatal(err)
+		}
+		if i < 200 {
+			data += len(c.Key) + len(c.Value)
+		}
+		l.Append([]wal.Change{c})
+		all = append(all, c)
+		if err := l.Step(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-l.SnapshotDue():
+			takeSnapshot(t, l, all)
+		default:
+		}
+		if used := disk.Used(); i > 200 && used > int64(3*data) {
+			t.Fatalf("after %d changes, %d bytes of entries take %d bytes of disk", i, data, used)
+		}
+		if s := l.Stats(); s.DiskBytes != disk.Used() {
+			t.Fatalf("Stats has %d bytes on disk, want %d", s.DiskBytes, disk.Used())
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"key-value/kvservice/store/memory/wal/vfs"
 )
@@ -57,14 +58,22 @@ type Snapshot struct {
 	revision uint64
 	file     vfs.File // nil: not created yet
 	encoder  *encoder
+	since    int // bytes encoded since other goroutines went first
 }
 
 func (s *Snapshot) name() string { return snapshotName(s.number) }
 
-// Add adds an entry. Keys must ascend.
+// yieldBytes is how much of a snapshot is encoded, in bytes, before calls that wait for a processor go first.
+const yieldBytes = 16 << 10
+
+// Add adds an entry. Keys must ascend. Now and then it lets other goroutines go first.
 func (s *Snapshot) Add(entry Change) error {
 	if err := s.open(); err != nil {
 		return err
+	}
+	if s.since += len(entry.Key) + len(entry.Value); s.since >= yieldBytes {
+		s.since = 0
+		runtime.Gosched()
 	}
 	return s.encoder.add(&entry)
 }

@@ -15,15 +15,10 @@ const lockFile = "lock"
 // Dir is a directory of the operating system. Open one with [OpenDir].
 type Dir struct{ path string }
 
-// OpenDir returns the directory at path, which it creates for this user alone if it does not exist.
+// OpenDir returns the directory at path, which it creates for this user alone, and those above it, if it does not exist.
 func OpenDir(path string) (*Dir, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(path, 0o700); err != nil {
-			return nil, err
-		}
-		if err := (&Dir{filepath.Dir(filepath.Clean(path))}).SyncDir(); err != nil {
-			return nil, err
-		}
+	if err := makeDir(filepath.Clean(path)); err != nil {
+		return nil, err
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -33,6 +28,21 @@ func OpenDir(path string) (*Dir, error) {
 		return nil, fmt.Errorf("%s is not a directory", path)
 	}
 	return &Dir{path}, nil
+}
+
+// makeDir creates the directory at path and those above it that do not exist, and makes them survive a crash.
+func makeDir(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	above := filepath.Dir(path)
+	if err := makeDir(above); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return (&Dir{above}).SyncDir()
 }
 
 // Lock locks the file "lock" in the directory.

@@ -2,10 +2,16 @@
 
 package vfs
 
-import "os"
+import (
+	"fmt"
+	"os"
+	"runtime"
+)
 
-// lock does nothing: there are no locks on this system.
-func lock(*os.File) error { return nil }
+// lock fails: without locks and synced directories, a log would promise too much.
+func lock(*os.File) error {
+	return fmt.Errorf("data directories are not supported on %s", runtime.GOOS)
+}
 
 func isFull(error) bool { return false }
 
