@@ -80,6 +80,26 @@ func benchmarkRESTGet(b *testing.B, observer rest.Observer, inside ...connect.Se
 	}
 }
 
+// BenchmarkRESTSet measures a REST write in one process, in the same way.
+func BenchmarkRESTSet(b *testing.B) {
+	handler := newBenchHandler(b, nil)
+	text := []byte(`{"key":"key-7","value":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}`)
+	body := bytes.NewReader(text)
+	req, err := http.NewRequestWithContext(b.Context(), http.MethodPut, "/v1/values", io.NopCloser(body))
+	if err != nil {
+		b.Fatal(err)
+	}
+	req.ContentLength = int64(len(text))
+	req.Header = http.Header{"X-Api-Key": {apiKey}, "Content-Type": {"application/json"}}
+	w := &sink{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		body.Reset(text)
+		handler.ServeHTTP(w, req)
+	}
+}
+
 // BenchmarkRESTRejection measures the rejection of a listing by an overloaded gateway.
 func BenchmarkRESTRejection(b *testing.B) {
 	keys := auth.Single("default", apiKey)

@@ -60,7 +60,8 @@ func (p *profiler) oneProcess(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(
-		p.rest(ctx, restGet, server.Addr, server), p.rest(ctx, restSet, server.Addr, server),
+		p.wrk(ctx, ours, false, server.Addr, server), p.wrk(ctx, ours, true, server.Addr, server),
+		p.wrk(ctx, connectDialect, false, server.Addr, server),
 		p.calls(ctx, getCall("x-api-key: "+apiKey), server.Addr, server),
 	)
 }
@@ -80,15 +81,15 @@ func (p *profiler) twoProcesses(ctx context.Context) error {
 	}
 	defer stop(gateway.Process)
 	return errors.Join(
-		p.rest(ctx, restGet, gateway.Addr, gateway, service), p.rest(ctx, restSet, gateway.Addr, gateway, service),
+		p.wrk(ctx, ours, false, gateway.Addr, gateway, service), p.wrk(ctx, ours, true, gateway.Addr, gateway, service),
 		p.calls(ctx, getCall(), service.Addr, service),
 		p.calls(ctx, batchCall(getOperation, ""), service.Addr, service), p.calls(ctx, batchCall(setOperation, ""), service.Addr, service),
 	)
 }
 
-// rest profiles the subjects while wrk loads addr.
-func (p *profiler) rest(ctx context.Context, scenario, addr string, subjects ...subject) error {
-	requests, err := p.servers.requests(ours, allEntries(scenario == restSet, 64, dataset.Entries))
+// wrk profiles the subjects while wrk loads addr with gets or sets.
+func (p *profiler) wrk(ctx context.Context, d dialect, set bool, addr string, subjects ...subject) error {
+	requests, err := p.servers.requests(d, allEntries(set, 64, dataset.Entries))
 	if err != nil {
 		return err
 	}
