@@ -66,7 +66,7 @@ func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
 	}
 	switch content := req.GetContent().(type) {
 	case *keyvaluev1.SetRequest_Value:
-		op.Value = []byte(content.Value)
+		op.Value = unsafe.Slice(unsafe.StringData(content.Value), len(content.Value)) // an engine never modifies a value
 	case *keyvaluev1.SetRequest_Data:
 		op.Value = content.Data
 	default:

@@ -44,38 +44,50 @@ func (a *api) requireJSON(w http.ResponseWriter, r request, into any, tooLarge c
 
 // readJSON decodes a JSON body whose media type was checked. TooLarge is the reason for a body that is too long.
 func (a *api) readJSON(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
-	body, err := readBody(w, r, a.maxBody, tooLarge)
-	if err != nil {
+	body := a.bodies.Get().(*bytes.Buffer)
+	defer a.putBody(body)
+	if err := readBody(w, r, body, a.maxBody, tooLarge); err != nil {
 		return err
 	}
 	defer admission.Decoded(r.Body)
-	return decodeJSON(body, into)
+	return decodeJSON(body.Bytes(), into) // which copies what it keeps
+}
+
+// putBody returns a body to the pool.
+func (a *api) putBody(body *bytes.Buffer) {
+	if body.Cap() <= maxPooled {
+		body.Reset()
+		a.bodies.Put(body)
+	}
 }
 
 // readBody reads a body of at most bound bytes. It reads nothing if the Content-Length exceeds bound.
-func readBody(w http.ResponseWriter, r request, bound int, tooLarge contract.Reason) ([]byte, error) {
+func readBody(w http.ResponseWriter, r request, body *bytes.Buffer, bound int, tooLarge contract.Reason) error {
 	if err := checkWhole(w, r.Header); err != nil {
-		return nil, err
+		return err
 	}
 	if r.ContentLength > int64(bound) {
-		return nil, tooLarge.Errorf(bodyTooLong, bound)
+		return tooLarge.Errorf(bodyTooLong, bound)
 	}
-	var body bytes.Buffer
 	body.Grow(int(min(r.ContentLength+1, maxPreallocated)) + bytes.MinRead)
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(bound)))
+	bounded := r.Body // by its length, if that is known
+	if r.ContentLength <= 0 {
+		bounded = http.MaxBytesReader(w, r.Body, int64(bound))
+	}
+	_, err := body.ReadFrom(bounded)
+	if err == nil {
+		return nil
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge.Errorf(bodyTooLong, bound)
+		return tooLarge.Errorf(bodyTooLong, bound)
 	}
 	if overloaded, ok := errors.AsType[*connect.Error](err); ok {
-		return nil, overloaded
+		return overloaded
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, bodyTooSlow(r, w, body.Len())
+		return bodyTooSlow(r, w, body.Len())
 	}
-	if err != nil {
-		return nil, contract.RequestInvalid.Errorf("incomplete body: it ended after %d bytes", body.Len())
-	}
-	return body.Bytes(), nil
+	return contract.RequestInvalid.Errorf("incomplete body: it ended after %d bytes", body.Len())
 }
 
 // errTooSlow is the cause of an error for a body that the server stopped waiting for.
@@ -93,6 +105,9 @@ func bodyTooSlow(r request, w http.ResponseWriter, n int) error {
 
 // mediaType returns the media type of a body, which is one of supported, or "" without a Content-Type.
 func mediaType(w http.ResponseWriter, h http.Header, supported ...string) (string, error) {
+	if lines := h["Content-Type"]; len(lines) == 1 && slices.Contains(supported, lines[0]) {
+		return lines[0], nil
+	}
 	media, ok := parseContentType(h["Content-Type"])
 	if ok && (media == "" || slices.Contains(supported, media)) {
 		return media, nil

@@ -1,7 +1,7 @@
 package rest
 
 import (
-	"cmp"
+	"bytes"
 	"net/http"
 	"unicode/utf8"
 
@@ -71,11 +71,11 @@ func (a *api) readRawValue(w http.ResponseWriter, r request) (*keyvaluev1.SetReq
 	if err := r.setTTL(set, nil); err != nil {
 		return nil, err
 	}
-	data, err := readBody(w, r, a.maxValue, contract.ValueTooLarge)
-	if err != nil {
+	var body bytes.Buffer
+	if err := readBody(w, r, &body, a.maxValue, contract.ValueTooLarge); err != nil {
 		return nil, err
 	}
-	setContent(set, data)
+	setContent(set, body.Bytes())
 	admission.Decoded(r.Body)
 	return set, nil
 }
@@ -149,7 +149,10 @@ func answerSize(set *keyvaluev1.SetRequest) int64 {
 
 // written returns the entry that set stored, with its content, which the service does not return.
 func written(set *keyvaluev1.SetRequest, res *keyvaluev1.SetResponse) *keyvaluev1.Entry {
-	entry := cmp.Or(res.GetEntry(), &keyvaluev1.Entry{})
+	entry := res.GetEntry()
+	if entry == nil {
+		entry = &keyvaluev1.Entry{}
+	}
 	entry.Key = set.GetKey()
 	switch content := set.GetContent().(type) {
 	case *keyvaluev1.SetRequest_Value:

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -218,5 +219,37 @@ func TestRejectedWriteChangesNothing(t *testing.T) {
 	}
 	if got := f.contents()["hello"]; got != "world" {
 		t.Errorf("the value is now %q, want the old one", got)
+	}
+}
+
+// TestAValueOutlivesItsBody shows that nothing of an entry refers to the body that it came in, whose buffer is used for the
+// next request.
+func TestAValueOutlivesItsBody(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	handler := rest.New(f, rest.Config{})
+	for _, put := range []struct{ path, media, body string }{
+		{"/v1/values", "application/json", `{"key":"text-1","value":"first value","ttl":"90s"}`},
+		{"/v1/values", "application/json", `{"key":"data-1","data":"/wECAw=="}`},
+		{"/v1/values/raw-1", "application/octet-stream", "\xff\x01\x02\x03"},
+		{"/v1/values", "application/json", `{"key":"text-2","value":"other value","ttl":"10s"}`},
+		{"/v1/values", "application/json", `{"key":"data-2","data":"/gAAAA=="}`},
+		{"/v1/values/raw-2", "application/octet-stream", "\xfe\x00\x00\x00"},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPut, put.path, strings.NewReader(put.body))
+		r.Header.Set("Content-Type", put.media)
+		if handler.ServeHTTP(w, r); w.Code >= 300 {
+			t.Fatalf("PUT %s %s = %d %s", put.path, put.body, w.Code, w.Body)
+		}
+	}
+	contents := f.contents()
+	for key, want := range map[string]string{
+		"text-1": "first value", "data-1": "\xff\x01\x02\x03", "raw-1": "\xff\x01\x02\x03",
+		"text-2": "other value", "data-2": "\xfe\x00\x00\x00", "raw-2": "\xfe\x00\x00\x00",
+	} {
+		if got := contents[key]; got != want {
+			t.Errorf("%s = %q after later requests, want %q", key, got, want)
+		}
 	}
 }

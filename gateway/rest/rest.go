@@ -6,6 +6,7 @@
 package rest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	_ "embed"
@@ -51,6 +52,7 @@ type api struct {
 	heartbeat time.Duration
 	stopping  context.Context // done when the server stops
 	routes    []route
+	bodies    sync.Pool // of *bytes.Buffer, for requests in JSON
 	buffers   sync.Pool // of *[]byte, for responses in JSON
 	limiter   *admission.Limiter
 	observer  Observer  // may be nil
@@ -71,6 +73,7 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 		limiter:   cfg.Limiter,
 	}
 	a.maxBody = contract.MaxRequestBytes(a.maxValue)
+	a.bodies.New = func() any { return new(bytes.Buffer) }
 	a.buffers.New = func() any { return new([]byte) }
 	a.recorders.New = func() any { return new(recorder) }
 	return a

@@ -24,7 +24,7 @@ const (
 type Operation struct {
 	Kind         Kind
 	Key          string
-	Value        []byte        // Set; the engine may keep it, so the caller must not modify it afterwards
+	Value        []byte        // Set; the engine may keep it, so nobody must modify it afterwards
 	TTL          time.Duration // Set, Touch, and an Increment that creates the entry; zero: no expiry
 	KeepTTL      bool          // Set; an entry that exists keeps its deadline, a new one never expires; TTL is zero
 	Precondition Precondition  // Set, Delete, Touch
