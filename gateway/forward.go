@@ -8,8 +8,8 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/auth"
+	"key-value/internal/callctx"
 	"key-value/internal/contract"
-	"key-value/internal/lazyctx"
 )
 
 // forwarder implements the contract by calling the service, except for what only a gateway knows.
@@ -69,7 +69,7 @@ func (f forwarder) GetCaller(ctx context.Context, _ *keyvaluev1.GetCallerRequest
 func forward[Request, Response any](
 	ctx context.Context, req *Request, call func(context.Context, *Request) (*Response, error),
 ) (*Response, error) {
-	bounded := lazyctx.WithTimeout(ctx, callTimeout)
+	bounded := callctx.WithTimeout(ctx, callTimeout)
 	defer bounded.Cancel()
 	return call(bounded, req)
 }

@@ -133,7 +133,7 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range callers {
 		all.Go(func() {
-			ctx := requestid.Accept(t.Context(), http.Header{requestid.Header: {fmt.Sprintf("caller-%d.", i)}}, http.Header{})
+			ctx := accept(t.Context(), http.Header{requestid.Header: {fmt.Sprintf("caller-%d.", i)}}, http.Header{})
 			ctx = auth.NewContext(ctx, auth.Internal("test"))
 			started.Done()
 			if _, err := client.Get(ctx, &keyvaluev1.GetRequest{Key: "a"}); connect.CodeOf(err) != connect.CodeInternal {
@@ -151,4 +151,11 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 	if gathered.Load() == 0 {
 		t.Error("no calls travelled together, so this test has shown less than it says")
 	}
+}
+
+// accept returns ctx with the id of a request.
+func accept(ctx context.Context, request, response http.Header) context.Context {
+	id := &requestid.Context{}
+	id.Accept(ctx, request, response)
+	return id
 }

@@ -43,7 +43,7 @@ var rules = []rule{
 	{
 		"gateway", []string{
 			"gateway/console", "gateway/rest", "gen/...", "internal/admission", "internal/auth", "internal/contract",
-			"internal/lazyctx", "internal/observe/requestid", "internal/server", "internal/server/rpc",
+			"internal/callctx", "internal/observe/requestid", "internal/server", "internal/server/rpc",
 		},
 		"The gateway knows the service only as a generated client, never kvservice or an engine.",
 	},
@@ -53,7 +53,7 @@ var rules = []rule{
 	},
 	{
 		"gateway/rest", []string{
-			"gen/...", "internal/admission", "internal/auth", "internal/contract/...", "internal/lazyctx",
+			"gen/...", "internal/admission", "internal/auth", "internal/callctx", "internal/contract/...", "internal/lazyctx",
 			"internal/observe/requestid",
 		},
 		"REST is a translation: it knows neither the port nor the gateway around it.",
@@ -140,6 +140,10 @@ var rules = []rule{
 	{
 		"internal/observe/...", []string{"gen/...", "internal/contract", "internal/observe/...", "kvservice/store"},
 		"Metrics and traces describe calls and stores. The commands put them in their places.",
+	},
+	{
+		"internal/callctx", []string{"internal/lazyctx"},
+		"The context of a call depends on nothing of ours but contexts.",
 	},
 	{
 		"internal/lazyctx", nil,

@@ -12,6 +12,7 @@ import (
 
 	"key-value/internal/admission"
 	"key-value/internal/contract"
+	"key-value/internal/observe/requestid"
 )
 
 // request is an HTTP request with a route.
@@ -22,6 +23,17 @@ type request struct {
 	ctx     context.Context    // the context of the request, with its principal
 	key     string             // the key in the path; empty on a route without one
 	query   url.Values         // parameters that the method accepts, each once
+	dated   bool               // whether a response about an entry says when that was modified
+	serving *serving
+}
+
+// serving is what serving a request takes, in one allocation. Each part is used at most once.
+type serving struct {
+	id       requestid.Context
+	account  admission.Account
+	recorder recorder
+	read     readCall
+	values   [4]string // of the headers about an entry
 }
 
 // Context returns the context of the request, with its principal. It shadows the method of [http.Request], whose context

@@ -40,23 +40,31 @@ func setCommonHeaders(h http.Header) {
 	}
 }
 
-// setEntryHeaders sets the headers that every response about an entry has. Their values are one text and one list, of which
-// each header has its part. Length is that of the body, negative for a response without one.
-func setEntryHeaders(h http.Header, entry *keyvaluev1.Entry, length int) {
+// setEntryHeaders sets the headers that every response about an entry has. Their values are parts of one text. Length is
+// that of the body, negative for a response without one.
+func setEntryHeaders(h http.Header, r request, entry *keyvaluev1.Entry, length int) {
 	setCommonHeaders(h)
 	var buffer [128]byte
 	b := append(buffer[:0], etag.Quote(entry.GetEtag())...)
 	tag := len(b)
 	b = strconv.AppendUint(b, entry.GetRevision(), 10)
 	revision := len(b)
-	text := string(strconv.AppendInt(b, int64(length), 10))
-	values := [...]string{text[:tag], text[tag:revision], text[revision:]}
+	b = strconv.AppendInt(b, int64(length), 10)
+	size := len(b)
+	if r.dated {
+		b = lastModified(entry).AppendFormat(b, http.TimeFormat)
+	}
+	text, values := string(b), &r.serving.values
+	*values = [...]string{text[:tag], text[tag:revision], text[revision:size], text[size:]}
 	h["Etag"] = values[0:1:1]
 	if entry.GetRevision() != 0 {
 		h["Kv-Revision"] = values[1:2:2]
 	}
 	if length >= 0 {
 		h["Content-Length"] = values[2:3:3]
+	}
+	if r.dated {
+		h["Last-Modified"] = values[3:4:4]
 	}
 }
 
@@ -68,10 +76,10 @@ func setRevision(h http.Header, revision uint64) {
 }
 
 // writeEntryBody sends the header and the body of a response about an entry.
-func writeEntryBody(w http.ResponseWriter, r *http.Request, status int, entry *keyvaluev1.Entry, contentType []string, body []byte) {
-	setEntryHeaders(w.Header(), entry, len(body))
+func writeEntryBody(w http.ResponseWriter, r request, status int, entry *keyvaluev1.Entry, contentType []string, body []byte) {
+	setEntryHeaders(w.Header(), r, entry, len(body))
 	w.Header()["Content-Type"] = contentType
-	send(w, r, status, body)
+	send(w, r.Request, status, body)
 }
 
 // writeBody sends the header and the body.
@@ -100,16 +108,16 @@ func (a *api) writeEntry(w http.ResponseWriter, r request, status int, entry *ke
 	}
 	switch f {
 	case formatText:
-		writeEntryBody(w, r.Request, status, entry, textType, bytesOf(entry.GetValue()))
+		writeEntryBody(w, r, status, entry, textType, bytesOf(entry.GetValue()))
 	case formatBytes:
-		writeEntryBody(w, r.Request, status, entry, bytesType, content(entry))
+		writeEntryBody(w, r, status, entry, bytesType, content(entry))
 	default:
 		document, err := a.encodeEntry(r, entry, size)
 		if err != nil {
 			return err
 		}
 		defer a.putBuffer(document)
-		writeEntryBody(w, r.Request, status, entry, jsonType, *document)
+		writeEntryBody(w, r, status, entry, jsonType, *document)
 	}
 	return nil
 }

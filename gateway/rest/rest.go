@@ -55,8 +55,7 @@ type api struct {
 	bodies    sync.Pool // of *bytes.Buffer, for requests in JSON
 	buffers   sync.Pool // of *[]byte, for responses in JSON
 	limiter   *admission.Limiter
-	observer  Observer  // may be nil
-	recorders sync.Pool // of *recorder, for the observer
+	observer  Observer // may be nil
 }
 
 // New returns a handler that serves every route of [Routes] by calling client. Any other path is 404.
@@ -75,7 +74,6 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 	a.maxBody = contract.MaxRequestBytes(a.maxValue)
 	a.bodies.New = func() any { return new(bytes.Buffer) }
 	a.buffers.New = func() any { return new([]byte) }
-	a.recorders.New = func() any { return new(recorder) }
 	return a
 }
 
@@ -95,19 +93,14 @@ type Observer interface {
 }
 
 // serveObserved serves r and reports it to the observer.
-func (a *api) serveObserved(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+func (a *api) serveObserved(s *serving, w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	ctx = a.observer.Begin(ctx, r)
-	rec := a.recorders.Get().(*recorder)
-	*rec = recorder{ResponseWriter: w, status: http.StatusInternalServerError} // the response if serve panics
+	ctx := a.observer.Begin(&s.id, r)
+	s.recorder = recorder{ResponseWriter: w, status: http.StatusInternalServerError} // the response if serve panics
 	path, err := "", error(nil)
-	defer func() {
-		a.observer.End(ctx, r, path, rec.status, err, time.Since(start))
-		*rec = recorder{}
-		a.recorders.Put(rec)
-	}()
+	defer func() { a.observer.End(ctx, r, path, s.recorder.status, err, time.Since(start)) }()
 	var route *route
-	if route, err = a.serve(ctx, rec, r); route != nil {
+	if route, err = a.serve(ctx, s, &s.recorder, r); route != nil {
 		path = route.template
 	}
 }

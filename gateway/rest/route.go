@@ -7,7 +7,6 @@ import (
 
 	"key-value/internal/admission"
 	"key-value/internal/contract"
-	"key-value/internal/observe/requestid"
 )
 
 // keyPrefix is the path of a key's own route up to the key. The rest of the path is the key.
@@ -106,28 +105,29 @@ func Routes() []Route {
 }
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx := requestid.Accept(r.Context(), r.Header, w.Header())
+	s := &serving{}
+	s.id.Accept(r.Context(), r.Header, w.Header())
 	if a.observer != nil {
-		a.serveObserved(ctx, w, r)
+		a.serveObserved(s, w, r)
 		return
 	}
-	_, _ = a.serve(ctx, w, r) // the response reports the error
+	_, _ = a.serve(&s.id, s, w, r) // the response reports the error
 }
 
 // serve writes the response to r. It returns the route, or nil if no route matches, and the error that the response
 // reports.
-func (a *api) serve(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
-	route, err := a.dispatch(ctx, w, r)
+func (a *api) serve(ctx context.Context, s *serving, w http.ResponseWriter, r *http.Request) (*route, error) {
+	route, err := a.dispatch(ctx, s, w, r)
 	if err != nil {
 		WriteError(w, r, err)
 	}
 	return route, err
 }
 
-func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Request) (*route, error) {
+func (a *api) dispatch(ctx context.Context, s *serving, w http.ResponseWriter, r *http.Request) (*route, error) {
 	route, key, err := a.find(r.URL.EscapedPath())
 	m, ok := route.method(r.Method)
-	ctx, account, rejected := a.admit(ctx, r, m.procedure)
+	ctx, account, rejected := a.admit(ctx, s, r, m.procedure)
 	defer account.End()
 	switch {
 	case rejected != nil:
@@ -145,16 +145,19 @@ func (a *api) dispatch(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	return route, m.serve(a, w, request{
 		Request: r, Body: account.Body(r.Body, r.ContentLength, int64(a.maxBody)), account: account, ctx: ctx, key: key, query: query,
+		serving: s,
 	})
 }
 
 // admit makes the checks, unless r is public. It makes them even if no route matches, so that callers without an API key
 // do not learn which routes exist.
-func (a *api) admit(ctx context.Context, r *http.Request, procedure string) (context.Context, *admission.Account, error) {
+func (a *api) admit(
+	ctx context.Context, s *serving, r *http.Request, procedure string,
+) (context.Context, *admission.Account, error) {
 	if public(r.URL.Path) {
 		return ctx, nil, nil
 	}
-	return a.checks.Admit(ctx, admission.Request{Procedure: procedure, Header: r.Header, Peer: r.RemoteAddr})
+	return a.checks.Admit(ctx, admission.Request{Procedure: procedure, Header: r.Header, Peer: r.RemoteAddr, Account: &s.account})
 }
 
 // find returns the route of an escaped path, and the key in the path if the route has one.

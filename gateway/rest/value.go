@@ -5,8 +5,8 @@ import (
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/callctx"
 	"key-value/internal/contract"
-	"key-value/internal/lazyctx"
 )
 
 // getValue serves GET and HEAD of a key. Conditions are evaluated only if the status would be 200 without them.
@@ -32,15 +32,21 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 // read returns the entry whose key is in the path. Again says that r has read it before, and counts in the statistics
 // already.
 func (a *api) read(r request, again bool) (*keyvaluev1.Entry, error) {
-	call := &struct { // in one allocation
-		ctx     lazyctx.Context
-		request keyvaluev1.GetRequest
-	}{}
+	call := &r.serving.read
+	if again {
+		call = &readCall{}
+	}
 	call.ctx.InitTimeout(r.Context(), a.timeout)
 	defer call.ctx.Cancel()
 	call.request.Key, call.request.Uncounted = r.key, again
 	res, err := a.client.Get(&call.ctx, &call.request)
 	return res.GetEntry(), err
+}
+
+// readCall is a call that reads an entry.
+type readCall struct {
+	ctx     callctx.Context
+	request keyvaluev1.GetRequest
 }
 
 // verdict is the outcome of a read of an existing entry.
@@ -83,20 +89,20 @@ func dateIn(values []string) (time.Time, bool) {
 	return date, err == nil
 }
 
-// lastModified returns a Last-Modified header. It is not later than the Date header (RFC 9110, section 8.8.2.1), even if the
-// clock of the service is ahead.
-func lastModified(entry *keyvaluev1.Entry) []string {
+// lastModified returns when an entry was written, for a header. It is not later than the Date header (RFC 9110, section
+// 8.8.2.1), even if the clock of the service is ahead.
+func lastModified(entry *keyvaluev1.Entry) time.Time {
 	at := modifiedAt(entry)
 	if now := time.Now(); now.Before(at) {
 		at = now
 	}
-	return []string{at.UTC().Format(http.TimeFormat)}
+	return at.UTC()
 }
 
 func (a *api) writeVerdict(w http.ResponseWriter, r request, entry *keyvaluev1.Entry, v verdict) error {
-	w.Header()["Last-Modified"] = lastModified(entry)
+	r.dated = true
 	if v.notModified {
-		setEntryHeaders(w.Header(), entry, -1)
+		setEntryHeaders(w.Header(), r, entry, -1)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}

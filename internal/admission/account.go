@@ -44,13 +44,17 @@ type Account struct {
 
 type accountKey struct{}
 
-// open returns an account for a call of caller, with the context of the call and its caller. It must be ended when the
-// call is over.
-func (b *Budget) open(ctx context.Context, caller *auth.Principal) *Account {
+// open returns an account for a call of caller, with the context of the call and its caller. It is a, unless that is nil.
+// It must be ended when the call is over.
+func (b *Budget) open(ctx context.Context, caller *auth.Principal, a *Account) *Account {
 	if b == nil {
 		return nil
 	}
-	return &Account{Context: auth.Context{Context: ctx, Caller: caller}, budget: b, holder: caller.Holder()}
+	if a == nil {
+		a = &Account{}
+	}
+	a.Context, a.budget, a.holder = auth.Context{Context: ctx, Caller: caller}, b, caller.Holder()
+	return a
 }
 
 // Value implements [context.Context].

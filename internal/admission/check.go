@@ -17,6 +17,8 @@ type Request struct {
 	Header auth.Headers
 	// Peer is the caller's address, as host:port, or without a port if a proxy reported it.
 	Peer string
+	// Account is room for the account of the call. Nil: it is allocated.
+	Account *Account
 }
 
 // Checks decide whether requests are served. The zero value admits every request.
@@ -56,7 +58,7 @@ func (c Checks) Admit(ctx context.Context, r Request) (context.Context, *Account
 	if err != nil {
 		return nil, nil, err
 	}
-	account := c.limiter.Budget().open(ctx, caller)
+	account := c.limiter.Budget().open(ctx, caller, r.Account)
 	if account == nil {
 		return auth.NewContext(ctx, caller), nil, nil
 	}

@@ -23,8 +23,8 @@ const (
 	maxList = 8 << 10
 )
 
-// id is a context with a request id. It is a single allocation, which is also the value of a header.
-type id struct {
+// Context is a context with a request id. It is a single allocation, which is also the value of a header.
+type Context struct {
 	context.Context
 	value  [1]string
 	chosen bool // whether the caller chose it
@@ -33,26 +33,27 @@ type id struct {
 type contextKey struct{}
 
 // Value implements [context.Context].
-func (i *id) Value(key any) any {
+func (i *Context) Value(key any) any {
 	if key == (contextKey{}) {
 		return i
 	}
 	return i.Context.Value(key)
 }
 
-// accept returns ctx with the id from the values of a request's header, or with a new one.
-func accept(ctx context.Context, values []string) *id {
-	if len(values) == 1 && valid(values[0]) {
-		return &id{Context: ctx, value: [1]string(values), chosen: true}
+// accept makes i ctx with the id from the values of a request's header, or with a new one.
+func (i *Context) accept(ctx context.Context, values []string) {
+	i.Context = ctx
+	if i.chosen = len(values) == 1 && valid(values[0]); i.chosen {
+		i.value = [1]string(values)
+	} else {
+		i.value[0] = random()
 	}
-	return &id{Context: ctx, value: [1]string{random()}}
 }
 
-// Accept returns ctx with the id of a request, and sets the response header to it.
-func Accept(ctx context.Context, request, response http.Header) context.Context {
-	i := accept(ctx, request[Header])
+// Accept makes i ctx with the id of a request, and sets the response header to it.
+func (i *Context) Accept(ctx context.Context, request, response http.Header) {
+	i.accept(ctx, request[Header])
 	response[Header] = i.value[:]
-	return i
 }
 
 // FromContext returns the id in ctx, or "" if there is none.
@@ -63,8 +64,8 @@ func FromContext(ctx context.Context) string {
 	return ""
 }
 
-func of(ctx context.Context) *id {
-	i, _ := ctx.Value(contextKey{}).(*id)
+func of(ctx context.Context) *Context {
+	i, _ := ctx.Value(contextKey{}).(*Context)
 	return i
 }
 

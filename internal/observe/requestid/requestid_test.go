@@ -31,7 +31,7 @@ func TestOnlySafeIDsAreAccepted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := http.Header{}
-			ctx := requestid.Accept(t.Context(), http.Header{requestid.Header: test.values}, answer)
+			ctx := accept(t.Context(), http.Header{requestid.Header: test.values}, answer)
 			got := requestid.FromContext(ctx)
 			if accepted := len(test.values) == 1 && got == test.values[0]; accepted != test.accepted {
 				t.Errorf("the id is %q, want accepted %v", got, test.accepted)
@@ -46,7 +46,7 @@ func TestOnlySafeIDsAreAccepted(t *testing.T) {
 func TestGeneratedIDsDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
-		id := requestid.FromContext(requestid.Accept(t.Context(), http.Header{}, http.Header{}))
+		id := requestid.FromContext(accept(t.Context(), http.Header{}, http.Header{}))
 		if len(id) != 16 || seen[id] {
 			t.Fatalf("id %q is short or was generated before", id)
 		}
@@ -56,7 +56,7 @@ func TestGeneratedIDsDiffer(t *testing.T) {
 
 func TestIDTakesTwoAllocations(t *testing.T) {
 	answer := http.Header{}
-	if n := testing.AllocsPerRun(100, func() { requestid.Accept(t.Context(), nil, answer) }); n > 2 {
+	if n := testing.AllocsPerRun(100, func() { accept(t.Context(), nil, answer) }); n > 2 {
 		t.Errorf("an id takes %v allocations, want the text and its context", n)
 	}
 }
@@ -64,7 +64,7 @@ func TestIDTakesTwoAllocations(t *testing.T) {
 func TestContextWithIDKeepsItsParent(t *testing.T) {
 	type key struct{}
 	parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
-	ctx, done := context.WithCancel(requestid.Accept(parent, nil, http.Header{}))
+	ctx, done := context.WithCancel(accept(parent, nil, http.Header{}))
 	defer done()
 	if ctx.Value(key{}) != "value" || requestid.FromContext(ctx) == "" {
 		t.Error("a context with an id lacks the values of its parent")
@@ -75,11 +75,11 @@ func TestContextWithIDKeepsItsParent(t *testing.T) {
 
 // chosen returns a context with an id chosen by the caller.
 func chosen(t *testing.T, id string) context.Context {
-	return requestid.Accept(t.Context(), http.Header{requestid.Header: {id}}, http.Header{})
+	return accept(t.Context(), http.Header{requestid.Header: {id}}, http.Header{})
 }
 
 func TestBatchHasTheIDsOfItsCalls(t *testing.T) {
-	generated := requestid.Accept(t.Context(), nil, http.Header{})
+	generated := accept(t.Context(), nil, http.Header{})
 	calls := []context.Context{chosen(t, "a"), t.Context(), generated, chosen(t, "b")}
 	if got := requestid.FromContext(requestid.Gather(t.Context(), calls, false)); got != "a,b" {
 		t.Errorf("the chosen ids are %q, want a,b", got)
@@ -115,4 +115,11 @@ func TestLogLinesHaveTheID(t *testing.T) {
 			t.Errorf("line %d is %q, want it to end with %s", i+1, line, want)
 		}
 	}
+}
+
+// accept returns ctx with the id of a request.
+func accept(ctx context.Context, request, response http.Header) context.Context {
+	id := &requestid.Context{}
+	id.Accept(ctx, request, response)
+	return id
 }

@@ -12,7 +12,8 @@ import (
 func Answer(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		info, _ := connect.CallInfoForServerContext(ctx)
-		i := accept(ctx, info.RequestHeader().Values(Header))
+		i := &Context{}
+		i.accept(ctx, info.RequestHeader().Values(Header))
 		info.ResponseHeader().SetValues(Header, i.value[:])
 		return next(i, spec, stream)
 	}
@@ -24,7 +25,7 @@ func Take(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		info, _ := connect.CallInfoForServerContext(ctx)
 		if values := info.RequestHeader().Values(Header); len(values) == 1 && validList(values[0]) {
-			ctx = &id{Context: ctx, value: [1]string(values), chosen: true}
+			ctx = &Context{Context: ctx, value: [1]string(values), chosen: true}
 		}
 		return next(ctx, spec, stream)
 	}
@@ -70,5 +71,5 @@ func Gather(ctx context.Context, calls []context.Context, all bool) context.Cont
 	if list.Len() == 0 {
 		return ctx
 	}
-	return &id{Context: ctx, value: [1]string{list.String()}, chosen: true}
+	return &Context{Context: ctx, value: [1]string{list.String()}, chosen: true}
 }
