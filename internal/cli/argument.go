@@ -29,6 +29,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	_, value := errors.AsType[*pflag.InvalidValueError](err)
 	_, arguments, ok := strings.Cut(cmd.Use, " ")
 	arguments, _, _ = strings.Cut(arguments, " | ") // what follows is another use
+	arguments, _, _ = strings.Cut(arguments, " --") // what follows is a flag
 	if !ok || value && !writes(cmd) {
 		return usageError{err}
 	}

@@ -44,7 +44,7 @@ The exit code is that of the first operation that failed.`,
 		Example: `  echo '{"increment":{"key":"n","delta":"5"}}' | kv batch
   kv batch --atomic < transfer.ndjson
   kv ls --keys tmp/ -o json | jq -c '{delete:{key}}' | kv batch`,
-		Args:              cobra.NoArgs,
+		Args:              cobra.ExactArgs(0),
 		RunE:              func(cmd *cobra.Command, _ []string) error { return c.batch(cmd, atomic) },
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

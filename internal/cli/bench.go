@@ -39,7 +39,7 @@ store will notice the load.`,
 		Example: `  kv bench
   kv bench --clients 256 --duration 30s --read-ratio 0.5
   kv bench --keys 1000000 --value-bytes 1024 -o json`,
-		Args:              cobra.NoArgs,
+		Args:              cobra.ExactArgs(0),
 		RunE:              func(cmd *cobra.Command, _ []string) error { return c.bench(cmd, f) },
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

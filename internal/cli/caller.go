@@ -23,7 +23,7 @@ make each second, and what it allows: of the prefixes that a key has, the
 longest one decides. It says nothing of other API keys.`,
 		Example: `  kv caller
   kv caller -o json | jq -r .id`,
-		Args:              cobra.NoArgs,
+		Args:              cobra.ExactArgs(0),
 		RunE:              func(cmd *cobra.Command, _ []string) error { return c.caller(cmd, o) },
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

@@ -108,7 +108,7 @@ func TestClientCommands(t *testing.T) {
 
 		{"caller", "", wants{out: `id +default\nexpires +never\nrate +no limit\nall keys +read, write\n`}},
 		{"caller -o json", "", wants{out: `\{"id":"default","grants":\[\{"prefix":"","ops":\["read","write"\]\}\],"rate":0\}\n`}},
-		{"caller x", "", wants{2, "", `kv: unknown command "x" for "kv caller": want kv caller .*\n`}},
+		{"caller x", "", wants{2, "", `kv: accepts 0 arg\(s\), received 1: want kv caller .*\n`}},
 
 		{"exists n m", "", wants{}},
 		{"exists n x m", "", wants{3, "", `kv: there is no key "x"\n`}},
@@ -155,6 +155,17 @@ func TestClientCommands(t *testing.T) {
 		{"gte a", "", wants{2, "", `kv: unknown command "gte": did you mean kv get or ttl\?\n`}},
 		{"gett a", "", wants{2, "", `kv: unknown command "gett": did you mean kv get\?\n`}},
 		{"delt a", "", wants{2, "", `kv: unknown command "delt": run kv help for a list\n`}},
+		{"GET a", "", wants{2, "", `kv: unknown command "GET": did you mean kv get\?\n`}},
+		{"SET a b", "", wants{2, "", `kv: unknown command "SET": run kv help for a list\n`}},
+		{"help gett", "", wants{2, "", `kv: unknown command "gett": did you mean kv get\?\n`}},
+		{"help delt", "", wants{2, "", `kv: unknown command "delt": run kv help for a list\n`}},
+		{"help get", "", wants{out: `Print the value .*-h, --help .*`}},
+		{"help keys create", "", wants{out: `.*kv keys create .*`}},
+		{"help", "", wants{out: `An in-memory .*`}},
+		{"completion bashh", "", wants{2, "", `kv: unknown command "completion bashh": run kv help completion for a list\n`}},
+		{"keys creat", "", wants{2, "", `kv: unknown command "keys creat": run kv help keys for a list\n`}},
+		{"context lss", "", wants{2, "", `kv: unknown command "context lss": run kv help context for a list\n`}},
+		{"touch -x", "", wants{2, "", `kv: .* goes after --: kv touch \[flags\] -- KEY\n`}},
 		{"rn a", "", wants{2, "", `kv: unknown command "rn": run kv help for a list\n`}},
 		{"get", "", wants{2, "", `kv: .*want kv get KEY\.\.\. .*\n`}},
 	} {

@@ -37,6 +37,9 @@ fi
 // addCompletion adds cobra's command for completion scripts to root, with one for bash that needs nothing but bash.
 func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
+	if all, _, err := root.Find([]string{"completion"}); err == nil {
+		all.Args, all.RunE = cobra.ArbitraryArgs, helpOrUnknown
+	}
 	bash, _, err := root.Find([]string{"completion", "bash"})
 	if err != nil {
 		return

@@ -111,12 +111,7 @@ Contexts are saved in the user's configuration directory, in kv/contexts.json,
 which only the user can read.`,
 		Example: `  KV_API_KEY=my-secret-key kv context add staging --url https://kv.example.com
   kv context use staging`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 0 {
-				return usageError{fmt.Errorf("unknown command %q: run kv help context for a list", "context "+args[0])}
-			}
-			return cmd.Help()
-		},
+		RunE: helpOrUnknown,
 	}
 	cmd.AddCommand(newContextAdd(getenv), newContextUse(), newContextLs(), newContextRm())
 	return cmd

@@ -58,7 +58,7 @@ Environment:
 		Example: `  KV_API_KEY=my-secret-key kv gateway --service http://127.0.0.1:50051
   KV_API_KEY=my-secret-key kv gateway --service https://127.0.0.1:50051 \
     --service-ca ca.pem --service-cert gateway.pem --service-key gateway.key`,
-		Args: cobra.NoArgs,
+		Args: cobra.ExactArgs(0),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveGateway(cmd, g, h) }
 	s.flags(cmd, "127.0.0.1:8888")

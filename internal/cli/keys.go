@@ -32,12 +32,7 @@ once, when it is created. The file must be accessible to its owner only (mode
 0600). A running gateway applies changes within two seconds.`,
 		Example: `  kv keys create --file keys.json --id reports --prefix reports/ --ops read
   KV_API_KEYS_FILE=keys.json kv serve`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 0 {
-				return usageError{fmt.Errorf("unknown command %q: run kv help keys for a list", "keys "+args[0])}
-			}
-			return cmd.Help()
-		},
+		RunE: helpOrUnknown,
 	}
 	cmd.AddCommand(newKeysCreate(getenv), newKeysList(getenv), newKeysRotate(getenv), newKeysRevoke(getenv))
 	return cmd
@@ -48,7 +43,7 @@ func (k *keysFile) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&k.path, "file", "", "`FILE` with the API keys")
 	nameVariable(cmd.Flags().Lookup("file"), "KV_API_KEYS_FILE")
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
-	cmd.Args = func(cmd *cobra.Command, args []string) error { return asUsage(cobra.NoArgs(cmd, args)) }
+	cmd.Args = func(cmd *cobra.Command, args []string) error { return asUsage(cobra.ExactArgs(0)(cmd, args)) }
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if k.path == "" {
 			k.path = k.getenv("KV_API_KEYS_FILE")

@@ -37,7 +37,7 @@ Environment:
     KV_REDIS_USERNAME  user name for a Redis store
     KV_REDIS_PASSWORD  password for a Redis store`,
 		Example: "  KV_SERVICE_TOKEN=… kv kvservice --listen 0.0.0.0:50051",
-		Args:    cobra.NoArgs,
+		Args:    cobra.ExactArgs(0),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveData(cmd, e, insecure) }
 	s.flags(cmd, "127.0.0.1:50051")

@@ -82,7 +82,11 @@ func (c *connection) ls(cmd *cobra.Command, f *lsFlags, prefix string) error {
 	entries := c.patient(cmd.Context(), func(ctx context.Context) iter.Seq2[client.Entry, error] {
 		return kv.List(ctx, prefix, f.options(format)...)
 	})
-	return errors.Join(f.print(out, format, entries), out.Flush())
+	if err := f.print(out, format, entries); err != nil {
+		_ = out.Flush() // of the entries before the error, which may be that of an earlier flush
+		return err
+	}
+	return out.Flush()
 }
 
 // printer returns how to print entries to out.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
 
 	"key-value/client"
@@ -41,6 +42,7 @@ func run(ctx context.Context, version string, args []string, std streams, getenv
 	std.out, std.err = onTerminal(std.out), onTerminal(std.err)
 	root := newRoot(version, std, getenv)
 	addCompletion(root)
+	addHelp(root)
 	root.SetArgs(negativeNumber(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -73,8 +75,27 @@ func hint(cmd *cobra.Command, err error, getenv func(string) string) string {
 	if errors.Is(err, hop.ErrRejectsPlain) || strings.Contains(err.Error(), "client conn could not be established") {
 		return "; if the server requires TLS, use https://"
 	}
+	if has("url") && isForeign(err) {
+		return "; is there a kv store at " + cmd.Flag("url").Value.String() + "?"
+	}
 	return ""
 }
+
+// isForeign reports whether err is the answer of another program than a store, all of whose errors have a reason.
+func isForeign(err error) bool {
+	e, ok := errors.AsType[*client.Error](err)
+	if !ok || e.Reason != "" {
+		return false
+	}
+	switch e.Code {
+	case connect.CodeUnimplemented, connect.CodeUnknown, connect.CodeInternal, connect.CodePermissionDenied, connect.CodeUnauthenticated:
+		return true
+	}
+	return strings.Contains(e.Message, errNotHTTP)
+}
+
+// errNotHTTP is what Go's package for HTTP/2 says of an answer that has none.
+const errNotHTTP = "http2: frame too large"
 
 // usageError is the error of an invalid command line.
 type usageError struct{ error }

@@ -86,10 +86,40 @@ func unknownCommand(root *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("unknown command %q: %s", args[0], instead)}
 }
 
+// helpOrUnknown runs a command that only has subcommands: it prints help, unless a subcommand is named that does not exist.
+func helpOrUnknown(cmd *cobra.Command, args []string) error {
+	if len(args) != 0 {
+		return usageError{fmt.Errorf("unknown command %q: run kv help %s for a list", cmd.Name()+" "+args[0], cmd.Name())}
+	}
+	return cmd.Help()
+}
+
+// addHelp adds cobra's command for help to root, which does not say that a command does not exist.
+func addHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	help.RunE = func(_ *cobra.Command, args []string) error {
+		cmd, rest, err := root.Find(args)
+		if err != nil {
+			return asUsage(err)
+		}
+		if cmd == root {
+			if err := unknownCommand(root, rest); err != nil {
+				return err
+			}
+		}
+		cmd.InitDefaultHelpFlag() // which help lists
+		return cmd.Help()
+	}
+}
+
 // suggestions returns the commands that name is most like. If one of them changes entries, there are none: what was mistyped
 // may have been to read them, and what is less like it was not meant.
 func suggestions(root *cobra.Command, name string) []string {
-	for distance := 1; distance <= min(2, len(name)-1); distance++ {
+	for distance := 0; distance <= min(2, len(name)-1); distance++ {
 		root.SuggestionsMinimumDistance = distance
 		like := root.SuggestionsFor(name)
 		if slices.ContainsFunc(like, func(like string) bool {
@@ -191,7 +221,7 @@ func newVersion() *cobra.Command {
 		Short:   "Print the version",
 		Long:    "Print the version of kv, of the Go release it was built with, and the platform.",
 		Example: "  kv version",
-		Args:    cobra.NoArgs,
+		Args:    cobra.ExactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printLine(cmd.OutOrStdout(), "kv "+about(cmd.Root().Version))
 		},

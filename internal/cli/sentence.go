@@ -18,7 +18,8 @@ func sentence(err error) string {
 		return strings.ReplaceAll(text, e.Error(), networkSentence(e))
 	}
 	for words, plain := range map[string]string{
-		http.ErrSchemeMismatch.Error():                "the server does not use TLS: use http://",
+		http.ErrSchemeMismatch.Error(): "the server does not use TLS: use http://",
+		errNotHTTP:                     "the server does not speak HTTP",
 		"http2: client conn could not be established": "the server closed the connection without an answer",
 	} {
 		text = strings.ReplaceAll(text, words, plain)

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -47,6 +50,43 @@ func TestMistakesOfANetworkGetSentences(t *testing.T) {
 		if got.code != 5 || !strings.HasSuffix(got.err, "; if the server requires TLS, use https://\n") || strings.Contains(got.err, "http2:") {
 			t.Errorf("kv %s from a port that requires TLS = %+v, want advice to use https://", command, got)
 		}
+	}
+}
+
+// Another program listens where a store should.
+func TestAnswersOfOtherProgramsGetSentences(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Api-Key") == "found" {
+			_, _ = io.WriteString(w, "<html>")
+			return
+		}
+		http.NotFound(w, r)
+	}))
+	t.Cleanup(web.Close)
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	go func() {
+		for {
+			conn, err := other.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_, _ = io.WriteString(conn, strings.Repeat("<html>this is not HTTP", 1000))
+				_, _ = io.Copy(io.Discard, conn)
+			}()
+		}
+	}()
+	for _, command := range []string{"get a", "ls", "caller", "watch a", "del --all --yes"} {
+		check(t, map[string]string{"KV_URL": web.URL, "KV_API_KEY": "x"}, "", command, wants{1, "", `kv: .*404 Not Found; is there a kv store at ` + web.URL + `\?\n`})
+		check(t, map[string]string{"KV_URL": web.URL, "KV_API_KEY": "found"}, "", command, wants{1, "", `kv: .*; is there a kv store at ` + web.URL + `\?\n`})
+		url := "http://" + other.Addr().String()
+		check(t, map[string]string{"KV_URL": url}, "", command, wants{5, "", `kv: the server does not speak HTTP; is there a kv store at ` + url + `\?\n`})
 	}
 }
 

@@ -33,7 +33,7 @@ Environment:
     KV_REDIS_USERNAME  user name for a Redis store
     KV_REDIS_PASSWORD  password for a Redis store`,
 		Example: "  KV_API_KEY=my-secret-key kv serve",
-		Args:    cobra.NoArgs,
+		Args:    cobra.ExactArgs(0),
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.serveBoth(cmd, g, e) }
 	s.flags(cmd, "127.0.0.1:8888")

@@ -20,7 +20,7 @@ func newStats(getenv func(string) string) *cobra.Command {
 (hits, misses, expirations and evictions), and the guarantees of its engine.`,
 		Example: `  kv stats
   kv stats -o json | jq .keys`,
-		Args:              cobra.NoArgs,
+		Args:              cobra.ExactArgs(0),
 		RunE:              func(cmd *cobra.Command, _ []string) error { return c.stats(cmd, o) },
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
