@@ -8,6 +8,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 const (
@@ -104,7 +105,7 @@ func (s *eventStream) add(res *keyvaluev1.WatchResponse) error {
 	s.events++
 	if s.large = isLarge(res); s.large {
 		entry := res.GetEvent().GetEntry()
-		more := int64(documentLen(entry.GetValue(), entry.GetData()) - len(entry.GetValue()) - len(entry.GetData()))
+		more := int64(messagejson.Length(entry.GetValue(), entry.GetData()) - len(entry.GetValue()) - len(entry.GetData()))
 		if err := s.account.Add(more); err != nil {
 			return err
 		}

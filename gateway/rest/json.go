@@ -23,28 +23,6 @@ func appendString(b []byte, s string) []byte {
 	return b
 }
 
-// quotedLen returns the length of s as a JSON string, without quotes.
-func quotedLen(s string) int {
-	n := len(s)
-	if messagejson.IsPlain(s) {
-		return n
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t':
-			n++
-		case c < ' ':
-			n += len(`\u0000`) - 1
-		}
-	}
-	return n
-}
-
-// documentLen returns the length of content in JSON: text, or else data.
-func documentLen(text string, data []byte) int {
-	return quotedLen(text) + base64.StdEncoding.EncodedLen(len(data))
-}
-
 // members are the optional members of an entry in JSON. A response about a single entry has its etag in a header instead.
 type members uint8
 

@@ -8,6 +8,7 @@ import (
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 // putEntry serves PUT of a body that contains its key. The status is 200 even if the key is new.
@@ -144,7 +145,7 @@ func (a *api) set(r request, set *keyvaluev1.SetRequest) (res *keyvaluev1.SetRes
 // answerSize returns what the response to set takes in memory, in bytes: the content, and the content in JSON.
 func answerSize(set *keyvaluev1.SetRequest) int64 {
 	text, data := set.GetValue(), set.GetData()
-	return int64(len(text) + len(data) + documentLen(text, data))
+	return int64(len(text) + len(data) + messagejson.Length(text, data))
 }
 
 // written returns the entry that set stored, with its content, which the service does not return.
