@@ -171,6 +171,28 @@ func BenchmarkFirstLevel(b *testing.B) {
 	}
 }
 
+// BenchmarkDeleteRange measures a call that deletes 1,000 entries, for which writers wait, and its dry run.
+func BenchmarkDeleteRange(b *testing.B) {
+	const part = 1000
+	benchmark(b, func(b *testing.B, e *memory.Engine, _ int) {
+		for _, dry := range []bool{false, true} {
+			b.Run(fmt.Sprintf("dry=%t", dry), func(b *testing.B) {
+				for b.Loop() {
+					b.StopTimer()
+					for i := range part {
+						write(b, e, fmt.Sprintf("part/%04d", i), 0)
+					}
+					b.StartTimer()
+					req := store.RangeRequest{Prefix: "part/", Limit: part, DryRun: dry}
+					if result, err := e.DeleteRange(context.Background(), req); err != nil || result.Deleted != part {
+						b.Fatal(result, err)
+					}
+				}
+			})
+		}
+	})
+}
+
 // BenchmarkSetBesideWatches measures sets of one key while 10,000 watches wait for changes to others, which should
 // cost the writer next to nothing. Fresh stores with and without watches alternate, under the garbage collector
 // policy of the real programs. The ratio is between the medians of their 99th percentiles.
