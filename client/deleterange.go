@@ -7,7 +7,7 @@ import (
 )
 
 // A KeyRange says which keys [Client.DeleteRange] deletes: those that begin with Prefix, or those from Start on and before
-// End, or those to which both applies. The zero value is an error, so that an empty variable deletes nothing.
+// End, or those to which both applies. The zero value is an error, so that an empty variable deletes nothing, and so is a Start after End.
 type KeyRange struct {
 	Prefix     string
 	Start, End string // need not exist; without Prefix, both are needed

@@ -31,7 +31,7 @@ func StartAfter(key string) ListOption {
 }
 
 // Range restricts the listing to keys from start on and before end, neither of which need exist. An empty start or end means
-// that there is no such bound.
+// that there is no such bound. A start after end fails with [ErrInvalid], also with [Reverse].
 func Range(start, end string) ListOption {
 	return func(l *listing) { l.request.Start, l.request.End = start, end }
 }
@@ -86,10 +86,13 @@ func (c *Client) List(ctx context.Context, prefix string, opts ...ListOption) it
 func (l *listing) begin() {
 	switch req := l.request; {
 	case l.after == "":
-	case !req.GetReverse():
-		req.Start = max(req.GetStart(), l.after)
-	case req.GetEnd() == "" || l.after < req.GetEnd():
-		req.End = l.after
+	case !req.GetReverse() && l.after > req.GetStart():
+		req.Start = l.after
+		if req.GetEnd() != "" {
+			req.Start = min(req.GetStart(), req.GetEnd()) // nothing is left
+		}
+	case req.GetReverse() && (req.GetEnd() == "" || l.after < req.GetEnd()):
+		req.End = max(l.after, req.GetStart())
 	}
 }
 

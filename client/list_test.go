@@ -168,6 +168,9 @@ func TestAListingHasBoundsADirectionAndLevels(t *testing.T) {
 		{"", []client.ListOption{client.StartAfter("b/1"), client.Range("", "d/")}, "b/2 c"},
 		{"", []client.ListOption{client.StartAfter("c"), client.Reverse(), client.Range("b/2", "")}, "b/2"},
 		{"", []client.ListOption{client.StartAfter("b/"), client.Delimiter("/")}, "c d/"},
+		{"", []client.ListOption{client.StartAfter("d"), client.Range("a", "c")}, ""},
+		{"", []client.ListOption{client.StartAfter("a"), client.Range("b", "c"), client.Reverse()}, ""},
+		{"", []client.ListOption{client.Range("c", "c")}, ""},
 	} {
 		for _, size := range []int{1, 2, 100} {
 			got, err := keys(kv, t.Context(), test.prefix, append(test.opts, client.PageSize(size))...)
@@ -176,6 +179,14 @@ func TestAListingHasBoundsADirectionAndLevels(t *testing.T) {
 			}
 		}
 	}
+	for _, opts := range [][]client.ListOption{
+		{client.Range("c", "a")}, {client.Range("c", "a"), client.Reverse()}, {client.Range("c", "a"), client.StartAfter("b")},
+	} {
+		_, err := keys(kv, t.Context(), "", opts...)
+		wantError(t, "List of a range that ends before its start", err, client.ErrInvalid)
+	}
+	_, err := kv.DeleteRange(t.Context(), client.KeyRange{Start: "c", End: "a"})
+	wantError(t, "DeleteRange of a range that ends before its start", err, client.ErrInvalid)
 	for entry, err := range kv.List(t.Context(), "", client.Delimiter("/")) {
 		if err != nil || entry.IsPrefix != strings.HasSuffix(entry.Key, "/") || entry.IsPrefix != (entry.ETag == "") {
 			t.Errorf("List has %+v, %v; want an entry, or a prefix without an etag", entry, err)

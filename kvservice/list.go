@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 	"key-value/kvservice/store"
 )
 
@@ -38,6 +40,10 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 	for i, e := range page.Entries {
 		response.Entries[i] = write(e)
 	}
+	if n := fitting(response); n < len(page.Entries) {
+		page = untilEntry(page, n, list.Reverse)
+		response.Entries, response.Prefixes = response.Entries[:n], page.Prefixes
+	}
 	if page.More && page.Len() != 0 {
 		response.NextPageToken = pageToken(list, page.Last(list.Reverse))
 	}
@@ -64,13 +70,46 @@ func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	case list.Limit > contract.MaxPageSize:
 		list.Limit = contract.MaxPageSize
 	}
-	list.MaxBytes = contract.MaxContentBytes - list.Limit*contract.EntryOverhead
+	list.MaxBytes = contract.MaxContentBytes - pageOverhead - list.Limit*contract.EntryOverhead
 	var ok bool
 	if list.After, ok = parsePageToken(list, req.GetPageToken()); !ok {
 		return list, contract.PageTokenInvalid.Errorf(
 			"invalid page_token: want next_page_token of the previous page with the same prefix, start, end, reverse and delimiter, or none for the first page")
 	}
 	return list, nil
+}
+
+const (
+	// pageOverhead is at least what a page takes without its entries and prefixes, in bytes: the token, and names in JSON.
+	pageOverhead = 2 << 10
+	// jsonGrowth is at most how many bytes of JSON a byte of text or data takes.
+	jsonGrowth = 6
+)
+
+// fitting returns how many entries of page keep it below its maximum size in JSON, at least one. The engine has bounded the
+// page as a message already.
+func fitting(page *keyvaluev1.ListResponse) int {
+	room := contract.MaxContentBytes - pageOverhead
+	if room >= jsonGrowth*contract.ContentBytes(page) {
+		return len(page.GetEntries())
+	}
+	for _, prefix := range page.GetPrefixes() {
+		room -= messagejson.Length(prefix, nil) + len(`"",`)
+	}
+	for i, e := range page.GetEntries() {
+		room -= contract.EntryOverhead + messagejson.Length(e.GetKey(), nil) + messagejson.Length(e.GetValue(), e.GetData())
+		if room < 0 && i > 0 {
+			return i
+		}
+	}
+	return len(page.GetEntries())
+}
+
+// untilEntry returns the first n entries of page, at least one, and the prefixes before the last of them.
+func untilEntry(page store.Page, n int, reverse bool) store.Page {
+	last := page.Entries[n-1].Key
+	beyond := func(prefix string) bool { return (prefix > last) != reverse }
+	return store.Page{Entries: page.Entries[:n], Prefixes: slices.DeleteFunc(page.Prefixes, beyond), More: true}
 }
 
 // checksumBytes is the length of a page token's checksum. It detects a damaged token and one of another listing. It need

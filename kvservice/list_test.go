@@ -1,12 +1,17 @@
 package kvservice_test
 
 import (
+	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -85,6 +90,80 @@ func TestAPageIsBoundedInBytes(t *testing.T) {
 	}
 }
 
+// Text can take six times as long in JSON, and bytes a third more.
+func TestAPageIsBoundedInJSON(t *testing.T) {
+	t.Parallel()
+	url := serveEngine(t, newEngine(t), kvservice.Config{})
+	kv := wiretest.Wires()[0].Dial(t, url)
+	const n, size = 180, 50_000 // over 8 MiB
+	var want []string
+	for i := range n {
+		req := text(fmt.Sprintf("%03d", i), strings.Repeat([]string{"\x01", `"`, "x"}[i%3], size))
+		if i%4 == 3 {
+			req.Content = &keyvaluev1.SetRequest_Data{Data: bytes.Repeat([]byte{0xff}, size)}
+		}
+		want = append(want, req.GetKey())
+		mustSet(t, kv, req)
+		if i%10 == 5 {
+			mustSet(t, kv, text(req.GetKey()+"/below", ""))
+			want = append(want, req.GetKey()+"/")
+		}
+	}
+	for _, reverse := range []bool{false, true} {
+		var got []string
+		for token := ""; ; {
+			request := fmt.Sprintf(`{"delimiter":"/","pageSize":1000,"reverse":%t,"pageToken":%q}`, reverse, token)
+			res, err := http.Post(url+"/keyvalue.v1.KeyValueService/List", "application/json", strings.NewReader(request))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			var page keyvaluev1.ListResponse
+			if err := errors.Join(err, protojson.Unmarshal(body, &page)); err != nil {
+				t.Fatal(err)
+			}
+			level := page.GetPrefixes()
+			for _, e := range page.GetEntries() {
+				level = append(level, e.GetKey())
+			}
+			slices.Sort(level)
+			if reverse {
+				slices.Reverse(level)
+			}
+			got, token = append(got, level...), page.GetNextPageToken()
+			if length := len(body); length >= contract.MaxContentBytes || token != "" && length < contract.MaxContentBytes-7*size {
+				t.Errorf("a page has %d bytes of JSON and token %q, want almost 8 MiB, or less on the last page", length, token)
+			}
+			if token == "" {
+				break
+			}
+		}
+		if reverse {
+			slices.Reverse(got)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("all pages, with reverse %t, have %q, want %q", reverse, got, want)
+		}
+	}
+}
+
+// A value of a mebibyte can take six in JSON, so there is only one of them on a page.
+func TestAPageOfTheLongestValuesHasOneEach(t *testing.T) {
+	t.Parallel()
+	kv := wiretest.Wires()[0].Dial(t, serveEngine(t, newEngine(t), kvservice.Config{}))
+	for i := range 3 {
+		mustSet(t, kv, text(fmt.Sprint(i), strings.Repeat("\x01", contract.DefaultValueBytes)))
+	}
+	res, err := kv.List(t.Context(), &keyvaluev1.ListRequest{})
+	if err != nil || len(res.GetEntries()) != 1 || res.GetNextPageToken() == "" {
+		t.Errorf("List = %d entries and token %q, %v; want one and a token", len(res.GetEntries()), res.GetNextPageToken(), err)
+	}
+	if got := listAll(t, kv, &keyvaluev1.ListRequest{}); len(got) != 3 {
+		t.Errorf("all pages have %d entries, want 3", len(got))
+	}
+}
+
 // levels returns the keys and prefixes of all pages, each page in parentheses.
 func levels(t *testing.T, kv client, req *keyvaluev1.ListRequest) string {
 	t.Helper()
@@ -121,11 +200,32 @@ func TestAListHasBoundsADirectionAndLevels(t *testing.T) {
 			"(b/1)(b/2)(b/3/)":   {Delimiter: "/", Prefix: "b/", PageSize: 1},
 			"(b/3/)(b/2)":        {Delimiter: "/", Prefix: "b/", Start: "b/2", PageSize: 1, Reverse: true},
 			"(a b/1 b/2 b/3/x)":  {End: "c"},
-			"()":                 {Start: "c", End: "b", Delimiter: "/"},
+			"()":                 {Start: "c", End: "c", Delimiter: "/"},
 		} {
 			if got := levels(t, kv, req); got != want {
 				t.Errorf("List(%v) = %s, want %s", req, got, want)
 			}
+		}
+	})
+}
+
+func TestARangeThatEndsBeforeItsStartIsRejected(t *testing.T) {
+	t.Parallel()
+	overEveryWire(t, func(t *testing.T, kv client) {
+		mustSet(t, kv, text("b", "x"))
+		for _, prefix := range []string{"", "b"} {
+			for _, reverse := range []bool{false, true} {
+				_, err := kv.List(t.Context(), &keyvaluev1.ListRequest{Prefix: prefix, Start: "c", End: "b", Reverse: reverse})
+				wantReason(t, "List", err, contract.RequestInvalid)
+			}
+			for _, dry := range []bool{false, true} {
+				_, err := kv.DeleteRange(t.Context(), &keyvaluev1.DeleteRangeRequest{Prefix: prefix, Start: "c", End: "b", DryRun: dry})
+				wantReason(t, "DeleteRange", err, contract.RequestInvalid)
+			}
+		}
+		empty := &keyvaluev1.DeleteRangeRequest{Start: "b", End: "b"}
+		if res, err := kv.DeleteRange(t.Context(), empty); err != nil || res.GetDeleted() != 0 {
+			t.Errorf("DeleteRange(%v) = %v, %v; want no entry", empty, res, err)
 		}
 	})
 }

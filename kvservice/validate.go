@@ -46,7 +46,8 @@ func hasDotSegment(key string) bool {
 // checkPrefix returns an error with reason KEY_INVALID if no key can begin with prefix.
 func checkPrefix(prefix string) error { return checkPart("prefix", prefix) }
 
-// checkRange returns an error with reason KEY_INVALID if prefix, start or end could not be part of a key.
+// checkRange returns an error with reason KEY_INVALID if prefix, start or end could not be part of a key, and with
+// REQUEST_INVALID if start and end are the wrong way round. Then nothing would be found, which looks like an answer.
 func checkRange(prefix, start, end string) error {
 	if err := checkPrefix(prefix); err != nil {
 		return err
@@ -54,7 +55,14 @@ func checkRange(prefix, start, end string) error {
 	if err := checkPart("start", start); err != nil {
 		return err
 	}
-	return checkPart("end", end)
+	if err := checkPart("end", end); err != nil {
+		return err
+	}
+	if end != "" && start > end {
+		return contract.RequestInvalid.Errorf(
+			"start %.40q is after end %.40q: want start before end, also in reverse", start, end)
+	}
+	return nil
 }
 
 // checkPart returns an error with reason KEY_INVALID if no key can contain part, the field called name.

@@ -12,7 +12,7 @@ func TestDeleteRange(t *testing.T) {
 		{name: "a range without keys", request: all + "?start=x&end=z", status: 200, answer: `{"deleted":0}` + "\n"},
 		{name: "everything", request: all + "?all=true", status: 200, answer: `{"deleted":5}` + "\n"},
 	}
-	for _, query := range []string{"", "?prefix=", "?start=a", "?start=a&end=", "?all=false", "?all=true&prefix=a", "?dryRun=1&prefix=a", "?pageSize=1"} {
+	for _, query := range []string{"", "?prefix=", "?start=a", "?start=a&end=", "?all=false", "?all=true&prefix=a", "?dryRun=1&prefix=a", "?pageSize=1", "?start=b&end=a", "?prefix=a&start=b&end=a"} {
 		rows = append(rows, exchange{name: "refused: " + query, request: all + query, status: 400, reason: "REQUEST_INVALID"})
 	}
 	rows = append(rows, exchange{name: "a forged token", request: all + "?prefix=a&pageToken=abc", status: 400, reason: "PAGE_TOKEN_INVALID"})

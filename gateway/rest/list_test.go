@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,8 +11,44 @@ import (
 	"testing"
 
 	"key-value/gateway/rest"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/kvservice/store/memory"
 )
+
+func TestAPageStaysUnderItsBound(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{"escapes": "\x01", "quotes": `"`, "text": "x", "bytes": "\xff"} {
+		kv := newService(t)
+		const n, size = 12, 1_000_000
+		for i := range n {
+			req := &keyvaluev1.SetRequest{Key: fmt.Sprint("long/", 'a'+i), Content: &keyvaluev1.SetRequest_Data{Data: bytes.Repeat([]byte(content), size)}}
+			if _, err := kv.Set(t.Context(), req); err != nil {
+				t.Fatal(err)
+			}
+		}
+		addr, keys := start(t, kv, rest.Config{}), 0
+		for token := ""; ; {
+			got := send(t, addr, exchange{request: "GET /v1/values?prefix=long/&pageToken=" + token})
+			var page struct {
+				Values        []struct{}
+				NextPageToken string
+			}
+			if err := json.Unmarshal([]byte(got.text), &page); err != nil {
+				t.Fatal(err)
+			}
+			keys += len(page.Values)
+			if len(got.text) >= 8<<20 || len(page.Values) == 0 {
+				t.Errorf("a page of %s has %d entries and %d bytes, want less than 8 MiB", name, len(page.Values), len(got.text))
+			}
+			if token = page.NextPageToken; token == "" {
+				break
+			}
+		}
+		if keys != n {
+			t.Errorf("all pages of %s have %d entries, want %d", name, keys, n)
+		}
+	}
+}
 
 func TestList(t *testing.T) {
 	t.Parallel()
@@ -75,6 +112,9 @@ func TestInvalidListRequests(t *testing.T) {
 		{"a start with a control character", "start=%00", "KEY_INVALID", "start"},
 		{"an end that is not UTF-8", "end=%FF", "KEY_INVALID", "end"},
 		{"a delimiter with a control character", "delimiter=%0A", "KEY_INVALID", "delimiter"},
+		{"a start after the end", "start=b&end=a", "REQUEST_INVALID", "Start \"b\" is after end \"a\""},
+		{"a start after the end, with a prefix", "prefix=a&start=ab&end=aa", "REQUEST_INVALID", "start before end"},
+		{"a start after the end, in reverse", "start=b&end=a&reverse=true", "REQUEST_INVALID", "also in reverse"},
 		{"a direction that is a word", "reverse=backwards", "REQUEST_INVALID", `"backwards"`},
 		{"a name in snake case", "page_size=5", "REQUEST_INVALID", "pageSize"},
 		{"a prefix given twice", "prefix=a&prefix=b", "REQUEST_INVALID", "2 times"},

@@ -7,6 +7,7 @@ import (
 	"key-value/internal/admission/share"
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/contract/messagejson"
 )
 
 const (
@@ -180,14 +181,18 @@ func (a *Account) MustAnswer() {
 	a.certain = true
 }
 
-// AddAnswer charges the response message. It returns ErrOverloaded as Add does.
-func (a *Account) AddAnswer(message any) error {
+// AddAnswer charges the response message, which is to be encoded as JSON or else in binary. It returns ErrOverloaded as Add
+// does.
+func (a *Account) AddAnswer(message any, inJSON bool) error {
 	if a == nil {
 		return nil
 	}
 	n := answerCopies * int64(contract.ContentBytes(message))
 	if n <= smallBytes {
 		return nil
+	}
+	if inJSON {
+		n += int64(messagejson.Growth(message))
 	}
 	return a.Add(n)
 }

@@ -108,7 +108,7 @@ func TestACallThatWritesIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	used(t, l, "with a batch that reads and writes", 3*mib-16*kib)
-	if err := batch.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(mib)}); err != nil {
+	if err := batch.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(mib)}, false); err != nil {
 		t.Error(err)
 	}
 	used(t, l, "when it is answered", 3*mib) // an entry has a few bytes more
@@ -122,7 +122,22 @@ func TestACallThatWritesIsAnswered(t *testing.T) {
 	if err := begin(t, t.Context(), l).Add(mib); err != nil {
 		t.Fatal(err)
 	}
-	wantOverloaded(t, "its answer", reads.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(2 * mib)}))
+	wantOverloaded(t, "its answer", reads.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(2 * mib)}, false))
+}
+
+func TestAnswersInJSONAreChargedForTheirLength(t *testing.T) {
+	t.Parallel()
+	l := bytesOf(8 * mib)
+	account := begin(t, t.Context(), l)
+	bytes := &keyvaluev1.Entry{Content: &keyvaluev1.Entry_Data{Data: make([]byte, 3*mib/4)}}
+	escapes := &keyvaluev1.Entry{Content: &keyvaluev1.Entry_Value{Value: strings.Repeat("\x01", mib/4)}}
+	page := &keyvaluev1.ListResponse{Entries: []*keyvaluev1.Entry{bytes, escapes}}
+	if err := account.AddAnswer(page, true); err != nil {
+		t.Fatal(err)
+	}
+	used(t, l, "of a mebibyte that takes two and a half in JSON", 7*mib/2) // entries have a few bytes more
+	account.End()
+	used(t, l, "when it has been sent", 0)
 }
 
 func entry(n int) *keyvaluev1.Entry {
@@ -231,7 +246,7 @@ func TestWhatAResponseKeepsIsPassedOn(t *testing.T) {
 	t.Parallel()
 	l := bytesOf(4 * mib)
 	call := begin(t, t.Context(), l)
-	if err := call.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(mib - 1024)}); err != nil {
+	if err := call.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(mib - 1024)}, false); err != nil {
 		t.Fatal(err)
 	}
 	release := call.PassOn(mib)
@@ -364,7 +379,7 @@ func TestWithoutABudgetNothingIsCharged(t *testing.T) {
 	}
 	body := io.NopCloser(strings.NewReader("a"))
 	if err := errors.Join(account.Add(mib), account.Reserve(mib), account.Expect(&keyvaluev1.SetRequest{}),
-		account.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(mib)})); err != nil || account.Body(body, -1, 1) != body {
+		account.AddAnswer(&keyvaluev1.GetResponse{Entry: entry(mib)}, false)); err != nil || account.Body(body, -1, 1) != body {
 		t.Error(err)
 	}
 	account.Drop(1)

@@ -243,6 +243,8 @@ var restSteps = []restStep{
 	{name: "caller", method: "GET", target: "/v1/caller", want: "200"},
 	{name: "levels", method: "GET", target: "/v1/values?delimiter=/&reverse=true", want: "200"},
 	{name: "delete no range", method: "DELETE", target: "/v1/values", want: "400 REQUEST_INVALID"},
+	{name: "list from behind the end", method: "GET", target: "/v1/values?start=b&end=a", want: "400 REQUEST_INVALID"},
+	{name: "delete from behind the end", method: "DELETE", target: "/v1/values?start=b&end=a", want: "400 REQUEST_INVALID"},
 	{name: "delete a range that is empty", method: "DELETE", target: "/v1/values?prefix=zz/&dryRun=true", want: "200"},
 }
 
@@ -344,6 +346,8 @@ var rpcSteps = []rpcStep{
 	{name: "caller", method: "GetCaller", message: `{}`, want: "ok"},
 	{name: "levels", method: "List", message: `{"delimiter":"/","reverse":true}`, want: "ok"},
 	{name: "delete no range", method: "DeleteRange", message: `{}`, want: "invalid_argument REQUEST_INVALID"},
+	{name: "list from behind the end", method: "List", message: `{"start":"b","end":"a"}`, want: "invalid_argument REQUEST_INVALID"},
+	{name: "delete from behind the end", method: "DeleteRange", message: `{"start":"b","end":"a"}`, want: "invalid_argument REQUEST_INVALID"},
 	{name: "delete a range that is empty", method: "DeleteRange", message: `{"prefix":"zz/","dryRun":true}`, want: "ok"},
 	{name: "get without a key", method: "Get", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},
 	{name: "set without a key", method: "Set", message: `{}`, key: "none", want: "unauthenticated API_KEY_INVALID"},

@@ -27,8 +27,8 @@ type ListRequest struct {
 	// The prefix of the keys to list. If empty, all keys.
 	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// The maximum number of entries and prefixes to return. Zero means 100, and more than 1,000 means 1,000
-	// (AIP-158). A page may have fewer without being the last, because the message stays under 8 MiB as well,
-	// unless it has only one entry.
+	// (AIP-158). A page may have fewer without being the last, because it stays under 8 MiB as well, as a message
+	// and in JSON, unless it has only one entry.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the previous page, with the same prefix, start, end, reverse and delimiter. If
 	// empty, the first page.
@@ -37,7 +37,9 @@ type ListRequest struct {
 	KeysOnly bool `protobuf:"varint,4,opt,name=keys_only,json=keysOnly,proto3" json:"keys_only,omitempty"`
 	// The first key to list, which need not exist. If empty, there is no lower bound.
 	Start string `protobuf:"bytes,5,opt,name=start,proto3" json:"start,omitempty"`
-	// The key before which the listing ends, which need not exist. If empty, there is no upper bound.
+	// The key before which the listing ends, which need not exist. If empty, there is no upper bound. A start after
+	// end fails with INVALID_ARGUMENT and reason REQUEST_INVALID, also in reverse. If they are equal, no key is
+	// between them.
 	End string `protobuf:"bytes,6,opt,name=end,proto3" json:"end,omitempty"`
 	// Whether to list from the last key to the first.
 	Reverse bool `protobuf:"varint,7,opt,name=reverse,proto3" json:"reverse,omitempty"`

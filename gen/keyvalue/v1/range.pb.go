@@ -28,7 +28,8 @@ type DeleteRangeRequest struct {
 	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	// The first key to delete, which need not exist. Without a prefix, end must be set too.
 	Start string `protobuf:"bytes,2,opt,name=start,proto3" json:"start,omitempty"`
-	// The key before which the range ends, which need not exist. Without a prefix, start must be set too.
+	// The key before which the range ends, which need not exist. Without a prefix, start must be set too. It must not
+	// be before start.
 	End string `protobuf:"bytes,3,opt,name=end,proto3" json:"end,omitempty"`
 	// Whether to delete every key of the store. Must be unset if prefix, start or end is set.
 	All bool `protobuf:"varint,4,opt,name=all,proto3" json:"all,omitempty"`

@@ -19,6 +19,7 @@ import (
 	"key-value/internal/admission"
 	"key-value/internal/contract"
 	"key-value/internal/contract/etag"
+	"key-value/internal/contract/messagejson"
 	"key-value/internal/server/grpclane"
 )
 
@@ -125,14 +126,17 @@ func admit(checks admission.Checks) connect.ServerInterceptor {
 func explain(checks admission.Checks) connect.ServerInterceptor {
 	return func(next connect.ServerFunc) connect.ServerFunc {
 		return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
-			var account *admission.Account
+			m := messages{ServerStream: stream, procedure: spec.Procedure}
 			if !checks.None() {
-				account = admission.AccountOf(ctx)
+				m.account = admission.AccountOf(ctx)
 			}
-			if _, ok := stream.(*served); ok && account == nil {
+			if _, ok := stream.(*served); ok && m.account == nil {
 				return next(ctx, spec, stream) // its messages are not encoded
 			}
-			return next(ctx, spec, messages{stream, account, spec.Procedure})
+			if info, ok := connect.CallInfoForServerContext(ctx); ok {
+				m.inJSON = info.Codec == connect.CodecNameJSON
+			}
+			return next(ctx, spec, m)
 		}
 	}
 }
@@ -142,6 +146,7 @@ type messages struct {
 	connect.ServerStream
 	account   *admission.Account // nil: nothing is charged
 	procedure string             // called
+	inJSON    bool               // whether messages are encoded as JSON
 }
 
 func (m messages) Receive(message any) error {
@@ -153,15 +158,27 @@ func (m messages) Receive(message any) error {
 }
 
 func (m messages) Send(message any) error {
-	if _, ok := message.(*keyvaluev1.WatchResponse); ok {
-		err := m.ServerStream.Send(message) // whoever read the event has waited for memory for it
-		m.account.Sent(1)
-		return unread(err)
+	if event, ok := message.(*keyvaluev1.WatchResponse); ok {
+		return m.sendEvent(event)
 	}
-	if err := m.account.AddAnswer(message); err != nil {
+	if err := m.account.AddAnswer(message, m.inJSON); err != nil {
 		return err
 	}
 	return unread(m.ServerStream.Send(message))
+}
+
+// sendEvent sends an event for which memory was charged when it was read, except for what JSON takes in addition.
+func (m messages) sendEvent(event *keyvaluev1.WatchResponse) error {
+	if m.inJSON {
+		growth := int64(messagejson.Growth(event))
+		if err := m.account.Add(growth); err != nil {
+			return err
+		}
+		defer m.account.Drop(growth)
+	}
+	err := m.ServerStream.Send(event)
+	m.account.Sent(1)
+	return unread(err)
 }
 
 // noCompressor is what both lanes say of a message whose compressed flag is set although no encoding was agreed on.
