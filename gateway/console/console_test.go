@@ -1,12 +1,14 @@
 package console_test
 
 import (
+	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,7 +35,9 @@ func ask(t *testing.T, method, path string, header ...string) answer {
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	res, err := server.Client().Do(req)
+	client := server.Client()
+	client.Transport.(*http.Transport).DisableCompression = true // it would compress GET alone
+	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,6 +66,9 @@ func TestEveryFileHasItsPolicyAndETag(t *testing.T) {
 			t.Errorf("GET %s = %d, %d bytes of %s", p, got.status, len(got.body), got.header.Get("Content-Type"))
 		}
 		for name, want := range wants {
+			if (name == "Content-Security-Policy" || name == "Referrer-Policy") && slices.Contains([]string{".js", ".css"}, path.Ext(p)) {
+				want = "" // browsers do not open it by itself
+			}
 			if got.header.Get(name) != want {
 				t.Errorf("GET %s has %s %q, want %q", p, name, got.header.Get(name), want)
 			}
@@ -71,7 +78,7 @@ func TestEveryFileHasItsPolicyAndETag(t *testing.T) {
 			t.Errorf("HEAD %s = %d %v, want the header of GET", p, head.status, head.header)
 		}
 		again := ask(t, http.MethodGet, p, "If-None-Match", got.header.Get("Etag"))
-		if again.status != http.StatusNotModified || again.body != "" || again.header.Get("Content-Security-Policy") == "" {
+		if again.status != http.StatusNotModified || again.body != "" || again.header.Get("Content-Security-Policy") != got.header.Get("Content-Security-Policy") {
 			t.Errorf("GET %s with its etag = %d, want 304 with the policy", p, again.status)
 		}
 		if stale := ask(t, http.MethodGet, p, "If-None-Match", `"old"`); stale.status != http.StatusOK {
@@ -146,4 +153,44 @@ func TestThePageHasNoInlineCode(t *testing.T) {
 	if strings.Count(page, "<script") != strings.Count(page, "<script type=\"module\" src=") {
 		t.Error("the page has an inline script")
 	}
+}
+
+func TestFilesAreCompressedIfGzipIsAccepted(t *testing.T) {
+	for _, p := range console.Paths() {
+		plain := ask(t, http.MethodGet, p, "Accept-Encoding", "identity")
+		if plain.header.Get("Content-Encoding") != "" || plain.header.Get("Vary") != "Accept-Encoding" {
+			t.Errorf("GET %s has the header %v, want no encoding, and that it varies", p, plain.header)
+		}
+		for _, accepted := range []string{"gzip, deflate, br", "br;q=1.0, GZIP;q=0.5"} {
+			got := ask(t, http.MethodGet, p, "Accept-Encoding", accepted)
+			if body := gunzip(t, got.body); got.header.Get("Content-Encoding") != "gzip" || body != plain.body {
+				t.Errorf("GET %s with %q = %d bytes in %q, want the file in gzip", p, accepted, len(body), got.header.Get("Content-Encoding"))
+			}
+			if got.header.Get("Etag") == plain.header.Get("Etag") || got.header.Get("Content-Length") != strconv.Itoa(len(got.body)) {
+				t.Errorf("GET %s with %q has the header %v, want an etag of its own and the length", p, accepted, got.header)
+			}
+			again := ask(t, http.MethodGet, p, "Accept-Encoding", accepted, "If-None-Match", got.header.Get("Etag"))
+			if again.status != http.StatusNotModified {
+				t.Errorf("GET %s with %q and its etag = %d, want 304", p, accepted, again.status)
+			}
+		}
+		for _, refused := range []string{"gzip;q=0", "gzip; q=0.000", "br"} {
+			if got := ask(t, http.MethodGet, p, "Accept-Encoding", refused); got.body != plain.body {
+				t.Errorf("GET %s with %q is not the file", p, refused)
+			}
+		}
+	}
+}
+
+func gunzip(t *testing.T, body string) string {
+	t.Helper()
+	r, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

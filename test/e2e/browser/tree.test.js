@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { gone, item, openConsole } from './support/browser.js';
-import { fill, put, rest, serve, shared } from './support/server.js';
+import { fill, Proxy, put, rest, serve, shared, start } from './support/server.js';
 
 const url = await serve(shared);
 const rows = (console) => console.getByRole('treeitem');
@@ -18,9 +18,21 @@ const counting = (lists) => (page) => page.on('request', (request) => {
   if (request.method() === 'GET' && request.url().includes('/v1/values?')) lists.push(new URL(request.url()).searchParams);
 });
 
+// timeToOpen clicks on a folder and returns how many ms pass until its keys were painted.
+async function timeToOpen(name) {
+  const rows = () => [...document.querySelectorAll('[role=treeitem]')];
+  const before = rows().length;
+  const start = performance.now();
+  rows().find((row) => row.querySelector('.name').textContent === name).click();
+  while (rows().length === before) await new Promise(requestAnimationFrame);
+  await new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
+  return Math.round(performance.now() - start);
+}
+
 test('a level is one request, however many keys are below it', async (t) => {
-  const digits = (n) => String(n).padStart(5, '0');
-  await fill(url, Array.from({ length: 20_000 }, (_, i) => `big/${digits(i)}`));
+  const digits = (n) => String(n).padStart(7, '0');
+  const size = Number(process.env.KV_TREE_KEYS ?? 20_000);
+  for (let at = 0; at < size; at += 10_000) await fill(url, Array.from({ length: 10_000 }, (_, i) => `big/${digits(at + i)}`));
   await fill(url, ['small/a', 'small/deep/b', 'top']);
   const lists = [];
   const console = await openConsole(t, url, {}, counting(lists));
@@ -32,14 +44,14 @@ test('a level is one request, however many keys are below it', async (t) => {
   await item(console, 'deep/').waitFor();
   assert.equal(lists.length, 2, 'requests of two levels');
   await item(console, 'small/').click();
-  await item(console, 'big/').click();
-  await item(console, '00499').waitFor();
+  t.diagnostic(`a folder of ${size} keys opened in ${await console.evaluate(timeToOpen, 'big/')} ms`);
+  await item(console, '0000499').waitFor();
   assert.equal(lists.length, 3, 'requests of three levels');
   assert.equal(await rows(console).count(), 504, 'a page of it is shown');
   await item(console, 'big/').getByText('500+').waitFor();
   await console.getByRole('treeitem', { name: 'More' }).click();
-  await item(console, '00999').waitFor();
-  assert.equal(await item(console, '00500').count(), 1);
+  await item(console, '0000999').waitFor();
+  assert.equal(await item(console, '0000500').count(), 1);
   assert.equal(lists.length, 4, 'requests with a second page');
   assert.ok(lists.every((list) => list.get('delimiter') === '/' && list.get('view') === 'keys'), 'no values are read');
 });
@@ -157,6 +169,31 @@ test('folders that many deletes empty vanish without a request for each', async 
   for (let tries = 0; (await rows(console).count()) > 1 && tries < 100; tries++) await console.evaluate(() => new Promise(requestAnimationFrame));
   assert.deepEqual(await names(console), ['kept/']);
   assert.ok(lists.length < 30, `${lists.length} lists`);
+});
+
+test('after the network was away, or the server restarted, the open folders show what is there', async (t) => {
+  const old = await start(t, []);
+  const proxy = await Proxy.before(t, old.url);
+  await fill(old.url, ['a/deep/old', 'b/old', 'gone/old']);
+  const console = await openConsole(t, proxy.url);
+  for (const folder of ['a/', 'deep/', 'gone/']) await item(console, folder).click();
+  await item(console, 'old').nth(1).waitFor();
+  proxy.down();
+  await console.getByText('Cannot reach the server.').waitFor();
+  await item(console, 'b/').click();
+  const failed = console.getByRole('treeitem', { name: 'Retry' });
+  await failed.waitFor();
+  assert.deepEqual(await names(console).then((all) => all.filter((name) => !name.endsWith('Retry'))), ['a/', 'deep/', 'old', 'b/', 'gone/', 'old'], 'what was read is still shown');
+  const renewed = await serve(t);
+  await fill(renewed, ['a/deep/new', 'b/new', 'c']);
+  proxy.to(renewed);
+  proxy.up();
+  await console.getByRole('button', { name: 'Retry now' }).click();
+  await item(console, 'c').waitFor();
+  await gone(item(console, 'gone/'));
+  await gone(failed);
+  await item(console, 'new').nth(1).waitFor();
+  assert.deepEqual(await names(console), ['a/', 'deep/', 'new', 'b/', 'new', 'c']);
 });
 
 test('rows show what is left of a TTL', async (t) => {
