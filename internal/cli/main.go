@@ -100,6 +100,9 @@ const errNotHTTP = "http2: frame too large"
 // usageError is the error of an invalid command line.
 type usageError struct{ error }
 
+// Unwrap returns what is wrong with the command line.
+func (u usageError) Unwrap() error { return u.error }
+
 func asUsage(err error) error {
 	if err == nil {
 		return nil

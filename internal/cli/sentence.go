@@ -11,14 +11,18 @@ import (
 	"syscall"
 )
 
-// sentence returns the message of err with sentences in place of what Go's network packages say.
+// sentence returns the message of err with sentences in place of what Go's packages say.
 func sentence(err error) string {
 	text := err.Error()
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return strings.ReplaceAll(text, e.Error(), networkSentence(e))
 	}
+	if e, ok := errors.AsType[*strconv.NumError](err); ok {
+		return strings.ReplaceAll(text, e.Error(), numberSentence(e))
+	}
 	for words, plain := range map[string]string{
 		http.ErrSchemeMismatch.Error(): "the server does not use TLS: use http://",
+		"call canceled":                "interrupted",
 		errNotHTTP:                     "the server does not speak HTTP",
 		"http2: client conn could not be established": "the server closed the connection without an answer",
 	} {
@@ -59,6 +63,19 @@ func networkCause(e *net.OpError) string {
 		return "no answer in time"
 	}
 	return e.Err.Error()
+}
+
+// numberSentence describes the error of a flag or variable that is not the number or the word that it should be.
+func numberSentence(e *strconv.NumError) string {
+	switch {
+	case errors.Is(e, strconv.ErrRange):
+		return "the number is out of range"
+	case e.Func == "ParseBool":
+		return "want true or false"
+	case e.Func == "ParseFloat":
+		return "want a number"
+	}
+	return "want a whole number"
 }
 
 // serviceURL parses the URL of a service. Without a scheme, host:port is one at http://.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -8,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/testkit/tlstest"
 )
 
@@ -36,6 +40,10 @@ func TestMistakesOfANetworkGetSentences(t *testing.T) {
 		{[]string{"get", "a", "--url", "127.0.0.1:1"}, 5, "kv: cannot connect to 127.0.0.1:1: connection refused: no server listens there; start the store with kv serve, or set --url or KV_URL to its address\n"},
 		{[]string{"get", "a", "--url", "http://127.0.0.1:99999"}, 2, "kv: invalid service URL \"http://127.0.0.1:99999\": want a port from 1 to 65535\n"},
 		{[]string{"get", "a", "--url", "http://127.0.0.1:1/%zz"}, 2, "kv: invalid service URL \"http://127.0.0.1:1/%zz\": want http://host:port\n"},
+		{[]string{"ls", "--limit", "some"}, 2, "kv: invalid argument \"some\" for \"--limit\" flag: want a whole number\n"},
+		{[]string{"ls", "--limit", "99999999999999999999"}, 2, "kv: invalid argument \"99999999999999999999\" for \"--limit\" flag: the number is out of range\n"},
+		{[]string{"bench", "--read-ratio", "half"}, 2, "kv: invalid argument \"half\" for \"--read-ratio\" flag: want a number\n"},
+		{[]string{"export", "--resume=maybe"}, 2, "kv: invalid argument \"maybe\" for \"--resume\" flag: want true or false\n"},
 		{[]string{"gateway", "--service", "nowhere"}, 2, "kv: --service: invalid service URL \"nowhere\": want http://host:port\n"},
 		{[]string{"get", "a\xff", "--url", plain}, 1, "kv: the request has text that is not valid UTF-8, such as its key\n"},
 		{[]string{"ls", "a\xff", "--url", plain}, 1, "kv: the request has text that is not valid UTF-8, such as its key\n"},
@@ -86,7 +94,8 @@ func TestAnswersOfOtherProgramsGetSentences(t *testing.T) {
 		check(t, map[string]string{"KV_URL": web.URL, "KV_API_KEY": "x"}, "", command, wants{1, "", `kv: .*404 Not Found; is there a kv store at ` + web.URL + `\?\n`})
 		check(t, map[string]string{"KV_URL": web.URL, "KV_API_KEY": "found"}, "", command, wants{1, "", `kv: .*; is there a kv store at ` + web.URL + `\?\n`})
 		url := "http://" + other.Addr().String()
-		check(t, map[string]string{"KV_URL": url}, "", command, wants{5, "", `kv: the server does not speak HTTP; is there a kv store at ` + url + `\?\n`})
+		check(t, map[string]string{"KV_URL": url}, "", command, wants{5, "", // by how far the call got
+			`kv: the server (does not speak HTTP; is there a kv store at ` + url + `\?|closed the connection without an answer; .*)\n`})
 	}
 }
 
@@ -127,4 +136,29 @@ func TestLongValuesAreReadByEveryCommand(t *testing.T) {
 			t.Errorf("kv %v = code %d, %d bytes, %s; want at least %d bytes", args, got.code, len(got.out), got.err, least)
 		}
 	}
+}
+
+// What ^C ends says so, in the same word, whatever the command was waiting for.
+func TestAnInterruptedCallIsInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	env := startHandler(t, waiter{interrupt: interrupt})
+	var log bytes.Buffer
+	code := run(ctx, "test", []string{"get", "a"}, streams{strings.NewReader(""), &log, &log}, func(name string) string { return env[name] })
+	if code != 130 || log.String() != "kv: interrupted\n" {
+		t.Errorf("the interrupted kv get = code %d, %q; want 130", code, log.String())
+	}
+}
+
+// waiter is a store whose answers come after the caller was interrupted and has left.
+type waiter struct {
+	keyvaluev1connect.UnimplementedKeyValueServiceHandler
+
+	interrupt func()
+}
+
+func (w waiter) Get(ctx context.Context, _ *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
+	w.interrupt()
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
