@@ -212,7 +212,7 @@ func (c *checker) truncate(name string, offset int64) error {
 		}
 		c.cut(cut)
 	}
-	return truncate(c.fs, name, offset)
+	return rewrite(c.fs, name, nil, offset)
 }
 
 // beginAfterSnapshot writes an empty segment that follows on the snapshot with this number, and sets those before it aside,

@@ -108,6 +108,7 @@ type history struct {
 	commits  map[uint64]bool   // the revisions that end a commit
 	written  map[uint64]uint64 // :: revision → the ID of the epoch that wrote it
 	lost     []lostChange
+	begun    uint64 // the last revision when the log was started, which it tells from then on
 	appended []*ack // commits of this life
 	snapshot *wal.Snapshot
 	rest     []wal.Change // what the snapshot still needs
@@ -269,7 +270,7 @@ func (h *history) start() {
 		delete(h.written, h.last())
 		h.changes = h.changes[:len(h.changes)-1]
 	}
-	h.wal, h.appended, h.powerCut = l, nil, false
+	h.wal, h.begun, h.appended, h.powerCut = l, last, nil, false
 	h.note("revision %d is the last one", last)
 }
 
@@ -331,6 +332,9 @@ func (h *history) compare(r wal.Recovery, found *picture) {
 
 // compareTold compares the last revision after a crash with those that were told.
 func (h *history) compareTold(last uint64) {
+	if last < h.begun {
+		h.fail("revision %d was there at a start, and %d is the last one after a crash", h.begun, last)
+	}
 	var oldest *ack
 	killed := h.killed && !h.powerCut
 	for _, a := range h.appended {

@@ -66,7 +66,7 @@ func (l *Log) Stats() Stats {
 	s := Stats{
 		Segments: int64(len(l.disk.segments)) + 1, LogBytes: l.tail.size, DiskBytes: l.tail.alloc,
 		PendingBytes: l.waiting.Load(), Written: l.written, Synced: l.synced, Syncs: l.syncs, SyncTime: l.syncTime,
-		SnapshotBytes: l.disk.snapshot.bytes, SnapshotTime: l.disk.complete, Full: l.full,
+		SnapshotBytes: l.disk.snapshot.bytes, SnapshotTime: l.disk.complete, Full: l.full || l.stuck,
 	}
 	for _, f := range l.disk.segments {
 		s.LogBytes += f.bytes

@@ -43,6 +43,7 @@ type Log struct {
 	spare    *segment      // the next segment, which has no number yet; nil: it is not allocated yet
 	full     bool          // the last attempt to get room failed
 	retry    time.Time     // when to try again
+	stuck    bool          // what was appended has no room
 	ages     []age         // of commits that are not synced, oldest first, if there is a bound
 	syncs    int64
 	syncTime time.Duration

@@ -238,23 +238,22 @@ func (r *recoverer) follow(s *segmentFile, past bool) error {
 	return nil
 }
 
-// cutTail cuts what follows on the last commit, and keeps a copy unless it is empty.
+// cutTail cuts what follows on the last commit, and keeps a copy unless it is empty. It returns once the rest is on disk: after
+// a sync that failed, or a process that was killed, what is read may not be. What nobody knows to be is written again, since
+// a sync does not repeat what one before it has failed to write.
 func (r *recoverer) cutTail() error {
 	s := r.tail
 	if s == nil {
 		return nil
 	}
 	r.result.Last, r.result.Epochs = s.lastRevision(), s.epochs
-	if int64(len(s.data)) == s.end {
-		return nil
-	}
 	if cut := s.rest(); cut.File != "" {
 		if err := writeFile(r.fs, cut.Copy, s.data[s.end:s.end+cut.Bytes]); err != nil {
 			return fmt.Errorf("keep a copy of the end of %s, which a crash left incomplete: %w", s.name, err)
 		}
 		r.result.Cut = cut
 	}
-	return truncate(r.fs, s.name, s.end)
+	return rewrite(r.fs, s.name, s.data[s.synced:s.end], s.synced)
 }
 
 // rest returns what follows on the last commit, without the zeros at the end. It is the zero Cut if there is nothing.
@@ -281,13 +280,15 @@ func writeFile(fs vfs.FS, name string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// truncate cuts a file, and returns once that is on disk.
-func truncate(fs vfs.FS, name string, size int64) error {
+// rewrite writes data at an offset of a file, cuts what follows, and returns once that is on disk.
+func rewrite(fs vfs.FS, name string, data []byte, offset int64) error {
 	f, err := fs.Open(name)
 	if err != nil {
 		return err
 	}
-	err = inOrder(func() error { return f.Truncate(size) }, f.Sync)
+	if _, err = f.WriteAt(data, offset); err == nil {
+		err = inOrder(func() error { return f.Truncate(offset + int64(len(data))) }, f.Sync)
+	}
 	return errors.Join(err, f.Close())
 }
 
@@ -316,6 +317,9 @@ func (l *Log) begin(r *recoverer) error {
 	epoch := Epoch{ID: cmp.Or(l.options.Epoch, newEpoch()), First: h.first, Before: last}
 	l.recovery.Epochs = append(l.recovery.Epochs.pruned(last), epoch)
 	h.epochs = l.recovery.Epochs
+	if err := l.fs.SyncDir(); err != nil { // a process that was killed may not have done so, and what follows relies on its names
+		return err
+	}
 	for _, name := range r.leftovers() {
 		if err := l.fs.Remove(name); err != nil {
 			return err

@@ -93,11 +93,12 @@ func parseSegmentHeader(data []byte) (segmentHeader, int, error) {
 // segmentFile is a segment that has been read.
 type segmentFile struct {
 	segmentHeader
-	name string
-	data []byte
-	end  int64  // of what reads, in bytes
-	last uint64 // the last revision; without commits, what comes before the first one
-	many int64  // commits
+	name   string
+	data   []byte
+	end    int64  // of what reads, in bytes
+	synced int64  // of that, what is known to be on disk
+	last   uint64 // the last revision; without commits, what comes before the first one
+	many   int64  // commits
 }
 
 // readSegment reads the segment of fs with this number. Only its header is checked yet.
@@ -115,7 +116,7 @@ func readSegment(fs vfs.FS, number uint64) (*segmentFile, error) {
 	if s.number != number {
 		return nil, s.damage(0, fmt.Errorf("it is segment %d by its contents", s.number))
 	}
-	s.end, s.last = int64(size), s.first-1
+	s.end, s.synced, s.last = int64(size), int64(size), s.first-1
 	return s, nil
 }
 
@@ -163,6 +164,7 @@ func (s *segmentFile) commits(yield func([]Change) error) error {
 		case err != nil:
 			return s.damage(s.end, err)
 		}
+		s.synced = min(max(s.synced, f.synced), s.end)
 		s.end += int64(size)
 		if closed = f.kind == endFrame; closed {
 			continue

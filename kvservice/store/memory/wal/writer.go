@@ -47,7 +47,7 @@ func (w *writer) step() error {
 	w.queue = append(w.queue, l.pending...)
 	clear(l.pending)
 	l.pending = l.pending[:0]
-	full := l.full
+	full := l.full || l.stuck
 	l.mu.Unlock()
 	if err != nil {
 		return err
@@ -99,8 +99,7 @@ func (w *writer) write(b batch) error {
 	_, err := b.segment.file.WriteAt(b.buf, at)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
-		l.full = l.full || errors.Is(err, vfs.ErrNoRoom)
+	if l.stuck = errors.Is(err, vfs.ErrNoRoom); err != nil {
 		return err
 	}
 	b.segment.done += int64(len(b.buf))

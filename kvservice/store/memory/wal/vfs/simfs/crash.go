@@ -31,15 +31,25 @@ func (d *Disk) Crash(r *rand.Rand) *Disk {
 	return crashed
 }
 
-// Kill returns a disk with what has survived if the process is killed now: everything that the kernel has.
+// Kill returns the disk as it is if the process is killed now: the kernel still has everything, and still has to sync it.
 func (d *Disk) Kill() *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	killed := New()
-	for name, f := range d.files {
-		killed.files[name] = &inode{data: bytes.Clone(f.data), durable: bytes.Clone(f.data)}
+	killed, copies := New(), map[*inode]*inode{nil: nil}
+	files := func(from map[string]*inode) map[string]*inode {
+		to := map[string]*inode{}
+		for name, f := range from {
+			if _, ok := copies[f]; !ok {
+				copies[f] = &inode{bytes.Clone(f.data), bytes.Clone(f.durable), slices.Clone(f.writes)}
+			}
+			to[name] = copies[f]
+		}
+		return to
 	}
-	killed.durable = maps.Clone(killed.files)
+	killed.files, killed.durable = files(d.files), files(d.durable)
+	for _, l := range d.links {
+		killed.links = append(killed.links, files(l))
+	}
 	return killed
 }
 

@@ -31,8 +31,9 @@ const (
 
 // Disk is a directory on a simulated disk. Create one with [New].
 type Disk struct {
-	// Before is called before each change, without a lock. If it returns an error, the change fails with it; a sync that
-	// fails drops what it should have synced, as Linux does. Nil: there is none. It must not be changed while the disk is used.
+	// Before is called before each change, without a lock. If it returns an error, the change fails with it. After
+	// a sync of a file that fails, what it should have synced is still seen, but another sync does not make it survive, as on
+	// Linux. Nil: there is none. It must not be changed while the disk is used.
 	Before func(op Op, name string) error
 
 	mu       sync.Mutex
@@ -178,9 +179,8 @@ func (d *Disk) SyncDir() error {
 	err := d.before(SyncDir, "")
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.links = nil
 	if err == nil {
-		d.durable = maps.Clone(d.files)
+		d.links, d.durable = nil, maps.Clone(d.files)
 	}
 	return err
 }
@@ -277,10 +277,12 @@ func (f *file) Sync() error {
 	err := f.d.before(Sync, f.name)
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
-	f.f.writes = nil
-	if err == nil {
-		f.f.durable = append([]byte{}, f.f.data...)
+	for _, w := range f.f.writes {
+		if err == nil {
+			f.f.durable = w.apply(f.f.durable)
+		}
 	}
+	f.f.writes = nil
 	return err
 }
 
