@@ -2,10 +2,14 @@
 
 import { root } from './api.js';
 import { button, el, say } from './dom.js';
-import { bufCurl, curl } from './snippet.js';
 import { go } from './snippetgo.js';
+import { javascript, python } from './snippetscript.js';
+import { bufCurl, curl, kv } from './snippetshell.js';
 
-const tools = { curl: ['curl', curl], buf: ['buf curl', bufCurl], go: ['Go', go] };
+/** tools are what an action can be written for: [label, function]. */
+export const tools = {
+  curl: ['curl', curl], kv: ['kv', kv], buf: ['buf curl', bufCurl], go: ['Go', go], js: ['JavaScript', javascript], python: ['Python', python],
+};
 const names = { get: 'Read', set: 'Write', delete: 'Delete', touch: 'Set expiry', list: 'List', watch: 'Watch' };
 let tool = 'curl';
 

@@ -10,6 +10,7 @@ import { KeysPane } from './keyspane.js';
 import { Session } from './session.js';
 import { listen } from './shortcuts.js';
 import { Stats } from './stats.js';
+import { switchTheme } from './theme.js';
 import { TreeActions } from './treeactions.js';
 import { TreeView } from './treeview.js';
 import { Watch } from './watch.js';
@@ -101,7 +102,7 @@ async function unlock(event) {
     if (!(error instanceof Problem) || error.status === 401) return reject(error.status === 401 ? 'The server rejected this API key.' : error.message);
   }
   field.value = '';
-  session.unlock(key, caller);
+  session.unlock(key, caller, byId('remember').checked);
 }
 
 let running = false;
@@ -263,5 +264,6 @@ listen({
 setInterval(() => showWho(session), 1000);
 setInterval(() => { if (session.state === 'offline' || session.state === 'trouble' || watch.state === 'waiting') status(); }, 500);
 byId('origin').textContent = root.replace(/^https?:\/\//, '');
+switchTheme(byId('theme'));
 view('keys');
 sessionChanged();

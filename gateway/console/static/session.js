@@ -2,7 +2,8 @@
 
 import { Rights } from './rights.js';
 
-const slot = 'kv-api-key';
+/** slot is where storage has the key. Gateways below paths of the same host have one each. */
+const slot = `kv-api-key ${new URL('..', import.meta.url).pathname}`;
 
 /**
  * Session emits "change" when its state changes:
@@ -13,12 +14,20 @@ const slot = 'kv-api-key';
  * and "caller" when the server has told what the API key is and may do.
  */
 export class Session extends EventTarget {
-  // sessionStorage keeps the key until the tab is closed, and no other tab can read it.
-  key = sessionStorage.getItem(slot) ?? '';
+  // sessionStorage keeps the key until the tab is closed, and no other tab can read it. localStorage has it only if the user
+  // wants it remembered.
+  key = sessionStorage.getItem(slot) ?? localStorage.getItem(slot) ?? '';
   state = this.key ? 'online' : 'locked';
   detail = '';
   caller = null; // as GET /v1/caller has it, once that is known
   rights = new Rights();
+
+  constructor() {
+    super();
+    addEventListener('storage', ({ key, oldValue, newValue }) => {
+      if (key === slot && newValue === null && oldValue === this.key) this.lock('The console was locked in another tab.');
+    });
+  }
 
   /** knows records what the API key is and may do. */
   knows(caller) {
@@ -27,16 +36,17 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event('caller'));
   }
 
-  unlock(key, caller = null) {
+  unlock(key, caller, remember) {
     this.key = key;
     this.knows(caller);
-    sessionStorage.setItem(slot, key);
+    (remember ? localStorage : sessionStorage).setItem(slot, key);
     this.#become('online');
   }
 
   lock(detail = '') {
     this.key = '';
     sessionStorage.removeItem(slot);
+    localStorage.removeItem(slot);
     this.knows(null);
     this.#become('locked', detail);
   }

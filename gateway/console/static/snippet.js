@@ -1,4 +1,4 @@
-// Writes an action as a command. The command never contains the API key: it reads the key from KV_API_KEY.
+// What the snippets of all tools share. No snippet contains the API key: all read it from KV_API_KEY.
 //
 // An action is { op, key, content, ttl, etag, prefix }. Op is get, set, delete, touch, list or watch. Content is text, or
 // anything else for content that must be in a file. Ttl is in ms, null for no TTL, or undefined to keep that of the entry.
@@ -6,7 +6,7 @@
 
 import { keyPath, query } from './api.js';
 import { hidden } from './dom.js';
-import { toGo, toSeconds } from './duration.js';
+import { toGo } from './duration.js';
 
 /** maxInline is the length of the longest value that is part of a command line, in characters. */
 const maxInline = 4000;
@@ -20,63 +20,29 @@ export function json(value) {
     c.split('').map((unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0')).join(''));
 }
 
+/** literal returns a string literal of Go and Python. JSON escapes characters above U+FFFF as surrogate pairs, which they do not accept. */
+export function literal(text) {
+  return json(text).replace(/\\ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}/gi, (pair) =>
+    '\\U' + JSON.parse(`"${pair}"`).codePointAt(0).toString(16).padStart(8, '0'));
+}
+
 /** inline reports whether the content of an action can be part of a command line. */
 export const inline = (action) => typeof action.content === 'string' && action.content.length <= maxInline;
 
-/** curl returns an action as a command that uses REST. */
-export function curl(action, url) {
-  const [method, path, options] = rest(action);
-  const words = ['curl', ...(action.op === 'watch' ? ['-N'] : []), ...(method === 'GET' ? [] : ['-X', method]), quote(url + path),
-    '-H "x-api-key: $KV_API_KEY"'];
-  return [words.join(' '), ...options].join(' \\\n  ');
-}
-
-const jsonHeader = `-H 'content-type: application/json'`;
-
-// life returns the TTL of an action that stores an entry, as REST expects it.
-const life = ({ ttl }) => (ttl === undefined ? 'keep' : ttl === null ? undefined : toGo(ttl));
-
-function rest(action) {
-  const condition = action.etag === undefined ? []
-    : [`-H ${quote(action.etag === null ? 'if-none-match: *' : `if-match: "${action.etag}"`)}`];
-  switch (action.op) {
-    case 'get': return ['GET', keyPath(action.key), []];
-    case 'delete': return ['DELETE', keyPath(action.key), condition];
-    case 'touch': return ['PATCH', keyPath(action.key), [jsonHeader, ...condition, `-d ${quote(json({ ttl: action.ttl && toGo(action.ttl) }))}`]];
-    case 'list': return ['GET', query('/v1/values', { prefix: action.prefix, view: 'keys' }), []];
-    case 'watch': return ['GET', query('/v1/values:watch', { prefix: action.prefix }), []];
-  }
-  if (!inline(action)) {
-    const path = query(keyPath(action.key), { ttl: life(action) });
-    return ['PUT', path, [`-H 'content-type: application/octet-stream'`, ...condition, '--data-binary @value']];
-  }
-  const body = { value: action.content, ttl: life(action) };
-  return ['PUT', keyPath(action.key), [jsonHeader, ...condition, `-d ${quote(json(body))}`]];
-}
-
-/** bufCurl returns an action as a command that uses an RPC. */
-export function bufCurl(action, url) {
-  const [method, request] = rpc(action);
-  const body = json(request);
-  const fromFile = action.op === 'set' && !inline(action);
-  return [
-    ...(fromFile ? [`{ printf '%s' ${quote(body.slice(0, -1) + ',"data":"')}; base64 < value | tr -d '\\n'; printf '"}'; } |`] : []),
-    `buf curl ${url.startsWith('https:') ? '' : '--http2-prior-knowledge '}-H "x-api-key: $KV_API_KEY" --reflect-header "*"`,
-    `-d ${fromFile ? '@-' : quote(body)}`,
-    quote(`${url}/keyvalue.v1.KeyValueService/${method}`),
-  ].join(' \\\n  ').replace('| \\\n', '|\n');
-}
-
-function rpc(action) {
+/** rest returns the REST request of an action: { method, path, headers, body }. Body is for JSON, or "file" for the file. */
+export function rest(action) {
   const { op, key, prefix, ttl, etag } = action;
-  const precondition = etag === undefined ? {} : { precondition: etag === null ? { exists: false } : { etag } };
-  const life = ttl ? { ttl: toSeconds(ttl) } : ttl === undefined && op === 'set' ? { keepTtl: true } : {};
+  const condition = etag === undefined ? {} : etag === null ? { 'if-none-match': '*' } : { 'if-match': `"${etag}"` };
+  const asJSON = { 'content-type': 'application/json', ...condition };
   switch (op) {
-    case 'get': return ['Get', { key }];
-    case 'delete': return ['Delete', { key, ...precondition }];
-    case 'touch': return ['Touch', { key, ...life, ...precondition }];
-    case 'list': return ['List', { prefix, keysOnly: true }];
-    case 'watch': return ['Watch', { prefix }];
+    case 'get': return { method: 'GET', path: keyPath(key), headers: {} };
+    case 'delete': return { method: 'DELETE', path: keyPath(key), headers: condition };
+    case 'touch': return { method: 'PATCH', path: keyPath(key), headers: asJSON, body: { ttl: ttl && toGo(ttl) } };
+    case 'list': return { method: 'GET', path: query('/v1/values', { prefix, view: 'keys' }), headers: {} };
+    case 'watch': return { method: 'GET', path: query('/v1/values:watch', { prefix }), headers: {} };
   }
-  return ['Set', { key, ...(inline(action) && { value: action.content }), ...life, ...precondition }];
+  const life = ttl === undefined ? 'keep' : ttl === null ? undefined : toGo(ttl);
+  if (inline(action)) return { method: 'PUT', path: keyPath(key), headers: asJSON, body: { value: action.content, ...(life && { ttl: life }) } };
+  const headers = { 'content-type': 'application/octet-stream', ...condition };
+  return { method: 'PUT', path: query(keyPath(key), { ttl: life }), headers, body: 'file' };
 }

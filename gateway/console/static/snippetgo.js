@@ -1,6 +1,6 @@
 // Writes an action as a Go program.
 
-import { inline, json } from './snippet.js';
+import { inline, literal } from './snippet.js';
 
 /** go returns an action as a program that uses package client. */
 export function go(action, url) {
@@ -25,12 +25,6 @@ func main() {
 ${body.trimEnd().split('\n').map((line) => line && `\t${line}`).join('\n')}
 }
 `;
-}
-
-// literal returns a Go string literal. JSON escapes characters above U+FFFF as surrogate pairs, which Go does not accept.
-function literal(text) {
-  return json(text).replace(/\\ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2}/gi, (pair) =>
-    '\\U' + JSON.parse(`"${pair}"`).codePointAt(0).toString(16).padStart(8, '0'));
 }
 
 const check = `if err != nil {

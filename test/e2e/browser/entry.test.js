@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
-import { gone, item, openConsole, page } from './support/browser.js';
+import { gone, item, openConsole } from './support/browser.js';
 import { put, rest, serve, shared } from './support/server.js';
 
 const url = await serve(shared);
@@ -12,26 +12,6 @@ const url = await serve(shared);
 const stored = async (key) => (await rest(url, 'GET', `/v1/values/${key}`)).json();
 const show = (console, key) => console.goto(`${url}/#/${encodeURIComponent(key)}`);
 const value = (console) => console.getByLabel('Value', { exact: true });
-
-test('an invalid API key is rejected, and a valid one is kept in its tab only', async (t) => {
-  const console = await page(t);
-  await console.goto(url);
-  await console.getByLabel('API key').fill('wrong');
-  await console.keyboard.press('Enter');
-  await console.getByText('rejected this API key').waitFor();
-  await console.getByLabel('API key').fill('my-secret-key');
-  await console.keyboard.press('Enter');
-  await console.getByText('Connected').waitFor();
-  await console.reload();
-  await console.getByText('Connected').waitFor();
-  const other = await console.context().newPage();
-  await other.goto(url);
-  await other.getByLabel('API key').waitFor();
-  assert.equal(await other.evaluate(() => JSON.stringify(localStorage)), '{}');
-  await console.getByRole('button', { name: 'Lock' }).click();
-  await console.getByLabel('API key').waitFor();
-  assert.equal(await console.evaluate(() => JSON.stringify(sessionStorage)), '{}');
-});
 
 test('an entry is created, read as JSON, text and bytes, and downloaded', async (t) => {
   const console = await openConsole(t, url);
