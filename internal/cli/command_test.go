@@ -188,6 +188,19 @@ func TestAnETagMatchesOnce(t *testing.T) {
 	}
 }
 
+// The keys of a table are below their heading.
+func TestTheColumnsOfATableAreAligned(t *testing.T) {
+	t.Parallel()
+	env := serving(t)
+	kv(t, env, "", "set", "k", "x")
+	for _, args := range [][]string{{"ls", "-l"}, {"ls", "-o", "table"}, {"get", "k", "-o", "table"}} {
+		heading, row, _ := strings.Cut(kv(t, env, "", args...).out, "\n")
+		if strings.Index(heading, "KEY") != strings.LastIndex(row, "k\n") {
+			t.Errorf("kv %v prints\n%s\n%s", args, heading, row)
+		}
+	}
+}
+
 func TestAListingHasManyPages(t *testing.T) {
 	t.Parallel()
 	env := serving(t)

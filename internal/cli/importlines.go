@@ -3,12 +3,15 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"key-value/client"
 	"key-value/internal/contract"
@@ -140,11 +143,31 @@ func parseEntry(text []byte) (entryJSON, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return entry, errors.New("incomplete entry")
 	case err != nil:
-		return entry, fmt.Errorf("invalid entry: %w; want an object such as {\"key\":\"a\",\"value\":\"text\"}", err)
+		return entry, fmt.Errorf("invalid entry: %s; want an object such as {\"key\":\"a\",\"value\":\"text\"}", entrySentence(err))
 	case entry.Key == "":
 		return entry, errors.New("invalid entry: no key")
 	case (entry.Value == nil) == (entry.Data == nil):
 		return entry, errors.New("invalid entry: want either value or data")
 	}
 	return entry, nil
+}
+
+// members are what the members of an entry are that are not just any string.
+var members = map[jsontext.Pointer]string{
+	"/data": "base64", "/revision": "a number in quotes", "/ttl": "a duration such as 90s, 5m, 24h or 7d",
+	"/updateTime": "a time such as 2030-01-02T03:04:05Z", "/expireTime": "a time such as 2030-01-02T03:04:05Z",
+}
+
+// entrySentence describes an error of JSON that is not an entry.
+func entrySentence(err error) string {
+	if e, ok := errors.AsType[*json.SemanticError](err); ok {
+		switch {
+		case errors.Is(e.Err, json.ErrUnknownName):
+			return fmt.Sprintf("unknown member %q", e.JSONPointer.LastToken())
+		case e.JSONPointer == "":
+			return "it is not an object"
+		}
+		return fmt.Sprintf("%s is not %s", e.JSONPointer.LastToken(), cmp.Or(members[e.JSONPointer], "a string"))
+	}
+	return strings.TrimPrefix(err.Error(), "jsontext: ")
 }

@@ -128,16 +128,16 @@ func printJSON(w io.Writer, v any) error {
 
 // The key is the last column, which needs no width: rows are printed before later ones are known.
 func printHeader(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%9s  %11s  %-20s  %s\n", "BYTES", "EXPIRES IN", "ETAG", "KEY")
+	_, err := fmt.Fprintf(w, "%9s  %11s  %-26s  %s\n", "BYTES", "EXPIRES IN", "ETAG", "KEY")
 	return err
 }
 
 func printRow(w io.Writer, e client.Entry, key string) error {
 	if e.IsPrefix {
-		_, err := fmt.Fprintf(w, "%9s  %11s  %-20s  %s\n", "-", "-", "-", key)
+		_, err := fmt.Fprintf(w, "%9s  %11s  %-26s  %s\n", "-", "-", "-", key)
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%9d  %11s  %-20s  %s\n", len(e.Value), ttlLeft(e.TTL), e.ETag, key)
+	_, err := fmt.Fprintf(w, "%9d  %11s  %-26s  %s\n", len(e.Value), ttlLeft(e.TTL), e.ETag, key)
 	return err
 }
 

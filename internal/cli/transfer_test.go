@@ -157,15 +157,20 @@ func TestAnInvalidLineEndsAnImportAfterTheLinesBeforeIt(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	for broken, why := range map[string]string{
-		`{"key":"b","val`:                    `incomplete entry`,
-		`{"key":"b"}`:                        `invalid entry: want either value or data`,
-		`{"key":"b","value":"","data":""}`:   `invalid entry: want either value or data`,
-		`{"value":"b"}`:                      `invalid entry: no key`,
-		`{"key":"b","vlue":"b"}`:             `invalid entry: .*vlue.*`,
-		`{"key":"b","data":"%"}`:             `invalid entry: .*`,
-		`{"key":"b","key":"c","value":"b"}`:  `invalid entry: .*`,
-		`b`:                                  `invalid entry: .*`,
-		`{"key":"b","value":"b"}{"key":"c"}`: `invalid entry: .*`,
+		`{"key":"b","val`:                            `incomplete entry`,
+		`{"key":"b"}`:                                `invalid entry: want either value or data`,
+		`{"key":"b","value":"","data":""}`:           `invalid entry: want either value or data`,
+		`{"value":"b"}`:                              `invalid entry: no key`,
+		`{"key":"b","vlue":"b"}`:                     `invalid entry: unknown member "vlue"; want an object such as .*`,
+		`{"key":"b","data":"%"}`:                     `invalid entry: data is not base64; want .*`,
+		`{"key":1,"value":"b"}`:                      `invalid entry: key is not a string; want .*`,
+		`["b"]`:                                      `invalid entry: it is not an object; want .*`,
+		`{"key":"b","value":"","ttl":"soon"}`:        `invalid entry: ttl is not a duration such as .*`,
+		`{"key":"b","value":"","expireTime":"soon"}`: `invalid entry: expireTime is not a time such as .*`,
+		`{"key":"b","value":"","revision":"-1"}`:     `invalid entry: revision is not a number in quotes; want .*`,
+		`{"key":"b","key":"c","value":"b"}`:          `invalid entry: duplicate object member name "key"; want .*`,
+		`b`:                                          `invalid entry: invalid character 'b' .*`,
+		`{"key":"b","value":"b"}{"key":"c"}`:         `invalid entry: .*`,
 	} {
 		name := write(t, line("a", "1"), "", broken, line("c", "1"))
 		check(t, env, "", "import "+name, wants{1, "",
