@@ -23,6 +23,9 @@ const (
 	etcd      = "etcd"
 	redis     = "Redis"
 
+	library    = "key-value, Go client"
+	grpcClient = "grpc-go's client"
+
 	fewConnections  = "key-value, kvservice, 8 connections"
 	manyConnections = "key-value, kvservice, 64 connections"
 )
@@ -34,6 +37,7 @@ const (
 	restVariants = "REST get over 64 connections"
 	connectGet   = "Connect get, JSON over HTTP/1.1"
 	grpcGet      = "gRPC get"
+	clientGet    = "Go client get"
 	batchGet     = "get in batches of 32"
 	batchSet     = "set in batches of 32"
 	watching     = "watch fan-out"
@@ -65,6 +69,7 @@ var goals = []goal{
 	{"gRPC get, kvservice : grpc-go, generated stubs", grpcGet, "8 connections × 8", kvservice, grpcGo, 0.9, 1.1},
 	{"gRPC get, kvservice : grpc-go, generated stubs", grpcGet, "8 connections × 32", kvservice, grpcGo, 0.9, 1.1},
 	{"gRPC get, kvservice : grpc-go, generated stubs", grpcGet, "64 connections × 1", kvservice, grpcGo, 0.9, 1.1},
+	{"Go client get : grpc-go's client on the same kvservice", clientGet, "64 goroutines", library, grpcClient, 2.2, 4.0},
 	{"get in batches of 32 over gRPC : redis-benchmark -P 32", batchGet, inFlight64, fewConnections, redis, 0.38, 0.6},
 	{"set in batches of 32 over gRPC : redis-benchmark -P 32", batchSet, inFlight64, fewConnections, redis, 0.38, 0.6},
 	{"one REST get alone, two processes : unbatched", restGet, "1 connection", twoProcesses, unbatched, 1.0, 0},

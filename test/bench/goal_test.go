@@ -47,7 +47,7 @@ func TestEveryGoalIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := []string{inFlight64}
+	settings := []string{inFlight64, count(callers, "goroutine")}
 	for _, n := range s.connections {
 		settings = append(settings, count(n, "connection"))
 	}

@@ -88,7 +88,7 @@ type bench struct {
 func (b *bench) measure(ctx context.Context) ([]outcome, error) {
 	var all []outcome
 	for _, scenario := range []func(context.Context) ([]outcome, error){
-		b.rest, b.connect, b.grpc, b.batches, b.watches, b.variants, b.growth, b.memory,
+		b.rest, b.connect, b.grpc, b.clients, b.batches, b.watches, b.variants, b.growth, b.memory,
 	} {
 		outcomes, err := scenario(ctx)
 		if err != nil {

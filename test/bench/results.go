@@ -106,6 +106,8 @@ var colors = map[string]string{
 	"key-value, engine": "#1f6feb",
 	fewConnections:      "#1f6feb",
 	manyConnections:     "#58a6ff",
+	library:             "#1f6feb",
+	grpcClient:          "#e08700",
 	asBuilt:             "#e08700",
 	grpcGo:              "#e08700",
 	webdis:              "#d1495b",
