@@ -140,7 +140,13 @@ func writeGet(r store.Result) *keyvaluev1.GetResponse {
 }
 
 func writeSet(r store.Result) *keyvaluev1.SetResponse {
-	return &keyvaluev1.SetResponse{Entry: withoutContent(r.Entry), Created: r.Changed}
+	m := &struct { // in one allocation
+		response keyvaluev1.SetResponse
+		entry    entryMessage
+	}{}
+	m.entry.describe(r.Entry)
+	m.response.Entry, m.response.Created = &m.entry.entry, r.Changed
+	return &m.response
 }
 
 func writeDelete(r store.Result) *keyvaluev1.DeleteResponse {

@@ -17,10 +17,22 @@ var (
 		Rights: Read, Size: OneEntry, Idempotency: connect.IdempotencyNoSideEffects,
 	}, Operation[*keyvaluev1.GetRequest, *keyvaluev1.GetResponse]{
 		Wrap: func(r *keyvaluev1.GetRequest) *keyvaluev1.Operation {
-			return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Get{Get: r}}
+			m := &struct { // in one allocation
+				operation keyvaluev1.Operation
+				get       keyvaluev1.Operation_Get
+			}{}
+			m.get.Get = r
+			m.operation.Operation = &m.get
+			return &m.operation
 		},
 		WrapResult: func(r *keyvaluev1.GetResponse) *keyvaluev1.OperationResult {
-			return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Get{Get: r}}
+			m := &struct { // in one allocation
+				result keyvaluev1.OperationResult
+				get    keyvaluev1.OperationResult_Get
+			}{}
+			m.get.Get = r
+			m.result.Result = &m.get
+			return &m.result
 		},
 		Unwrap:       (*keyvaluev1.Operation).GetGet,
 		UnwrapResult: (*keyvaluev1.OperationResult).GetGet,
@@ -32,10 +44,22 @@ var (
 		Rights: Write, Size: OneEntry,
 	}, Operation[*keyvaluev1.SetRequest, *keyvaluev1.SetResponse]{
 		Wrap: func(r *keyvaluev1.SetRequest) *keyvaluev1.Operation {
-			return &keyvaluev1.Operation{Operation: &keyvaluev1.Operation_Set{Set: r}}
+			m := &struct { // in one allocation
+				operation keyvaluev1.Operation
+				set       keyvaluev1.Operation_Set
+			}{}
+			m.set.Set = r
+			m.operation.Operation = &m.set
+			return &m.operation
 		},
 		WrapResult: func(r *keyvaluev1.SetResponse) *keyvaluev1.OperationResult {
-			return &keyvaluev1.OperationResult{Result: &keyvaluev1.OperationResult_Set{Set: r}}
+			m := &struct { // in one allocation
+				result keyvaluev1.OperationResult
+				set    keyvaluev1.OperationResult_Set
+			}{}
+			m.set.Set = r
+			m.result.Result = &m.set
+			return &m.result
 		},
 		Unwrap:       (*keyvaluev1.Operation).GetSet,
 		UnwrapResult: (*keyvaluev1.OperationResult).GetSet,

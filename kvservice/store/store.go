@@ -81,10 +81,24 @@ type Version struct {
 // String returns v as an etag without quotes: two numbers in base 36, such as "2vxi4i7azeo1-3k".
 func (v Version) String() string {
 	var buf [2*13 + 1]byte
-	b := strconv.AppendUint(buf[:0], v.Epoch, 36)
-	b = append(b, '-')
-	return string(strconv.AppendUint(b, v.Revision, 36))
+	b := append(appendNumber(buf[:0], v.Epoch), '-')
+	return string(appendNumber(b, v.Revision))
 }
+
+// appendNumber appends n in base 36, as [strconv.AppendUint] does. Every response has an etag, and a base that the compiler
+// knows halves what it costs.
+func appendNumber(b []byte, n uint64) []byte {
+	var digits [13]byte
+	i := len(digits) - 1
+	for ; n >= 36; n /= 36 {
+		digits[i] = alphabet[n%36]
+		i--
+	}
+	digits[i] = alphabet[n]
+	return append(b, digits[i:]...)
+}
+
+const alphabet = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 // ParseVersion parses the result of String. It reports false for any other string, which cannot name a version.
 func ParseVersion(s string) (Version, bool) {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"math"
+	"strconv"
 	"testing"
 
 	"key-value/kvservice/store"
@@ -49,6 +50,18 @@ func TestRollUp(t *testing.T) {
 		if got != test.want || ok != (test.want != "") {
 			t.Errorf("RollUp of %q with prefix %q and delimiter %q = %q, %t; want %q",
 				test.key, test.prefix, test.delimiter, got, ok, test.want)
+		}
+	}
+}
+
+func TestAnETagHasTwoNumbersInBase36(t *testing.T) {
+	for shift := range 64 {
+		for _, n := range []uint64{1 << shift, 1<<shift - 1, math.MaxUint64 >> shift} {
+			v := store.Version{Epoch: n, Revision: n / 36}
+			want := strconv.FormatUint(v.Epoch, 36) + "-" + strconv.FormatUint(v.Revision, 36)
+			if got := v.String(); got != want {
+				t.Errorf("the etag of %+v is %s, want %s", v, got, want)
+			}
 		}
 	}
 }
