@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"hash/crc32"
 	"strings"
+	"sync"
 )
 
 const (
@@ -107,9 +109,20 @@ func (h *Hash) UnmarshalText(text []byte) error {
 
 // HashOf returns the hash of a key.
 func HashOf(key string) Hash {
-	var room [128]byte // keys of usual length are hashed without an allocation
-	if len(key) > len(room) {
-		return sha256.Sum256([]byte(key))
-	}
-	return sha256.Sum256(room[:copy(room[:], key)])
+	h := hashers.Get().(*hasher)
+	defer hashers.Put(h)
+	h.Reset()
+	h.in = append(h.in[:0], key...)
+	h.Write(h.in)
+	h.Sum(h.out[:0])
+	return h.out
 }
+
+// hasher computes hashes. [sha256.Sum256] allocates nothing, unless a profile-guided build inlines it in its caller.
+type hasher struct {
+	hash.Hash
+	in  []byte
+	out Hash
+}
+
+var hashers = sync.Pool{New: func() any { return &hasher{Hash: sha256.New()} }}
