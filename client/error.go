@@ -38,7 +38,7 @@ var (
 	ErrUnauthenticated = errors.New("not authenticated")
 	// ErrPermissionDenied means that the API key does not allow the call.
 	ErrPermissionDenied = errors.New("permission denied")
-	// ErrOverloaded means that the service had no capacity for the call and did nothing. Retry later.
+	// ErrOverloaded means that the service, or its disk, had no capacity for the call and did nothing. Retry later.
 	ErrOverloaded = errors.New("overloaded")
 	// ErrUnavailable means that the service could not be reached, the connection broke, or the answer did not come in
 	// time. A write may or may not have been applied.
@@ -65,6 +65,7 @@ var sentinels = map[contract.Reason]error{
 	contract.PermissionDenied:   ErrPermissionDenied,
 	contract.RateLimited:        ErrOverloaded,
 	contract.Overloaded:         ErrOverloaded,
+	contract.LogBehind:          ErrOverloaded,
 	contract.ServiceUnavailable: ErrUnavailable,
 	contract.DeadlineExceeded:   ErrUnavailable,
 }

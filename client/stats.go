@@ -30,6 +30,7 @@ type Guarantees struct {
 	LinearizableAcrossFailover bool   // even if a node fails; no acknowledged write is lost
 	AtomicAcrossKeys           bool   // an atomic batch may contain any keys
 	Durable                    bool   // entries survive a restart of the engine
+	Durability                 string // what a crash or a power cut takes of what was acknowledged, in words
 }
 
 // Stats returns the current state of the store.
@@ -61,5 +62,6 @@ func newGuarantees(g *keyvaluev1.Guarantees) Guarantees {
 		LinearizableAcrossFailover: g.GetLinearizableAcrossFailover(),
 		AtomicAcrossKeys:           g.GetAtomicAcrossKeys(),
 		Durable:                    g.GetDurable(),
+		Durability:                 g.GetDurability(),
 	}
 }

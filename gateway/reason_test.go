@@ -128,6 +128,7 @@ func rows() []row {
 			restRequest{"POST", "/v1/values:increment", `{"key":"there","delta":"9223372036854775807"}`, json}, doIncrement(math.MaxInt64)},
 		{contract.ResumeTooOld, 410, nil, restRequest{"GET", "/v1/values:watch?prefix=&resumeToken=1-1-ab1c0c60", "", nil}, watchFrom("1-1-ab1c0c60")},
 		{contract.StoreFull, 507, fails(store.ErrFull), restRequest{"PUT", "/v1/values/there", "x", plain}, doSet(set("there", "x"))},
+		{contract.LogBehind, 503, fails(store.ErrBehind), restRequest{"PUT", "/v1/values/there", "x", plain}, doSet(set("there", "x"))},
 		{contract.ServiceUnavailable, 503, fails(store.ErrUnavailable), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
 		{contract.DeadlineExceeded, 504, fails(context.DeadlineExceeded), restRequest{"GET", "/v1/values/there", "", nil}, doGet("there")},
 	}

@@ -29,6 +29,8 @@ func failure(key string, err error) error {
 		return contract.IntegerOverflow.Errorf("the sum for key %q overflows a signed 64-bit integer", key)
 	case errors.Is(err, store.ErrFull):
 		return contract.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
+	case errors.Is(err, store.ErrBehind):
+		return contract.LogBehind.Errorf("the disk does not keep up with writes; nothing was changed, retry later")
 	case errors.Is(err, store.ErrAcrossShards):
 		return contract.RequestInvalid.Errorf(
 			"the keys of an atomic batch are not stored together: this store requires the same {tag} in each, such as {42}/a and {42}/b")

@@ -100,6 +100,7 @@ func (s *Service) GetStats(ctx context.Context, _ *keyvaluev1.GetStatsRequest) (
 			LinearizableAcrossFailover: stats.Guarantees.LinearizableAcrossFailover,
 			AtomicAcrossKeys:           stats.Guarantees.AtomicAcrossKeys,
 			Durable:                    stats.Guarantees.Durable,
+			Durability:                 stats.Guarantees.Durability,
 		},
 	}, nil
 }

@@ -160,6 +160,7 @@ var statuses = map[contract.Reason]status{
 	contract.StoreFull:          {http.StatusInsufficientStorage, "Store full"},
 	contract.RateLimited:        {http.StatusTooManyRequests, "Rate limit exceeded"},
 	contract.Overloaded:         {http.StatusServiceUnavailable, "Overloaded"},
+	contract.LogBehind:          {http.StatusServiceUnavailable, "Log is behind"},
 	contract.APIKeyInvalid:      {http.StatusUnauthorized, "Invalid API key"},
 	contract.PermissionDenied:   {http.StatusForbidden, "Permission denied"},
 	contract.ServiceUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},

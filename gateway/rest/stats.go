@@ -31,6 +31,7 @@ type guaranteesBody struct {
 	LinearizableAcrossFailover bool   `json:"linearizableAcrossFailover"`
 	AtomicAcrossKeys           bool   `json:"atomicAcrossKeys"`
 	Durable                    bool   `json:"durable"`
+	Durability                 string `json:"durability"`
 }
 
 func (a *api) getStats(w http.ResponseWriter, r request) error {
@@ -65,6 +66,7 @@ func statsOf(s *keyvaluev1.GetStatsResponse) statsBody {
 			Engine: g.GetEngine(), Linearizable: g.GetLinearizable(),
 			LinearizableAcrossFailover: g.GetLinearizableAcrossFailover(),
 			AtomicAcrossKeys:           g.GetAtomicAcrossKeys(), Durable: g.GetDurable(),
+			Durability: g.GetDurability(),
 		},
 	}
 }

@@ -67,6 +67,7 @@ func printStats(out io.Writer, s client.Stats) error {
 		{"linearizable across failover", yesOrNo(g.LinearizableAcrossFailover)},
 		{"atomic across all keys", yesOrNo(g.AtomicAcrossKeys)},
 		{"survives a restart", yesOrNo(g.Durable)},
+		{"after a crash", g.Durability},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], row[1])
 	}
@@ -102,6 +103,7 @@ type guaranteesJSON struct {
 	LinearizableAcrossFailover bool   `json:"linearizableAcrossFailover"`
 	AtomicAcrossKeys           bool   `json:"atomicAcrossKeys"`
 	Durable                    bool   `json:"durable"`
+	Durability                 string `json:"durability"`
 }
 
 func newStatsJSON(s client.Stats) statsJSON {

@@ -16,7 +16,7 @@ import (
 // domain is the ErrorInfo.domain of every reason.
 const domain = "keyvalue.v1"
 
-// defaultRetryDelay is the RetryInfo of an OVERLOADED or RATE_LIMITED error without a better estimate.
+// defaultRetryDelay is the RetryInfo of an OVERLOADED, LOG_BEHIND or RATE_LIMITED error without a better estimate.
 const defaultRetryDelay = time.Second
 
 // A Reason is the stable, machine-readable cause of a failed call: the reason of its google.rpc.ErrorInfo (AIP-193).
@@ -41,6 +41,7 @@ const (
 	StoreFull          Reason = "STORE_FULL"
 	RateLimited        Reason = "RATE_LIMITED"
 	Overloaded         Reason = "OVERLOADED"
+	LogBehind          Reason = "LOG_BEHIND"
 	APIKeyInvalid      Reason = "API_KEY_INVALID"
 	PermissionDenied   Reason = "PERMISSION_DENIED"
 	ServiceUnavailable Reason = "SERVICE_UNAVAILABLE"
@@ -70,7 +71,7 @@ func (r Reason) Code() connect.Code {
 		return connect.CodeOutOfRange
 	case StoreFull, RateLimited:
 		return connect.CodeResourceExhausted
-	case Overloaded, ServiceUnavailable:
+	case Overloaded, LogBehind, ServiceUnavailable:
 		return connect.CodeUnavailable
 	case APIKeyInvalid:
 		return connect.CodeUnauthenticated
@@ -103,9 +104,9 @@ func (r Reason) Errorf(format string, args ...any) *connect.Error {
 }
 
 // NewError returns an error with reason r and the given status code and metadata, for code that passes on an error.
-// Overloaded and RateLimited errors get a retry delay of one second.
+// Overloaded, LogBehind and RateLimited errors get a retry delay of one second.
 func (r Reason) NewError(code connect.Code, metadata map[string]string, message string) *connect.Error {
-	if r == Overloaded || r == RateLimited {
+	if r == Overloaded || r == LogBehind || r == RateLimited {
 		return r.retryable(code, metadata, message, defaultRetryDelay)
 	}
 	return r.plain(code, metadata, message)

@@ -32,7 +32,7 @@ type Config struct {
 	// Retry retries unary calls that got no answer, up to three times, where that is safe: reads, and calls that were not
 	// sent. False: each call is sent once.
 	Retry bool
-	// RetryOverloaded also retries calls that the service rejected with OVERLOADED. False, as for a gateway: the caller is
+	// RetryOverloaded also retries calls that the service rejected with OVERLOADED or LOG_BEHIND. False, as for a gateway: the caller is
 	// told, and retries itself.
 	RetryOverloaded bool
 	// Breaker rejects calls at once while the service has answered none of the pending ones for 3 s. A program that calls

@@ -17,7 +17,7 @@ import (
 const maxAttempts = 4
 
 // retry returns a layer that retries unary calls which failed for want of a service: reads, calls that were not sent,
-// and, if overloaded is set, calls that the service rejected with OVERLOADED. The number of retries is limited by a
+// and, if overloaded is set, calls that the service rejected with OVERLOADED or LOG_BEHIND. The number of retries is limited by a
 // budget.
 //
 // The layer is above the batches, so calls are retried one by one, each within its own deadline, and never a batch: when
@@ -31,7 +31,7 @@ func retry(overloaded bool) Layer {
 type retrying struct {
 	next       connect.Transport
 	client     *connect.Client // over next
-	overloaded bool            // retry calls that were rejected with OVERLOADED
+	overloaded bool            // retry calls that were rejected with OVERLOADED or LOG_BEHIND
 	budget     budget
 }
 
@@ -93,7 +93,7 @@ func (c *retriedCall) again(err error) bool {
 	}
 	safe := false
 	switch Classify(c.request, err) {
-	case contract.Overloaded:
+	case contract.Overloaded, contract.LogBehind:
 		safe = c.overloaded // the service did nothing
 	case contract.ServiceUnavailable:
 		safe = readOnly(c.spec, c.request) || unsent(err)

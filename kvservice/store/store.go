@@ -229,4 +229,5 @@ type Guarantees struct {
 	LinearizableAcrossFailover bool   // also when a node fails; no acknowledged write is lost
 	AtomicAcrossKeys           bool   // an atomic batch may have any keys
 	Durable                    bool   // entries survive a restart of the engine
+	Durability                 string // what a crash or a power cut takes of what was acknowledged, in words
 }

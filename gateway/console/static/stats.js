@@ -91,7 +91,8 @@ export class Stats {
 
   #facts(stats, uptime) {
     const facts = [['Expired', number(stats.expirations)], ['Evicted', number(stats.evictions)], ['Watches', number(stats.watchers)],
-      ['Uptime', countdown(uptime)], ['Engine', stats.guarantees.engine]];
+      ['Uptime', countdown(uptime)], ['Engine', stats.guarantees.engine],
+      ['After a crash', stats.guarantees.durability]];
     byId('facts').replaceChildren(...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
   }
 }

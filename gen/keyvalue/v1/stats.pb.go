@@ -220,7 +220,10 @@ type Guarantees struct {
 	// Whether an atomic batch may contain any keys. If false, only keys that the engine stores together.
 	AtomicAcrossKeys bool `protobuf:"varint,4,opt,name=atomic_across_keys,json=atomicAcrossKeys,proto3" json:"atomic_across_keys,omitempty"`
 	// Whether entries survive a restart of the engine.
-	Durable       bool `protobuf:"varint,5,opt,name=durable,proto3" json:"durable,omitempty"`
+	Durable bool `protobuf:"varint,5,opt,name=durable,proto3" json:"durable,omitempty"`
+	// What a crash or a power cut takes of what was acknowledged, in words, such as "at most 1s of acknowledged writes is
+	// lost".
+	Durability    string `protobuf:"bytes,6,opt,name=durability,proto3" json:"durability,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -290,6 +293,13 @@ func (x *Guarantees) GetDurable() bool {
 	return false
 }
 
+func (x *Guarantees) GetDurability() string {
+	if x != nil {
+		return x.Durability
+	}
+	return ""
+}
+
 var File_keyvalue_v1_stats_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_stats_proto_rawDesc = "" +
@@ -312,14 +322,17 @@ const file_keyvalue_v1_stats_proto_rawDesc = "" +
 	"\n" +
 	"guarantees\x18\v \x01(\v2\x17.keyvalue.v1.GuaranteesR\n" +
 	"guarantees\x12\x10\n" +
-	"\x03run\x18\f \x01(\tR\x03run\"\xd2\x01\n" +
+	"\x03run\x18\f \x01(\tR\x03run\"\xf2\x01\n" +
 	"\n" +
 	"Guarantees\x12\x16\n" +
 	"\x06engine\x18\x01 \x01(\tR\x06engine\x12\"\n" +
 	"\flinearizable\x18\x02 \x01(\bR\flinearizable\x12@\n" +
 	"\x1clinearizable_across_failover\x18\x03 \x01(\bR\x1alinearizableAcrossFailover\x12,\n" +
 	"\x12atomic_across_keys\x18\x04 \x01(\bR\x10atomicAcrossKeys\x12\x18\n" +
-	"\adurable\x18\x05 \x01(\bR\adurableB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
+	"\adurable\x18\x05 \x01(\bR\adurable\x12\x1e\n" +
+	"\n" +
+	"durability\x18\x06 \x01(\tR\n" +
+	"durabilityB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
 
 var (
 	file_keyvalue_v1_stats_proto_rawDescOnce sync.Once

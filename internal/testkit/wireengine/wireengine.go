@@ -65,6 +65,7 @@ var sentinels = map[contract.Reason]error{
 	contract.ResumeTooOld:       store.ErrResumeTooOld,
 	contract.PageTokenInvalid:   store.ErrTokenInvalid,
 	contract.Overloaded:         store.ErrUnavailable,
+	contract.LogBehind:          store.ErrBehind,
 	contract.RateLimited:        store.ErrUnavailable,
 	contract.ServiceUnavailable: store.ErrUnknownOutcome,
 	contract.DeadlineExceeded:   store.ErrUnknownOutcome,

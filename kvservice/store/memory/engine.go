@@ -173,7 +173,9 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 		StartTime:   at.Wall(0),
 		Uptime:      time.Duration(at.Now),
 		Run:         strconv.FormatUint(e.epoch, 36),
-		Guarantees:  store.Guarantees{Engine: "memory", Linearizable: true, AtomicAcrossKeys: true},
+		Guarantees: store.Guarantees{
+			Engine: "memory", Linearizable: true, AtomicAcrossKeys: true, Durability: "all entries are lost when the process ends",
+		},
 	}, nil
 }
 

@@ -194,7 +194,14 @@ func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
 		stats.Guarantees.Durable = stats.Guarantees.Durable && info["aof_enabled"] == "1"
 		return nil
 	})
+	stats.Guarantees.Durability = durability[stats.Guarantees.Durable]
 	return stats, e.closed(err)
+}
+
+// durability says in words what a crash takes, by whether all primaries have an append-only file.
+var durability = map[bool]string{
+	true:  "what Redis loses: every primary has an append-only file, its appendfsync is the bound",
+	false: "what Redis loses: all since its last snapshot, because a primary has no append-only file",
 }
 
 // count adds the counts of all shards to stats.
