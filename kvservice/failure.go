@@ -29,6 +29,8 @@ func failure(key string, err error) error {
 		return contract.IntegerOverflow.Errorf("the sum for key %q overflows a signed 64-bit integer", key)
 	case errors.Is(err, store.ErrFull):
 		return contract.StoreFull.Errorf("the store is full; delete entries or raise its memory limit")
+	case errors.Is(err, store.ErrDiskFull):
+		return contract.StoreFull.Errorf("the disk of the store is full; delete entries or make room on the disk")
 	case errors.Is(err, store.ErrBehind):
 		return contract.LogBehind.Errorf("the disk does not keep up with writes; nothing was changed, retry later")
 	case errors.Is(err, store.ErrAcrossShards):

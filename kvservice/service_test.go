@@ -403,6 +403,7 @@ func TestErrorsOfEnginesHaveReasons(t *testing.T) {
 	t.Parallel()
 	for err, want := range map[error]contract.Reason{
 		store.ErrFull:            contract.StoreFull,
+		store.ErrDiskFull:        contract.StoreFull,
 		store.ErrBehind:          contract.LogBehind,
 		store.ErrUnavailable:     contract.ServiceUnavailable,
 		store.ErrUnknownOutcome:  contract.ServiceUnavailable,

@@ -21,6 +21,8 @@ var (
 	ErrOverflow = errors.New("sum overflows a signed 64-bit integer")
 	// ErrFull: the memory limit is reached, and the engine does not evict entries.
 	ErrFull = errors.New("store is full")
+	// ErrDiskFull: the disk has no room for the log, which a write must be in. Nothing was changed.
+	ErrDiskFull = errors.New("disk is full")
 	// ErrBehind: the log has not reached the disk for too long, so that a further write would be at risk for longer than
 	// the engine allows. Nothing was changed.
 	ErrBehind = errors.New("log is too far behind")

@@ -51,6 +51,12 @@ type Reading struct {
 // Wall returns an instant as wall-clock time.
 func (r Reading) Wall(at int64) time.Time { return time.Unix(0, r.begin+at) }
 
+// Unix returns an instant as nanoseconds of Unix time, by the wall clock.
+func (r Reading) Unix(at int64) int64 { return r.begin + at }
+
+// Instant returns the instant that the wall clock shows as so many nanoseconds of Unix time.
+func (r Reading) Instant(unix int64) int64 { return unix - r.begin }
+
 // Left returns the time until an instant, but at least a nanosecond: zero is for what has no end.
 func (r Reading) Left(at int64) time.Duration { return max(1, time.Duration(at-r.Now)) }
 

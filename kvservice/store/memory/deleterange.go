@@ -8,20 +8,41 @@ import (
 )
 
 // DeleteRange removes entries at one instant.
-func (e *Engine) DeleteRange(_ context.Context, req store.RangeRequest) (store.RangeResult, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (e *Engine) DeleteRange(ctx context.Context, req store.RangeRequest) (store.RangeResult, error) {
+	result, seen, err := e.deleteRange(ctx, req)
+	if e.log != nil {
+		if err := e.tell(ctx, seen, err == nil && !req.DryRun); err != nil {
+			return store.RangeResult{}, err
+		}
+	}
+	return result, err
+}
+
+// deleteRange is DeleteRange. It also returns the revision that must be told before its result may be.
+func (e *Engine) deleteRange(ctx context.Context, req store.RangeRequest) (result store.RangeResult, seen uint64, err error) {
+	if !req.DryRun {
+		if err := e.admit(ctx); err != nil {
+			return store.RangeResult{}, 0, err
+		}
+	}
+	e.lock()
+	defer func() { seen = e.unlock() }()
 	if e.closed {
-		return store.RangeResult{}, store.ErrClosed
+		return store.RangeResult{}, 0, store.ErrClosed
 	}
 	now := e.clock.Now()
 	found, more := e.inRangeLocked(req, now)
-	result := store.RangeResult{Deleted: len(found), More: more}
+	result = store.RangeResult{Deleted: len(found), More: more}
 	if len(found) > 0 {
 		result.Last = found[len(found)-1].Key()
 	}
 	if req.DryRun {
-		return result, nil
+		return result, 0, nil
+	}
+	if e.log != nil {
+		if err := e.removalRoomLocked(found); err != nil {
+			return store.RangeResult{}, 0, err
+		}
 	}
 	draft := e.tree.Begin() // readers see none of the removals before all of them
 	for _, entry := range found {
@@ -29,7 +50,7 @@ func (e *Engine) DeleteRange(_ context.Context, req store.RangeRequest) (store.R
 	}
 	e.tree.Commit(draft)
 	e.commitLocked()
-	return result, nil
+	return result, 0, nil
 }
 
 // inRangeLocked returns the first entries of a range, and whether there are more.

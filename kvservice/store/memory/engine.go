@@ -10,6 +10,11 @@
 // Revisions start from the wall clock in nanoseconds when the engine is made. Writes take longer than a nanosecond each,
 // so an engine that is made later starts above every earlier revision, unless the clock was set back to before an
 // earlier start.
+//
+// An engine that [Open] returns also appends each change to a log, under the lock, and loads it when it starts. What a
+// call returns, and what a watch delivers, waits until the log says that it may be told, without the lock. A read of
+// what may be told by then takes no lock and waits for no one. Each start begins an epoch; the log knows which
+// revisions each epoch wrote, so that etags and resume tokens of those before keep their meaning.
 package memory
 
 import (
@@ -18,11 +23,13 @@ import (
 	"encoding/binary"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/clock"
 	"key-value/kvservice/store/memory/tree"
+	"key-value/kvservice/store/memory/wal"
 )
 
 // OnFull says what happens to a write that would exceed [Options].MaxMemory.
@@ -63,11 +70,12 @@ func (o Options) History() int64 {
 	return defaultHistoryBytes
 }
 
-// Engine is a [store.Engine] in memory. Create one with [New].
+// Engine is a [store.Engine] in memory. Create one with [New], or with [Open] if its entries are to last.
 type Engine struct {
 	options    Options
 	clock      *clock.Clock
-	epoch      uint64     // random, never zero
+	epoch      wal.Epoch  // the current one
+	epochs     wal.Epochs // all, oldest first
 	emptyBytes int64      // memory of an empty tree
 	tree       *tree.Tree // modified with mu held; read without it
 	history    *history
@@ -76,6 +84,11 @@ type Engine struct {
 	workers    sync.WaitGroup
 	hits       counter
 	misses     counter
+
+	// With a log only. No read has seen a revision after reach, unless a writer holds the lock: then reach is unsettled.
+	log     *wal.Log // nil: entries do not outlive the engine
+	durable Durable
+	reach   atomic.Uint64
 
 	mu sync.Mutex // held by writers; guards the fields below
 	revertible
@@ -91,6 +104,7 @@ type Engine struct {
 	changes []*tree.Entry // in order, not yet in the history
 	expired []*tree.Entry // removed, not yet in changes
 	fired   []*signal     // not yet passed to waker
+	logged  []wal.Change  // for the log
 }
 
 // revertible is the state that a failed atomic batch restores.
@@ -102,12 +116,19 @@ type revertible struct {
 
 var _ store.Engine = (*Engine)(nil)
 
-// New returns an empty engine.
+// New returns an empty engine, whose entries do not outlive it.
 func New(options Options) *Engine {
+	e := newEngine(options)
+	now := uint64(max(0, time.Now().UnixNano()))
+	e.begin(wal.Epochs{{ID: newEpoch(), First: now + 1, Before: now}}, nil)
+	return e
+}
+
+// newEngine returns an empty engine that has not begun.
+func newEngine(options Options) *Engine {
 	e := &Engine{
 		options:    options,
 		clock:      clock.New(),
-		epoch:      newEpoch(),
 		waker:      newWaker(),
 		done:       make(chan struct{}),
 		tree:       tree.New(),
@@ -116,12 +137,20 @@ func New(options Options) *Engine {
 		sweepTimer: time.NewTimer(tree.Never),
 		sweepAt:    tree.Never,
 	}
-	e.revision = uint64(max(0, time.Now().UnixNano()))
-	e.history = newHistory(e.revision+1, options.History(), options.OldHistoryBytes)
 	e.emptyBytes = e.tree.Bytes()
+	return e
+}
+
+// begin begins the last one of epochs, with the changes of those before it that watches can resume from, oldest first.
+func (e *Engine) begin(epochs wal.Epochs, past []*tree.Entry) {
+	e.epochs, e.epoch = epochs, epochs[len(epochs)-1]
+	e.revision = e.epoch.Before
+	e.history = newHistory(epochs, past, e.options.History(), e.options.OldHistoryBytes)
 	e.workers.Go(func() { e.waker.run(e.done) })
 	e.workers.Go(e.sweep)
-	return e
+	e.mu.Lock()
+	e.scheduleSweepLocked(e.tree.NextDue())
+	e.mu.Unlock()
 }
 
 // newEpoch returns 63 random bits, so that the number also fits into a signed integer.
@@ -135,15 +164,19 @@ func newEpoch() uint64 {
 	}
 }
 
-// Close ends the watches and waits for the engine's goroutines.
+// Close ends the watches and waits for the engine's goroutines, and for the log to be on disk.
 func (e *Engine) Close() error {
 	e.mu.Lock()
-	if !e.closed {
+	first := !e.closed
+	if first {
 		e.closed = true
 		close(e.done)
 	}
 	e.mu.Unlock()
 	e.workers.Wait()
+	if first && e.log != nil {
+		return e.log.Close()
+	}
 	return nil
 }
 
@@ -157,9 +190,20 @@ func (e *Engine) isClosed() bool {
 }
 
 // Stats returns the engine's statistics.
-func (e *Engine) Stats(context.Context) (store.Stats, error) {
+func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
+	stats, seen := e.stats()
+	if e.log != nil {
+		if err := e.tell(ctx, seen, false); err != nil {
+			return store.Stats{}, err
+		}
+	}
+	return stats, nil
+}
+
+// stats is Stats. It also returns the revision that must be told before they may be.
+func (e *Engine) stats() (stats store.Stats, seen uint64) {
 	e.lockSwept()
-	defer e.mu.Unlock()
+	defer func() { seen = e.unlock() }()
 	at := e.clock.Read()
 	return store.Stats{
 		Keys:        e.tree.Len(),
@@ -172,11 +216,11 @@ func (e *Engine) Stats(context.Context) (store.Stats, error) {
 		Watchers:    e.watches,
 		StartTime:   at.Wall(0),
 		Uptime:      time.Duration(at.Now),
-		Run:         strconv.FormatUint(e.epoch, 36),
+		Run:         strconv.FormatUint(e.epoch.ID, 36),
 		Guarantees: store.Guarantees{
-			Engine: "memory", Linearizable: true, AtomicAcrossKeys: true, Durability: "all entries are lost when the process ends",
+			Engine: "memory", Linearizable: true, AtomicAcrossKeys: true, Durable: e.log != nil, Durability: e.durability(),
 		},
-	}, nil
+	}, 0
 }
 
 // HeldBytes returns about how much memory the entries and the history take. A change whose entry still exists counts
@@ -203,9 +247,18 @@ func (e *Engine) storeEntry(found *tree.Entry, at clock.Reading, withValue bool)
 	return described
 }
 
+// version returns the version that revision wrote.
 func (e *Engine) version(revision uint64) store.Version {
-	return store.Version{Epoch: e.epoch, Revision: revision}
+	if revision >= e.epoch.First {
+		return store.Version{Epoch: e.epoch.ID, Revision: revision}
+	}
+	return store.Version{Epoch: e.epochs.Of(revision), Revision: revision}
 }
 
 // token returns the resume token of a revision.
-func (e *Engine) token(revision uint64) string { return e.version(revision).String() }
+func (e *Engine) token(revision uint64) string {
+	if revision == e.epoch.Before {
+		return store.Version{Epoch: e.epoch.ID, Revision: revision}.String()
+	}
+	return e.version(revision).String()
+}

@@ -18,18 +18,18 @@ func (e *Engine) expireLocked(now int64) {
 	e.expired = e.expired[:0]
 }
 
-// lockSwept takes the lock at an instant when no expired entry is left. It removes them in small steps and releases
+// lockSwept takes the lock, as [Engine.lock] does, at an instant when no expired entry is left. It removes them in small steps and releases
 // the lock in between.
 func (e *Engine) lockSwept() {
 	for {
-		e.mu.Lock()
+		e.lock()
 		now := e.clock.Now()
 		if e.tree.NextDue() > now {
 			return
 		}
 		e.expireLocked(now)
 		e.commitLocked()
-		e.mu.Unlock()
+		e.unlock()
 	}
 }
 
@@ -62,7 +62,7 @@ func (e *Engine) sweep() {
 		e.lockSwept()
 		e.sweepAt = tree.Never
 		e.scheduleSweepLocked(min(e.tree.NextDue(), max(e.history.nextOld(), e.clock.Now()+dropInterval)))
-		e.mu.Unlock()
+		e.unlock()
 	}
 }
 

@@ -34,7 +34,7 @@ func (e *Engine) getResult(found *tree.Entry, tag uint8, uncounted, allowMissing
 }
 
 // List returns a page of entries.
-func (e *Engine) List(_ context.Context, req store.ListRequest) (store.Page, error) {
+func (e *Engine) List(ctx context.Context, req store.ListRequest) (store.Page, error) {
 	p := pager{engine: e, request: req, rest: req.Rest(), at: e.clock.Read(), seek: true}
 	p.page.Entries = make([]store.Entry, 0, min(req.Limit, usualLimit))
 	for view := e.tree.View(); p.seek; {
@@ -43,6 +43,11 @@ func (e *Engine) List(_ context.Context, req store.ListRequest) (store.Page, err
 			view.Descend(p.rest.End, p.add)
 		} else {
 			view.Ascend(p.rest.Start, p.add)
+		}
+	}
+	if e.log != nil {
+		if err := e.tell(ctx, e.latest(), false); err != nil {
+			return store.Page{}, err
 		}
 	}
 	return p.page, nil

@@ -37,7 +37,7 @@ func (e *Engine) Watch(_ context.Context, req store.WatchRequest) (store.Watcher
 // open sets the position at which w begins.
 func (e *Engine) open(w *watch, req store.WatchRequest) error {
 	e.lockSwept()
-	defer e.mu.Unlock()
+	defer e.unlock()
 	if e.closed {
 		return store.ErrClosed
 	}
@@ -60,9 +60,9 @@ func (e *Engine) open(w *watch, req store.WatchRequest) error {
 func (e *Engine) positionLocked(token string) (uint64, error) {
 	v, ok := store.ParseVersion(token)
 	switch {
-	case !ok || v.Epoch == 0 || v.Epoch == e.epoch && v.Revision > e.revision:
+	case !ok || v.Epoch == 0 || v.Epoch == e.epoch.ID && v.Revision > e.revision:
 		return 0, store.ErrTokenInvalid
-	case v.Epoch != e.epoch || v.Revision+1 < e.history.oldest.Load():
+	case !e.epochs.Has(v.Epoch, v.Revision) || v.Revision+1 < e.history.oldest.Load():
 		return 0, store.ErrResumeTooOld
 	}
 	return v.Revision, nil
@@ -92,7 +92,7 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 			return event, err
 		}
 		if w.wait(ctx) && w.skipAhead() {
-			return w.sync(), nil
+			return w.sync(ctx)
 		}
 	}
 }
@@ -111,9 +111,20 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 	return false
 }
 
-// sync returns an event of type Sync at cursor.
-func (w *watch) sync() store.Event {
-	return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}
+// sync returns an event of type Sync at cursor, once that may be told.
+func (w *watch) sync(ctx context.Context) (store.Event, error) {
+	if err := w.tell(ctx, w.cursor); err != nil {
+		return store.Event{}, err
+	}
+	return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}, nil
+}
+
+// tell waits until revision may be told.
+func (w *watch) tell(ctx context.Context, revision uint64) error {
+	if w.engine.log == nil {
+		return nil
+	}
+	return w.engine.tell(ctx, revision, false)
 }
 
 // skipAhead moves cursor to the end of the history, unless there is a change to deliver, and reports whether it did. It
@@ -128,7 +139,7 @@ func (w *watch) skipAhead() bool {
 	return true
 }
 
-// poll returns the next event, if there is one now. It waits only for memory.
+// poll returns the next event, if there is one now. It waits only for memory, and until the event may be told.
 func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 	if w.snapshot != nil {
 		if event, ok, err := w.nextOfSnapshot(ctx); ok || err != nil {
@@ -136,8 +147,9 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 		}
 	}
 	if w.unsynced {
-		w.unsynced = false
-		return w.sync(), true, nil
+		event, err := w.sync(ctx)
+		w.unsynced = err != nil
+		return event, err == nil, err
 	}
 	if w.found == 0 {
 		if err := w.seek(); w.found == 0 {
@@ -149,6 +161,9 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 
 // nextOfSnapshot returns the next entry of the snapshot, or false at its end.
 func (w *watch) nextOfSnapshot(ctx context.Context) (store.Event, bool, error) {
+	if err := w.tell(ctx, w.cursor); err != nil {
+		return store.Event{}, false, err
+	}
 	found, err := w.whenRoom(ctx, w.snapshot.peek)
 	if err != nil {
 		return store.Event{}, false, err
@@ -174,6 +189,9 @@ func (e *Engine) event(change *tree.Entry) store.Event {
 // deliver returns the event of found, and looks for the next change right away: a watch that is idle from now on
 // relies on its signal, no matter how many changes to other keys follow.
 func (w *watch) deliver(ctx context.Context) (store.Event, bool, error) {
+	if err := w.tell(ctx, w.found); err != nil {
+		return store.Event{}, false, err
+	}
 	e, err := w.whenRoom(ctx, w.changeFound)
 	if err != nil {
 		return store.Event{}, false, err
@@ -187,7 +205,7 @@ func (w *watch) deliver(ctx context.Context) (store.Event, bool, error) {
 
 // changeFound returns the change at found.
 func (w *watch) changeFound() (*tree.Entry, error) {
-	if e := w.engine.history.at(w.found); e != nil {
+	if e := w.engine.history.after(w.found - 1); e != nil {
 		return e, nil
 	}
 	return nil, store.ErrResumeTooOld
@@ -219,12 +237,12 @@ func (w *watch) seek() error {
 	h := w.engine.history
 	w.signal = w.watchGroup.arm()
 	for head := h.head.Load(); w.cursor < head; {
-		e := h.at(w.cursor + 1)
+		e := h.after(w.cursor)
 		if e == nil {
 			w.signal = nil
 			return store.ErrResumeTooOld
 		}
-		w.cursor++
+		w.cursor = e.Revision
 		if w.target.Matches(e.Key()) {
 			w.found, w.signal = w.cursor, nil
 			return nil

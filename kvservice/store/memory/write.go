@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"key-value/kvservice/store"
@@ -13,19 +14,51 @@ import (
 var errKind = errors.New("unknown kind of operation")
 
 // Do performs one operation.
-func (e *Engine) Do(_ context.Context, op store.Operation) (store.Result, error) {
-	if op.Kind == store.Get {
-		tag := e.tree.Tag(op.Key)
-		return e.getResult(e.tree.Get(op.Key, tag), tag, op.Uncounted, op.AllowMissing)
+func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, error) {
+	result, seen, err := e.do(ctx, op)
+	if e.log != nil {
+		if err := e.tell(ctx, seen, err == nil && op.Kind != store.Get); err != nil {
+			return store.Result{}, err
+		}
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return store.Result{}, store.ErrClosed
-	}
-	result, err := e.applyLocked(op)
-	e.commitLocked()
 	return result, err
+}
+
+// do performs one operation. It also returns the revision that must be told before its result may be.
+func (e *Engine) do(ctx context.Context, op store.Operation) (result store.Result, seen uint64, err error) {
+	if op.Kind == store.Get {
+		return e.get(op)
+	}
+	if err := e.admit(ctx); err != nil {
+		return store.Result{}, 0, err
+	}
+	e.lock()
+	defer func() { seen = e.unlock() }()
+	if e.closed {
+		return store.Result{}, 0, store.ErrClosed
+	}
+	if e.log != nil {
+		if err := e.roomLocked(op); err != nil {
+			return store.Result{}, 0, err
+		}
+	}
+	result, err = e.applyLocked(op)
+	e.commitLocked()
+	return result, 0, err
+}
+
+// get reads an entry without a lock. It also returns the revision that must be told before its result may be.
+func (e *Engine) get(op store.Operation) (store.Result, uint64, error) {
+	tag := e.tree.Tag(op.Key)
+	found := e.tree.Get(op.Key, tag)
+	result, err := e.getResult(found, tag, op.Uncounted, op.AllowMissing)
+	if e.log == nil {
+		return result, 0, err
+	}
+	if result.Entry.Key != "" {
+		return result, found.Revision, err
+	}
+	return result, e.latest(), err
 }
 
 // applyLocked performs op and leaves its changes to be committed. If it fails, it has changed nothing but what
@@ -154,7 +187,7 @@ func (e *Engine) storeLocked(found *tree.Entry, key string, value []byte, at clo
 	if err := e.reserveLocked(found, key, len(value), at.Now); err != nil {
 		return nil, err
 	}
-	e.revision++
+	e.nextRevisionLocked()
 	put := tree.Pack(tree.Head{
 		Kind: store.Put, Revision: e.revision, Updated: at.Now, Deadline: until, Stamp: e.lru.tick.Load(),
 	}, key, value)
@@ -162,6 +195,9 @@ func (e *Engine) storeLocked(found *tree.Entry, key string, value []byte, at clo
 	e.lru.wrote(e.tree.Len())
 	return put, nil
 }
+
+// nextRevisionLocked moves on to the next revision.
+func (e *Engine) nextRevisionLocked() { e.revision = max(e.revision+1, e.epoch.First) }
 
 // removeLocked removes found and records kind as the reason.
 func (e *Engine) removeLocked(found *tree.Entry, kind store.EventType, now int64) {
@@ -171,15 +207,18 @@ func (e *Engine) removeLocked(found *tree.Entry, kind store.EventType, now int64
 
 // recordLocked records the removal of key, with the next revision.
 func (e *Engine) recordLocked(kind store.EventType, key string, now int64) {
-	e.revision++
+	e.nextRevisionLocked()
 	gone := tree.Pack(tree.Head{Kind: kind, Revision: e.revision, Updated: now, Deadline: tree.Never}, key, nil)
 	e.changes = append(e.changes, gone)
 }
 
-// commitLocked appends the recorded changes to the history and makes them visible together.
+// commitLocked appends the recorded changes to the log and the history, and makes them visible together.
 func (e *Engine) commitLocked() {
 	if len(e.changes) == 0 {
 		return
+	}
+	if e.log != nil {
+		e.appendLocked()
 	}
 	for _, change := range e.changes {
 		e.history.append(change)
@@ -209,41 +248,68 @@ func (e *Engine) forgetLocked() {
 
 // Batch performs operations in order.
 func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
+	perform := e.batch
 	if atomic {
-		return e.batchAtomic(ops)
+		perform = e.batchAtomic
 	}
-	results := make([]store.Result, len(ops))
-	for i, op := range ops {
-		result, err := e.Do(ctx, op)
-		result.Err = err
-		results[i] = result
+	results, seen, err := perform(ctx, ops)
+	if e.log != nil {
+		if err := e.tell(ctx, seen, err == nil && !readOnly(ops)); err != nil {
+			return nil, err
+		}
 	}
-	return results, nil
+	return results, err
 }
 
-// batchAtomic performs all operations or none.
-func (e *Engine) batchAtomic(ops []store.Operation) ([]store.Result, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// readOnly reports whether ops change nothing.
+func readOnly(ops []store.Operation) bool {
+	return !slices.ContainsFunc(ops, func(op store.Operation) bool { return op.Kind != store.Get })
+}
+
+// batch performs each operation by itself. It also returns the revision that must be told before the results may be.
+func (e *Engine) batch(ctx context.Context, ops []store.Operation) (results []store.Result, seen uint64, err error) {
+	results = make([]store.Result, len(ops))
+	for i, op := range ops {
+		result, saw, err := e.do(ctx, op)
+		result.Err = err
+		results[i], seen = result, max(seen, saw)
+	}
+	return results, seen, nil
+}
+
+// batchAtomic is batch, except that it performs all operations or none.
+func (e *Engine) batchAtomic(ctx context.Context, ops []store.Operation) (results []store.Result, seen uint64, err error) {
+	if !readOnly(ops) {
+		if err := e.admit(ctx); err != nil {
+			return nil, 0, err
+		}
+	}
+	e.lock()
+	defer func() { seen = e.unlock() }()
 	if e.closed {
-		return nil, store.ErrClosed
+		return nil, 0, store.ErrClosed
+	}
+	if e.log != nil {
+		if err := e.roomLocked(ops...); err != nil {
+			return nil, 0, err
+		}
 	}
 	draft, before := e.tree.Begin(), e.revertible
-	results := make([]store.Result, len(ops))
+	results = make([]store.Result, len(ops))
 	for i, op := range ops {
 		result, err := e.applyLocked(op)
 		if err != nil {
 			e.tree.Rollback(draft)
 			e.revertible = before
 			e.forgetLocked()
-			return nil, &store.BatchError{Index: i, Err: err}
+			return nil, 0, &store.BatchError{Index: i, Err: err}
 		}
 		results[i] = result
 	}
 	e.tree.Commit(draft)
 	e.commitLocked()
 	e.countGets(ops, results)
-	return results, nil
+	return results, 0, nil
 }
 
 // countGets counts the gets of an atomic batch that succeeded.
