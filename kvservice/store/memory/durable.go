@@ -96,6 +96,17 @@ func (e *Engine) latest() uint64 {
 	return e.revision
 }
 
+// seenBy returns the revision that the result of a get depends on: that of its entry, or any that may have removed it.
+func (e *Engine) seenBy(result store.Result) uint64 {
+	switch {
+	case e.log == nil:
+		return 0
+	case result.Entry.Key != "":
+		return result.Entry.Version.Revision
+	}
+	return e.latest()
+}
+
 // tell waits until a result that depends on the changes up to seen may be told. Wrote says whether the call may have made one
 // of them. The caller must not hold the lock.
 func (e *Engine) tell(ctx context.Context, seen uint64, wrote bool) error {

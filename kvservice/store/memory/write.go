@@ -15,6 +15,9 @@ var errKind = errors.New("unknown kind of operation")
 
 // Do performs one operation.
 func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, error) {
+	if e.log == nil && op.Kind == store.Get {
+		return e.get(op)
+	}
 	result, seen, err := e.do(ctx, op)
 	if e.log != nil {
 		if err := e.tell(ctx, seen, err == nil && op.Kind != store.Get); err != nil {
@@ -24,10 +27,11 @@ func (e *Engine) Do(ctx context.Context, op store.Operation) (store.Result, erro
 	return result, err
 }
 
-// do performs one operation. It also returns the revision that must be told before its result may be.
+// do performs one operation. With a log, it also returns the revision that must be told before the result may be.
 func (e *Engine) do(ctx context.Context, op store.Operation) (result store.Result, seen uint64, err error) {
 	if op.Kind == store.Get {
-		return e.get(op)
+		result, err = e.get(op)
+		return result, e.seenBy(result), err
 	}
 	if err := e.admit(ctx); err != nil {
 		return store.Result{}, 0, err
@@ -47,18 +51,10 @@ func (e *Engine) do(ctx context.Context, op store.Operation) (result store.Resul
 	return result, 0, err
 }
 
-// get reads an entry without a lock. It also returns the revision that must be told before its result may be.
-func (e *Engine) get(op store.Operation) (store.Result, uint64, error) {
+// get reads an entry without a lock.
+func (e *Engine) get(op store.Operation) (store.Result, error) {
 	tag := e.tree.Tag(op.Key)
-	found := e.tree.Get(op.Key, tag)
-	result, err := e.getResult(found, tag, op.Uncounted, op.AllowMissing)
-	if e.log == nil {
-		return result, 0, err
-	}
-	if result.Entry.Key != "" {
-		return result, found.Revision, err
-	}
-	return result, e.latest(), err
+	return e.getResult(e.tree.Get(op.Key, tag), tag, op.Uncounted, op.AllowMissing)
 }
 
 // applyLocked performs op and leaves its changes to be committed. If it fails, it has changed nothing but what
