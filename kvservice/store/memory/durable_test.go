@@ -46,6 +46,7 @@ func directory(t *testing.T) vfs.FS {
 func TestContractWithALog(t *testing.T) {
 	for name, durable := range modes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storetest.Run(t, func(t *testing.T) store.Engine { return closed(t, load(t, directory(t), durable)) })
 		})
 	}
