@@ -40,6 +40,8 @@ func failure(key string, err error) error {
 		return contract.RequestInvalid.Errorf("invalid resume_token: want the complete token of an event from this service")
 	case errors.Is(err, store.ErrResumeTooOld):
 		return contract.ResumeTooOld.Errorf("the next changes are no longer kept; start again with a snapshot")
+	case errors.Is(err, store.ErrLoading):
+		return contract.ServiceUnavailable.Errorf("the store is loading its entries; nothing was changed, retry later")
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed):
 		return contract.ServiceUnavailable.Errorf("the store does not answer; nothing was changed")
 	case errors.Is(err, store.ErrUnknownOutcome):

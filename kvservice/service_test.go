@@ -405,6 +405,7 @@ func TestErrorsOfEnginesHaveReasons(t *testing.T) {
 		store.ErrFull:            contract.StoreFull,
 		store.ErrDiskFull:        contract.StoreFull,
 		store.ErrBehind:          contract.LogBehind,
+		store.ErrLoading:         contract.ServiceUnavailable,
 		store.ErrUnavailable:     contract.ServiceUnavailable,
 		store.ErrUnknownOutcome:  contract.ServiceUnavailable,
 		store.ErrClosed:          contract.ServiceUnavailable,

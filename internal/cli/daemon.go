@@ -51,6 +51,8 @@ type daemon struct {
 
 	state    *server.State
 	log      *slog.Logger
+	stderr   io.Writer
+	failed   <-chan struct{}   // closed if the engine can do nothing more; nil: that does not happen
 	tls      *tls.Config       // nil without TLS
 	followed []follow.Reloader // files to reload when they change
 	metrics  *observe.Metrics  // nil without an admin address
@@ -101,6 +103,7 @@ func (s *daemon) check(cmd *cobra.Command, e *engineFlags) error {
 }
 
 func (s *daemon) openLog(stderr io.Writer) error {
+	s.stderr = stderr
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
 		return usageError{fmt.Errorf("invalid --log-level %q: want debug, info, warn or error", s.logLevel)}
@@ -152,8 +155,18 @@ type endpoint struct {
 	proxies    forwarded.Proxies          // trusted ones
 }
 
-// run serves e until ctx is done, with gRPC calls served directly unless --fast-grpc is off.
+// run serves e until ctx is done or the engine has failed, with gRPC calls served directly unless --fast-grpc is off.
 func (s *daemon) run(ctx context.Context, e endpoint) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.failed:
+			s.log.Error("the store has failed; stopping")
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	var listening atomic.Bool
 	if s.admin != "" {
 		probes := server.Probes(s.state, func(ctx context.Context) bool { return listening.Load() && e.ready(ctx) }, http.NotFoundHandler())

@@ -24,6 +24,8 @@ type engineFlags struct {
 	onFull     string   // reject or evict
 	history    byteSize // size of the change history for watches; 0 for the engine's default
 	oldHistory byteSize // its size while it has old changes; 0 for history
+	dataDir    string   // the directory that entries outlive the process in; "" for none
+	fsync      fsyncMode
 }
 
 func (e *engineFlags) flags(cmd *cobra.Command) {
@@ -32,6 +34,8 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&e.storeCA, "store-ca", "", "PEM `file` with trusted authorities for rediss:// nodes; empty: the system's")
 	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB; default: half of --memory-limit; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
+	f.StringVar(&e.dataDir, "data-dir", "", "`directory` for a log and snapshots of the entries, which then survive restarts; empty: none")
+	f.Var(&e.fsync, "fsync", "with --data-dir: acknowledge writes once on disk (always), before (never), or bound the loss (1s)")
 	f.Var(&e.history, "watch-history", "memory for changes that watches resume from, such as 64MiB; its default is described above")
 }
 
@@ -39,22 +43,33 @@ func (e *engineFlags) open(ctx context.Context, s *daemon) (store.Engine, error)
 	if e.store != "memory" {
 		return e.openRedis(ctx, s)
 	}
-	if e.storeCA != "" {
+	switch {
+	case e.storeCA != "":
 		return nil, usageError{errStoreCA}
+	case e.fsync.given && e.dataDir == "":
+		return nil, usageError{errors.New("--fsync requires --data-dir")}
 	}
 	onFull, ok := map[string]memory.OnFull{"reject": memory.Reject, "evict": memory.Evict}[e.onFull]
 	if !ok {
 		return nil, usageError{fmt.Errorf("invalid --on-full %q: want reject or evict", e.onFull)}
 	}
-	engine := memory.New(memory.Options{
+	config := memory.Options{
 		MaxMemory: int64(e.maxMemory), OnFull: onFull, HistoryBytes: int64(e.history), OldHistoryBytes: int64(e.oldHistory),
-	})
+	}
+	if e.dataDir != "" {
+		return e.load(ctx, s, config)
+	}
+	engine := memory.New(config)
 	s.memory.held = engine.HeldBytes
 	return engine, nil
 }
 
 // openRedis connects to the nodes that --store names.
 func (e *engineFlags) openRedis(ctx context.Context, s *daemon) (store.Engine, error) {
+	if e.dataDir != "" || e.fsync.given {
+		return nil, usageError{errors.New(
+			"--data-dir and --fsync require --store memory; for Redis, durability is set in its configuration: appendonly and appendfsync")}
+	}
 	options, err := redis.ParseURL(e.store)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("invalid --store: %w", err)} // not its value, which may hold a password

@@ -74,4 +74,7 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 }
 
 // ready reports whether the server should receive calls.
-func (s *daemon) ready(context.Context) bool { return s.state.Running() }
+func (s *daemon) ready(context.Context) bool {
+	_, loading := s.state.Loading()
+	return s.state.Running() && !loading
+}

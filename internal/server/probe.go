@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -11,7 +12,8 @@ import (
 // Probes answers /health, /livez and /readyz over HTTP, without an API key, and passes other requests to next.
 //
 //   - /health and /livez return 200 as long as the process can answer.
-//   - /readyz returns 200 while the server should receive traffic: it is not stopping, and ready returns true.
+//   - /readyz returns 200 while the server should receive traffic: its data is loaded, it is not stopping, and ready
+//     returns true.
 //     Otherwise it returns 503. Its detail tells load balancers whether the server is stopping: then it finishes the
 //     calls that it has, so their connections must stay open.
 func Probes(state *State, ready func(context.Context) bool, next http.Handler) http.Handler {
@@ -29,9 +31,12 @@ func Probes(state *State, ready func(context.Context) bool, next http.Handler) h
 
 // unready says why the server should not receive traffic. It returns "" if it should.
 func unready(ctx context.Context, state *State, ready func(context.Context) bool) string {
+	percent, loading := state.Loading()
 	switch {
 	case !state.Running():
 		return "The server is stopping." // the load balancer of compose.cluster.yaml looks for this
+	case loading:
+		return fmt.Sprintf("The server is loading its data: %d%%.", percent)
 	case !ready(ctx):
 		return "The server is not ready for traffic."
 	}

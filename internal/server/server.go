@@ -71,7 +71,8 @@ type Config struct {
 
 // State is the state of a server. Make it with NewState.
 type State struct {
-	draining atomic.Bool // whether DrainDelay has begun
+	draining atomic.Bool  // whether DrainDelay has begun
+	loading  atomic.Int32 // how much of the data is loaded, in percent, plus 1; zero: all of it
 	stopping context.Context
 	stop     context.CancelFunc
 }
@@ -84,6 +85,18 @@ func NewState() *State {
 
 // Running reports whether the server wants new requests.
 func (s *State) Running() bool { return !s.draining.Load() && s.stopping.Err() == nil }
+
+// Load says how much of the data has been loaded, in percent. The server is not ready until Loaded is called.
+func (s *State) Load(percent int) { s.loading.Store(int32(percent) + 1) }
+
+// Loaded says that all data has been loaded.
+func (s *State) Loaded() { s.loading.Store(0) }
+
+// Loading returns how much of the data has been loaded, in percent, or false if all of it is.
+func (s *State) Loading() (percent int, ok bool) {
+	n := int(s.loading.Load())
+	return n - 1, n != 0
+}
 
 // drain makes Running false, and returns after delay.
 func (s *State) drain(delay time.Duration) {

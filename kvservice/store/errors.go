@@ -32,6 +32,8 @@ var (
 	ErrResumeTooOld = errors.New("changes after the resume token are no longer kept")
 	// ErrUnavailable: the engine's backend does not answer. Nothing was changed.
 	ErrUnavailable = errors.New("store does not answer")
+	// ErrLoading: the engine is still loading its entries. Nothing was changed.
+	ErrLoading = errors.New("store is loading its entries")
 	// ErrUnknownOutcome: the engine's backend failed before it answered. The change may or may not have been made.
 	ErrUnknownOutcome = errors.New("store failed before it answered; the change may or may not have been made")
 	// ErrLeftOut: the value was left out of the result of a batch, which is too large.

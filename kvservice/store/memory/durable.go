@@ -22,14 +22,15 @@ type Durable struct {
 	Fsync time.Duration
 	// Log gets what an operator should know. Nil: nobody does.
 	Log *slog.Logger
-	// Progress is called now and then while the engine loads, with how many of how many bytes it has. Nil: it is not.
-	Progress func(done, total int64)
+	// Progress is called now and then while the engine loads, with the entries and changes that it has, and how many of how
+	// many bytes they took. Nil: it is not.
+	Progress func(loaded, done, total int64)
 	// Sizes configures the sizes of files, for tests. Only its sizes are used.
 	Sizes wal.Options
 }
 
-// Open loads the engine whose log is in fs, and begins a new epoch of it.
-func Open(fs vfs.FS, options Options, durable Durable) (*Engine, error) {
+// Open loads the engine whose log is in fs, and begins a new epoch of it. It fails with the error of ctx, or one of [wal.Open].
+func Open(ctx context.Context, fs vfs.FS, options Options, durable Durable) (*Engine, error) {
 	if durable.Log == nil {
 		durable.Log = slog.New(slog.DiscardHandler)
 	}
@@ -38,7 +39,7 @@ func Open(fs vfs.FS, options Options, durable Durable) (*Engine, error) {
 	settings := durable.Sizes
 	settings.Fsync, settings.HistoryBytes = durable.Fsync, options.History()
 	settings.Revision = uint64(max(0, time.Now().UnixNano()))
-	load := &loader{engine: e, at: e.clock.Read(), progress: durable.Progress}
+	load := &loader{ctx: ctx, engine: e, at: e.clock.Read(), progress: durable.Progress}
 	var err error
 	if e.log, err = wal.Open(fs, settings, load); err != nil {
 		return nil, err
@@ -52,8 +53,8 @@ func Open(fs vfs.FS, options Options, durable Durable) (*Engine, error) {
 // Log returns the engine's log, or nil if it has none.
 func (e *Engine) Log() *wal.Log { return e.log }
 
-// durability says what a crash takes.
-func (e *Engine) durability() string {
+// Durability says what a crash takes, in words.
+func (e *Engine) Durability() string {
 	switch {
 	case e.log == nil:
 		return "all entries are lost when the process ends"

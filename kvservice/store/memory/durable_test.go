@@ -1,6 +1,7 @@
 package memory_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ var smallFiles = wal.Options{SegmentBytes: 16 << 10, SnapshotBytes: 8 << 10}
 // load returns the engine in fs.
 func load(t rapid.TB, fs vfs.FS, durable memory.Durable) *memory.Engine {
 	t.Helper()
-	e, err := memory.Open(fs, memory.Options{}, durable)
+	e, err := memory.Open(context.Background(), fs, memory.Options{}, durable)
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

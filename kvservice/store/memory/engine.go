@@ -218,7 +218,7 @@ func (e *Engine) stats() (stats store.Stats, seen uint64) {
 		Uptime:      time.Duration(at.Now),
 		Run:         strconv.FormatUint(e.epoch.ID, 36),
 		Guarantees: store.Guarantees{
-			Engine: "memory", Linearizable: true, AtomicAcrossKeys: true, Durable: e.log != nil, Durability: e.durability(),
+			Engine: "memory", Linearizable: true, AtomicAcrossKeys: true, Durable: e.log != nil, Durability: e.Durability(),
 		},
 	}, 0
 }

@@ -12,9 +12,11 @@ import (
 
 // loader receives what the log has, before the engine begins.
 type loader struct {
+	ctx      context.Context
 	engine   *Engine
 	at       clock.Reading
-	progress func(done, total int64) // may be nil
+	progress func(loaded, done, total int64) // may be nil
+	loaded   int64                           // entries and changes
 
 	// The changes that watches can resume from, oldest first, without the first ones. They have so many bytes.
 	past    []*tree.Entry
@@ -25,6 +27,14 @@ type loader struct {
 // Entry loads an entry of the snapshot.
 func (l *loader) Entry(c wal.Change) error {
 	l.engine.tree.Put(l.pack(c, store.Put, c.Value))
+	return l.count()
+}
+
+// count counts an entry or change. It fails with the error of the context, now and then.
+func (l *loader) count() error {
+	if l.loaded++; l.loaded%1024 == 0 {
+		return l.ctx.Err()
+	}
 	return nil
 }
 
@@ -36,6 +46,9 @@ func (l *loader) Commit(changes []wal.Change, past bool) error {
 			return err
 		}
 		l.remember(entry)
+		if err := l.count(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -43,7 +56,7 @@ func (l *loader) Commit(changes []wal.Change, past bool) error {
 // Progress reports how many of how many bytes are loaded.
 func (l *loader) Progress(done, total int64) {
 	if l.progress != nil {
-		l.progress(done, total)
+		l.progress(l.loaded, done, total)
 	}
 }
 

@@ -368,7 +368,7 @@ func TestHistoryThatIsNoLongerKeptIsTooOldAfterARestart(t *testing.T) {
 		}
 	}
 	closeAll(t, e)
-	again, err := memory.Open(fs, memory.Options{HistoryBytes: 10_000}, modes["always"])
+	again, err := memory.Open(context.Background(), fs, memory.Options{HistoryBytes: 10_000}, modes["always"])
 	if err != nil {
 		t.Fatal(err)
 	}
