@@ -104,7 +104,7 @@ func TestClientCommands(t *testing.T) {
 		{"incr a/2", "", wants{1, "", `kv: .*\n`}},
 
 		{"stats", "", wants{out: `keys +5\nmemory +[\d.]+ KiB, of [\d.]+ [MG]iB\n.*\nengine +memory\n.*`}},
-		{"stats -o json", "", wants{out: `\{"keys":5,.*"durable":false\}\}\n`}},
+		{"stats -o json", "", wants{out: `\{"keys":5,.*"durable":false,"durability":"all entries are lost when the process ends"\}\}\n`}},
 
 		{"caller", "", wants{out: `id +default\nexpires +never\nrate +no limit\nall keys +read, write\n`}},
 		{"caller -o json", "", wants{out: `\{"id":"default","grants":\[\{"prefix":"","ops":\["read","write"\]\}\],"rate":0\}\n`}},

@@ -68,9 +68,9 @@ var _ store.Engine = (*loading)(nil)
 
 // load begins to load the engine in --data-dir.
 func (e *engineFlags) load(ctx context.Context, s *daemon, options memory.Options) (store.Engine, error) {
-	dir, err := vfs.OpenDir(e.dataDir)
+	dir, err := openDataDir(e.dataDir)
 	if err != nil {
-		return nil, fmt.Errorf("--data-dir: %w", err)
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	l := &loading{cancel: cancel, done: make(chan struct{}), failed: make(chan struct{})}
@@ -82,6 +82,15 @@ func (e *engineFlags) load(ctx context.Context, s *daemon, options memory.Option
 	case <-time.After(quickLoad):
 	}
 	return l, l.failure()
+}
+
+// openDataDir returns the directory at path, which it creates if need be.
+func openDataDir(path string) (vfs.FS, error) {
+	dir, err := vfs.OpenDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("--data-dir: %w", err)
+	}
+	return dir, nil
 }
 
 // run loads the engine, and waits for its log to fail.

@@ -34,8 +34,8 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&e.storeCA, "store-ca", "", "PEM `file` with trusted authorities for rediss:// nodes; empty: the system's")
 	f.Var(&e.maxMemory, "max-memory", "memory limit for entries, such as 512MiB; default: half of --memory-limit; 0: no limit")
 	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
-	f.StringVar(&e.dataDir, "data-dir", "", "`directory` for a log and snapshots of the entries, which then survive restarts; empty: none")
-	f.Var(&e.fsync, "fsync", "with --data-dir: acknowledge writes once on disk (always), before (never), or bound the loss (1s)")
+	f.StringVar(&e.dataDir, "data-dir", "", "`directory` for a log and snapshots, with which entries survive restarts; empty: none")
+	f.Var(&e.fsync, "fsync", "when writes are on disk: always before they are acknowledged, at most 1s later, or never")
 	f.Var(&e.history, "watch-history", "memory for changes that watches resume from, such as 64MiB; its default is described above")
 }
 

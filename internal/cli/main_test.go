@@ -242,7 +242,7 @@ func TestHelpNamesTheVariablesThatAreRead(t *testing.T) {
 			if want := slices.Contains(settings, f.Name) || cmd.GroupID != clientCommands && f.Name != "fix"; (match != nil) != want {
 				t.Errorf("kv %s --%s names its variable: %v, want %v", name, f.Name, match != nil, want)
 			}
-			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]", "bytes": "7MiB", "networks": "10.0.0.0/8,2001:db8::1/128"}[f.Value.Type()]
+			value := map[string]string{"string": "given", "int": "7", "duration": "7s", "bool": "true", "stringSlice": "[a,b]", "bytes": "7MiB", "networks": "10.0.0.0/8,2001:db8::1/128", "mode": "7s"}[f.Value.Type()]
 			root := newRoot("test", streams{}, func(variable string) string {
 				if match != nil && variable == match[1] || match == nil && variable == "KV_"+strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")) {
 					return strings.Trim(value, "[]")
