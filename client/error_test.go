@@ -86,6 +86,7 @@ func TestEveryReasonHasItsSentinel(t *testing.T) {
 		contract.StoreFull:          client.ErrFull,
 		contract.RateLimited:        client.ErrOverloaded,
 		contract.Overloaded:         client.ErrOverloaded,
+		contract.LogBehind:          client.ErrOverloaded,
 		contract.APIKeyInvalid:      client.ErrUnauthenticated,
 		contract.PermissionDenied:   client.ErrPermissionDenied,
 		contract.ServiceUnavailable: client.ErrUnavailable,
