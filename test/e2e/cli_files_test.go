@@ -71,7 +71,7 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		"kv: open other.ndjson.partial: read-only file system\nexport 1\n",
 		"kv: open out.ndjson: read-only file system\nresumed 1\n",
 		"kv: write keys.json: ", "read-only file system\nrotate 1\n",
-		"kv: write kv-batch.1: ", "read-only file system\nman 1\n",
+		"kv: write kv-backup.1: ", "read-only file system\nman 1\n",
 		"20000\n"+after)
 }
 

@@ -55,6 +55,8 @@ var pipesOfText = []string{
 	`echo '{"increment":{"key":"n","delta":"5"}}' | kv batch`,                      // text of its own
 	`kv stats -o json | jq .keys`,                                                  // numbers
 	`kv stats --url http://127.0.0.1:8889 | grep engine`,                           // numbers
+	`kv backup | gzip > kv.backup.gz`,                                              // bytes of one file
+	`gunzip < kv.backup.gz | kv restore --data-dir /var/lib/kv -`,                  // bytes of one file
 	`kv caller -o json | jq -r .id`,                                                // an id is a word of [a-z0-9-]
 	`kv keys list --file keys.json -o json | jq -r 'select(.state=="expired").id'`, // ids are words of [a-z0-9-]
 	`printf '%s\n' '{"set":{"key":"a","value":"1"}}' '{"get":{"key":"a"}}' | kv batch`,
