@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,6 +52,8 @@ var pipes = []pipe{
 var pipesOfText = []string{
 	`gunzip -c users.ndjson.gz | kv import --create-only`,                          // TestAnExportIsRestoredThroughAPipe
 	`kv export | kv import --url http://127.0.0.1:8889`,                            // TestAnExportIsRestoredThroughAPipe
+	`kv backup | gzip > kv.backup.gz`,                                              // TestABackupIsRestoredThroughAPipe
+	`gunzip < kv.backup.gz | kv restore --data-dir /var/lib/kv -`,                  // TestABackupIsRestoredThroughAPipe
 	`kv watch --prefix '' -o json | jq -c .entry`,                                  // TestAWatchIsReadThroughAPipe
 	`kv get photo | cmp - /tmp/kv.photo`,                                           // TestGuides: bytes of one value
 	`echo '{"increment":{"key":"n","delta":"5"}}' | kv batch`,                      // text of its own
@@ -213,6 +217,18 @@ func TestAnExportIsRestoredThroughAPipe(t *testing.T) {
 	wantEntries(t, to, "kv export | kv import", entries)
 	bash(t, from, "kv export users/ | gzip > users.ndjson.gz && kv ls -0 users/ | xargs -r0 kv del -- && gunzip -c users.ndjson.gz | kv import --create-only")
 	wantEntries(t, from, "gunzip | kv import", entries)
+}
+
+// A backup goes through pipes and a compressed file into a data directory.
+func TestABackupIsRestoredThroughAPipe(t *testing.T) {
+	env, data := []string{"KV_URL=" + oneProcess(t).url, "KV_API_KEY=" + apiKey}, filepath.Join(t.TempDir(), "data")
+	for _, key := range awkward {
+		client(t, env, key, "set", "--", key)
+	}
+	bash(t, env, "kv backup | gzip > kv.backup.gz && gunzip < kv.backup.gz | kv restore --data-dir "+data+" -")
+	if got := client(t, nil, "", "check", data); got.Code != 0 || !strings.Contains(got.Out, fmt.Sprintf(" %d entries,", len(awkward))) {
+		t.Errorf("kv check = %+v, want %d entries", got, len(awkward))
+	}
 }
 
 // The keys of a watch stay in JSON.

@@ -23,7 +23,7 @@ type Options struct {
 	Patience time.Duration
 	// HistoryBytes is how many bytes of changes to keep at least for watches that resume after a restart. Zero: 8 MiB.
 	HistoryBytes int64
-	// SegmentBytes is the size from which a segment is followed by the next. Zero: 64 MiB.
+	// SegmentBytes is the size from which a segment is followed by the next. Zero: 32 MiB.
 	SegmentBytes int64
 	// SnapshotBytes is how long the log since the latest snapshot may be before a snapshot is due, unless that snapshot is
 	// larger: then that is the limit. Zero: 64 MiB.
@@ -115,7 +115,7 @@ const maxPending = 64 << 20
 func (o Options) withDefaults() Options {
 	o.Patience = cmp.Or(o.Patience, 5*time.Second)
 	o.HistoryBytes = cmp.Or(o.HistoryBytes, 8<<20)
-	o.SegmentBytes = cmp.Or(o.SegmentBytes, 64<<20)
+	o.SegmentBytes = cmp.Or(o.SegmentBytes, 32<<20)
 	o.SnapshotBytes = cmp.Or(o.SnapshotBytes, 64<<20)
 	return o
 }
