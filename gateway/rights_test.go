@@ -192,13 +192,15 @@ func TestConditionsRevealNothing(t *testing.T) {
 			id, method string
 			header     []string
 		}{
-			"a conditional read":        {"inside", "GET", []string{"If-None-Match", tag}},
-			"a read of any version":     {"inside", "HEAD", []string{"If-None-Match", "*"}},
-			"a long poll":               {"inside", "GET", []string{"If-None-Match", tag, "Prefer", "wait=5"}},
-			"a write of one of many":    {"inside", "PUT", []string{"If-Match", `"a", "b"`}},
-			"a write that may not read": {"writer", "PUT", []string{"If-Match", `"a", ` + tag}},
-			"a write as a reader":       {"reader", "PUT", []string{"If-Match", `"a", "b"`}},
-			"a delete as a reader":      {"reader", "DELETE", []string{"If-None-Match", `"a", "b"`}},
+			"a conditional read":                     {"inside", "GET", []string{"If-None-Match", tag}},
+			"a read of any version":                  {"inside", "HEAD", []string{"If-None-Match", "*"}},
+			"a long poll":                            {"inside", "GET", []string{"If-None-Match", tag, "Prefer", "wait=5"}},
+			"a write of one of many":                 {"inside", "PUT", []string{"If-Match", `"a", "b"`}},
+			"a write that may not read":              {"writer", "PUT", []string{"If-Match", `"a", ` + tag}},
+			"a write under a date that may not read": {"writer", "PUT", []string{"If-Unmodified-Since", "Fri, 02 Jan 2099 03:04:05 GMT"}},
+			"a write under a date as a reader":       {"reader", "DELETE", []string{"If-Unmodified-Since", "Fri, 02 Jan 1998 03:04:05 GMT"}},
+			"a write as a reader":                    {"reader", "PUT", []string{"If-Match", `"a", "b"`}},
+			"a delete as a reader":                   {"reader", "DELETE", []string{"If-None-Match", `"a", "b"`}},
 		} {
 			got := askAs(t, r.method, url+"/v1/values/secret", "", append(append(r.header, k.header(r.id)...), "Content-Type", "text/plain")...)
 			if got.status != http.StatusForbidden || got.header.Get("ETag") != "" {

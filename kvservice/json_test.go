@@ -17,6 +17,7 @@ func TestJSONSaysFalseAndZero(t *testing.T) {
 		{"Increment", `{"key":"n"}`, `"value":"0"`},
 		{"Set", `{"key":"n","value":"0"}`, `"created":false`},
 		{"Delete", `{"key":"nope"}`, `"deleted":false`},
+		{"DeleteRange", `{"prefix":"nope"}`, `"deleted":"0"`},
 		{"GetStats", `{}`, `"durable":false`},
 		{"GetStats", `{}`, `"misses":"0"`},
 		{"Batch", `{"operations":[{"delete":{"key":"nope"}}]}`, `"deleted":false`},

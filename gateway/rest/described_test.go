@@ -117,6 +117,14 @@ func TestResponsesAreAsDescribed(t *testing.T) {
 		{values, exchange{request: "GET /v1/values"}},
 		{values, exchange{request: "GET /v1/values?view=keys&pageSize=1"}},
 		{values, exchange{request: "HEAD /v1/values?pageSize=1"}},
+		{values, exchange{request: "GET /v1/values?delimiter=l&reverse=true&start=a&end=z&pageSize=1"}},
+		{values, exchange{request: "GET /v1/values?start=b&end=a"}},
+		{values, exchange{request: "DELETE /v1/values?prefix=hel&dryRun=true"}},
+		{values, exchange{request: "DELETE /v1/values?all=true"}},
+		{values, exchange{request: "DELETE /v1/values"}},
+		{values, exchange{request: "DELETE /v1/values?prefix=a&pageToken=x"}},
+		{values, exchange{request: "DELETE /v1/values?prefix=a", header: []string{"If-Match: *"}}},
+		{values, exchange{request: "DELETE /v1/values?prefix=a", header: []string{"Accept: text/html"}}},
 		{values, exchange{request: "GET /v1/values?pageSize=x"}},
 		{values, exchange{request: "GET /v1/values?pageToken=x"}},
 		{values, exchange{request: "GET /v1/values", header: []string{"Accept: text/html"}}},
@@ -135,6 +143,10 @@ func TestResponsesAreAsDescribed(t *testing.T) {
 		{key, exchange{request: "HEAD /v1/values/hello"}},
 		{key, exchange{request: "PUT /v1/values/new", body: "v"}},
 		{key, exchange{request: "PUT /v1/values/hello?ttl=1h", body: "v"}},
+		{key, exchange{request: "PUT /v1/values/soon?ttl=keep", body: "v"}},
+		{key, exchange{request: "PUT /v1/values/hello", body: "v", header: []string{unmodified + secondAfter}}},
+		{key, exchange{request: "PUT /v1/values/hello", body: "v", header: []string{unmodified + "0"}}},
+		{key, exchange{request: "GET /v1/values/hello", header: []string{unmodified + secondAfter}}},
 		{key, exchange{request: "PUT /v1/values/hello", header: []string{"If-None-Match: *"}}},
 		{key, exchange{request: "PUT /v1/values/hello", header: []string{"Content-Encoding: gzip"}}},
 		{key, exchange{request: "PUT /v1/values/hello", body: strings.Repeat("x", 2000)}},
@@ -151,6 +163,8 @@ func TestResponsesAreAsDescribed(t *testing.T) {
 		{"/v1/values:increment", exchange{request: "POST /v1/values:increment", body: `{"key":"max","delta":1}`}},
 		{"/v1/values:watch", exchange{request: "GET /v1/values:watch"}},
 		{"/v1/values:watch", exchange{request: "GET /v1/values:watch?prefix=&resumeToken=1-1-ab1c0c60"}},
+		{"/v1/caller", exchange{request: "GET /v1/caller"}},
+		{"/v1/caller", exchange{request: "HEAD /v1/caller"}},
 		{"/v1/stats", exchange{request: "GET /v1/stats"}},
 		{"/v1/stats", exchange{request: "HEAD /v1/stats"}},
 		{"/openapi.json", exchange{request: "GET /openapi.json?x=1"}},
@@ -166,6 +180,7 @@ func TestResponsesAreAsDescribed(t *testing.T) {
 }
 
 const everyOperation = `{"operations":[{"get":{"key":"hello"}},{"get":{"key":"bin"}},{"get":{"key":"nope"}},{},
+	{"get":{"key":"nope","allowMissing":true}},{"set":{"key":"soon","value":"v","ttl":"keep"}},
 	{"set":{"key":"hello","value":"v","ttl":"1h"}},{"touch":{"key":"hello","ttl":null}},
 	{"increment":{"key":"n","delta":1}},{"delete":{"key":"hello"}}]}`
 

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract/messagejson"
 )
@@ -46,6 +49,24 @@ func TestWhatProtobufAcceptsIsAccepted(t *testing.T) {
 	for _, text := range []string{`{}`, ` {"set":{"key":"a","value":"","ttl":"60s"}} `, `{"set":{"ttl":null}}`, `{"set":{"ttl":"-1.5s"}}`} {
 		if err := messagejson.Unmarshal([]byte(text), &keyvaluev1.Operation{}); err != nil {
 			t.Errorf("Unmarshal(%s) = %v", text, err)
+		}
+	}
+}
+
+// A method that is added must not be forgotten.
+func TestEveryResponseWithANumberOrBoolSaysItsDefaults(t *testing.T) {
+	t.Parallel()
+	methods := keyvaluev1.File_keyvalue_v1_service_proto.Services().Get(0).Methods()
+	for i := range methods.Len() {
+		response := methods.Get(i).Output()
+		says := messagejson.SaysDefaults(dynamicpb.NewMessage(response))
+		for j := range response.Fields().Len() {
+			switch field := response.Fields().Get(j); field.Kind() {
+			case protoreflect.BoolKind, protoreflect.Int64Kind, protoreflect.Uint64Kind, protoreflect.Int32Kind, protoreflect.DoubleKind:
+				if !says {
+					t.Errorf("%s leaves out %s in JSON if it is false or zero", response.Name(), field.Name())
+				}
+			}
 		}
 	}
 }
