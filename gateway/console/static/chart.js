@@ -4,6 +4,8 @@ import { el, svg } from './dom.js';
 
 const width = 300;
 const height = 64;
+/** edge is what is left free above the scale and below it, so that a line at either end is drawn whole. */
+const edge = 4;
 /** span is the maximum number of samples in a chart. */
 const span = 150;
 
@@ -20,7 +22,7 @@ export class Chart {
     this.area = svg('path', { class: 'chart-area' });
     this.#lines = names.map((_, i) => svg('path', { class: `chart-line chart-line-${i}` }));
     this.drawing = svg('svg', { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': title },
-      svg('path', { class: 'chart-grid', d: `M0 ${height - 0.5}H${width}M0 ${height / 2}H${width}M0 .5H${width}` }), this.area, ...this.#lines);
+      svg('path', { class: 'chart-grid', d: `M0 ${height - edge}H${width}M0 ${height / 2}H${width}M0 ${edge}H${width}` }), this.area, ...this.#lines);
     this.note = el('p', { class: 'quiet chart-note' });
     parent.append(el('section', { class: 'chart' },
       el('header', {}, el('h3', {}, title), this.value),
@@ -47,7 +49,7 @@ export class Chart {
 
   #x(i) { return (width * (i + span - this.#samples.length)) / (span - 1); }
 
-  #y(value, max) { return height - 1 - ((height - 2) * value) / max; }
+  #y(value, max) { return height - edge - ((height - 2 * edge) * value) / max; }
 
   #path(series, max) {
     let d = '';

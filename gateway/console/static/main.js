@@ -246,6 +246,12 @@ detail.addEventListener('copyas', ({ detail: action }) => copyAs(action));
 session.addEventListener('change', sessionChanged);
 session.addEventListener('caller', () => showWho(session));
 addEventListener('hashchange', () => { if (running && route() !== here) follow(); });
+// A page that the browser keeps for going back must not keep connections: a browser has six for the server.
+addEventListener('pagehide', () => {
+  stats.stop();
+  watch.stop();
+});
+addEventListener('pageshow', ({ persisted }) => { if (persisted && running) start(); });
 addEventListener('online', () => { if (running) stats.now(); });
 addEventListener('beforeunload', (event) => { if (detail.editor?.dirty) event.preventDefault(); });
 listen({

@@ -40,7 +40,7 @@ export async function page(t, options = {}) {
 /** openConsole opens the console at url and enters the API key. Prepare is called with the page first. */
 export async function openConsole(t, url, options, prepare = () => {}) {
   const console = await page(t, options);
-  prepare(console);
+  await prepare(console);
   await console.goto(url);
   await console.getByLabel('API key').fill(apiKey);
   await console.keyboard.press('Enter');
