@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"key-value/internal/observe"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 	"key-value/kvservice/store/memory/wal"
@@ -57,6 +58,7 @@ const loadPause = 5 * time.Second
 
 // loading is an engine that loads its entries from --data-dir. Until it has, its methods fail with [store.ErrLoading].
 type loading struct {
+	dir    string
 	engine atomic.Pointer[memory.Engine] // nil: not loaded yet
 	cancel context.CancelFunc
 	done   chan struct{} // closed once it is loaded, or that has failed
@@ -73,7 +75,7 @@ func (e *engineFlags) load(ctx context.Context, s *daemon, options memory.Option
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &loading{cancel: cancel, done: make(chan struct{}), failed: make(chan struct{})}
+	l := &loading{dir: e.dataDir, cancel: cancel, done: make(chan struct{}), failed: make(chan struct{})}
 	s.failed, s.memory.held = l.failed, l.heldBytes
 	s.state.Load(0)
 	go l.run(ctx, s, func() (*memory.Engine, error) { return e.loadFrom(ctx, s, dir, options) })
@@ -166,6 +168,20 @@ func (l *loading) heldBytes() int64 {
 		return 0
 	}
 	return e.HeldBytes()
+}
+
+// logStats returns the statistics of the log once it is loaded.
+func (l *loading) logStats() (observe.LogStats, bool) {
+	e, err := l.loaded()
+	if err != nil {
+		return observe.LogStats{}, false
+	}
+	s := e.LogStats()
+	return observe.LogStats{
+		Unsynced: s.Unsynced, PendingBytes: s.PendingBytes, Bytes: s.LogBytes, DiskBytes: s.DiskBytes, FreeBytes: freeBytes(l.dir),
+		Syncs: s.Syncs, SyncTime: s.SyncTime, Snapshots: s.Snapshots, SnapshotFailures: s.SnapshotFailures,
+		SnapshotBytes: s.SnapshotBytes, SnapshotTook: s.SnapshotTook, Full: s.Full, Failed: s.Failed,
+	}, true
 }
 
 // Do implements [store.Engine].

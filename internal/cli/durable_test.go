@@ -75,6 +75,20 @@ func TestADataDirThatCannotBeUsedIsRefused(t *testing.T) {
 	}
 }
 
+func TestTheLogOnDiskIsMeasured(t *testing.T) {
+	t.Parallel()
+	server := startObserved(t, key, "serve", "--data-dir", t.TempDir())
+	check(t, map[string]string{"KV_URL": server.url, "KV_API_KEY": "secret"}, "", "set k v", wants{})
+	_, scraped := fetch(t, server.admin+"/metrics")
+	has(t, scraped, `kv_log_unsynced_seconds 0`, `kv_log_pending_bytes 0`, `kv_log_full 0`, `kv_log_failed 0`,
+		`kv_log_snapshots_total 0`, `kv_log_snapshot_failures_total 0`, `kv_log_snapshot_seconds 0`)
+	for _, positive := range []string{"kv_log_bytes", "kv_log_disk_bytes", "kv_log_syncs_total", "kv_log_sync_seconds_total"} {
+		if !regexp.MustCompile(`(?m)^` + positive + ` [^0]|^` + positive + ` 0\.`).MatchString(scraped) {
+			t.Errorf("%s is not above zero", positive)
+		}
+	}
+}
+
 // slowly is an engine that is loaded when it is told to.
 func slowly(s *daemon) (l *loading, finish func(*memory.Engine, error)) {
 	type result struct {

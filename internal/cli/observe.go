@@ -54,6 +54,9 @@ func (s *daemon) observedStore(engine store.Engine) []connect.ServerInterceptor 
 		return nil
 	}
 	s.metrics.ForService(engine)
+	if l, ok := engine.(*loading); ok {
+		s.metrics.ForLog(l.logStats)
+	}
 	return []connect.ServerInterceptor{s.metrics.ServeBatches}
 }
 

@@ -27,7 +27,7 @@ func startObserved(t *testing.T, env map[string]string, args ...string) observed
 
 // startObservedPair starts a gateway and its kvservice.
 func startObservedPair(t *testing.T) (gateway, service observed) {
-	service = startObserved(t, map[string]string{"KV_SERVICE_TOKEN": "token"}, "kvservice")
+	service = startObserved(t, map[string]string{"KV_SERVICE_TOKEN": "token"}, "kvservice", "--data-dir", t.TempDir())
 	gateway = startObserved(t, map[string]string{
 		"KV_API_KEY": "secret", "KV_SERVICE_TOKEN": "token", "KV_SERVICE": service.url,
 	}, "gateway")

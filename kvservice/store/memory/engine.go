@@ -90,6 +90,8 @@ type Engine struct {
 	durable Durable
 	reach   atomic.Uint64
 
+	snapshotting snapshotting
+
 	mu sync.Mutex // held by writers; guards the fields below
 	revertible
 	lru        lru

@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
+	"time"
 
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/clock"
@@ -129,9 +131,39 @@ func (e *Engine) snapshotWhenDue() {
 			return
 		case <-e.log.SnapshotDue():
 		}
-		if err := e.writeSnapshot(ctx); err != nil && ctx.Err() == nil {
+		began := time.Now()
+		switch err := e.writeSnapshot(ctx); {
+		case err == nil:
+			e.snapshotting.written.Add(1)
+			e.snapshotting.took.Store(int64(time.Since(began)))
+		case ctx.Err() == nil:
+			e.snapshotting.failed.Add(1)
 			e.durable.Log.Warn("writing a snapshot failed; the log grows until one succeeds", "error", err)
 		}
+	}
+}
+
+// snapshotting counts the snapshots that were written.
+type snapshotting struct {
+	written, failed atomic.Int64
+	took            atomic.Int64 // how long the latest took, in nanoseconds
+}
+
+// LogStats describe an engine's log and its snapshots.
+type LogStats struct {
+	wal.Stats
+	Failed           bool  // nothing is acknowledged any more
+	Snapshots        int64 // written by this engine
+	SnapshotFailures int64
+	SnapshotTook     time.Duration // of the latest one; zero: there was none
+}
+
+// LogStats returns the statistics of the engine's log, which it must have. Unlike Stats it never waits for the disk.
+func (e *Engine) LogStats() LogStats {
+	return LogStats{
+		Stats: e.log.Stats(), Failed: e.log.Err() != nil,
+		Snapshots: e.snapshotting.written.Load(), SnapshotFailures: e.snapshotting.failed.Load(),
+		SnapshotTook: time.Duration(e.snapshotting.took.Load()),
 	}
 }
 

@@ -11,6 +11,18 @@ import (
 // shortTTL is a short TTL for a test, and a long time for a machine.
 const shortTTL = 50 * time.Millisecond
 
+// together performs ops, which must succeed, in less than a short TTL: an engine may wait for its disk after each call.
+func together(t T, e store.Engine, ops ...store.Operation) {
+	t.Helper()
+	results, err := e.Batch(t.Context(), ops, false)
+	for _, result := range results {
+		err = errors.Join(err, result.Err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 var expiryChecks = []Check{
 	{"an entry expires when its TTL elapses, and not before", func(t T, e store.Engine) {
 		begin := time.Now()
@@ -39,22 +51,13 @@ var expiryChecks = []Check{
 		wantSum(t, e, increment("n", 1), 1)
 	}},
 	{"touch postpones expiry, and set without a TTL cancels it", func(t T, e store.Engine) {
-		results, err := e.Batch(t.Context(), []store.Operation{ // together, because an engine may wait for its disk after each
-			setFor("k", "v", shortTTL), setFor("l", "v", shortTTL), setFor("m", "v", shortTTL), touch("k", time.Hour), set("l", "w"),
-		}, false)
-		for _, result := range results {
-			err = errors.Join(err, result.Err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		together(t, e, setFor("k", "v", shortTTL), setFor("l", "v", shortTTL), setFor("m", "v", shortTTL), touch("k", time.Hour), set("l", "w"))
 		waitExpired(t, e, "m")
 		wantValue(t, e, "k", "v")
 		wantValue(t, e, "l", "w")
 	}},
 	{"set that keeps the TTL does not postpone expiry", func(t T, e store.Engine) {
-		do(t, e, setFor("k", "v", shortTTL))
-		do(t, e, setKeeping("k", "w"))
+		together(t, e, setFor("k", "v", shortTTL), setKeeping("k", "w"))
 		waitExpired(t, e, "k")
 		wantForever(t, do(t, e, setKeeping("k", "x")).Entry)
 		wantValue(t, e, "k", "x")
