@@ -3,13 +3,14 @@
 import { API, Problem, root } from './api.js';
 import { copyAs } from './copyas.js';
 import { Detail } from './detail.js';
-import { byId, visible } from './dom.js';
-import { countdown } from './duration.js';
+import { byId } from './dom.js';
 import { Feed } from './feed.js';
 import { KeysPane } from './keyspane.js';
+import { Navigation, view } from './navigation.js';
 import { Session } from './session.js';
 import { listen } from './shortcuts.js';
 import { Stats } from './stats.js';
+import { showStatus } from './status.js';
 import { switchTheme } from './theme.js';
 import { TreeActions } from './treeactions.js';
 import { TreeView } from './treeview.js';
@@ -19,6 +20,7 @@ import { showWho } from './who.js';
 
 /** maxEach is how many changes in one chunk of the stream update the tree one by one. With more, the tree is reloaded. */
 const maxEach = 2000;
+const patience = 1000; // ms that the tree waits for the watch
 
 const session = new Session();
 const api = new API(session);
@@ -28,56 +30,12 @@ const tree = new TreeView(api);
 const keysPane = new KeysPane(tree);
 const treeActions = new TreeActions(api, tree);
 const detail = new Detail(api);
+const navigation = new Navigation(tree, detail);
 const feed = new Feed();
 const stats = new Stats(api);
 
-// The selected key is in the fragment of the URL, so that back and forward work.
-
-const route = () => (location.hash.startsWith('#/') ? decode(location.hash.slice(2)) : '');
-const hashOf = (key) => (key ? `#/${encodeURIComponent(key)}` : '#');
-let here = '';
-
-function decode(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return '';
-  }
-}
-
-function go(key) {
-  if (key === route()) follow();
-  else location.hash = hashOf(key);
-}
-
-async function follow() {
-  const key = route();
-  if (!await detail.leave()) {
-    history.replaceState(null, '', hashOf(here));
-    return;
-  }
-  here = key;
-  tree.select(key);
-  document.title = key ? `${visible(key)} \u00b7 key-value` : 'key-value';
-  view(key ? 'entry' : 'keys');
-  if (key) await detail.open(key);
-  else detail.close();
-}
-
-// view selects the pane that a narrow screen shows.
-function view(name) {
-  document.body.dataset.view = name;
-  for (const tab of byId('views').children) tab.setAttribute('aria-pressed', String(tab.dataset.view === name));
-}
-
-// create begins a new entry, in a folder or that of the row that has the focus.
-async function create(prefix = tree.prefix()) {
-  if (session.state === 'locked' || !session.rights.any('write') || !await detail.leave()) return;
-  view('entry');
-  detail.create({ key: prefix });
-  const name = document.querySelector('#entry input[name=key]');
-  name.focus();
-  name.setSelectionRange(prefix.length, prefix.length);
+function create(prefix = tree.prefix()) {
+  if (session.state !== 'locked' && session.rights.any('write')) navigation.create(prefix);
 }
 
 function remove() {
@@ -106,6 +64,7 @@ async function unlock(event) {
 }
 
 let running = false;
+let shown = 0; // grows with each call of showAll
 
 function sessionChanged() {
   const locked = session.state === 'locked';
@@ -128,11 +87,20 @@ async function start() {
   if (running) showAll();
 }
 
-// showAll shows everything that the API key may read.
-function showAll() {
+// showAll shows everything that the API key may read. The tree waits for the watch, so that it misses no change in between.
+async function showAll() {
+  const run = ++shown;
   watch.start(watchPrefix.get());
+  if (!detail.editor) navigation.follow();
+  const begun = await watch.begun(patience);
+  if (!running || run !== shown) return;
   keysPane.show();
-  if (!detail.editor) follow();
+  if (!begun) reloadLater();
+}
+
+// reloadLater loads the tree again once the watch has begun.
+function reloadLater() {
+  watch.addEventListener('begin', () => tree.reload(), { once: true });
 }
 
 // identify asks what the API key may do, and reports whether that is new. Until it is known, everything is offered.
@@ -167,23 +135,7 @@ function stop() {
   if (!detail.editor) detail.close();
 }
 
-function status() {
-  const banner = byId('banner');
-  const { state } = session;
-  const lost = state === 'offline' || state === 'trouble';
-  const wait = countdown(stats.until - performance.now());
-  const text = { locked: 'Locked', online: 'Connected', trouble: 'Store unavailable', offline: 'Not connected' }[state];
-  byId('state').dataset.state = state;
-  if (byId('state-text').textContent !== text) byId('state-text').textContent = text;
-  banner.hidden = !lost;
-  byId('banner-text').textContent = { offline: 'Cannot reach the server.', trouble: session.detail }[state] ?? '';
-  byId('banner-wait').textContent = lost ? `Retrying in ${wait}.` : '';
-  byId('feed-state').textContent = {
-    off: 'off', connecting: 'connecting\u2026', live: 'live', refused: watch.detail,
-    waiting: `interrupted, resuming in ${countdown(watch.until - performance.now())}`,
-  }[watch.state];
-  byId('feed-state').dataset.state = watch.state;
-}
+function status() { showStatus(session, watch, stats.until); }
 
 // Events of the watch.
 
@@ -222,30 +174,30 @@ byId('feed-copy').addEventListener('click', () => copyAs({ op: 'watch', prefix: 
 byId('help').addEventListener('click', () => byId('shortcuts').showModal());
 byId('shortcuts-close').addEventListener('click', () => byId('shortcuts').close());
 byId('retry').addEventListener('click', () => stats.now());
-byId('views').addEventListener('click', ({ target }) => { if (target.dataset.view) view(target.dataset.view); });
 byId('feed-prefix').addEventListener('input', delayed(400, () => {
   if (!running) return;
   feed.clear();
   watch.start(byId('feed-prefix').value);
+  reloadLater();
 }));
 keysPane.addEventListener('refresh', refresh);
 tree.addEventListener('enter', async ({ detail: key }) => {
   if (!watchPrefix.follow(key)) return;
   feed.clear();
   watch.start(watchPrefix.get());
-  watch.addEventListener('begin', () => tree.reload(), { once: true });
+  reloadLater();
 });
-tree.addEventListener('open', ({ detail: key }) => go(key));
+tree.addEventListener('open', ({ detail: key }) => navigation.go(key));
 treeActions.addEventListener('create', ({ detail: prefix }) => create(prefix));
-treeActions.addEventListener('deleted', ({ detail: has }) => { if (has(detail.key) && !detail.editor) go(''); });
-feed.addEventListener('open', ({ detail: key }) => go(key));
-detail.addEventListener('opened', ({ detail: key }) => go(key));
-detail.addEventListener('deleted', ({ detail: key }) => { tree.changed(key, null); go(''); });
-detail.addEventListener('closed', () => go(''));
+treeActions.addEventListener('deleted', ({ detail: has }) => { if (has(detail.key) && !detail.editor) navigation.go(''); });
+feed.addEventListener('open', ({ detail: key }) => navigation.go(key));
+detail.addEventListener('opened', ({ detail: key }) => navigation.go(key));
+detail.addEventListener('deleted', ({ detail: key }) => { tree.changed(key, null); navigation.go(''); });
+detail.addEventListener('closed', () => navigation.go(''));
 detail.addEventListener('copyas', ({ detail: action }) => copyAs(action));
 session.addEventListener('change', sessionChanged);
 session.addEventListener('caller', () => showWho(session));
-addEventListener('hashchange', () => { if (running && route() !== here) follow(); });
+addEventListener('hashchange', () => { if (running && navigation.elsewhere) navigation.follow(); });
 // A page that the browser keeps for going back must not keep connections: a browser has six for the server.
 addEventListener('pagehide', () => {
   stats.stop();

@@ -40,6 +40,22 @@ export class Watch extends EventTarget {
     this.#become('off');
   }
 
+  /** begun waits until the watch has begun, but no longer than ms, or until it has failed. It reports whether it has begun. */
+  begun(ms) {
+    return new Promise((resolve) => {
+      const settle = ({ type }) => {
+        if (type === 'begin' || type === 'gap' || ['waiting', 'refused', 'off'].includes(this.state)) done(type !== 'state');
+      };
+      const done = (begun) => {
+        clearTimeout(timer);
+        for (const type of ['begin', 'gap', 'state']) this.removeEventListener(type, settle);
+        resolve(begun);
+      };
+      const timer = setTimeout(() => done(false), ms);
+      for (const type of ['begin', 'gap', 'state']) this.addEventListener(type, settle);
+    });
+  }
+
   /** nudge retries immediately. */
   nudge() { this.#wake(); }
 

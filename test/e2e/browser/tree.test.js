@@ -171,6 +171,20 @@ test('folders that many deletes empty vanish without a request for each', async 
   assert.ok(lists.length < 30, `${lists.length} lists`);
 });
 
+test('no change is missed between the first listing and the watch', async (t) => {
+  const own = await serve(t);
+  await fill(own, ['early']);
+  const console = await openConsole(t, own, {}, (opened) => {
+    const listed = opened.waitForResponse((response) => response.url().includes('/v1/values?'));
+    opened.route('**/v1/values:watch?**', async (route) => {
+      await listed;
+      await put(own, 'late', 'x');
+      await route.continue();
+    }, { times: 1 });
+  });
+  await item(console, 'late').waitFor();
+});
+
 test('after the network was away, or the server restarted, the open folders show what is there', async (t) => {
   const old = await start(t, []);
   const proxy = await Proxy.before(t, old.url);
