@@ -20,7 +20,7 @@ import { showWho } from './who.js';
 
 /** maxEach is how many changes in one chunk of the stream update the tree one by one. With more, the tree is reloaded. */
 const maxEach = 2000;
-const patience = 1000; // ms that the tree waits for the watch
+const patience = 3000; // ms that the tree waits for the watch
 
 const session = new Session();
 const api = new API(session);
