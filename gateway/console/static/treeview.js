@@ -48,6 +48,7 @@ export class TreeView extends EventTarget {
     this.browsed = new Tree(this.api, rooted ? Level.of(roots, scope) : new Level('', scope));
     this.browsed.addEventListener('change', ({ detail }) => this.#later(detail));
     this.element.setAttribute('aria-busy', 'true');
+    this.#later();
     if (!rooted) return this.browsed.more(this.browsed.root);
     return Promise.all(this.browsed.root.children.slice(0, maxOpenRoots).map((child) => this.browsed.open(child)));
   }

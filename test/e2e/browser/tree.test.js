@@ -68,7 +68,7 @@ test('a search says whether it was on the server or in what is loaded', async (t
   await search(console).fill('big/199');
   await note(console, 'Keys that begin with \u201cbig/199\u201d, found on the server.');
   assert.deepEqual(await names(console), Array.from({ length: 10 }, (_, i) => `199${i}`), 'keys that were not loaded are found');
-  assert.deepEqual(lists.map((list) => list.get('prefix')), ['big/199']);
+  assert.ok(lists.some((list) => list.get('prefix') === 'big/199'));
   await search(console).fill('BLUE');
   await note(console, '2 of 506 loaded keys and folders contain \u201cBLUE\u201d. No key begins with it.');
   assert.deepEqual(await names(console), ['color/blue', 'color/dark-blue']);
