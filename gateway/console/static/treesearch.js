@@ -24,10 +24,7 @@ export class Search extends EventTarget {
   start() { return this.allowed ? this.tree.more(this.tree.root) : undefined; }
 
   /** toggle shows the other kind of results. */
-  toggle() {
-    this.#chosen = this.begins ? 'contains' : 'begins';
-    this.dispatchEvent(new CustomEvent('change'));
-  }
+  toggle() { this.#chosen = this.begins ? 'contains' : 'begins'; }
 
   /** begins reports whether it shows what begins with the text. */
   get begins() {

@@ -207,7 +207,12 @@ export class TreeView extends EventTarget {
     const said = `${text}${other}`;
     if (said === this.#said) return;
     this.#said = said;
-    this.note.replaceChildren(visible(text), ...(other ? [' ', button(other, () => this.#search.toggle(), { class: 'link' })] : []));
+    this.note.replaceChildren(visible(text), ...(other ? [' ', button(other, () => this.#toggle(), { class: 'link' })] : []));
+  }
+
+  #toggle() {
+    this.#search.toggle();
+    this.#draw();
   }
 
   #clicked(element, event) {
