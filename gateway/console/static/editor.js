@@ -90,6 +90,11 @@ export class Editor extends EventTarget {
       if (error.status === 404) return null;
       throw error;
     });
+    // An earlier attempt may have stored it, and lost only its response.
+    if (now && now.text === draft.content) {
+      this.etag = now.etag;
+      return draft.ttl === undefined ? this.#done(draft.key, 'Saved.') : this.#write(this.draft());
+    }
     const choice = await resolveConflict(draft.key, draft.content, now && (now.text ?? now.bytes));
     if (choice === 'theirs') {
       this.#done(draft.key);
