@@ -120,12 +120,19 @@ func TestABackupShowsOneInstant(t *testing.T) {
 	}
 	check(t, env, strings.Join(lines, "\n"), "import", wants{err: `kv: 4,000 entries written\n`})
 	ctx, stop := context.WithCancel(t.Context())
+	write := func(i int) error {
+		value := []byte(fmt.Sprint(i))
+		_, err := kvs.AtomicBatch(ctx, client.OpSet("a", value), client.OpSet("z", value))
+		return err
+	}
+	if err := write(0); err != nil {
+		t.Fatal(err)
+	}
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		for i := 0; ctx.Err() == nil; i++ {
-			value := []byte(fmt.Sprint(i))
-			_, _ = kvs.AtomicBatch(ctx, client.OpSet("a", value), client.OpSet("z", value))
+		for i := 1; ctx.Err() == nil; i++ {
+			_ = write(i)
 		}
 	}()
 	dir := t.TempDir()
@@ -140,7 +147,7 @@ func TestABackupShowsOneInstant(t *testing.T) {
 		}
 		return
 	}
-	check(t, nil, "", "restore --data-dir "+data+" "+file, wants{err: `kv: 4,00[12] entries restored\n`})
+	check(t, nil, "", "restore --data-dir "+data+" "+file, wants{err: `kv: 4,002 entries restored\n`})
 	restored := load(t, data)
 	if a, z := restored.entries["a"], restored.entries["z"]; string(a.Value) != string(z.Value) {
 		t.Errorf("the backup has a = %s and z = %s, which were written together", a.Value, z.Value)
