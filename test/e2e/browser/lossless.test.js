@@ -28,7 +28,6 @@ test('a draft outlives the network', async (t) => {
   await console.locator('.editor').getByText('The server could not be reached.').waitFor();
   assert.equal(await value(console).inputValue(), 'typed');
   proxy.up();
-  await console.getByRole('button', { name: 'Retry now' }).click();
   await console.getByText('Connected', { exact: true }).waitFor();
   await save(console);
   await console.locator('pre.value').getByText('typed').waitFor();
