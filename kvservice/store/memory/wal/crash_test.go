@@ -70,6 +70,7 @@ func TestTheCrashTestFindsBugs(t *testing.T) {
 	bugs := map[string]spoiled{
 		"the directory is not synced":            func(h *history) { h.lie = simfs.SyncDir },
 		"files are not synced":                   func(h *history) { h.lie = simfs.Sync },
+		"a start does not sync what it reads":    func(h *history) { h.lie = syncAtStart },
 		"the epoch stays the same after a start": func(h *history) { h.sameEpoch = true },
 	}
 	for name, bug := range wal.Bugs {
@@ -528,6 +529,9 @@ func same(a, b wal.Change) bool {
 		a.Key == b.Key && bytes.Equal(a.Value, b.Value)
 }
 
+// syncAtStart is the sync of a file that existed before the log was opened.
+const syncAtStart simfs.Op = "sync at a start"
+
 // liar is a disk on which some calls do nothing.
 type liar struct {
 	*simfs.Disk
@@ -543,7 +547,12 @@ func (l liar) SyncDir() error {
 
 func (l liar) Create(name string) (vfs.File, error) { return l.file(l.Disk.Create(name)) }
 
-func (l liar) Open(name string) (vfs.File, error) { return l.file(l.Disk.Open(name)) }
+func (l liar) Open(name string) (vfs.File, error) {
+	if l.lie == syncAtStart {
+		l.lie = simfs.Sync
+	}
+	return l.file(l.Disk.Open(name))
+}
 
 func (l liar) file(f vfs.File, err error) (vfs.File, error) { return lyingFile{f, l.lie}, err }
 
