@@ -89,7 +89,7 @@ type decoder struct {
 	highest uint64 // revision of the entries
 }
 
-// readSnapshot reads a snapshot of limit bytes, or of any size if limit is negative, and calls yield with its entries, which
+// read reads a snapshot and calls yield with its entries, which
 // share memory. At once it needs little more memory than a block takes. If it fails, decoder.at says where.
 func (d *decoder) read(yield func(Change) error) (trailer, error) {
 	if err := d.begin(); err != nil {

@@ -77,7 +77,7 @@ func checkMagic(data []byte, magic string) error {
 	return nil
 }
 
-// beginFrame appends room for a head, for endFrameAt to fill in.
+// beginFrame appends room for a head, for sealFrame to fill in.
 func beginFrame(dst []byte) []byte { return append(dst, make([]byte, headBytes)...) }
 
 // sealFrame fills in the head of the frame that begins at byte at of buf and ends with it.
