@@ -16,6 +16,7 @@ var (
 	anAttack     = regexp.MustCompile("`attack: ([^`…]+)`")
 	failoverKind = regexp.MustCompile(`(?m)^\t\w+ += "(.+)"$`)
 	aCheck       = regexp.MustCompile("`storetest: ([^`…]+)`")
+	aPageTest    = regexp.MustCompile(`\b(\w+\.test\.js)\b`) // of test/e2e/browser
 )
 
 // sources returns the text of the Go files in a folder whose names match.
@@ -63,6 +64,9 @@ func TestWhatReliabilityIsShownByExists(t *testing.T) {
 			t.Errorf("the failover suite has no kind of fault %q", match[1])
 		}
 	}
+	for _, match := range aPageTest.FindAllStringSubmatch(string(document), -1) {
+		sources(t, "test/e2e/browser", match[1])
+	}
 	checks := sources(t, "kvservice/store/storetest", "*.go")
 	for _, match := range aCheck.FindAllStringSubmatch(string(document), -1) {
 		if !strings.Contains(checks, `"`+match[1]+`"`) {
@@ -83,7 +87,7 @@ func TestEveryRowOfReliabilityIsShown(t *testing.T) {
 		}
 		rows++
 		if !aTest.MatchString(line) && !aKind.MatchString(line) && !aFailover.MatchString(line) && !aCheck.MatchString(line) &&
-			!anAttack.MatchString(line) {
+			!anAttack.MatchString(line) && !aPageTest.MatchString(line) {
 			t.Errorf("this row names no test: %s", line)
 		}
 	}
