@@ -32,6 +32,7 @@ type durable struct {
 	calls        *wireengine.Engine
 	processes    proc.Group
 	process      *proc.Process
+	command      func(proc.Command) proc.Command // how it is run; nil: by itself
 	answered     atomic.Int64
 	away         sync.RWMutex // held for writing while there is no process
 }
@@ -68,7 +69,9 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
-func startDurable(t *testing.T) *durable {
+// prepareDurable returns a server that has not been started.
+func prepareDurable(t *testing.T) *durable {
+	t.Helper()
 	dir := t.TempDir()
 	kv, err := proc.BuildKV(t.Context(), dir)
 	if err != nil {
@@ -76,6 +79,12 @@ func startDurable(t *testing.T) *durable {
 	}
 	d := &durable{kv: kv, dir: filepath.Join(dir, "data"), addr: proc.FreeAddr()}
 	t.Cleanup(func() { d.processes.Stop(stopPatience) })
+	return d
+}
+
+func startDurable(t *testing.T) *durable {
+	t.Helper()
+	d := prepareDurable(t)
 	if err := d.start(t.Context(), "always"); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +99,11 @@ func startDurable(t *testing.T) *durable {
 
 // start starts the server on its data.
 func (d *durable) start(ctx context.Context, fsync string) error {
-	p, err := d.processes.Start(proc.KV(d.kv, []string{"KV_API_KEY=" + apiKey}, "serve", "--listen", d.addr, "--data-dir", d.dir, "--fsync", fsync))
+	command := proc.KV(d.kv, []string{"KV_API_KEY=" + apiKey}, "serve", "--listen", d.addr, "--data-dir", d.dir, "--fsync", fsync)
+	if d.command != nil {
+		command = d.command(command)
+	}
+	p, err := d.processes.Start(command)
 	if err != nil {
 		return err
 	}
