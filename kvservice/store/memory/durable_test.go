@@ -105,3 +105,25 @@ func TestRevisionsGrowOverARestartWithALog(t *testing.T) {
 		return closed(t, load(t, fs, modes["1s"]))
 	})
 }
+
+// Snapshots keep the log short while writers go on, and a snapshot that has to wait for room is not one that failed.
+func TestSnapshotsKeepTheLogShort(t *testing.T) {
+	fs := directory(t)
+	e := load(t, fs, modes["never"])
+	for e.LogStats().Snapshots < 3 {
+		write := store.Operation{Kind: store.Set, Key: "k", Value: make([]byte, 1000)}
+		if _, err := e.Do(t.Context(), write); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if failed := e.LogStats().SnapshotFailures; failed != 0 {
+		t.Errorf("%d snapshots failed, want none", failed)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := closed(t, load(t, fs, modes["never"]))
+	if found := again.Log().Recovery(); found.Entries != 1 {
+		t.Errorf("the snapshot has %d entries, want 1", found.Entries)
+	}
+}

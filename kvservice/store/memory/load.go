@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -136,12 +137,23 @@ func (e *Engine) snapshotWhenDue() {
 		case err == nil:
 			e.snapshotting.written.Add(1)
 			e.snapshotting.took.Store(int64(time.Since(began)))
+		case errors.Is(err, errNotYet): // it stays due
+			select {
+			case <-e.done:
+			case <-time.After(snapshotPause):
+			}
 		case ctx.Err() == nil:
 			e.snapshotting.failed.Add(1)
 			e.durable.Log.Warn("writing a snapshot failed; the log grows until one succeeds", "error", err)
 		}
 	}
 }
+
+// errNotYet: a snapshot cannot begin before the next segment is allocated, for which there may be no room.
+var errNotYet = errors.New("the next segment of the log is not allocated")
+
+// snapshotPause is how long to wait before a snapshot that could not begin is tried again.
+const snapshotPause = 100 * time.Millisecond
 
 // snapshotting counts the snapshots that were written.
 type snapshotting struct {
@@ -173,6 +185,9 @@ func (e *Engine) writeSnapshot(ctx context.Context) error {
 	s, err := e.log.Cut()
 	if err != nil {
 		e.mu.Unlock()
+		if errors.Is(err, wal.ErrFull) {
+			return errNotYet
+		}
 		return err
 	}
 	view, at := e.tree.Freeze(), e.clock.Read()
