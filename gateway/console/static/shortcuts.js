@@ -11,7 +11,7 @@ export function listen(actions) {
   toggle.addEventListener('change', () => (toggle.checked ? sessionStorage.removeItem(slot) : sessionStorage.setItem(slot, '1')));
   document.addEventListener('keydown', (event) => {
     const action = actions[event.key];
-    if (!action || !toggle.checked || typing(event) || document.querySelector('dialog[open]')) return;
+    if (!action || !toggle.checked || typing(event) || document.querySelector('dialog[open], [role=menu]')) return;
     event.preventDefault();
     action();
   });

@@ -15,7 +15,7 @@ export function showMenu(row, choices) {
     if (newState === 'open') return;
     menu.remove();
   });
-  document.body.append(menu);
+  row.closest('section').append(menu);
   menu.showPopover();
   const { left, bottom, top } = row.getBoundingClientRect();
   const below = bottom + menu.offsetHeight < innerHeight;

@@ -137,6 +137,40 @@ test('several keys are selected with the keyboard', async (t) => {
   assert.equal(await count('some/'), 2);
 });
 
+test('the menu of a row is used with the keyboard', async (t) => {
+  await fill(url, ['keys/a', 'keys/b']);
+  const console = await openConsole(t, url);
+  const press = async (...all) => { for (const key of all) await console.keyboard.press(key); };
+  const focused = () => console.evaluate(() => document.activeElement.textContent);
+  const menu = console.getByRole('menu');
+  await item(console, 'keys/').focus();
+  await press('Shift+F10');
+  await menu.waitFor();
+  const walk = [];
+  for (const key of ['ArrowDown', 'ArrowDown', 'ArrowUp', 'Home', 'End', 'ArrowUp']) {
+    walk.push(await focused());
+    await press(key);
+  }
+  assert.deepEqual(walk, ['New key here', 'Delete folder\u2026', 'New key here', 'Delete folder\u2026', 'New key here', 'Delete folder\u2026']);
+  await press('n');
+  assert.equal(await focused(), 'New key here', 'the letters of the page do nothing in a menu');
+  await press('Escape');
+  await gone(menu);
+  assert.equal(await item(console, 'keys/').evaluate((row) => row === document.activeElement), true, 'the focus returns to the row');
+  await press('Shift+F10', 'Tab');
+  await gone(menu);
+  await item(console, 'keys/').focus();
+  await press('Shift+F10', 'ArrowUp', 'Enter');
+  await console.getByRole('dialog').getByText('2 entries. This cannot be undone.').waitFor();
+  await press('Escape');
+  assert.equal(await item(console, 'keys/').evaluate((row) => row === document.activeElement), true, 'and after a dialog');
+  await press('ArrowRight');
+  await item(console, 'b').waitFor();
+  await press('ArrowDown', 'Shift+F10', 'Enter');
+  await console.getByText('1 key selected').waitFor();
+  assert.equal(await count('keys/'), 2);
+});
+
 test('what could not be deleted is named', async (t) => {
   await fill(url, ['part/a', 'part/b']);
   const console = await openConsole(t, url);

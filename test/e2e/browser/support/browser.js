@@ -19,7 +19,7 @@ function browser() {
 export async function page(t, options = {}) {
   const context = await (await browser()).newContext({ viewport: { width: 1360, height: 860 }, ...options });
   const opened = await context.newPage();
-  opened.setDefaultTimeout(20_000);
+  opened.setDefaultTimeout(60_000); // for a machine that does much else, too
   const surprises = [];
   opened.on('pageerror', (error) => surprises.push(`error: ${error.stack}`));
   opened.on('dialog', (dialog) => {
@@ -56,3 +56,14 @@ export const item = (console, name) => console.getByRole('treeitem', { name, exa
 
 /** gone waits until no such element is visible. */
 export const gone = (locator) => locator.waitFor({ state: 'hidden' });
+
+/**
+ * retryNow ends an interruption by a proxy, and presses the button that the console offers meanwhile. The console may connect by
+ * itself at the same moment and hide the button, so the event is sent without a look at the screen.
+ */
+export async function retryNow(console, proxy) {
+  const button = console.locator('#retry');
+  await button.waitFor();
+  proxy.up();
+  await button.dispatchEvent('click');
+}

@@ -57,6 +57,34 @@ export const screens = {
     await show(page, url, 'orders/2026/41');
     await page.getByRole('button', { name: 'Copy as\u2026', exact: true }).click();
   },
+  menu: (page) => menu(page, 'orders/'),
+  selection: (page) => select(page),
+  search: async (page) => {
+    await page.getByRole('treeitem', { name: 'pictures/', exact: true }).click();
+    await page.getByRole('treeitem', { name: 'logo', exact: true }).waitFor();
+    await search(page, 'g', 'found on the server. Show 1 loaded that contain it');
+  },
+  contains: async (page) => {
+    await page.getByRole('treeitem', { name: 'pictures/', exact: true }).click();
+    await search(page, 'LOGO', '1 of 4 loaded keys and folders');
+  },
+  nothing: (page) => search(page, 'nobody', 'None of 3 loaded keys and folders'),
+  folder: async (page) => {
+    await deleteFolder(page);
+    await page.getByLabel('Type the prefix').fill('orders/');
+  },
+  stuck: async (page) => {
+    await deleteFolder(page);
+    await page.route((to) => to.pathname === '/v1/values', (route) => route.fulfill({ status: 503, json: { detail: 'The store is away.' } }), { times: 1 });
+    await page.getByLabel('Type the prefix').fill('orders/');
+    await page.keyboard.press('Enter');
+    await page.getByText('The store is away.').waitFor();
+  },
+  several: async (page) => {
+    await select(page);
+    await page.getByRole('region', { name: 'Keys' }).getByRole('button', { name: 'Delete' }).click();
+    await page.getByRole('dialog').getByText('Delete 2 entries?').waitFor();
+  },
   shortcuts: (page) => page.getByRole('button', { name: 'Keyboard shortcuts' }).click(),
   activity: async (page) => {
     const tab = page.locator('[data-view=activity]').and(page.locator('button'));
@@ -73,4 +101,31 @@ async function edit(page, url, key) {
   await show(page, url, key);
   await page.getByRole('button', { name: 'Edit' }).click();
   await page.locator('textarea[name=value]').waitFor();
+}
+
+// menu opens the menu of a row.
+async function menu(page, row) {
+  await page.getByRole('treeitem', { name: row, exact: true }).click({ button: 'right' });
+  await page.getByRole('menu').waitFor();
+}
+
+async function deleteFolder(page) {
+  await menu(page, 'orders/');
+  await page.getByRole('menuitem', { name: 'Delete folder' }).click();
+  await page.getByText('2 entries. This cannot be undone.').waitFor();
+}
+
+// select selects the two keys of orders/2026/.
+async function select(page) {
+  for (const folder of ['orders/', '2026/']) await page.getByRole('treeitem', { name: folder, exact: true }).click();
+  for (const key of ['41', '42']) {
+    await menu(page, key);
+    await page.getByRole('menuitem', { name: 'Select' }).click();
+  }
+  await page.getByText('2 keys selected').waitFor();
+}
+
+async function search(page, text, note) {
+  await page.getByLabel('Search keys').fill(text);
+  await page.locator('#tree-note', { hasText: note }).waitFor();
 }
