@@ -1,13 +1,12 @@
 // Shows one entry and its actions.
 
-import { Problem, TooLong } from './api.js';
-import { ask, form } from './ask.js';
+import { TooLong } from './api.js';
 import { formatBytes, toBytes } from './bytes.js';
 import { show, viewNames, views } from './content.js';
 import { button, byId, el, say, visible } from './dom.js';
-import { countdown, moment, toGo } from './duration.js';
+import { countdown, moment } from './duration.js';
 import { Editor } from './editor.js';
-import { ttlField } from './ttlfield.js';
+import { deleteEntry, download, setTTL } from './entryactions.js';
 
 /** Detail emits "closed" when it shows no entry, "opened" with a key, "deleted" with a key, and "copyas" with an action. */
 export class Detail extends EventTarget {
@@ -56,8 +55,8 @@ export class Detail extends EventTarget {
   }
 
   edit() {
-    if (!this.entry || this.editor || !this.#writable) return;
-    const entry = this.entry;
+    if (!this.#changeable) return;
+    const { entry } = this;
     this.#show();
     this.#edit(new Editor(this.api, entry));
   }
@@ -85,52 +84,30 @@ export class Detail extends EventTarget {
   }
 
   async delete() {
-    const entry = this.entry;
-    if (!entry || this.editor || !this.#writable) return;
-    const choice = await ask('Delete this entry?', [el('p', { class: 'mono key' }, visible(entry.key)),
-      el('p', {}, 'This cannot be undone.')],
-    [{ name: '', label: 'Keep it' }, { name: 'delete', label: 'Delete', kind: 'danger' }]);
-    if (choice !== 'delete') return;
+    if (!this.#changeable) return;
+    const { entry } = this;
     try {
-      await this.api.delete(entry.key, entry.etag);
-      say('Deleted.');
-      this.dispatchEvent(new CustomEvent('deleted', { detail: entry.key }));
+      if (await deleteEntry(this.api, entry)) this.dispatchEvent(new CustomEvent('deleted', { detail: entry.key }));
     } catch (error) {
       this.#refused(error, entry.key);
     }
   }
 
   async setTTL() {
-    const entry = this.entry;
-    if (!entry || this.editor || !this.#writable) return;
-    const field = ttlField({ label: 'Expires' });
-    const save = async () => {
-      const ttl = field.read();
-      const touched = await this.api.touch(entry.key, ttl === null ? null : toGo(ttl), entry.etag);
-      if (this.entry === entry) {
-        this.#show();
-        this.#present({ ...entry, etag: touched.etag, expires: touched.expires });
-      }
-      say(ttl === null ? 'The entry no longer expires.' : 'Expiry set.');
-    };
-    let refused = null;
-    await form('Set expiry', [el('p', { class: 'mono key' }, visible(entry.key)), field.element], 'Set',
-      () => save().catch((error) => {
-        if (!(error instanceof Problem) || error.status !== 412) throw error;
-        refused = error; // nothing in the dialog can fix it
-      }));
-    if (refused) this.#refused(refused, entry.key);
+    if (!this.#changeable) return;
+    const { entry } = this;
+    try {
+      const touched = await setTTL(this.api, entry);
+      if (!touched || this.entry !== entry) return;
+      this.#show();
+      this.#present({ ...entry, ...touched });
+    } catch (error) {
+      this.#refused(error, entry.key);
+    }
   }
 
   async download() {
-    if (!this.key || this.editor) return;
-    try {
-      const url = URL.createObjectURL(await this.api.raw(this.key));
-      el('a', { href: url, download: this.key.split('/').filter(Boolean).at(-1) ?? 'value' }).click();
-      setTimeout(() => URL.revokeObjectURL(url), 60_000);
-    } catch (error) {
-      say(error.message, 'error');
-    }
+    if (this.key && !this.editor) await download(this.api, this.key);
   }
 
   /** action returns the action that "Copy as" shows. */
@@ -139,6 +116,8 @@ export class Detail extends EventTarget {
     const { key, content, ttl, etag } = this.editor.draft();
     return { op: 'set', key, content, ttl, etag };
   }
+
+  get #changeable() { return this.entry && !this.editor && this.#writable; }
 
   get #writable() { return this.api.session.rights.may('write', this.key); }
 
