@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { gone, item, openConsole } from './support/browser.js';
+import { gone, item, openConsole, retryNow } from './support/browser.js';
 import { fill, Proxy, put, rest, serve, shared, start } from './support/server.js';
 
 const url = await serve(shared);
@@ -201,8 +201,7 @@ test('after the network was away, or the server restarted, the open folders show
   const renewed = await serve(t);
   await fill(renewed, ['a/deep/new', 'b/new', 'c']);
   proxy.to(renewed);
-  proxy.up();
-  await console.getByRole('button', { name: 'Retry now' }).click();
+  await retryNow(console, proxy);
   await item(console, 'c').waitFor();
   await gone(item(console, 'gone/'));
   await gone(failed);

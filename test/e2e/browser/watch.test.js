@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { item, live, openConsole } from './support/browser.js';
+import { item, live, openConsole, retryNow } from './support/browser.js';
 import { apiKey, fill, Proxy, put, rest, serve, shared, start } from './support/server.js';
 
 const url = await serve(shared);
@@ -56,8 +56,7 @@ test('an interrupted watch resumes without missing a change', async (t) => {
   await fill(url, ['cut/1', 'cut/2', 'cut/3']);
   await console.getByText('Cannot reach the server.').waitFor();
   await console.getByText('Not connected').waitFor();
-  proxy.up();
-  await console.getByRole('button', { name: 'Retry now' }).click();
+  await retryNow(console, proxy);
   await resumed;
   await feed(console).getByText('cut/3').waitFor();
   await console.getByText('Connected', { exact: true }).waitFor();
