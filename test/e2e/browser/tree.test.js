@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { gone, item, openConsole, retryNow } from './support/browser.js';
+import { gone, item, live, openConsole, retryNow } from './support/browser.js';
 import { fill, Proxy, put, rest, serve, shared, start } from './support/server.js';
 
 const url = await serve(shared);
@@ -44,7 +44,7 @@ test('a level is one request, however many keys are below it', async (t) => {
   await item(console, 'deep/').waitFor();
   assert.equal(lists.length, 2, 'requests of two levels');
   await item(console, 'small/').click();
-  t.diagnostic(`a folder of ${size} keys opened in ${await console.evaluate(timeToOpen, 'big/')} ms`);
+  await item(console, 'big/').click();
   await item(console, '0000499').waitFor();
   assert.equal(lists.length, 3, 'requests of three levels');
   assert.equal(await rows(console).count(), 504, 'a page of it is shown');
@@ -54,6 +54,14 @@ test('a level is one request, however many keys are below it', async (t) => {
   assert.equal(await item(console, '0000500').count(), 1);
   assert.equal(lists.length, 4, 'requests with a second page');
   assert.ok(lists.every((list) => list.get('delimiter') === '/' && list.get('view') === 'keys'), 'no values are read');
+  const times = [];
+  while (times.length < (process.env.KV_TREE_KEYS ? 20 : 1)) {
+    await console.reload();
+    await item(console, 'big/').waitFor();
+    await live(console);
+    times.push(await console.evaluate(timeToOpen, 'big/'));
+  }
+  t.diagnostic(`ms to open a folder of ${size} keys: ${times.join(' ')}`);
 });
 
 test('a search says whether it was on the server or in what is loaded', async (t) => {
