@@ -7,16 +7,21 @@ import { live } from './support/browser.js';
 import { fillForScreens, leaveFreely, screens } from './support/screens.js';
 import { apiKey, serve } from './support/server.js';
 
-const sizes = { desktop: { width: 1360, height: 860 }, tablet: { width: 900, height: 1100 }, phone: { width: 390, height: 780 } };
+const touch = { isMobile: true, hasTouch: true };
+const sizes = {
+  desktop: { viewport: { width: 1360, height: 860 } },
+  tablet: { viewport: { width: 900, height: 1100 }, ...touch },
+  phone: { viewport: { width: 390, height: 780 }, ...touch },
+};
 const ends = [];
 const url = await serve({ after: (end) => ends.push(end) });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 const directory = new URL('screenshots/', import.meta.url).pathname;
 await mkdir(directory, { recursive: true });
-for (const [size, viewport] of Object.entries(sizes)) {
+for (const [size, options] of Object.entries(sizes)) {
   for (const colorScheme of ['light', 'dark']) {
     await fillForScreens(url);
-    const context = await browser.newContext({ viewport, colorScheme, reducedMotion: 'reduce' });
+    const context = await browser.newContext({ ...options, colorScheme, reducedMotion: 'reduce' });
     const page = await context.newPage();
     await leaveFreely(page);
     const shoot = (name) => page.screenshot({ path: `${directory}${name}-${size}-${colorScheme}.png` });

@@ -93,6 +93,9 @@ test('everything fits on a phone', async (t) => {
     }).map((e) => e.outerHTML.slice(0, 80)));
     assert.deepEqual(wide, [], where);
     assert.equal(await console.evaluate(() => document.scrollingElement.scrollWidth), 360, where);
+    const through = await console.evaluate(() => [...document.querySelectorAll('.pane *')].filter((e) =>
+      e.checkVisibility({ visibilityProperty: true }) && !e.closest('.pane').checkVisibility({ visibilityProperty: true })).map((e) => e.outerHTML.slice(0, 80)));
+    assert.deepEqual(through, [], `${where}: visible in another view`);
   };
   await item(console, 'phone/').tap();
   await fits('keys');
