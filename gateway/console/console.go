@@ -6,7 +6,6 @@ package console
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -15,7 +14,6 @@ import (
 	"net/http"
 	"path"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -103,26 +101,7 @@ func newFile(name string, body []byte) *file {
 	}
 	sum := sha256.Sum256(body)
 	etag := base64.RawURLEncoding.EncodeToString(sum[:12])
-	return &file{contentType, etag, body, sync.OnceValue(func() []byte { return compress(body) })}
-}
-
-func compress(body []byte) []byte {
-	var b bytes.Buffer
-	w, _ := gzip.NewWriterLevel(&b, gzip.BestCompression) // the level is valid
-	_, _ = w.Write(body)                                  // to memory
-	_ = w.Close()
-	return b.Bytes()
-}
-
-// acceptsGzip reports whether a field Accept-Encoding names gzip without refusing it.
-func acceptsGzip(fields []string) bool {
-	for element := range strings.SplitSeq(strings.Join(fields, ","), ",") {
-		name, weight, _ := strings.Cut(element, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			return strings.Trim(weight, " \tqQ=0.") != "" || strings.TrimSpace(weight) == ""
-		}
-	}
-	return false
+	return &file{contentType, etag, body, sync.OnceValue(func() []byte { return rest.Compress(body) })}
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -140,7 +119,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *file) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	body, etag := f.body, f.etag
-	if acceptsGzip(r.Header["Accept-Encoding"]) {
+	if rest.AcceptsGzip(r.Header["Accept-Encoding"]) {
 		body, etag = f.gzipped(), etag+"-gzip"
 		h.Set("Content-Encoding", "gzip")
 		h.Set("Content-Length", strconv.Itoa(len(body))) // ServeContent sets none with an encoding
