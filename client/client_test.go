@@ -297,6 +297,31 @@ func TestStats(t *testing.T) {
 	}
 }
 
+func TestStatsHistory(t *testing.T) {
+	t.Parallel()
+	engine := newEngine(t)
+	service := kvservice.New(engine, kvservice.Config{SampleEvery: time.Millisecond})
+	t.Cleanup(service.Close)
+	kv := dial(t, serve(t, service, nil))
+	mustSet(t, kv, "a", "1")
+	wantValue(t, kv, "a", "1")
+	_, _ = kv.Get(t.Context(), "nope")
+	for {
+		samples, err := kv.StatsHistory(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(samples) < 2 || samples[len(samples)-1].Misses == 0 {
+			continue // not yet sampled
+		}
+		first, last := samples[0], samples[len(samples)-1]
+		if first.Age <= last.Age || last.Keys != 1 || last.Hits != 1 || last.Misses != 1 || last.MemoryBytes <= 0 {
+			t.Errorf("StatsHistory = %+v … %+v, want the oldest first, and then 1 key, hit and miss", first, last)
+		}
+		return
+	}
+}
+
 func TestServiceURLsAreChecked(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"", "127.0.0.1:8888", "ftp://127.0.0.1", "http://", "http://%zz"} {

@@ -33,6 +33,32 @@ type Guarantees struct {
 	Durability                 string // what a crash or a power cut takes of what was acknowledged, in words
 }
 
+// StatsSample holds the statistics at one time in the past. Its fields mean the same as in [Stats].
+type StatsSample struct {
+	Age         time.Duration // how long ago the sample was taken; setting the clock does not change it
+	Keys        int64
+	MemoryBytes int64
+	Hits        int64
+	Misses      int64
+}
+
+// StatsHistory returns samples of the last 15 minutes, oldest first. The store takes one every 5 s, and none while its
+// engine does not answer. Restarting it clears them.
+func (c *Client) StatsHistory(ctx context.Context) ([]StatsSample, error) {
+	s, err := call(ctx, &keyvaluev1.GetStatsRequest{History: true}, c.rpc.GetStats)
+	if err != nil {
+		return nil, err
+	}
+	samples := make([]StatsSample, len(s.GetHistory()))
+	for i, sample := range s.GetHistory() {
+		samples[i] = StatsSample{
+			Age: sample.GetAge().AsDuration(), Keys: sample.GetKeys(), MemoryBytes: sample.GetMemoryBytes(),
+			Hits: sample.GetHits(), Misses: sample.GetMisses(),
+		}
+	}
+	return samples, nil
+}
+
 // Stats returns the current state of the store.
 func (c *Client) Stats(ctx context.Context) (Stats, error) {
 	s, err := call(ctx, &keyvaluev1.GetStatsRequest{}, c.rpc.GetStats)

@@ -6,6 +6,7 @@ package kvservice
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -25,6 +26,9 @@ type Config struct {
 	Stopping context.Context // it outlives every call
 	// Limiter rejects calls under load, except GetStats, which reports the state of the service. Nil means no limit.
 	Limiter *admission.Limiter
+	// SampleEvery is the interval between samples of the statistics, of which GetStats returns the last 180. Zero means
+	// that none are taken.
+	SampleEvery time.Duration
 }
 
 // Service implements [keyvaluev1connect.KeyValueServiceHandler].
@@ -33,11 +37,12 @@ type Service struct {
 	maxValueBytes int
 	stopping      context.Context // it outlives every call
 	limiter       *admission.Limiter
+	history       *history // nil: no samples are taken
 }
 
 var _ keyvaluev1connect.KeyValueServiceHandler = (*Service)(nil)
 
-// New returns a service that stores its entries in engine.
+// New returns a service that stores its entries in engine. If it takes samples, close it before the engine.
 func New(engine store.Engine, cfg Config) *Service {
 	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping, limiter: cfg.Limiter}
 	if s.maxValueBytes == 0 {
@@ -46,7 +51,17 @@ func New(engine store.Engine, cfg Config) *Service {
 	if s.stopping == nil {
 		s.stopping = context.Background()
 	}
+	if cfg.SampleEvery > 0 {
+		s.history = newHistory(engine, cfg.SampleEvery)
+	}
 	return s
+}
+
+// Close stops taking samples.
+func (s *Service) Close() {
+	if s.history != nil {
+		s.history.close()
+	}
 }
 
 // Get implements the RPC.
@@ -77,12 +92,12 @@ func (s *Service) Increment(
 }
 
 // GetStats implements the RPC.
-func (s *Service) GetStats(ctx context.Context, _ *keyvaluev1.GetStatsRequest) (*keyvaluev1.GetStatsResponse, error) {
+func (s *Service) GetStats(ctx context.Context, req *keyvaluev1.GetStatsRequest) (*keyvaluev1.GetStatsResponse, error) {
 	stats, err := s.engine.Stats(ctx)
 	if err != nil {
 		return nil, failure("", err)
 	}
-	return &keyvaluev1.GetStatsResponse{
+	res := &keyvaluev1.GetStatsResponse{
 		Keys:           stats.Keys,
 		MemoryBytes:    stats.MemoryBytes,
 		MaxMemoryBytes: stats.MaxMemory,
@@ -102,7 +117,11 @@ func (s *Service) GetStats(ctx context.Context, _ *keyvaluev1.GetStatsRequest) (
 			Durable:                    stats.Guarantees.Durable,
 			Durability:                 stats.Guarantees.Durability,
 		},
-	}, nil
+	}
+	if req.GetHistory() && s.history != nil {
+		res.History = s.history.messages()
+	}
+	return res, nil
 }
 
 // GetCaller implements the RPC. Only a gateway knows the API keys of callers, and answers it without calling the service.

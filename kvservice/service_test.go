@@ -30,7 +30,9 @@ type client = keyvaluev1connect.KeyValueServiceClient
 // serveEngine serves engine until the test ends and returns the URL.
 func serveEngine(t *testing.T, engine store.Engine, cfg kvservice.Config) string {
 	t.Helper()
-	server := rpc.NewServer(kvservice.New(engine, cfg), rpc.Config{
+	service := kvservice.New(engine, cfg)
+	t.Cleanup(service.Close)
+	server := rpc.NewServer(service, rpc.Config{
 		Checks: admission.NewChecks(nil, nil), Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
 	})
 	return wiretest.ServeRPC(t, rpc.Mount(server, contract.DefaultValueBytes, http.NotFoundHandler()), server)

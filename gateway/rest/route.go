@@ -72,8 +72,8 @@ func routeTable() []route {
 			{name: http.MethodGet, serve: (*api).watchValues, procedure: contract.Watch.Procedure, query: []string{"key", "prefix", "resumeToken", "snapshot", "lastEventId"}},
 		}},
 		{path: "/v1/stats", methods: []method{
-			{name: http.MethodGet, serve: (*api).getStats, procedure: contract.GetStats.Procedure},
-			{name: http.MethodHead, serve: (*api).getStats, procedure: contract.GetStats.Procedure},
+			{name: http.MethodGet, serve: (*api).getStats, procedure: contract.GetStats.Procedure, query: []string{"history"}},
+			{name: http.MethodHead, serve: (*api).getStats, procedure: contract.GetStats.Procedure, query: []string{"history"}},
 		}},
 		{path: "/v1/caller", methods: []method{
 			{name: http.MethodGet, serve: (*api).getCaller, procedure: contract.GetCaller.Procedure},

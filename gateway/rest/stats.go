@@ -23,6 +23,15 @@ type statsBody struct {
 	Uptime         string         `json:"uptime"` // in the syntax of time.Duration, as TTLs are
 	Run            string         `json:"run"`
 	Guarantees     guaranteesBody `json:"guarantees"`
+	History        []sampleBody   `json:"history,omitzero"` // absent unless asked for
+}
+
+type sampleBody struct {
+	Age         string `json:"age"` // in the syntax of time.Duration
+	Keys        int64  `json:"keys"`
+	MemoryBytes int64  `json:"memoryBytes"`
+	Hits        int64  `json:"hits"`
+	Misses      int64  `json:"misses"`
 }
 
 type guaranteesBody struct {
@@ -38,19 +47,35 @@ func (a *api) getStats(w http.ResponseWriter, r request) error {
 	if err := acceptable(r.Header["Accept"], offerOf(formatJSON)); err != nil {
 		return err
 	}
+	history, err := parseBool(r.query, "history")
+	if err != nil {
+		return err
+	}
 	ctx := a.withTimeout(r)
 	defer ctx.Cancel()
-	res, err := a.client.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
+	res, err := a.client.GetStats(ctx, &keyvaluev1.GetStatsRequest{History: history})
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(statsOf(res))
+	stats := statsOf(res)
+	if history {
+		stats.History = historyOf(res)
+	}
+	body, err := json.Marshal(stats)
 	if err != nil {
 		return err
 	}
+	body = append(body, '\n')
 	setCommonHeaders(w.Header())
 	w.Header()["Content-Type"] = jsonType
-	writeBody(w, r.Request, http.StatusOK, append(body, '\n'))
+	if history { // long: 15 KB when it is full
+		w.Header().Add("Vary", "Accept-Encoding")
+		if AcceptsGzip(r.Header["Accept-Encoding"]) {
+			body = Compress(body)
+			w.Header().Set("Content-Encoding", "gzip")
+		}
+	}
+	writeBody(w, r.Request, http.StatusOK, body)
 	return nil
 }
 
@@ -69,4 +94,15 @@ func statsOf(s *keyvaluev1.GetStatsResponse) statsBody {
 			Durability: g.GetDurability(),
 		},
 	}
+}
+
+func historyOf(s *keyvaluev1.GetStatsResponse) []sampleBody {
+	samples := make([]sampleBody, len(s.GetHistory()))
+	for i, sample := range s.GetHistory() {
+		samples[i] = sampleBody{
+			Age:  sample.GetAge().AsDuration().Round(time.Millisecond).String(),
+			Keys: sample.GetKeys(), MemoryBytes: sample.GetMemoryBytes(), Hits: sample.GetHits(), Misses: sample.GetMisses(),
+		}
+	}
+	return samples
 }

@@ -11,6 +11,7 @@ import (
 	"key-value/internal/admission"
 	"key-value/internal/auth"
 	"key-value/internal/follow/tlsfiles"
+	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 	"key-value/kvservice/store/redis"
@@ -120,5 +121,8 @@ func (e *engineFlags) limiter(s *daemon, keys *auth.Keys) *admission.Limiter {
 	return s.limiter(keys, large)
 }
 
-// closing closes engine, and returns its error joined with err, that of the server that used it.
-func closing(engine store.Engine, err error) error { return errors.Join(err, engine.Close()) }
+// closing closes service and its engine, and returns the engine's error joined with err, that of the server that used them.
+func closing(service *kvservice.Service, engine store.Engine, err error) error {
+	service.Close()
+	return errors.Join(err, engine.Close())
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
 	"key-value/kvservice"
+	"key-value/kvservice/store"
 )
 
 func newKVService(getenv func(string) string) *cobra.Command {
@@ -64,13 +66,21 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 		return err
 	}
 	limiter := e.limiter(s, keys)
-	service := kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter})
+	service := s.newService(engine, limiter)
 	procedures := rpc.NewServer(service, rpc.Config{
 		Checks: admission.NewChecks(keys, limiter), Ready: s.ready, Log: s.log,
 		Interceptors: slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine)),
 	})
 	handler := rpc.Mount(procedures, s.valueSize, server.Probes(s.state, s.ready, http.NotFoundHandler()))
-	return closing(engine, s.run(cmd.Context(), endpoint{handler: handler, procedures: procedures, ready: s.ready}))
+	return closing(service, engine, s.run(cmd.Context(), endpoint{handler: handler, procedures: procedures, ready: s.ready}))
+}
+
+// newService returns the service of engine, which samples its statistics: with Redis, by a call to each shard and an INFO of
+// each node. Close it with [closing].
+func (s *daemon) newService(engine store.Engine, limiter *admission.Limiter) *kvservice.Service {
+	return kvservice.New(engine, kvservice.Config{
+		MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter, SampleEvery: 5 * time.Second,
+	})
 }
 
 // ready reports whether the server should receive calls.

@@ -11,7 +11,6 @@ import (
 	"key-value/internal/auth"
 	"key-value/internal/hop"
 	"key-value/internal/server/rpc"
-	"key-value/kvservice"
 )
 
 func newServe(getenv func(string) string) *cobra.Command {
@@ -62,12 +61,10 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		return err
 	}
 	limiter := e.limiter(s, keys)
-	service := rpc.NewServer(
-		kvservice.New(engine, kvservice.Config{MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter}),
-		rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)},
-	)
-	served := gateway.New(hop.NewClient(rpc.InProcess(service), hop.Config{Log: s.log}), g.config(s, keys, limiter))
-	return closing(engine, s.run(cmd.Context(), endpoint{served, served.RPC, served.Ready, started, g.proxies.Proxies}))
+	service := s.newService(engine, limiter)
+	procedures := rpc.NewServer(service, rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)})
+	served := gateway.New(hop.NewClient(rpc.InProcess(procedures), hop.Config{Log: s.log}), g.config(s, keys, limiter))
+	return closing(service, engine, s.run(cmd.Context(), endpoint{served, served.RPC, served.Ready, started, g.proxies.Proxies}))
 }
 
 // url returns the URL, on this machine, of a server that listens on addr.

@@ -171,6 +171,7 @@ var (
 	aDuration  = regexp.MustCompile(`"(\d+(\.\d+)?(h|m|s|ms|µs))+"`)
 	aDate      = regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\b`)
 	aRun       = regexp.MustCompile(`"run": ?"[0-9a-z]+"`)
+	aHistory   = regexp.MustCompile(`"history": ?\[[^]]+\]`)
 	aTestsName = regexp.MustCompile(`^[^/]*/[^/]*/`)
 )
 
@@ -188,6 +189,7 @@ func (c *conversation) record(asked, answered string) {
 	})
 	answered = aRevision.ReplaceAllString(answered, "<revision>")
 	answered = aDate.ReplaceAllString(answered, "<date>")
+	answered = aHistory.ReplaceAllString(answered, `"history":[<samples>]`)
 	answered = aRun.ReplaceAllString(answered, `"run":"<run>"`)
 	answered = aTime.ReplaceAllString(answered, `"<time>"`)
 	answered = aDuration.ReplaceAllString(answered, `"<duration>"`)

@@ -226,6 +226,8 @@ var restSteps = []restStep{
 		headers: []string{"Last-Event-ID: 1y2p0ij32e8e7-1-c8f2a06d"}, want: "410 RESUME_TOO_OLD",
 	},
 	{name: "stats", method: "GET", target: "/v1/stats", want: "200"},
+	{name: "stats with a history", method: "GET", target: "/v1/stats?history=true", want: "200"},
+	{name: "stats with a history of some length", method: "GET", target: "/v1/stats?history=15m", want: "400 REQUEST_INVALID"},
 
 	{
 		name: "Connect GET", method: "GET", want: "200",
@@ -342,6 +344,7 @@ var rpcSteps = []rpcStep{
 		message: `{"pageSize":-1}`,
 	},
 	{name: "stats", method: "GetStats", message: `{}`, want: "ok"},
+	{name: "stats with a history", method: "GetStats", message: `{"history":true}`, want: "ok"},
 	{name: "unknown method", method: "Nothing", message: `{}`, want: "unimplemented UNIMPLEMENTED"},
 	{name: "caller", method: "GetCaller", message: `{}`, want: "ok"},
 	{name: "levels", method: "List", message: `{"delimiter":"/","reverse":true}`, want: "ok"},

@@ -143,8 +143,9 @@ export class API {
     return this.#body((await this.send('GET', '/v1/caller', { key })).json());
   }
 
-  async stats(key = this.session.key) {
-    return this.#body((await this.send('GET', '/v1/stats', { key })).json());
+  /** stats returns the statistics, with samples of the last minutes if history is true. */
+  async stats(history) {
+    return this.#body((await this.send('GET', `/v1/stats${history ? '?history=true' : ''}`)).json());
   }
 
   /** body waits for the body of a response, during which the connection can break too. */

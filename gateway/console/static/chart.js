@@ -6,10 +6,12 @@ const width = 300;
 const height = 64;
 /** edge is what is left free above the scale and below it, so that a line at either end is drawn whole. */
 const edge = 4;
-/** span is the maximum number of samples in a chart. */
-const span = 150;
+/** span is the time that a chart covers, in ms. */
+const span = 900_000;
+/** reach is how far from a sample the pointer still selects it, in ms. */
+const reach = 3000;
 
-/** Chart draws one or two series. A sample has one value for each series, or null for none. */
+/** Chart draws one or two series. A sample has a time and one value for each series, or null for none. */
 export class Chart {
   #samples = [];
   #lines;
@@ -31,35 +33,41 @@ export class Chart {
     this.drawing.addEventListener('pointerleave', () => this.#write(this.#samples.at(-1)));
   }
 
-  add(sample, note = '') {
-    this.#samples.push(sample);
-    if (this.#samples.length > span) this.#samples.shift();
+  clear() { this.#samples = []; }
+
+  /** add appends a sample, which show draws. At is in ms, by any clock. */
+  add(at, values) {
+    this.#samples.push({ at, values });
+    while (this.#samples[0].at < at - span) this.#samples.shift();
+  }
+
+  show(note = '') {
     this.note.textContent = note;
     this.#draw();
-    if (!this.drawing.matches(':hover')) this.#write(sample);
+    if (!this.drawing.matches(':hover')) this.#write(this.#samples.at(-1));
   }
 
   #draw() {
-    const max = Math.max(this.ceiling, Math.max(...this.#samples.flat()) * (1 + this.headroom));
+    const max = Math.max(this.ceiling, Math.max(...this.#samples.flatMap(({ values }) => values)) * (1 + this.headroom));
     this.top.textContent = this.format(max);
     this.#lines.forEach((line, i) => line.setAttribute('d', this.#path(i, max)));
     this.area.setAttribute('d', this.#area(max));
     this.drawing.setAttribute('aria-label', `${this.title}: ${this.#text(this.#samples.at(-1))}, scale up to ${this.format(max)}`);
   }
 
-  #x(i) { return (width * (i + span - this.#samples.length)) / (span - 1); }
+  #x(i) { return width * (1 - (this.#samples.at(-1).at - this.#samples[i].at) / span); }
 
   #y(value, max) { return height - edge - ((height - 2 * edge) * value) / max; }
 
   #path(series, max) {
     let d = '';
     let drawing = false;
-    this.#samples.forEach((sample, i) => {
-      if (sample[series] === null) {
+    this.#samples.forEach(({ values }, i) => {
+      if (values[series] === null) {
         drawing = false;
         return;
       }
-      d += `${drawing ? 'L' : 'M'}${this.#x(i).toFixed(1)} ${this.#y(sample[series], max).toFixed(1)}`;
+      d += `${drawing ? 'L' : 'M'}${this.#x(i).toFixed(1)} ${this.#y(values[series], max).toFixed(1)}`;
       drawing = true;
     });
     return d;
@@ -70,7 +78,7 @@ export class Chart {
     let d = '';
     let start = -1;
     for (let i = 0; i <= this.#samples.length; i++) {
-      const value = this.#samples[i]?.[0] ?? null;
+      const value = this.#samples[i]?.values[0] ?? null;
       if (value !== null) {
         d += start < 0 ? `M${this.#x(i).toFixed(1)} ${height}` : '';
         d += `L${this.#x(i).toFixed(1)} ${this.#y(value, max).toFixed(1)}`;
@@ -85,17 +93,17 @@ export class Chart {
 
   #point(event) {
     const box = this.drawing.getBoundingClientRect();
-    const i = Math.round(((event.clientX - box.left) / box.width) * (span - 1)) - span + this.#samples.length;
-    this.#write(this.#samples[i]);
+    const at = (this.#samples.at(-1)?.at ?? 0) - span * (1 - (event.clientX - box.left) / box.width);
+    this.#write(this.#samples.find((sample) => Math.abs(sample.at - at) < reach));
   }
 
   #text(sample) {
     if (!sample) return '\u2013';
-    return sample.map((value, i) => (value === null ? '\u2013' : this.format(value)) + (this.names[i] ? ` ${this.names[i]}` : '')).join(', ');
+    return sample.values.map((value, i) => (value === null ? '\u2013' : this.format(value)) + (this.names[i] ? ` ${this.names[i]}` : '')).join(', ');
   }
 
   #write(sample) {
-    this.value.replaceChildren(...(sample ?? [null]).map((value, i) =>
+    this.value.replaceChildren(...(sample?.values ?? [null]).map((value, i) =>
       el('span', { class: `chart-number chart-number-${i}` }, value === null ? '\u2013' : this.format(value), this.names[i] ? el('small', {}, ` ${this.names[i]}`) : null)));
   }
 }

@@ -1,4 +1,4 @@
-// Polls the statistics of the store and charts them. The polls also determine whether the console is connected.
+// Polls the statistics of the store and charts them, after the samples that the server took before the page was opened. The polls also determine whether the console is connected.
 
 import { Problem } from './api.js';
 import { formatBytes } from './bytes.js';
@@ -14,7 +14,8 @@ const percent = (n) => `${(100 * n).toFixed(n === 1 || n === 0 ? 0 : 1)}%`;
 
 export class Stats {
   until = 0; // the time of the next poll, by performance.now()
-  #last = null;
+  #last = null; // the latest sample, if the next one continues its line
+  #restored = false; // whether the charts have what the server recorded
   #failures = 0;
   #timer = 0;
   #changes = 0; // seen by the watch since the last sample
@@ -31,6 +32,7 @@ export class Stats {
 
   start() {
     this.stop();
+    this.#restored = false;
     this.#run++;
     this.#sample(this.#run);
   }
@@ -53,7 +55,7 @@ export class Stats {
     clearTimeout(this.#timer);
     const sent = performance.now();
     try {
-      const stats = await this.api.stats();
+      const stats = await this.api.stats(!this.#restored);
       if (run !== this.#run) return;
       this.#failures = 0;
       this.#take(stats, (sent + performance.now()) / 2);
@@ -74,19 +76,37 @@ export class Stats {
   }
 
   #take(stats, at) {
-    const uptime = parseGo(stats.uptime);
-    const last = this.#last?.stats.run === stats.run ? this.#last : null;
-    const seconds = last ? (at - last.at) / 1000 : 0;
-    const hits = last ? stats.hits - last.stats.hits : 0;
-    const reads = hits + (last ? stats.misses - last.stats.misses : 0);
-    this.rate.add(last ? [reads / seconds, this.#changes / seconds] : [null, null], 'the last 5 minutes');
+    if (stats.history) this.#restore(stats, at);
+    this.#add(stats, at, stats.history ? null : this.#changes);
+    this.rate.show('the last 15 minutes');
     const total = stats.hits + stats.misses;
-    this.ratio.add([reads ? hits / reads : null], total ? `${percent(stats.hits / total)} of ${number(total)} reads in total` : 'no reads yet');
-    this.memory.add([stats.memoryBytes], `${number(stats.keys)} ${stats.keys === 1 ? 'key' : 'keys'}` +
+    this.ratio.show(total ? `${percent(stats.hits / total)} of ${number(total)} reads in total` : 'no reads yet');
+    this.memory.show(`${number(stats.keys)} ${stats.keys === 1 ? 'key' : 'keys'}` +
       (stats.maxMemoryBytes ? `, limit ${formatBytes(stats.maxMemoryBytes)}` : ', no limit'));
-    this.#facts(stats, uptime);
+    this.#facts(stats, parseGo(stats.uptime));
     this.#changes = 0;
-    this.#last = { stats, at };
+  }
+
+  // restore replaces the samples of the charts by those in stats. One that is as old as the answer gives no rate.
+  #restore(stats, at) {
+    for (const chart of [this.rate, this.ratio, this.memory]) chart.clear();
+    for (const sample of stats.history) {
+      const age = parseGo(sample.age);
+      if (age >= 1000) this.#add({ ...sample, run: stats.run }, at - age, null);
+    }
+    this.#restored = true;
+  }
+
+  // add adds a sample to the charts. Changes is how many there were since the last one, or null if that is not known.
+  #add({ run, hits, misses, memoryBytes }, at, changes) {
+    const last = this.#last?.run === run ? this.#last : null;
+    const found = last ? hits - last.hits : 0;
+    const reads = found + (last ? misses - last.misses : 0);
+    const rate = (n) => (last && n !== null ? (1000 * n) / (at - last.at) : null);
+    this.rate.add(at, [rate(reads), rate(changes)]);
+    this.ratio.add(at, [reads ? found / reads : null]);
+    this.memory.add(at, [memoryBytes]);
+    this.#last = { run, hits, misses, at };
   }
 
   #facts(stats, uptime) {

@@ -25,7 +25,9 @@ const (
 
 // The request of GetStats.
 type GetStatsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether to include the history.
+	History       bool `protobuf:"varint,1,opt,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -60,6 +62,13 @@ func (*GetStatsRequest) Descriptor() ([]byte, []int) {
 	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{0}
 }
 
+func (x *GetStatsRequest) GetHistory() bool {
+	if x != nil {
+		return x.History
+	}
+	return false
+}
+
 // The response of GetStats. Counters start at zero when the engine starts.
 type GetStatsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -88,7 +97,10 @@ type GetStatsResponse struct {
 	// The guarantees of the engine.
 	Guarantees *Guarantees `protobuf:"bytes,11,opt,name=guarantees,proto3" json:"guarantees,omitempty"`
 	// Identifies this run of the engine. Opaque, and different after every start.
-	Run           string `protobuf:"bytes,12,opt,name=run,proto3" json:"run,omitempty"`
+	Run string `protobuf:"bytes,12,opt,name=run,proto3" json:"run,omitempty"`
+	// Samples of the last 15 minutes, oldest first, if the request asks for them. The service takes one every 5 s, and
+	// none while the engine does not answer. Restarting it clears them.
+	History       []*StatsSample `protobuf:"bytes,13,rep,name=history,proto3" json:"history,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -207,6 +219,95 @@ func (x *GetStatsResponse) GetRun() string {
 	return ""
 }
 
+func (x *GetStatsResponse) GetHistory() []*StatsSample {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
+// The statistics at one time in the past.
+type StatsSample struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long ago the sample was taken. Setting the clock does not change it.
+	Age *durationpb.Duration `protobuf:"bytes,1,opt,name=age,proto3" json:"age,omitempty"`
+	// The number of entries, without expired ones.
+	Keys int64 `protobuf:"varint,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	// The memory that the entries and the structures around them take, in bytes.
+	MemoryBytes int64 `protobuf:"varint,3,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	// Hits since the engine started, as in GetStatsResponse.
+	Hits int64 `protobuf:"varint,4,opt,name=hits,proto3" json:"hits,omitempty"`
+	// Misses since the engine started, as in GetStatsResponse.
+	Misses        int64 `protobuf:"varint,5,opt,name=misses,proto3" json:"misses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatsSample) Reset() {
+	*x = StatsSample{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatsSample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatsSample) ProtoMessage() {}
+
+func (x *StatsSample) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatsSample.ProtoReflect.Descriptor instead.
+func (*StatsSample) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *StatsSample) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *StatsSample) GetKeys() int64 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *StatsSample) GetMemoryBytes() int64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
+func (x *StatsSample) GetHits() int64 {
+	if x != nil {
+		return x.Hits
+	}
+	return 0
+}
+
+func (x *StatsSample) GetMisses() int64 {
+	if x != nil {
+		return x.Misses
+	}
+	return 0
+}
+
 // The guarantees of a storage engine.
 type Guarantees struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -230,7 +331,7 @@ type Guarantees struct {
 
 func (x *Guarantees) Reset() {
 	*x = Guarantees{}
-	mi := &file_keyvalue_v1_stats_proto_msgTypes[2]
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -242,7 +343,7 @@ func (x *Guarantees) String() string {
 func (*Guarantees) ProtoMessage() {}
 
 func (x *Guarantees) ProtoReflect() protoreflect.Message {
-	mi := &file_keyvalue_v1_stats_proto_msgTypes[2]
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -255,7 +356,7 @@ func (x *Guarantees) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guarantees.ProtoReflect.Descriptor instead.
 func (*Guarantees) Descriptor() ([]byte, []int) {
-	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{2}
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Guarantees) GetEngine() string {
@@ -304,8 +405,9 @@ var File_keyvalue_v1_stats_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_stats_proto_rawDesc = "" +
 	"\n" +
-	"\x17keyvalue/v1/stats.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n" +
-	"\x0fGetStatsRequest\"\xb4\x03\n" +
+	"\x17keyvalue/v1/stats.proto\x12\vkeyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"+\n" +
+	"\x0fGetStatsRequest\x12\x18\n" +
+	"\ahistory\x18\x01 \x01(\bR\ahistory\"\xe8\x03\n" +
 	"\x10GetStatsResponse\x12\x12\n" +
 	"\x04keys\x18\x01 \x01(\x03R\x04keys\x12!\n" +
 	"\fmemory_bytes\x18\x02 \x01(\x03R\vmemoryBytes\x12(\n" +
@@ -322,7 +424,14 @@ const file_keyvalue_v1_stats_proto_rawDesc = "" +
 	"\n" +
 	"guarantees\x18\v \x01(\v2\x17.keyvalue.v1.GuaranteesR\n" +
 	"guarantees\x12\x10\n" +
-	"\x03run\x18\f \x01(\tR\x03run\"\xf2\x01\n" +
+	"\x03run\x18\f \x01(\tR\x03run\x122\n" +
+	"\ahistory\x18\r \x03(\v2\x18.keyvalue.v1.StatsSampleR\ahistory\"\x9d\x01\n" +
+	"\vStatsSample\x12+\n" +
+	"\x03age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x12\n" +
+	"\x04keys\x18\x02 \x01(\x03R\x04keys\x12!\n" +
+	"\fmemory_bytes\x18\x03 \x01(\x03R\vmemoryBytes\x12\x12\n" +
+	"\x04hits\x18\x04 \x01(\x03R\x04hits\x12\x16\n" +
+	"\x06misses\x18\x05 \x01(\x03R\x06misses\"\xf2\x01\n" +
 	"\n" +
 	"Guarantees\x12\x16\n" +
 	"\x06engine\x18\x01 \x01(\tR\x06engine\x12\"\n" +
@@ -346,23 +455,26 @@ func file_keyvalue_v1_stats_proto_rawDescGZIP() []byte {
 	return file_keyvalue_v1_stats_proto_rawDescData
 }
 
-var file_keyvalue_v1_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_keyvalue_v1_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_keyvalue_v1_stats_proto_goTypes = []any{
 	(*GetStatsRequest)(nil),       // 0: keyvalue.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),      // 1: keyvalue.v1.GetStatsResponse
-	(*Guarantees)(nil),            // 2: keyvalue.v1.Guarantees
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 4: google.protobuf.Duration
+	(*StatsSample)(nil),           // 2: keyvalue.v1.StatsSample
+	(*Guarantees)(nil),            // 3: keyvalue.v1.Guarantees
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
 }
 var file_keyvalue_v1_stats_proto_depIdxs = []int32{
-	3, // 0: keyvalue.v1.GetStatsResponse.start_time:type_name -> google.protobuf.Timestamp
-	4, // 1: keyvalue.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
-	2, // 2: keyvalue.v1.GetStatsResponse.guarantees:type_name -> keyvalue.v1.Guarantees
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	4, // 0: keyvalue.v1.GetStatsResponse.start_time:type_name -> google.protobuf.Timestamp
+	5, // 1: keyvalue.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
+	3, // 2: keyvalue.v1.GetStatsResponse.guarantees:type_name -> keyvalue.v1.Guarantees
+	2, // 3: keyvalue.v1.GetStatsResponse.history:type_name -> keyvalue.v1.StatsSample
+	5, // 4: keyvalue.v1.StatsSample.age:type_name -> google.protobuf.Duration
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_keyvalue_v1_stats_proto_init() }
@@ -376,7 +488,7 @@ func file_keyvalue_v1_stats_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_keyvalue_v1_stats_proto_rawDesc), len(file_keyvalue_v1_stats_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

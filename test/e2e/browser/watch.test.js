@@ -118,3 +118,24 @@ test('the charts show the activity of the store', async (t) => {
     assert.ok(heights.every((y) => y > 2 && y < 62), `${name} is within its frame of 64: ${heights}`);
   }
 });
+
+test('after a reload, the charts show what the server recorded before', async (t) => {
+  const own = await serve(t);
+  await put(own, 'a', 'x'.repeat(100_000));
+  await rest(own, 'GET', '/v1/values/a');
+  await assert.rejects(rest(own, 'GET', '/v1/values/b'), /404/);
+  const recorded = async () => (await (await rest(own, 'GET', '/v1/stats?history=true')).json()).history.some(({ hits, memoryBytes }) => hits === 1 && memoryBytes > 100_000);
+  while (!await recorded());
+  await rest(own, 'DELETE', '/v1/values/a');
+  const console = await openConsole(t, own);
+  const peaks = async () => {
+    await console.getByLabel('Activity').getByText('0 keys').waitFor();
+    const line = await console.getByRole('img', { name: /^Memory: / }).locator('.chart-line-0').getAttribute('d');
+    return [...line.matchAll(/ ([\d.]+)/g)].map((found) => Number(found[1])).filter((y) => y < 32).length;
+  };
+  assert.ok(await peaks() > 0, 'the memory that was in use before the page was opened');
+  assert.equal(await console.evaluate(() => Object.values(sessionStorage).join().includes('memoryBytes')), false);
+  await console.reload();
+  await live(console);
+  assert.ok(await peaks() > 0, 'and after a reload');
+});
