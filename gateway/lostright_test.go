@@ -196,7 +196,7 @@ func TestOnlyAnAddressWithWrongKeysMustWait(t *testing.T) {
 		"another address, a key of the file": {other, k.key["good"], 200},
 	} {
 		code, wait := 0, ""
-		for range 3 { // one wrong key a second gets 401, which can be this one
+		for range 30 { // one wrong key a second gets 401, which can be this one
 			for code = http.StatusUnauthorized; code == http.StatusUnauthorized; {
 				code, _ = status(guesser, "wrong")
 			}

@@ -158,7 +158,7 @@ func TestReadsOfLargeValuesAreCountedOnce(t *testing.T) {
 		ask(t, http.MethodPut, url+"/v1/values/large", strings.Repeat("v", 200<<10), "Content-Type", "text/plain")
 		counted.want(t, "a write", 0, 0)
 		kv := wiretest.Wires()[0].Dial(t, url, "x-api-key", apiKey)
-		const n = 100
+		const n = 30
 		var readers sync.WaitGroup
 		for range n {
 			readers.Go(func() {
