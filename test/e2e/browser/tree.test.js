@@ -29,6 +29,7 @@ async function timeToOpen(name) {
   return Math.round(performance.now() - start);
 }
 
+// KV_TREE_KEYS=1000000 node --test tree.test.js measures the figure of docs/guides/browser.md.
 test('a level is one request, however many keys are below it', async (t) => {
   const digits = (n) => String(n).padStart(7, '0');
   const size = Number(process.env.KV_TREE_KEYS ?? 20_000);
