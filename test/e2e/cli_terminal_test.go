@@ -29,7 +29,7 @@ var onTerminal = map[string]string{
 	"kv set $HOSTILE x --if-match 1":                      "kv: ",
 	"kv set $HOSTILE/x x -o json":                         `{"entry":{"key":"a\u202e`,
 	"kv del $HOSTILE/x -o json":                           `{"key":"a\u202e`,
-	"kv del --prefix $HOSTILE --dry-run":                  `would delete 1 key with the prefix "a\u202e`,
+	"kv del --prefix $HOSTILE --dry-run":                  ` with the prefix "a\u202e`,
 	"kv touch $HOSTILE --persist -o json":                 `{"entry":{"key":` + hostileInJSON,
 	"kv incr $HOSTILE":                                    "kv: ",
 	"kv $HOSTILE":                                         "kv: unknown command",
