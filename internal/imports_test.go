@@ -33,6 +33,14 @@ var rules = []rule{
 		"The public library is the contract and the hop, without a server or an engine.",
 	},
 	{
+		"client/election", []string{"client", "client/lock"},
+		"An election is a lock whose holder others know. It uses only what another module can import.",
+	},
+	{
+		"client/lock", []string{"client"},
+		"A lock uses only what another module can import.",
+	},
+	{
 		"cmd/kv", []string{"internal/cli"},
 		"Command kv only calls package cli.",
 	},
