@@ -35,7 +35,8 @@ const (
 type Event struct {
 	Type  EventType
 	Entry Entry // see EventType for which fields are set
-	// Revision is that of the change; see [Entry]. It is zero for [EventSync] and [EventReset].
+	// Revision is that of the change; see [Entry]. All changes up to the one of an [EventSync] have been reported. It is zero
+	// for [EventReset].
 	Revision uint64
 	// ResumeToken lets another watch continue after this event; see [ResumeFrom]. It is empty within a snapshot.
 	ResumeToken string

@@ -3,6 +3,7 @@ package rest
 import (
 	"maps"
 	"net/http"
+	"strconv"
 	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -128,7 +129,11 @@ func (s *eventStream) add(res *keyvaluev1.WatchResponse) error {
 func appendEvent(b []byte, event *keyvaluev1.Event) []byte {
 	switch event.GetType() {
 	case keyvaluev1.Event_TYPE_SYNC:
-		return append(b, "{}"...)
+		if event.GetRevision() == 0 {
+			return append(b, "{}"...)
+		}
+		b = strconv.AppendUint(append(b, `{"revision":"`...), event.GetRevision(), 10)
+		return append(b, `"}`...)
 	case keyvaluev1.Event_TYPE_PUT, keyvaluev1.Event_TYPE_TOUCH:
 		return appendEntry(b, event.GetEntry(), withETag|withUpdateTime)
 	}

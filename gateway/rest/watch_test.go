@@ -14,7 +14,7 @@ import (
 	"key-value/internal/testkit/wiretest"
 )
 
-const synced = "sync {}"
+const synced = `sync {"revision":"<revision>"}`
 
 // put is the event of an entry that was stored.
 func put(key, value string) string {

@@ -53,11 +53,11 @@ func TestWatchThatEnds(t *testing.T) {
 		status int
 		reason string
 	}{
-		{"the reader was too slow", sends(contract.ResumeTooOld.Errorf("x"), syncType), []string{synced}, 410, "RESUME_TOO_OLD"},
-		{"the service stops", sends(contract.ServiceUnavailable.Errorf("x"), syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
-		{"the service ends the stream", sends(nil, syncType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
-		{"after several events", sends(nil, syncType, evictType), []string{synced, `evict {"key":"k"}`}, 503, "SERVICE_UNAVAILABLE"},
-		{"an event of an unknown type", sends(nil, syncType, newType), []string{synced}, 503, "SERVICE_UNAVAILABLE"},
+		{"the reader was too slow", sends(contract.ResumeTooOld.Errorf("x"), syncType), []string{"sync {}"}, 410, "RESUME_TOO_OLD"},
+		{"the service stops", sends(contract.ServiceUnavailable.Errorf("x"), syncType), []string{"sync {}"}, 503, "SERVICE_UNAVAILABLE"},
+		{"the service ends the stream", sends(nil, syncType), []string{"sync {}"}, 503, "SERVICE_UNAVAILABLE"},
+		{"after several events", sends(nil, syncType, evictType), []string{"sync {}", `evict {"key":"k"}`}, 503, "SERVICE_UNAVAILABLE"},
+		{"an event of an unknown type", sends(nil, syncType, newType), []string{"sync {}"}, 503, "SERVICE_UNAVAILABLE"},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestWatchEndsWhenItsCallerDisconnects(t *testing.T) {
 				return ctx.Err()
 			}})
 			s := listen(t, dial(t), wiretest.Serve(t, rest.New(kv, rest.Config{}))+"/v1/values:watch?prefix=")
-			s.want(t, synced)
+			s.want(t, "sync {}")
 			s.close()
 			<-gone
 		})
@@ -170,7 +170,7 @@ func TestHeartbeatIsSentOnlyWhenTheServiceIsSilent(t *testing.T) {
 	}
 	inBubble(t, silent, func(t *testing.T, c *http.Client, _ client) {
 		s := listen(t, c, bubbleURL+":watch?prefix=a")
-		s.want(t, synced)
+		s.want(t, "sync {}")
 		begin := time.Now()
 		wantHeartbeat := func(at time.Duration) {
 			t.Helper()
@@ -182,7 +182,7 @@ func TestHeartbeatIsSentOnlyWhenTheServiceIsSilent(t *testing.T) {
 		}
 		wantHeartbeat(20 * time.Second)
 		wantHeartbeat(40 * time.Second)
-		s.want(t, synced)
+		s.want(t, "sync {}")
 		wantHeartbeat(70 * time.Second)
 	})
 }

@@ -75,7 +75,7 @@ const (
 type Event struct {
 	Type     EventType
 	Entry    Entry
-	Revision uint64 // of the change, or of the version that a snapshot has; zero: a Sync
+	Revision uint64 // of the change, or of the version that a snapshot has; of a Sync: all changes up to it are delivered
 	Token    string // resumes the watch right after this event; empty within a snapshot
 }
 

@@ -264,7 +264,8 @@ type Event struct {
 	Type Event_Type `protobuf:"varint,1,opt,name=type,proto3,enum=keyvalue.v1.Event_Type" json:"type,omitempty"`
 	// The entry. Type says which fields are set.
 	Entry *Entry `protobuf:"bytes,2,opt,name=entry,proto3" json:"entry,omitempty"`
-	// The revision of the change, as Entry.revision: for a PUT, that of the entry. Zero for a SYNC.
+	// The revision of the change, as Entry.revision: for a PUT, that of the entry. For a SYNC, all changes up to this
+	// revision have been delivered, so a copy of the entries has every write with this revision or a smaller one.
 	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

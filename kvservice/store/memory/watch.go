@@ -116,7 +116,7 @@ func (w *watch) sync(ctx context.Context) (store.Event, error) {
 	if err := w.tell(ctx, w.cursor); err != nil {
 		return store.Event{}, err
 	}
-	return store.Event{Type: store.Sync, Token: w.engine.token(w.cursor)}, nil
+	return store.Event{Type: store.Sync, Revision: w.cursor, Token: w.engine.token(w.cursor)}, nil
 }
 
 // tell waits until revision may be told.

@@ -227,7 +227,11 @@ func (w *watch) drop() {
 
 // sync returns an event of type Sync at the current position.
 func (w *watch) sync() store.Event {
-	return store.Event{Type: store.Sync, Token: w.lineage.token(w.at)}
+	revision := w.at.revision
+	if !w.target.Single && w.at.shard < len(w.engine.shards) {
+		revision-- // a later shard may have a change of the same revision
+	}
+	return store.Event{Type: store.Sync, Revision: revision, Token: w.lineage.token(w.at)}
 }
 
 func (w *watch) deliver(c change) (store.Event, bool, error) {

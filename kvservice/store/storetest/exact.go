@@ -132,20 +132,21 @@ var exactChecks = []Check{
 		w := open(t, e, store.WatchRequest{Key: "k"})
 		defer w.Close()
 		began := wantEvent(t, w, store.Sync, "", "").Token
-		do(t, e, set("other", "v"))
+		other := revisionOf(do(t, e, set("other", "v")))
 		fresh := wantSyncInTime(t, w)
-		if fresh == began {
-			t.Fatalf("the token is %q as before, though another key has changed", fresh)
+		if fresh.Token == began || fresh.Revision != other {
+			t.Fatalf("the sync has token %q and revision %d, want another one than %q and revision %d, because another key has changed",
+				fresh.Token, fresh.Revision, began, other)
 		}
 		for range 3 {
 			wantSyncInTime(t, w)
 		}
-		again := open(t, e, store.WatchRequest{Key: "k", Resume: fresh})
+		again := open(t, e, store.WatchRequest{Key: "k", Resume: fresh.Token})
 		defer again.Close()
 		for range 3 {
 			fresh = wantSyncInTime(t, again)
 		}
-		last := open(t, e, store.WatchRequest{Key: "k", Resume: fresh})
+		last := open(t, e, store.WatchRequest{Key: "k", Resume: fresh.Token})
 		defer last.Close()
 		do(t, e, set("k", "v"))
 		wantEvent(t, w, store.Put, "k", "v")
@@ -248,13 +249,13 @@ func succeeds(op func(key string) store.Operation) func(T, store.Engine, string)
 	}
 }
 
-// wantSyncInTime waits for an event of type Sync, which must come [store.SyncInterval] from now, and returns its token.
-func wantSyncInTime(t T, w store.Watcher) string {
+// wantSyncInTime waits for an event of type Sync, which must come [store.SyncInterval] from now, and returns it.
+func wantSyncInTime(t T, w store.Watcher) store.Event {
 	t.Helper()
 	start := time.Now()
-	token := wantEvent(t, w, store.Sync, "", "").Token
-	if took := time.Since(start); took != store.SyncInterval || token == "" {
-		t.Fatalf("an idle watch has a sync with token %q after %v, want one after %v", token, took, store.SyncInterval)
+	event := wantEvent(t, w, store.Sync, "", "")
+	if took := time.Since(start); took != store.SyncInterval || event.Token == "" {
+		t.Fatalf("an idle watch has a sync with token %q after %v, want one after %v", event.Token, took, store.SyncInterval)
 	}
-	return token
+	return event
 }

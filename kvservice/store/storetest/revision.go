@@ -18,7 +18,7 @@ var revisionChecks = []Check{
 	{"every event has the revision of its change", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()
-		wantRevision(t, next(t, w), store.Sync, 0)
+		wantEvent(t, w, store.Sync, "", "")
 		for _, op := range []store.Operation{set("k", "1"), increment("k", 1), touch("k", 0), del("k")} {
 			want := revisionOf(do(t, e, op))
 			wantRevision(t, next(t, w), typeOf(op), want)
@@ -38,6 +38,22 @@ var revisionChecks = []Check{
 		w := open(t, e, store.WatchRequest{Snapshot: true})
 		defer w.Close()
 		wantRevision(t, next(t, w), store.Put, want)
+	}},
+	{"a sync has a revision that all earlier changes have reached, and no later one", func(t T, e store.Engine) {
+		for _, request := range []store.WatchRequest{
+			{}, {Snapshot: true}, {Key: "a"}, {Key: "a", Snapshot: true}, {Prefix: "a"}, {Prefix: "a", Snapshot: true},
+		} {
+			do(t, e, set("a", "1"))
+			before := revisionOf(do(t, e, del("a"))) // of which a snapshot shows nothing
+			w := open(t, e, request)
+			sync, after := next(t, w), revisionOf(do(t, e, set("a", "2")))
+			w.Close()
+			if sync.Type != store.Sync || sync.Revision < before || sync.Revision >= after {
+				t.Fatalf("%+v: %s has revision %d, want one from %d, of the deletion before it, and below %d, of the write after it",
+					request, describeEvent(sync), sync.Revision, before, after)
+			}
+			do(t, e, del("a"))
+		}
 	}},
 }
 
