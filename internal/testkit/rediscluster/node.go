@@ -2,14 +2,12 @@ package rediscluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/redis/rueidis"
 
@@ -21,16 +19,13 @@ const startTries = 5
 
 // Node is a server process. It keeps its address and its configuration while it is restarted.
 type Node struct {
+	proc.Restartable
 	server    string // the path of the server
 	dir       string // for its files
 	config    Config
 	client    client
 	port, bus int
 	id        string // the node's name in the cluster; empty for a standalone node
-
-	mu      sync.Mutex
-	process *proc.Process // the latest; guarded by mu
-	paused  bool          // guarded by mu
 }
 
 // Addr returns the address that the node serves. It does not change when the node restarts.
@@ -39,58 +34,6 @@ func (n *Node) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa
 // ID returns the node's name in the cluster. It does not change when the node restarts, and is empty for a standalone
 // node.
 func (n *Node) ID() string { return n.id }
-
-// Pid returns the node's process id. For a node that has ended, it returns the id that it had.
-func (n *Node) Pid() int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.process.Pid()
-}
-
-// Exited returns a channel that is closed when the node's process has ended.
-func (n *Node) Exited() <-chan struct{} {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.process.Exited()
-}
-
-// Running reports whether the node's process is running and not paused.
-func (n *Node) Running() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.aliveLocked() && !n.paused
-}
-
-func (n *Node) aliveLocked() bool { return n.process != nil && n.process.Running() }
-
-// Kill ends the node at once, as a crash would, and waits for its end. It does nothing if the node is not running.
-func (n *Node) Kill() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !n.aliveLocked() {
-		return nil
-	}
-	if err := n.process.Kill(); !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	return nil
-}
-
-// Pause stops the node where it is: its connections stay open, and it answers nothing.
-func (n *Node) Pause() error { return n.pause(true, (*proc.Process).Pause) }
-
-// Continue lets a paused node continue.
-func (n *Node) Continue() error { return n.pause(false, (*proc.Process).Continue) }
-
-func (n *Node) pause(paused bool, act func(*proc.Process) error) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !n.aliveLocked() {
-		return fmt.Errorf("node %s is not running", n.Addr())
-	}
-	n.paused = paused
-	return act(n.process)
-}
 
 // Restart starts a node that has ended, with the same address and id and without data, and waits until it answers. If a
 // primary is restarted before the others have noticed its failure, its data is lost: its replicas copy an empty
@@ -161,25 +104,15 @@ func (n *Node) configure() error {
 
 // launch starts the process.
 func (n *Node) launch() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.aliveLocked() {
-		return fmt.Errorf("node %s is running", n.Addr())
+	if err := n.Launch(proc.Command{Path: n.server, Args: []string{n.file("redis.conf")}}); err != nil {
+		return fmt.Errorf("node %s: %w", n.Addr(), err)
 	}
-	p, err := proc.Command{Path: n.server, Args: []string{n.file("redis.conf")}}.Start()
-	if err != nil {
-		return err
-	}
-	n.process, n.paused = p, false
 	return nil
 }
 
 // ready waits until the node answers.
 func (n *Node) ready(ctx context.Context) error {
-	n.mu.Lock()
-	p := n.process
-	n.mu.Unlock()
-	return p.WaitReady(ctx, func(ctx context.Context) error {
+	return n.WaitReady(ctx, func(ctx context.Context) error {
 		_, err := n.Do(ctx, "PING")
 		return err
 	})
