@@ -230,6 +230,7 @@ var confined = []struct {
 	packages []string
 }{
 	{"github.com/prometheus/", []string{"internal/observe/..."}},
+	{"go.etcd.io/etcd/", []string{"internal/testkit/etcdcluster", "kvservice/store/etcd", "test/..."}},
 	{"github.com/redis/rueidis", []string{"internal/testkit/rediscluster", "kvservice/store/redis", "test/..."}},
 	{"github.com/spf13/", []string{"internal/cli", "tools/reference"}},
 	{"go.opentelemetry.io/", []string{"internal/observe/..."}},
