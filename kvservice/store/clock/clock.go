@@ -19,6 +19,7 @@ const slack = 100 * time.Millisecond
 type Clock struct {
 	start time.Time
 	begin atomic.Int64 // what the wall clock shows for start, in nanoseconds of Unix time
+	ahead atomic.Int64 // by how much Advance has moved the clock
 }
 
 // New returns a clock whose first instant is now.
@@ -28,14 +29,18 @@ func New() *Clock {
 	return c
 }
 
+// Advance moves the clock ahead, as if d had passed. The wall time that it shows moves along.
+func (c *Clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
 // Now returns the current instant.
-func (c *Clock) Now() int64 { return int64(time.Since(c.start)) }
+func (c *Clock) Now() int64 { return int64(time.Since(c.start)) + c.ahead.Load() }
 
 // Read returns the current instant, and how to show others.
 func (c *Clock) Read() Reading {
 	now := time.Now()
-	r := Reading{Now: int64(now.Sub(c.start)), begin: c.begin.Load()}
-	if begin := now.UnixNano() - r.Now; apart(begin, r.begin) > slack {
+	passed := int64(now.Sub(c.start))
+	r := Reading{Now: passed + c.ahead.Load(), begin: c.begin.Load()}
+	if begin := now.UnixNano() - passed; apart(begin, r.begin) > slack {
 		c.begin.Store(begin)
 		r.begin = begin
 	}

@@ -2,6 +2,7 @@ package clock
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -57,4 +58,19 @@ func TestSettingTheLocalClockDoesNotMoveARemoteOne(t *testing.T) {
 	if got, want := stepped.Wall(at), zero.Add(time.Hour+2*time.Minute); !got.Equal(want) {
 		t.Errorf("the instant is shown as %v, want %v", got, want)
 	}
+}
+
+func TestAdvancingAClockMovesBothItsInstantsAndItsWallTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New()
+		c.Advance(time.Hour)
+		time.Sleep(time.Second)
+		r, want := c.Read(), time.Hour+time.Second
+		if got := time.Duration(r.Now); got != want || c.Now() != r.Now {
+			t.Errorf("the instant is %v and %v, want %v", got, time.Duration(c.Now()), want)
+		}
+		if got, want := r.Wall(r.Now), time.Now().Add(time.Hour); !got.Equal(want) {
+			t.Errorf("the clock shows %v, want %v", got, want)
+		}
+	})
 }

@@ -58,12 +58,24 @@ func (e *Engine) sweep() {
 			return
 		case <-e.sweepTimer.C:
 		}
-		e.dropOld()
-		e.lockSwept()
-		e.sweepAt = tree.Never
-		e.scheduleSweepLocked(min(e.tree.NextDue(), max(e.history.nextOld(), e.clock.Now()+dropInterval)))
-		e.unlock()
+		e.sweepNow()
 	}
+}
+
+// sweepNow removes what is due, and wakes the sweeper for what is next.
+func (e *Engine) sweepNow() {
+	e.dropOld()
+	e.lockSwept()
+	e.sweepAt = tree.Never
+	e.scheduleSweepLocked(min(e.tree.NextDue(), max(e.history.nextOld(), e.clock.Now()+dropInterval)))
+	e.unlock()
+}
+
+// Advance moves the engine's clock ahead, as if d had passed, which must not be negative. Entries whose TTL elapses by then
+// have expired when it returns, and watches are told. It is for tests.
+func (e *Engine) Advance(d time.Duration) {
+	e.clock.Advance(d)
+	e.sweepNow()
 }
 
 // scheduleSweepLocked wakes the sweeper at due, unless it wakes earlier anyway.
