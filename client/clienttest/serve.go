@@ -1,0 +1,117 @@
+package clienttest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"testing"
+
+	"key-value/internal/server"
+)
+
+// URL returns the address of the store on the loopback network, such as http://127.0.0.1:40123, for programs and for clients other than
+// [Service.Dial]. The first call opens the port. It serves all that kv serve does: REST, Connect, gRPC, gRPC-Web and the console.
+func (s *Service) URL() string {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.url != "" {
+		return s.url
+	}
+	started, ended := make(chan string, 1), make(chan error, 1)
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		ended <- server.Run(ctx, server.Config{
+			Listen: "127.0.0.1:0", Handler: s.gateway, RPC: s.gateway.RPC, Plain: true, State: s.state, Log: discard,
+			Started: func(addr string) { started <- addr },
+		})
+	}()
+	select {
+	case addr := <-started:
+		s.t.Cleanup(func() { stop(); <-ended })
+		s.url = "http://" + addr
+	case err := <-ended:
+		stop()
+		s.t.Fatalf("clienttest: %v", err)
+	}
+	return s.url
+}
+
+// servePipes serves the connections of s.pipes until the test ends.
+func (s *Service) servePipes() {
+	web := &http.Server{Handler: s.gateway, Protocols: unencryptedHTTP2()}
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(s.pipes) }()
+	s.t.Cleanup(func() {
+		_ = web.Close()
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			s.t.Errorf("clienttest: %v", err)
+		}
+	})
+}
+
+func unencryptedHTTP2() *http.Protocols {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	return protocols
+}
+
+// pipesURL is the address of pipes. Its host is not looked up.
+const pipesURL = "http://clienttest"
+
+// pipes is a listener of connections in memory.
+type pipes struct {
+	conns  chan net.Conn
+	closed context.Context
+	close  context.CancelFunc
+}
+
+func newPipes() pipes {
+	p := pipes{conns: make(chan net.Conn)}
+	p.closed, p.close = context.WithCancel(context.Background())
+	return p
+}
+
+// client returns an HTTP client whose connections are pipes. They are closed when the test ends.
+func (p pipes) client(t testing.TB) *http.Client {
+	transport := &http.Transport{DialContext: p.dial, Protocols: unencryptedHTTP2()}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.conns <- there:
+		return here, nil
+	case <-p.closed.Done():
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Accept implements [net.Listener].
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.conns:
+		return conn, nil
+	case <-p.closed.Done():
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements [net.Listener].
+func (p pipes) Close() error {
+	p.close()
+	return nil
+}
+
+// Addr implements [net.Listener].
+func (p pipes) Addr() net.Addr { return pipesAddr{} }
+
+type pipesAddr struct{}
+
+func (pipesAddr) Network() string { return "pipe" }
+func (pipesAddr) String() string  { return "clienttest" }
