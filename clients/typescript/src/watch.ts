@@ -51,6 +51,8 @@ export interface WatchRemove extends Change {
  */
 export interface WatchSync {
   readonly type: "sync";
+  /** All changes up to this revision have been reported. */
+  readonly revision: bigint;
   readonly resumeToken: string;
 }
 
@@ -155,7 +157,7 @@ const types: Partial<Record<Event_Type, (WatchPut | WatchTouch | WatchRemove)["t
 };
 
 function toEvent(event: Event, resumeToken: string): WatchEvent | undefined {
-  if (event.type === Event_Type.SYNC) return { type: "sync", resumeToken };
+  if (event.type === Event_Type.SYNC) return { type: "sync", revision: event.revision, resumeToken };
   const type = types[event.type];
   if (!type || !event.entry) return undefined;
   const change = { key: event.entry.key, revision: event.revision, resumeToken };

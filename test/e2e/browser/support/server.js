@@ -2,9 +2,11 @@
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -117,6 +119,23 @@ export class Proxy {
     inner.pipe(outer);
     outer.pipe(inner);
   }
+}
+
+/** host serves the files of a directory, for a page of another origin than the store's, and returns their origin. */
+export async function host(t, directory) {
+  const types = { '.html': 'text/html', '.js': 'text/javascript' };
+  const server = createServer(async (request, response) => {
+    const path = normalize(request.url === '/' ? '/index.html' : request.url);
+    const body = await readFile(join(directory, path)).catch(() => null);
+    response.writeHead(body ? 200 : 404, { 'content-type': types[/\.\w+$/.exec(path)?.[0]] ?? 'text/plain' });
+    response.end(body);
+  });
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  t.after(() => {
+    server.closeAllConnections();
+    return new Promise((resolve) => { server.close(resolve); });
+  });
+  return `http://127.0.0.1:${server.address().port}`;
 }
 
 /** rest calls a REST route with the API key. It throws unless the call succeeds. */

@@ -118,7 +118,8 @@ export type Event = Message<"keyvalue.v1.Event"> & {
   entry?: Entry | undefined;
 
   /**
-   * The revision of the change, as Entry.revision: for a PUT, that of the entry. Zero for a SYNC.
+   * The revision of the change, as Entry.revision: for a PUT, that of the entry. For a SYNC, all changes up to this
+   * revision have been delivered, so a copy of the entries has every write with this revision or a smaller one.
    *
    * @generated from field: uint64 revision = 3;
    */
