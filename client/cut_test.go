@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"key-value/client"
+	"key-value/internal/testkit/cutproxy"
 	"key-value/kvservice/store"
 )
 
@@ -39,7 +40,7 @@ func TestAWatchThatIsCutReportsEachChangeOnceAndInOrder(t *testing.T) {
 	defer recorder.Close()
 	url := serveEngine(t, engine)
 	direct, cuts := dial(t, url), randomCuts(seed)
-	p := newProxy(t, url, func() int64 { return cuts(2_000) })
+	p := cutproxy.New(t, url, func() int64 { return cuts(2_000) })
 
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -67,7 +68,7 @@ func TestAWatchThatIsCutReportsEachChangeOnceAndInOrder(t *testing.T) {
 			t.Errorf("the watch reported %[2]d changes of writer %[1]d, want %[3]d", i, len(got), len(want))
 		}
 	}
-	if n := p.count(); n < 10 {
+	if n := p.Count(); n < 10 {
 		t.Errorf("the watch was cut %d times, too few to prove anything", n)
 	}
 }
@@ -87,7 +88,7 @@ func TestASnapshotAndItsEventsMissNothingAcrossCuts(t *testing.T) {
 	}
 	cuts := randomCuts(seed)
 	most := int64(2_000) // a snapshot is ten times as long, so the limit grows until it passes
-	p := newProxy(t, url, func() int64 {
+	p := cutproxy.New(t, url, func() int64 {
 		most = min(2*most, 64_000)
 		return cuts(most)
 	})
@@ -111,7 +112,7 @@ func TestASnapshotAndItsEventsMissNothingAcrossCuts(t *testing.T) {
 	history := record(t, recorder)
 	wantChanges(t, copied.changes, slices.DeleteFunc(history, func(c change) bool { return c.revision <= copied.synced }))
 	copied.wantAll(t, direct)
-	if p.count() < 2 {
-		t.Errorf("the watch was cut %d times, too few to prove anything", p.count())
+	if p.Count() < 2 {
+		t.Errorf("the watch was cut %d times, too few to prove anything", p.Count())
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"key-value/client"
 	"key-value/internal/contract"
 	"key-value/internal/server"
+	"key-value/internal/testkit/cutproxy"
 	"key-value/kvservice"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
@@ -21,7 +22,7 @@ func TestAWatchOutlivesAServiceThatStopsAndComesBack(t *testing.T) {
 	t.Parallel()
 	engine := newEngine(t)
 	first, stop := runService(t, engine)
-	p := newProxy(t, first, unlimited)
+	p := cutproxy.New(t, first, cutproxy.Unlimited)
 	var cuts atomic.Pointer[client.Error] // the first cut
 	r := watch(t, dial(t, p.URL).Watch(bounded(t), "", client.OnCut(func(err error) {
 		cuts.CompareAndSwap(nil, err.(*client.Error))
@@ -32,7 +33,7 @@ func TestAWatchOutlivesAServiceThatStopsAndComesBack(t *testing.T) {
 	stop() // waits for the drain, which ends the watch
 	set(t, engine, "a", "meanwhile")
 	second, _ := runService(t, engine)
-	p.point(second)
+	p.Point(second)
 	r.want(t, "put a=meanwhile")
 	set(t, engine, "a", "after")
 	r.want(t, "put a=after")
@@ -49,10 +50,10 @@ func TestARestartWithoutHistoryIsReported(t *testing.T) {
 			set(t, before, "a", "1")
 			set(t, before, "b", "1")
 			set(t, after, "b", "2")
-			p := newProxy(t, serveEngine(t, before), unlimited)
+			p := cutproxy.New(t, serveEngine(t, before), cutproxy.Unlimited)
 			r := watch(t, dial(t, p.URL).Watch(bounded(t), "", append(opts, client.FromSnapshot())...))
 			r.want(t, "put a=1", "put b=1", "sync")
-			p.point(serveEngine(t, after))
+			p.Point(serveEngine(t, after))
 			if len(opts) == 0 {
 				r.wantError(t, client.ErrResumeTooOld)
 				return

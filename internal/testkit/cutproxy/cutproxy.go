@@ -1,4 +1,5 @@
-package client_test
+// Package cutproxy forwards TCP connections in a test, and cuts them.
+package cutproxy
 
 import (
 	"io"
@@ -8,9 +9,9 @@ import (
 	"testing"
 )
 
-// proxy forwards TCP connections, and cuts them.
-type proxy struct {
-	URL      string
+// Proxy forwards TCP connections, and cuts them.
+type Proxy struct {
+	URL      string // what clients connect to
 	listener net.Listener
 	copiers  sync.WaitGroup
 
@@ -21,38 +22,39 @@ type proxy struct {
 	cuts   int                   // connections that used up their budget; guarded by mu
 }
 
-// unlimited is the budget of connections that are never cut.
-func unlimited() int64 { return 1 << 62 }
+// Unlimited is the budget of connections that are never cut.
+func Unlimited() int64 { return 1 << 62 }
 
-// newProxy forwards to the service at url. Each new connection is cut after the number of bytes that budget returns.
-func newProxy(t *testing.T, url string, budget func() int64) *proxy {
+// New forwards to the service at url until the test ends. Each new connection is cut after the number of bytes that budget
+// returns.
+func New(t testing.TB, url string, budget func() int64) *Proxy {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{
+	p := &Proxy{
 		URL: "http://" + listener.Addr().String(), listener: listener,
 		target: strings.TrimPrefix(url, "http://"), budget: budget, conns: map[net.Conn]struct{}{},
 	}
 	p.copiers.Go(p.accept)
 	t.Cleanup(func() {
 		listener.Close()
-		p.cut()
+		p.Cut()
 		p.copiers.Wait()
 	})
 	return p
 }
 
-// point forwards new connections to url, and cuts the open ones.
-func (p *proxy) point(url string) {
+// Point forwards new connections to url, and cuts the open ones.
+func (p *Proxy) Point(url string) {
 	p.mu.Lock()
 	p.target = strings.TrimPrefix(url, "http://")
 	p.mu.Unlock()
-	p.cut()
+	p.Cut()
 }
 
-// cut cuts all open connections.
-func (p *proxy) cut() {
+// Cut cuts all open connections.
+func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for conn := range p.conns {
@@ -60,14 +62,14 @@ func (p *proxy) cut() {
 	}
 }
 
-// count returns how many connections used up their budget.
-func (p *proxy) count() int {
+// Count returns how many connections used up their budget.
+func (p *Proxy) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cuts
 }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		conn, err := p.listener.Accept()
 		if err != nil {
@@ -78,7 +80,7 @@ func (p *proxy) accept() {
 }
 
 // serve forwards one connection. Every second one that is cut is reset instead of closed.
-func (p *proxy) serve(front *net.TCPConn) {
+func (p *Proxy) serve(front *net.TCPConn) {
 	p.mu.Lock()
 	target, budget := p.target, p.budget()
 	p.mu.Unlock()
@@ -103,7 +105,7 @@ func (p *proxy) serve(front *net.TCPConn) {
 	}
 }
 
-func (p *proxy) track(conns ...net.Conn) {
+func (p *Proxy) track(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range conns {
@@ -111,7 +113,7 @@ func (p *proxy) track(conns ...net.Conn) {
 	}
 }
 
-func (p *proxy) untrack(conns ...net.Conn) {
+func (p *Proxy) untrack(conns ...net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, conn := range conns {
