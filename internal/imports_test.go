@@ -33,6 +33,10 @@ var rules = []rule{
 		"The public library is the contract and the hop, without a server or an engine.",
 	},
 	{
+		"client/cache", []string{"client"},
+		"A cache uses only what any program can: a client and its watch.",
+	},
+	{
 		"client/clienttest", []string{
 			"client", "gateway", "internal/auth", "internal/hop", "internal/server", "internal/server/rpc", "kvservice",
 			"kvservice/store/memory",
