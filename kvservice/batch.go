@@ -21,6 +21,7 @@ func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*key
 		return nil, err
 	}
 	defer s.limiter.ReleaseLarge(ctx)
+	ctx = store.WithPauser(ctx, s.limiter)
 	if req.GetAtomic() {
 		return s.atomicBatch(ctx, req)
 	}

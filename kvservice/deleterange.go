@@ -20,6 +20,7 @@ func (s *Service) DeleteRange(
 		return nil, err
 	}
 	defer s.limiter.ReleaseLarge(ctx)
+	ctx = store.WithPauser(ctx, s.limiter)
 	result, err := s.engine.DeleteRange(ctx, deletion)
 	if err != nil {
 		return nil, failure("", err)

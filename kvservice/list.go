@@ -25,6 +25,7 @@ func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyva
 		return nil, err
 	}
 	defer s.limiter.ReleaseLarge(ctx)
+	ctx = store.WithPauser(ctx, s.limiter)
 	if account := admission.AccountOf(ctx); account != nil {
 		list.Reserve = account.ReserveContent
 	}

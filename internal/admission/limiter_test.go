@@ -125,6 +125,39 @@ func TestLargeCallsWaitInTheQueue(t *testing.T) {
 	})
 }
 
+// A call that needs no processor for a while lets another one run, and none begins after that until no more run than may.
+func TestACallThatPausesLetsAnotherRun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := admission.New(admission.Config{Large: 1})
+		if err := l.AcquireLarge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		began := make(chan error)
+		for range 2 {
+			go func() { began <- l.AcquireLarge(t.Context()) }()
+		}
+		synctest.Wait()
+		l.Pause()
+		if err := <-began; err != nil {
+			t.Fatal(err)
+		}
+		l.Resume() // two run
+		l.ReleaseLarge(t.Context())
+		synctest.Wait()
+		select {
+		case <-began:
+			t.Error("a call began while another ran, want one at a time")
+		default:
+		}
+		l.ReleaseLarge(t.Context())
+		if err := <-began; err != nil {
+			t.Error(err)
+		}
+		l.ReleaseLarge(t.Context())
+	})
+}
+
 func TestACallThatIsCanceledLeavesTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -122,9 +122,31 @@ func (l *Limiter) cancel(w *waiter) {
 	}
 }
 
-// nextLocked lets the next call of the queue run in place of one that ended.
+// Pause lets another call run in place of one that AcquireLarge admitted and that needs no processor for a while, until
+// Resume. It does nothing without a limit.
+func (l *Limiter) Pause() {
+	if l == nil || l.cfg.Large == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nextLocked()
+}
+
+// Resume ends a Pause. It does not wait, because little is left of a call by then. No further call begins until no more run than
+// may.
+func (l *Limiter) Resume() {
+	if l == nil || l.cfg.Large == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.running++
+}
+
+// nextLocked lets the next call of the queue run in place of one that ended, unless more run than may.
 func (l *Limiter) nextLocked() {
-	if !l.queue.pop(time.Now()) {
+	if l.running > l.cfg.Large || !l.queue.pop(time.Now()) {
 		l.running--
 	}
 }

@@ -114,6 +114,7 @@ func (e *Engine) tell(ctx context.Context, seen uint64, wrote bool) error {
 	if seen <= e.log.Told() {
 		return nil
 	}
+	defer store.Pause(ctx)()
 	err := e.log.Wait(ctx, seen)
 	if wrote && (errors.Is(err, wal.ErrFailed) || errors.Is(err, wal.ErrClosed)) {
 		return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)
@@ -125,6 +126,9 @@ func (e *Engine) tell(ctx context.Context, seen uint64, wrote bool) error {
 func (e *Engine) admit(ctx context.Context) error {
 	if e.log == nil {
 		return nil
+	}
+	if e.log.Behind() {
+		defer store.Pause(ctx)()
 	}
 	return logError(e.log.Admit(ctx))
 }

@@ -33,7 +33,7 @@ func (l *Log) Wait(ctx context.Context, revision uint64) error {
 // Admit waits while the log is too far behind for another write. It fails with [ErrBehind] after [Options.Patience], with
 // [ErrFailed], or with the error of ctx. The caller must not hold the lock that orders writers.
 func (l *Log) Admit(ctx context.Context) error {
-	if !l.behind() {
+	if !l.Behind() {
 		return l.broken()
 	}
 	patience := time.NewTimer(l.options.Patience)
@@ -42,7 +42,7 @@ func (l *Log) Admit(ctx context.Context) error {
 		l.mu.Lock()
 		err, round := l.err, l.round
 		l.mu.Unlock()
-		if err != nil || !l.behind() {
+		if err != nil || !l.Behind() {
 			return err
 		}
 		select {
@@ -55,9 +55,8 @@ func (l *Log) Admit(ctx context.Context) error {
 	}
 }
 
-// behind reports whether another write should wait: too much waits to be written, or a commit has not been synced within
-// the bound.
-func (l *Log) behind() bool { return l.waiting.Load() > maxPending || l.overdue() }
+// Behind reports whether Admit would wait: too much waits to be written, or a commit has not been synced within the bound.
+func (l *Log) Behind() bool { return l.waiting.Load() > maxPending || l.overdue() }
 
 // overdue reports whether a commit has not been synced within the bound.
 func (l *Log) overdue() bool {
