@@ -22,6 +22,11 @@ const (
 
 // fillStore writes entries 0 to n-1 to a server of ours.
 func fillStore(ctx context.Context, addr string, n int) error {
+	return fillValues(ctx, addr, n, dataset.Value)
+}
+
+// fillValues is fillStore with other values.
+func fillValues(ctx context.Context, addr string, n int, value func(i int) string) error {
 	kv, err := client.New("http://"+addr, client.WithAPIKey(apiKey))
 	if err != nil {
 		return err
@@ -33,7 +38,7 @@ func fillStore(ctx context.Context, addr string, n int) error {
 	for filler := range fillers {
 		all.Go(func() {
 			for first := filler * fillBatch; first < n; first += fillers * fillBatch {
-				if err := fillPart(ctx, kv, first, min(first+fillBatch, n)); err != nil {
+				if err := fillPart(ctx, kv, first, min(first+fillBatch, n), value); err != nil {
 					cancel(err)
 					return
 				}
@@ -44,10 +49,10 @@ func fillStore(ctx context.Context, addr string, n int) error {
 	return context.Cause(ctx)
 }
 
-func fillPart(ctx context.Context, kv *client.Client, first, end int) error {
+func fillPart(ctx context.Context, kv *client.Client, first, end int, value func(i int) string) error {
 	var operations []client.Operation
 	for i := first; i < end; i++ {
-		operations = append(operations, client.OpSet(dataset.Key(i), []byte(dataset.Value(i))))
+		operations = append(operations, client.OpSet(dataset.Key(i), []byte(value(i))))
 	}
 	_, err := kv.AtomicBatch(ctx, operations...)
 	return err

@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"testing"
+
+	"key-value/test/record"
 )
 
 // measured returns outcomes in which one side did twice what the other did, in rounds that differ widely.
@@ -29,6 +31,17 @@ func TestGoalsAreJudgedByRatiosWithinRounds(t *testing.T) {
 	}
 }
 
+func TestAGoalMayBeAnUpperBoundOfAFigure(t *testing.T) {
+	aim := goal{Scenario: restGet, Setting: "64 connections", Of: asBuilt, AtMost: 10}
+	if got := aim.judge(measured()); got.Ratio != 10 || !got.Reached {
+		t.Errorf("judged %+v, want a figure of 10, reached", got)
+	}
+	aim.AtMost = 9
+	if aim.judge(measured()).Reached {
+		t.Error("a figure of 10 is at most 9")
+	}
+}
+
 func TestAGoalWithoutItsPeerIsNotReachedAndSaysWhy(t *testing.T) {
 	for peer, want := range map[string]string{
 		webdis:   "webdis + Redis: webdis is not installed: apt install webdis",
@@ -47,7 +60,10 @@ func TestEveryGoalIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings := []string{inFlight64, count(callers, "goroutine")}
+	settings := []string{
+		inFlight64, count(callers, "goroutine"), record.Thousands(s.logged) + " entries", record.Thousands(s.loaded) + " entries",
+		diskSetting(s.logged, 1<<10),
+	}
 	for _, n := range s.connections {
 		settings = append(settings, count(n, "connection"))
 	}

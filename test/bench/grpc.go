@@ -97,22 +97,23 @@ func (b *bench) grpcContender(name, server string, call load.Call, f inFlight) c
 	}
 }
 
-func (b *bench) redisContender(name string, test load.RedisTest) contender {
+// redisContender measures a Redis over its own protocol.
+func (b *bench) redisContender(server string, test load.RedisTest) contender {
 	return contender{
-		name: name,
+		name: server,
 		prepare: func(ctx context.Context) error {
 			if err := load.Installed("redis-benchmark"); err != nil {
 				return err
 			}
-			_, err := b.servers.addr(ctx, redis)
+			_, err := b.servers.addr(ctx, server)
 			return err
 		},
 		measure: func(ctx context.Context, _ int, d time.Duration) (sample, error) {
-			addr, err := b.servers.addr(ctx, redis)
+			addr, err := b.servers.addr(ctx, server)
 			if err != nil {
 				return sample{}, err
 			}
-			return b.servers.metered(redis, func() (load.Result, error) { return load.Redis(ctx, addr, test, d) })
+			return b.servers.metered(server, func() (load.Result, error) { return load.Redis(ctx, addr, test, d) })
 		},
 	}
 }

@@ -1,6 +1,6 @@
 // Command bench measures the key-value store against its peers: on one machine, in one run, in alternation.
 //
-//	go run -C test ./bench                          everything; about ten minutes
+//	go run -C test ./bench                          everything; about 13 minutes
 //	go run -C test ./bench --quick                  a little of everything, in about a minute: only to see that it works
 //	go run -C test ./bench --only 'REST get, 64'    what matches, of "scenario, setting"
 //	go run -C test ./bench --before FILE            this build beside another build of kv, in place of the peers
@@ -88,7 +88,7 @@ type bench struct {
 func (b *bench) measure(ctx context.Context) ([]outcome, error) {
 	var all []outcome
 	for _, scenario := range []func(context.Context) ([]outcome, error){
-		b.rest, b.connect, b.grpc, b.clients, b.batches, b.watches, b.variants, b.growth, b.memory,
+		b.rest, b.connect, b.grpc, b.clients, b.batches, b.watches, b.variants, b.durable, b.snapshots, b.diskUse, b.loads, b.growth, b.memory,
 	} {
 		outcomes, err := scenario(ctx)
 		if err != nil {
@@ -101,6 +101,12 @@ func (b *bench) measure(ctx context.Context) ([]outcome, error) {
 	}
 	return all, nil
 }
+
+// The numbers of entries of stores with a log in a full run.
+const (
+	loggedEntries = 1_000_000
+	loadedEntries = 10_000_000
+)
 
 // settings say what to measure, and for how long.
 type settings struct {
@@ -118,6 +124,8 @@ type settings struct {
 	calls       []inFlight     // for gRPC
 	watchers    []int          // numbers of watches
 	entries     []int          // numbers of entries
+	logged      int            // number of entries of a store that writes snapshots
+	loaded      int            // number of entries of a store that is started
 }
 
 // inFlight is the number of connections, and of open calls on each.
@@ -148,6 +156,7 @@ func parseSettings(args []string, stderr io.Writer) (settings, error) {
 	s.calls = []inFlight{{8, 8}, {8, 32}, {64, 1}}
 	s.watchers = []int{1, 100, 1000, 10_000}
 	s.entries = []int{10_000, 100_000, 1_000_000}
+	s.logged, s.loaded = loggedEntries, loadedEntries
 	if *quick {
 		s.hurry(f)
 	}
@@ -174,6 +183,7 @@ func (s *settings) hurry(f *flag.FlagSet) {
 	}
 	s.watchers = []int{1, 100}
 	s.entries = []int{10_000, 100_000}
+	s.logged, s.loaded = 100_000, 100_000
 }
 
 // command returns the command line without --out and --page.

@@ -149,7 +149,7 @@ func (b *bench) growStore(ctx context.Context, n int) (bytes, rates []float64, e
 }
 
 func (b *bench) growRedis(ctx context.Context, n int) ([]float64, error) {
-	server, err := b.servers.startRedis(ctx, 0)
+	server, err := b.servers.startRedis(ctx, 0, "--appendonly", "no", "--dir", b.servers.dir)
 	if err != nil {
 		return nil, err
 	}

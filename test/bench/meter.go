@@ -9,6 +9,7 @@ import (
 // backends are the servers that other servers call.
 var backends = map[string]string{
 	twoProcesses: kvservice, unbatched: kvservice, before(twoProcesses): before(kvservice), asBuilt: grpcGo, webdis: redis,
+	logged(webdis, everySecond): logged(redis, everySecond), logged(webdis, always): logged(redis, always),
 }
 
 // meter measures the CPU time of all processes of a server.

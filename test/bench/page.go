@@ -22,7 +22,7 @@ func (r results) writePage(page string) error {
 func (r results) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "On %s, %s:\n\n    %s\n\n", r.Time.Format("2006-01-02"), r.conditions(), r.Command)
-	b.WriteString("| | at least | moonshot | result | lowest–highest | |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| | goal | moonshot | result | lowest–highest | |\n|---|---|---|---|---|---|\n")
 	for _, v := range r.Targets {
 		fmt.Fprintf(&b, "| %s, %s | %s |\n", v.Text, v.Setting, strings.Join(v.cells(), " | "))
 	}

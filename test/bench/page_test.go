@@ -38,7 +38,7 @@ func TestThePageShowsRatesWithCPUTimeAndWhatIsMissing(t *testing.T) {
 	for _, want := range []string{
 		"\n    go run -C test ./bench\n", "| REST get, requests/s · µs of CPU time | 16 connections | 64 connections |\n",
 		"| " + asBuilt + " |  | 10 · 41.5 |\n", "| " + webdis + " |  | MISSING |\n",
-		"| 1.50 | 2.00 | 2.000 | 2.00–3.00 | moonshot |\n", "\n\n- MISSING webdis + Redis: webdis is not installed: apt install webdis\n",
+		"| ≥ 1.50 | 2.00 | 2.000 | 2.00–3.00 | moonshot |\n", "\n\n- MISSING webdis + Redis: webdis is not installed: apt install webdis\n",
 	} {
 		if got := r.markdown(); !strings.Contains(got, want) {
 			t.Errorf("the page does not contain %q:\n%s", want, got)

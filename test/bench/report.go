@@ -125,7 +125,7 @@ func hasCPU(group []outcome) bool {
 func (r results) printGoals(w io.Writer) error {
 	fmt.Fprint(w, "\nGoals, as medians of ratios within rounds\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\tat least\tmoonshot\tis\tlowest–highest\t")
+	fmt.Fprintln(t, "\tgoal\tmoonshot\tis\tlowest–highest\t")
 	for _, v := range r.Targets {
 		fmt.Fprintf(t, "%s, %s\t%s\n", v.Text, v.Setting, strings.Join(v.cells(), "\t"))
 	}

@@ -18,7 +18,7 @@ func TestTheReportSaysWhatIsMissing(t *testing.T) {
 	}
 	for _, want := range []string{
 		"REST get", "16 connections", "64 connections", "MISSING webdis + Redis: webdis is not installed: apt install webdis",
-		"1.50      2.00      2.000  2.00–3.00       moonshot", "not selected",
+		"≥ 1.50      2.00      2.000  2.00–3.00       moonshot", "not selected",
 		"CPU time of the server for each, µs", "41.5",
 	} {
 		if !strings.Contains(out.String(), want) {

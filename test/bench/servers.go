@@ -114,11 +114,14 @@ func (s *servers) start(ctx context.Context, name string) (*proc.Process, error)
 	case etcd:
 		return s.startEtcd(ctx)
 	case redis:
-		return s.startRedis(ctx, dataset.Entries)
-	case webdis:
-		return s.startWebdis(ctx)
+		return s.startRedis(ctx, dataset.Entries, "--appendonly", "no", "--dir", s.dir)
+	case webdis, logged(webdis, everySecond), logged(webdis, always):
+		return s.startWebdis(ctx, name)
 	case nginx, nginx + overTLS:
 		return s.startNginx(ctx, name != nginx)
+	}
+	if without, mode, ok := strings.Cut(name, logged("", "")); ok {
+		return s.startLogged(ctx, without, mode)
 	}
 	return nil, fmt.Errorf("unknown server %q", name)
 }
@@ -155,8 +158,8 @@ func (s *servers) startGateway(ctx context.Context, program, name string) (*proc
 }
 
 // startStore starts a server of ours and fills it.
-func (s *servers) startStore(ctx context.Context, program string, entries int, command string) (*proc.Process, error) {
-	server, err := s.startProgram(ctx, program, command, "--listen", "127.0.0.1:0")
+func (s *servers) startStore(ctx context.Context, program string, entries int, args ...string) (*proc.Process, error) {
+	server, err := s.startProgram(ctx, program, append(args, "--listen", "127.0.0.1:0")...)
 	if err != nil {
 		return nil, err
 	}
@@ -175,15 +178,15 @@ func (s *servers) startEtcd(ctx context.Context) (*proc.Process, error) {
 	return s.group.Serve(ctx, proc.Command{Path: binary, Args: []string{proc.FreeAddr(), dir}})
 }
 
-func (s *servers) startRedis(ctx context.Context, entries int) (*proc.Process, error) {
+// startRedis starts redis-server without snapshots and fills it.
+func (s *servers) startRedis(ctx context.Context, entries int, args ...string) (*proc.Process, error) {
 	if err := load.Installed("redis-server"); err != nil {
 		return nil, err
 	}
 	server, err := s.group.ServeAt(ctx, func(addr string) (proc.Command, error) {
 		_, port, _ := strings.Cut(addr, ":")
-		return proc.Command{Path: "redis-server", Args: []string{
-			"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.dir,
-		}}, nil
+		all := append([]string{"--port", port, "--bind", "127.0.0.1", "--save", ""}, args...)
+		return proc.Command{Path: "redis-server", Args: all}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -196,18 +199,18 @@ const webdisConfig = `{"redis_host": "127.0.0.1", "redis_port": REDIS, "http_hos
 "threads": 2, "daemonize": false, "database": 0, "acl": [{"disabled": ["DEBUG"]}], "verbosity": 0,
 "logfile": "/dev/null"}`
 
-func (s *servers) startWebdis(ctx context.Context) (*proc.Process, error) {
+func (s *servers) startWebdis(ctx context.Context, name string) (*proc.Process, error) {
 	if err := load.Installed("webdis"); err != nil {
 		return nil, err
 	}
-	addr, err := s.addr(ctx, backends[webdis])
+	addr, err := s.addr(ctx, backends[name])
 	if err != nil {
 		return nil, err
 	}
 	_, redisPort, _ := strings.Cut(addr, ":")
 	return s.group.ServeAt(ctx, func(addr string) (proc.Command, error) {
 		_, port, _ := strings.Cut(addr, ":")
-		file := filepath.Join(s.dir, "webdis.json")
+		file := filepath.Join(s.dir, "webdis-"+port+".json")
 		config := strings.NewReplacer("REDIS", redisPort, "HTTP", port).Replace(webdisConfig)
 		return proc.Command{Path: "webdis", Args: []string{file}}, os.WriteFile(file, []byte(config), 0o600)
 	})

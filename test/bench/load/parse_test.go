@@ -37,7 +37,7 @@ func TestResultsAreRead(t *testing.T) {
 		want  Result
 	}{
 		"wrk":             {parseWrk, strings.Replace(wrkOutput, "FAILURES\n", "", 1), Result{7706.68, 12333}},
-		"h2load":          {parseH2Load, h2loadOutput, Result{95123.5, 380494}},
+		"h2load":          {h2loadResult, h2loadOutput, Result{95123.5, 380494}},
 		"redis-benchmark": {redisResult, redisOutput, Result{PerSecond: 554016.62}},
 		"redis-benchmark of a cluster": {
 			redisResult, "Cluster has 1 master nodes:\n\nMaster 0: 8caf 127.0.0.1:29929\n\n" + redisOutput, Result{PerSecond: 554016.62},
@@ -50,6 +50,9 @@ func TestResultsAreRead(t *testing.T) {
 		})
 	}
 }
+
+// h2loadResult parses the output for responses of as many bytes as its have.
+func h2loadResult(out string) (Result, error) { return parseH2Load(out, 31457280/380494) }
 
 func redisResult(out string) (Result, error) {
 	perSecond, err := parseRedis(out)
@@ -68,11 +71,12 @@ func TestARunWithFailuresHasNoRate(t *testing.T) {
 		"wrk: no response":             {parseWrk, "  0 requests in 1.60s, 0B read\nRequests/sec:      0.00\n"},
 		"wrk: no count":                {parseWrk, "Requests/sec:   7706.68\n"},
 		"wrk: other output":            {parseWrk, "unable to connect\n"},
-		"h2load: an error status":      {parseH2Load, replaced("0 5xx", "7 5xx")},
-		"h2load: failed calls":         {parseH2Load, replaced("0 failed", "2 failed")},
-		"h2load: broken connections":   {parseH2Load, replaced("0 errored", "2 errored")},
-		"h2load: no response":          {parseH2Load, replaced("95123.50 req/s", "0.00 req/s")},
-		"h2load: no output":            {parseH2Load, ""},
+		"h2load: an error status":      {h2loadResult, replaced("0 5xx", "7 5xx")},
+		"h2load: failed calls":         {h2loadResult, replaced("0 failed", "2 failed")},
+		"h2load: broken connections":   {h2loadResult, replaced("0 errored", "2 errored")},
+		"h2load: no response":          {h2loadResult, replaced("95123.50 req/s", "0.00 req/s")},
+		"h2load: no output":            {h2loadResult, ""},
+		"h2load: empty responses":      {h2loadResult, replaced("(31457280) data", "(21457280) data")},
 		"redis-benchmark: no commands": {redisResult, strings.Replace(redisOutput, "554016.62", "0.00", 1)},
 		"redis-benchmark: no number":   {redisResult, strings.Replace(redisOutput, "554016.62", "nan", 1)},
 		"redis-benchmark: no table":    {redisResult, "Could not connect to Redis\n"},
