@@ -34,3 +34,9 @@ func (c *Client) DeleteRange(ctx context.Context, r KeyRange) (int64, error) {
 		}
 	}
 }
+
+// DeletePrefix deletes the entries whose keys begin with prefix, as [Client.DeleteRange] does, and returns how many it deleted. An empty
+// prefix is an error: see [KeyRange] for how to delete every entry.
+func (c *Client) DeletePrefix(ctx context.Context, prefix string) (int64, error) {
+	return c.DeleteRange(ctx, KeyRange{Prefix: prefix})
+}

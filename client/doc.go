@@ -15,11 +15,14 @@
 // A value is a sequence of bytes and is returned unchanged. Every write gives its entry a new [Entry.ETag]. A write can
 // depend on the current version: [IfMatch] writes only if the entry has not changed since it was read, [IfAbsent] only
 // if the key does not exist, and [IfExists] only if it does. The service checks the condition and writes in one atomic
-// step. An entry exists until it is deleted, or for as long as its [TTL].
+// step. [Client.Update] repeats such a write until it succeeds. An entry exists until it is deleted, or for as long as its [TTL].
+//
+// [JSON] returns a view of the store in which values are JSON of a Go type.
 //
 // # Many keys
 //
-// [Client.List] iterates over all keys with a prefix, in order, and fetches them page by page. [Client.Batch] sends up to
+// [Client.All] iterates over all keys with a prefix, in order, and fetches them page by page; [Client.List] has options for ranges, order
+// and levels of a hierarchy. [Client.GetMany] and [Client.SetMany] take any number of keys. [Client.Batch] sends up to
 // 1,000 operations in one request, and [Client.AtomicBatch] applies all of them or none.
 //
 // Calls need not be combined by hand for speed. Concurrent calls share requests automatically, which multiplies

@@ -24,6 +24,8 @@ var (
 	ErrAbsent = errors.New("key does not exist")
 	// ErrNotInteger means that the value is not a signed 64-bit integer in decimal.
 	ErrNotInteger = errors.New("not an integer")
+	// ErrNotJSON means that the value is not JSON, or not of the type that a [Typed] reads.
+	ErrNotJSON = errors.New("not JSON of the type")
 	// ErrOverflow means that the sum does not fit into a signed 64-bit integer.
 	ErrOverflow = errors.New("integer overflow")
 	// ErrResumeTooOld means that the next changes of a watch are no longer in the history.

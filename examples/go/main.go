@@ -6,7 +6,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -40,25 +39,15 @@ func run() error {
 
 // add appends a line to the entry of key without overwriting concurrent changes.
 func add(ctx context.Context, kv *client.Client, key, item string) error {
-	for {
-		entry, err := kv.Get(ctx, key)
-		condition := client.IfMatch(entry.ETag)
-		if errors.Is(err, client.ErrNotFound) {
-			condition = client.IfAbsent()
-		} else if err != nil {
-			return err
-		}
-		_, _, err = kv.Set(ctx, key, append(entry.Value, item+"\n"...), condition, client.TTL(24*time.Hour))
-		if errors.Is(err, client.ErrETagMismatch) || errors.Is(err, client.ErrExists) {
-			continue // changed meanwhile: read it again
-		}
-		return err
-	}
+	_, err := kv.Update(ctx, key, func(old client.Entry) ([]byte, error) {
+		return append(old.Value, item+"\n"...), nil
+	}, client.TTL(24*time.Hour))
+	return err
 }
 
 // show prints the entries below a prefix.
 func show(ctx context.Context, kv *client.Client, prefix string) error {
-	for entry, err := range kv.List(ctx, prefix) {
+	for entry, err := range kv.All(ctx, prefix) {
 		if err != nil {
 			return err
 		}
