@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"slices"
 	"strings"
@@ -22,24 +21,6 @@ const maxValueVariable = 64 << 10
 // commandPatience is how long a command may go on after the watch was interrupted, and how long others may hold its
 // standard input open after its end.
 const commandPatience = 5 * time.Second
-
-// findCommand checks that there is a program with this name.
-func findCommand(name string) error {
-	_, err := exec.LookPath(name)
-	if e, ok := errors.AsType[*exec.Error](err); ok {
-		err = e.Err
-	}
-	if err != nil {
-		return usageError{fmt.Errorf("cannot run %q: %w", name, err)}
-	}
-	return nil
-}
-
-// commandError is the error of a command that kv ran and that failed. Its code becomes that of kv.
-type commandError struct {
-	error
-	code int
-}
 
 // run runs the command for event and waits for its end.
 func (w *watcher) run(ctx context.Context, event client.Event) error {
@@ -61,14 +42,6 @@ func (w *watcher) run(ctx context.Context, event client.Event) error {
 	return err
 }
 
-// commandCode returns the exit code of a command, as a shell has it.
-func commandCode(failed *exec.ExitError) int {
-	if status, ok := failed.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return failed.ExitCode()
-}
-
 // eventVariables returns the variables that describe event to a command. Those that do not apply are empty rather than
 // absent, because the environment of kv may have them.
 func eventVariables(event client.Event) []string {
@@ -87,12 +60,4 @@ func eventVariables(event client.Event) []string {
 		"KV_EVENT_EXPIRE_TIME=" + expires,
 		"KV_EVENT_RESUME_TOKEN=" + event.ResumeToken,
 	}
-}
-
-// inherited returns the stream that a command gets in place of ours: the terminal itself, if it is one.
-func inherited(out io.Writer) io.Writer {
-	if t, ok := out.(*terminal); ok {
-		return t.Writer
-	}
-	return out
 }
