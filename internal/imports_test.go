@@ -133,7 +133,7 @@ var rules = []rule{
 	},
 	{
 		"internal/cli", []string{
-			"client", "gateway", "gateway/rest", "gen/...", "internal/admission", "internal/atomicfile", "internal/auth",
+			"client", "client/election", "client/lock", "gateway", "gateway/rest", "gen/...", "internal/admission", "internal/atomicfile", "internal/auth",
 			"internal/contract/...", "internal/follow/...", "internal/hop", "internal/observe/...", "internal/server/...", "kvservice", "kvservice/store",
 			"kvservice/store/memory", "kvservice/store/memory/wal/...", "kvservice/store/redis",
 		},

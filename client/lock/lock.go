@@ -59,6 +59,14 @@ func Prefix(prefix string) Option { return func(l *Lock) { l.prefix = prefix } }
 // empty.
 func Value(value string) Option { return func(l *Lock) { l.value = value } }
 
+// invalidError is the error of a lock that cannot be.
+type invalidError string
+
+func (e invalidError) Error() string { return string(e) }
+
+// Unwrap returns the error of package client that it is.
+func (invalidError) Unwrap() error { return client.ErrInvalid }
+
 // New returns a lock without calling the store. It fails with [client.ErrInvalid] if the name is empty, longer than 512 bytes
 // or has braces, or if the TTL is less than a second.
 func New(kv *client.Client, name string, opts ...Option) (*Lock, error) {
@@ -67,16 +75,12 @@ func New(kv *client.Client, name string, opts ...Option) (*Lock, error) {
 		opt(l)
 	}
 	switch {
-	case name == "":
-		return nil, fmt.Errorf("%w: a lock needs a name", client.ErrInvalid)
-	case len(name) > maxNameBytes:
-		return nil, fmt.Errorf("%w: the name of a lock has %d bytes; want at most %d", client.ErrInvalid, len(name), maxNameBytes)
-	case strings.ContainsAny(name, "{}"):
-		return nil, fmt.Errorf("%w: lock name %q; want one without braces", client.ErrInvalid, name)
+	case name == "", len(name) > maxNameBytes, strings.ContainsAny(name, "{}"):
+		return nil, invalidError(fmt.Sprintf("invalid lock name %.80q: want 1 to %d bytes without braces", name, maxNameBytes))
 	case l.ttl < minTTL:
-		return nil, fmt.Errorf("%w: lock TTL %v; want at least %v", client.ErrInvalid, l.ttl, minTTL)
+		return nil, invalidError(fmt.Sprintf("invalid lock TTL %v: want at least %v", l.ttl, minTTL))
 	case l.wait < 0:
-		return nil, fmt.Errorf("%w: lock wait %v; want 0 or more", client.ErrInvalid, l.wait)
+		return nil, invalidError(fmt.Sprintf("invalid lock wait %v: want 0 or more", l.wait))
 	}
 	l.prefix += "{" + name + "}/"
 	return l, nil
@@ -105,14 +109,17 @@ func (l *Lock) Lock(ctx context.Context) (*Held, error) {
 		}
 	}
 	if ctx.Err() == nil && errors.Is(context.Cause(waiting), ErrHeld) {
-		err = fmt.Errorf("%w, %q, and was not free for %v", ErrHeld, l.name, l.wait)
+		err = fmt.Errorf("%w: %q was not free for %v", ErrHeld, l.name, l.wait)
 	}
 	return nil, err
 }
 
-// TryLock takes the lock if nobody holds it or waits for it. Otherwise, it fails with [ErrHeld].
+// TryLock takes the lock if nobody holds it or waits for it. Otherwise, it fails with [ErrHeld]. It takes the TTL at most,
+// also without an answer of the store. ctx is that of [Lock.Lock].
 func (l *Lock) TryLock(ctx context.Context) (*Held, error) {
-	queue, err := l.queue(ctx)
+	call, cancel := context.WithTimeout(ctx, l.safe())
+	defer cancel()
+	queue, err := l.queue(call)
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +127,11 @@ func (l *Lock) TryLock(ctx context.Context) (*Held, error) {
 	if len(queue) != 0 {
 		return nil, held
 	}
-	m, err := l.join(ctx)
+	m, err := l.join(call)
 	if err != nil {
 		return nil, err
 	}
-	before, err := m.predecessor(ctx)
+	before, err := m.predecessor(call)
 	if err == nil && before == "" {
 		return m.hold(ctx), nil
 	}

@@ -1,12 +1,26 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os/exec"
+	"runtime"
+	"slices"
 	"syscall"
+	"time"
 )
+
+// child is a command that kv runs.
+type child struct {
+	words    []string
+	env      []string // beside that of kv
+	in       io.Reader
+	out, log io.Writer
+	grace    time.Duration // from SIGTERM to SIGKILL; zero: SIGKILL at once
+	together bool          // signals reach what the command has started, too, and it does not outlive kv, as far as the system can do so
+}
 
 // findCommand checks that there is a program with this name.
 func findCommand(name string) error {
@@ -24,6 +38,48 @@ func findCommand(name string) error {
 type commandError struct {
 	error
 	code int
+}
+
+// run runs the command to its end. When ctx ends, the command gets SIGTERM, and SIGKILL after the grace.
+func (c child) run(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, c.words[0], c.words[1:]...)
+	cmd.Env = slices.Concat(cmd.Environ(), c.env)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.in, inherited(c.out), inherited(c.log)
+	cmd.WaitDelay = c.grace
+	send := func(s syscall.Signal) error { return cmd.Process.Signal(s) }
+	if c.together {
+		runtime.LockOSThread() // the command dies with the thread that started it
+		defer runtime.UnlockOSThread()
+		send = group(cmd)
+	}
+	cmd.Cancel = func() error {
+		if c.grace > 0 && send(syscall.SIGTERM) == nil {
+			return nil
+		}
+		return send(syscall.SIGKILL) // Windows has no SIGTERM
+	}
+	if err := cmd.Start(); err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	} else if err != nil {
+		return usageError{fmt.Errorf("cannot run %q: %w", c.words[0], err)}
+	}
+	err := cmd.Wait()
+	if c.together && ctx.Err() != nil {
+		c.outlast(send)
+	}
+	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
+		return commandError{fmt.Errorf("%s: %w", c.words[0], err), commandCode(failed)}
+	}
+	return err
+}
+
+// outlast waits for what the command has started and left behind, and kills it after the grace.
+func (c child) outlast(send func(syscall.Signal) error) {
+	const pause = 10 * time.Millisecond
+	for end := time.Now().Add(c.grace); send(0) == nil && time.Now().Before(end); {
+		time.Sleep(pause)
+	}
+	_ = send(syscall.SIGKILL)
 }
 
 // commandCode returns the exit code of a command, as a shell has it.

@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/client"
+	"key-value/client/lock"
 	"key-value/internal/hop"
 )
 
@@ -121,6 +122,8 @@ func exitCode(err error) int {
 		return 2
 	case ran:
 		return command.code
+	case errors.Is(err, lock.ErrHeld), errors.Is(err, lock.ErrLost):
+		return 6
 	case errors.Is(err, context.Canceled):
 		return 130 // as if SIGINT had ended the process
 	case errors.Is(err, client.ErrNotFound):

@@ -3,12 +3,8 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 	"unicode/utf8"
 
@@ -24,22 +20,10 @@ const commandPatience = 5 * time.Second
 
 // run runs the command for event and waits for its end.
 func (w *watcher) run(ctx context.Context, event client.Event) error {
-	c := exec.CommandContext(ctx, w.command[0], w.command[1:]...)
-	c.Env = slices.Concat(c.Environ(), w.environment, eventVariables(event))
-	c.Stdin = bytes.NewReader(event.Entry.Value)
-	c.Stdout, c.Stderr = inherited(w.out), inherited(w.log)
-	c.WaitDelay = commandPatience
-	c.Cancel = func() error {
-		if c.Process.Signal(syscall.SIGTERM) == nil {
-			return nil
-		}
-		return c.Process.Kill() // Windows has no SIGTERM
-	}
-	err := c.Run()
-	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
-		return commandError{fmt.Errorf("%s: %w", w.command[0], err), commandCode(failed)}
-	}
-	return err
+	return child{
+		words: w.command, env: slices.Concat(w.environment, eventVariables(event)), in: bytes.NewReader(event.Entry.Value),
+		out: w.out, log: w.log, grace: commandPatience,
+	}.run(ctx)
 }
 
 // eventVariables returns the variables that describe event to a command. Those that do not apply are empty rather than
