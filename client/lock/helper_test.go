@@ -85,8 +85,13 @@ func (c *cable) RoundTrip(req *http.Request) (*http.Response, error) {
 // inBubble runs test where time is not real, with a function that connects another program to one service. The programs can be
 // cut off from it, one by one.
 func inBubble(t *testing.T, test func(t *testing.T, connect func() (kv *client.Client, cut func()))) {
+	inBubbleWith(t, memory.Options{}, test)
+}
+
+func inBubbleWith(t *testing.T, options memory.Options, test func(t *testing.T, connect func() (kv *client.Client, cut func()))) {
 	synctest.Test(t, func(t *testing.T) {
-		engine := newEngine(t)
+		engine := memory.New(options)
+		t.Cleanup(func() { _ = engine.Close() })
 		handler := handle(engine)
 		test(t, func() (*client.Client, func()) {
 			c := wiretest.ServeHTTP2InBubble(t, handler)

@@ -3,6 +3,7 @@ package lock_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 
 	"key-value/client"
 	"key-value/client/lock"
+	"key-value/kvservice/store/memory"
 )
 
 func TestOneCallerHoldsALockAtATime(t *testing.T) {
@@ -231,6 +233,32 @@ func TestTheContextOfAHolderEndsWithItsParent(t *testing.T) {
 		next.waits(t)
 		mustUnlock(t, held)
 		mustUnlock(t, next.get(t))
+	})
+}
+
+func TestALockOutlivesAStoreThatIsFull(t *testing.T) {
+	t.Parallel()
+	inBubbleWith(t, memory.Options{MaxMemory: 1 << 20}, func(t *testing.T, connect func() (*client.Client, func())) {
+		kv, _ := connect()
+		l := newLock(t, kv, lock.Value("anna"))
+		held := mustLock(t, l)
+		var err error
+		for size := 1 << 16; size > 0; size /= 2 { // ever smaller values, until nothing fits
+			for i := 0; err == nil; i++ {
+				_, _, err = kv.Set(t.Context(), fmt.Sprint(size, " ", i), make([]byte, size))
+			}
+			if !errors.Is(err, client.ErrFull) {
+				t.Fatal(err)
+			}
+			err = nil
+		}
+		_, err = l.Lock(t.Context())
+		wantError(t, "Lock in a full store", err, client.ErrFull)
+		time.Sleep(time.Minute)
+		if err := context.Cause(held.Context()); err != nil {
+			t.Errorf("the context of the holder ended: %v", err)
+		}
+		mustUnlock(t, held)
 	})
 }
 

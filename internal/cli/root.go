@@ -35,7 +35,7 @@ Exit codes:
     3    key not found
     4    API key missing, invalid or without permission
     5    store unavailable or overloaded
-    6    condition not met
+    6    condition not met; a lock is held, or was lost
     130  interrupted`,
 		Example: `  KV_API_KEY=my-secret-key kv serve
   KV_API_KEY=my-secret-key kv set hello world
