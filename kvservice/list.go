@@ -59,7 +59,7 @@ func readList(req *keyvaluev1.ListRequest) (store.ListRequest, error) {
 	if err := checkRange(list.Prefix, list.Start, list.End); err != nil {
 		return list, err
 	}
-	if err := checkPart("delimiter", list.Delimiter); err != nil {
+	if err := contract.CheckPart("delimiter", list.Delimiter); err != nil {
 		return list, err
 	}
 	switch {

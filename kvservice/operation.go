@@ -56,12 +56,12 @@ func (s *Service) readGet(req *keyvaluev1.GetRequest) (store.Operation, error) {
 	op := store.Operation{
 		Kind: store.Get, Key: req.GetKey(), Uncounted: req.GetUncounted(), AllowMissing: req.GetAllowMissing(),
 	}
-	return op, checkKey(op.Key)
+	return op, contract.CheckKey(op.Key)
 }
 
 func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
 	op := store.Operation{Kind: store.Set, Key: req.GetKey()}
-	if err := checkKey(op.Key); err != nil {
+	if err := contract.CheckKey(op.Key); err != nil {
 		return op, err
 	}
 	switch content := req.GetContent().(type) {
@@ -84,7 +84,7 @@ func (s *Service) readSet(req *keyvaluev1.SetRequest) (store.Operation, error) {
 
 func (s *Service) readDelete(req *keyvaluev1.DeleteRequest) (store.Operation, error) {
 	op := store.Operation{Kind: store.Delete, Key: req.GetKey()}
-	if err := checkKey(op.Key); err != nil {
+	if err := contract.CheckKey(op.Key); err != nil {
 		return op, err
 	}
 	var err error
@@ -94,7 +94,7 @@ func (s *Service) readDelete(req *keyvaluev1.DeleteRequest) (store.Operation, er
 
 func (s *Service) readTouch(req *keyvaluev1.TouchRequest) (store.Operation, error) {
 	op := store.Operation{Kind: store.Touch, Key: req.GetKey()}
-	if err := checkKey(op.Key); err != nil {
+	if err := contract.CheckKey(op.Key); err != nil {
 		return op, err
 	}
 	return conditionally(op, req)
@@ -104,7 +104,7 @@ func (s *Service) readIncrement(req *keyvaluev1.IncrementRequest) (store.Operati
 	op := store.Operation{
 		Kind: store.Increment, Key: req.GetKey(), Delta: req.GetDelta(), Initial: req.GetInitial(),
 	}
-	if err := checkKey(op.Key); err != nil {
+	if err := contract.CheckKey(op.Key); err != nil {
 		return op, err
 	}
 	var err error

@@ -72,10 +72,10 @@ func readWatch(req *keyvaluev1.WatchRequest) (store.WatchRequest, error) {
 	switch target := req.GetTarget().(type) {
 	case *keyvaluev1.WatchRequest_Key:
 		watch.Key = target.Key
-		return watch, checkKey(target.Key)
+		return watch, contract.CheckKey(target.Key)
 	case *keyvaluev1.WatchRequest_Prefix:
 		watch.Prefix = target.Prefix
-		return watch, checkPrefix(target.Prefix)
+		return watch, contract.CheckPart("prefix", target.Prefix)
 	}
 	return watch, contract.RequestInvalid.Errorf("nothing to watch: set key or prefix; an empty prefix means all keys")
 }
