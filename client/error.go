@@ -64,6 +64,7 @@ var sentinels = map[contract.Reason]error{
 	contract.ResumeTooOld:       ErrResumeTooOld,
 	contract.StoreFull:          ErrFull,
 	contract.APIKeyInvalid:      ErrUnauthenticated,
+	contract.TicketInvalid:      ErrUnauthenticated,
 	contract.PermissionDenied:   ErrPermissionDenied,
 	contract.RateLimited:        ErrOverloaded,
 	contract.Overloaded:         ErrOverloaded,

@@ -59,6 +59,10 @@ var calls = map[string]func(ctx context.Context, kv client, key string) error{
 		_, err = stream.Receive()
 		return err
 	},
+	"CreateTicket": func(ctx context.Context, kv client, key string) error {
+		_, err := kv.CreateTicket(ctx, &keyvaluev1.CreateTicketRequest{Target: &keyvaluev1.CreateTicketRequest_Prefix{Prefix: key}})
+		return err
+	},
 	"GetCaller": func(ctx context.Context, kv client, _ string) error {
 		_, err := kv.GetCaller(ctx, &keyvaluev1.GetCallerRequest{})
 		return err

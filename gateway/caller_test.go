@@ -75,13 +75,17 @@ func TestACallerLearnsOfItsOwnKeyAlone(t *testing.T) {
 }
 
 // A kvservice knows only the token of its gateways.
-func TestAKVServiceDoesNotDescribeCallers(t *testing.T) {
+func TestAKVServiceKnowsNoCallers(t *testing.T) {
 	t.Parallel()
 	url := serveService(t, newEngine(t))
 	for _, wire := range wiretest.Wires() {
 		_, err := wire.Dial(t, url, "authorization", "Bearer "+token).GetCaller(t.Context(), &keyvaluev1.GetCallerRequest{})
 		if contract.ReasonOf(err) != contract.Unimplemented {
 			t.Errorf("GetCaller of a kvservice over %s = %v, want UNIMPLEMENTED", wire.Name, err)
+		}
+		err = calls["CreateTicket"](t.Context(), wire.Dial(t, url, "authorization", "Bearer "+token), "")
+		if contract.ReasonOf(err) != contract.Unimplemented {
+			t.Errorf("CreateTicket of a kvservice over %s = %v, want UNIMPLEMENTED", wire.Name, err)
 		}
 	}
 }

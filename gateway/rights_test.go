@@ -28,7 +28,7 @@ type need struct {
 var needs = map[string]need{
 	"Get": {ops: read}, "List": {ops: read}, "Watch": {ops: read}, "Batch": {ops: read},
 	"Set": {ops: write}, "Delete": {ops: write}, "DeleteRange": {ops: write}, "Touch": {ops: write}, "Increment": {ops: read | write},
-	"GetStats": {ops: read, everywhere: true}, "GetCaller": {},
+	"GetStats": {ops: read, everywhere: true}, "GetCaller": {}, "CreateTicket": {ops: read},
 }
 
 // allowed reports whether the API key of ring with this id has the right n on key, which is "i", outside the prefix
@@ -139,6 +139,7 @@ var routeNeeds = map[string]routeNeed{
 	},
 	// The token is too old, so that an allowed watch ends at once.
 	"GET /v1/values:watch": {need{ops: read}, "/v1/values:watch?resumeToken=1-1-ab1c0c60&prefix=%s", "", ""},
+	"POST /v1/tickets":     {need{ops: read}, "/v1/tickets", `{"prefix":"%s"}`, "application/json"},
 	"GET /v1/stats":        {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
 	"HEAD /v1/stats":       {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
 	"GET /v1/caller":       {need{}, "/v1/caller", "", ""},

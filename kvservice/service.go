@@ -129,6 +129,11 @@ func (s *Service) GetCaller(context.Context, *keyvaluev1.GetCallerRequest) (*key
 	return nil, contract.Unimplemented.Errorf("a kvservice does not know API keys: call GetCaller of a gateway")
 }
 
+// CreateTicket implements the RPC. Like GetCaller, it is answered by the gateway.
+func (s *Service) CreateTicket(context.Context, *keyvaluev1.CreateTicketRequest) (*keyvaluev1.CreateTicketResponse, error) {
+	return nil, contract.Unimplemented.Errorf("a kvservice does not know API keys: call CreateTicket of a gateway")
+}
+
 // call carries out one operation: it reads it from its request, has the engine do it, and writes its response.
 func call[Request, Response any](
 	ctx context.Context, s *Service, req *Request,

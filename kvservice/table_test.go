@@ -59,6 +59,10 @@ var methods = map[*contract.Method]func(context.Context, client) error{
 		_, err = stream.Receive()
 		return err
 	},
+	contract.CreateTicket: func(ctx context.Context, kv client) error {
+		_, err := kv.CreateTicket(ctx, &keyvaluev1.CreateTicketRequest{Target: &keyvaluev1.CreateTicketRequest_Prefix{}})
+		return err
+	},
 	contract.GetCaller: func(ctx context.Context, kv client) error {
 		_, err := kv.GetCaller(ctx, &keyvaluev1.GetCallerRequest{})
 		return err

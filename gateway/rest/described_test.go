@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"key-value/gateway/rest"
+	"key-value/internal/admission"
+	"key-value/internal/auth"
 	"key-value/internal/testkit/wiretest"
 )
 
@@ -54,7 +56,7 @@ func (d document) checkAnswer(t *testing.T, path string, e exchange, got answer)
 
 // generalHeaders are part of HTTP or the same in every response, and are not described.
 var generalHeaders = map[string]bool{
-	"Cache-Control": true, "Connection": true, "Content-Length": true, "Content-Type": true, "Date": true,
+	"Cache-Control": true, "Connection": true, "Content-Length": true, "Content-Type": true, "Date": true, "Referrer-Policy": true,
 	"Transfer-Encoding": true, "Vary": true, "X-Accel-Buffering": true, "X-Content-Type-Options": true,
 	"X-Request-Id": true,
 }
@@ -93,7 +95,8 @@ func TestDescribedRequestsWork(t *testing.T) {
 				}
 				kv := newService(t)
 				mustSet(t, kv, valueOf("image", "v"))
-				got := send(t, start(t, kv, rest.Config{}), e)
+				e.header = append(e.header, "X-Api-Key: secret")
+				got := send(t, start(t, kv, rest.Config{Checks: admission.NewChecks(auth.Single("default", "secret"), nil)}), e)
 				if got.StatusCode >= 300 {
 					t.Errorf("%s with the example %s = %d %s, want it to work", e.request, text, got.StatusCode, got.text)
 				}
@@ -163,6 +166,12 @@ func TestResponsesAreAsDescribed(t *testing.T) {
 		{"/v1/values:increment", exchange{request: "POST /v1/values:increment", body: `{"key":"max","delta":1}`}},
 		{"/v1/values:watch", exchange{request: "GET /v1/values:watch"}},
 		{"/v1/values:watch", exchange{request: "GET /v1/values:watch?prefix=&resumeToken=1-1-ab1c0c60"}},
+		{"/v1/values:watch", exchange{request: "GET /v1/values:watch?ticket=x"}},
+		{"/v1/values:watch", exchange{request: "GET /v1/values:watch?ticket=x&prefix="}},
+		{"/v1/tickets", exchange{request: "POST /v1/tickets", body: `{"prefix":""}`}},
+		{"/v1/tickets", exchange{request: "POST /v1/tickets", body: `{}`}},
+		{"/v1/tickets", exchange{request: "POST /v1/tickets", body: `{}`, header: []string{"Content-Type: text/html"}}},
+		{"/v1/tickets", exchange{request: "POST /v1/tickets", body: `{}`, header: []string{"Accept: text/html"}}},
 		{"/v1/caller", exchange{request: "GET /v1/caller"}},
 		{"/v1/caller", exchange{request: "HEAD /v1/caller"}},
 		{"/v1/stats", exchange{request: "GET /v1/stats"}},

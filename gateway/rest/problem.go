@@ -162,6 +162,7 @@ var statuses = map[contract.Reason]status{
 	contract.Overloaded:         {http.StatusServiceUnavailable, "Overloaded"},
 	contract.LogBehind:          {http.StatusServiceUnavailable, "Log is behind"},
 	contract.APIKeyInvalid:      {http.StatusUnauthorized, "Invalid API key"},
+	contract.TicketInvalid:      {http.StatusUnauthorized, "Invalid ticket"},
 	contract.PermissionDenied:   {http.StatusForbidden, "Permission denied"},
 	contract.ServiceUnavailable: {http.StatusServiceUnavailable, "Service unavailable"},
 	contract.DeadlineExceeded:   {http.StatusGatewayTimeout, "Deadline exceeded"},

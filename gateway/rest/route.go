@@ -41,6 +41,7 @@ type method struct {
 	query []string // the query parameters it accepts
 
 	procedure string // the procedure that it counts as in the checks; empty: none
+	tickets   bool   // whether it admits callers with a ticket in place of an API key
 }
 
 func routeTable() []route {
@@ -69,7 +70,13 @@ func routeTable() []route {
 			{name: http.MethodPost, serve: (*api).increment, procedure: contract.Increment.Procedure},
 		}},
 		{path: "/v1/values:watch", methods: []method{
-			{name: http.MethodGet, serve: (*api).watchValues, procedure: contract.Watch.Procedure, query: []string{"key", "prefix", "resumeToken", "snapshot", "lastEventId"}},
+			{
+				name: http.MethodGet, serve: (*api).watchValues, procedure: contract.Watch.Procedure, tickets: true,
+				query: []string{"key", "prefix", "resumeToken", "snapshot", "lastEventId", ticketParameter},
+			},
+		}},
+		{path: "/v1/tickets", methods: []method{
+			{name: http.MethodPost, serve: (*api).createTicket, procedure: contract.CreateTicket.Procedure},
 		}},
 		{path: "/v1/stats", methods: []method{
 			{name: http.MethodGet, serve: (*api).getStats, procedure: contract.GetStats.Procedure, query: []string{"history"}},
@@ -127,7 +134,7 @@ func (a *api) serve(ctx context.Context, s *serving, w http.ResponseWriter, r *h
 func (a *api) dispatch(ctx context.Context, s *serving, w http.ResponseWriter, r *http.Request) (*route, error) {
 	route, key, err := a.find(r.URL.EscapedPath())
 	m, ok := route.method(r.Method)
-	ctx, account, rejected := a.admit(ctx, s, r, m.procedure)
+	ctx, account, rejected := a.admit(ctx, s, w, r, m)
 	defer account.End()
 	switch {
 	case rejected != nil:
@@ -152,12 +159,16 @@ func (a *api) dispatch(ctx context.Context, s *serving, w http.ResponseWriter, r
 // admit makes the checks, unless r is public. It makes them even if no route matches, so that callers without an API key
 // do not learn which routes exist.
 func (a *api) admit(
-	ctx context.Context, s *serving, r *http.Request, procedure string,
+	ctx context.Context, s *serving, w http.ResponseWriter, r *http.Request, m *method,
 ) (context.Context, *admission.Account, error) {
 	if public(r.URL.Path) {
 		return ctx, nil, nil
 	}
-	return a.checks.Admit(ctx, admission.Request{Procedure: procedure, Header: r.Header, Peer: r.RemoteAddr, Account: &s.account})
+	asked := admission.Request{Procedure: m.procedure, Header: r.Header, Peer: r.RemoteAddr, Account: &s.account}
+	if m.tickets {
+		asked.Ticket = ticketOf(w, r)
+	}
+	return a.checks.Admit(ctx, asked)
 }
 
 // find returns the route of an escaped path, and the key in the path if the route has one.

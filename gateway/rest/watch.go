@@ -74,19 +74,27 @@ func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
 	if !utf8.ValidString(req.ResumeToken) {
 		return nil, contract.RequestInvalid.Errorf("invalid Last-Event-ID: want the id of an event")
 	}
+	if r.query.Has(ticketParameter) {
+		return req, ticketTarget(req, r)
+	}
 	return req, setTarget(req, r.query)
 }
+
+var (
+	errTwoTargets = contract.RequestInvalid.Errorf("both key and prefix are set: a watch has one of them")
+	errNoTarget   = contract.RequestInvalid.Errorf("nothing to watch: set key, or set prefix, which may be empty for all keys")
+)
 
 func setTarget(req *keyvaluev1.WatchRequest, query url.Values) error {
 	switch key, prefix := query.Has("key"), query.Has("prefix"); {
 	case key && prefix:
-		return contract.RequestInvalid.Errorf("both key and prefix are set: a watch has one of them")
+		return errTwoTargets
 	case key:
 		req.Target = &keyvaluev1.WatchRequest_Key{Key: query.Get("key")}
 	case prefix:
 		req.Target = &keyvaluev1.WatchRequest_Prefix{Prefix: query.Get("prefix")}
 	default:
-		return contract.RequestInvalid.Errorf("nothing to watch: set key, or set prefix, which may be empty for all keys")
+		return errNoTarget
 	}
 	return nil
 }

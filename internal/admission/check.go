@@ -15,6 +15,8 @@ type Request struct {
 	Procedure string
 	// Header has the caller's credentials.
 	Header auth.Headers
+	// Ticket is what the caller sent in place of an API key, to open a watch. Nil: nothing, so Header decides.
+	Ticket *string
 	// Peer is the caller's address, as host:port, or without a port if a proxy reported it.
 	Peer string
 	// Account is room for the account of the call. Nil: it is allocated.
@@ -31,8 +33,8 @@ type Checks struct {
 // NewChecks returns the checks of every request that is not public. REST and RPC make the same ones, before they read a
 // body or a message. The first that fails decides the answer:
 //
-//  1. The caller must have a valid API key: API_KEY_INVALID. An address that sent too many invalid ones must wait:
-//     RATE_LIMITED.
+//  1. The caller must have a valid API key: API_KEY_INVALID. For a watch, a valid ticket will do: TICKET_INVALID. An
+//     address that sent too many invalid ones must wait: RATE_LIMITED.
 //  2. The key must be within its rate: RATE_LIMITED.
 //  3. The server must have capacity: OVERLOADED.
 //
@@ -87,13 +89,20 @@ func (c Checks) authenticate(ctx context.Context, r Request) (*auth.Principal, e
 		lane.Admitted(ctx)
 		return auth.FromContext(ctx), nil
 	}
-	caller, err := c.keys.Authenticate(r.Header, r.Peer)
+	caller, err := c.callerOf(r)
 	if err != nil {
 		lane.Refused(ctx, auth.Delay(err))
 		return nil, err
 	}
 	lane.Admitted(ctx)
 	return caller, caller.TakeToken()
+}
+
+func (c Checks) callerOf(r Request) (*auth.Principal, error) {
+	if r.Ticket != nil {
+		return c.keys.AuthenticateTicket(*r.Ticket, r.Peer)
+	}
+	return c.keys.Authenticate(r.Header, r.Peer)
 }
 
 // sizeOf returns the size of calls of procedure. Procedures that the contract does not have are not bounded.

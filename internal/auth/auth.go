@@ -1,10 +1,11 @@
 // Package auth authenticates the callers of a server and authorizes their calls.
 //
-// A caller sends an API key in the header x-api-key, or as Authorization: Bearer. A server has one key with all rights,
+// A caller sends an API key in the header x-api-key, or as Authorization: Bearer. For one watch over REST, a ticket that
+// was made with a key will do. A server has one key with all rights,
 // a file of many keys with rights of their own, or both. The file holds only hashes of keys, and is read again when it
 // changes.
 //
-// [Keys.Authenticate] runs before a request is read. All invalid keys get the same answer, after the same work.
+// [Keys.Authenticate], or [Keys.AuthenticateTicket], runs before a request is read. All invalid keys get the same answer, after the same work.
 // [Authorize] runs when a gateway calls its service: it refuses calls that the caller's key does not allow, whichever
 // way they came in.
 package auth
@@ -52,14 +53,16 @@ func Single(id, secret string) *Keys {
 	if secret == "" {
 		panic("auth: empty secret")
 	}
-	return &Keys{single: Internal(id), singleHash: HashOf(secret), streams: map[*grantedStream]struct{}{}}
+	k := &Keys{streams: map[*grantedStream]struct{}{}}
+	k.setSingle(id, secret)
+	return k
 }
 
 // New returns the keys of cfg. The id of the key that is cfg.Secret is "default".
 func New(cfg Config) (*Keys, error) {
 	k := &Keys{log: cfg.Log, failures: newFailures(cfg.FailuresPerSecond), streams: map[*grantedStream]struct{}{}}
 	if cfg.Secret != "" {
-		k.single, k.singleHash = Internal("default"), HashOf(cfg.Secret)
+		k.setSingle("default", cfg.Secret)
 	}
 	if cfg.File == "" {
 		return k, nil
@@ -68,6 +71,11 @@ func New(cfg Config) (*Keys, error) {
 		return nil, fmt.Errorf("keys file: %w", err)
 	}
 	return k, nil
+}
+
+func (k *Keys) setSingle(id, secret string) {
+	k.single, k.singleHash = Internal(id), HashOf(secret)
+	k.single.stretched = sync.OnceValue(func() Hash { return stretch(k.singleHash) })
 }
 
 // Len returns the number of keys, including those that are revoked, expired or not yet valid.

@@ -39,7 +39,7 @@ func (k *Keys) Authenticate(h Headers, peer string) (*Principal, error) {
 	now := time.Now()
 	p := k.find(secret, now)
 	if p == nil || !ok {
-		return nil, k.refuse(now, peer)
+		return nil, k.refuse(now, peer, errInvalid)
 	}
 	// A key chosen by a person can be guessed, so an address that guesses must not learn that it succeeded. A key of the
 	// file is random and cannot be guessed, so other callers behind the same address can go on.
@@ -65,13 +65,13 @@ func (k *Keys) find(secret string, now time.Time) *Principal {
 	return nil
 }
 
-// refuse counts an invalid key and returns the error for it.
-func (k *Keys) refuse(now time.Time, peer string) error {
+// refuse counts an invalid key or ticket and returns the error for it, which is err while peer has not sent too many.
+func (k *Keys) refuse(now time.Time, peer string, err error) error {
 	k.refused.Add(1)
 	if wait := k.failures.add(now, peer); wait > 0 {
 		return tooManyFailures(wait)
 	}
-	return errInvalid
+	return err
 }
 
 // These errors are made once, so that refusing a key costs no more than sending one.

@@ -15,7 +15,7 @@ var errNoCaller error = contract.APIKeyInvalid.Errorf("the call has no authentic
 
 // Authorize is a client interceptor that makes only calls whose context has a principal with the right to make them. It
 // checks each request before anything is looked up. A stream ends when its caller loses the right to it, because the
-// key was changed or has expired.
+// key was changed or has expired, or the ticket has.
 func Authorize(next connect.ClientFunc) connect.ClientFunc {
 	return func(ctx context.Context, spec connect.Spec) (connect.ClientStream, error) {
 		p := FromContext(ctx)
@@ -63,7 +63,8 @@ type grantedStream struct {
 	ctx     context.Context // the stream's own
 	end     context.CancelCauseFunc
 	p       *Principal
-	request any // set before the stream is in Keys.streams
+	request any         // set before the stream is in Keys.streams
+	expiry  *time.Timer // ends the stream when the caller's ticket expires; nil: it sent a key
 }
 
 func (p *Principal) openStream(ctx context.Context, spec connect.Spec, next connect.ClientFunc) (connect.ClientStream, error) {
@@ -73,7 +74,11 @@ func (p *Principal) openStream(ctx context.Context, spec connect.Spec, next conn
 		cancel(nil)
 		return nil, err
 	}
-	return &grantedStream{ClientStream: stream, ctx: ctx, end: cancel, p: p}, nil
+	s := &grantedStream{ClientStream: stream, ctx: ctx, end: cancel, p: p}
+	if p.ticket != nil {
+		s.expiry = time.AfterFunc(time.Until(p.ticket.expires), func() { cancel(errTicketExpired) })
+	}
+	return s, nil
 }
 
 func (s *grantedStream) Send(message any) error {
@@ -97,6 +102,9 @@ func (s *grantedStream) Receive(message any) error {
 
 func (s *grantedStream) Close() error {
 	s.p.keys.removeStream(s)
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
 	s.end(nil)
 	return s.ClientStream.Close()
 }
@@ -128,8 +136,11 @@ func (k *Keys) review(now time.Time) {
 	for s := range k.streams {
 		p := set.find(s.p.ID, s.p.hash, now)
 		err := errInvalid
-		if p != nil {
+		switch {
+		case p != nil:
 			err = p.may(s.request)
+		case s.p.ticket != nil:
+			err = errTicketInvalid
 		}
 		if err != nil {
 			delete(k.streams, s)

@@ -26,6 +26,9 @@ type Principal struct {
 	holder  *share.Holder
 	keys    *Keys // that the key is from; nil: it is valid as long as the program runs
 	hash    Hash  // of the key sent
+
+	stretched func() Hash // signs tickets in place of hash; nil: hash does
+	ticket    *ticket     // that was sent in place of a key, and is the only right; nil: a key was sent
 }
 
 // Internal returns a principal with all rights and no key, for calls that the program makes by itself.
@@ -86,6 +89,9 @@ func (p *Principal) MayWrite(key string) error { return p.mayUse(Write, key) }
 // may returns an error with reason PERMISSION_DENIED if p may not make the call with this request. A batch needs the
 // rights of all its operations.
 func (p *Principal) may(request any) error {
+	if p.ticket != nil {
+		return p.ticket.may(request)
+	}
 	batch, ok := request.(*keyvaluev1.BatchRequest)
 	if !ok {
 		return p.mayCall(contract.MethodFor(request), request)

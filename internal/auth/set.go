@@ -82,12 +82,22 @@ func holderOf(r *Record, old *set) *share.Holder {
 
 // find returns the principal whose key has this hash, or nil. It compares as much for an unknown id as for a known one.
 func (s *set) find(id string, hash Hash, now time.Time) *Principal {
-	k := s.keys[id]
-	if k == nil {
-		k = s.none
-	}
+	k := s.key(id)
 	isCurrent := subtle.ConstantTimeCompare(hash[:], k.current[:]) == 1
 	isPrevious := subtle.ConstantTimeCompare(hash[:], k.previous[:]) == 1
+	return k.principal(isCurrent, isPrevious, now)
+}
+
+// key returns the key with this id, or none.
+func (s *set) key(id string) *fileKey {
+	if k := s.keys[id]; k != nil {
+		return k
+	}
+	return s.none
+}
+
+// principal returns the principal of a caller with the current or the previous key, or nil if that is not valid now.
+func (k *fileKey) principal(isCurrent, isPrevious bool, now time.Time) *Principal {
 	switch {
 	case k.revoked, now.Before(k.notBefore), !k.expires.IsZero() && !now.Before(k.expires):
 		return nil

@@ -62,8 +62,8 @@ Exit codes:
 	add(root, "Client commands:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
 		newCp(getenv), newMv(getenv), newEdit(getenv), newTouch(getenv), newIncr(getenv),
-		newWatch(getenv), newLock(getenv), newElect(getenv), newBatch(getenv), newStats(getenv), newCaller(getenv), newImport(getenv), newExport(getenv),
-		newBackup(getenv), newBench(getenv))
+		newWatch(getenv), newLock(getenv), newElect(getenv), newBatch(getenv), newStats(getenv), newCaller(getenv), newTicket(getenv),
+		newImport(getenv), newExport(getenv), newBackup(getenv), newBench(getenv))
 	add(root, "Commands for data directories:", dataCommands, newRestore(), newCheck())
 	add(root, "Other commands:", "others", newKeys(getenv), newContext(getenv), newHealthcheck(getenv), newVersion(), newMan())
 	for _, cmd := range root.Commands() {

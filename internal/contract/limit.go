@@ -23,6 +23,10 @@ const (
 	DefaultPageSize = 100
 	// MaxTTL is the longest time to live.
 	MaxTTL = 10 * 365 * 24 * time.Hour
+	// MaxTicketTTL is the longest time for which a ticket is valid.
+	MaxTicketTTL = time.Hour
+	// DefaultTicketTTL is how long a ticket is valid if the request does not say.
+	DefaultTicketTTL = 5 * time.Minute
 )
 
 // MaxRequestBytes returns the maximum size of a request message or body for a maximum value length of valueBytes. JSON

@@ -64,7 +64,7 @@ const (
 	ManyEntries
 	// OpenEnded calls are streams that last until the caller closes them. They are limited in number.
 	OpenEnded
-	// Exempt calls report the state of the service or what the caller is, and are never rejected because of load.
+	// Exempt calls report the state of the service, or are answered by the gateway. They are never rejected because of load.
 	Exempt
 )
 

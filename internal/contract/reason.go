@@ -43,6 +43,7 @@ const (
 	Overloaded         Reason = "OVERLOADED"
 	LogBehind          Reason = "LOG_BEHIND"
 	APIKeyInvalid      Reason = "API_KEY_INVALID"
+	TicketInvalid      Reason = "TICKET_INVALID"
 	PermissionDenied   Reason = "PERMISSION_DENIED"
 	ServiceUnavailable Reason = "SERVICE_UNAVAILABLE"
 	DeadlineExceeded   Reason = "DEADLINE_EXCEEDED"
@@ -73,7 +74,7 @@ func (r Reason) Code() connect.Code {
 		return connect.CodeResourceExhausted
 	case Overloaded, LogBehind, ServiceUnavailable:
 		return connect.CodeUnavailable
-	case APIKeyInvalid:
+	case APIKeyInvalid, TicketInvalid:
 		return connect.CodeUnauthenticated
 	case PermissionDenied:
 		return connect.CodePermissionDenied

@@ -150,6 +150,17 @@ var (
 		return Keys{Key: r.GetPrefix(), Prefix: true}
 	})
 
+	// CreateTicket is answered by the gateway, and never sent to the service.
+	CreateTicket = method(Method{
+		Procedure: rpc.KeyValueServiceCreateTicketProcedure,
+		Rights:    Read, Size: Exempt,
+	}, func(r *keyvaluev1.CreateTicketRequest) Keys {
+		if key, ok := r.GetTarget().(*keyvaluev1.CreateTicketRequest_Key); ok {
+			return Keys{Key: key.Key}
+		}
+		return Keys{Key: r.GetPrefix(), Prefix: true}
+	})
+
 	GetStats = method(Method{
 		Procedure: rpc.KeyValueServiceGetStatsProcedure,
 		Rights:    Read, Size: Exempt, Idempotency: connect.IdempotencyNoSideEffects,
@@ -164,7 +175,7 @@ var (
 
 var (
 	batchable   = []*Method{Get.Method, Set.Method, Delete.Method, Touch.Method, Increment.Method} // most frequent first, for Unwrap
-	methods     = append(batchable[:len(batchable):len(batchable)], List, DeleteRange, Batch, Watch, GetStats, GetCaller)
+	methods     = append(batchable[:len(batchable):len(batchable)], List, DeleteRange, Batch, Watch, CreateTicket, GetStats, GetCaller)
 	byProcedure = index(func(m *Method) string { return m.Procedure })
 	byRequest   = index(func(m *Method) reflect.Type { return m.request })
 )

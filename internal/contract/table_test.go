@@ -135,6 +135,14 @@ func TestRightsSizesAndKeys(t *testing.T) {
 			contract.Watch, contract.Read, contract.OpenEnded,
 			&keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{Prefix: "p"}}, contract.Keys{Key: "p", Prefix: true},
 		},
+		{
+			contract.CreateTicket, contract.Read, contract.Exempt,
+			&keyvaluev1.CreateTicketRequest{Target: &keyvaluev1.CreateTicketRequest_Key{Key: "k"}}, contract.Keys{Key: "k"},
+		},
+		{
+			contract.CreateTicket, contract.Read, contract.Exempt,
+			&keyvaluev1.CreateTicketRequest{Target: &keyvaluev1.CreateTicketRequest_Prefix{Prefix: "p"}}, contract.Keys{Key: "p", Prefix: true},
+		},
 		{contract.GetStats, contract.Read, contract.Exempt, &keyvaluev1.GetStatsRequest{}, contract.Keys{Prefix: true}},
 		{contract.GetCaller, 0, contract.Exempt, &keyvaluev1.GetCallerRequest{}, contract.Keys{}},
 	} {

@@ -47,6 +47,9 @@ const (
 	KeyValueServiceGetStatsProcedure = "/keyvalue.v1.KeyValueService/GetStats"
 	// KeyValueServiceGetCallerProcedure is the procedure name of the KeyValueService's GetCaller RPC.
 	KeyValueServiceGetCallerProcedure = "/keyvalue.v1.KeyValueService/GetCaller"
+	// KeyValueServiceCreateTicketProcedure is the procedure name of the KeyValueService's CreateTicket
+	// RPC.
+	KeyValueServiceCreateTicketProcedure = "/keyvalue.v1.KeyValueService/CreateTicket"
 )
 
 var (
@@ -132,6 +135,13 @@ var (
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
+	keyValueServiceCreateTicketSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType: connect.StreamTypeUnary,
+			Schema:     v1.File_keyvalue_v1_service_proto.Services().ByName("KeyValueService").Methods().ByName("CreateTicket"),
+			Procedure:  KeyValueServiceCreateTicketProcedure,
+		}
+	})
 )
 
 // KeyValueServiceClient is a client for the keyvalue.v1.KeyValueService service.
@@ -205,6 +215,19 @@ type KeyValueServiceClient interface {
 	// The gateway answers it. A kvservice does not know API keys: called directly, with its service token, it fails
 	// with UNIMPLEMENTED (UNIMPLEMENTED).
 	GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error)
+	// Creates a ticket: a string that opens one watch over REST, for callers that cannot send an API key, such as
+	// EventSource in a browser. It is sent as GET /v1/values:watch?ticket=TICKET.
+	//
+	// A ticket opens its watch any number of times until it expires, from a resume token or with a snapshot too, and
+	// nothing else. A watch that it opened ends when it expires. It is worth no more than the API key that made it:
+	// it is rejected once that is revoked, rotated or expired, or no longer allows the watch, and counts against its
+	// rate. Every gateway with the same API keys accepts it. A ticket that is not valid, or no longer, fails with
+	// UNAUTHENTICATED (TICKET_INVALID), 401 over REST.
+	//
+	// The API key must allow the watch. Fails with INVALID_ARGUMENT (TTL_INVALID, REQUEST_INVALID). The gateway
+	// answers it. A kvservice does not know API keys: called directly, with its service token, it fails with
+	// UNIMPLEMENTED (UNIMPLEMENTED).
+	CreateTicket(context.Context, *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error)
 }
 
 // NewKeyValueServiceClient constructs a client for the keyvalue.v1.KeyValueService service.
@@ -304,6 +327,19 @@ type KeyValueServiceHandler interface {
 	// The gateway answers it. A kvservice does not know API keys: called directly, with its service token, it fails
 	// with UNIMPLEMENTED (UNIMPLEMENTED).
 	GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error)
+	// Creates a ticket: a string that opens one watch over REST, for callers that cannot send an API key, such as
+	// EventSource in a browser. It is sent as GET /v1/values:watch?ticket=TICKET.
+	//
+	// A ticket opens its watch any number of times until it expires, from a resume token or with a snapshot too, and
+	// nothing else. A watch that it opened ends when it expires. It is worth no more than the API key that made it:
+	// it is rejected once that is revoked, rotated or expired, or no longer allows the watch, and counts against its
+	// rate. Every gateway with the same API keys accepts it. A ticket that is not valid, or no longer, fails with
+	// UNAUTHENTICATED (TICKET_INVALID), 401 over REST.
+	//
+	// The API key must allow the watch. Fails with INVALID_ARGUMENT (TTL_INVALID, REQUEST_INVALID). The gateway
+	// answers it. A kvservice does not know API keys: called directly, with its service token, it fails with
+	// UNIMPLEMENTED (UNIMPLEMENTED).
+	CreateTicket(context.Context, *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error)
 }
 
 // RegisterKeyValueServiceHandler registers svc as the keyvalue.v1.KeyValueService implementation on
@@ -322,6 +358,7 @@ func RegisterKeyValueServiceHandler(server *connect.Server, svc KeyValueServiceH
 		connect.Method{Spec: keyValueServiceWatchSpec(), Handler: adapter.watch},
 		connect.Method{Spec: keyValueServiceGetStatsSpec(), Handler: adapter.getStats},
 		connect.Method{Spec: keyValueServiceGetCallerSpec(), Handler: adapter.getCaller},
+		connect.Method{Spec: keyValueServiceCreateTicketSpec(), Handler: adapter.createTicket},
 	)
 }
 
@@ -385,6 +422,10 @@ func (UnimplementedKeyValueServiceHandler) GetStats(context.Context, *v1.GetStat
 
 func (UnimplementedKeyValueServiceHandler) GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.GetCaller is not implemented")
+}
+
+func (UnimplementedKeyValueServiceHandler) CreateTicket(context.Context, *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.CreateTicket is not implemented")
 }
 
 type keyValueServiceClient struct {
@@ -474,6 +515,14 @@ func (c *keyValueServiceClient) GetStats(ctx context.Context, req *v1.GetStatsRe
 func (c *keyValueServiceClient) GetCaller(ctx context.Context, req *v1.GetCallerRequest) (*v1.GetCallerResponse, error) {
 	var res v1.GetCallerResponse
 	if err := c.client.CallUnary(ctx, keyValueServiceGetCallerSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *keyValueServiceClient) CreateTicket(ctx context.Context, req *v1.CreateTicketRequest) (*v1.CreateTicketResponse, error) {
+	var res v1.CreateTicketResponse
+	if err := c.client.CallUnary(ctx, keyValueServiceCreateTicketSpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -603,6 +652,18 @@ func (h keyValueServiceHandler) getCaller(ctx context.Context, _ connect.Spec, s
 		return err
 	}
 	res, err := h.svc.GetCaller(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h keyValueServiceHandler) createTicket(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.CreateTicketRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.CreateTicket(ctx, &req)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ import type { DeleteRangeRequestSchema, DeleteRangeResponseSchema } from "./rang
 import { file_keyvalue_v1_range } from "./range_pb.js";
 import type { GetStatsRequestSchema, GetStatsResponseSchema } from "./stats_pb.js";
 import { file_keyvalue_v1_stats } from "./stats_pb.js";
+import type { CreateTicketRequestSchema, CreateTicketResponseSchema } from "./ticket_pb.js";
+import { file_keyvalue_v1_ticket } from "./ticket_pb.js";
 import type { WatchRequestSchema, WatchResponseSchema } from "./watch_pb.js";
 import { file_keyvalue_v1_watch } from "./watch_pb.js";
 
@@ -21,7 +23,7 @@ import { file_keyvalue_v1_watch } from "./watch_pb.js";
  * Describes the file keyvalue/v1/service.proto.
  */
 export const file_keyvalue_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("ChlrZXl2YWx1ZS92MS9zZXJ2aWNlLnByb3RvEgtrZXl2YWx1ZS52MTKTBgoPS2V5VmFsdWVTZXJ2aWNlEj0KA0dldBIXLmtleXZhbHVlLnYxLkdldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5HZXRSZXNwb25zZSIDkAIBEjgKA1NldBIXLmtleXZhbHVlLnYxLlNldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5TZXRSZXNwb25zZRJGCgZEZWxldGUSGi5rZXl2YWx1ZS52MS5EZWxldGVSZXF1ZXN0Ghsua2V5dmFsdWUudjEuRGVsZXRlUmVzcG9uc2UiA5ACAhI+CgVUb3VjaBIZLmtleXZhbHVlLnYxLlRvdWNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLlRvdWNoUmVzcG9uc2USSgoJSW5jcmVtZW50Eh0ua2V5dmFsdWUudjEuSW5jcmVtZW50UmVxdWVzdBoeLmtleXZhbHVlLnYxLkluY3JlbWVudFJlc3BvbnNlEkAKBExpc3QSGC5rZXl2YWx1ZS52MS5MaXN0UmVxdWVzdBoZLmtleXZhbHVlLnYxLkxpc3RSZXNwb25zZSIDkAIBElAKC0RlbGV0ZVJhbmdlEh8ua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXF1ZXN0GiAua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXNwb25zZRI+CgVCYXRjaBIZLmtleXZhbHVlLnYxLkJhdGNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLkJhdGNoUmVzcG9uc2USQAoFV2F0Y2gSGS5rZXl2YWx1ZS52MS5XYXRjaFJlcXVlc3QaGi5rZXl2YWx1ZS52MS5XYXRjaFJlc3BvbnNlMAESTAoIR2V0U3RhdHMSHC5rZXl2YWx1ZS52MS5HZXRTdGF0c1JlcXVlc3QaHS5rZXl2YWx1ZS52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgESTwoJR2V0Q2FsbGVyEh0ua2V5dmFsdWUudjEuR2V0Q2FsbGVyUmVxdWVzdBoeLmtleXZhbHVlLnYxLkdldENhbGxlclJlc3BvbnNlIgOQAgFCJloka2V5LXZhbHVlL2dlbi9rZXl2YWx1ZS92MTtrZXl2YWx1ZXYxYgZwcm90bzM", [file_keyvalue_v1_caller, file_keyvalue_v1_list, file_keyvalue_v1_operation, file_keyvalue_v1_range, file_keyvalue_v1_stats, file_keyvalue_v1_watch]);
+  fileDesc("ChlrZXl2YWx1ZS92MS9zZXJ2aWNlLnByb3RvEgtrZXl2YWx1ZS52MTLoBgoPS2V5VmFsdWVTZXJ2aWNlEj0KA0dldBIXLmtleXZhbHVlLnYxLkdldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5HZXRSZXNwb25zZSIDkAIBEjgKA1NldBIXLmtleXZhbHVlLnYxLlNldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5TZXRSZXNwb25zZRJGCgZEZWxldGUSGi5rZXl2YWx1ZS52MS5EZWxldGVSZXF1ZXN0Ghsua2V5dmFsdWUudjEuRGVsZXRlUmVzcG9uc2UiA5ACAhI+CgVUb3VjaBIZLmtleXZhbHVlLnYxLlRvdWNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLlRvdWNoUmVzcG9uc2USSgoJSW5jcmVtZW50Eh0ua2V5dmFsdWUudjEuSW5jcmVtZW50UmVxdWVzdBoeLmtleXZhbHVlLnYxLkluY3JlbWVudFJlc3BvbnNlEkAKBExpc3QSGC5rZXl2YWx1ZS52MS5MaXN0UmVxdWVzdBoZLmtleXZhbHVlLnYxLkxpc3RSZXNwb25zZSIDkAIBElAKC0RlbGV0ZVJhbmdlEh8ua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXF1ZXN0GiAua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXNwb25zZRI+CgVCYXRjaBIZLmtleXZhbHVlLnYxLkJhdGNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLkJhdGNoUmVzcG9uc2USQAoFV2F0Y2gSGS5rZXl2YWx1ZS52MS5XYXRjaFJlcXVlc3QaGi5rZXl2YWx1ZS52MS5XYXRjaFJlc3BvbnNlMAESTAoIR2V0U3RhdHMSHC5rZXl2YWx1ZS52MS5HZXRTdGF0c1JlcXVlc3QaHS5rZXl2YWx1ZS52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgESTwoJR2V0Q2FsbGVyEh0ua2V5dmFsdWUudjEuR2V0Q2FsbGVyUmVxdWVzdBoeLmtleXZhbHVlLnYxLkdldENhbGxlclJlc3BvbnNlIgOQAgESUwoMQ3JlYXRlVGlja2V0EiAua2V5dmFsdWUudjEuQ3JlYXRlVGlja2V0UmVxdWVzdBohLmtleXZhbHVlLnYxLkNyZWF0ZVRpY2tldFJlc3BvbnNlQiZaJGtleS12YWx1ZS9nZW4va2V5dmFsdWUvdjE7a2V5dmFsdWV2MWIGcHJvdG8z", [file_keyvalue_v1_caller, file_keyvalue_v1_list, file_keyvalue_v1_operation, file_keyvalue_v1_range, file_keyvalue_v1_stats, file_keyvalue_v1_ticket, file_keyvalue_v1_watch]);
 
 /**
  * An in-memory key-value store.
@@ -199,6 +201,27 @@ export const KeyValueService: GenService<{
     methodKind: "unary";
     input: typeof GetCallerRequestSchema;
     output: typeof GetCallerResponseSchema;
+  },
+  /**
+   * Creates a ticket: a string that opens one watch over REST, for callers that cannot send an API key, such as
+   * EventSource in a browser. It is sent as GET /v1/values:watch?ticket=TICKET.
+   *
+   * A ticket opens its watch any number of times until it expires, from a resume token or with a snapshot too, and
+   * nothing else. A watch that it opened ends when it expires. It is worth no more than the API key that made it:
+   * it is rejected once that is revoked, rotated or expired, or no longer allows the watch, and counts against its
+   * rate. Every gateway with the same API keys accepts it. A ticket that is not valid, or no longer, fails with
+   * UNAUTHENTICATED (TICKET_INVALID), 401 over REST.
+   *
+   * The API key must allow the watch. Fails with INVALID_ARGUMENT (TTL_INVALID, REQUEST_INVALID). The gateway
+   * answers it. A kvservice does not know API keys: called directly, with its service token, it fails with
+   * UNIMPLEMENTED (UNIMPLEMENTED).
+   *
+   * @generated from rpc keyvalue.v1.KeyValueService.CreateTicket
+   */
+  createTicket: {
+    methodKind: "unary";
+    input: typeof CreateTicketRequestSchema;
+    output: typeof CreateTicketResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_keyvalue_v1_service, 0);
