@@ -36,7 +36,7 @@ var (
 	ErrTooLarge = errors.New("too large")
 	// ErrFull means that the store has reached its memory limit.
 	ErrFull = errors.New("store is full")
-	// ErrUnauthenticated means that the API key is missing or invalid.
+	// ErrUnauthenticated means that the API key or ticket is missing or invalid.
 	ErrUnauthenticated = errors.New("not authenticated")
 	// ErrPermissionDenied means that the API key does not allow the call.
 	ErrPermissionDenied = errors.New("permission denied")

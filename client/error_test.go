@@ -88,6 +88,7 @@ func TestEveryReasonHasItsSentinel(t *testing.T) {
 		contract.Overloaded:         client.ErrOverloaded,
 		contract.LogBehind:          client.ErrOverloaded,
 		contract.APIKeyInvalid:      client.ErrUnauthenticated,
+		contract.TicketInvalid:      client.ErrUnauthenticated,
 		contract.PermissionDenied:   client.ErrPermissionDenied,
 		contract.ServiceUnavailable: client.ErrUnavailable,
 		contract.DeadlineExceeded:   client.ErrUnavailable,
