@@ -124,7 +124,7 @@ func TestATicketOpensItsWatch(t *testing.T) {
 				byPrefix, byKey := url+"/v1/values:watch?ticket="+ticket[0], url+"/v1/values:watch?ticket="+ticket[1]
 				ofPrefix, ofKey := events(t, byPrefix), events(t, byKey)
 				for _, next := range []func() (string, string){ofPrefix, ofKey} {
-					if event, _ := next(); event != "sync {}" {
+					if event, _ := next(); !strings.HasPrefix(event, "sync ") {
 						t.Errorf("%s: the stream begins with %q, want sync", by, event)
 					}
 				}
@@ -150,8 +150,10 @@ func TestATicketOpensItsWatch(t *testing.T) {
 
 func TestATicketOpensNothingElse(t *testing.T) {
 	t.Parallel()
-	url := start(t, arrangements[0].transport(t, newEngine(t)))
-	ticket := ticketFor(t, url, `{"prefix":"a/"}`, "x-api-key", apiKey)
+	k := newKeyring(t)
+	k.add("all", "", read|write)
+	url := k.start(arrangements[0].transport(t, newEngine(t)))
+	ticket := ticketFor(t, url, `{"prefix":"a/"}`, k.header("all")...)
 	for _, route := range append(rest.Routes(), rest.Route{Method: http.MethodHead, Path: "/v1/values:watch"}) {
 		path := strings.ReplaceAll(route.Path, "{key}", "a/b")
 		if route.Public() || route.Method == http.MethodGet && path == "/v1/values:watch" {
@@ -308,7 +310,7 @@ func TestAStreamEndsWithItsTicket(t *testing.T) {
 		"revoked": {"1h", func(r *auth.Record) { r.Status = auth.Revoked }, contract.TicketInvalid, 401},
 		"rotated": {"1h", func(r *auth.Record) { r.SHA256 = auth.HashOf("another") }, contract.TicketInvalid, 401},
 		"shrunk":  {"1h", func(r *auth.Record) { r.Grants[0].Prefix = "in/side/" }, contract.PermissionDenied, 403},
-		"expired": {"5s", nil, contract.TicketInvalid, 401},
+		"expired": {"10s", nil, contract.TicketInvalid, 401},
 	} {
 		for _, arrangement := range arrangements {
 			t.Run(name+"/"+arrangement.name, func(t *testing.T) {
@@ -336,7 +338,8 @@ func TestAStreamEndsWithItsTicket(t *testing.T) {
 func TestATicketOfTheKeyWithAllRightsExpires(t *testing.T) {
 	t.Parallel()
 	url := start(t, arrangements[0].transport(t, newEngine(t)))
-	end := watchedOverREST(t, url+"/v1/values:watch?ticket="+ticketFor(t, url, `{"prefix":"","ttl":"5s"}`, "x-api-key", apiKey))
+	ticketFor(t, url, `{"prefix":""}`, "x-api-key", apiKey) // the first one takes long
+	end := watchedOverREST(t, url+"/v1/values:watch?ticket="+ticketFor(t, url, `{"prefix":"","ttl":"10s"}`, "x-api-key", apiKey))
 	if last := <-end; !strings.Contains(last, "TICKET_INVALID") || !strings.Contains(last, "has expired") {
 		t.Errorf("the event stream ended with %q, want TICKET_INVALID", last)
 	}
@@ -359,7 +362,7 @@ func TestEveryGatewayWithTheSameKeysAcceptsATicket(t *testing.T) {
 			"a key of the file": k.header("reader"), "a rotated key": k.header("previous"), "the key with all rights": {"x-api-key", apiKey},
 		} {
 			ticket := ticketFor(t, one, `{"prefix":""}`, header...)
-			if event, _ := events(t, two+"/v1/values:watch?ticket="+ticket)(); event != "sync {}" {
+			if event, _ := events(t, two+"/v1/values:watch?ticket="+ticket)(); !strings.HasPrefix(event, "sync ") {
 				t.Errorf("%s: a ticket of %s opens a stream that begins with %q", arrangement.name, name, event)
 			}
 			if name != "the key with all rights" {
@@ -414,7 +417,7 @@ func TestTicketsShareTheWatchesOfTheirKey(t *testing.T) {
 		if n != 12 {
 			t.Errorf("%s: tickets of one key opened %d watches, want 12 of 16", where, n)
 		}
-		if event, _ := events(t, url+"/v1/values:watch?ticket="+ticketFor(t, url, `{"prefix":""}`, k.header("modest")...))(); event != "sync {}" {
+		if event, _ := events(t, url+"/v1/values:watch?ticket="+ticketFor(t, url, `{"prefix":""}`, k.header("modest")...))(); !strings.HasPrefix(event, "sync ") {
 			t.Errorf("%s: a watch of another key begins with %q, want it to open", where, event)
 		}
 	}
