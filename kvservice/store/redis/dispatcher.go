@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/inbox"
 )
 
 const (
@@ -31,15 +32,15 @@ type dispatcher struct {
 	watched atomic.Bool
 
 	mu       sync.Mutex
-	registry registry // guarded by mu
-	tails    []tail   // one for each shard; nil: no watches; guarded by mu
-	merged   position // the position up to which watches of prefixes have their changes; guarded by mu
-	read     int64    // bytes of changes that were read; guarded by mu
-	nextTrim int64    // how many are read when inboxes are trimmed next; guarded by mu
+	registry inbox.Registry[*watch] // guarded by mu
+	tails    []tail                 // one for each shard; nil: no watches; guarded by mu
+	merged   position               // the position up to which watches of prefixes have their changes; guarded by mu
+	read     int64                  // bytes of changes that were read; guarded by mu
+	nextTrim int64                  // how many are read when inboxes are trimmed next; guarded by mu
 }
 
 func newDispatcher(e *Engine) *dispatcher {
-	return &dispatcher{engine: e, wake: make(chan struct{}, 1), registry: newRegistry()}
+	return &dispatcher{engine: e, wake: make(chan struct{}, 1), registry: inbox.NewRegistry[*watch]()}
 }
 
 // wakeUp starts a round at once, if there are watches.
@@ -75,7 +76,7 @@ func (d *dispatcher) join(ctx context.Context, w *watch) (position, error) {
 		return position{}, store.ErrResumeTooOld
 	}
 	w.epochs = epochs
-	d.registry.add(w)
+	d.registry.Add(w.target, w)
 	return d.positionLocked(w), nil
 }
 
@@ -107,15 +108,15 @@ func (d *dispatcher) positionLocked(w *watch) position {
 func (d *dispatcher) leave(w *watch) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.registry.remove(w)
-	w.inbox.clear()
+	d.registry.Remove(w.target, w)
+	w.inbox.Clear()
 }
 
 // idle returns the position up to which w has all changes, if w has taken all of them from its inbox.
 func (d *dispatcher) idle(w *watch) (position, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.tails == nil || !w.inbox.empty() {
+	if d.tails == nil || !w.inbox.Empty() {
 		return position{}, false
 	}
 	return d.positionLocked(w), true
@@ -157,7 +158,7 @@ func (d *dispatcher) sleep(pause time.Duration) bool {
 func (d *dispatcher) requests() []pollRequest {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.registry.none() {
+	if d.registry.None() {
 		d.tails = nil
 		d.watched.Store(false)
 		return nil

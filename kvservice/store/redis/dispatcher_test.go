@@ -1,11 +1,15 @@
 package redis
 
-import "testing"
+import (
+	"testing"
+
+	"key-value/kvservice/store/inbox"
+)
 
 // dispatcherAfter returns a dispatcher of two shards that is at revision 100 in both, after it has received the
 // answers of shard 0, while shard 1 has only reached 110.
 func dispatcherAfter(answers ...pollResult) *dispatcher {
-	f := &dispatcher{registry: newRegistry(), tails: []tail{{epoch: 1, upTo: 100}, {epoch: 1, upTo: 100}}, merged: position{100, 2}}
+	f := &dispatcher{registry: inbox.NewRegistry[*watch](), tails: []tail{{epoch: 1, upTo: 100}, {epoch: 1, upTo: 100}}, merged: position{100, 2}}
 	for _, answer := range answers {
 		f.advanceLocked(0, answer)
 	}
@@ -22,14 +26,14 @@ func TestJoiningWatchReadsDroppedChanges(t *testing.T) {
 			{position: position{115, 0}, previous: 105, key: "k"},
 		}}),
 	} {
-		w := &watch{shards: []int{0, 1}, inbox: inbox{ready: make(chan struct{}, 1)}}
+		w := &watch{shards: []int{0, 1}, inbox: inbox.New[change]()}
 		until, err := f.join(t.Context(), w)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.advanceLocked(1, pollResult{epoch: 1, upTo: 130})
 		f.mergeLocked()
-		given := !w.inbox.empty()
+		given := !w.inbox.Empty()
 		if reads := !until.before(position{115, 0}); reads == given {
 			t.Errorf("%s: a change at 115 is read by the joining watch: %t, and delivered by the dispatcher: %t; want exactly one", name, reads, given)
 		}
@@ -40,7 +44,7 @@ func TestJoiningWatchReadsDroppedChangesOfAReturnedShard(t *testing.T) {
 	f := dispatcherAfter()
 	f.tails[0].epoch = 0 // as after some seconds without an answer
 	f.advanceLocked(0, pollResult{epoch: 1, upTo: 120, last: 115})
-	until, err := f.join(t.Context(), &watch{shards: []int{0, 1}})
+	until, err := f.join(t.Context(), &watch{shards: []int{0, 1}, inbox: inbox.New[change]()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +56,7 @@ func TestJoiningWatchReadsDroppedChangesOfAReturnedShard(t *testing.T) {
 func TestIdleWatchNeverGoesBack(t *testing.T) {
 	f := dispatcherAfter(pollResult{epoch: 1, upTo: 120})
 	for at, want := range map[uint64]uint64{105: 110, 115: 115} {
-		w := &watch{engine: &Engine{dispatcher: f}, shards: []int{0, 1}, at: position{at, 2}}
+		w := &watch{engine: &Engine{dispatcher: f}, shards: []int{0, 1}, at: position{at, 2}, inbox: inbox.New[change]()}
 		if !w.skipAhead() || w.at != (position{want, 2}) {
 			t.Errorf("an idle watch at %d is at %d now, want %d", at, w.at.revision, want)
 		}

@@ -12,6 +12,9 @@ import (
 // shardPatience is how long a shard may fail to answer before its watches end.
 const shardPatience = 5 * time.Second
 
+// inboxBytes bounds the memory of all inboxes together, in bytes: they hold only what is among the latest changes.
+const inboxBytes = 8 << 20
+
 // tail is the dispatcher's position in a shard.
 type tail struct {
 	epoch   uint64    // zero: unknown, and the shard has no watches
@@ -43,7 +46,7 @@ func (d *dispatcher) advanceLocked(i int, p pollResult) {
 			d.read += int64(len(c.key) + len(c.packed))
 			c.read = d.read
 			t.pending = append(t.pending, c)
-			d.registry.deliverToKey(c)
+			d.registry.OfKey(c.key, func(w *watch) { w.inbox.Add(c) })
 		}
 	}
 	t.epoch, t.upTo = p.epoch, p.upTo
@@ -71,9 +74,9 @@ func (d *dispatcher) failLocked(i int, err error) {
 
 // endLocked ends the watches of shard i.
 func (d *dispatcher) endLocked(i int, err error) {
-	d.registry.each(func(w *watch) {
+	d.registry.Each(func(w *watch) {
 		if slices.Contains(w.shards, i) {
-			w.inbox.fail(err)
+			w.inbox.Fail(err)
 		}
 	})
 }
@@ -85,7 +88,7 @@ func (d *dispatcher) trimLocked() {
 		return
 	}
 	d.nextTrim = d.read + inboxBytes/8
-	d.registry.each(func(w *watch) { w.inbox.dropUpTo(d.read - inboxBytes*7/8) })
+	d.registry.Each(func(w *watch) { w.inbox.DropIf(func(c change) bool { return c.read <= d.read-inboxBytes*7/8 }) })
 }
 
 // mergeLocked delivers to watches of prefixes the changes up to the position that all shards have passed. Shards that
@@ -116,7 +119,7 @@ func (d *dispatcher) mergeLocked() {
 		return 1
 	})
 	for _, c := range ready {
-		d.registry.deliverToPrefixes(c)
+		d.registry.OfPrefixes(c.key, func(w *watch) { w.inbox.Add(c) })
 	}
 	d.merged = position{upTo, len(d.tails)}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/inbox"
 )
 
 // watch is a position in the order of all changes, and a target.
@@ -28,16 +29,15 @@ type watch struct {
 	joined   bool // whether the dispatcher delivers the changes after until
 	until    position
 	backlog  *merge[change] // changes up to until, which the dispatcher no longer has; nil: none
-	inbox    inbox
+	inbox    *inbox.Inbox[change]
 }
 
 // Watch opens a watch.
 func (e *Engine) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
-	w := &watch{engine: e, target: req.Target(), room: req.Room, shards: e.all()}
+	w := &watch{engine: e, target: req.Target(), room: req.Room, shards: e.all(), inbox: inbox.New[change]()}
 	if w.target.Single {
 		w.shards = []int{shardOf(w.target.Name, len(e.shards))}
 	}
-	w.inbox.ready = make(chan struct{}, 1)
 	begin := w.begin
 	if req.Resume != "" {
 		begin = w.resume
@@ -146,7 +146,7 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 	timer := time.NewTimer(store.SyncInterval)
 	defer timer.Stop()
 	select {
-	case <-w.inbox.ready:
+	case <-w.inbox.Ready():
 	case <-w.engine.ctx.Done():
 	case <-ctx.Done():
 	case <-timer.C:
@@ -257,7 +257,7 @@ func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
 			}
 			w.backlog = nil
 		}
-		c, ok, missed, err := w.inbox.take()
+		c, ok, missed, err := w.inbox.Take()
 		if !missed || ok || err != nil {
 			return c, ok, err
 		}
