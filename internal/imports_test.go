@@ -98,8 +98,20 @@ var rules = []rule{
 		"An engine knows the interface of engines, not the service or the wire.",
 	},
 	{
-		"kvservice/store/redis", []string{"internal/follow/tlsfiles", "kvservice/store", "kvservice/store/clock"},
+		"kvservice/store/redis", []string{
+			"internal/follow/tlsfiles", "kvservice/store", "kvservice/store/clock", "kvservice/store/inbox",
+		},
 		"An engine knows the interface of engines, not the service or the wire.",
+	},
+	{
+		"kvservice/store/etcd", []string{
+			"internal/follow/tlsfiles", "internal/keyrange", "kvservice/store", "kvservice/store/inbox",
+		},
+		"An engine knows the interface of engines, not the service or the wire.",
+	},
+	{
+		"kvservice/store/inbox", []string{"kvservice/store"},
+		"Delivering changes depends on nothing of ours but the interface of engines.",
 	},
 	{
 		"kvservice/store/storetest", []string{"kvservice/store"},
@@ -246,7 +258,7 @@ var confined = []struct {
 	{"github.com/spf13/", []string{"internal/cli", "tools/reference"}},
 	{"go.opentelemetry.io/", []string{"internal/observe/..."}},
 	{"golang.org/x/net/", []string{"internal/server/...", "internal/testkit/...", "test/..."}},
-	{"google.golang.org/grpc", []string{"internal/server/...", "internal/testkit/...", "test/..."}},
+	{"google.golang.org/grpc", []string{"kvservice/store/etcd", "internal/server/...", "internal/testkit/...", "test/..."}},
 }
 
 func TestPackagesImportOnlyWhatTheirRuleAllows(t *testing.T) {

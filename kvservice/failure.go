@@ -36,6 +36,9 @@ func failure(key string, err error) error {
 	case errors.Is(err, store.ErrAcrossShards):
 		return contract.RequestInvalid.Errorf(
 			"the keys of an atomic batch are not stored together: this store requires the same {tag} in each, such as {42}/a and {42}/b")
+	case errors.Is(err, store.ErrTooLarge):
+		return contract.BatchTooLarge.Errorf(
+			"the batch is too large for one transaction of the store; nothing was changed: send fewer or shorter values, or raise the store's limit")
 	case errors.Is(err, store.ErrTokenInvalid):
 		return contract.RequestInvalid.Errorf("invalid resume_token: want the complete token of an event from this service")
 	case errors.Is(err, store.ErrResumeTooOld):

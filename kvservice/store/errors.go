@@ -40,6 +40,9 @@ var (
 	ErrLeftOut = errors.New("value left out: the values of the batch are too large together")
 	// ErrAcrossShards: the keys of an atomic batch are in more than one shard.
 	ErrAcrossShards = errors.New("keys of an atomic batch are in more than one shard")
+	// ErrTooLarge: the engine's backend cannot make the changes of an atomic batch at one instant, because they are too many or
+	// too long. Nothing was changed.
+	ErrTooLarge = errors.New("atomic batch is too large for the store")
 	// ErrClosed: the engine is closed.
 	ErrClosed = errors.New("store is closed")
 )
