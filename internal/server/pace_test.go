@@ -141,7 +141,7 @@ func atPace(t *testing.T, reads, writes throttle, handler connect.ServerFunc, te
 						Spec: connect.Spec{Procedure: watch, StreamType: connect.StreamTypeServer}, Handler: handler,
 					})
 					mux := http.NewServeMux()
-					connecthttp.Mount(mux, cfg.RPC)
+					connecthttp.Mount(mux, cfg.RPC, connecthttp.WithCompressors()) // as rpc does
 					cfg.Handler, cfg.Plain = mux, plain(t)
 					conn, peer := net.Pipe()
 					stop := server.ServeOn(&pipe{server: peer, taken: make(chan struct{})}, cfg)

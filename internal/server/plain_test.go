@@ -45,7 +45,6 @@ func TestTheSameByNetHTTPAlone(t *testing.T) {
 		"a server that is about to stop still answers":      TestAServerThatIsAboutToStopStillAnswers,
 		"a response during the drain delay closes":          TestAResponseDuringTheDrainDelayClosesItsConnection,
 		"a full server stops":                               TestAFullServerStops,
-		"strangers cannot take the server":                  TestStrangersCannotTakeTheServer,
 		"probes are answered beside a full table":           TestProbesAreAnsweredBesideAFullTable,
 		"connections of callers give way last":              TestConnectionsOfAuthenticatedCallersGiveWayLast,
 		"the caller behind a trusted proxy is known":        TestTheCallerBehindATrustedProxyIsKnown,
