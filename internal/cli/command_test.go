@@ -10,7 +10,8 @@ import (
 // serving starts a store and returns the environment of its clients.
 func serving(t *testing.T, args ...string) map[string]string {
 	t.Helper()
-	return map[string]string{"KV_URL": startKV(t, key, append([]string{"serve"}, args...)...).url, "KV_API_KEY": "secret"}
+	url := startKV(t, key, append([]string{"serve"}, args...)...).url
+	return map[string]string{"KV_URL": url, "KV_API_KEY": "secret", "KV_TIMEOUT": "2m"} // for a busy machine
 }
 
 // wants is the expected result of a command: its exit code, and patterns that its whole output must match.
