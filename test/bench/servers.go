@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -249,38 +247,15 @@ func (s *servers) binary(ctx context.Context, name string) (string, error) {
 		case store:
 			return proc.Build(ctx, r.store, file, "./cmd/kv", "-trimpath")
 		case storeUnbatched:
-			overlay, err := s.overlay(r.store)
+			overlay, err := proc.Overlay(s.dir, filepath.Join(r.store, "internal", "cli", "hop.go"), withoutBatching)
 			if err != nil {
 				return "", err
 			}
-			return proc.Build(ctx, r.store, file, "./cmd/kv", "-trimpath", "-overlay", overlay)
+			return proc.Build(ctx, r.store, file, "./cmd/kv", "-trimpath", overlay)
 		}
 		return proc.Build(ctx, r.bench, file, "./bench/"+name, "-trimpath")
 	})
 }
 
-// overlay writes an overlay with which go build builds the store unbatched, and returns its file. The working tree is
-// not changed.
-func (s *servers) overlay(root string) (string, error) {
-	original := filepath.Join(root, "internal", "cli", "hop.go")
-	source, err := os.ReadFile(original)
-	if err != nil {
-		return "", err
-	}
-	changed, err := withoutBatching(string(source))
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", original, err)
-	}
-	replacement, file := filepath.Join(s.dir, "hop.go"), filepath.Join(s.dir, "overlay.json")
-	text, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
-	return file, errors.Join(err, os.WriteFile(replacement, []byte(changed), 0o600), os.WriteFile(file, text, 0o600))
-}
-
-// withoutBatching changes the line of internal/cli/hop.go that selects batching.
-func withoutBatching(source string) (string, error) {
-	const batched, unbatched = "Batch:      true,", "Batch:      false,"
-	if strings.Count(source, batched) != 1 {
-		return "", fmt.Errorf("want %q exactly once, to build without batching", batched)
-	}
-	return strings.Replace(source, batched, unbatched, 1), nil
-}
+// withoutBatching is the text of internal/cli/hop.go that selects batching, and its replacement.
+var withoutBatching = map[string]string{"Batch:      true,": "Batch:      false,"}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,16 +21,17 @@ import (
 	"key-value/kvservice/store/storetest"
 )
 
-var kills = flag.Int("kills", 4, "how often TestAKilledServerLosesNothing kills the server")
+var kills = flag.Int("kills", 6, "how often TestAKilledServerLosesNothing kills the server")
 
 // durablePatience is how long a server may take to start, and the search for an order of a history.
 const durablePatience = time.Minute
 
 // durable is a server with a data directory. Its calls wait while it is away, so that few of them have an unknown outcome.
 type durable struct {
-	store.Engine // for methods that are not called
-	kv, addr     string
-	dir          string
+	store.Engine        // for methods that are not called
+	kv           string // the program
+	addr, dir    string
+	flags        []string // further ones
 	calls        *wireengine.Engine
 	processes    proc.Group
 	process      *proc.Process
@@ -38,15 +41,19 @@ type durable struct {
 }
 
 // TestAKilledServerLosesNothing kills a server again and again while clients call it over REST and every RPC wire, and checks
-// that their histories, with the reads after each start, are linearizable: nothing that was told is lost, in any mode.
+// that their histories, with the reads after each start, are linearizable: nothing that was told is lost, in any mode. Every
+// other process writes snapshots all the time.
 func TestAKilledServerLosesNothing(t *testing.T) {
 	d := startDurable(t)
+	other := buildOften(t)
 	for i := range *kills {
 		mode := []string{"always", "1s", "never"}[i%3]
 		w := storetest.Workload{Clients: 6, Calls: 100, Batches: i%2 == 0, Seed: uint64(i)}
 		for key := range 4 {
 			w.Keys = append(w.Keys, fmt.Sprintf("{%d}/%d", i, key))
 		}
+		d.kv, other = other, d.kv
+		before := d.snapshots(t)
 		killed := make(chan error, 1)
 		go func() { killed <- d.killAmid(t.Context(), mode) }()
 		history := w.Run(t.Context(), d)
@@ -65,7 +72,10 @@ func TestAKilledServerLosesNothing(t *testing.T) {
 		if err := storetest.CheckLinearizable(history, durablePatience); err != nil {
 			t.Fatalf("round %d, then started with --fsync %s: %v", i, mode, err)
 		}
-		t.Logf("round %d: %d calls, %d of them with an unknown outcome", i, len(history), unknown)
+		t.Logf("round %d: %d calls, %d of them with an unknown outcome, up to %d snapshots", i, len(history), unknown, d.snapshots(t)-before)
+	}
+	if d.snapshots(t) < *kills {
+		t.Errorf("%d snapshots were written at most, want at least one in a round", d.snapshots(t))
 	}
 }
 
@@ -80,6 +90,42 @@ func prepareDurable(t *testing.T) *durable {
 	d := &durable{kv: kv, dir: filepath.Join(dir, "data"), addr: proc.FreeAddr()}
 	t.Cleanup(func() { d.processes.Stop(stopPatience) })
 	return d
+}
+
+// buildOften builds the program with small segments, and snapshots that are due after a few kilobytes.
+func buildOften(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	overlay, err := proc.Overlay(dir, "../../kvservice/store/memory/wal/options.go", map[string]string{
+		"cmp.Or(o.SegmentBytes, 32<<20)":  "cmp.Or(o.SegmentBytes, 64<<10)",
+		"cmp.Or(o.SnapshotBytes, 64<<20)": "cmp.Or(o.SnapshotBytes, 4<<10)",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := proc.BuildKV(t.Context(), dir, overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kv
+}
+
+// snapshots returns the number of the latest snapshot, which grows by at least one with each.
+func (d *durable) snapshots(t *testing.T) int {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(d.dir, "snapshot-*[0-9]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	latest := 0
+	for _, f := range files {
+		n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(f), "snapshot-"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		latest = max(latest, n)
+	}
+	return latest
 }
 
 func startDurable(t *testing.T) *durable {
@@ -99,7 +145,8 @@ func startDurable(t *testing.T) *durable {
 
 // start starts the server on its data.
 func (d *durable) start(ctx context.Context, fsync string) error {
-	command := proc.KV(d.kv, []string{"KV_API_KEY=" + apiKey}, "serve", "--listen", d.addr, "--data-dir", d.dir, "--fsync", fsync)
+	command := proc.KV(d.kv, []string{"KV_API_KEY=" + apiKey},
+		append([]string{"serve", "--listen", d.addr, "--data-dir", d.dir, "--fsync", fsync}, d.flags...)...)
 	if d.command != nil {
 		command = d.command(command)
 	}

@@ -2,7 +2,10 @@ package proc
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -36,4 +39,27 @@ func Build(ctx context.Context, root, file, pkg string, flags ...string) (string
 		return "", fmt.Errorf("build %s: %w", pkg, err)
 	}
 	return file, nil
+}
+
+// Overlay returns the flag of [Build] for a build in which a file of the module has other texts, by text. What it needs is in
+// dir, and the working tree is not changed. It fails unless the file has each text exactly once.
+func Overlay(dir, file string, changes map[string]string) (string, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	source := string(text)
+	for old, other := range changes {
+		if strings.Count(source, old) != 1 {
+			return "", fmt.Errorf("%s: want %q exactly once", file, old)
+		}
+		source = strings.Replace(source, old, other, 1)
+	}
+	changed, overlay := filepath.Join(dir, "changed-"+filepath.Base(file)), filepath.Join(dir, "overlay.json")
+	list, err := json.Marshal(map[string]any{"Replace": map[string]string{file: changed}})
+	return "-overlay=" + overlay, errors.Join(err, os.WriteFile(changed, []byte(source), 0o600), os.WriteFile(overlay, list, 0o600))
 }
