@@ -133,6 +133,17 @@ func (e *Engine) admit(ctx context.Context) error {
 	return logError(e.log.Admit(ctx))
 }
 
+// readyLocked returns an error if no change of ops can be made now. The error depends on no change, so it is told at once.
+func (e *Engine) readyLocked(ops ...store.Operation) error {
+	switch {
+	case e.closed:
+		return store.ErrClosed
+	case e.log == nil:
+		return nil
+	}
+	return e.roomLocked(ops...)
+}
+
 // roomLocked makes sure that the log has room for ops.
 func (e *Engine) roomLocked(ops ...store.Operation) error {
 	changes, payload, removal := 0, 0, true

@@ -349,6 +349,50 @@ func TestAFullDiskRefusesSetsUntilThereIsRoom(t *testing.T) {
 	}
 }
 
+// A refusal for lack of room tells of no change, so it does not wait for those before it, which may wait for long on such a disk.
+func TestAWriteWithoutRoomIsRefusedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newGate()
+		e := load(t, disk, modes["always"])
+		disk.shut.Store(true)
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := e.Do(t.Context(), store.Operation{Kind: store.Set, Key: "k"})
+			waiting <- err
+		}()
+		synctest.Wait()
+		disk.SetCapacity(disk.Used())
+		large := store.Operation{Kind: store.Set, Key: "large", Value: make([]byte, 100<<10)}
+		refused := make(chan error, 3)
+		go func() {
+			_, err := e.Do(t.Context(), large)
+			refused <- err
+			_, err = e.Batch(t.Context(), []store.Operation{large}, true)
+			refused <- err
+			results, err := e.Batch(t.Context(), []store.Operation{large}, false)
+			refused <- errors.Join(err, results[0].Err)
+		}()
+		synctest.Wait()
+		for range cap(refused) {
+			select {
+			case err := <-refused:
+				if !errors.Is(err, store.ErrDiskFull) {
+					t.Errorf("a write without room: %v, want ErrDiskFull", err)
+				}
+			default:
+				t.Error("a write that is refused waits for the disk")
+			}
+		}
+		disk.SetCapacity(0)
+		disk.release()
+		if err := <-waiting; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		closeAll(t, e)
+	})
+}
+
 func TestHistoryThatIsNoLongerKeptIsTooOldAfterARestart(t *testing.T) {
 	fs := simfs.New()
 	e := load(t, fs, modes["always"])

@@ -37,15 +37,11 @@ func (e *Engine) do(ctx context.Context, op store.Operation) (result store.Resul
 		return store.Result{}, 0, err
 	}
 	e.lock()
+	if err := e.readyLocked(op); err != nil {
+		e.unlock()
+		return store.Result{}, 0, err
+	}
 	defer func() { seen = e.unlock() }()
-	if e.closed {
-		return store.Result{}, 0, store.ErrClosed
-	}
-	if e.log != nil {
-		if err := e.roomLocked(op); err != nil {
-			return store.Result{}, 0, err
-		}
-	}
 	result, err = e.applyLocked(op)
 	e.commitLocked()
 	return result, 0, err
@@ -281,15 +277,11 @@ func (e *Engine) batchAtomic(ctx context.Context, ops []store.Operation) (result
 		}
 	}
 	e.lock()
+	if err := e.readyLocked(ops...); err != nil {
+		e.unlock()
+		return nil, 0, err
+	}
 	defer func() { seen = e.unlock() }()
-	if e.closed {
-		return nil, 0, store.ErrClosed
-	}
-	if e.log != nil {
-		if err := e.roomLocked(ops...); err != nil {
-			return nil, 0, err
-		}
-	}
 	draft, before := e.tree.Begin(), e.revertible
 	results = make([]store.Result, len(ops))
 	for i, op := range ops {

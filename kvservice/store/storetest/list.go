@@ -233,11 +233,14 @@ var propertyChecks = []Check{
 	}},
 }
 
+// churners is how many writers churn has. With a log, as many writes share a sync.
+const churners = 8
+
 // churn writes and deletes keys "s/%04d" with odd numbers until stop is called.
 func churn(ctx context.Context, s Store, written *atomic.Int64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var writers sync.WaitGroup
-	for writer := range 2 {
+	for writer := range churners {
 		writers.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(writer), 1))
 			for ctx.Err() == nil {

@@ -1,7 +1,10 @@
 package wal
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"slices"
 
 	"key-value/kvservice/store/memory/wal/vfs"
 )
@@ -36,16 +39,19 @@ func (c *checker) salvage(number uint64) error {
 // bytes do.
 func salvageFrames(data []byte, t *trailer, entries *[]Change) (int64, error) {
 	d := &decoder{}
-	if len(data) < magicBytes {
-		return 0, errShort
+	kept, begin := int64(0), 0
+	if len(data) > magicBytes {
+		begin = magicBytes
+		_, body, size, err := parseFrame(data[begin:], 0)
+		r := reader{rest: body}
+		if d.salt = r.uint32(); err == nil && !r.failed {
+			begin += size
+			kept = int64(begin)
+		} else {
+			d.salt = saltOf(data)
+		}
 	}
-	_, body, size, err := parseFrame(data[magicBytes:], 0)
-	r := reader{rest: body}
-	if d.salt = r.uint32(); err != nil || r.failed {
-		return 0, errors.New("its beginning does not read")
-	}
-	kept := int64(magicBytes + size)
-	for at := magicBytes + size; at < len(data); {
+	for at := begin; at < len(data); {
 		f, body, size, err := parseFrame(data[at:], d.salt)
 		if err != nil {
 			at++
@@ -63,6 +69,40 @@ func salvageFrames(data []byte, t *trailer, entries *[]Change) (int64, error) {
 		at += size
 	}
 	return kept, nil
+}
+
+// saltOf returns the salt of a snapshot whose first frame does not read: the one with which frames of most bytes read. What looks
+// like a frame in a value is passed over with the frame around it.
+func saltOf(data []byte) uint32 {
+	read := map[uint32]int{} // :: salt → bytes of the frames that have it
+	most := uint32(0)
+	for {
+		next := bytes.Index(data, frameMark[:])
+		if next < 0 || len(data)-next < headBytes {
+			return most
+		}
+		data = data[next:]
+		salt := saltBefore(binary.LittleEndian.Uint32(data[20:]), data[:20])
+		_, _, size, err := parseFrame(data, salt)
+		if err != nil {
+			data = data[1:]
+			continue
+		}
+		if read[salt] += size; read[salt] > read[most] {
+			most = salt
+		}
+		data = data[size:]
+	}
+}
+
+// saltBefore returns the salt from which the CRC32C of data becomes sum.
+func saltBefore(sum uint32, data []byte) uint32 {
+	sum = ^sum
+	for _, b := range slices.Backward(data) {
+		i := slices.IndexFunc(castagnoli[:], func(entry uint32) bool { return entry>>24 == sum>>24 })
+		sum = (sum^castagnoli[i])<<8 | uint32(byte(i)^b)
+	}
+	return ^sum
 }
 
 // writeSnapshot writes a snapshot, and returns once it is on disk.
