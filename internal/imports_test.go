@@ -147,7 +147,7 @@ var rules = []rule{
 		"internal/cli", []string{
 			"client", "client/election", "client/lock", "gateway", "gateway/rest", "gen/...", "internal/admission", "internal/atomicfile", "internal/auth",
 			"internal/contract/...", "internal/follow/...", "internal/hop", "internal/observe/...", "internal/server/...", "kvservice", "kvservice/store",
-			"kvservice/store/memory", "kvservice/store/memory/wal/...", "kvservice/store/redis",
+			"kvservice/store/etcd", "kvservice/store/memory", "kvservice/store/memory/wal/...", "kvservice/store/redis",
 		},
 		"The commands put everything together. Only they and clienttest import an engine, or both services.",
 	},

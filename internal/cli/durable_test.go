@@ -67,9 +67,10 @@ func TestADataDirThatCannotBeUsedIsRefused(t *testing.T) {
 		"serve --data-dir d --fsync sometimes": {2, "", `kv: .*want always, never, or a duration of at least 1ms, such as 1s.*\n`},
 		"serve --data-dir d --fsync 0s":        {2, "", `kv: .*want always, never, or a duration of at least 1ms, such as 1s.*\n`},
 		"kvservice --data-dir d --store redis://127.0.0.1:1": {2, "",
-			`kv: --data-dir and --fsync require --store memory; for Redis, durability is set in its configuration: appendonly and appendfsync\n`},
-		"serve --data-dir " + used:   {1, "", `.*kv: --data-dir ` + used + `: directory is in use by another process\n`},
-		"serve --data-dir " + broken: {1, "", `.*kv: --data-dir ` + broken + `: log-0000000001 is damaged at byte 0: .*run kv check.*\n`},
+			`kv: --data-dir and --fsync require --store memory; Redis has appendonly and appendfsync instead, and etcd always writes to disk\n`},
+		"kvservice --data-dir d --store etcd://127.0.0.1:1": {2, "", `kv: --data-dir and --fsync require --store memory; .*\n`},
+		"serve --data-dir " + used:                          {1, "", `.*kv: --data-dir ` + used + `: directory is in use by another process\n`},
+		"serve --data-dir " + broken:                        {1, "", `.*kv: --data-dir ` + broken + `: log-0000000001 is damaged at byte 0: .*run kv check.*\n`},
 	} {
 		check(t, key, "", line+" --listen 127.0.0.1:0", want)
 	}

@@ -31,13 +31,15 @@ with certificates (--tls-client-ca), or if --insecure is set.
 
 By default, --watch-history is 1/64 of --memory-limit, of which changes older
 than 30 s take up to 8MiB. If --max-memory is set, it is 8MiB, but at most an
-eighth of that. With Redis, it is 64MiB.
+eighth of that. With Redis or etcd, it is 64MiB.
 
 Environment:
 
     KV_SERVICE_TOKEN   bearer token required from gateways
     KV_REDIS_USERNAME  user name for a Redis store
-    KV_REDIS_PASSWORD  password for a Redis store`,
+    KV_REDIS_PASSWORD  password for a Redis store
+    KV_ETCD_USERNAME   user name for an etcd store
+    KV_ETCD_PASSWORD   password for an etcd store`,
 		Example: "  KV_SERVICE_TOKEN=… kv kvservice --listen 0.0.0.0:50051",
 		Args:    cobra.ExactArgs(0),
 	}
@@ -76,7 +78,7 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 }
 
 // newService returns the service of engine, which samples its statistics: with Redis, by a call to each shard and an INFO of
-// each node. Close it with [closing].
+// each node, and with etcd by two reads. Close it with [closing].
 func (s *daemon) newService(engine store.Engine, limiter *admission.Limiter) *kvservice.Service {
 	return kvservice.New(engine, kvservice.Config{
 		MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter, SampleEvery: 5 * time.Second,

@@ -22,7 +22,7 @@ func newServe(getenv func(string) string) *cobra.Command {
 
 By default, --watch-history is 1/64 of --memory-limit, of which changes older
 than 30 s take up to 8MiB. If --max-memory is set, it is 8MiB, but at most an
-eighth of that. With Redis, it is 64MiB.
+eighth of that. With Redis or etcd, it is 64MiB.
 
 Environment:
 
@@ -30,7 +30,9 @@ Environment:
                        --api-keys-file; if neither is set, one is generated
                        and printed
     KV_REDIS_USERNAME  user name for a Redis store
-    KV_REDIS_PASSWORD  password for a Redis store`,
+    KV_REDIS_PASSWORD  password for a Redis store
+    KV_ETCD_USERNAME   user name for an etcd store
+    KV_ETCD_PASSWORD   password for an etcd store`,
 		Example: "  KV_API_KEY=my-secret-key kv serve",
 		Args:    cobra.ExactArgs(0),
 	}
