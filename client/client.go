@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"log/slog"
 	"unicode/utf8"
 
 	"connectrpc.com/connect/v2"
@@ -16,15 +17,17 @@ import (
 type Client struct {
 	rpc  keyvaluev1connect.KeyValueServiceClient
 	http *hop.HTTPTransport
+	log  *slog.Logger // nil: nothing is logged
 }
 
 // New returns a client of the service at baseURL, such as http://127.0.0.1:8888. It does not connect yet.
 func New(baseURL string, opts ...Option) (*Client, error) {
-	transport, service, err := newTransport(baseURL, opts)
+	o := newOptions(opts)
+	transport, service, err := o.transport(baseURL)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport)), http: service}, nil
+	return &Client{rpc: keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(transport)), http: service, log: o.log}, nil
 }
 
 // Close closes idle connections. It does not wait for calls under way, and the client remains usable: it reconnects when

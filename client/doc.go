@@ -44,6 +44,14 @@
 // so are writes that were certainly not sent. Other writes are not; [WithoutRetries] has the details. Give each call a
 // context with a deadline: without one, a call to a service that is connected but silent waits indefinitely.
 //
+// # Logs, traces and metrics
+//
+// A client logs and records nothing, unless [WithLogger], [WithTracing] or [WithMetrics] is given.
+//
+// # Tests
+//
+// Package clienttest runs the whole store in the process of a test, on a clock that the test moves.
+//
 // # Transport
 //
 // Calls use the Connect protocol with protobuf messages: over HTTP/2, or over HTTP/1.1 if the peer speaks nothing else, and

@@ -15,6 +15,8 @@ type Option func(*options)
 type options struct {
 	http hop.HTTPConfig
 	hop  hop.Config
+
+	observers
 }
 
 // WithAPIKey sends an API key with every call. A kvservice accepts its service token as the key. An empty key is not sent.
@@ -65,18 +67,25 @@ func WithoutRetries() Option {
 // NewTransport returns a transport to the gateway or kvservice at baseURL, for a [connect.Client] under generated stubs.
 // Most programs want [New].
 func NewTransport(baseURL string, opts ...Option) (connect.Transport, error) {
-	transport, _, err := newTransport(baseURL, opts)
+	transport, _, err := newOptions(opts).transport(baseURL)
 	return transport, err
 }
 
-// newTransport also returns the transport of requests at the bottom.
-func newTransport(baseURL string, opts []Option) (connect.Transport, *hop.HTTPTransport, error) {
-	o := options{hop: hop.Config{Library: true, Retry: true, RetryOverloaded: true, Batch: true}}
+func newOptions(opts []Option) *options {
+	o := &options{hop: hop.Config{Library: true, Retry: true, RetryOverloaded: true, Batch: true}}
 	for _, opt := range opts {
-		opt(&o)
+		opt(o)
 	}
+	return o
+}
+
+// transport returns the transport to a service at baseURL, and that of requests at its bottom.
+func (o *options) transport(baseURL string) (connect.Transport, *hop.HTTPTransport, error) {
 	service, err := hop.HTTP(baseURL, o.http)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := o.observe(&o.hop); err != nil {
 		return nil, nil, err
 	}
 	return hop.New(service, o.hop), service, nil

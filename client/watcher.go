@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -20,6 +21,7 @@ type watcher struct {
 	open    func(context.Context, *keyvaluev1.WatchRequest) (keyvaluev1connect.KeyValueServiceWatchClientStream, error)
 	request *keyvaluev1.WatchRequest
 	yield   func(Event, error) bool
+	log     *slog.Logger // nil: nothing is logged
 
 	backoff hop.Backoff
 	cut     error // why the latest stream ended, if no event has come since
@@ -35,7 +37,7 @@ func (c *Client) watch(
 ) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w := &watcher{
-			open: c.rpc.Watch, yield: yield, request: &keyvaluev1.WatchRequest{Target: target.GetTarget()},
+			open: c.rpc.Watch, yield: yield, request: &keyvaluev1.WatchRequest{Target: target.GetTarget()}, log: c.log,
 		}
 		for _, opt := range opts {
 			opt(&w.watchOptions)
@@ -58,8 +60,10 @@ func (w *watcher) run(ctx context.Context) error {
 			break
 		}
 		if w.cut = newError(ctx, w.request, err); !w.prepare(w.cut) {
+			w.report(ctx, slog.LevelWarn, "watch ended", "error", w.cut)
 			return w.cut
 		}
+		w.report(ctx, slog.LevelWarn, "watch interrupted", "error", w.cut)
 		if time.Since(opened) > hop.MaxWait {
 			w.backoff = hop.Backoff{}
 		}
@@ -89,10 +93,25 @@ func (w *watcher) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if w.cut != nil {
+			w.report(ctx, slog.LevelInfo, "watch resumed")
+		}
 		if !w.tell(newEvent(res)) {
 			return errStopped
 		}
 	}
+}
+
+// report logs what happens to the watch.
+func (w *watcher) report(ctx context.Context, level slog.Level, message string, args ...any) {
+	if w.log == nil {
+		return
+	}
+	target := []any{"prefix", w.request.GetPrefix()}
+	if w.request.GetKey() != "" {
+		target = []any{"key", w.request.GetKey()}
+	}
+	w.log.Log(ctx, level, message, append(target, args...)...)
 }
 
 // tell yields event, and returns false if the reader has left the loop.

@@ -6,8 +6,10 @@
 package hop
 
 import (
+	"context"
 	"log/slog"
 	"slices"
+	"time"
 
 	"connectrpc.com/connect/v2"
 
@@ -32,6 +34,8 @@ type Config struct {
 	// Retry retries unary calls that got no answer, up to three times, where that is safe: reads, and calls that were not
 	// sent. False: each call is sent once.
 	Retry bool
+	// OnRetry is called before each wait that precedes a retry. Nil: nothing is.
+	OnRetry func(ctx context.Context, spec connect.Spec, wait time.Duration, err error)
 	// RetryOverloaded also retries calls that the service rejected with OVERLOADED or LOG_BEHIND. False, as for a gateway: the caller is
 	// told, and retries itself.
 	RetryOverloaded bool
@@ -40,6 +44,8 @@ type Config struct {
 	Breaker bool
 	// Batch sends calls that are waiting at the same time as one request. False: each call is a request of its own.
 	Batch bool
+	// Calls wraps each call of a library's program, with its retries. Nil: left out.
+	Calls Layer
 	// Gather returns the context of a request that several calls share. Nil: it carries nothing of theirs.
 	Gather batching.Gather
 	// Measure, Trace, RequestID and Explain wrap the transport of requests: below the batches, where several calls are one
@@ -56,14 +62,15 @@ func New(service connect.Transport, cfg Config) connect.Transport {
 		when(!cfg.Library, authorize),                   // no call leaves without a principal that may make it
 		when(!cfg.Library, translate(cfg.Log)),          // callers see reasons of the contract, and nothing of the hop
 		when(cfg.Limiter != nil, cfg.Limiter.Transport), // excess load is rejected before it waits for anything
-		when(cfg.Retry, retry(cfg.RetryOverloaded)),     // above batch: a call is retried within its deadline, a batch never
-		when(cfg.Breaker, breaker),                      // below retry: each attempt fails at once if the service is silent
-		when(cfg.Batch, batch(cfg.Gather)),              // calls that wait become one request
-		cfg.Measure,                                     // below batch: counts requests, and how many calls are in each
-		cfg.Trace,                                       // below batch: a span for each request, passed on in its header
-		cfg.RequestID,                                   // below batch: the ids of all its calls, in its header
-		cfg.Explain,                                     // diagnoses the connection when a request fails
-		credential(cfg.Credential),                      // innermost: no other layer sees the secret
+		cfg.Calls,                          // observes each call as its caller sees it
+		when(cfg.Retry, retry(cfg)),        // above batch: a call is retried within its deadline, a batch never
+		when(cfg.Breaker, breaker),         // below retry: each attempt fails at once if the service is silent
+		when(cfg.Batch, batch(cfg.Gather)), // calls that wait become one request
+		cfg.Measure,                        // below batch: counts requests, and how many calls are in each
+		cfg.Trace,                          // below batch: a span for each request, passed on in its header
+		cfg.RequestID,                      // below batch: the ids of all its calls, in its header
+		cfg.Explain,                        // diagnoses the connection when a request fails
+		credential(cfg.Credential),         // innermost: no other layer sees the secret
 	}
 	for _, layer := range slices.Backward(layers) {
 		if layer != nil {

@@ -22,17 +22,17 @@ const maxAttempts = 4
 //
 // The layer is above the batches, so calls are retried one by one, each within its own deadline, and never a batch: when
 // a batch gets no answer, its reads are sent again and its writes fail. Watches resume by themselves.
-func retry(overloaded bool) Layer {
+func retry(cfg Config) Layer {
 	return func(next connect.Transport) connect.Transport {
-		return &retrying{next: next, client: connect.NewClient(next), overloaded: overloaded}
+		return &retrying{cfg: cfg, next: next, client: connect.NewClient(next)}
 	}
 }
 
 type retrying struct {
-	next       connect.Transport
-	client     *connect.Client // over next
-	overloaded bool            // retry calls that were rejected with OVERLOADED or LOG_BEHIND
-	budget     budget
+	cfg    Config
+	next   connect.Transport
+	client *connect.Client // over next
+	budget budget
 }
 
 // NewClientStream implements [connect.Transport].
@@ -76,6 +76,9 @@ func (c *retriedCall) Receive(message any) error {
 		if deadline, ok := c.ctx.Deadline(); ok && time.Until(deadline) <= wait {
 			return err // more informative than an expired deadline
 		}
+		if c.cfg.OnRetry != nil {
+			c.cfg.OnRetry(c.ctx, c.spec, wait, err)
+		}
 		if Pause(c.ctx, wait); c.ctx.Err() != nil {
 			return c.ctx.Err()
 		}
@@ -94,7 +97,7 @@ func (c *retriedCall) again(err error) bool {
 	safe := false
 	switch Classify(c.request, err) {
 	case contract.Overloaded, contract.LogBehind:
-		safe = c.overloaded // the service did nothing
+		safe = c.cfg.RetryOverloaded // the service did nothing
 	case contract.ServiceUnavailable:
 		safe = readOnly(c.spec, c.request) || unsent(err)
 	default:

@@ -8,6 +8,8 @@ import (
 
 	"connectrpc.com/connect/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"key-value/internal/observe/calls"
 )
 
 // Measuring happens for every call.
@@ -68,7 +70,7 @@ func TestLabelsFollowTheConventions(t *testing.T) {
 			t.Errorf("a call over %s has labels %q", protocol, got)
 		}
 	}
-	for name, want := range map[string]string{http.MethodPatch: "PATCH", "SECRET": other, "get": other} {
+	for name, want := range map[string]string{http.MethodPatch: "PATCH", "SECRET": calls.Other, "get": calls.Other} {
 		if got := method(name); got != want {
 			t.Errorf("method(%s) = %s, want %s", name, got, want)
 		}

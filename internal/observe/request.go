@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"key-value/internal/contract"
+	"key-value/internal/observe/calls"
 )
 
 var requestLabels = []string{"http_request_method", "http_route", "http_response_status_code", "url_scheme"}
@@ -37,14 +38,14 @@ func (m *Metrics) Request(r *http.Request, route string, status int, took time.D
 	m.requests.observe(request{method(r.Method), route, status, scheme(r)}, took)
 }
 
-// method returns the name of a method, or other if it is not a standard one.
+// method returns the name of a method, or calls.Other if it is not a standard one.
 func method(name string) string {
 	switch name {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		http.MethodOptions, http.MethodConnect, http.MethodTrace:
 		return name
 	}
-	return other
+	return calls.Other
 }
 
 // Observer logs REST requests at level debug, measures them and traces them.

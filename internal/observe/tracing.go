@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -18,6 +17,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"key-value/internal/observe/calls"
 	"key-value/internal/observe/requestid"
 )
 
@@ -26,9 +26,9 @@ const flushTimeout = 5 * time.Second
 
 // Tracing records calls as spans and exports them with OTLP. Create it with NewTracing.
 type Tracing struct {
-	provider   *sdktrace.TracerProvider
-	tracer     trace.Tracer
-	propagator propagation.TextMapPropagator
+	*calls.Tracer
+
+	provider *sdktrace.TracerProvider
 }
 
 // NewTracing returns tracing as configured by the OpenTelemetry environment variables. It returns nil if neither
@@ -60,7 +60,7 @@ func NewTracing(
 
 func newTracing(propagator propagation.TextMapPropagator, options ...sdktrace.TracerProviderOption) *Tracing {
 	provider := sdktrace.NewTracerProvider(options...)
-	return &Tracing{provider: provider, tracer: provider.Tracer("key-value"), propagator: propagator}
+	return &Tracing{calls.NewTracer(provider, propagator), provider}
 }
 
 // Close sends the spans that have not been sent yet.
@@ -74,50 +74,21 @@ func (t *Tracing) Close() error {
 func (t *Tracing) ServeCalls(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		info, _ := connect.CallInfoForServerContext(ctx)
-		ctx = t.propagator.Extract(ctx, header{info.RequestHeader()})
-		ctx, span := t.start(ctx, spec, info.Protocol, trace.SpanKindServer)
+		ctx = t.Propagator.Extract(ctx, calls.Header{Header: info.RequestHeader()})
+		ctx, span := t.Start(ctx, spec, info.Protocol, trace.SpanKindServer)
 		if id := requestid.FromContext(ctx); id != "" {
 			span.SetAttributes(attribute.String("kv.request_id", id))
 		}
 		err := next(ctx, spec, stream)
-		endCall(span, codeOf(err), isServerFault(codeOf(err)))
+		calls.End(span, calls.CodeOf(err), calls.IsServerFault(calls.CodeOf(err)))
 		return err
 	}
 }
 
-// start starts the span of a call.
-func (t *Tracing) start(
-	ctx context.Context, spec connect.Spec, protocol string, kind trace.SpanKind,
-) (context.Context, trace.Span) {
-	name := strings.TrimPrefix(procedure(spec), "/")
-	return t.tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(
-		attribute.String("rpc.system.name", system(protocol)), attribute.String("rpc.method", name)))
-}
-
-// endCall ends the span of a call. Failed says whether it counts as an error on the side that recorded it.
-func endCall(span trace.Span, code connect.Code, failed bool) {
-	span.SetAttributes(attribute.String("rpc.response.status_code", statusCode(code)))
-	if failed {
-		span.SetAttributes(attribute.String("error.type", statusCode(code)))
-		span.SetStatus(codes.Error, "")
-	}
-	span.End()
-}
-
-// isServerFault reports whether a call that ended with code failed because of the server rather than the request.
-func isServerFault(code connect.Code) bool {
-	switch code {
-	case connect.CodeUnknown, connect.CodeDeadlineExceeded, connect.CodeUnimplemented, connect.CodeInternal,
-		connect.CodeUnavailable, connect.CodeDataLoss:
-		return true
-	}
-	return false
-}
-
 // startRequest starts the span of a REST request. It does not record the path, because that contains the key.
 func (t *Tracing) startRequest(ctx context.Context, r *http.Request) context.Context {
-	ctx = t.propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
-	ctx, _ = t.tracer.Start(ctx, method(r.Method), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+	ctx = t.Propagator.Extract(ctx, propagation.HeaderCarrier(r.Header))
+	ctx, _ = t.Spans.Start(ctx, method(r.Method), trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 		attribute.String("http.request.method", method(r.Method)), attribute.String("url.scheme", scheme(r)),
 		attribute.String("kv.request_id", requestid.FromContext(ctx))))
 	return ctx
@@ -135,37 +106,4 @@ func endRequest(ctx context.Context, r *http.Request, route string, status int) 
 		span.SetStatus(codes.Error, "")
 	}
 	span.End()
-}
-
-// header adapts the header of an RPC for the propagator.
-type header struct{ *connect.Header }
-
-// Keys implements [propagation.TextMapCarrier]. W3C Trace Context never calls it.
-func (header) Keys() []string { return nil }
-
-// Gather starts the span of a batch of calls. The span is part of the first call's trace, and is linked with the
-// other calls in both directions. If none of the calls is recorded, there is no span.
-func (t *Tracing) Gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
-	var recorded []trace.Span
-	var links []trace.Link
-	for _, call := range calls {
-		if span := trace.SpanFromContext(call); span.IsRecording() {
-			recorded = append(recorded, span)
-			links = append(links, trace.Link{SpanContext: span.SpanContext()})
-		}
-	}
-	if len(recorded) == 0 {
-		return ctx, func(error) {}
-	}
-	ctx, batch := t.tracer.Start(trace.ContextWithSpan(ctx, recorded[0]), "gather", trace.WithLinks(links[1:]...),
-		trace.WithAttributes(attribute.Int("kv.batch.operations", len(calls))))
-	for _, span := range recorded {
-		span.AddLink(trace.Link{SpanContext: batch.SpanContext()})
-	}
-	return ctx, func(err error) {
-		if err != nil {
-			batch.SetStatus(codes.Error, "")
-		}
-		batch.End()
-	}
 }

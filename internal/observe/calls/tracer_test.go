@@ -1,4 +1,4 @@
-package observe
+package calls
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// recorded returns tracing and a recorder of its spans.
-func recorded() (*Tracing, *tracetest.SpanRecorder) {
+// recorded returns a tracer and a recorder of its spans.
+func recorded() (*Tracer, *tracetest.SpanRecorder) {
 	spans := tracetest.NewSpanRecorder()
-	return newTracing(propagation.TraceContext{}, sdktrace.WithSpanProcessor(spans)), spans
+	return NewTracer(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)), propagation.TraceContext{}), spans
 }
 
 func TestBatchIsLinkedWithItsCalls(t *testing.T) {
@@ -23,7 +23,7 @@ func TestBatchIsLinkedWithItsCalls(t *testing.T) {
 	calls := make([]context.Context, 3)
 	callers := make([]trace.Span, 3)
 	for i := range calls {
-		calls[i], callers[i] = tracing.tracer.Start(t.Context(), "call")
+		calls[i], callers[i] = tracing.Spans.Start(t.Context(), "call")
 	}
 	ctx, ended := tracing.Gather(t.Context(), append(calls, t.Context()))
 	batch := trace.SpanContextFromContext(ctx)
