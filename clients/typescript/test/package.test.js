@@ -15,7 +15,7 @@ test('npm publishes what a program needs and nothing else', () => {
   const said = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: directory, encoding: 'utf8' });
   const [{ files }] = JSON.parse(said);
   const modules = ['cache', 'client', 'entry', 'error', 'gather', 'index', 'list', 'operation', 'retry', 'transport', 'watch',
-    ...['caller', 'entry', 'list', 'operation', 'range', 'service', 'stats', 'watch'].map((name) => `gen/keyvalue/v1/${name}_pb`)];
+    ...['caller', 'entry', 'list', 'operation', 'range', 'service', 'stats', 'ticket', 'watch'].map((name) => `gen/keyvalue/v1/${name}_pb`)];
   const want = ['LICENSE', 'README.md', 'package.json', ...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])];
   assert.deepEqual(files.map(({ path }) => path).sort(), want.sort());
 });
