@@ -50,6 +50,7 @@ type pager struct {
 	bytes   int      // how many bytes of entries to read at a time; a longer one is read alone
 	from    []string // :: shard → the bound at which its next keys are read, as ZRANGE takes it
 	to      string   // the other bound
+	shards  int      // how many shards can have keys
 	keys    *merge[string]
 	taken   string        // the latest key that was taken from keys
 	rest    []string      // the next keys, whose entries have not been read
@@ -72,7 +73,8 @@ func (e *Engine) pager(req store.ListRequest, bytes int) *pager {
 		before = func(a, b string) bool { return a > b }
 	}
 	p.from, p.to = slices.Repeat([]string{from}, len(e.shards)), to
-	p.keys = newMerge(e.all(), before, p.fill)
+	shards := e.shardsOf(req.Prefix)
+	p.shards, p.keys = len(shards), newMerge(shards, before, p.fill)
 	return p
 }
 
@@ -92,7 +94,7 @@ func (p *pager) fill(ctx context.Context, sources []*source[string]) error {
 	}
 	// Each shard is asked for its share of the page and twice the square root of that more, so that it is rarely asked
 	// again.
-	share := p.request.Limit/len(p.engine.shards) + 1
+	share := p.request.Limit/p.shards + 1
 	count := int64(share + 2*int(math.Sqrt(float64(share))) + 1)
 	commands := make([]rueidis.Completed, len(sources))
 	for i, s := range sources {

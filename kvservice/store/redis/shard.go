@@ -70,12 +70,25 @@ func slotOf(tag string) uint16 {
 // shardOf returns the number of the shard of key. As in Redis Cluster, only the text in the first pair of braces
 // counts in a key such as "user:{42}/name", so that callers can put keys into one shard.
 func shardOf(key string, n int) int {
-	if _, rest, ok := strings.Cut(key, "{"); ok {
-		if tag, _, ok := strings.Cut(rest, "}"); ok && tag != "" {
-			key = tag
-		}
+	if tag, ok := keyTag(key); ok {
+		key = tag
 	}
 	return int(spread(key) >> 32 * uint64(n) >> 32)
+}
+
+// keyTag returns the text in the first pair of braces in key, or false if there is none.
+func keyTag(key string) (string, bool) {
+	_, rest, _ := strings.Cut(key, "{")
+	tag, _, ok := strings.Cut(rest, "}")
+	return tag, ok && tag != ""
+}
+
+// shardsOf returns the numbers of the shards that can have keys with prefix: one if it has a whole tag, or all.
+func (e *Engine) shardsOf(prefix string) []int {
+	if _, ok := keyTag(prefix); ok {
+		return []int{shardOf(prefix, len(e.shards))}
+	}
+	return e.all()
 }
 
 // spread hashes key: FNV-1a with the finalizer of MurmurHash3, because the upper bits of FNV-1a are the same for keys

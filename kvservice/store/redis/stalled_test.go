@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,6 +84,39 @@ func TestAListReadsAboutWhatItReturns(t *testing.T) {
 	}
 	if read := after.TotalAlloc - before.TotalAlloc; read > most {
 		t.Errorf("a page of a single value of 1 MiB allocates %d MiB, want at most %d", read>>20, most>>20)
+	}
+}
+
+// Keys with the same tag are in one shard, and so is what a listing of them reads.
+func TestAListOfATagAsksOneShard(t *testing.T) {
+	nodes := rediscluster.StartTest(t, rediscluster.Config{})
+	e := open(t, nodes, redis.Options{Shards: 8})
+	for i := range 300 {
+		do(t, e, set(fmt.Sprintf("locks/{a}/%03d", i), ""))
+		do(t, e, set(fmt.Sprintf("locks/%03d", i), ""))
+	}
+	for prefix, most := range map[string]int{"locks/{a}/": 2, "locks/{a}": 2} {
+		ask(t, nodes.Nodes()[0], "CONFIG", "RESETSTAT")
+		page, err := e.List(t.Context(), store.ListRequest{Prefix: prefix, Limit: 1000, MaxBytes: mebibyte})
+		if err != nil || len(page.Entries) != 300 {
+			t.Errorf("list of %s = %d entries, %v, want 300", prefix, len(page.Entries), err)
+		}
+		answer := ask(t, nodes.Nodes()[0], "INFO", "commandstats")
+		stats, err := answer.ToString()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, calls, _ := strings.Cut(stats, "cmdstat_zrange:calls=")
+		calls, _, _ = strings.Cut(calls, ",")
+		if n, err := strconv.Atoi(calls); err != nil || n > most {
+			t.Errorf("list of %s takes %q reads of the index, want at most %d", prefix, calls, most)
+		}
+	}
+	for prefix, want := range map[string]int{"locks/{": 300, "locks/": 600, "locks/{}": 0} {
+		page, err := e.List(t.Context(), store.ListRequest{Prefix: prefix, Limit: 1000, MaxBytes: mebibyte})
+		if err != nil || len(page.Entries) != want {
+			t.Errorf("list of %s = %d entries, %v, want %d", prefix, len(page.Entries), err, want)
+		}
 	}
 }
 
