@@ -3,8 +3,11 @@ package redis_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"key-value/internal/testkit/rediscluster"
 	"key-value/kvservice/store"
@@ -92,5 +95,43 @@ func keyElsewhere(t *testing.T, e store.Engine, nodes *rediscluster.Cluster, hom
 		if homeOf(t, nodes, key).Primary != home.Primary {
 			return key
 		}
+	}
+}
+
+// A client that learns that a slot has no node sends no command for it, and must still send those of other slots.
+func TestASlotWithoutANodeFailsOnlyItsShard(t *testing.T) {
+	nodes := start(t, rediscluster.Config{
+		Primaries: 2, NodeTimeout: busy, Lines: []string{"cluster-require-full-coverage no"},
+	})
+	e := open(t, nodes, redis.Options{Shards: 8})
+	do(t, e, set("here", "1"))
+	here := homeOf(t, nodes, "here")
+	elsewhere := keyElsewhere(t, e, nodes, here)
+	w := watch(t, e, store.WatchRequest{Key: elsewhere})
+	slot := ask(t, here.Primary, "CLUSTER", "KEYSLOT", namesOf(t, here.Primary, "here")[0])
+	number, err := slot.ToInt64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, node := range nodes.Nodes() {
+		ask(t, node, "CLUSTER", "DELSLOTS", strconv.FormatInt(number, 10))
+	}
+	batch := []store.Operation{set("here", "2"), set(elsewhere, "2")}
+	for i := range 20 { // as many gets are read by themselves
+		batch = append(batch, store.Operation{Kind: store.Get, Key: fmt.Sprint(elsewhere, "/", i), AllowMissing: true})
+	}
+	eventually(t, "learn that the slot has no node", func() error {
+		results, err := e.Batch(t.Context(), batch, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, "a write without a node", results[0].Err, store.ErrUnavailable)
+		if results[1].Err != nil {
+			t.Errorf("a write elsewhere = %v", results[1].Err)
+		}
+		return unless(errors.Is(results[0].Err, rueidis.ErrNoSlot), results[0].Err)
+	})
+	if event := next(t, w); string(event.Entry.Value) != "2" {
+		t.Errorf("the watch elsewhere has value %q, want 2", event.Entry.Value)
 	}
 }

@@ -30,7 +30,7 @@ func (e *Engine) Batch(ctx context.Context, ops []store.Operation, atomic bool) 
 	if len(gets) > 0 {
 		reading.Go(func() { e.readMany(ctx, ops, gets, results) })
 	}
-	for i, r := range e.send(ctx, parts) {
+	for i, r := range e.write(ctx, parts) {
 		e.readPart(ctx, parts[i], r, ops, results)
 	}
 	if slices.ContainsFunc(parts, func(p part) bool { return len(p.gets) == 0 }) {

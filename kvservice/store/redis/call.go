@@ -10,6 +10,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -43,19 +45,15 @@ type answer struct {
 	err   error
 }
 
-// call calls one function.
+// call calls one function that writes.
 func (e *Engine) call(ctx context.Context, c call) answer {
-	return read(e.send(ctx, []part{{call: c}})[0])
+	return read(e.write(ctx, []part{{call: c}})[0])
 }
 
 // send sends commands concurrently, each once. A function that a node does not know yet is called again after it is
 // loaded.
 func (e *Engine) send(ctx context.Context, parts []part) []rueidis.RedisResult {
-	commands := make([]rueidis.Completed, len(parts))
-	for i, p := range parts {
-		commands[i] = p.command(e)
-	}
-	results := e.client.DoMulti(ctx, commands...)
+	results := e.multi(ctx, len(parts), func(i int) rueidis.Completed { return parts[i].command(e) })
 	loaded := false
 	for i, r := range results {
 		if !isUnknown(r.Error()) {
@@ -68,6 +66,81 @@ func (e *Engine) send(ctx context.Context, parts []part) []rueidis.RedisResult {
 		results[i] = e.client.Do(ctx, parts[i].command(e))
 	}
 	return results
+}
+
+// multi sends n commands concurrently. If the client knows no primary for the slot of one of them, it sends none; each is
+// then sent by itself, so that a lost shard fails no other commands.
+func (e *Engine) multi(ctx context.Context, n int, command func(i int) rueidis.Completed) []rueidis.RedisResult {
+	commands := make([]rueidis.Completed, n)
+	for i := range commands {
+		commands[i] = command(i)
+	}
+	results := e.client.DoMulti(ctx, commands...)
+	if n < 2 || !errors.Is(results[0].Error(), rueidis.ErrNoSlot) {
+		return results
+	}
+	var sending sync.WaitGroup
+	for i := range results {
+		sending.Go(func() { results[i] = e.client.Do(ctx, command(i)) })
+	}
+	sending.Wait()
+	return results
+}
+
+const (
+	// moveTimeout is how long a write waits for a slot that moves to another node. Meanwhile neither node accepts writes
+	// of its shard.
+	moveTimeout = 5 * time.Second
+	// A write is tried again after moveDelay, and after twice as long each time, up to maxMoveDelay.
+	moveDelay, maxMoveDelay = 10 * time.Millisecond, 200 * time.Millisecond
+)
+
+// write is send for parts of which some write. Those that a node rejected because their slot moves are sent again for
+// moveTimeout at most, which is safe: such a node has changed nothing.
+func (e *Engine) write(ctx context.Context, parts []part) []rueidis.RedisResult {
+	results := e.send(ctx, parts)
+	delay, deadline := moveDelay, time.Time{}
+	for {
+		var moving []int
+		for i, r := range results {
+			if len(parts[i].gets) == 0 && isMoving(r.Error()) {
+				moving = append(moving, i)
+			}
+		}
+		if len(moving) == 0 {
+			return results
+		}
+		if deadline.IsZero() {
+			deadline = time.Now().Add(moveTimeout)
+		}
+		if time.Now().Add(delay).After(deadline) {
+			return results
+		}
+		select {
+		case <-ctx.Done():
+			return results
+		case <-time.After(delay):
+		}
+		delay = min(2*delay, maxMoveDelay)
+		again := make([]part, len(moving))
+		for n, i := range moving {
+			again[n] = parts[i]
+		}
+		for n, r := range e.send(ctx, again) {
+			results[moving[n]] = r
+		}
+	}
+}
+
+// isMoving reports whether a node rejected a command because the slot of its keys is moving to another node.
+func isMoving(err error) bool {
+	refused, ok := rueidis.IsRedisErr(err)
+	if !ok {
+		return false
+	}
+	_, moved := refused.IsMoved()
+	_, ask := refused.IsAsk()
+	return moved || ask || refused.IsTryAgain()
 }
 
 func read(r rueidis.RedisResult) answer {
@@ -158,7 +231,7 @@ func callError(err error) error {
 	if refused, ok := rueidis.IsRedisErr(err); ok {
 		return replyError(refused)
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" || errors.Is(err, rueidis.ErrNoSlot) {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w", store.ErrUnknownOutcome, err)

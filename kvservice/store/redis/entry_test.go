@@ -37,25 +37,56 @@ func TestEntriesAreReadableWhileTheirShardMoves(t *testing.T) {
 	}
 }
 
+// move is a slot on its way from one node to another.
+type move struct {
+	from, to *rediscluster.Node
+	slot     string
+}
+
 // beginMove starts moving the shard of key from one of two primaries to the other, and moves the entry of key.
-func beginMove(t *testing.T, nodes *rediscluster.Cluster, key string) {
+func beginMove(t *testing.T, nodes *rediscluster.Cluster, key string) move {
 	t.Helper()
-	from, to := nodes.Nodes()[0], nodes.Nodes()[1]
-	names := namesOf(t, from, key)
+	m := move{from: nodes.Nodes()[0], to: nodes.Nodes()[1]}
+	names := namesOf(t, m.from, key)
 	if len(names) == 0 {
-		from, to = to, from
-		names = namesOf(t, from, key)
+		m.from, m.to = m.to, m.from
+		names = namesOf(t, m.from, key)
 	}
-	answer := ask(t, from, "CLUSTER", "KEYSLOT", names[0])
+	answer := ask(t, m.from, "CLUSTER", "KEYSLOT", names[0])
 	slot, err := answer.ToInt64()
 	if err != nil {
 		t.Fatal(err)
 	}
-	number := strconv.FormatInt(slot, 10)
-	host, port, _ := strings.Cut(to.Addr(), ":")
-	ask(t, to, "CLUSTER", "SETSLOT", number, "IMPORTING", from.ID())
-	ask(t, from, "CLUSTER", "SETSLOT", number, "MIGRATING", to.ID())
-	ask(t, from, "MIGRATE", host, port, names[0], "0", "5000")
+	m.slot = strconv.FormatInt(slot, 10)
+	ask(t, m.to, "CLUSTER", "SETSLOT", m.slot, "IMPORTING", m.from.ID())
+	ask(t, m.from, "CLUSTER", "SETSLOT", m.slot, "MIGRATING", m.to.ID())
+	m.migrate(t, names[0])
+	return m
+}
+
+func (m move) migrate(t *testing.T, names ...string) {
+	t.Helper()
+	host, port, _ := strings.Cut(m.to.Addr(), ":")
+	ask(t, m.from, append([]string{"MIGRATE", host, port, "", "0", "5000", "KEYS"}, names...)...)
+}
+
+// finish moves what is left, some keys at a time, and then the slot.
+func (m move) finish(t *testing.T) {
+	t.Helper()
+	for {
+		answer := ask(t, m.from, "CLUSTER", "GETKEYSINSLOT", m.slot, "100")
+		names, err := answer.AsStrSlice()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(names) == 0 {
+			break
+		}
+		m.migrate(t, names...)
+	}
+	for _, node := range []*rediscluster.Node{m.to, m.from} {
+		ask(t, node, "CLUSTER", "SETSLOT", m.slot, "NODE", m.to.ID())
+	}
 }
 
 // namesOf returns the Redis key of the entry of key, if the node has it.

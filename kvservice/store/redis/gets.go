@@ -70,10 +70,8 @@ func (e *Engine) readLong(ctx context.Context, ops []store.Operation, gets []int
 func (e *Engine) readEach(
 	ctx context.Context, ops []store.Operation, indexes []int, command func(name string) rueidis.Completed,
 ) []rueidis.RedisResult {
-	commands := make([]rueidis.Completed, len(indexes))
-	for i, at := range indexes {
-		key := ops[at].Key
-		commands[i] = command(e.shards[shardOf(key, len(e.shards))].entry + key)
-	}
-	return e.client.DoMulti(ctx, commands...)
+	return e.multi(ctx, len(indexes), func(i int) rueidis.Completed {
+		key := ops[indexes[i]].Key
+		return command(e.shards[shardOf(key, len(e.shards))].entry + key)
+	})
 }
