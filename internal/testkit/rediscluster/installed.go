@@ -27,9 +27,13 @@ func Installed() error {
 	return err
 }
 
-// server returns the path of redis-server, or else of valkey-server.
+// server returns the path of the server that KV_REDIS_SERVER names, or else of redis-server, or else of valkey-server.
 func server(ctx context.Context) (string, error) {
-	for _, name := range []string{"redis-server", "valkey-server"} {
+	names, none := []string{"redis-server", "valkey-server"}, "neither redis-server nor valkey-server is installed: "+install
+	if name := os.Getenv("KV_REDIS_SERVER"); name != "" {
+		names, none = []string{name}, "KV_REDIS_SERVER="+name+" is not installed"
+	}
+	for _, name := range names {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			continue
@@ -47,7 +51,7 @@ func server(ctx context.Context) (string, error) {
 		}
 		return "", fmt.Errorf("%s is too old: %s", path, install)
 	}
-	return "", errors.New("neither redis-server nor valkey-server is installed: " + install)
+	return "", errors.New(none)
 }
 
 // Need skips the test if no server is installed, and says how to install one. With KV_REQUIRE_REDIS=1, as in CI, the
