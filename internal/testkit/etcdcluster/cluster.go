@@ -13,6 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
+
+	"key-value/internal/testkit/proc"
 )
 
 // Config says what to start. The zero value is one member.
@@ -24,6 +27,8 @@ type Config struct {
 	Fsync bool
 	// TLS makes the members accept only TLS from clients. Nil: plain connections.
 	TLS *TLS
+	// Cuttable lets members be cut off from each other. It needs Linux.
+	Cuttable bool
 	// Args are appended to each member's command line, such as "--quota-backend-bytes=16777216".
 	Args []string
 }
@@ -40,6 +45,7 @@ type Cluster struct {
 	config  Config
 	dir     string
 	members []*Member
+	fabric  *fabric // between the members; nil unless they can be cut off
 }
 
 // startTries is how many times new ports are tried in case another program takes one that was free.
@@ -71,6 +77,7 @@ func Start(ctx context.Context, config Config) (*Cluster, error) {
 }
 
 func (c *Cluster) start(ctx context.Context, program string) error {
+	var err error
 	for i := range c.config.Members {
 		m, err := newMember(program, filepath.Join(c.dir, fmt.Sprint(i)), fmt.Sprint("m", i), c.config)
 		if err != nil {
@@ -78,11 +85,25 @@ func (c *Cluster) start(ctx context.Context, program string) error {
 		}
 		c.members = append(c.members, m)
 	}
+	if c.config.Cuttable {
+		c.fabric = newFabric(c.Members)
+		for _, m := range c.members {
+			m.fabric = c.fabric
+			if m.front, err = c.fabric.front(m); err != nil {
+				return err
+			}
+		}
+	}
 	for _, m := range c.members {
 		if err := m.launch(c.initial()); err != nil {
 			return err
 		}
 	}
+	return c.ready(ctx)
+}
+
+// ready waits until all members serve.
+func (c *Cluster) ready(ctx context.Context) error {
 	errs := make([]error, len(c.members))
 	var all sync.WaitGroup
 	for i, m := range c.members {
@@ -90,6 +111,76 @@ func (c *Cluster) start(ctx context.Context, program string) error {
 	}
 	all.Wait()
 	return errors.Join(errs...)
+}
+
+// Restore ends all members and starts them again with the data of a snapshot, as after a disaster. Their revisions go on far
+// above those of the snapshot, as etcd's documentation advises.
+func (c *Cluster) Restore(ctx context.Context, snapshot string) error {
+	etcdutl, err := Program(ctx, "etcdutl")
+	if err != nil {
+		return err
+	}
+	for _, m := range c.members {
+		if err := m.Kill(); err != nil {
+			return err
+		}
+	}
+	for _, m := range c.members {
+		if err := os.RemoveAll(m.dir); err != nil {
+			return err
+		}
+		if _, err := (proc.Command{Path: etcdutl, Args: []string{
+			"snapshot", "restore", snapshot, "--name", m.name, "--data-dir", m.dir, "--initial-cluster", m.initial,
+			"--initial-advertise-peer-urls", m.peerURL(), "--bump-revision", "1000000000", "--mark-compacted",
+		}}).Output(ctx); err != nil {
+			return fmt.Errorf("restore member %s: %w", m.addr, err)
+		}
+	}
+	for _, m := range c.members {
+		if err := m.launch(m.initial); err != nil {
+			return err
+		}
+	}
+	return c.ready(ctx)
+}
+
+// Settled waits until the members that run and are not cut off agree on one of them as the leader, and returns it.
+func (c *Cluster) Settled(ctx context.Context) (*Member, error) {
+	for {
+		leader, err := c.agreed(ctx)
+		if err == nil {
+			return leader, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		case <-time.After(settlePoll):
+		}
+	}
+}
+
+// settlePoll is the interval at which members are asked who leads.
+const settlePoll = 20 * time.Millisecond
+
+func (c *Cluster) agreed(ctx context.Context) (leader *Member, err error) {
+	ids := map[uint64]*Member{}
+	leaders := map[uint64]bool{}
+	for _, m := range c.members {
+		if !m.Running() || c.fabric != nil && c.fabric.isCut(m) {
+			continue
+		}
+		status, err := m.status(ctx)
+		if err != nil {
+			return nil, err
+		}
+		ids[status.Header.MemberId], leaders[status.Leader] = m, true
+	}
+	for id := range leaders {
+		if leader = ids[id]; leader != nil && len(leaders) == 1 {
+			return leader, nil
+		}
+	}
+	return nil, errors.New("the members do not agree on a leader that runs")
 }
 
 // initial returns the names and peer addresses of all members, as --initial-cluster takes them.
@@ -106,6 +197,9 @@ func (c *Cluster) Close() error {
 	var errs []error
 	for _, m := range c.members {
 		errs = append(errs, m.Kill(), m.client.Close())
+	}
+	if c.fabric != nil {
+		c.fabric.close()
 	}
 	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
 }

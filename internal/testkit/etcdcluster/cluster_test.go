@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -45,6 +46,38 @@ func TestAnotherMemberLeadsWhenTheLeaderDies(t *testing.T) {
 	answer, err := first.Client().Get(ctx, "k")
 	if err != nil || len(answer.Kvs) != 1 {
 		t.Errorf("the restarted member has %v, %v; want its data", answer, err)
+	}
+}
+
+func TestAnotherMemberLeadsWhenTheLeaderIsCutOff(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("it reads /proc")
+	}
+	c := etcdcluster.StartTest(t, etcdcluster.Config{Members: 3, Cuttable: true})
+	ctx := within(t)
+	first, err := c.Settled(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.CutOff()
+	second, err := c.Settled(ctx)
+	if err != nil || second == first {
+		t.Fatalf("Settled = %v, %v; want another leader", second, err)
+	}
+	if _, err := second.Client().Put(ctx, "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	alone, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if answer, err := first.Client().Get(alone, "k"); err == nil {
+		t.Errorf("a member that is cut off answers %v", answer)
+	}
+	first.Rejoin()
+	if _, err := c.Settled(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := first.Client().Get(ctx, "k"); err != nil || len(answer.Kvs) != 1 {
+		t.Errorf("the member that rejoined has %v, %v; want what the others wrote", answer, err)
 	}
 }
 

@@ -24,12 +24,15 @@ type Member struct {
 	program, dir, name string
 	config             Config
 	addr, peer         string
-	initial            string // the members of the cluster
+	fabric             *fabric // between the members, if they can be cut off
+	front              string  // where others reach the member then; otherwise peer
+	initial            string  // the members of the cluster
 	client             *clientv3.Client
 }
 
 func newMember(program, dir, name string, config Config) (*Member, error) {
 	m := &Member{program: program, dir: dir, name: name, config: config, addr: proc.FreeAddr(), peer: proc.FreeAddr()}
+	m.front = m.peer
 	options := clientv3.Config{Endpoints: []string{m.addr}, DialTimeout: answerPatience, Logger: zap.NewNop()}
 	if config.TLS != nil {
 		authority, err := os.ReadFile(config.TLS.CA)
@@ -55,7 +58,8 @@ func (m *Member) Dir() string { return m.dir }
 // Client returns a client of this member alone. The cluster closes it.
 func (m *Member) Client() *clientv3.Client { return m.client }
 
-func (m *Member) peerURL() string { return "http://" + m.peer }
+// peerURL returns the URL at which the other members reach m.
+func (m *Member) peerURL() string { return "http://" + m.front }
 
 // Restart starts a member that has ended, with the same address and data, and waits until it serves. More arguments follow
 // those of the configuration.
@@ -75,7 +79,7 @@ func (m *Member) launch(initial string, more ...string) error {
 	args := []string{
 		"--name", m.name, "--data-dir", m.dir, "--log-level", "error",
 		"--listen-client-urls", scheme + m.addr, "--advertise-client-urls", scheme + m.addr,
-		"--listen-peer-urls", m.peerURL(), "--initial-advertise-peer-urls", m.peerURL(), "--initial-cluster", initial,
+		"--listen-peer-urls", "http://" + m.peer, "--initial-advertise-peer-urls", m.peerURL(), "--initial-cluster", initial,
 	}
 	if m.config.TLS != nil {
 		args = append(args, "--cert-file", m.config.TLS.Cert, "--key-file", m.config.TLS.Key)
