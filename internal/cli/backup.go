@@ -74,7 +74,7 @@ func (c *connection) backup(cmd *cobra.Command, file string) error {
 	}
 	b.progress.clear()
 	if err == nil {
-		note(cmd.ErrOrStderr(), "%s entries backed up", readable(b.entries))
+		note(cmd.ErrOrStderr(), "%s backed up", entriesOf(b.entries))
 	}
 	return err
 }

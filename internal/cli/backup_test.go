@@ -197,7 +197,7 @@ func TestADamagedDirectoryIsCheckedAndFixed(t *testing.T) {
 	if err := log.Close(); err != nil {
 		t.Fatal(err)
 	}
-	check(t, nil, "", "check "+dir, wants{out: `read: \S+ B in 1 files: 0 entries, 3 commits after them; last revision 3\n`})
+	check(t, nil, "", "check "+dir, wants{out: `read: \S+ B in 1 file: 0 entries, 3 commits after them; last revision 3\n`})
 	name := filepath.Join(dir, "log-0000000001")
 	whole, err := os.ReadFile(name)
 	if err != nil {

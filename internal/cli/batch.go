@@ -36,6 +36,8 @@ OperationResult of the API:
     {"touch":{"key":"a","ttl":"60s"}}
     {"increment":{"key":"n","delta":"5"}}
 
+A ttl may also be in other units, such as 5m, 24h, 7d or 2w.
+
 Operations run in order, without a limit on their number. A failed operation is
 reported in its result and does not stop the ones after it. With --atomic, up to
 1,000 operations take effect together, or none does.

@@ -77,6 +77,18 @@ func TestAnAtomicBatchIsAllOrNothing(t *testing.T) {
 	check(t, env, "", "ls --keys", wants{out: "a\n"})
 }
 
+func TestABatchTakesTheUnitsOfTTLs(t *testing.T) {
+	t.Parallel()
+	env := serving(t)
+	for ttl, left := range map[string]string{"1d": `24h0m0s|23h59m\d+s`, "90m": `1h30m0s|1h29m\d+s`, "3600s": `1h0m0s|59m\d+s`} {
+		check(t, env, `{"set":{"key":"`+ttl+`","value":"\"ttl\":\"1x\"","ttl":"`+ttl+`"}}`, "batch", wants{out: `\{"set":.*\}\n`})
+		check(t, env, "", "get "+ttl, wants{out: `"ttl":"1x"`})
+		check(t, env, "", "ttl "+ttl, wants{out: "(" + left + `)\n`})
+	}
+	check(t, env, `{"set":{"key":"a","value":"","ttl":"1y"}}`, "batch", wants{1, "", `kv: line 1 .*invalid duration "1y".*\n`})
+	check(t, env, `{"increment":{"key":"n","delta":"1","ttl":"1.5s"}}`, "batch", wants{out: `\{"increment":.*\}\n`})
+}
+
 func TestABatchWithoutAStore(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"KV_URL": "http://127.0.0.1:1"}

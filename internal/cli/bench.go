@@ -96,7 +96,7 @@ func (c *connection) bench(cmd *cobra.Command, f *benchFlags) error {
 
 // run writes the keys and then measures. It logs both steps, because both take time.
 func (b *bencher) run(ctx context.Context, log io.Writer) (benchReport, error) {
-	note(log, "writing %s keys under %s", readable(int64(b.flags.keys)), b.prefix)
+	note(log, "writing %s under %s", keysOf(int64(b.flags.keys)), b.prefix)
 	if err := b.fill(ctx); err != nil {
 		return benchReport{}, err
 	}

@@ -23,7 +23,7 @@ func TestWhatAKeyOfOnePrefixCanDo(t *testing.T) {
 		{idle, "caller", "", wants{out: `id +idle\nexpires +never\nrate +no limit\nkeys with the prefix "a \\"b\\"/" +read\n`}},
 		{"wrong", "caller", "", wants{4, "", `kv: .*; the server does not accept the key in KV_API_KEY\n`}},
 		{admin, "set other x", "", wants{}},
-		{app, "import", `{"key":"app/1","value":"x","ttl":"1h"}`, wants{err: `kv: 1 entries written\n`}},
+		{app, "import", `{"key":"app/1","value":"x","ttl":"1h"}`, wants{err: `kv: 1 entry written\n`}},
 		{app, "set app/ x", "", wants{}},
 		{app, "export app/", "", wants{out: `.*\n.*\n`, err: `kv: 2 entries exported\n`}},
 		{app, "exists app/1 app/", "", wants{}},

@@ -136,6 +136,10 @@ one with this name. The first context is used at once.`,
 		if err != nil {
 			return err
 		}
+		if u.User != nil {
+			return usageError{errors.New(
+				"a context keeps no user name or password: remove them from --url, or pass the whole URL with KV_URL instead of a context")}
+		}
 		if !contextName.MatchString(args[0]) {
 			return usageError{fmt.Errorf("invalid NAME %q: want letters, digits, dots, dashes and underscores", args[0])}
 		}

@@ -62,6 +62,7 @@ func TestContexts(t *testing.T) {
 		{none, "context use three", wants{2, "", `kv: no context "three": .*\n`}},
 		{none, "context rm three", wants{2, "", `kv: no context "three": .*\n`}},
 		{none, "context add four", wants{2, "", `kv: invalid service URL "": .*\n`}},
+		{none, "context add four --url http://anna:secret@h:1", wants{2, "", `kv: a context keeps no user name or password: remove them from --url, .*\n`}},
 		{none, "context add -- -x", wants{2, "", `kv: .*\n`}},
 	} {
 		check(t, test.env, "", test.line, test.want)
@@ -116,5 +117,5 @@ func TestTheContextOfACommandIsPassedOn(t *testing.T) {
 		t.Errorf("the watch logged %q, want a command that resumes it with its context", said)
 	}
 	check(t, key, `{"key":"b","value":"x"}`+"\n?", "import --url "+two, wants{1, "",
-		`kv: 1 entries written\nkv: lines 1 to 1 imported; to continue: kv import - --url ` + two + ` --skip 1\nkv: .*\n`})
+		`kv: 1 entry written\nkv: lines 1 to 1 imported; to continue: kv import - --url ` + two + ` --skip 1\nkv: .*\n`})
 }

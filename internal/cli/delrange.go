@@ -69,12 +69,7 @@ func (f *rangeFlags) what(n int64) string {
 	return keysOf(n) + " with the prefix " + quoted(f.prefix)
 }
 
-func keysOf(n int64) string {
-	if n == 1 {
-		return "1 key"
-	}
-	return readable(n) + " keys"
-}
+func keysOf(n int64) string { return counted(n, "key", "keys") }
 
 // deletedRangeJSON is the result for a range, as over REST.
 type deletedRangeJSON struct {

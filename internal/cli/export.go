@@ -85,7 +85,7 @@ func (c *connection) export(cmd *cobra.Command, f *exportFlags, prefix string) e
 	}
 	x.progress.clear()
 	if err == nil || x.written > 0 && !x.unsure {
-		note(cmd.ErrOrStderr(), "%s entries exported", readable(x.written))
+		note(cmd.ErrOrStderr(), "%s exported", entriesOf(x.written))
 	}
 	if err != nil && x.written > 0 {
 		x.explain(cmd.ErrOrStderr(), f, c.words())

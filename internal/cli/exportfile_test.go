@@ -105,7 +105,7 @@ func TestAnExportGetsItsNameOnceItIsComplete(t *testing.T) {
 	down := map[string]string{"KV_URL": "http://127.0.0.1:1", "KV_API_KEY": "secret"}
 	check(t, down, "", "export --resume --file "+file, wants{5, "", `kv: .*\n`})
 	wantUnchanged(t, partial, whole[:30])
-	check(t, env, "", "export --resume --file "+file, wants{err: `kv: 1 entries exported\n`})
+	check(t, env, "", "export --resume --file "+file, wants{err: `kv: 1 entry exported\n`})
 	wantUnchanged(t, file, whole)
 	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the file has mode %v, %v; want 0600", info.Mode(), err)
@@ -122,7 +122,7 @@ func TestAnExportGetsItsNameOnceItIsComplete(t *testing.T) {
 	}
 	check(t, down, "", "export --resume --file "+file, wants{5, "", `kv: .*\n`})
 	wantUnchanged(t, file, whole[:30])
-	check(t, env, "", "export --resume --file "+file, wants{err: `kv: 1 entries exported\n`})
+	check(t, env, "", "export --resume --file "+file, wants{err: `kv: 1 entry exported\n`})
 	wantUnchanged(t, file, whole)
 	if info, err := os.Stat(file); err != nil || info.Mode() != 0o640 {
 		t.Errorf("the file has mode %v, %v; want 0640 as before", info.Mode(), err)
@@ -133,7 +133,7 @@ func TestAnExportIsWrittenToDevicesAndPipes(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	check(t, env, line("a", "1"), "import", wants{err: `.*`})
-	check(t, env, "", "export --file /dev/null", wants{err: `kv: 1 entries exported\n`})
+	check(t, env, "", "export --file /dev/null", wants{err: `kv: 1 entry exported\n`})
 	check(t, env, "", "export --file /dev/full", wants{1, "", `kv: write /dev/full: no space left on device\n`})
 	check(t, env, "", "export --resume --file /dev/null", wants{1, "", `kv: /dev/null is a device, pipe or socket: want a regular file\n`})
 	dir := t.TempDir()
@@ -152,7 +152,7 @@ func TestAnExportIsWrittenToDevicesAndPipes(t *testing.T) {
 		}
 		read <- string(text)
 	}()
-	check(t, env, "", "export --file "+pipe, wants{err: `kv: 1 entries exported\n`})
+	check(t, env, "", "export --file "+pipe, wants{err: `kv: 1 entry exported\n`})
 	if got := <-read; got != line("a", "1")+"\n" {
 		t.Errorf("the pipe got %q", got)
 	}
@@ -172,7 +172,7 @@ func TestAnExportFollowsLinks(t *testing.T) {
 	}
 	rewrite(t, filepath.Join(dir, "file"), line("a", "1"), "")
 	check(t, env, "", "export --file "+link, wants{1, "", `kv: \S+/link already exists: .*\n`})
-	check(t, env, "", "export --resume --file "+link, wants{err: `kv: 1 entries exported\n`})
+	check(t, env, "", "export --resume --file "+link, wants{err: `kv: 1 entry exported\n`})
 	if to, err := os.Readlink(link); err != nil || to != "file" {
 		t.Errorf("the link leads to %q, %v", to, err)
 	}

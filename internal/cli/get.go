@@ -57,7 +57,7 @@ func (c *connection) get(cmd *cobra.Command, f *getFlags, keys []string) error {
 		return err
 	}
 	defer kv.Close()
-	row := f.printer(cmd, len(keys) > 1)
+	row := f.printer(cmd, c, len(keys) > 1)
 	var failed failures
 	for i, key := range keys {
 		entry, err := c.read(cmd.Context(), kv, key)
@@ -88,7 +88,7 @@ func (c *connection) read(ctx context.Context, kv *client.Client, key string) (c
 }
 
 // printer returns how to print entries, of which there may be several.
-func (f *getFlags) printer(cmd *cobra.Command, several bool) printer {
+func (f *getFlags) printer(cmd *cobra.Command, c *connection, several bool) printer {
 	switch {
 	case f.format == outputJSON:
 		return printer{row: func(w io.Writer, e client.Entry) error { return printJSON(w, newEntryJSON(e)) }}
@@ -99,7 +99,7 @@ func (f *getFlags) printer(cmd *cobra.Command, several bool) printer {
 	case several && !isTerminal(cmd.OutOrStdout()):
 		return printer{row: func(w io.Writer, e client.Entry) error { return printEnded(w, e, "\n", "a newline", "-0 or -o json") }}
 	}
-	return printer{row: func(w io.Writer, e client.Entry) error { return printValue(w, cmd.ErrOrStderr(), e) }}
+	return printer{row: func(w io.Writer, e client.Entry) error { return printValue(w, cmd.ErrOrStderr(), e, c.words()) }}
 }
 
 // printEnded prints a value and end, unless the value has end: its reader would take it for two.
@@ -112,16 +112,16 @@ func printEnded(w io.Writer, e client.Entry, end, called, instead string) error 
 }
 
 // printValue prints the value alone. On a terminal it adds a newline, rejects a value that is not text, and tells if the
-// text was escaped.
-func printValue(out, log io.Writer, entry client.Entry) error {
-	value, get := entry.Value, commandLine("kv get", entry.Key)
+// text was escaped. The commands that it names have flags, which say how to connect.
+func printValue(out, log io.Writer, entry client.Entry, flags []string) error {
+	value, get := entry.Value, commandLine("kv get", entry.Key, flags...)
 	if !isTerminal(out) {
 		_, err := out.Write(value)
 		return err
 	}
 	if !utf8.Valid(value) {
 		return fmt.Errorf("the value is binary (%d bytes): write it to a file with %s > FILE, or print it as base64 with %s",
-			len(value), get, commandLine("kv get", entry.Key, "-o", "json"))
+			len(value), get, commandLine("kv get", entry.Key, append(flags, "-o", "json")...))
 	}
 	_, err := out.Write(append(value, '\n'))
 	if text := string(value); err == nil && escapeLines(text) != text {

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -45,6 +47,22 @@ func TestExamplesParse(t *testing.T) {
 }
 
 // Help fits a terminal of 80 columns. The help of a flag is wrapped, but is no more than a line of text.
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+func TestHelpThatIsNotWrittenFails(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"", "help", "help get", "get --help", "keys", "help keys create", "--version", "version", "completion bash"} {
+		var log bytes.Buffer
+		code := run(t.Context(), "test", strings.Fields(line), streams{strings.NewReader(""), full{}, &log}, func(string) string { return "" })
+		if code != 1 || !strings.Contains(log.String(), "no space left on device") {
+			t.Errorf("kv %s without room for its output ends with code %d and %q, want 1 and the reason", line, code, log.String())
+		}
+	}
+}
+
 func TestHelpIsShort(t *testing.T) {
 	t.Parallel()
 	root := newRoot("test", streams{}, func(string) string { return "" })

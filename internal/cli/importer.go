@@ -239,7 +239,7 @@ type importCounts struct {
 func (n importCounts) all() int64 { return n.written + n.existing + n.expired + n.rejected }
 
 func (n importCounts) String() string {
-	parts := []string{readable(n.written) + " entries written"}
+	parts := []string{entriesOf(n.written) + " written"}
 	for _, part := range []struct {
 		n    int64
 		what string
@@ -255,10 +255,10 @@ func (n importCounts) String() string {
 func (n importCounts) err(strict bool) error {
 	var errs []error
 	if n.rejected != 0 {
-		errs = append(errs, fmt.Errorf("%s entries rejected and not written", readable(n.rejected)))
+		errs = append(errs, fmt.Errorf("%s rejected and not written", entriesOf(n.rejected)))
 	}
 	if strict && n.expired != 0 {
-		errs = append(errs, fmt.Errorf("%s entries expired and not written", readable(n.expired)))
+		errs = append(errs, fmt.Errorf("%s expired and not written", entriesOf(n.expired)))
 	}
 	return errors.Join(errs...)
 }

@@ -5,6 +5,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -44,10 +45,11 @@ func run(ctx context.Context, version string, args []string, std streams, getenv
 	root := newRoot(version, std, getenv)
 	addCompletion(root)
 	addHelp(root)
+	helpFailed := checkHelp(root)
 	root.SetArgs(negativeNumber(root, args))
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		err = helpAsArgument(cmd)
+		err = cmp.Or(helpAsArgument(cmd), helpFailed())
 	}
 	if err != nil {
 		note(std.err, "%s%s", sentence(err), hint(cmd, err, getenv))

@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"key-value/client"
@@ -65,7 +69,7 @@ type errorJSON struct {
 // parseOperation parses a message Operation of the contract.
 func parseOperation(text []byte) (operation, error) {
 	var message keyvaluev1.Operation
-	if err := messagejson.Unmarshal(text, &message); err != nil {
+	if err := messagejson.Unmarshal(inSeconds(text), &message); err != nil {
 		return operation{}, fmt.Errorf(`invalid operation: %s; want an object such as {"get":{"key":"a"}}`, plain(err))
 	}
 	kind, request := contract.Unwrap(&message)
@@ -74,6 +78,29 @@ func parseOperation(text []byte) (operation, error) {
 	}
 	call, err := forms[kind].read(request)
 	return operation{call: call, kind: kind}, err
+}
+
+// inSeconds returns the JSON of an operation with its ttl in seconds, as the contract has it. In kv batch it may be in all units that the
+// flag --ttl may be in.
+func inSeconds(text []byte) []byte {
+	var members map[string]map[string]jsontext.Value // :: kind → member → value
+	if !bytes.Contains(text, []byte(`"ttl"`)) || json.Unmarshal(text, &members) != nil {
+		return text
+	}
+	for _, request := range members {
+		var ttl string
+		if json.Unmarshal(request["ttl"], &ttl) != nil {
+			continue
+		}
+		if d, err := parseDuration(ttl); err == nil {
+			request["ttl"] = fmt.Appendf(nil, `"%d.%09ds"`, d/time.Second, (d % time.Second).Abs())
+		}
+	}
+	changed, err := json.Marshal(members)
+	if err != nil {
+		return text
+	}
+	return changed
 }
 
 // plain removes the package name from an error of protojson, and the space after it, which may be a non-breaking one.

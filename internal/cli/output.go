@@ -179,6 +179,17 @@ func readable(n int64) string {
 	return text
 }
 
+// counted returns n with the word for one or for several.
+func counted(n int64, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return readable(n) + " " + several
+}
+
+// entriesOf returns the number of n entries in words.
+func entriesOf(n int64) string { return counted(n, "entry", "entries") }
+
 // readableBytes formats n in the largest unit that it reaches.
 func readableBytes(n int64) string {
 	for i := len(byteUnits) - 1; i >= 0; i-- {

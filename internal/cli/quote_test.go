@@ -131,7 +131,7 @@ func TestPrintedCommandsKeepTheirArguments(t *testing.T) {
 		}
 	}
 	var log bytes.Buffer
-	if err := printValue(&terminal{Writer: &bytes.Buffer{}}, &log, client.Entry{Key: "-x", Value: []byte("\x1b")}); err != nil || !strings.HasSuffix(log.String(), ": kv get -- -x > FILE\n") {
+	if err := printValue(&terminal{Writer: &bytes.Buffer{}}, &log, client.Entry{Key: "-x", Value: []byte("\x1b")}, []string{"--context", "a"}); err != nil || !strings.HasSuffix(log.String(), ": kv get --context a -- -x > FILE\n") {
 		t.Errorf("the hint is %q, %v", log.String(), err)
 	}
 }

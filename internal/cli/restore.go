@@ -62,7 +62,7 @@ func restore(cmd *cobra.Command, dir, file string) error {
 	case err != nil:
 		return fmt.Errorf("restore %s into %s: %w", file, dir, err)
 	}
-	note(cmd.ErrOrStderr(), "%s entries restored", readable(restored.Entries))
+	note(cmd.ErrOrStderr(), "%s restored", entriesOf(restored.Entries))
 	return nil
 }
 
@@ -124,8 +124,8 @@ func printReport(out io.Writer, r wal.Report) error {
 	if r.Lost > 0 {
 		fmt.Fprintf(&text, "lost: %s of a snapshot\n", readableBytes(r.Lost))
 	}
-	fmt.Fprintf(&text, "read: %s in %s files: %s entries, %s commits after them; last revision %d\n",
-		readableBytes(r.Bytes), readable(int64(r.Files)), readable(r.Entries), readable(r.Commits), r.Last)
+	fmt.Fprintf(&text, "read: %s in %s: %s, %s after them; last revision %d\n", readableBytes(r.Bytes),
+		counted(int64(r.Files), "file", "files"), entriesOf(r.Entries), counted(r.Commits, "commit", "commits"), r.Last)
 	_, err := io.WriteString(out, text.String())
 	return err
 }

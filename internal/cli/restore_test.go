@@ -28,7 +28,7 @@ func TestARestoredStoreServesWhatTheOldOneHad(t *testing.T) {
 	check(t, nil, "", "check "+data, wants{1, ".*", `kv: \S+ is in use: stop the server first\n`})
 	server.stop()
 	<-server.code
-	check(t, nil, "", "check "+data, wants{out: `read: .*2 entries, 1 commits after them; last revision \d+\n`})
+	check(t, nil, "", "check "+data, wants{out: `read: .*2 entries, 1 commit after them; last revision \d+\n`})
 }
 
 // between returns what text has between two strings.

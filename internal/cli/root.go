@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -51,12 +52,6 @@ Exit codes:
 	root.SetErr(std.err)
 	root.SetVersionTemplate("{{.DisplayName}} " + about(version) + "\n")
 	root.SetFlagErrorFunc(flagError)
-	help := root.HelpFunc()
-	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		if helpAsArgument(cmd) == nil {
-			help(cmd, args)
-		}
-	})
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	add(root, "Server commands:", "servers", newServe(getenv), newKVService(getenv), newGateway(getenv))
 	add(root, "Client commands:", clientCommands,
@@ -92,6 +87,24 @@ func helpOrUnknown(cmd *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("unknown command %q: run kv help %s for a list", cmd.Name()+" "+args[0], cmd.Name())}
 	}
 	return cmd.Help()
+}
+
+// checkHelp makes root print no help that helpAsArgument replaces by an error. Failed returns why help was not written, which cobra
+// ignores.
+func checkHelp(root *cobra.Command) (failed func() error) {
+	var failure error
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if helpAsArgument(cmd) != nil {
+			return
+		}
+		out, text := cmd.OutOrStdout(), &bytes.Buffer{}
+		cmd.SetOut(text)
+		help(cmd, args)
+		cmd.SetOut(out)
+		_, failure = out.Write(text.Bytes())
+	})
+	return func() error { return failure }
 }
 
 // addHelp adds cobra's command for help to root, which does not say that a command does not exist.

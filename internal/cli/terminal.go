@@ -89,7 +89,7 @@ func (p *progress) show(entries, bytes int64) {
 	}
 	p.shown = time.Now()
 	rate := float64(entries) / p.shown.Sub(p.started).Seconds()
-	p.write(fmt.Sprintf("%s%s entries %s, %s/s", p.bar(bytes), readable(entries), p.verb, readable(int64(rate))))
+	p.write(fmt.Sprintf("%s%s %s, %s/s", p.bar(bytes), entriesOf(entries), p.verb, readable(int64(rate))))
 }
 
 // bar returns a progress bar and the percentage of bytes done, or "" if the total is not known.

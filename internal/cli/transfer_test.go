@@ -66,13 +66,13 @@ func TestAByteOrderMarkBeginsAFile(t *testing.T) {
 	const mark = "\xef\xbb\xbf"
 	env := serving(t)
 	check(t, env, "", "import "+write(t, mark+line("a", "1"), line("b", "2")), wants{err: `kv: 2 entries written\n`})
-	check(t, env, mark+line("c", "3"), "import", wants{err: `kv: 1 entries written\n`})
-	check(t, env, mark+"\n"+line("d", "4"), "import --skip 1", wants{err: `kv: 1 entries written\n`})
+	check(t, env, mark+line("c", "3"), "import", wants{err: `kv: 1 entry written\n`})
+	check(t, env, mark+"\n"+line("d", "4"), "import --skip 1", wants{err: `kv: 1 entry written\n`})
 	check(t, env, mark+`{"get":{"key":"a"}}`, "batch", wants{out: `.*"value":"1".*\n`})
 	check(t, env, "", "ls --keys", wants{out: "a\nb\nc\nd\n"})
 
 	check(t, env, line("x", "1")+"\n"+mark+line("x", "2"), "import", wants{1, "",
-		`kv: 1 entries written\nkv: .*\nkv: line 2: invalid entry: the text begins with a byte-order mark: want UTF-8 without one\n`})
+		`kv: 1 entry written\nkv: .*\nkv: line 2: invalid entry: the text begins with a byte-order mark: want UTF-8 without one\n`})
 	check(t, env, "\xff\xfe{\x00}\x00\n\x00", "import", wants{1, "",
 		`kv: 0 entries written\nkv: line 1: invalid entry: the text is UTF-16: want UTF-8\n`})
 }
@@ -90,9 +90,9 @@ func TestAnImportReportsRejectedEntries(t *testing.T) {
 	check(t, env, in, "import --create-only", wants{1, "",
 		`kv: line 3 rejected: .*\nkv: line 4 rejected: .*\nkv: line 7 rejected: .*\n` +
 			`kv: line 6 dropped: it expired at 2020-01-01T00:00:00Z by the clock of this machine\n` +
-			`kv: 1 entries written, 1 already existed, 1 expired and dropped, 3 rejected\nkv: 3 entries rejected and not written\n`})
+			`kv: 1 entry written, 1 already existed, 1 expired and dropped, 3 rejected\nkv: 3 entries rejected and not written\n`})
 	check(t, env, "", "get there", wants{out: "old"})
-	check(t, env, line("there", "new"), "import", wants{err: `kv: 1 entries written\n`})
+	check(t, env, line("there", "new"), "import", wants{err: `kv: 1 entry written\n`})
 	check(t, env, "", "get there", wants{out: "new"})
 	check(t, env, strings.Repeat(line("..", "x")+"\n", 50), "import", wants{1, "",
 		`(kv: line \d+ rejected: [^\n]*\n){20}kv: further rejections are only counted\nkv: 0 entries written, 50 rejected\n.*`})
@@ -117,10 +117,10 @@ func TestAStrictImportFailsIfItDropsEntries(t *testing.T) {
 	const gone = `{"key":"gone","value":"x","expireTime":"2020-01-01T00:00:00Z"}` + "\n"
 	dropped := `(kv: line \d+ dropped: it expired at 2020-01-01T00:00:00Z by the clock of this machine\n){20}kv: further expired entries are only counted\n`
 	in := line("a", "1") + "\n" + strings.Repeat(gone, 50)
-	check(t, env, in, "import", wants{err: dropped + `kv: 1 entries written, 50 expired and dropped\n`})
+	check(t, env, in, "import", wants{err: dropped + `kv: 1 entry written, 50 expired and dropped\n`})
 	check(t, env, in, "import --strict", wants{1, "",
-		dropped + `kv: 1 entries written, 50 expired and dropped\nkv: 50 entries expired and not written\n`})
-	check(t, env, line("a", "1"), "import --strict", wants{err: `kv: 1 entries written\n`})
+		dropped + `kv: 1 entry written, 50 expired and dropped\nkv: 50 entries expired and not written\n`})
+	check(t, env, line("a", "1"), "import --strict", wants{err: `kv: 1 entry written\n`})
 }
 
 // A batch that exceeds the message size of the server is split.
@@ -174,7 +174,7 @@ func TestAnInvalidLineEndsAnImportAfterTheLinesBeforeIt(t *testing.T) {
 	} {
 		name := write(t, line("a", "1"), "", broken, line("c", "1"))
 		check(t, env, "", "import "+name, wants{1, "",
-			`kv: 1 entries written\nkv: lines 1 to 2 imported; to continue: kv import \S+ --resume\nkv: line 3: ` + why + `\n`})
+			`kv: 1 entry written\nkv: lines 1 to 2 imported; to continue: kv import \S+ --resume\nkv: line 3: ` + why + `\n`})
 		check(t, env, "", "ls --keys", wants{out: "a\n"})
 		rewrite(t, name, line("a", "1"), "", line("b", "mended"), line("c", "1"))
 		check(t, env, "", "import "+name+" --resume", wants{err: `kv: 2 entries written\n`})

@@ -121,7 +121,7 @@ func TestStandardOutputCanBeNamed(t *testing.T) {
 	for _, args := range []string{
 		"get a", "get a -o json", "get a -o table", "ls", "ls --keys", "ls -o json", "export", "export -f /dev/stdout", "stats", "stats -o json",
 		"set b x -o json", "del b -o json", "touch a --persist -o json", "incr n", "incr n -o json", "watch a --snapshot", "watch a --snapshot -o json",
-		"version", "keys create --file keys.json --id a", "bench --duration 10ms --keys 1",
+		"version", "help", "help get", "ls --help", "keys create --file keys.json --id a", "bench --duration 10ms --keys 1",
 	} {
 		if got := shell("kv " + args + " > /dev/full"); got.Code != 1 || !strings.Contains(got.Err, "no space left on device") {
 			t.Errorf("kv %s > /dev/full = %+v, want code 1 and the reason", args, got)
