@@ -50,7 +50,7 @@ const (
 	loggedBatch = "set in batches of 32 with a log"
 	snapshotGet = "REST get while a snapshot is written, p99"
 	diskUse     = "disk in use by a log while entries are overwritten"
-	loadTime    = "start with a log"
+	loadTime    = "start on a log"
 )
 
 // The settings of a full run with many entries and a log.

@@ -40,6 +40,9 @@ func TestGuides(t *testing.T) {
 				needsRedis(t, "the commands of "+scaling)
 				portsAreFree(t, "6399", "8889")
 			}
+			if filepath.Base(path) == "python.md" {
+				needsPython(t, "the commands of "+path)
+			}
 			doc := readDocument(t, path)
 			if len(doc.lines) == 0 {
 				t.Skip("the guide has no commands")
@@ -59,6 +62,25 @@ func needsRedis(t *testing.T, what string) {
 		}
 		skipLoudly(t, what, err.Error())
 	}
+}
+
+// needsPython puts a Python with gRPC's tools first in the PATH, which may be Debian's beside another. Without one it skips the
+// test of what, unless KV_REQUIRE_CLIENTS is set.
+func needsPython(t *testing.T, what string) {
+	t.Helper()
+	for _, python := range []string{"python3", "/usr/bin/python3"} {
+		if exec.Command(python, "-c", "import grpc, grpc_tools").Run() == nil {
+			if filepath.IsAbs(python) {
+				t.Setenv("PATH", filepath.Dir(python)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			}
+			return
+		}
+	}
+	const missing = "no python3 has gRPC's tools: apt install python3-grpcio python3-grpc-tools"
+	if os.Getenv("KV_REQUIRE_CLIENTS") == "1" {
+		t.Fatal(missing)
+	}
+	skipLoudly(t, what, missing)
 }
 
 // TestEveryConsoleIsRun finds console blocks that no test runs.
