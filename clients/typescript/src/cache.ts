@@ -47,6 +47,8 @@ export class Cache {
 
   #entries: Map<string, Held> | undefined; // undefined until the first snapshot is complete
   #snapshot: Map<string, Held> | undefined = new Map(); // one that is not complete
+  #revision = 0n; // all changes up to it are in #entries
+  #waiters = new Set<() => void>(); // called after each event, and at the end
   #bytes = 0; // what the latest of the two holds
   #heard = -Infinity; // when the latest event came, by performance.now()
   #ended: { why: unknown } | undefined;
@@ -54,7 +56,7 @@ export class Cache {
   /** @internal Use KeyValueClient.cache. */
   constructor(options: CacheOptions, open: (signal: AbortSignal) => AsyncIterable<WatchEvent>) {
     const { maxBytes = defaultMaxBytes, signal } = options;
-    if (!(maxBytes > 0)) throw new RangeError(`invalid maxBytes: got ${String(maxBytes)}, want more than zero`);
+    if (typeof maxBytes !== "number" || !(maxBytes > 0)) throw new RangeError(`invalid maxBytes: got ${String(maxBytes)}, want more than zero`);
     signal?.throwIfAborted();
     this.#maxBytes = maxBytes;
     this.#ready = new Promise((resolve, reject) => { this.#settle = { resolve, reject }; });
@@ -105,6 +107,27 @@ export class Cache {
     return () => { this.#listeners.delete(own); };
   }
 
+  /**
+   * waitRevision resolves when the cache has every write with this revision or a smaller one, such as one that this program has made:
+   * reads do not return what was there before. A write outside the prefix can take 15 s to be known. It rejects when signal is
+   * aborted or the cache ends.
+   */
+  waitRevision(revision: bigint, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        if (signal?.aborted) reject(signal.reason);
+        else if (this.#ended) reject(this.#ended.why);
+        else if (this.#entries && this.#revision >= revision) resolve();
+        else return;
+        signal?.removeEventListener("abort", check);
+        this.#waiters.delete(check);
+      };
+      signal?.addEventListener("abort", check);
+      this.#waiters.add(check);
+      check();
+    });
+  }
+
   /** close ends the cache and its watch. */
   close(): void {
     this.#end(new Error("the cache is closed"));
@@ -118,7 +141,10 @@ export class Cache {
 
   async #follow(events: AsyncIterable<WatchEvent>): Promise<void> {
     try {
-      for await (const event of events) this.#apply(event);
+      for await (const event of events) {
+        this.#apply(event);
+        for (const check of this.#waiters) check();
+      }
     } catch (why) {
       this.#end(why);
     }
@@ -129,6 +155,7 @@ export class Cache {
     this.#ended = { why };
     this.#entries = this.#snapshot = undefined;
     this.#settle.reject(why);
+    for (const check of this.#waiters) check();
     this.#controller.abort(why);
   }
 
@@ -153,6 +180,7 @@ export class Cache {
       default:
         this.#change(event.key, undefined);
     }
+    if (event.type !== "reset" && event.resumeToken && event.revision > this.#revision) this.#revision = event.revision;
   }
 
   /** change sets the entry of key, in the snapshot if one is under way. */

@@ -47,7 +47,7 @@ function checked(fetch: Fetch | undefined): Fetch {
     const response = await (fetch ?? globalThis.fetch)(...request);
     const type = response.headers.get("content-type") ?? "";
     if (/^application\/(json|proto|connect\+|grpc-web)/.test(type)) return response;
-    await response.body?.cancel();
+    response.body?.cancel().catch(() => {});
     throw foreign(response, type);
   };
 }
