@@ -36,3 +36,12 @@ export async function types(kv: KeyValueClient): Promise<void> {
   // @ts-expect-error: an operation of a batch is one of five
   await kv.batch([{ list: { prefix: "a/" } }]);
 }
+
+export async function nameOf(kv: KeyValueClient, key: string): Promise<string | undefined> {
+  try {
+    return (await kv.get(key, { signal: AbortSignal.timeout(2_000) })).text();
+  } catch (error) {
+    if (error instanceof KeyValueError && error.reason === "KEY_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
