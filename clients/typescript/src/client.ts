@@ -9,11 +9,11 @@ import { KeyValueService } from "./gen/keyvalue/v1/service_pb.js";
 import { checkRange, type ListOptions, merge, type Prefix, type Range, toListRequest } from "./list.js";
 import {
   type Conditions, type DeleteResult, fromResult, type GetOptions, type IncrementOptions, type Operation, type ResultOf, type SetOptions,
-  type SetResult, toMessage, type TouchOptions,
+  type SetResult, toDuration, toMessage, type TouchOptions,
 } from "./operation.js";
 import { Backoff, maxAttempts, pause, Retries } from "./retry.js";
 import { checkUrl, newTransport, type Protocol } from "./transport.js";
-import { type Target, watch, type WatchEvent, type WatchOptions } from "./watch.js";
+import { type Target, toTarget, watch, type WatchEvent, type WatchOptions } from "./watch.js";
 
 export interface ClientOptions {
   /** The API key to send with every call. Everyone who can open a page can read the key in it. */
@@ -52,6 +52,20 @@ export interface DeleteRangeOptions extends Range, CallOptions {
   all?: boolean;
   /** Only count what would be deleted. */
   dryRun?: boolean;
+}
+
+export interface TicketOptions extends CallOptions {
+  /** How long the ticket is valid, in ms: at most an hour. Undefined: 5 minutes. */
+  ttl?: number | undefined;
+}
+
+/** Ticket opens one watch over REST, for callers that cannot send an API key. It is as secret as what it lets its bearer read. */
+export interface Ticket {
+  readonly ticket: string;
+  /** When the ticket expires, and the watches that it opened end. */
+  readonly expireTime: Date | undefined;
+  /** What to give to an EventSource. It may be extended, such as with "&snapshot=true". */
+  readonly url: string;
 }
 
 /** Stats are what the store holds, and counters since its engine started. */
@@ -209,6 +223,16 @@ export class KeyValueClient {
     return new Cache(options, (signal) => this.watch({ ...watching, signal }));
   }
 
+  /**
+   * ticket returns a ticket for a watch of a key or a prefix, such as for an EventSource in a page, which sends no API key. It does not
+   * outlive the API key of the client, whose rights it shares.
+   */
+  async ticket(target: Target & TicketOptions): Promise<Ticket> {
+    const request = { target: toTarget(target), ttl: toDuration(target.ttl) };
+    const { ticket, expireTime } = await this.#unary("createTicket", request, target.signal, true);
+    return { ticket, expireTime: toDate(expireTime), url: `${this.#url}/v1/values:watch?ticket=${ticket}` };
+  }
+
   /** stats returns what the store holds. */
   async stats({ signal }: CallOptions = {}): Promise<Stats> {
     const { keys, memoryBytes, maxMemoryBytes, hits, misses, expirations, evictions, watchers, uptime, run } =
@@ -232,7 +256,7 @@ export class KeyValueClient {
   }
 
   /** unary calls a method that is not an operation of a batch, and retries it where that is safe. */
-  async #unary<M extends "batch" | "list" | "deleteRange" | "getStats" | "getCaller">(
+  async #unary<M extends "batch" | "list" | "deleteRange" | "createTicket" | "getStats" | "getCaller">(
     method: M, request: Parameters<RPC[M]>[0], signal: AbortSignal | undefined, readOnly: boolean,
   ): Promise<Awaited<ReturnType<RPC[M]>>> {
     const rpc = this.#rpc[method] as (request: unknown, options: object) => ReturnType<RPC[M]>;

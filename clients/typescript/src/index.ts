@@ -5,7 +5,8 @@
  */
 export type { Cache, CacheChange, CacheOptions } from "./cache.js";
 export {
-  type BatchOptions, type Caller, type CallOptions, type ClientOptions, type DeleteRangeOptions, KeyValueClient, type Stats,
+  type BatchOptions, type Caller, type CallOptions, type ClientOptions, type DeleteRangeOptions, KeyValueClient, type Stats, type Ticket,
+  type TicketOptions,
 } from "./client.js";
 export type { Entry, Value, Version } from "./entry.js";
 export { KeyValueError, type Reason } from "./error.js";

@@ -143,8 +143,9 @@ async function* follow(rpc: RPC, request: Parameters<RPC["watch"]>[0], signal: A
   }
 }
 
-function toTarget({ key, prefix }: Target): { case: "key" | "prefix"; value: string } {
-  if ((key === undefined) === (prefix === undefined)) throw invalid("REQUEST_INVALID", "a watch needs either a key or a prefix");
+/** toTarget returns a target as it is sent. It throws unless there is exactly one. */
+export function toTarget({ key, prefix }: Target): { case: "key" | "prefix"; value: string } {
+  if ((key === undefined) === (prefix === undefined)) throw invalid("REQUEST_INVALID", "either a key or a prefix is needed");
   return key === undefined ? { case: "prefix", value: checkKey(prefix) } : { case: "key", value: checkKey(key) };
 }
 

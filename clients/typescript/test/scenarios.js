@@ -37,6 +37,15 @@ async function collect(list) {
   return items;
 }
 
+/** eventOf waits for an event of an EventSource. */
+function eventOf(url, type) {
+  const source = new EventSource(url);
+  return new Promise((resolve, reject) => {
+    source.addEventListener(type, resolve);
+    source.addEventListener('error', () => reject(new Error('the EventSource failed')));
+  }).finally(() => source.close());
+}
+
 export const scenarios = {
   'text, bytes and empty values come back': async (kv, p) => {
     for (const value of ['', 'Gr\u00fc\u00dfe \u{1f600}\0', Uint8Array.of(0xff, 0, 1), '{"n":12345678901234567890}']) {
@@ -176,6 +185,18 @@ export const scenarios = {
     ].map(gives);
     controller.abort(reason);
     await Promise.all(calls);
+  },
+
+  'tickets': async (kv, p) => {
+    const { ticket, expireTime, url } = await kv.ticket({ prefix: p, ttl: 600_000 });
+    equal([url.endsWith(`/v1/values:watch?ticket=${ticket}`), expireTime > new Date(Date.now() - 3_600_000)], [true, true]);
+    await kv.set(`${p}a`, '1');
+    const response = await fetch(`${url}&snapshot=true`);
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ''; !text.includes('event: sync'); text += (await reader.read()).value) equal(response.status, 200);
+    await reader.cancel();
+    if (typeof EventSource === 'function') await eventOf(`${url}&snapshot=true`, 'put');
+    await fails(kv.ticket({ key: `${p}a`, ttl: 2 * 3_600_000 }), 'TTL_INVALID');
   },
 
   'the caller and the statistics': async (kv) => {
