@@ -64,11 +64,14 @@ func (m *Member) peerURL() string { return "http://" + m.front }
 // Restart starts a member that has ended, with the same address and data, and waits until it serves. More arguments follow
 // those of the configuration.
 func (m *Member) Restart(ctx context.Context, args ...string) error {
-	if err := m.launch(m.initial, args...); err != nil {
+	if err := m.Relaunch(args...); err != nil {
 		return err
 	}
 	return m.ready(ctx)
 }
+
+// Relaunch is Restart without waiting.
+func (m *Member) Relaunch(args ...string) error { return m.launch(m.initial, args...) }
 
 func (m *Member) launch(initial string, more ...string) error {
 	m.initial = initial

@@ -117,6 +117,7 @@ func TestAPausedPrimaryIsReplacedAndComesBackAsAReplica(t *testing.T) {
 
 func TestTheErrorSaysHowToInstallAServer(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
+	t.Setenv("KV_REDIS_SERVER", "")
 	err := rediscluster.Installed()
 	if err == nil || !strings.Contains(err.Error(), "apt-get install redis-server") {
 		t.Errorf("Installed() = %v, want how to install a server", err)
@@ -138,6 +139,7 @@ func (o *outcome) Skip(...any)  { o.skipped = true }
 
 func TestNeedFailsInsteadOfSkippingWhereRedisIsRequired(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
+	t.Setenv("KV_REDIS_SERVER", "")
 	for _, require := range []bool{false, true} {
 		t.Setenv("KV_REQUIRE_REDIS", map[bool]string{true: "1"}[require])
 		o := &outcome{TB: t}

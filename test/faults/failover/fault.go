@@ -22,13 +22,23 @@ const (
 	serviceKilled = "kvservice killed, started again"
 	replicaKilled = "all replicas killed, started again"
 	primariesFull = "memory limit of all primaries reached"
+
+	leaderKilled  = "leader of etcd killed"
+	leaderStopped = "leader of etcd stopped, replaced, and back"
+	leaderCutOff  = "leader of etcd cut off from the other members"
+	mostGone      = "two of three members of etcd killed"
+	etcdFull      = "quota of etcd reached"
+	etcdRestored  = "etcd restored from a snapshot"
+	serverKilled  = "server with etcd killed, started again"
 )
 
 // fault is a fault that was injected.
 type fault struct {
 	kind string
 	from instant // when the first thing failed
-	to   instant // when the failed part stopped acknowledging
+	// since is when the latest lost write may have been acknowledged at the earliest. 0: within the window before from.
+	since instant
+	to    instant // when the failed part stopped acknowledging
 	// others reports whether other failovers may have happened in the meantime, as when a node gets no CPU time for
 	// longer than the node timeout.
 	others bool
@@ -37,23 +47,21 @@ type fault struct {
 // inject causes a fault and repairs it. It calls struck once the fault has happened.
 type inject func(ctx context.Context, r *run, turn int, struck func(from, to instant)) error
 
-// kinds are all kinds of faults.
-var kinds = map[string]inject{
-	primaryKilled: killPrimary, primaryAlone: killPrimaryAlone, primaryPaused: pausePrimary, primaryHung: hangPrimary,
-	primaryOusted: oustPrimary, serviceKilled: killService, replicaKilled: killReplicas, primariesFull: fillPrimaries,
-}
-
 // loses reports whether a kind of fault may lose acknowledged writes.
 func loses(kind string) bool {
-	return slices.Contains([]string{primaryKilled, primaryAlone, primaryPaused, primaryHung, primaryOusted}, kind)
+	return slices.Contains([]string{primaryKilled, primaryAlone, primaryPaused, primaryHung, primaryOusted, etcdRestored}, kind)
 }
 
 // explain returns an error unless f explains the loss of a write.
 func (f fault) explain(l loss) error {
+	since := f.since
+	if since == 0 {
+		since = f.from - window
+	}
 	switch {
 	case !loses(f.kind) && !f.others:
 		return fmt.Errorf("write %d of %s is lost, though no primary died", l.number, l.key)
-	case l.acked < f.from-window:
+	case l.acked < since:
 		return fmt.Errorf("write %d of %s is lost, which was acknowledged %v before its primary died", l.number, l.key, f.from-l.acked)
 	case l.sent > f.to: // and not l.acked: an answer can be in flight for longer than its sender lives
 		return fmt.Errorf("write %d of %s is lost, which was sent %v after its primary died", l.number, l.key, l.sent-f.to)

@@ -6,12 +6,6 @@ import (
 	"sync"
 )
 
-// order is the order of the kinds of faults in the results.
-var order = []string{primaryKilled, primaryAlone, primaryPaused, primaryHung, primaryOusted, serviceKilled, replicaKilled, primariesFull}
-
-// others are injected between kills.
-var others = []string{primaryPaused, primaryHung, primaryOusted, serviceKilled, replicaKilled, primariesFull}
-
 const othersEvery = 5
 
 // run injects faults while clients work.
@@ -35,18 +29,14 @@ func (r *run) run(ctx context.Context) error {
 
 // rounds injects the faults.
 func (r *run) rounds(ctx context.Context) error {
-	next := 0
+	suite, next := r.stage.suite, 0
 	other := func() error {
-		kind := others[next%len(others)]
+		kind := suite.others[next%len(suite.others)]
 		next++
 		return r.named(ctx, kind, next)
 	}
 	for i := range r.kills {
-		kind := primaryKilled
-		if i%2 == 1 {
-			kind = primaryAlone
-		}
-		if err := r.named(ctx, kind, i); err != nil {
+		if err := r.named(ctx, suite.kills[i%len(suite.kills)], i); err != nil {
 			return err
 		}
 		if i%othersEvery == othersEvery-1 {
@@ -55,7 +45,7 @@ func (r *run) rounds(ctx context.Context) error {
 			}
 		}
 	}
-	for next < len(others) {
+	for next < len(suite.others) {
 		if err := other(); err != nil {
 			return err
 		}
@@ -82,6 +72,11 @@ func (r *run) load(ctx context.Context, working *sync.WaitGroup) {
 	}
 	for i, step := range steps {
 		working.Go(func() { r.work(ctx, i, step) })
+	}
+	if r.stage.etcd != nil {
+		for i := range r.stage.services {
+			working.Go(func() { r.histories(ctx, i) })
+		}
 	}
 	for i, t := range r.transcripts() {
 		w := r.newWatcher(i, t)

@@ -60,17 +60,21 @@ type results struct {
 	Machine    string      `json:"machine"`
 	Time       time.Time   `json:"time"`
 	Seconds    float64     `json:"seconds"`
-	Killed     int         `json:"primaries_killed"`
-	Unplanned  int         `json:"unplanned"` // rounds in which other failovers may have happened
-	Peak       float64     `json:"peak"`      // calls per second without a fault
+	Killed     int         `json:"primaries_killed"` // or leaders
+	Unplanned  int         `json:"unplanned"`        // rounds in which other failovers may have happened
+	Peak       float64     `json:"peak"`             // calls per second without a fault
 	Answered   int         `json:"answered"`
 	Unanswered int64       `json:"unanswered"`
-	Etags      int         `json:"etags"`   // that were observed
-	Lost       int         `json:"lost"`    // acknowledged writes
-	Window     float64     `json:"window"`  // seconds
-	Watches    int         `json:"watches"` // watches that ended because they may have delivered lost writes
+	Etags      int         `json:"etags"`                        // that were observed
+	Lost       int         `json:"lost"`                         // acknowledged writes
+	Window     float64     `json:"window"`                       // seconds
+	Watches    int         `json:"watches"`                      // watches that ended because they may have delivered lost writes
+	Histories  int64       `json:"histories,omitempty"`          // that were linearizable, of etcd
+	Checked    int64       `json:"operations_checked,omitempty"` // in those histories
 	Faults     []row       `json:"faults"`
 	Wrong      []violation `json:"violations"`
+
+	name, file string
 }
 
 // row is one line of the table.
@@ -94,11 +98,12 @@ func (r *run) results() results {
 		Machine: fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
 		Seconds: r.now().Seconds(), Peak: r.meter.highest, Answered: r.meter.total, Unanswered: r.meter.unanswered.Load(),
 		Etags: r.etags.count(), Lost: len(r.losses), Unplanned: r.unplanned, Window: window.Seconds(), Wrong: r.violations,
+		Histories: r.checked.histories.Load(), Checked: r.checked.operations.Load(), name: r.stage.suite.victims, file: r.stage.suite.file,
 	}
 	for _, w := range r.watchers {
 		all.Watches += w.ends
 	}
-	for _, kind := range order {
+	for _, kind := range r.stage.suite.order {
 		t := r.stats[kind]
 		if t == nil {
 			continue
@@ -115,7 +120,7 @@ func (r *run) results() results {
 				one.Wrong++
 			}
 		}
-		if kind == primaryKilled || kind == primaryAlone {
+		if slices.Contains(r.stage.suite.kills, kind) {
 			all.Killed += one.Times
 		}
 		all.Faults = append(all.Faults, one)
@@ -132,11 +137,14 @@ func (r results) print(w io.Writer) error {
 			f.Median, f.Longest, f.Lost, f.Oldest, f.Refused, f.Accepted, f.Wrong)
 	}
 	err := table.Flush()
-	_, printErr := fmt.Fprintf(w, "\n%d primaries killed in %.0f s: %d violations. %d calls answered, %d not; %d etags observed; "+
+	_, printErr := fmt.Fprintf(w, "\n%d %s killed in %.0f s: %d violations. %d calls answered, %d not; %d etags observed; "+
 		"%d acknowledged writes lost; %d watches ended. In %d rounds other failovers may have happened. Peak %.0f calls/s. Seed %d, commit %s, %s.\n",
-		r.Killed, r.Seconds, len(r.Wrong), r.Answered, r.Unanswered, r.Etags, r.Lost, r.Watches, r.Unplanned, r.Peak, r.Seed, r.Commit, r.Machine)
+		r.Killed, r.name, r.Seconds, len(r.Wrong), r.Answered, r.Unanswered, r.Etags, r.Lost, r.Watches, r.Unplanned, r.Peak, r.Seed, r.Commit, r.Machine)
+	if r.Histories > 0 {
+		fmt.Fprintf(w, "%d histories with %d operations are linearizable.\n", r.Histories, r.Checked)
+	}
 	return errors.Join(err, printErr)
 }
 
-// write writes failover.txt and failover.json to a directory, unless it is empty.
-func (r results) write(dir string) error { return record.Write(dir, "failover", r, r.print) }
+// write writes the results to a directory, unless it is empty.
+func (r results) write(dir string) error { return record.Write(dir, r.file, r, r.print) }

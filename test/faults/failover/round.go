@@ -29,7 +29,7 @@ func (r *run) round(ctx context.Context, kind string, turn int) error {
 	var before []*watcher
 	stuck, stop := context.WithTimeout(ctx, 3*patience)
 	defer stop()
-	err := kinds[kind](stuck, r, turn, func(from, to instant) {
+	err := r.stage.suite.kinds[kind](stuck, r, turn, func(from, to instant) {
 		r.strike(fault{kind: kind, from: from, to: to})
 		before = r.clone(turn)
 	})
@@ -61,7 +61,7 @@ func (r *run) beCareful(kind string) {
 	r.careful.Store(true)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.filling = kind == primariesFull
+	r.filling = kind == primariesFull || kind == etcdFull
 }
 
 // repaired records that the fault is repaired, and returns when.
@@ -87,6 +87,13 @@ func (r *run) strike(f fault) {
 	defer r.mu.Unlock()
 	r.fault = f
 	clear(r.first)
+}
+
+// since records when a lost write may have been acknowledged at the earliest.
+func (r *run) since(since instant) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault.since = since
 }
 
 // until records when the failed part stopped acknowledging.

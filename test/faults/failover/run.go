@@ -36,7 +36,11 @@ type run struct {
 
 	// writing is read-locked by each step of a client, and locked to pause all of them.
 	writing sync.RWMutex
-	careful atomic.Bool // whether every write is conditional, so that none hides the loss of the one before it
+	// restoring is read-locked while a history is recorded, and locked while a snapshot is restored: writes since the
+	// snapshot are lost, so that no history across it can be checked.
+	restoring sync.RWMutex
+	checked   struct{ histories, operations atomic.Int64 }
+	careful   atomic.Bool // whether every write is conditional, so that none hides the loss of the one before it
 
 	mu         sync.Mutex
 	violations []violation            // guarded by mu

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 
 	"key-value/client"
@@ -106,6 +107,11 @@ func (w *watcher) take(event client.Event) {
 		t.sync(event.ResumeToken, w.run.now())
 	case client.EventReset:
 		w.resetLocked()
+	case client.EventTouch:
+		if !strings.HasPrefix(event.Entry.Key, historyPrefix) {
+			w.run.violate(fmt.Errorf("a watch has a touch of %s, which no one made", event.Entry.Key))
+		}
+		t.put(event.Entry.Key, content{t.copied[event.Entry.Key].value, c.etag}, event.ResumeToken) // it has no content
 	case client.EventDelete, client.EventExpire, client.EventEvict:
 		t.remove(event.Entry.Key, event.ResumeToken)
 	default:
