@@ -1,6 +1,8 @@
 package etcd
 
 import (
+	"slices"
+
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"key-value/kvservice/store"
@@ -87,3 +89,36 @@ func (g *group) fail(err error) {
 		g.writer.queue.finish(p.call, p.to-p.from)
 	}
 }
+
+// failWrites gives the writes of g the same error, and atomic batches that have one. It returns a group of the rest, which
+// etcd carries out even if it is full.
+func (g *group) failWrites(err error) *group {
+	writes := &group{writer: g.writer}
+	reads := &group{writer: g.writer, keys: map[string]int{}}
+	for _, p := range g.parts {
+		if p.call.atomic {
+			chosen := reads
+			if slices.ContainsFunc(p.ops(), isWrite) {
+				chosen = writes
+			}
+			chosen.parts = append(chosen.parts, p)
+			continue
+		}
+		for i := p.from; i < p.to; i++ {
+			chosen := reads
+			if isWrite(p.call.ops[i]) {
+				chosen = writes
+			}
+			chosen.parts = append(chosen.parts, part{p.call, i, i + 1})
+		}
+	}
+	writes.fail(err)
+	for _, p := range reads.parts {
+		for _, op := range p.ops() {
+			reads.count(op)
+		}
+	}
+	return reads
+}
+
+func isWrite(op store.Operation) bool { return op.Kind != store.Get }

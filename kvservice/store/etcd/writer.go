@@ -80,6 +80,12 @@ func (w *writer) carryOut(g *group) {
 			known, at, err = w.look(g)
 		}
 	}
+	if errors.Is(err, store.ErrFull) {
+		if reads := g.failWrites(err); len(reads.parts) > 0 {
+			w.carryOut(reads)
+		}
+		return
+	}
 	g.fail(err)
 }
 
