@@ -225,6 +225,12 @@ var rules = []rule{
 		"This suite checks histories of processes as storetest checks those of engines.",
 	},
 	{
+		"test/faults/failover", []string{
+			"client", "gen/...", "internal/testkit/...", "kvservice/store", "kvservice/store/storetest", "test/record",
+		},
+		"This suite checks histories of processes as storetest checks those of engines.",
+	},
+	{
 		"test/bench/memory", []string{
 			"internal/server/gctune", "internal/testkit/proc", "kvservice/store", "kvservice/store/memory",
 		},
