@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"key-value/client/lock"
+	"key-value/internal/testkit/etcdcluster"
 	"key-value/internal/testkit/rediscluster"
 	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice/store"
+	"key-value/kvservice/store/etcd"
 	"key-value/kvservice/store/redis"
 )
 
@@ -28,16 +30,39 @@ func openRedis(t *testing.T, nodes *rediscluster.Cluster) store.Engine {
 	return engine
 }
 
-// Callers at several kvservices share the locks of a store in Redis.
+func openEtcd(t *testing.T, members *etcdcluster.Cluster) store.Engine {
+	t.Helper()
+	options, err := etcd.ParseURL(members.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Prefix = "kv/"
+	engine, err := etcd.Open(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = engine.Close() })
+	return engine
+}
+
 func TestALockInRedisIsSharedByServices(t *testing.T) {
 	t.Parallel()
 	nodes := rediscluster.StartTest(t, rediscluster.Config{})
-	first := dial(t, wiretest.Serve(t, handle(openRedis(t, nodes))))
-	second := dial(t, wiretest.Serve(t, handle(openRedis(t, nodes))))
+	checkShared(t, openRedis(t, nodes), openRedis(t, nodes))
+}
+
+func TestALockInEtcdIsSharedByServices(t *testing.T) {
+	t.Parallel()
+	members := etcdcluster.StartTest(t, etcdcluster.Config{})
+	checkShared(t, openEtcd(t, members), openEtcd(t, members))
+}
+
+// checkShared checks that callers at two kvservices with the same data share a lock.
+func checkShared(t *testing.T, a, b store.Engine) {
+	first, second := dial(t, wiretest.Serve(t, handle(a))), dial(t, wiretest.Serve(t, handle(b)))
 	held := mustLock(t, newLock(t, first))
-	if _, err := newLock(t, second).TryLock(t.Context()); err == nil {
-		t.Error("TryLock at the second service succeeded")
-	}
+	_, err := newLock(t, second).TryLock(t.Context())
+	wantError(t, "TryLock at the second service", err, lock.ErrHeld)
 	var waiting []*attempt
 	for i := range 4 {
 		kv := first
@@ -57,6 +82,40 @@ func TestALockInRedisIsSharedByServices(t *testing.T) {
 		}
 	}
 	mustUnlock(t, held)
+}
+
+// etcd loses nothing that it acknowledged, so a lock and its queue outlive the death of the leader.
+func TestALockInEtcdOutlivesItsLeader(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("needs a cluster")
+	}
+	members := etcdcluster.StartTest(t, etcdcluster.Config{Members: 3})
+	kv := dial(t, wiretest.Serve(t, handle(openEtcd(t, members))))
+	l := newLock(t, kv, lock.TTL(time.Minute))
+	held := mustLock(t, l)
+	next := waitFor(t, t.Context(), l, kv, 2)
+	leader, err := members.Leader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := leader.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := members.Settled(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	waitQueue(t, kv, 2)
+	next.waits(t)
+	if err := context.Cause(held.Context()); err != nil {
+		t.Errorf("the context of the holder ended: %v", err)
+	}
+	mustUnlock(t, held)
+	second := next.get(t)
+	if second.Fence() <= held.Fence() {
+		t.Errorf("the fence %d follows %d", second.Fence(), held.Fence())
+	}
+	mustUnlock(t, second)
 }
 
 // A primary fails before its replica knows of the lock that it acknowledged. What cannot be promised then is that the lock is
