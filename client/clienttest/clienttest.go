@@ -54,6 +54,7 @@ type Service struct {
 	keys    *auth.Keys
 	file    string // of keys
 	pipes   pipes
+	conns   conns
 
 	mu    sync.Mutex
 	added int    // keys; guarded by mu

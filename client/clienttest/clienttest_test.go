@@ -109,6 +109,18 @@ func TestAKeyAllowsWhatItsGrantsSay(t *testing.T) {
 	}
 }
 
+func TestAWatchResumesWhenItIsInterrupted(t *testing.T) {
+	s := clienttest.New(t)
+	events := watch(t, s.Client, "")
+	for _, key := range []string{"a", "b"} {
+		s.Interrupt()
+		set(t, s.Dial(), key, "")
+		if event := next(t, events); event.Type != client.EventPut || event.Entry.Key != key {
+			t.Fatalf("the watch reports %v, want that %s was written", event, key)
+		}
+	}
+}
+
 func TestTheURLServesTheSameStore(t *testing.T) {
 	s := clienttest.New(t)
 	set(t, s.Client, "greeting", "hello")

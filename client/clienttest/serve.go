@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 
 	"key-value/internal/server"
@@ -38,9 +39,42 @@ func (s *Service) URL() string {
 	return s.url
 }
 
+// Interrupt closes the connections of all clients that [Service.Dial] returned, as a proxy that restarts does. Watches resume, and
+// reads that are under way are repeated; writes that are under way fail with [client.ErrUnavailable].
+func (s *Service) Interrupt() { s.conns.closeAll() }
+
+// conns are the open connections of a server.
+type conns struct {
+	mu   sync.Mutex
+	open map[net.Conn]struct{} // guarded by mu
+}
+
+// note is the ConnState of the server.
+func (c *conns) note(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		if c.open == nil {
+			c.open = map[net.Conn]struct{}{}
+		}
+		c.open[conn] = struct{}{}
+	case http.StateClosed:
+		delete(c.open, conn)
+	}
+}
+
+func (c *conns) closeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.open {
+		_ = conn.Close()
+	}
+}
+
 // servePipes serves the connections of s.pipes until the test ends.
 func (s *Service) servePipes() {
-	web := &http.Server{Handler: s.gateway, Protocols: unencryptedHTTP2()}
+	web := &http.Server{Handler: s.gateway, Protocols: unencryptedHTTP2(), ConnState: s.conns.note}
 	ended := make(chan error, 1)
 	go func() { ended <- web.Serve(s.pipes) }()
 	s.t.Cleanup(func() {
