@@ -29,6 +29,7 @@ type Cache struct {
 	config
 	store  *client.Client
 	cancel func()
+	ready  chan struct{} // closed when the first snapshot is complete
 	done   chan struct{} // closed when the watch has ended for good
 
 	table    atomic.Pointer[table] // what readers see; replaced and changed only with mu
@@ -40,7 +41,6 @@ type Cache struct {
 	err     error                    // why there has been no event since; nil: the watch is open; guarded by mu
 	cuts    int                      // how often the watch was interrupted; guarded by mu
 	next    *table                   // a snapshot that is not complete; nil: none; guarded by mu
-	ready   chan struct{}            // closed at the first sync; guarded by mu
 	waiters map[*waiter]struct{}     // guarded by mu
 	ahead   map[string]admission     // what GetFresh knows and the watch has not reported; guarded by mu
 	demand  demand                   // what is kept on demand; guarded by mu
@@ -82,7 +82,7 @@ func OnDemand(maxBytes int) Option {
 	}
 }
 
-// Log sets where the cache reports that it was cut off or is up to date again, and callbacks that panicked. Without it,
+// Log sets where the cache reports that it is cut off or receives changes again, and callbacks that panicked. Without it,
 // that is [slog.Default].
 func Log(log *slog.Logger) Option {
 	return func(c *config) error {
@@ -170,7 +170,7 @@ func (c *Cache) Range(prefix string) iter.Seq[client.Entry] {
 		}
 		slices.Sort(keys)
 		for _, key := range keys {
-			if entry, ok := c.Get(key); ok && !yield(entry) {
+			if entry, ok := c.table.Load().find(key).read(); ok && !yield(entry) {
 				return
 			}
 		}

@@ -22,7 +22,7 @@ type demand struct {
 // question is calls for one key that are under way.
 type question struct {
 	calls int
-	seen  uint64 // revision of the latest event of the key
+	seen  uint64 // the latest revision of the key in an event or an answer
 }
 
 func newDemand() demand {
@@ -52,36 +52,49 @@ func (d *demand) answered(key string, session int, answer *item) bool {
 	if q.calls--; q.calls == 0 {
 		delete(d.asking, key)
 	}
-	return session == d.session && session != 0 && answer != nil && q.seen <= answer.revision
+	if answer == nil || answer.revision < q.seen {
+		return false
+	}
+	q.seen = answer.revision
+	return session == d.session && session != 0
 }
 
 // saw records the change of a key for the calls that ask for it.
 func (d *demand) saw(event client.Event) {
 	if q := d.asking[event.Entry.Key]; q != nil {
-		q.seen = event.Revision
+		q.seen = max(q.seen, event.Revision)
 	}
 }
 
 // keep counts it, which is in t, and removes items from t until no more than limit bytes are left.
 func (d *demand) keep(t *table, it *item, limit int) {
-	if place := d.places[it.entry.Key]; place != nil {
-		d.bytes += it.bytes() - place.Value.(*item).bytes()
-		place.Value = it
-	} else {
-		d.bytes += it.bytes()
-		d.places[it.entry.Key] = d.order.PushBack(it)
-	}
-	if it.bytes() > limit {
+	place := d.places[it.entry.Key]
+	switch {
+	case it.bytes() > limit:
 		t.remove(it.entry.Key)
 		d.drop(it.entry.Key)
+	case place != nil:
+		old := place.Value.(*item)
+		it.used.Store(old.used.Load())
+		place.Value = it
+		d.bytes += it.bytes() - old.bytes()
+		d.shrink(t, limit)
+	default:
+		d.shrink(t, limit-it.bytes()) // first, so that it is not the one to go
+		d.places[it.entry.Key] = d.order.PushBack(it)
+		d.bytes += it.bytes()
 	}
+}
+
+// shrink removes items until they have no more than limit bytes.
+func (d *demand) shrink(t *table, limit int) {
 	for d.bytes > limit {
 		first := d.order.Front()
-		if oldest := first.Value.(*item); oldest.used.Swap(false) {
+		if it := first.Value.(*item); it.used.Swap(false) {
 			d.order.MoveToBack(first)
 		} else {
-			t.remove(oldest.entry.Key)
-			d.drop(oldest.entry.Key)
+			t.remove(it.entry.Key)
+			d.drop(it.entry.Key)
 		}
 	}
 }

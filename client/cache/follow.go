@@ -16,29 +16,25 @@ const (
 	lastPause  = 15 * time.Second
 )
 
-// follow keeps the cache up to date until ctx ends. It sends the error of the first watch that is refused to failed.
+// follow keeps the cache up to date until ctx ends. If a watch is refused before there was a snapshot, it sends the error to
+// failed and ends.
 func (c *Cache) follow(ctx context.Context, failed chan<- error) {
 	defer close(c.done)
 	pause := firstPause
 	for {
 		begun := now()
 		err := c.watch(ctx)
-		if ctx.Err() != nil {
+		tooOld := errors.Is(err, client.ErrResumeTooOld)
+		switch {
+		case ctx.Err() != nil:
 			return
+		case !c.hasBegun() && !tooOld:
+			failed <- err
+			return
+		case tooOld, errors.Is(err, client.ErrInvalid): // another store may answer now, to which the token means nothing
+			c.forget()
 		}
 		c.interrupted(err)
-		switch {
-		case errors.Is(err, client.ErrResumeTooOld):
-			c.forget()
-		case errors.Is(err, client.ErrInvalid):
-			c.forget() // another store may answer now, to which the token means nothing
-			fallthrough
-		default:
-			select {
-			case failed <- err:
-			default:
-			}
-		}
 		if instant(c.heard.Load()) > begun {
 			pause = firstPause
 		}
@@ -48,6 +44,16 @@ func (c *Cache) follow(ctx context.Context, failed chan<- error) {
 		case <-time.After(pause/2 + rand.N(pause/2)):
 		}
 		pause = min(2*pause, lastPause)
+	}
+}
+
+// hasBegun reports whether there was a snapshot.
+func (c *Cache) hasBegun() bool {
+	select {
+	case <-c.ready:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -176,8 +182,14 @@ func (c *Cache) storeLocked(t *table, it *item) {
 
 // removeLocked removes key from t.
 func (c *Cache) removeLocked(t *table, key string) {
-	if t.remove(key) != nil {
-		c.demand.drop(key)
+	held := t.find(key)
+	if held == nil {
+		return
+	}
+	visible := held.visible()
+	t.remove(key)
+	c.demand.drop(key)
+	if visible {
 		c.changedLocked(t, key)
 	}
 }
@@ -202,9 +214,7 @@ func (c *Cache) syncLocked(revision uint64) {
 	c.position.Store(revision)
 	c.differLocked(before, after)
 	c.scheduleLocked()
-	select {
-	case <-c.ready:
-	default:
+	if !c.hasBegun() {
 		close(c.ready)
 	}
 }

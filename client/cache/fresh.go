@@ -51,8 +51,8 @@ func (c *Cache) GetFresh(ctx context.Context, key string) (client.Entry, error) 
 		return client.Entry{}, err
 	case c.limit == 0:
 		c.admitLocked(it)
-	case complete:
-		c.holdLocked(it)
+	default:
+		c.holdLocked(it, complete)
 	}
 	if entry, ok := it.read(); ok {
 		return entry, nil
@@ -109,14 +109,14 @@ func (c *Cache) admitLocked(it *item) {
 	}
 }
 
-// holdLocked keeps it on demand.
-func (c *Cache) holdLocked(it *item) {
+// holdLocked keeps it on demand, in place of an older version, or if all changes since will be reported.
+func (c *Cache) holdLocked(it *item, complete bool) {
 	t := c.table.Load()
 	switch held := t.find(it.entry.Key); {
-	case held == nil:
-		c.storeLocked(t, it)
-	case held.revision < it.revision:
+	case held != nil && held.revision < it.revision:
 		c.putLocked(t, it)
+	case held == nil && complete:
+		c.storeLocked(t, it)
 	}
 }
 

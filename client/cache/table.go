@@ -58,6 +58,10 @@ func (it *item) read() (client.Entry, bool) {
 	return entry, true
 }
 
+// visible reports whether readers could see it until now. It is false for an expiry that was reported at its instant. The caller
+// must hold Cache.mu.
+func (it *item) visible() bool { return !it.absent && (it.deadline == 0 || it.slot >= 0) }
+
 // table maps keys to items. Any goroutine may read it without a lock, while one at a time changes it.
 //
 // It is a hash table with linear probing. A slot belongs to the hash for which it was first used, until the slots are
@@ -138,15 +142,14 @@ func (t *table) put(it *item) {
 	}
 }
 
-// remove removes the item of key and returns it, or nil if there is none.
-func (t *table) remove(key string) *item {
+// remove removes the item of key, if there is one.
+func (t *table) remove(key string) {
 	s, old := t.array.Load().place(maphash.String(t.seed, key), key)
 	if old != nil {
 		s.item.Store(removed)
 		t.live--
 		t.unschedule(old)
 	}
-	return old
 }
 
 // place returns the slot of key with its item, or a slot for it and nil. It uses a slot again only for the same hash.
