@@ -1,29 +1,31 @@
-// Writes an action as a program in JavaScript or Python that uses REST and nothing but what the language comes with.
+// Writes an action as a program: in JavaScript with the package of clients/typescript, in Python with REST and nothing but what the
+// language comes with.
 
-import { json, literal, rest } from './snippet.js';
+import { inline, json, literal, rest } from './snippet.js';
 
 /** javascript returns an action as a module for Node.js. */
 export function javascript(action, url) {
-  const { method, path, headers, body } = rest(action);
-  const object = (members) => `{ ${Object.entries(members).map(([name, value]) => `${/^\w+$/.test(name) ? name : json(name)}: ${json(value)}`).join(', ')} }`;
-  const options = [
-    method === 'GET' ? '' : `  method: ${json(method)},\n`,
-    `  headers: ${object(headers).replace(/^\{ /, '{ "x-api-key": process.env.KV_API_KEY, ').replace(', }', ' }')},\n`,
-    body === undefined ? '' : `  body: ${body === 'file' ? 'await readFile("value")' : `JSON.stringify(${object(body)})`},\n`,
-  ].join('');
-  const call = (address) => `const response = await fetch(${address}, {\n${options}});\nif (!response.ok) throw new Error(await response.text());\n`;
-  const address = json(url + path);
-  switch (action.op) {
-    case 'list': return `let token = "";
-do {
-${indent(call(`${address} + "&pageToken=" + encodeURIComponent(token)`), '  ')}  const page = await response.json();
-  for (const { key } of page.values) console.log(key);
-  token = page.nextPageToken;
-} while (token);
-`;
-    case 'watch': return `${call(address)}for await (const text of response.body.pipeThrough(new TextDecoderStream())) process.stdout.write(text);\n`;
+  const file = action.op === 'set' && !inline(action);
+  return `${file ? 'import { readFile } from "node:fs/promises";\n' : ''}import { KeyValueClient } from "key-value-client"; // npm install key-value-client
+
+const kv = new KeyValueClient(${json(url)}, { apiKey: process.env.KV_API_KEY });
+${call(action, file)}`;
+}
+
+// call returns the statements that carry out an action with a client.
+function call({ op, key, prefix, content, ttl, etag }, file) {
+  const condition = etag === undefined ? {} : etag === null ? { ifAbsent: true } : { ifMatch: etag };
+  const write = op === 'set' && ttl === undefined ? { keepTtl: true, ...condition } : { ...(ttl && { ttl }), ...condition };
+  const options = (members) => Object.entries(members).map(([name, value]) => `${name}: ${json(value)}`).join(', ');
+  const more = (members) => (options(members) ? `, { ${options(members)} }` : '');
+  switch (op) {
+    case 'get': return `const entry = await kv.get(${json(key)});\nconsole.log(entry.value);\n`;
+    case 'delete': return `console.log(await kv.delete(${json(key)}${more(condition)}));\n`;
+    case 'touch': return `console.log(await kv.touch(${json(key)}${more(write)}));\n`;
+    case 'list': return `for await (const { key } of kv.list({ ${options({ prefix, keysOnly: true })} })) console.log(key);\n`;
+    case 'watch': return `for await (const event of kv.watch({ ${options({ prefix })} })) console.log(event.type, event.key, event.entry?.value);\n`;
   }
-  return `${body === 'file' ? 'import { readFile } from "node:fs/promises";\n\n' : ''}${call(address)}console.log(await response.text());\n`;
+  return `console.log(await kv.set(${json(key)}, ${file ? 'await readFile("value")' : json(content)}${more(write)}));\n`;
 }
 
 /** python returns an action as a program for Python 3. */

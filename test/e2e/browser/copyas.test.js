@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -23,6 +23,8 @@ const path = `/v1/values/${encodeURIComponent(key)}`;
 async function terminal(t) {
   const directory = await mkdtemp(join(tmpdir(), 'kv-copy-'));
   t.after(() => rm(directory, { recursive: true }));
+  await mkdir(join(directory, 'node_modules'));
+  await symlink(join(root, 'clients/typescript'), join(directory, 'node_modules/key-value-client'));
   const env = { ...process.env, KV_API_KEY: apiKey, PATH: `${dirname(binary)}:${root}tools/node_modules/.bin:${process.env.PATH}` };
   const command = (tool, snippet) => {
     const [program, name] = { go: ['go', 'main.go'], js: ['node', 'main.mjs'], python: ['python3', 'main.py'] }[tool] ?? ['sh', 'main.sh'];
