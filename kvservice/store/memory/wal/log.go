@@ -34,6 +34,8 @@ type Log struct {
 	mu       sync.Mutex
 	err      error         // why nothing is acknowledged any more; guarded by mu, like all below
 	round    chan struct{} // closed when told grows or something fails, and replaced
+	slow     chan struct{} // closed when a wait for the round takes long; replaced with it
+	timer    *time.Timer   // closes slow; nil: nothing waits for the round
 	tail     *segment      // where the next commit goes
 	last     uint64        // the last revision that was appended
 	written  uint64        // the last revision that the kernel has
@@ -118,6 +120,10 @@ func (l *Log) failLocked(err error) {
 func (l *Log) broadcastLocked() {
 	close(l.round)
 	l.round = make(chan struct{})
+	if l.timer != nil {
+		l.timer.Stop() // or it has closed slow
+		l.timer, l.slow = nil, make(chan struct{})
+	}
 }
 
 // Reserve makes sure that there is room on disk for a commit of so many changes, whose keys and values have payload bytes

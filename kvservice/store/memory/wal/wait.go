@@ -8,18 +8,18 @@ import (
 // Told returns the last revision that may be told, without waiting.
 func (l *Log) Told() uint64 { return l.told.Load() }
 
-// Wait waits until revision may be told. It fails with [ErrFailed] or [ErrClosed], or with the error of ctx: then the change
-// may or may not survive a crash.
+// Wait waits until revision may be told. It fails with [ErrFailed] or [ErrClosed], or with the error of ctx, up to [usualWait]
+// late: then the change may or may not survive a crash.
 func (l *Log) Wait(ctx context.Context, revision uint64) error {
 	for l.told.Load() < revision {
-		l.mu.Lock()
-		told, err, round := l.told.Load(), l.err, l.round
-		l.mu.Unlock()
-		if told >= revision {
-			return nil
-		}
-		if err != nil {
+		round, slow, err := l.nextRound(revision)
+		if round == nil {
 			return err
+		}
+		select {
+		case <-round:
+			continue
+		case <-slow:
 		}
 		select {
 		case <-round:
@@ -29,6 +29,27 @@ func (l *Log) Wait(ctx context.Context, revision uint64) error {
 	}
 	return nil
 }
+
+// nextRound returns what is closed when the next round ends, and when that takes long. Round is nil if revision may be told, or if
+// there is an error.
+func (l *Log) nextRound(revision uint64) (round, slow <-chan struct{}, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.told.Load() >= revision:
+		return nil, nil, nil
+	case l.err != nil:
+		return nil, nil, l.err
+	}
+	if l.timer == nil {
+		late := l.slow
+		l.timer = time.AfterFunc(usualWait, func() { close(late) })
+	}
+	return l.round, l.slow, nil
+}
+
+// usualWait is how long a wait does not look at its context, whose channel costs more than the wait if it is not needed.
+const usualWait = 10 * time.Millisecond
 
 // Admit waits while the log is too far behind for another write. It fails with [ErrBehind] after [Options.Patience], with
 // [ErrFailed], or with the error of ctx. The caller must not hold the lock that orders writers.
