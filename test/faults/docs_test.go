@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,7 +17,7 @@ var (
 	anAttack     = regexp.MustCompile("`attack: ([^`…]+)`")
 	failoverKind = regexp.MustCompile(`(?m)^\t\w+ += "(.+)"$`)
 	aCheck       = regexp.MustCompile("`storetest: ([^`…]+)`")
-	aPageTest    = regexp.MustCompile(`\b(\w+\.test\.js)\b`) // of test/e2e/browser
+	aPageTest    = regexp.MustCompile(`((?:clients/typescript/test/)?)\b(\w+\.test\.js)\b`) // of test/e2e/browser if no folder is named
 )
 
 // sources returns the text of the Go files in a folder whose names match.
@@ -65,7 +66,7 @@ func TestWhatReliabilityIsShownByExists(t *testing.T) {
 		}
 	}
 	for _, match := range aPageTest.FindAllStringSubmatch(string(document), -1) {
-		sources(t, "test/e2e/browser", match[1])
+		sources(t, cmp.Or(match[1], "test/e2e/browser"), match[2])
 	}
 	checks := sources(t, "kvservice/store/storetest", "*.go")
 	for _, match := range aCheck.FindAllStringSubmatch(string(document), -1) {
