@@ -6,14 +6,23 @@ import (
 	"testing"
 	"time"
 
+	"key-value/internal/testkit/etcdcluster"
+	"key-value/internal/testkit/rediscluster"
 	"key-value/internal/testkit/wiretest"
+	"key-value/kvservice/store"
 )
 
 // BenchmarkHandOver measures how long it takes from a call of Unlock until the next holder has the lock, while 64 callers, each
 // with connections of its own, want it all the time.
 func BenchmarkHandOver(b *testing.B) {
+	b.Run("memory", func(b *testing.B) { handOver(b, newEngine(b)) })
+	b.Run("Redis", func(b *testing.B) { handOver(b, openRedis(b, rediscluster.StartTest(b, rediscluster.Config{}))) })
+	b.Run("etcd", func(b *testing.B) { handOver(b, openEtcd(b, etcdcluster.StartTest(b, etcdcluster.Config{}))) })
+}
+
+func handOver(b *testing.B, engine store.Engine) {
 	const waiters = 64
-	url := wiretest.Serve(b, handle(newEngine(b)))
+	url := wiretest.Serve(b, handle(engine))
 	var (
 		released time.Time       // by the latest holder; guarded by the lock itself
 		took     []time.Duration // guarded by the lock itself

@@ -15,7 +15,7 @@ import (
 	"key-value/kvservice/store/redis"
 )
 
-func openRedis(t *testing.T, nodes *rediscluster.Cluster) store.Engine {
+func openRedis(t testing.TB, nodes *rediscluster.Cluster) store.Engine {
 	t.Helper()
 	options, err := redis.ParseURL(nodes.URL())
 	if err != nil {
@@ -30,7 +30,7 @@ func openRedis(t *testing.T, nodes *rediscluster.Cluster) store.Engine {
 	return engine
 }
 
-func openEtcd(t *testing.T, members *etcdcluster.Cluster) store.Engine {
+func openEtcd(t testing.TB, members *etcdcluster.Cluster) store.Engine {
 	t.Helper()
 	options, err := etcd.ParseURL(members.URL())
 	if err != nil {
