@@ -103,24 +103,6 @@ func TestACommandEndsWhenTheStoreIsSilent(t *testing.T) {
 	l.wantLost(t)
 }
 
-// Setting the clocks of the store and of a holder moves nothing.
-func TestALockOutlivesClocksThatAreSet(t *testing.T) {
-	clock := newWallClock(t)
-	_, env := clock.serve(t)
-	name, args := clock.of(kv, "lock", "door", "--ttl", "3s", "--", "sh", "-c", heldScript)
-	l := locked{launch(t, env, name, args...)}
-	l.fence(t)
-	for _, by := range []time.Duration{time.Hour, -time.Hour, 0} {
-		clock.set(t, by)
-		wantHeld(t, env)
-		time.Sleep(time.Second + 100*time.Millisecond) // a renewal later
-		wantHeld(t, env)
-	}
-	if code := l.stop(t); code != 3 {
-		t.Errorf("kv lock exited with %d, want the code of its command", code)
-	}
-}
-
 // A store in memory has lost its locks when it comes back. Their holders are told, and those who wait come back.
 func TestARestartInMemoryLosesLocks(t *testing.T) {
 	addr := proc.FreeAddr()
