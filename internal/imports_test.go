@@ -209,7 +209,8 @@ var rules = []rule{
 	},
 	{
 		"deploy/cluster", []string{
-			"internal/auth", "internal/testkit/balancer", "internal/testkit/proc", "internal/testkit/rediscluster",
+			"internal/auth", "internal/testkit/balancer", "internal/testkit/etcdcluster", "internal/testkit/proc",
+			"internal/testkit/rediscluster",
 		},
 		"The local cluster consists of processes.",
 	},

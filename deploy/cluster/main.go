@@ -1,11 +1,13 @@
 // Command cluster runs a store that has outgrown one machine, on this machine and without containers: three primaries
-// of Redis or Valkey with a replica each, two kvservices, a gateway for each, and a load balancer for the gateways. It
-// is for trying things out, needs redis-server or valkey-server, and ends everything on Ctrl-C.
+// of Redis or Valkey with a replica each, or three members of etcd; two kvservices, a gateway for each, and a load balancer
+// for the gateways. It is for trying things out, needs redis-server or valkey-server, or builds etcd, and ends everything on
+// Ctrl-C.
 //
 //	go run ./deploy/cluster
+//	go run ./deploy/cluster --store etcd
 //
-// Nodes that die are restarted once their replicas have taken over. Gateways and kvservices are not: the load balancer
-// avoids those that have died.
+// Nodes that die are restarted: those of Redis once their replicas have taken over. Gateways and kvservices are not: the
+// load balancer avoids those that have died.
 package main
 
 import (
@@ -23,7 +25,6 @@ import (
 	"key-value/internal/auth"
 	"key-value/internal/testkit/balancer"
 	"key-value/internal/testkit/proc"
-	"key-value/internal/testkit/rediscluster"
 )
 
 func main() {
@@ -38,13 +39,18 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("cluster", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:8888", "address of the load balancer")
+	store := flags.String("store", "redis", "what keeps the data: redis or etcd")
 	kv := flags.String("kv", "", "kv binary to run; empty: build ./cmd/kv")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	d := &deployment{kv: *kv, key: getenv("KV_API_KEY"), out: out, log: log}
+	startNodes, ok := stores[*store]
+	if !ok {
+		return fmt.Errorf("invalid --store %q: want redis or etcd", *store)
+	}
+	d := &deployment{startNodes: startNodes, kv: *kv, key: getenv("KV_API_KEY"), out: out, log: log}
 	defer d.end()
 	err := d.start(ctx, *listen)
 	if err == nil {
@@ -60,14 +66,30 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, lo
 // stopPatience is how long a program may take to stop.
 const stopPatience = 30 * time.Second
 
+// nodes are the processes that have the data.
+type nodes interface {
+	// URL names them in the form that --store takes.
+	URL() string
+	// print lists them, and says what to try.
+	print(d *deployment)
+	// supervise restarts those that end, until ctx is done.
+	supervise(ctx context.Context, d *deployment)
+	Close() error
+}
+
+// stores start nodes :: the value of --store → function.
+var stores = map[string]func(ctx context.Context, d *deployment) (nodes, error){"redis": startRedis, "etcd": startEtcd}
+
 // deployment is everything that runs.
 type deployment struct {
+	startNodes func(ctx context.Context, d *deployment) (nodes, error)
+
 	kv       string // the binary
 	key      string // the API key
 	out, log io.Writer
 
 	dir      string // for the binary
-	nodes    *rediscluster.Cluster
+	nodes    nodes
 	programs proc.Group
 	services []program
 	gateways []program
@@ -82,12 +104,11 @@ func (d *deployment) start(ctx context.Context, listen string) error {
 	if d.key == "" {
 		d.key = auth.Generate("default")
 	}
-	var err error
-	if d.nodes, err = rediscluster.Start(ctx, rediscluster.Config{
-		Primaries: 3, Replicas: 1, NodeTimeout: 2 * time.Second,
-	}); err != nil {
+	nodes, err := d.startNodes(ctx, d)
+	if err != nil {
 		return err
 	}
+	d.nodes = nodes
 	token := "KV_SERVICE_TOKEN=" + auth.Generate("cluster")
 	var backends []*balancer.Backend
 	for i := range 2 {

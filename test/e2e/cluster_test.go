@@ -18,7 +18,7 @@ type cluster struct {
 	*process
 	url      string
 	gateways []string // their URLs
-	primary  int      // the process id of one primary
+	primary  int      // the process id of one primary, or of one member of etcd
 	pids     []int    // of all processes
 }
 
@@ -34,6 +34,9 @@ func startCluster(t *testing.T, name string, args ...string) cluster {
 		if why := regexp.MustCompile("neither redis-server nor valkey-server .*").FindString(c.Log.String()); why != "" && os.Getenv("KV_REQUIRE_REDIS") != "1" {
 			skipLoudly(t, "the store on a Redis cluster", why)
 		}
+		if why := regexp.MustCompile("build go.etcd.io/etcd.*").FindString(c.Log.String()); why != "" && os.Getenv("KV_REQUIRE_ETCD") != "1" {
+			skipLoudly(t, "the store on a cluster of etcd", why)
+		}
 		t.Fatal(err)
 	}
 	said := c.Out.String()
@@ -47,12 +50,12 @@ func startCluster(t *testing.T, name string, args ...string) cluster {
 		switch line[1] {
 		case "gateway":
 			c.gateways = append(c.gateways, "http://"+line[2])
-		case "primary":
+		case "primary", "member":
 			c.primary = pid
 		}
 	}
-	if len(c.pids) != 10 || len(c.gateways) != 2 || c.primary == 0 {
-		t.Fatalf("want six nodes, two kvservices and two gateways:\n%s", said)
+	if nodes := len(c.pids) - 4; nodes != 6 && nodes != 3 || len(c.gateways) != 2 || c.primary == 0 {
+		t.Fatalf("want six nodes of Redis or three of etcd, two kvservices and two gateways:\n%s", said)
 	}
 	return c
 }
@@ -85,12 +88,18 @@ func calls(t *testing.T, method, url string) (done int) {
 	return done
 }
 
-func TestTheClusterServesAgainAfterAPrimaryDies(t *testing.T) {
+func TestTheClusterServesAgainAfterANodeDies(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "cluster")
 	if err := command("go", "build", "-o", program, "./deploy/cluster"); err != nil {
 		t.Fatal(err)
 	}
-	c := startCluster(t, program, "-listen", "127.0.0.1:0", "-kv", kv)
+	for _, store := range []string{"redis", "etcd"} {
+		t.Run(store, func(t *testing.T) { servesAgain(t, program, store) })
+	}
+}
+
+func servesAgain(t *testing.T, program, store string) {
+	c := startCluster(t, program, "-listen", "127.0.0.1:0", "-kv", kv, "-store", store)
 	if got := calls(t, http.MethodPut, c.url); got != 100 {
 		t.Fatalf("%d of 100 values were written through the load balancer", got)
 	}

@@ -135,10 +135,10 @@ type container struct {
 	}
 }
 
-// survivesPrimary kills the primary of a third of all keys, and waits until they can be written again.
-func (c composition) survivesPrimary(t *testing.T) {
+// survives kills a node, such as the primary of a third of all keys, and waits until all can be written again.
+func (c composition) survives(t *testing.T, node string) {
 	t.Helper()
-	if out, err := c.run("kill", "valkey-1"); err != nil {
+	if out, err := c.run("kill", node); err != nil {
 		t.Fatalf("docker compose kill: %v\n%s", err, out)
 	}
 	eventually(t, "all keys can be written", func() bool { return calls(t, http.MethodPut, "http://localhost:8888") == 100 })

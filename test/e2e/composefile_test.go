@@ -14,7 +14,7 @@ import (
 )
 
 // composeFiles are the compose files of this repository.
-var composeFiles = []string{"compose.yaml", "compose.cluster.yaml"}
+var composeFiles = []string{"compose.yaml", "compose.cluster.yaml", "compose.etcd.yaml"}
 
 // composeService is a service of a compose file.
 type composeService struct {

@@ -13,11 +13,14 @@ const (
 	composeLine = "docker compose up --build"
 	clusterLine = "KV_API_KEY=my-secret-key go run ./deploy/cluster"
 
+	etcdLine = "KV_API_KEY=my-secret-key go run ./deploy/cluster --store etcd"
+
 	composeClusterLine = "docker compose -f compose.cluster.yaml up --build"
+	composeEtcdLine    = "docker compose -f compose.etcd.yaml up --build"
 )
 
 // servingLines are all of them.
-var servingLines = []string{serveLine, serviceLine, gatewayLine, composeLine, clusterLine, composeClusterLine}
+var servingLines = []string{serveLine, serviceLine, gatewayLine, composeLine, clusterLine, etcdLine, composeClusterLine, composeEtcdLine}
 
 // testLine is run by .ci/run, with the race detector.
 const testLine = "go test ./..."
@@ -56,13 +59,27 @@ func TestReadme(t *testing.T) {
 		startCluster(t, "bash", "-c", clusterLine)
 		doc.runBeside(t)
 	})
+	t.Run("cluster of etcd", func(t *testing.T) {
+		portsAreFree(t, "8888")
+		startCluster(t, "bash", "-c", etcdLine)
+		doc.runBeside(t)
+	})
 	t.Run("compose cluster", func(t *testing.T) {
 		compose := needsDocker(t, composeClusterLine)
 		compose.needsImages(t, "valkey/valkey:8.1", "haproxy:3.0")
 		portsAreFree(t, "8888")
 		composition := compose.up(t)
 		doc.runBeside(t)
-		composition.survivesPrimary(t)
+		composition.survives(t, "valkey-1")
+		composition.isHardened(t, map[string]int{"kvservice-1": 0, "kvservice-2": 0, "gateway-1": 0, "gateway-2": 0})
+	})
+	t.Run("compose cluster of etcd", func(t *testing.T) {
+		compose := needsDocker(t, composeEtcdLine)
+		compose.needsImages(t, "gcr.io/etcd-development/etcd:v3.7.3", "haproxy:3.0")
+		portsAreFree(t, "8888")
+		composition := compose.up(t)
+		doc.runBeside(t)
+		composition.survives(t, "etcd-1")
 		composition.isHardened(t, map[string]int{"kvservice-1": 0, "kvservice-2": 0, "gateway-1": 0, "gateway-2": 0})
 	})
 }

@@ -13,8 +13,8 @@ import (
 const (
 	// quietTime is the time without a fault before the next round.
 	quietTime = 300 * time.Millisecond
-	// patience bounds everything that must happen after a fault.
-	patience = 20 * time.Second
+	// patience bounds everything that must happen after a fault, on a busy machine.
+	patience = time.Minute
 	// clones is how many watches are resumed in each round with tokens from before the failover.
 	clones = 6
 )
