@@ -238,6 +238,29 @@ func TestManyCallersOverARealConnection(t *testing.T) {
 	callers.Wait()
 }
 
+// A service whose longest value is short allows only short messages: a batch of values that it accepts can be too long.
+func TestABatchThatIsTooLongForItsServiceIsSentCallByCall(t *testing.T) {
+	t.Parallel()
+	engine := memory.New(memory.Options{})
+	t.Cleanup(func() { _ = engine.Close() })
+	server := rpc.NewServer(kvservice.New(engine, kvservice.Config{MaxValueBytes: 1024}), rpc.Config{
+		Ready: func(context.Context) bool { return true }, Log: slog.New(slog.DiscardHandler),
+	})
+	url := wiretest.ServeRPC(t, rpc.Mount(server, 1024, http.NotFoundHandler()), server)
+	for _, wire := range wiretest.Wires() {
+		kv := keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(batching.New(wire.Transport(t, url), nil)))
+		var callers sync.WaitGroup
+		for i := range 300 {
+			callers.Go(func() {
+				if _, err := kv.Set(t.Context(), text(fmt.Sprint(i), strings.Repeat("x", 1024))); err != nil {
+					t.Errorf("%s: Set = %v", wire.Name, err)
+				}
+			})
+		}
+		callers.Wait()
+	}
+}
+
 // A call in a batch has the same outcome as the same call by itself, errors included.
 func TestABatchedCallIsAnsweredLikeOneByItself(t *testing.T) {
 	t.Parallel()

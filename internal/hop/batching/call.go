@@ -82,9 +82,13 @@ func uncounted(request any) any {
 	return get
 }
 
-// isDenied reports whether a batch was rejected, and nothing in it carried out, because one of its calls lacks a right.
-// The others may have it.
-func isDenied(err error) bool { return contract.ReasonOf(err) == contract.PermissionDenied }
+// isDenied reports whether a batch was rejected, and nothing in it carried out, because one of its calls lacks a right, which
+// the others may have, or because it is longer than the service allows. A service whose longest value is short allows only
+// short messages.
+func isDenied(err error) bool {
+	why := contract.ReasonOf(err)
+	return why == contract.PermissionDenied || why == contract.BatchTooLarge
+}
 
 // encodable reports whether all strings of a request are valid UTF-8. Otherwise the request cannot be sent, nor can a
 // batch that contains it.
