@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"key-value/client"
 	"key-value/client/lock"
 	"key-value/internal/testkit/etcdcluster"
 	"key-value/internal/testkit/rediscluster"
@@ -63,6 +64,13 @@ func checkShared(t *testing.T, a, b store.Engine) {
 	held := mustLock(t, newLock(t, first))
 	_, err := newLock(t, second).TryLock(t.Context())
 	wantError(t, "TryLock at the second service", err, lock.ErrHeld)
+	if _, err := second.AtomicBatch(t.Context(), client.OpGet(held.Key()), client.OpSet("{door}/k", nil)); err != nil {
+		t.Errorf("a write that requires the lock = %v", err)
+	}
+	defer func() {
+		_, err := second.AtomicBatch(t.Context(), client.OpGet(held.Key()), client.OpSet("{door}/k", []byte("late")))
+		wantError(t, "a write that requires a lock of the past", err, client.ErrNotFound)
+	}()
 	var waiting []*attempt
 	for i := range 4 {
 		kv := first

@@ -114,3 +114,33 @@ func ExampleHeld_Fence() {
 	// true
 	// false
 }
+
+// A write to the store itself can depend on the lock.
+func ExampleHeld_Key() {
+	kv, stop := connectExample()
+	defer stop()
+	ctx := context.Background()
+	l, err := lock.New(kv, "ledger")
+	if err != nil {
+		log.Fatal(err)
+	}
+	held, err := l.Lock(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	write := func(value string) error {
+		_, err := kv.AtomicBatch(ctx, client.OpGet(held.Key()), client.OpSet("{ledger}/balance", []byte(value)))
+		return err
+	}
+	fmt.Println(write("7"))
+	fmt.Println(held.Unlock())
+	fmt.Println(errors.Is(write("8"), client.ErrNotFound))
+	entry, err := kv.Get(ctx, "{ledger}/balance")
+	fmt.Printf("%s %v\n", entry.Value, err)
+	// Output:
+	// <nil>
+	// <nil>
+	// true
+	// 7 <nil>
+}

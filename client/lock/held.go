@@ -34,6 +34,14 @@ func (h *Held) Context() context.Context { return h.ctx }
 // that do not know yet that they are. [client.Entry.Revision] says what a clock that is set back does to it.
 func (h *Held) Fence() uint64 { return h.member.ticket }
 
+// Key returns the key of the entry that exists as long as this caller holds the lock. An atomic batch that gets it fails with
+// [client.ErrNotFound] and changes nothing if the lock was lost, so what is written to the same store needs no fence:
+//
+//	_, err = kv.AtomicBatch(ctx, client.OpGet(held.Key()), client.OpSet("balance", value))
+//
+// In Redis, what is written needs the name of the lock as its tag, such as {NAME}/balance.
+func (h *Held) Key() string { return h.member.key }
+
 // Unlock lets the next caller in and ends [Held.Context]. Do it once what was done under the lock has stopped. It does not
 // need a context: it tries for up to 5 seconds, and then fails with the error of the store, such as
 // [client.ErrUnavailable]; others wait for the rest of the TTL then.

@@ -95,7 +95,7 @@ func TestALockedCommandDiesWithKV(t *testing.T) {
 
 func TestACommandEndsWhenTheStoreIsSilent(t *testing.T) {
 	server := start(t, []string{"KV_API_KEY=" + apiKey}, "serve", "--listen", "127.0.0.1:0")
-	l := startLocked(t, clientEnv(server), "--ttl", "1s")
+	l := startLocked(t, []string{"KV_URL=http://" + server.Addr, "KV_API_KEY=" + apiKey}, "--ttl", "1s")
 	l.fence(t)
 	if err := server.Pause(); err != nil {
 		t.Fatal(err)
