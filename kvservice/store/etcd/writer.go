@@ -28,10 +28,11 @@ type writer struct {
 	last   int64  // etcd's revision of the journal; zero: it does not exist
 	seq    uint64 // number of the latest transaction
 	totals totals // as the journal has them
+	memo   memo
 }
 
 func newWriter(e *Engine, valueBytes int) *writer {
-	return &writer{engine: e, valueBytes: valueBytes, queue: queue{wake: make(chan struct{}, 1)}, run: newRun()}
+	return &writer{engine: e, valueBytes: valueBytes, queue: queue{wake: make(chan struct{}, 1)}, run: newRun(), memo: memo{}}
 }
 
 func newRun() uint64 {
@@ -74,8 +75,10 @@ func (w *writer) carryOut(g *group) {
 		var mod int64
 		if mod, err = w.commit(g, a, at); err == nil {
 			w.deliver(g, a, mod)
+			w.memo.learn(a.order, mod)
 			return
 		}
+		w.memo.forget(g.keys)
 		if errors.Is(err, errConflict) && g.condition() == nil {
 			known, at, err = w.look(g)
 		}
@@ -96,9 +99,15 @@ var errConflict = errors.New("something has changed in the meantime")
 // at which all of them were read, and otherwise zero.
 func (w *writer) look(g *group) (map[string]*cell, int64, error) {
 	ctx, e := w.engine.ctx, w.engine
-	keys := make([]string, 0, len(g.keys))
+	cells := make(map[string]*cell, len(g.keys))
+	if len(g.keys) <= w.maxKeys() {
+		w.recall(g, cells)
+	}
+	keys := make([]string, 0, len(g.keys)-len(cells))
 	for key := range g.keys {
-		keys = append(keys, key)
+		if cells[key] == nil {
+			keys = append(keys, key)
+		}
 	}
 	at := int64(0)
 	if len(keys) > w.maxKeys() {
@@ -108,7 +117,6 @@ func (w *writer) look(g *group) (map[string]*cell, int64, error) {
 		}
 		at = answer.Header.Revision
 	}
-	cells := make(map[string]*cell, len(keys))
 	for some := range slices.Chunk(keys, leastOps) {
 		req := &pb.TxnRequest{}
 		for _, key := range some {
@@ -128,6 +136,23 @@ func (w *writer) look(g *group) (map[string]*cell, int64, error) {
 		}
 	}
 	return cells, at, w.readValues(g, cells)
+}
+
+// recall fills cells with what is known without reading.
+func (w *writer) recall(g *group, cells map[string]*cell) {
+	values := map[string]bool{}
+	for _, p := range g.parts {
+		for _, op := range p.ops() {
+			if needsValue(op) {
+				values[op.Key] = true
+			}
+		}
+	}
+	for key := range g.keys {
+		if c := w.memo.recall(key, values[key]); c != nil {
+			cells[key] = c
+		}
+	}
 }
 
 func newCell(key string, kvs []*mvccpb.KeyValue) (*cell, error) {
@@ -233,6 +258,7 @@ func (w *writer) commit(g *group, a *attempt, at int64) (int64, error) {
 	}
 	mod, err := w.write(&pb.TxnRequest{
 		Compare: append(conditions, unchanged(w.engine.names.journal(w.run), w.last)), Success: success,
+		Failure: []*pb.RequestOp{get(w.engine.names.journal(w.run))},
 	}, j)
 	if err == nil {
 		w.totals = j.totals
@@ -324,7 +350,7 @@ func (w *writer) write(req *pb.TxnRequest, j journal) (int64, error) {
 	answer, err := w.try(func(ctx context.Context, s *session) (*pb.TxnResponse, error) { return s.kv.Txn(ctx, req) })
 	if err == nil {
 		if !answer.Succeeded {
-			return 0, w.conflict()
+			return 0, w.conflict(answer.Responses)
 		}
 		w.last = answer.Header.Revision
 		return w.last, nil
@@ -344,15 +370,14 @@ func (w *writer) try(call func(context.Context, *session) (*pb.TxnResponse, erro
 	return call(ctx, s)
 }
 
-// conflict returns errConflict after a condition did not hold. If that was because of the journal, it begins a new run: etcd
-// has lost what this engine wrote, because a backup was restored, or the journal was removed.
-func (w *writer) conflict() error {
-	answer, err := w.engine.read(w.engine.ctx, &pb.RangeRequest{Key: w.engine.names.journal(w.run)})
-	if err != nil {
-		return err
+// conflict returns errConflict after a condition did not hold, with the journal as etcd has it. If that is not as this engine
+// has left it, it begins a new run: etcd has lost what was written, because a backup was restored, or the journal was removed.
+func (w *writer) conflict(found []*pb.ResponseOp) error {
+	if len(found) != 1 {
+		return errConflict
 	}
-	if len(answer.Kvs) != 1 || answer.Kvs[0].ModRevision != w.last {
-		w.run, w.last, w.seq, w.totals = newRun(), 0, 0, totals{}
+	if kvs := found[0].GetResponseRange().Kvs; len(kvs) != 1 || kvs[0].ModRevision != w.last {
+		w.run, w.last, w.seq, w.totals, w.memo = newRun(), 0, 0, totals{}, memo{}
 	}
 	return errConflict
 }
