@@ -113,9 +113,12 @@ func (c *Cluster) ready(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Restore ends all members and starts them again with the data of a snapshot, as after a disaster. Their revisions go on far
-// above those of the snapshot, as etcd's documentation advises.
-func (c *Cluster) Restore(ctx context.Context, snapshot string) error {
+// Restore ends all members and starts them again with the data of a snapshot, as after a disaster. Flags are those of
+// etcdutl; without any, revisions go on far above those of the snapshot, as etcd's documentation advises.
+func (c *Cluster) Restore(ctx context.Context, snapshot string, flags ...string) error {
+	if len(flags) == 0 {
+		flags = []string{"--bump-revision", "1000000000", "--mark-compacted"}
+	}
 	etcdutl, err := Program(ctx, "etcdutl")
 	if err != nil {
 		return err
@@ -129,10 +132,10 @@ func (c *Cluster) Restore(ctx context.Context, snapshot string) error {
 		if err := os.RemoveAll(m.dir); err != nil {
 			return err
 		}
-		if _, err := (proc.Command{Path: etcdutl, Args: []string{
+		if _, err := (proc.Command{Path: etcdutl, Args: append([]string{
 			"snapshot", "restore", snapshot, "--name", m.name, "--data-dir", m.dir, "--initial-cluster", m.initial,
-			"--initial-advertise-peer-urls", m.peerURL(), "--bump-revision", "1000000000", "--mark-compacted",
-		}}).Output(ctx); err != nil {
+			"--initial-advertise-peer-urls", m.peerURL(),
+		}, flags...)}).Output(ctx); err != nil {
 			return fmt.Errorf("restore member %s: %w", m.addr, err)
 		}
 	}

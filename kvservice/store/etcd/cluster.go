@@ -25,7 +25,9 @@ const (
 	// probeHurry is how often that is done, and other members are asked, while it does not serve.
 	probeHurry = 100 * time.Millisecond
 	// probeTimeout is how long a member may take to answer that.
-	probeTimeout = 1500 * time.Millisecond
+	probeTimeout = 2 * time.Second
+	// openTimeout is how long it may take when the engine is opened.
+	openTimeout = 10 * time.Second
 	// maxMessage is the longest message to or from a member, in bytes. etcd has a lower limit for requests of its own.
 	maxMessage = 256 << 20
 )
@@ -66,12 +68,12 @@ func (m *member) close() {
 }
 
 // probe asks m how it is. It fails if m does not answer or knows no leader.
-func (m *member) probe(ctx context.Context) (*session, error) {
+func (m *member) probe(ctx context.Context, limit time.Duration) (*session, error) {
 	client, err := m.open()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.addr, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	s := &session{member: m, kv: pb.NewKVClient(client.ActiveConnection()), watch: pb.NewWatchClient(client.ActiveConnection())}
 	s.status, err = pb.NewMaintenanceClient(client.ActiveConnection()).Status(ctx, &pb.StatusRequest{})
@@ -168,11 +170,11 @@ func (c *cluster) choose(s *session, serves bool) {
 }
 
 // find asks all members and uses the best. It fails if none serves.
-func (c *cluster) find(ctx context.Context) error {
+func (c *cluster) find(ctx context.Context, limit time.Duration) error {
 	sessions, errs := make([]*session, len(c.members)), make([]error, len(c.members))
 	var asked sync.WaitGroup
 	for i, m := range c.members {
-		asked.Go(func() { sessions[i], errs[i] = m.probe(ctx) })
+		asked.Go(func() { sessions[i], errs[i] = m.probe(ctx, limit) })
 	}
 	asked.Wait()
 	var best *session
@@ -190,13 +192,26 @@ func (c *cluster) find(ctx context.Context) error {
 	return nil
 }
 
+// explain returns why TLS fails at a member. A login that fails does not say so.
+func (c *cluster) explain(ctx context.Context) error {
+	for _, m := range c.members {
+		if m.options.TLS == nil {
+			continue
+		}
+		if err := tlsfiles.Explain(ctx, m.addr, m.options.TLS); err != nil {
+			return fmt.Errorf("%s: %w", m.addr, err)
+		}
+	}
+	return nil
+}
+
 // look checks the session in use, and reports whether its member serves.
 func (c *cluster) look(ctx context.Context) bool {
 	now, _ := c.use()
-	s, err := now.member.probe(ctx)
+	s, err := now.member.probe(ctx, probeTimeout)
 	switch {
 	case err != nil:
-		return c.find(ctx) == nil
+		return c.find(ctx, probeTimeout) == nil
 	case !s.sameAs(now):
 		c.choose(s, false) // what was sent to the earlier leader may never be answered
 	}
@@ -213,7 +228,7 @@ func (c *cluster) prefer(ctx context.Context, leader uint64) {
 		if m == now.member {
 			continue
 		}
-		if s, err := m.probe(ctx); err == nil && s.leads() && s.status.Leader == leader {
+		if s, err := m.probe(ctx, probeTimeout); err == nil && s.leads() && s.status.Leader == leader {
 			c.choose(s, true)
 			return
 		}

@@ -83,8 +83,8 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 
 // prepare checks the members and sets up what etcd lacks.
 func (e *Engine) prepare(ctx context.Context, o Options) error {
-	if err := e.cluster.find(ctx); err != nil {
-		return fmt.Errorf("connect to %s: %w", strings.Join(o.Addresses, ", "), err)
+	if err := e.cluster.find(ctx, openTimeout); err != nil {
+		return fmt.Errorf("connect to %s: %w", strings.Join(o.Addresses, ", "), errors.Join(err, e.cluster.explain(ctx)))
 	}
 	s, _ := e.cluster.use()
 	if err := checkVersion(s.status.Version, o.AnyVersion); err != nil {

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Most tests wait for members rather than for a processor.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	code := m.Run()

@@ -77,11 +77,30 @@ func (f *follower) join(ctx context.Context, w *watch) (position, error) {
 	}
 }
 
-// catchUpLocked gives w the changes that it lacks, if all of them are among the recent ones, and returns the position after
-// which the inbox of w has all changes.
+// catchUpLocked gives w the changes that it lacks, if all of them are among the recent ones and fit, and returns the position
+// after which the inbox of w has all changes.
 func (f *follower) catchUpLocked(w *watch) position {
-	if w.at.before(f.oldest) {
+	lacking, more, ok := f.recallLocked(w)
+	if !ok || more {
 		return f.at
+	}
+	for _, c := range lacking {
+		w.inbox.Add(c)
+	}
+	return w.at
+}
+
+// recall returns the next changes that w lacks, from memory, and whether there are more. It returns false if they are no
+// longer in memory.
+func (f *follower) recall(w *watch) (next []change, more, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.recallLocked(w)
+}
+
+func (f *follower) recallLocked(w *watch) (next []change, more, ok bool) {
+	if !f.running || w.at.before(f.oldest) {
+		return nil, false, false
 	}
 	first, _ := slices.BinarySearchFunc(f.recent, w.at, func(c change, at position) int {
 		if at.before(c.position) {
@@ -89,12 +108,17 @@ func (f *follower) catchUpLocked(w *watch) position {
 		}
 		return -1
 	})
+	bytes := int64(0)
 	for _, c := range f.recent[first:] {
-		if w.target.Matches(c.key) {
-			w.inbox.Add(c)
+		if !w.target.Matches(c.key) {
+			continue
 		}
+		if len(next) == inbox.Capacity || bytes > readAhead {
+			return next, true, true
+		}
+		next, bytes = append(next, c), bytes+c.memory()
 	}
-	return w.at
+	return next, false, true
 }
 
 // leave ends the delivery that join began.

@@ -30,7 +30,7 @@ type watch struct {
 	unsynced bool // whether the first event of type Sync is due
 	joined   bool // whether the follower delivers the changes after until
 	until    position
-	backlog  []change // changes after at, which the follower no longer has
+	backlog  []change // changes after at, which the inbox did not get
 	unread   bool     // whether there are more of them, up to until
 	inbox    *inbox.Inbox[change]
 	// omitted are the keys of entries that had expired when the snapshot was read, and whose expiry is not delivered.
@@ -293,8 +293,13 @@ func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
 	}
 }
 
-// replay reads the next changes that the follower no longer has.
+// replay reads the next changes that the inbox did not get: from memory, or from etcd if they are no longer there.
 func (w *watch) replay(ctx context.Context) error {
+	var recent bool
+	if w.backlog, w.unread, recent = w.engine.follower.recall(w); recent {
+		return nil
+	}
+	w.unread = true
 	s, _ := w.engine.cluster.use()
 	limited, cancel := s.within(ctx, attemptTimeout)
 	defer cancel()

@@ -2,7 +2,6 @@ package redis_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -55,86 +54,9 @@ func eventually(t *testing.T, what string, try func() error) {
 	t.Fatalf("%s: %v", what, err)
 }
 
-// alternately is two engines on the same data, used alternately.
-type alternately struct {
-	a, b store.Engine
-	turn chan bool
-}
-
-func both(a, b store.Engine) *alternately {
-	e := &alternately{a: a, b: b, turn: make(chan bool, 1)}
-	e.turn <- true
-	return e
-}
-
-func (e *alternately) one() store.Engine {
-	first := <-e.turn
-	e.turn <- !first
-	if first {
-		return e.a
-	}
-	return e.b
-}
-
-func (e *alternately) Do(ctx context.Context, op store.Operation) (store.Result, error) {
-	return e.one().Do(ctx, op)
-}
-
-func (e *alternately) Batch(ctx context.Context, ops []store.Operation, atomic bool) ([]store.Result, error) {
-	return e.one().Batch(ctx, ops, atomic)
-}
-
-func (e *alternately) List(ctx context.Context, req store.ListRequest) (store.Page, error) {
-	return e.one().List(ctx, req)
-}
-
-func (e *alternately) DeleteRange(ctx context.Context, req store.RangeRequest) (store.RangeResult, error) {
-	return e.one().DeleteRange(ctx, req)
-}
-
-func (e *alternately) Watch(ctx context.Context, req store.WatchRequest) (store.Watcher, error) {
-	return e.one().Watch(ctx, req)
-}
-
-// A client may reach a different kvservice with each call.
 func TestTwoEnginesShareOneStore(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 3})
-	e := both(open(t, nodes, redis.Options{Shards: 8}), open(t, nodes, redis.Options{}))
-	t.Run("calls are linearizable", func(t *testing.T) {
-		for seed := range uint64(10) {
-			w := storetest.Workload{Clients: 6, Calls: 40, Batches: seed%2 == 0, Seed: seed}
-			for i := range 3 {
-				w.Keys = append(w.Keys, fmt.Sprintf("{%d}/%d", seed, i))
-			}
-			if err := storetest.CheckLinearizable(w.Run(t.Context(), e), patience); err != nil {
-				t.Fatalf("seed %d: %v", seed, err)
-			}
-		}
-	})
-	t.Run("calls return what a map would", func(t *testing.T) { storetest.CheckModel(t, t.Context(), e, "model/") })
-	t.Run("one engine resumes the watch of the other", func(t *testing.T) {
-		j := storetest.Journal{Prefix: "journal/", Writers: 4, Changes: 100, Seed: 1}
-		events := 0
-		f := &storetest.Follower{
-			Store: e, Request: store.WatchRequest{Prefix: j.Prefix}, Last: j.Last(),
-			Cut: func() bool { events++; return events%10 == 0 },
-		}
-		if err := f.Open(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		written := make(chan []storetest.Change, 1)
-		go func() {
-			changes, err := j.Write(t.Context(), e)
-			if err != nil {
-				t.Error(err)
-			}
-			written <- changes
-		}()
-		heard, err := f.Events(t.Context())
-		if err := errors.Join(err, storetest.CheckWatch(<-written, heard, false)); err != nil {
-			t.Fatal(err)
-		}
-	})
+	storetest.RunShared(t, open(t, nodes, redis.Options{Shards: 8}), open(t, nodes, redis.Options{}))
 }
 
 func TestEachExpiryIsOneChange(t *testing.T) {
