@@ -160,7 +160,7 @@ func checkFollowers(t T, e store.Engine, snapshots bool) {
 	t.Helper()
 	for seed := range uint64(rounds(5)) {
 		j := Journal{Prefix: fmt.Sprintf("journal/%d/", seed), Writers: 4, Changes: 200, Seed: seed}
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*patience) // a store on several disks may take long for each write
 		defer cancel()
 		if err := followWriters(ctx, e, j, snapshots); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
