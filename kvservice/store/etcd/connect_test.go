@@ -93,7 +93,7 @@ func TestTLSAndALoginThatMayTouchThePrefixAlone(t *testing.T) {
 	authority := tlstest.NewAuthority(t)
 	cert, key := authority.Files(t, tlstest.Leaf{})
 	members := etcdcluster.StartTest(t, etcdcluster.Config{
-		Members: 3, TLS: &etcdcluster.TLS{Cert: cert, Key: key, CA: authority.File(t)},
+		TLS: &etcdcluster.TLS{Cert: cert, Key: key, CA: authority.File(t)},
 	})
 	permit(t, members.Members()[0].Client(), "mine/")
 	trusted, err := tlsfiles.OpenAuthorities(authority.File(t))

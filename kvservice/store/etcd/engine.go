@@ -30,6 +30,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"key-value/kvservice/store"
@@ -196,16 +197,21 @@ func (e *Engine) closed(err error) error {
 // Stats returns statistics of the data and of what this engine did. MemoryBytes is about what the entries take in etcd,
 // without earlier versions. MaxMemory is etcd's quota, which is for everything in its database.
 func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
-	sum, _, err := e.journals(ctx)
+	// At one instant, or else a sweep in between would count an entry twice, or not at all.
+	answer, err := e.txn(ctx, &pb.TxnRequest{Success: []*pb.RequestOp{
+		{Request: &pb.RequestOp_RequestRange{RequestRange: e.allJournals()}},
+		{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{
+			Key: []byte(e.names.deadlines), RangeEnd: e.names.deadline(time.Now().UnixNano()+1, ""), CountOnly: true,
+		}}},
+	}})
 	if err != nil {
 		return store.Stats{}, e.closed(err)
 	}
-	due, err := e.read(ctx, &pb.RangeRequest{
-		Key: []byte(e.names.deadlines), RangeEnd: e.names.deadline(time.Now().UnixNano()+1, ""), CountOnly: true,
-	})
+	sum, err := sumOf(answer.Responses[0].GetResponseRange().Kvs)
 	if err != nil {
-		return store.Stats{}, e.closed(err)
+		return store.Stats{}, err
 	}
+	due := answer.Responses[1].GetResponseRange()
 	s, _ := e.cluster.use()
 	return store.Stats{
 		Keys: sum.keys - due.Count, MemoryBytes: sum.bytes, MaxMemory: s.status.DbSizeQuota,
@@ -218,20 +224,30 @@ func (e *Engine) Stats(ctx context.Context) (store.Stats, error) {
 	}, nil
 }
 
+func (e *Engine) allJournals() *pb.RangeRequest {
+	return &pb.RangeRequest{Key: []byte(e.names.journals), RangeEnd: end(e.names.journals)}
+}
+
 // journals returns the sum of the totals of all engines, and the revision of etcd at which it was read.
 func (e *Engine) journals(ctx context.Context) (sum totals, revision int64, err error) {
-	answer, err := e.read(ctx, &pb.RangeRequest{Key: []byte(e.names.journals), RangeEnd: end(e.names.journals)})
+	answer, err := e.read(ctx, e.allJournals())
 	if err != nil {
 		return totals{}, 0, err
 	}
-	for _, kv := range answer.Kvs {
+	sum, err = sumOf(answer.Kvs)
+	return sum, answer.Header.Revision, err
+}
+
+// sumOf returns the sum of the totals in journals.
+func sumOf(journals []*mvccpb.KeyValue) (sum totals, err error) {
+	for _, kv := range journals {
 		j, err := unpackJournal(kv.Value)
 		if err != nil {
-			return totals{}, 0, err
+			return totals{}, err
 		}
 		sum.add(j.totals)
 	}
-	return sum, answer.Header.Revision, nil
+	return sum, nil
 }
 
 const (

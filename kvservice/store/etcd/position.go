@@ -45,7 +45,7 @@ func parseToken(token string) (position, error) {
 
 // latest returns the position after the latest transaction, and the revision of etcd at which it was found.
 func (e *Engine) latest(ctx context.Context) (position, int64, error) {
-	answer, err := e.read(ctx, &pb.RangeRequest{Key: []byte(e.names.journals), RangeEnd: end(e.names.journals)})
+	answer, err := e.read(ctx, e.allJournals())
 	if err != nil {
 		return position{}, 0, err
 	}

@@ -439,7 +439,7 @@ const abandonedAfter = time.Hour
 func (w *writer) begin(ctx context.Context) error {
 	e := w.engine
 	for {
-		answer, err := e.read(ctx, &pb.RangeRequest{Key: []byte(e.names.journals), RangeEnd: end(e.names.journals)})
+		answer, err := e.read(ctx, e.allJournals())
 		if err != nil {
 			return err
 		}
