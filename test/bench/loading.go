@@ -159,14 +159,14 @@ func (b *bench) loads(ctx context.Context) ([]outcome, error) {
 	return []outcome{o}, nil
 }
 
-// loadStore fills a server of ours and starts it again, once for each round.
+// loadStore fills a server of ours and starts it again.
 func (b *bench) loadStore(ctx context.Context, dir string) ([]float64, error) {
 	args := []string{"serve", "--data-dir", dir, "--fsync", everySecond}
 	server, err := b.servers.startStore(ctx, store, b.loaded, args...)
 	if err != nil {
 		return nil, err
 	}
-	return b.restarts(server, func() (*proc.Process, error) {
+	return restarted(server, func() (*proc.Process, error) {
 		next, err := b.servers.startProgram(ctx, store, append(args, "--listen", "127.0.0.1:0")...)
 		if err != nil {
 			return nil, err
@@ -183,14 +183,14 @@ func (b *bench) loadStore(ctx context.Context, dir string) ([]float64, error) {
 	})
 }
 
-// loadRedis fills redis-server and starts it again, once for each round.
+// loadRedis fills redis-server and starts it again.
 func (b *bench) loadRedis(ctx context.Context, dir string) ([]float64, error) {
 	args := []string{"--dir", dir, "--appendonly", "yes", "--appendfsync", redisMode(everySecond)}
 	server, err := b.servers.startRedis(ctx, b.loaded, args...)
 	if err != nil {
 		return nil, err
 	}
-	return b.restarts(server, func() (*proc.Process, error) {
+	return restarted(server, func() (*proc.Process, error) {
 		next, err := b.servers.startRedis(ctx, 0, args...)
 		if err != nil {
 			return nil, err
@@ -202,25 +202,19 @@ func (b *bench) loadRedis(ctx context.Context, dir string) ([]float64, error) {
 // loadPatience is how long a server with many entries may take to stop.
 const loadPatience = time.Minute
 
-// restarts stops a server and starts it, once for each round, and returns how long the starts took, in milliseconds.
-func (b *bench) restarts(server *proc.Process, start func() (*proc.Process, error)) ([]float64, error) {
-	var times []float64
-	for round := range b.rounds + 1 {
-		if err := server.Stop(loadPatience); err != nil {
-			return nil, err
-		}
-		if round == b.rounds {
-			break
-		}
-		begin := time.Now()
-		next, err := start()
-		if err != nil {
-			return nil, err
-		}
-		times = append(times, float64(time.Since(begin).Milliseconds()))
-		server = next
+// restarted stops a server and returns how long the next one takes to start, in milliseconds. It is measured once, because it takes
+// long.
+func restarted(server *proc.Process, start func() (*proc.Process, error)) ([]float64, error) {
+	if err := server.Stop(loadPatience); err != nil {
+		return nil, err
 	}
-	return times, nil
+	begin := time.Now()
+	next, err := start()
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(begin)
+	return []float64{float64(took.Milliseconds())}, next.Stop(loadPatience)
 }
 
 // pingRedis returns an error unless a redis-server answers that it is ready.

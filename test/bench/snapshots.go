@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"key-value/client"
-	"key-value/internal/testkit/proc"
 	"key-value/test/bench/dataset"
 	"key-value/test/record"
 )
@@ -31,9 +30,6 @@ const (
 )
 
 // snapshots measures how long gets take while a large store writes a snapshot and nothing else, and while it is idle.
-//
-// The server has the highest of the normal priorities. Linux gives programs at real-time priority turns of a tenth of a second, and takes the
-// processor from them for up to 50 ms in every second; that would be measured.
 func (b *bench) snapshots(ctx context.Context) ([]outcome, error) {
 	setting := record.Thousands(b.logged) + " entries"
 	if b.before != "" || !b.wants(snapshotGet, setting) {
@@ -57,14 +53,11 @@ func (b *bench) latencies(ctx context.Context) (during, idle []float64, err erro
 		return nil, nil, err
 	}
 	defer os.RemoveAll(dir)
-	server, err := b.servers.startUsual(ctx, "serve", "--listen", "127.0.0.1:0", "--data-dir", dir)
+	server, err := b.servers.startStore(ctx, store, b.logged, "serve", "--data-dir", dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer stop(server)
-	if err := fillStore(ctx, server.Addr, b.logged); err != nil {
-		return nil, nil, err
-	}
 	kv, err := client.New("http://"+server.Addr, client.WithAPIKey(apiKey))
 	if err != nil {
 		return nil, nil, err
@@ -88,20 +81,6 @@ func (b *bench) latencies(ctx context.Context) (during, idle []float64, err erro
 		during, idle = append(during, slow), append(idle, usual)
 	}
 	return during, idle, nil
-}
-
-// startUsual starts a server of ours that has no real-time priority.
-func (s *servers) startUsual(ctx context.Context, args ...string) (*proc.Process, error) {
-	binary, err := s.binary(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	command := proc.KV(binary, []string{"KV_API_KEY=" + apiKey}, args...)
-	if isRealTime() {
-		command.Args = append([]string{"--other", "0", "nice", "-n", "-20", command.Path}, command.Args...)
-		command.Path = realTime[0]
-	}
-	return s.group.Serve(ctx, command)
 }
 
 // untilSnapshot writes until the store begins another snapshot.
