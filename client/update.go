@@ -14,14 +14,13 @@ import (
 const (
 	// maxUpdates is how often Update tries.
 	maxUpdates = 100
-	// updateWait bounds the wait after the first conflict of an Update, and maxUpdateWait those after any.
-	updateWait    = 2 * time.Millisecond
-	maxUpdateWait = 250 * time.Millisecond
+	// crowd is for how many attempts of others at the same time an Update makes room, if they take as long as its own.
+	crowd = 64
 )
 
 // Update replaces the value of key by what change returns for the current entry, and returns the entry as written. If others
 // change the entry in between, nothing of theirs is lost: Update reads it again and calls change again, up to 100 times, after random
-// waits of up to 250 ms. Change should therefore have no other effects.
+// waits of up to 2 s. Change should therefore have no other effects.
 //
 // If the key does not exist, old is zero, with an empty ETag, and Update creates it. As with [Client.Set], the entry does not expire
 // unless [TTL] or [KeepTTL] is given. A [Condition] has no effect.
@@ -31,8 +30,9 @@ const (
 func (c *Client) Update(
 	ctx context.Context, key string, change func(old Entry) ([]byte, error), opts ...WriteOption,
 ) (Entry, error) {
-	wait := updateWait
+	var wait time.Duration // at most, before the next attempt
 	for attempt := 1; ; attempt++ {
+		began := time.Now()
 		old, err := c.Get(ctx, key, AllowMissing())
 		if err != nil {
 			return Entry{}, err
@@ -45,11 +45,14 @@ func (c *Client) Update(
 		if !errors.Is(err, ErrETagMismatch) && !errors.Is(err, ErrExists) {
 			return entry, err
 		}
-		hop.Pause(ctx, rand.N(wait))
+		took := max(time.Since(began), time.Millisecond)
+		wait = min(max(2*wait, took), crowd*took, hop.MaxWait)
+		if attempt < maxUpdates {
+			hop.Pause(ctx, rand.N(wait))
+		}
 		if attempt == maxUpdates || ctx.Err() != nil {
 			return Entry{}, tooContended(ctx, key, attempt)
 		}
-		wait = min(2*wait, maxUpdateWait)
 	}
 }
 
