@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// startPatience is how long a program may take until it is ready.
-const startPatience = 20 * time.Second
+// startPatience is how long a program may take until it is ready, on a busy machine that compiles it first.
+const startPatience = 2 * time.Minute
 
 // Listening matches the log line of a server that accepts connections. Its group is the address.
 const Listening = `msg=listening addr=(\S+)\s`
