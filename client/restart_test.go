@@ -34,7 +34,7 @@ func TestAWatchOutlivesAServiceThatStopsAndComesBack(t *testing.T) {
 	set(t, engine, "a", "meanwhile")
 	second, _ := runService(t, engine)
 	p.Point(second)
-	r.want(t, "put a=meanwhile")
+	r.want(t, "put a=meanwhile", "sync")
 	set(t, engine, "a", "after")
 	r.want(t, "put a=after")
 	if cut := cuts.Load(); cut == nil || cut.Reason != string(contract.ServiceUnavailable) {

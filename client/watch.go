@@ -24,7 +24,7 @@ const (
 	// EventEvict means that an entry was removed to make room. The event has its key.
 	EventEvict EventType = "evict"
 	// EventSync means that the watch is up to date: the snapshot, if requested, is complete, and every later change will
-	// be reported. It is repeated when there was no other event for 15 s.
+	// be reported. It is repeated when the watch has resumed, and when there was no other event for 15 s.
 	EventSync EventType = "sync"
 	// EventReset means that the watch lost its position and that a complete snapshot follows, up to the next EventSync.
 	// A program that keeps a copy of the entries must clear it now. It occurs only with [FromSnapshot] or [StartOver].
@@ -74,7 +74,8 @@ func OnCut(f func(err error)) WatchOption { return func(o *watchOptions) { o.onC
 
 // Watch reports the changes of all keys that begin with prefix, or of all keys if it is empty.
 //
-// The first event is of type [EventSync], after the snapshot if [FromSnapshot] is given; a watch that resumes has none.
+// The first event is of type [EventSync], after the snapshot if [FromSnapshot] is given, and after the changes that were
+// missed if the watch resumes. There is another one each time it has resumed after an interruption.
 // From then on, each change is reported exactly once and in order.
 //
 // If the service cannot be reached, stops, is overloaded or closes the connection, the watch resumes by itself after the

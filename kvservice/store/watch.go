@@ -64,8 +64,9 @@ const (
 	Expired
 	// Evicted: the entry was evicted to free memory. The event has its key.
 	Evicted
-	// Sync: all earlier changes have been delivered. A Sync ends a snapshot and begins a watch without one. It is
-	// also sent when there is no other event for [SyncInterval]. It has no entry.
+	// Sync: all earlier changes have been delivered. A Sync ends a snapshot, begins a watch without one, and follows
+	// what a watch that resumes has missed. It is also sent when there is no other event for [SyncInterval]. It has no
+	// entry.
 	Sync
 	// Touched: only the TTL of the entry changed. The event has the entry without its value.
 	Touched
@@ -83,8 +84,12 @@ type Event struct {
 //
 // A watch without Resume begins with its snapshot, if it has one, and an event of type Sync, so that there is a token
 // from the start. A snapshot is an event of type Put for each existing entry. Changes made while it is read may follow
-// as further events before the Sync, so the last event of each key says what exists at the Sync. A watch that is idle
-// for [SyncInterval] gets another Sync. It shows everything on the way that the watch is alive, and its token is fresh: that
+// as further events before the Sync, so the last event of each key says what exists at the Sync.
+//
+// A watch with Resume begins with the changes that it missed, if there are any, up to its opening at least, and a Sync, at
+// once. So every watch has an event as soon as it is open.
+//
+// A watch that is idle for [SyncInterval] gets another Sync. It shows everything on the way that the watch is alive, and its token is fresh: that
 // of the last change would eventually be too old to resume from if other keys change.
 //
 // A change is in the history before the write is acknowledged. Writers never wait for a watcher.

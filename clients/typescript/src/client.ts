@@ -206,7 +206,7 @@ export class KeyValueClient {
 
   /**
    * watch yields the changes of a key or of all keys with a prefix, each exactly once and in order. The first event is of type sync,
-   * after the snapshot if there is one; a watch that resumes has none.
+   * after the snapshot if there is one, or after what was missed if it resumes.
    *
    * If the store cannot be reached, stops or is overloaded, or the connection breaks or is silent, the watch resumes by itself after
    * the last event. It throws RESUME_TOO_OLD if the next changes are no longer in the history, unless startOver is set, and any error

@@ -35,8 +35,9 @@ const (
 	Event_TYPE_EXPIRE Event_Type = 3
 	// The entry was evicted to free memory. The event has only its key.
 	Event_TYPE_EVICT Event_Type = 4
-	// All earlier changes have been delivered. A SYNC ends a snapshot and begins a watch without one. It is
-	// also sent when there was no other event for 15 s, so that proxies keep the connection open and the
+	// All earlier changes have been delivered. A SYNC ends a snapshot, begins a watch without one, and
+	// follows what a watch that resumes has missed, or begins it. So every watch has an event as soon as it is open. A
+	// SYNC is also sent when there was no other event for 15 s, so that proxies keep the connection open and the
 	// resume_token stays recent enough. The event has no entry.
 	Event_TYPE_SYNC Event_Type = 5
 	// Only the TTL of the entry changed, by a Touch. The event has the entry without its content, which is that of the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,8 +28,9 @@ type watch struct {
 	granted  int      // bytes that room has given for the next event
 	at       position // all changes up to here have been delivered or are in the snapshot
 	snapshot *snapshot
-	unsynced bool // whether the first event of type Sync is due
-	joined   bool // whether the follower delivers the changes after until
+	unsynced bool     // whether the first event of type Sync is due
+	due      position // that event follows all changes up to here
+	joined   bool     // whether the follower delivers the changes after until
 	until    position
 	backlog  []change // changes after at, which the inbox did not get
 	unread   bool     // whether there are more of them, up to until
@@ -58,7 +60,7 @@ func (w *watch) begin(ctx context.Context, req store.WatchRequest) error {
 	if err != nil {
 		return err
 	}
-	w.at, w.unsynced = at, true
+	w.at, w.unsynced, w.due = at, true, at
 	if req.Snapshot {
 		w.snapshot = &snapshot{watch: w, revision: revision}
 	}
@@ -75,6 +77,10 @@ func (w *watch) resume(ctx context.Context, req store.WatchRequest) (err error) 
 			return err
 		}
 	}
+	if w.due, _, err = w.engine.latest(ctx); err != nil {
+		return err
+	}
+	w.unsynced = true
 	return w.join(ctx)
 }
 
@@ -91,6 +97,9 @@ func (w *watch) join(ctx context.Context) error {
 	until, err := w.engine.follower.join(ctx, w)
 	if err != nil {
 		return err
+	}
+	if at, _ := w.engine.follower.upTo(w); at.before(w.due) {
+		until = w.due
 	}
 	w.joined, w.until, w.backlog = true, until, nil
 	w.unread = w.at.before(until)
@@ -155,12 +164,17 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 		}
 		w.snapshot = nil
 	}
-	if w.unsynced {
-		w.unsynced = false
-		return w.sync(), true, nil
-	}
 	for {
+		if w.unsynced && !w.at.before(w.due) {
+			return w.firstSync(), true, nil
+		}
 		c, ok, err := w.nextChange(ctx)
+		if err == nil && w.unsynced && (!ok || w.due.before(c.position)) {
+			if ok {
+				w.backlog = slices.Insert(w.backlog, 0, c)
+			}
+			return w.firstSync(), true, nil
+		}
 		if !ok || err != nil {
 			return store.Event{}, false, err
 		}
@@ -177,6 +191,15 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 			return w.deliver(ctx, c)
 		}
 	}
+}
+
+// firstSync moves at to due. The follower may deliver changes up to there again that came from the backlog.
+func (w *watch) firstSync() store.Event {
+	w.unsynced = false
+	if w.at.before(w.due) {
+		w.at = w.due
+	}
+	return w.sync()
 }
 
 // omits reports whether c is the expiry of an entry that the snapshot did not have.

@@ -21,6 +21,7 @@ type watch struct {
 	cursor   uint64    // all changes to target up to this revision are delivered or found
 	snapshot *snapshot // the rest of the snapshot at cursor; nil: none
 	unsynced bool      // whether the first event of type Sync is due
+	due      uint64    // that event follows all changes up to this revision
 	found    uint64    // the revision of the next change; zero: none known
 	signal   *signal   // fires at the next change; nil, or found is set: read the history
 }
@@ -41,7 +42,7 @@ func (e *Engine) open(w *watch, req store.WatchRequest) error {
 	if e.closed {
 		return store.ErrClosed
 	}
-	w.cursor, w.unsynced = e.revision, req.Resume == ""
+	w.cursor, w.unsynced, w.due = e.revision, true, e.revision
 	if req.Resume != "" {
 		from, err := e.positionLocked(req.Resume)
 		if err != nil {
@@ -92,7 +93,7 @@ func (w *watch) Next(ctx context.Context) (store.Event, error) {
 			return event, err
 		}
 		if w.wait(ctx) && w.skipAhead() {
-			return w.sync(ctx)
+			return w.sync(ctx, w.cursor)
 		}
 	}
 }
@@ -111,12 +112,12 @@ func (w *watch) wait(ctx context.Context) (idle bool) {
 	return false
 }
 
-// sync returns an event of type Sync at cursor, once that may be told.
-func (w *watch) sync(ctx context.Context) (store.Event, error) {
-	if err := w.tell(ctx, w.cursor); err != nil {
+// sync returns an event of type Sync at revision, once that may be told.
+func (w *watch) sync(ctx context.Context, revision uint64) (store.Event, error) {
+	if err := w.tell(ctx, revision); err != nil {
 		return store.Event{}, err
 	}
-	return store.Event{Type: store.Sync, Revision: w.cursor, Token: w.engine.token(w.cursor)}, nil
+	return store.Event{Type: store.Sync, Revision: revision, Token: w.engine.token(revision)}, nil
 }
 
 // tell waits until revision may be told.
@@ -146,15 +147,18 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 			return event, ok, err
 		}
 	}
-	if w.unsynced {
-		event, err := w.sync(ctx)
-		w.unsynced = err != nil
-		return event, err == nil, err
-	}
-	if w.found == 0 {
-		if err := w.seek(); w.found == 0 {
+	if caughtUp := w.unsynced && w.cursor == w.due; w.found == 0 && !caughtUp {
+		if err := w.seek(); err != nil {
 			return store.Event{}, false, err
 		}
+	}
+	switch {
+	case w.unsynced && (w.found == 0 || w.found > w.due):
+		event, err := w.sync(ctx, w.due)
+		w.unsynced = err != nil
+		return event, err == nil, err
+	case w.found == 0:
+		return store.Event{}, false, nil
 	}
 	return w.deliver(ctx)
 }

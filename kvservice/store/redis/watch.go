@@ -25,8 +25,9 @@ type watch struct {
 	granted  int      // bytes that room has given for the next event
 	at       position // all changes up to here have been delivered or are in the snapshot
 	snapshot *snapshot
-	unsynced bool // whether the first event of type Sync is due
-	joined   bool // whether the dispatcher delivers the changes after until
+	unsynced bool     // whether the first event of type Sync is due
+	due      position // that event follows all changes up to here
+	joined   bool     // whether the dispatcher delivers the changes after until
 	until    position
 	backlog  *merge[change] // changes up to until, which the dispatcher no longer has; nil: none
 	inbox    *inbox.Inbox[change]
@@ -56,8 +57,8 @@ func (w *watch) begin(ctx context.Context, req store.WatchRequest) error {
 	if err != nil {
 		return err
 	}
-	w.at, w.epochs, w.unsynced = now.position, now.epochs, true
-	w.lineage = lineageOf(now.epochs)
+	w.at, w.epochs, w.lineage = now.position, now.epochs, lineageOf(now.epochs)
+	w.unsynced, w.due = true, w.at
 	if req.Snapshot {
 		w.snapshot = newSnapshot(w)
 	}
@@ -70,28 +71,21 @@ func (w *watch) resume(ctx context.Context, req store.WatchRequest) error {
 	if err != nil {
 		return err
 	}
-	w.at, w.lineage = at, lineage
-	if err := w.join(ctx); err != nil {
-		return err
-	}
-	switch {
-	case lineage != lineageOf(w.epochs):
-		return store.ErrResumeTooOld
-	case w.backlog != nil:
-		_, _, err = w.backlog.peek(ctx)
-		return err
-	case w.until.before(at):
-		return w.requirePosition(ctx, at)
-	}
-	return nil
-}
-
-// requirePosition fails unless the shards have reached the position at.
-func (w *watch) requirePosition(ctx context.Context, at position) error {
 	now, err := w.engine.cut(ctx, w.shards)
-	if err == nil && now.before(at) {
-		err = store.ErrTokenInvalid
+	switch {
+	case err != nil:
+		return err
+	case lineage != lineageOf(now.epochs):
+		return store.ErrResumeTooOld
+	case now.before(at):
+		return store.ErrTokenInvalid
 	}
+	w.at, w.epochs, w.lineage = at, now.epochs, lineage
+	w.unsynced, w.due = true, now.position
+	if err := w.join(ctx); err != nil || w.backlog == nil {
+		return err
+	}
+	_, _, err = w.backlog.peek(ctx)
 	return err
 }
 
@@ -108,6 +102,9 @@ func (w *watch) join(ctx context.Context) error {
 	until, err := w.engine.dispatcher.join(ctx, w)
 	if err != nil {
 		return err
+	}
+	if until.before(w.due) { // the dispatcher may take until its next round
+		until = w.due
 	}
 	w.joined, w.until, w.backlog = true, until, nil
 	if w.at.before(until) {
@@ -174,12 +171,14 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 		}
 		w.at, w.snapshot = w.snapshot.until, nil
 	}
-	if w.unsynced {
-		w.unsynced = false
-		return w.sync(), true, nil
-	}
 	for {
+		if w.unsynced && w.caughtUp() {
+			return w.firstSync(), true, nil
+		}
 		c, ok, err := w.nextChange(ctx)
+		if err == nil && !ok && w.unsynced {
+			continue
+		}
 		if !ok || err != nil {
 			return store.Event{}, false, err
 		}
@@ -192,6 +191,18 @@ func (w *watch) poll(ctx context.Context) (store.Event, bool, error) {
 			return w.deliver(c)
 		}
 	}
+}
+
+// caughtUp reports whether all changes up to due have been delivered.
+func (w *watch) caughtUp() bool { return !w.at.before(w.due) || w.joined && w.backlog == nil }
+
+// firstSync moves at to due. The dispatcher may deliver changes up to there again that came from the backlog.
+func (w *watch) firstSync() store.Event {
+	w.unsynced = false
+	if w.at.before(w.due) {
+		w.at = w.due
+	}
+	return w.sync()
 }
 
 // makeRoom gets memory for the next event, of n bytes, and for what was read ahead with it. If there is none, it drops what
@@ -241,7 +252,7 @@ func (w *watch) deliver(c change) (store.Event, bool, error) {
 	return event, err == nil, err
 }
 
-// nextChange returns the next change, or false if there is none now. The change may be to a key that is not watched,
+// nextChange returns the next change, or false if there is none now, or none before the first Sync. The change may be to a key that is not watched,
 // or have been delivered before.
 func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
 	for {
@@ -255,7 +266,9 @@ func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
 			if ok || err != nil {
 				return c, ok, err
 			}
-			w.backlog = nil
+			if w.backlog = nil; w.unsynced {
+				return change{}, false, nil
+			}
 		}
 		c, ok, missed, err := w.inbox.Take()
 		if !missed || ok || err != nil {

@@ -143,11 +143,13 @@ var exactChecks = []Check{
 		}
 		again := open(t, e, store.WatchRequest{Key: "k", Resume: fresh.Token})
 		defer again.Close()
+		wantSyncAfter(t, again, 0)
 		for range 3 {
 			fresh = wantSyncInTime(t, again)
 		}
 		last := open(t, e, store.WatchRequest{Key: "k", Resume: fresh.Token})
 		defer last.Close()
+		wantSyncAfter(t, last, 0)
 		do(t, e, set("k", "v"))
 		wantEvent(t, w, store.Put, "k", "v")
 		wantEvent(t, again, store.Put, "k", "v")
@@ -252,10 +254,15 @@ func succeeds(op func(key string) store.Operation) func(T, store.Engine, string)
 // wantSyncInTime waits for an event of type Sync, which must come [store.SyncInterval] from now, and returns it.
 func wantSyncInTime(t T, w store.Watcher) store.Event {
 	t.Helper()
+	return wantSyncAfter(t, w, store.SyncInterval)
+}
+
+func wantSyncAfter(t T, w store.Watcher, wait time.Duration) store.Event {
+	t.Helper()
 	start := time.Now()
 	event := wantEvent(t, w, store.Sync, "", "")
-	if took := time.Since(start); took != store.SyncInterval || event.Token == "" {
-		t.Fatalf("an idle watch has a sync with token %q after %v, want one after %v", event.Token, took, store.SyncInterval)
+	if took := time.Since(start); took != wait || event.Token == "" {
+		t.Fatalf("an idle watch has a sync with token %q after %v, want one after %v", event.Token, took, wait)
 	}
 	return event
 }

@@ -20,6 +20,7 @@ const (
 	lostDelete          bug = "some deletes are acknowledged but not performed"
 	resumeTooLate       bug = "a watch resumes one change too late"
 	resumeTooEarly      bug = "a watch resumes one change too early"
+	resumeWithoutSync   bug = "a watch that resumes says nothing until something changes"
 	versionComesBack    bug = "versions start from one again when a key is created again"
 	earlyCheck          bug = "a precondition is checked outside the lock"
 	earlyEvent          bug = "an event is published before its write"

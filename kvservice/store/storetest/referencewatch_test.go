@@ -27,6 +27,8 @@ func (r *reference) Watch(_ context.Context, req store.WatchRequest) (store.Watc
 		} else if r.bug == resumeTooEarly {
 			w.position = max(at-1, 0)
 		}
+		w.due = len(r.history)
+		w.resumed = r.bug != resumeWithoutSync
 	} else {
 		w.begin()
 	}
@@ -40,6 +42,8 @@ type referenceWatch struct {
 	req      store.WatchRequest
 	first    []store.Event // to deliver before the history
 	position int
+	resumed  bool // whether a Sync follows the changes up to due
+	due      int
 	since    time.Time // of the last event
 }
 
@@ -54,7 +58,7 @@ func (w *referenceWatch) begin() {
 		w.r.pause()
 		w.position = len(w.r.history)
 	}
-	w.first = append(w.first, store.Event{Type: store.Sync, Token: w.r.token(w.position)})
+	w.first = append(w.first, w.sync())
 }
 
 func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
@@ -72,7 +76,7 @@ func (w *referenceWatch) Next(ctx context.Context) (store.Event, error) {
 		}
 		if idle {
 			w.since = time.Now()
-			return store.Event{Type: store.Sync, Token: w.r.token(w.position)}, nil
+			return w.sync(), nil
 		}
 	}
 }
@@ -114,6 +118,11 @@ func (w *referenceWatch) poll() (store.Event, <-chan struct{}, error) {
 		w.since = time.Now()
 		return event, nil, nil
 	}
+	if w.resumed && w.missedNone() {
+		w.resumed, w.since = false, time.Now()
+		w.position = max(w.position, w.due)
+		return w.sync(), nil, nil
+	}
 	for w.position < len(w.r.history) {
 		event := w.r.history[w.position]
 		w.position++
@@ -123,6 +132,22 @@ func (w *referenceWatch) poll() (store.Event, <-chan struct{}, error) {
 		}
 	}
 	return store.Event{}, w.r.changed, nil
+}
+
+// sync returns a Sync at position.
+func (w *referenceWatch) sync() store.Event {
+	event := store.Event{Type: store.Sync, Token: w.r.token(w.position)}
+	if w.position > 0 {
+		event.Revision = w.r.history[w.position-1].Revision
+	}
+	return event
+}
+
+// missedNone reports whether no change up to due is left to deliver.
+func (w *referenceWatch) missedNone() bool {
+	return w.position >= w.due || !slices.ContainsFunc(w.r.history[w.position:w.due], func(e store.Event) bool {
+		return w.req.Target().Matches(e.Entry.Key)
+	})
 }
 
 func (w *referenceWatch) Close() {

@@ -33,9 +33,10 @@ var detectedBy = map[bug][]string{
 		"operations on single keys are linearizable",
 		"a snapshot during writes misses nothing, together with the events after it",
 	},
-	resumeTooLate:    {"every token resumes right after its event", cutAndResumed},
-	resumeTooEarly:   {"every token resumes right after its event", cutAndResumed},
-	versionComesBack: {"no version is used twice", "operations on single keys are linearizable"},
+	resumeTooLate:     {"every token resumes right after its event", cutAndResumed},
+	resumeTooEarly:    {"every token resumes right after its event", cutAndResumed},
+	resumeWithoutSync: {"a watch that resumes gets a sync after the changes that it missed, before later ones"},
+	versionComesBack:  {"no version is used twice", "operations on single keys are linearizable"},
 	earlyCheck: {
 		"exactly one of a thousand conditional writes to a version succeeds",
 		"operations on single keys are linearizable",

@@ -162,6 +162,38 @@ var watchChecks = []Check{
 		wantEvent(t, again, store.Put, "a", "1")
 		wantEvent(t, again, store.Deleted, "a", "")
 	}},
+	{"a watch that resumes gets a sync after the changes that it missed, before later ones", func(t T, e store.Engine) {
+		for _, target := range []store.WatchRequest{{Key: "k"}, {Prefix: "k"}, {}} {
+			w := open(t, e, target)
+			began := wantEvent(t, w, store.Sync, "", "").Token
+			w.Close()
+			do(t, e, set("k", "missed"))
+			do(t, e, set("l", "missed"))
+			resume := func(token string) store.Watcher {
+				request := target
+				request.Resume = token
+				return open(t, e, request)
+			}
+			again := resume(began)
+			do(t, e, set("k", "later"))
+			wantEvent(t, again, store.Put, "k", "missed")
+			if target.Target().Matches("l") {
+				wantEvent(t, again, store.Put, "l", "missed")
+			}
+			synced := wantEvent(t, again, store.Sync, "", "").Token
+			later := wantEvent(t, again, store.Put, "k", "later").Token
+			again.Close()
+			fromSync := resume(synced) // it has missed the later one
+			wantEvent(t, fromSync, store.Put, "k", "later")
+			wantEvent(t, fromSync, store.Sync, "", "")
+			fromSync.Close()
+			nothing := resume(later)
+			do(t, e, del("k"))
+			wantEvent(t, nothing, store.Sync, "", "")
+			wantEvent(t, nothing, store.Deleted, "k", "")
+			nothing.Close()
+		}
+	}},
 	{"an invalid token is rejected with ErrTokenInvalid", func(t T, e store.Engine) {
 		w := open(t, e, store.WatchRequest{})
 		defer w.Close()

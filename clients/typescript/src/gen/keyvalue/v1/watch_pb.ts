@@ -175,8 +175,9 @@ export enum Event_Type {
   EVICT = 4,
 
   /**
-   * All earlier changes have been delivered. A SYNC ends a snapshot and begins a watch without one. It is
-   * also sent when there was no other event for 15 s, so that proxies keep the connection open and the
+   * All earlier changes have been delivered. A SYNC ends a snapshot, begins a watch without one, and
+   * follows what a watch that resumes has missed, or begins it. So every watch has an event as soon as it is open. A
+   * SYNC is also sent when there was no other event for 15 s, so that proxies keep the connection open and the
    * resume_token stays recent enough. The event has no entry.
    *
    * @generated from enum value: TYPE_SYNC = 5;
