@@ -16,10 +16,6 @@ import (
 	"key-value/internal/contract"
 )
 
-// resumeWait is how long a resumed watch is given to fail before it counts as open: it has no event until something
-// changes. A later error ends the stream.
-const resumeWait = time.Second
-
 type watchFunc = func(
 	context.Context, *keyvaluev1.WatchRequest,
 ) (keyvaluev1connect.KeyValueServiceWatchClientStream, error)
@@ -39,25 +35,12 @@ func (a *api) watchValues(w http.ResponseWriter, r request) error {
 	}
 	sub := a.subscribe(r.Context(), req)
 	defer sub.close()
-	first, err := a.awaitOpen(sub, req)
+	first, err := sub.first(a.timeout)
 	if err != nil {
 		return err
 	}
 	newEventStream(w, r.account).run(sub, first, a.heartbeat)
 	return nil
-}
-
-// awaitOpen waits until the watch is known to be open, because after that no error can change the status of the response.
-// It returns the first event if it has already arrived, otherwise nil.
-func (a *api) awaitOpen(sub *subscription, req *keyvaluev1.WatchRequest) (*keyvaluev1.WatchResponse, error) {
-	if req.GetResumeToken() != "" {
-		return sub.first(min(resumeWait, a.timeout))
-	}
-	event, err := sub.first(a.timeout)
-	if event == nil && err == nil {
-		return nil, contract.DeadlineExceeded.Errorf("the service did not open the watch in time")
-	}
-	return event, err
 }
 
 func watchRequest(r request) (*keyvaluev1.WatchRequest, error) {
@@ -191,7 +174,8 @@ func (a *api) ended(err error) error {
 	return err
 }
 
-// first waits for the first event or the end of the watch. It returns nil and no error after timeout.
+// first waits for the first event, which every watch has as soon as it is open. Until then, an error can change the status
+// of the response.
 func (s *subscription) first(timeout time.Duration) (*keyvaluev1.WatchResponse, error) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -202,7 +186,7 @@ func (s *subscription) first(timeout time.Duration) (*keyvaluev1.WatchResponse, 
 		}
 		return event, nil
 	case <-timer.C:
-		return nil, nil
+		return nil, contract.DeadlineExceeded.Errorf("the service did not open the watch in time")
 	}
 }
 
