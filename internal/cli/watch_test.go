@@ -73,7 +73,7 @@ func TestAWatchOfOneKey(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	w := startWatch(t, env, "a b", "--sync", "-o", "json")
-	w.out.find(t.Context(), `(\{"type":"sync","resumeToken":"\S+"\})\n`)
+	w.out.find(t.Context(), `(\{"type":"sync","revision":"\d+","resumeToken":"\S+"\})\n`)
 	kv(t, env, "\xff", "set", "a b")
 	kv(t, env, "", "set", "a b c", "x")
 	kv(t, env, "", "del", "a b")
