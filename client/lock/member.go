@@ -21,9 +21,9 @@ type member struct {
 
 	alive    context.Context // ends when the place may be gone, with the reason as its cause
 	end      context.CancelCauseFunc
-	check    chan struct{} // asks for a renewal at once
-	failure  atomic.Pointer[error]
-	numbered bool // the entry has its ticket; only keep uses it
+	check    chan struct{}         // asks for a renewal at once
+	failure  atomic.Pointer[error] // of the latest renewal; nil if it succeeded
+	numbered bool                  // the entry has its ticket; only keep uses it
 	running  sync.WaitGroup
 }
 
@@ -113,6 +113,7 @@ func (m *member) keep(sent time.Time) {
 		sent := time.Now()
 		switch err := m.renew(); {
 		case err == nil:
+			m.failure.Store(nil)
 			expiry.Reset(time.Until(sent.Add(m.lock.safe())))
 			next.Reset(m.lock.ttl / 3)
 		case errors.Is(err, client.ErrNotFound), errors.Is(err, client.ErrAbsent):

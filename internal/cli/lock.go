@@ -105,7 +105,8 @@ func (c *connection) lock(cmd *cobra.Command, f *lockFlags, args []string) error
 	if err != nil {
 		return asUsage(err)
 	}
-	// Who waits is patient with the store. A person who has just started to is told at once what is wrong.
+	defer c.trust.follow(cmd.ErrOrStderr())()
+	// A wait outlasts failures of the store. A person who has just started one is told of them at once.
 	holder, taken, err := l.Holder(ctx)
 	if err != nil {
 		return err
@@ -128,7 +129,6 @@ func (c *connection) lock(cmd *cobra.Command, f *lockFlags, args []string) error
 	if err != nil {
 		return interrupted(cmd, err)
 	}
-	defer c.trust.follow(cmd.ErrOrStderr())()
 	run := f.child(cmd, command, append(c.variables(cmd), "KV_LOCK_NAME="+name, fmt.Sprint("KV_LOCK_FENCE=", held.Fence())))
 	return runHeld(cmd, run, held.Context(), held.Unlock)
 }
