@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"key-value/client"
@@ -22,13 +23,14 @@ func TestAWatchOutlivesAKilledServer(t *testing.T) {
 	defer cancel()
 	ready, reported, ended := make(chan struct{}), []int{}, make(chan error, 1)
 	go func() {
+		begin := sync.OnceFunc(func() { close(ready) })
 		for event, err := range kv.Watch(ctx, "") {
 			switch {
 			case err != nil:
 				ended <- err
 				return
-			case event.Type == client.EventSync && len(reported) == 0:
-				close(ready)
+			case event.Type == client.EventSync:
+				begin()
 			case event.Entry.Key == "end":
 				ended <- nil
 				return
@@ -39,7 +41,11 @@ func TestAWatchOutlivesAKilledServer(t *testing.T) {
 			}
 		}
 	}()
-	<-ready
+	select {
+	case <-ready:
+	case err := <-ended:
+		t.Fatalf("the watch ended: %v", err)
+	}
 	const kills, writes = 3, 300
 	acknowledged, n := map[int]bool{}, 0
 	for range kills {
