@@ -242,7 +242,7 @@ var rules = []rule{
 		"The conformance server puts another service on our port.",
 	},
 	{
-		"test/e2e", []string{"internal/testkit/proc"},
+		"test/e2e", []string{"internal/testkit/etcdcluster", "internal/testkit/proc"},
 		"The end-to-end tests know the program only as its users do.",
 	},
 	{

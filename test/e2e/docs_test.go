@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"key-value/internal/testkit/etcdcluster"
 )
 
 // documents returns the paths of this project's Markdown files below dir.
@@ -32,6 +34,9 @@ func documents(t *testing.T, dir string) (paths []string) {
 // scaling has commands that need redis-server.
 var scaling = filepath.Join("docs", "scaling.md")
 
+// etcdGuide has commands that need etcd and etcdctl.
+var etcdGuide = filepath.Join("docs", "guides", "etcd.md")
+
 // TestGuides runs the commands of every guide verbatim, each guide on a store of its own.
 func TestGuides(t *testing.T) {
 	for _, path := range append(documents(t, "docs/guides"), scaling) {
@@ -42,6 +47,10 @@ func TestGuides(t *testing.T) {
 			}
 			if filepath.Base(path) == "python.md" {
 				needsPython(t, "the commands of "+path)
+			}
+			if path == etcdGuide {
+				needsEtcd(t, "the commands of "+etcdGuide)
+				portsAreFree(t, "2379", "2380", "8889")
 			}
 			doc := readDocument(t, path)
 			if len(doc.lines) == 0 {
@@ -61,6 +70,23 @@ func needsRedis(t *testing.T, what string) {
 			t.Fatal(err)
 		}
 		skipLoudly(t, what, err.Error())
+	}
+}
+
+// needsEtcd puts etcd and etcdctl first in the PATH. Where they cannot be built it skips the test of what, unless
+// KV_REQUIRE_ETCD is set.
+func needsEtcd(t *testing.T, what string) {
+	t.Helper()
+	for _, name := range []string{"etcd", "etcdctl"} {
+		program, err := etcdcluster.Program(t.Context(), name)
+		switch {
+		case err == nil:
+			t.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		case os.Getenv("KV_REQUIRE_ETCD") == "1":
+			t.Fatal(err)
+		default:
+			skipLoudly(t, what, err.Error())
+		}
 	}
 }
 
