@@ -113,7 +113,9 @@ export class KeyValueClient {
   /** Url is that of a gateway, such as http://localhost:8888. A TypeError says what is wrong with it or with the options. */
   constructor(url: string | URL, options: ClientOptions = {}) {
     const { apiKey = "", protocol = "connect", timeout = 10_000, gather = true, retry = true, fetch } = options;
-    if (!(timeout >= 0)) throw new TypeError(`invalid timeout: got ${String(timeout)}, want a number of ms`);
+    if (!(timeout >= 0 && timeout < 2 ** 31)) { // timers that are set for longer fire at once
+      throw new TypeError(`invalid timeout: got ${String(timeout)}, want a number of ms below 2^31, or 0 for any time`);
+    }
     this.#url = checkUrl(url);
     this.#rpc = createClient(KeyValueService, newTransport(this.#url, protocol, apiKey, fetch));
     this.#retries = retry ? new Retries() : undefined;

@@ -27,7 +27,8 @@ test('options that cannot work are rejected at once', () => {
     ['http://a.example?x=1', {}, 'invalid service URL "http://a.example?x=1": want http://host:port'],
     ['http://a.example', { apiKey: 'two\nlines' }, 'invalid API key: it has characters that a header cannot have'],
     ['http://a.example', { protocol: 'grpc' }, 'invalid protocol "grpc": want "connect" or "grpc-web"'],
-    ['http://a.example', { timeout: -1 }, 'invalid timeout: got -1, want a number of ms'],
+    ['http://a.example', { timeout: -1 }, 'invalid timeout: got -1, want a number of ms below 2^31, or 0 for any time'],
+    ['http://a.example', { timeout: Infinity }, 'invalid timeout: got Infinity, want a number of ms below 2^31, or 0 for any time'],
   ];
   for (const [address, options, message] of bad) {
     assert.throws(() => new KeyValueClient(address, options), { name: 'TypeError', message });
