@@ -164,8 +164,8 @@ func (c *Cache) Range(prefix string) iter.Seq[client.Entry] {
 	return func(yield func(client.Entry) bool) {
 		var keys []string
 		for it := range c.table.Load().all() {
-			if strings.HasPrefix(it.entry.Key, prefix) && !it.absent {
-				keys = append(keys, it.entry.Key)
+			if strings.HasPrefix(it.key, prefix) && it.deadline != absent {
+				keys = append(keys, it.key)
 			}
 		}
 		slices.Sort(keys)

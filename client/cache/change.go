@@ -60,13 +60,13 @@ func (c *Cache) differLocked(before, after *table) {
 		return
 	}
 	for it := range after.all() {
-		if old := before.find(it.entry.Key); old == nil || old.entry.ETag != it.entry.ETag {
-			c.tellLocked(it.entry.Key)
+		if old := before.find(it.key); old == nil || old.etag != it.etag {
+			c.tellLocked(it.key)
 		}
 	}
 	for it := range before.all() {
-		if after.find(it.entry.Key) == nil {
-			c.tellLocked(it.entry.Key)
+		if after.find(it.key) == nil {
+			c.tellLocked(it.key)
 		}
 	}
 }
@@ -88,7 +88,7 @@ func (c *Cache) expire() {
 	defer c.mu.Unlock()
 	t := c.table.Load()
 	for len(t.deadlines) > 0 && t.deadlines[0].deadline <= now() {
-		c.tellLocked(heap.Pop(t).(*item).entry.Key)
+		c.tellLocked(heap.Pop(t).(*item).key)
 	}
 	c.due = 0
 	c.scheduleLocked()

@@ -68,11 +68,11 @@ func (d *demand) saw(event client.Event) {
 
 // keep counts it, which is in t, and removes items from t until no more than limit bytes are left.
 func (d *demand) keep(t *table, it *item, limit int) {
-	place := d.places[it.entry.Key]
+	place := d.places[it.key]
 	switch {
 	case it.bytes() > limit:
-		t.remove(it.entry.Key)
-		d.drop(it.entry.Key)
+		t.remove(it.key)
+		d.drop(it.key)
 	case place != nil:
 		old := place.Value.(*item)
 		it.used.Store(old.used.Load())
@@ -81,7 +81,7 @@ func (d *demand) keep(t *table, it *item, limit int) {
 		d.shrink(t, limit)
 	default:
 		d.shrink(t, limit-it.bytes()) // first, so that it is not the one to go
-		d.places[it.entry.Key] = d.order.PushBack(it)
+		d.places[it.key] = d.order.PushBack(it)
 		d.bytes += it.bytes()
 	}
 }
@@ -93,8 +93,8 @@ func (d *demand) shrink(t *table, limit int) {
 		if it := first.Value.(*item); it.used.Swap(false) {
 			d.order.MoveToBack(first)
 		} else {
-			t.remove(it.entry.Key)
-			d.drop(it.entry.Key)
+			t.remove(it.key)
+			d.drop(it.key)
 		}
 	}
 }
@@ -107,4 +107,4 @@ func (d *demand) drop(key string) {
 	}
 }
 
-func (it *item) bytes() int { return len(it.entry.Key) + len(it.entry.Value) + itemBytes }
+func (it *item) bytes() int { return len(it.key) + len(it.value) + itemBytes }

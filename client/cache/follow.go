@@ -147,10 +147,10 @@ func (c *Cache) changeLocked(event client.Event) {
 	case client.EventPut:
 		c.putLocked(t, newItem(event.Entry))
 	case client.EventTouch:
-		if held == nil || held.absent {
+		if held == nil || held.deadline == absent {
 			return
 		}
-		event.Entry.Value = held.entry.Value
+		event.Entry.Value = held.value
 		c.putLocked(t, newItem(event.Entry))
 	case client.EventDelete, client.EventExpire, client.EventEvict:
 		c.removeLocked(t, event.Entry.Key)
@@ -168,7 +168,7 @@ func (c *Cache) target() *table {
 // putLocked stores it in t.
 func (c *Cache) putLocked(t *table, it *item) {
 	c.storeLocked(t, it)
-	c.changedLocked(t, it.entry.Key)
+	c.changedLocked(t, it.key)
 }
 
 // storeLocked is putLocked without a word to the callbacks.

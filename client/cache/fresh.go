@@ -25,7 +25,7 @@ func (c *Cache) Fetch(ctx context.Context, key string) (client.Entry, error) {
 	if entry, ok := c.Get(key); ok {
 		return entry, nil
 	}
-	if it := c.table.Load().find(key); c.limit == 0 || it != nil && it.absent {
+	if it := c.table.Load().find(key); c.limit == 0 || it != nil && it.deadline == absent {
 		return client.Entry{}, notFound(key)
 	}
 	return c.GetFresh(ctx, key)
@@ -76,14 +76,14 @@ func (c *Cache) ask(ctx context.Context, key string) (*item, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case event.Type == client.EventSync && it.absent:
+		case event.Type == client.EventSync && it.deadline == absent:
 			return absence(key, event.Revision), nil
 		case event.Type == client.EventSync:
 			return it, nil
 		case event.Type == client.EventPut:
 			it = newItem(event.Entry)
 		case event.Type == client.EventTouch:
-			event.Entry.Value = it.entry.Value
+			event.Entry.Value = it.value
 			it = newItem(event.Entry)
 		default:
 			it = absence(key, 0)
@@ -95,16 +95,16 @@ func (c *Cache) ask(ctx context.Context, key string) (*item, error) {
 // admitLocked makes it visible before the watch reports it.
 func (c *Cache) admitLocked(it *item) {
 	t, position := c.table.Load(), c.position.Load()
-	held := t.find(it.entry.Key)
+	held := t.find(it.key)
 	switch {
 	case held != nil && held.revision >= it.revision:
-	case position > it.revision, it.absent && position == it.revision:
+	case position > it.revision, it.deadline == absent && position == it.revision:
 		// The watch has passed it. What is still held then has expired, but the store has yet to report it.
-		if it.absent {
-			c.removeLocked(t, it.entry.Key)
+		if it.deadline == absent {
+			c.removeLocked(t, it.key)
 		}
 	default:
-		c.ahead[it.entry.Key] = admission{it, c.cuts}
+		c.ahead[it.key] = admission{it, c.cuts}
 		c.putLocked(t, it)
 	}
 }
@@ -112,7 +112,7 @@ func (c *Cache) admitLocked(it *item) {
 // holdLocked keeps it on demand, in place of an older version, or if all changes since will be reported.
 func (c *Cache) holdLocked(it *item, complete bool) {
 	t := c.table.Load()
-	switch held := t.find(it.entry.Key); {
+	switch held := t.find(it.key); {
 	case held != nil && held.revision < it.revision:
 		c.putLocked(t, it)
 	case held == nil && complete:
@@ -141,7 +141,7 @@ func (c *Cache) passLocked(position uint64) {
 			continue
 		}
 		delete(c.ahead, key)
-		if held := t.find(key); held != nil && held.absent {
+		if held := t.find(key); held != nil && held.deadline == absent {
 			t.remove(key)
 		}
 	}
