@@ -16,12 +16,12 @@ import (
 // It is small, because what a Get takes is mostly the time to bring it from memory: 96 bytes, where a [client.Entry] has 144.
 type item struct {
 	key      string
+	deadline instant // when the entry expires; zero: never; or absent
 	value    []byte
 	etag     string
-	updated  int64   // when the entry was written, in nanoseconds since 1970; zero: unknown
-	expires  int64   // when it expires by the clock of the service, likewise; zero: never
-	revision uint64  // of the entry, or as of which there is none
-	deadline instant // when the entry expires; zero: never; or absent
+	updated  int64  // when the entry was written, in nanoseconds since 1970; zero: unknown
+	expires  int64  // when it expires by the clock of the service, likewise; zero: never
+	revision uint64 // of the entry, or as of which there is none
 
 	used atomic.Bool // whether it was read since the bound was last enforced; only on demand
 	slot int32       // its place in table.deadlines, or -1; guarded by Cache.mu
@@ -200,10 +200,10 @@ func (a *array) place(hash uint64, key string) (*slot, *item) {
 	}
 }
 
-// rebuild replaces the slots by as many as the items need, of which a third is taken at most.
+// rebuild replaces the slots by as many as the items need, of which half are taken at most.
 func (t *table) rebuild() {
 	slots := fewestSlots
-	for slots < 3*t.live {
+	for slots < 2*t.live {
 		slots *= 2
 	}
 	a := newArray(slots)
