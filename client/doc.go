@@ -48,6 +48,10 @@
 //
 // A client logs and records nothing, unless [WithLogger], [WithTracing] or [WithMetrics] is given.
 //
+// # Caches
+//
+// Package cache keeps the entries of a prefix in the program, up to date.
+//
 // # Tests
 //
 // Package clienttest runs the whole store in the process of a test, on a clock that the test moves.
