@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // holding is a running kv lock or kv elect.
@@ -65,7 +66,10 @@ func TestALockThatIsHeld(t *testing.T) {
 	check(t, env, "", `lock a --prefix other/ --try -- true`, wants{})
 	next := hold(t, env, "lock", "a", "--", "sh", "-c", waiting)
 	gone := hold(t, env, "lock", "a", "--", "sh", "-c", waiting)
-	gone.stop() // whether it waits by now or not
+	for strings.Count(kv(t, env, "", "ls", "locks/{a}/").out, "\n") < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	gone.stop()
 	if code := <-gone.code; code != 130 {
 		t.Errorf("a wait that is interrupted exits with %d, want 130", code)
 	}
