@@ -91,10 +91,13 @@ func (f *follower) catchUpLocked(w *watch) position {
 }
 
 // recall returns the next changes that w lacks, from memory, and whether there are more. It returns false if they are no
-// longer in memory.
+// longer in memory, or those up to w.until are not there yet.
 func (f *follower) recall(w *watch) (next []change, more, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.at.before(w.until) {
+		return nil, false, false
+	}
 	return f.recallLocked(w)
 }
 

@@ -231,6 +231,7 @@ func TestIdleWatchGetsASyncAlthoughNothingChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resumed.Close()
+	next(t, resumed) // its first sync
 	do(t, e, set("k", "1"))
 	for what, event := range map[string]store.Event{"the watch": next(t, w), "a resumed one": next(t, resumed)} {
 		if string(event.Entry.Value) != "1" {
