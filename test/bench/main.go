@@ -183,7 +183,7 @@ func (s *settings) hurry(f *flag.FlagSet) {
 	}
 	s.watchers = []int{1, 100}
 	s.entries = []int{10_000, 100_000}
-	s.logged, s.loaded = 100_000, 100_000
+	s.logged, s.loaded = 500_000, 100_000
 }
 
 // command returns the command line without --out and --page.
