@@ -149,12 +149,13 @@ func (c *Cache) Close() {
 // with [OnDemand] for one that is not kept.
 //
 // The entry shares its value with the cache: do not change it. Its TTL is how long it has left now.
-func (c *Cache) Get(key string) (client.Entry, bool) {
+func (c *Cache) Get(key string) (entry client.Entry, ok bool) {
 	it := c.table.Load().find(key)
 	if c.limit != 0 && it != nil && !it.used.Load() {
 		it.used.Store(true)
 	}
-	return it.read()
+	ok = it.fill(&entry)
+	return entry, ok
 }
 
 // Range iterates over the entries in the cache whose keys begin with prefix, in byte order of the keys. An entry that is there

@@ -57,19 +57,24 @@ func (it *item) copy() *item {
 
 // read returns the entry of it, if it exists now.
 func (it *item) read() (entry client.Entry, ok bool) {
+	ok = it.fill(&entry)
+	return entry, ok
+}
+
+// fill is read into a zero entry, which saves a Get from copying it.
+func (it *item) fill(entry *client.Entry) bool {
 	if it == nil || it.deadline == absent {
-		return entry, false
+		return false
 	}
 	if it.deadline != 0 {
 		left := it.deadline - now()
 		if left <= 0 {
-			return entry, false
+			return false
 		}
 		entry.TTL, entry.ExpireTime = time.Duration(left), timeOf(it.expires)
 	}
-	entry.Key, entry.Value, entry.ETag, entry.Revision = it.key, it.value, it.etag, it.revision
-	entry.UpdateTime = it.updated
-	return entry, true
+	entry.Key, entry.Value, entry.ETag, entry.UpdateTime, entry.Revision = it.key, it.value, it.etag, it.updated, it.revision
+	return true
 }
 
 // nanoseconds returns t in nanoseconds since 1970, or zero for the zero time.
