@@ -1,6 +1,6 @@
 // Package cache keeps entries of the store in this process, up to date by a watch.
 //
-// A [Cache] reads all entries of a prefix once and then receives their changes, so [Cache.Get] takes nanoseconds and never
+// A [Cache] reads all entries of a prefix once and then receives their changes, so [Cache.Get] takes no call and never
 // fails. Create one for the life of the program, and share it:
 //
 //	config, err := cache.New(ctx, kv, cache.Prefix("config/"))
