@@ -28,8 +28,8 @@ func newElect(getenv func(string) string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "elect NAME -- COMMAND [ARG...] | --leader | --observe",
 		Short: "Run a command on the leader of several processes",
-		Long: `Run a command on one of all processes that take part in an election: the leader.
-When it ends or dies, the next one leads, in the order in which they came.
+		Long: `Run a command on the leader: one of the processes that take part in an election.
+When the leader ends or dies, the one that has waited longest leads.
 
 kv runs COMMAND while it leads, and exits with its code. If the leadership may
 be lost, COMMAND gets SIGTERM, and SIGKILL after --grace, as with kv lock; kv

@@ -26,10 +26,10 @@ type lockFlags struct {
 }
 
 func (f *lockFlags) flags(cmd *cobra.Command, prefix string) {
-	durationVar(cmd.Flags(), &f.ttl, "ttl", 15*time.Second, "time after which others follow a holder that died; at least 1s")
+	durationVar(cmd.Flags(), &f.ttl, "ttl", 15*time.Second, "how long a holder that died keeps others waiting; at least 1s")
 	durationVar(cmd.Flags(), &f.grace, "grace", 5*time.Second, "time from SIGTERM to SIGKILL; 0: SIGKILL at once")
-	cmd.Flags().StringVar(&f.prefix, "prefix", prefix, "what the keys in the store begin with")
-	cmd.Flags().StringVar(&f.value, "value", "", "what others are told about this process; default: its host and id")
+	cmd.Flags().StringVar(&f.prefix, "prefix", prefix, "prefix of the keys in the store")
+	cmd.Flags().StringVar(&f.value, "value", "", "what identifies this process to others; default: its host and process id")
 }
 
 func (f *lockFlags) options() []lock.Option {
@@ -48,7 +48,7 @@ func newLock(getenv func(string) string) *cobra.Command {
 		Use:   "lock NAME -- COMMAND [ARG...]",
 		Short: "Run a command while holding a lock",
 		Long: `Run a command while holding a lock, which one process at a time can hold. Others
-wait, and get the lock in the order in which they came.
+wait, and get the lock in the order in which they asked for it.
 
 kv renews the lock while COMMAND runs, and exits with its code. If the lock may
 be lost, because the store was out of reach for nine tenths of the TTL or lost
@@ -56,9 +56,10 @@ it, COMMAND gets SIGTERM, and SIGKILL after --grace; kv then exits with 6. On
 Linux, what COMMAND has started gets these signals too, unless standard input is
 a terminal, and COMMAND is killed if kv dies.
 
-Others may hold the lock a tenth of the TTL after the SIGTERM. A resource that
-two of them must not write has to refuse a fence that is smaller than one that
-it has seen. COMMAND finds in its environment:
+Another process may hold the lock a tenth of the TTL after the SIGTERM. If late
+writes would do harm, send the fence along with each of them, and let the
+resource refuse one that is smaller than the greatest it has seen. COMMAND finds
+in its environment:
 
     KV_LOCK_NAME   the name of the lock
     KV_LOCK_FENCE  a number that is greater than that of every holder before
@@ -77,8 +78,8 @@ are below PREFIX{NAME}/, where the API key must be allowed to read and write.`,
 	c.flags(cmd)
 	writing(cmd)
 	f.flags(cmd, "locks/")
-	durationVar(cmd.Flags(), &f.wait, "wait", 0, "time to wait at most; 0: no limit")
-	cmd.Flags().BoolVar(&f.try, "try", false, "do not wait")
+	durationVar(cmd.Flags(), &f.wait, "wait", 0, "longest time to wait; 0: no limit")
+	cmd.Flags().BoolVar(&f.try, "try", false, "fail at once if the lock is held")
 	return cmd
 }
 

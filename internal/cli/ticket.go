@@ -29,9 +29,9 @@ cannot send an API key, such as EventSource in a browser. It is sent as
 
     GET /v1/values:watch?ticket=TICKET
 
-and opens nothing else. It expires after its TTL, at most an hour, and ends the
-watches that it opened. It is worth no more than the API key in use: it becomes
-invalid when that is revoked, rotated or expired.`,
+and opens nothing else. It expires after its TTL, at most an hour, and the
+watches that it opened end then. It allows no more than the API key in use, and
+becomes invalid when that is revoked, rotated or expired.`,
 		Example: `  kv ticket --prefix news/ --ttl 10m
   curl -N "$KV_URL/v1/values:watch?ticket=$(kv ticket config)"`,
 		Args:              cobra.MaximumNArgs(1),
@@ -39,7 +39,7 @@ invalid when that is revoked, rotated or expired.`,
 		ValidArgsFunction: c.completeKey(1),
 	}
 	c.flags(cmd)
-	cmd.Flags().StringVar(&f.prefix, "prefix", "", "for a watch of all keys that begin with this prefix; '' for all keys")
+	cmd.Flags().StringVar(&f.prefix, "prefix", "", "watch all keys that begin with this prefix; '' for all keys")
 	durationVar(cmd.Flags(), &f.ttl, "ttl", contract.DefaultTicketTTL, "how long the ticket is valid, at most 1h")
 	f.output.flags(cmd, outputRaw, outputJSON)
 	_ = cmd.RegisterFlagCompletionFunc("prefix", c.completePrefix)
@@ -50,7 +50,7 @@ func (c *connection) ticket(cmd *cobra.Command, f *ticketFlags, args []string) e
 	byPrefix := cmd.Flags().Changed("prefix")
 	switch {
 	case byPrefix == (len(args) == 1):
-		return usageError{errors.New("nothing to watch: want either KEY or --prefix PREFIX (--prefix '' for all keys)")}
+		return usageError{errors.New(keyOrPrefix(byPrefix))}
 	case f.ttl == 0:
 		return usageError{errors.New("invalid --ttl 0: want more than 0 and at most 1h")}
 	}

@@ -22,7 +22,7 @@ func TestTicketsFromTheCommandLine(t *testing.T) {
 				{"ticket --prefix a/ --ttl 1h", wants{out: `kvt_[0-9A-Za-z_-]{60,}\n`}},
 				{"ticket --prefix a/ -o json", wants{out: `\{"ticket":"kvt_[0-9A-Za-z_-]{60,}","expireTime":"20\S+Z"\}\n`}},
 				{"ticket", wants{2, "", `kv: nothing to watch: want either KEY or --prefix PREFIX .*\n`}},
-				{"ticket a --prefix b", wants{2, "", `kv: nothing to watch: want either KEY or --prefix PREFIX .*\n`}},
+				{"ticket a --prefix b", wants{2, "", `kv: more than one thing to watch: want either KEY or --prefix PREFIX\n`}},
 				{"ticket a b", wants{2, "", `kv: accepts at most 1 arg\(s\), received 2: want kv ticket .*\n`}},
 				{"ticket a --ttl 0", wants{2, "", `kv: invalid .*\n`}},
 				{"ticket a --ttl 0s", wants{2, "", `kv: invalid --ttl 0: want more than 0 and at most 1h\n`}},

@@ -130,7 +130,7 @@ func (w *watcher) parse(cmd *cobra.Command, args []string) error {
 	}
 	switch {
 	case w.byPrefix == (len(targets) == 1), len(targets) > 1:
-		return usageError{errors.New("nothing to watch: want either KEY or --prefix PREFIX (--prefix '' for all keys), then -- COMMAND if any")}
+		return usageError{errors.New(keyOrPrefix(len(targets) != 0) + ", then -- COMMAND if any")}
 	case !w.byPrefix:
 		w.key = targets[0]
 	}
@@ -281,4 +281,12 @@ func preview(value []byte) string {
 	}
 	begin := value[:complete(value[:maxBytes])]
 	return fmt.Sprintf("%s… (%s)", quoted(string(begin)), readableBytes(int64(len(value))))
+}
+
+// keyOrPrefix says what to watch, to a caller that named too much or nothing.
+func keyOrPrefix(tooMuch bool) string {
+	if tooMuch {
+		return "more than one thing to watch: want either KEY or --prefix PREFIX"
+	}
+	return "nothing to watch: want either KEY or --prefix PREFIX (--prefix '' for all keys)"
 }
