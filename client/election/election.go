@@ -11,7 +11,7 @@
 //
 // A leader is the holder of a lock, in the queue of which the candidates wait. What package lock promises holds here too:
 // the context of a leader ends before another one is elected, as long as the store keeps what it acknowledged, and a
-// number that grows from leader to leader fences off those of the past.
+// number that grows from leader to leader fences off earlier ones.
 package election
 
 import (
@@ -22,7 +22,7 @@ import (
 	"key-value/client/lock"
 )
 
-// Election is an election that all programs share which name it. Create it with [New].
+// Election is an election, which all programs that use the same name share. Create it with [New].
 type Election struct {
 	kv   *client.Client
 	name string
@@ -36,8 +36,8 @@ type Leader struct {
 	Fence uint64 // its [Term.Fence]
 }
 
-// New returns an election without calling the store. Its options are those of a lock: [lock.TTL] says how long a leader
-// that died is not replaced, and [lock.Wait] how long [Election.Campaign] takes at most. Keys begin with
+// New returns an election without calling the store. Its options are those of a lock: [lock.TTL] is how long a leader
+// that has died keeps others waiting, and [lock.Wait] how long [Election.Campaign] takes at most. Keys begin with
 // "elections/", unless [lock.Prefix] says otherwise. It fails as [lock.New] does.
 func New(kv *client.Client, name string, opts ...lock.Option) (*Election, error) {
 	opts = append([]lock.Option{lock.Prefix("elections/")}, opts...)
@@ -62,7 +62,7 @@ func (e *Election) Campaign(ctx context.Context, value string) (*Term, error) {
 	return &Term{held}, nil
 }
 
-// Leader returns who leads, or false if nobody does. A leader that has died leads until its TTL has passed.
+// Leader returns the leader, or false if there is none. A leader that has died counts as leading until its TTL has passed.
 func (e *Election) Leader(ctx context.Context) (Leader, bool, error) {
 	holder, ok, err := e.lock.Holder(ctx)
 	return Leader(holder), ok, err

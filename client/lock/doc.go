@@ -18,13 +18,13 @@
 // the monotonic clock of this process, a tenth of the TTL before the store lets anybody else in. The tenth is for the work
 // to stop, and for clocks that run at different speeds.
 //
-// No lock can stop a program that does not look at its context, or whose machine freezes between the look and the
-// deed. Therefore [Held.Fence] grows from each holder to the next. A resource that remembers the greatest number it has
-// seen, and refuses smaller ones, is safe from holders of the past, whatever else happens.
+// No lock can stop a program that does not check its context, or whose machine freezes between the check and the
+// write. Therefore [Held.Fence] grows from each holder to the next. A resource that remembers the greatest number it has
+// seen, and refuses smaller ones, is safe from earlier holders, whatever else happens.
 //
 // What a store does not keep, a lock does not survive: a store in memory without a data directory loses all locks when it
 // restarts, and Redis may lose the latest ones when a replica takes over. Others can then hold the lock before the
-// context of its holder ends, which takes until the holder reaches the store again, and at most the TTL. The guide on
+// context of its holder ends, which takes until the holder reaches the store again, and at most nine tenths of the TTL. The guide on
 // locks has the details for each engine: docs/guides/locks.md.
 //
 // # The queue

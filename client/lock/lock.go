@@ -28,7 +28,7 @@ const (
 	maxNameBytes  = 512
 )
 
-// Lock is a lock that all programs share which name it. Create it with [New]. It may be used concurrently: each
+// Lock is a lock, which all programs that use the same name share. Create it with [New]. It may be used concurrently: each
 // call of [Lock.Lock] is a caller of its own.
 type Lock struct {
 	kv     *client.Client
@@ -59,7 +59,7 @@ func Prefix(prefix string) Option { return func(l *Lock) { l.prefix = prefix } }
 // empty.
 func Value(value string) Option { return func(l *Lock) { l.value = value } }
 
-// invalidError is the error of a lock that cannot be.
+// invalidError is the error of a lock with an invalid name or option.
 type invalidError string
 
 func (e invalidError) Error() string { return string(e) }
@@ -86,7 +86,7 @@ func New(kv *client.Client, name string, opts ...Option) (*Lock, error) {
 	return l, nil
 }
 
-// Lock waits until it is the turn of this caller. When ctx ends, the wait ends with the error of ctx, and so does
+// Lock waits until this caller holds the lock. When ctx ends, the wait ends with the error of ctx, and so does
 // [Held.Context] later.
 //
 // It fails at once if the store cannot be reached. Once it waits, it goes on through interruptions and restarts of the
