@@ -52,12 +52,15 @@ func (h *Held) Unlock() error {
 	if h.unlocked.Swap(true) {
 		return ErrUnlocked
 	}
-	err := h.member.leave(ErrUnlocked, holderPatience)
+	there, err := h.member.leave(ErrUnlocked, holderPatience)
 	if cause := context.Cause(h.member.alive); errors.Is(cause, ErrLost) {
 		return cause
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("unlock %q: %w", h.member.lock.name, err)
+	case !there:
+		return errGone
 	}
 	return nil
 }

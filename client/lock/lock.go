@@ -103,7 +103,7 @@ func (l *Lock) Lock(ctx context.Context) (*Held, error) {
 		if err = m.wait(waiting); err == nil {
 			return m.hold(ctx), nil
 		}
-		_ = m.leave(err, waiterPatience)
+		_, _ = m.leave(err, waiterPatience)
 		if errors.Is(err, ErrLost) {
 			m, err = patiently(waiting, l.join)
 		}
@@ -138,6 +138,6 @@ func (l *Lock) TryLock(ctx context.Context) (*Held, error) {
 	if err == nil {
 		err = held // others came at the same time
 	}
-	_ = m.leave(err, waiterPatience)
+	_, _ = m.leave(err, waiterPatience)
 	return nil, err
 }

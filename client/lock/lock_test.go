@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -12,6 +14,7 @@ import (
 
 	"key-value/client"
 	"key-value/client/lock"
+	"key-value/internal/testkit/wiretest"
 	"key-value/kvservice/store/memory"
 )
 
@@ -186,6 +189,20 @@ func TestAHolderNoticesThatItsEntryIsGone(t *testing.T) {
 	wantError(t, "the cause", context.Cause(second.Context()), lock.ErrUnlocked)
 }
 
+// A holder that unlocks before it notices that its entry is gone is told all the same.
+func TestUnlockOfALockThatWasJustLostFails(t *testing.T) {
+	t.Parallel()
+	kv := start(t)
+	l := newLock(t, kv)
+	for range 50 {
+		held := mustLock(t, l)
+		if existed, err := kv.Delete(t.Context(), held.Key()); !existed || err != nil {
+			t.Fatalf("Delete = %t, %v", existed, err)
+		}
+		wantError(t, "Unlock", held.Unlock(), lock.ErrLost)
+	}
+}
+
 // The context of a holder that does not reach the store ends before the store lets the next one in, and not long before.
 func TestAHolderThatIsCutOffStopsBeforeTheNextOneBegins(t *testing.T) {
 	t.Parallel()
@@ -300,6 +317,48 @@ func TestOthersAreToldWhoHoldsALock(t *testing.T) {
 	}
 	stop()
 	observer.Wait()
+}
+
+// An entry of another program below the prefix of a lock is not a holder, and an observer waits beside it.
+func TestAnEntryThatIsNotOfALockIsIgnored(t *testing.T) {
+	t.Parallel()
+	handler := handle(newEngine(t))
+	var lists atomic.Int64
+	url := wiretest.Serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/List") {
+			lists.Add(1)
+		}
+		handler.ServeHTTP(w, r)
+	}))
+	kv := dial(t, url)
+	if _, _, err := kv.Set(t.Context(), "locks/{door}/note", []byte("do not lock")); err != nil {
+		t.Fatal(err)
+	}
+	l := newLock(t, kv)
+	next, stop := iter.Pull2(l.Observe(bounded(t)))
+	defer stop()
+	if h, err, _ := next(); h != (lock.Holder{}) || err != nil {
+		t.Fatalf("Observe yields %v, %v, want nobody", h, err)
+	}
+	var held *lock.Held
+	var locking sync.WaitGroup
+	locking.Go(func() {
+		for range 100 { // while the observer waits
+			if _, err := kv.Get(t.Context(), "locks/{door}/note"); err != nil {
+				t.Error(err)
+			}
+		}
+		held = mustLock(t, l)
+	})
+	h, err, _ := next()
+	locking.Wait()
+	if h.Fence != held.Fence() || err != nil {
+		t.Errorf("Observe yields %v, %v, want the holder with fence %d", h, err, held.Fence())
+	}
+	if n := lists.Load(); n > 3 { // two of the observer, and one of the holder
+		t.Errorf("the entries were listed %d times", n)
+	}
+	mustUnlock(t, held)
 }
 
 func TestInvalidLocks(t *testing.T) {

@@ -45,7 +45,7 @@ func (l *Lock) join(ctx context.Context) (*member, error) {
 	entry, _, err := l.kv.Set(call, m.key, packValue(0, l.value), client.TTL(l.ttl), client.IfAbsent())
 	if err != nil {
 		if errors.Is(err, client.ErrUnavailable) || call.Err() != nil { // it may be there all the same
-			_ = l.remove(m.key, waiterPatience)
+			_, _ = l.remove(m.key, waiterPatience)
 		}
 		return nil, err
 	}
@@ -157,17 +157,21 @@ func (m *member) guard() {
 	}
 }
 
-// leave gives up the place. It takes a little longer than patience at most.
-func (m *member) leave(why error, patience time.Duration) error {
+// leave gives up the place, and reports false if the store did not have it any more. It takes a little longer than patience at
+// most.
+func (m *member) leave(why error, patience time.Duration) (there bool, err error) {
 	m.end(why)
 	m.running.Wait()
 	return m.lock.remove(m.key, patience)
 }
 
-// remove deletes the entry of a place, for which it takes patience at most.
-func (l *Lock) remove(key string, patience time.Duration) error {
+// remove deletes the entry of a place, for which it takes patience at most. It reports false if there was none.
+func (l *Lock) remove(key string, patience time.Duration) (there bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err := patiently(ctx, func(ctx context.Context) (bool, error) { return l.kv.Delete(ctx, key) })
-	return err
+	return patiently(ctx, func(ctx context.Context) (bool, error) {
+		removed, err := l.kv.Delete(ctx, key)
+		there = there || removed || err != nil // a call without an answer may have removed it
+		return there, err
+	})
 }

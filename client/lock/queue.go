@@ -80,8 +80,11 @@ func (l *Lock) untilGone(ctx context.Context, key string) error {
 // untilAny waits until the queue is not empty.
 func (l *Lock) untilAny(ctx context.Context) error {
 	for event, err := range l.kv.Watch(ctx, l.prefix, client.FromSnapshot(), client.StartOver()) {
-		if err != nil || event.Type == client.EventPut {
+		if err != nil {
 			return err
+		}
+		if _, ok := parsePlace(event.Entry); ok && event.Type == client.EventPut {
+			return nil
 		}
 	}
 	return ctx.Err()
