@@ -186,9 +186,9 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// closed replaces an error that results from closing the engine with [store.ErrClosed].
+// closed replaces an error that results from closing the engine with [store.ErrClosed], unless something may have been changed.
 func (e *Engine) closed(err error) error {
-	if err != nil && e.ctx.Err() != nil {
+	if err != nil && e.ctx.Err() != nil && !errors.Is(err, store.ErrUnknownOutcome) {
 		return store.ErrClosed
 	}
 	return err

@@ -185,13 +185,10 @@ func (f *follower) follow() error {
 	}
 	f.begin(at)
 	var failing time.Time // since when nothing has been received
-	for {
-		err := f.receive(revision + 1)
+	for err = f.receive(revision + 1); err != nil; {
 		switch {
 		case e.ctx.Err() != nil:
 			return store.ErrClosed
-		case err == nil:
-			return nil
 		case errors.Is(err, store.ErrResumeTooOld), errors.Is(err, errDamaged):
 			return err
 		}
@@ -207,12 +204,12 @@ func (f *follower) follow() error {
 		}
 		e.cluster.failed()
 		e.writer.pause()
-		// What was followed so far may have been replaced by a backup.
-		if err := e.verify(e.ctx, at); errors.Is(err, store.ErrResumeTooOld) {
-			return err
+		// What was followed so far may have been replaced by a backup: until that is known, nothing is delivered.
+		if err = e.verify(e.ctx, at); err == nil {
+			err = f.receive(at.revision + 1)
 		}
-		revision = at.revision
 	}
+	return nil
 }
 
 // begin starts the delivery of changes after a position.

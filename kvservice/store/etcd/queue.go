@@ -112,14 +112,11 @@ func (w *writer) submit(ctx context.Context, c *call) ([]store.Result, error) {
 	limit := patienceOf(ctx)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	why := error(nil)
 	select {
 	case <-c.done:
 		return c.results, c.err
 	case <-ctx.Done():
-		why = ctx.Err()
 	case <-w.engine.ctx.Done():
-		why = store.ErrClosed
 	case <-timer.C:
 	}
 	taken := w.queue.abandon(c)
@@ -128,12 +125,16 @@ func (w *writer) submit(ctx context.Context, c *call) ([]store.Result, error) {
 		return c.results, c.err
 	default:
 	}
-	switch {
-	case why != nil:
+	switch closed := w.engine.ctx.Err() != nil; {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case closed && taken == 0:
+		return nil, store.ErrClosed
+	case closed:
+		return nil, fmt.Errorf("%w: the store was closed before etcd answered", store.ErrUnknownOutcome)
 	case taken == 0:
-		why = fmt.Errorf("%w: no member of etcd could take the write within %v", store.ErrUnavailable, limit)
+		return nil, fmt.Errorf("%w: no member of etcd could take the write within %v", store.ErrUnavailable, limit)
 	default:
-		why = fmt.Errorf("%w: etcd has not answered within %v", store.ErrUnknownOutcome, limit)
+		return nil, fmt.Errorf("%w: etcd has not answered within %v", store.ErrUnknownOutcome, limit)
 	}
-	return nil, why
 }

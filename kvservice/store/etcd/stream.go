@@ -107,5 +107,5 @@ func (n names) transaction(events []*mvccpb.Event) (transaction, bool, error) {
 	return t, true, nil
 }
 
-// size returns about how much memory c takes, in bytes.
+// memory returns about how much memory c takes, in bytes.
 func (c change) memory() int64 { return int64(len(c.key)+len(c.entry.value)) + entryOverhead }

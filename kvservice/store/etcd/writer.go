@@ -230,19 +230,22 @@ func (e *Engine) finished(op store.Operation, r result, mod, now int64) store.Re
 }
 
 // commit carries out the transaction of a, and returns its revision. At is as look returned it. It fails with errConflict if
-// what was read has changed.
+// what was read has changed. Reads require the journal too: after a backup was restored, an entry can have the revision of one
+// that was lost, and another value.
 func (w *writer) commit(g *group, a *attempt, at int64) (int64, error) {
-	conditions := w.conditions(a, at)
+	name := w.engine.names.journal(w.run)
+	conditions := append(w.conditions(a, at), unchanged(name, w.last))
 	if extra := g.condition(); extra != nil {
 		conditions = append(conditions, extra)
 	}
+	failure := []*pb.RequestOp{get(name)}
 	if len(a.changes) == 0 {
 		// Without something to read, etcd would answer from what the member happens to have.
 		answer, err := w.engine.txn(w.engine.ctx, &pb.TxnRequest{
-			Compare: conditions, Success: []*pb.RequestOp{get([]byte(w.engine.names.format))},
+			Compare: conditions, Success: []*pb.RequestOp{get([]byte(w.engine.names.format))}, Failure: failure,
 		})
 		if err == nil && !answer.Succeeded {
-			err = errConflict
+			err = w.conflict(answer.Responses)
 		}
 		return 0, err
 	}
@@ -251,15 +254,12 @@ func (w *writer) commit(g *group, a *attempt, at int64) (int64, error) {
 	}
 	w.seq++
 	j := w.seal(a)
-	ops := append(w.operations(a), put(w.engine.names.journal(w.run), j.pack()))
-	success, err := w.divide(ops, len(conditions)+1)
+	ops := append(w.operations(a), put(name, j.pack()))
+	success, err := w.divide(ops, len(conditions))
 	if err != nil {
 		return 0, err
 	}
-	mod, err := w.write(&pb.TxnRequest{
-		Compare: append(conditions, unchanged(w.engine.names.journal(w.run), w.last)), Success: success,
-		Failure: []*pb.RequestOp{get(w.engine.names.journal(w.run))},
-	}, j)
+	mod, err := w.write(&pb.TxnRequest{Compare: conditions, Success: success, Failure: failure}, j)
 	if err == nil {
 		w.totals = j.totals
 	}
