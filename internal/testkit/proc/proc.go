@@ -154,7 +154,7 @@ func (p *Process) WaitListening(ctx context.Context) error {
 }
 
 // WaitFor waits until pattern matches o, which is p.Out or p.Log, and returns the match as [Output.Find] does. It fails if
-// the program ends without one, after 20 seconds, or when ctx is done.
+// the program ends without one, after 2 minutes, or when ctx is done.
 func (p *Process) WaitFor(ctx context.Context, o *Output, pattern string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("no output matches %s after %v", pattern, startPatience))
 	defer cancel()
@@ -176,7 +176,7 @@ func (p *Process) WaitFor(ctx context.Context, o *Output, pattern string) (strin
 	return "", p.failed(ctx)
 }
 
-// WaitReady calls probe until it succeeds. It fails if the program ends first, after 20 seconds, or when ctx is done.
+// WaitReady calls probe until it succeeds. It fails if the program ends first, after 2 minutes, or when ctx is done.
 func (p *Process) WaitReady(ctx context.Context, probe func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("not ready after %v", startPatience))
 	defer cancel()
