@@ -31,8 +31,8 @@ revisions, etags, times and TTLs.
 The backup shows the store at one instant. If the store changes so fast that it
 cannot keep that instant until the backup is complete, the backup starts again,
 up to five times; a larger --watch-history of the store helps. The entries of a
-store in Redis are read one page after another: that is not one instant, and
-they get new revisions and etags.
+store in Redis or etcd are read one page after another: that is not one instant,
+and they get new revisions and etags.
 
 FILE must not exist. It appears once the backup is complete and on disk.`,
 		Example: `  kv backup --file kv.backup

@@ -78,7 +78,7 @@ func (m *member) probe(ctx context.Context, limit time.Duration) (*session, erro
 	s := &session{member: m, kv: pb.NewKVClient(client.ActiveConnection()), watch: pb.NewWatchClient(client.ActiveConnection())}
 	s.status, err = pb.NewMaintenanceClient(client.ActiveConnection()).Status(ctx, &pb.StatusRequest{})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.addr, err)
+		return nil, fmt.Errorf("%s: %s", m.addr, cause(err))
 	}
 	if s.status.Leader == 0 {
 		return nil, fmt.Errorf("%s: the member knows no leader", m.addr)

@@ -49,7 +49,7 @@ func ParseURL(s string) (Options, error) {
 	rest, query, _ := strings.Cut(rest, "?")
 	hosts, prefix, _ := strings.Cut(rest, "/")
 	if strings.Contains(hosts, "@") {
-		return Options{}, errors.New("remove the user name and password: they are read from the environment")
+		return Options{}, errors.New("remove the user name and password: set KV_ETCD_USERNAME and KV_ETCD_PASSWORD in the environment")
 	}
 	o := Options{TLS: scheme == "etcds", Prefix: strings.TrimSuffix(prefix, "/")}
 	for host := range strings.SplitSeq(hosts, ",") {

@@ -40,7 +40,7 @@ func TestParseURLErrorsSayWhatIsValid(t *testing.T) {
 		"etcd://":                    "want host:port",
 		"etcd://a":                   "want host:port",
 		"etcd://a:1,":                "want host:port",
-		"etcd://user:secret@a:1":     "environment",
+		"etcd://user:secret@a:1":     "KV_ETCD_USERNAME",
 		"etcd://a:1/a\x01":           "control characters",
 		"etcd://a:1?any-version=yes": "any-version=true",
 		"etcd://a:1?shards=4":        "any-version=true",
@@ -84,7 +84,7 @@ func TestOpenRefusesTheDataOfAnotherProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantOpenError(t, "Open of other data", at(t, members, etcd.Options{Prefix: "mine"}), "another version")
-	wantOpenError(t, "Open of an unused address", etcd.Options{Addresses: []string{"127.0.0.1:1"}}, "127.0.0.1:1")
+	wantOpenError(t, "Open of an unused address", etcd.Options{Addresses: []string{"127.0.0.1:1"}}, "store does not answer: 127.0.0.1:1: Error while dialing: dial tcp")
 }
 
 // A role that may touch the prefix alone is enough.

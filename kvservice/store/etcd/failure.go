@@ -71,3 +71,14 @@ func passing(err error) bool {
 	}
 	return false
 }
+
+// cause returns what failed, without the words in which gRPC wraps it:
+//
+//	rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp …"
+func cause(err error) string {
+	message := status.Convert(err).Message()
+	if _, inner, found := strings.Cut(message, `desc = "transport: `); found {
+		return strings.TrimSuffix(inner, `"`)
+	}
+	return message
+}

@@ -92,7 +92,7 @@ func ParseURL(s string) (Options, error) {
 		o.TLS = true
 	}
 	if strings.Contains(hosts, "@") {
-		return Options{}, errors.New("remove the user name and password: they are read from the environment")
+		return Options{}, errors.New("remove the user name and password: set KV_REDIS_USERNAME and KV_REDIS_PASSWORD in the environment")
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
 		if name, port, err := net.SplitHostPort(host); err != nil || name == "" || port == "" {
