@@ -60,6 +60,14 @@ type daemon struct {
 	getenv   func(string) string
 }
 
+// settings are what the flags of a server command set. What the command does not have is nil.
+type settings struct {
+	*daemon
+	gateway *gatewayFlags
+	engine  *engineFlags
+	hop     *hopFlags
+}
+
 func newDaemon(getenv func(string) string) *daemon {
 	return &daemon{state: server.NewState(), getenv: getenv}
 }

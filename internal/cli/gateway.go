@@ -40,6 +40,11 @@ func (g *gatewayFlags) config(s *daemon, keys *auth.Keys, limiter *admission.Lim
 }
 
 func newGateway(getenv func(string) string) *cobra.Command {
+	cmd, _ := gatewayCommand(getenv)
+	return cmd
+}
+
+func gatewayCommand(getenv func(string) string) (*cobra.Command, settings) {
 	s, g, h := newDaemon(getenv), &gatewayFlags{}, &hopFlags{}
 	cmd := &cobra.Command{
 		Use:   "gateway",
@@ -64,7 +69,7 @@ Environment:
 	s.flags(cmd, "127.0.0.1:8888")
 	g.flags(cmd)
 	h.flags(cmd)
-	return cmd
+	return cmd, settings{daemon: s, gateway: g, hop: h}
 }
 
 func (s *daemon) serveGateway(cmd *cobra.Command, g *gatewayFlags, h *hopFlags) error {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -44,28 +45,36 @@ container images without a shell.`,
 }
 
 func (c *connection) healthcheck(cmd *cobra.Command) error {
-	u, err := serviceURL(c.url)
+	res, err := c.probe(cmd.Context())
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, u.JoinPath("readyz").String(), http.NoBody)
-	if err != nil {
-		return err
-	}
-	config, err := c.trust.open(req.URL)
-	if err != nil {
-		return err
-	}
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config}
-	res, err := (&http.Client{Timeout: c.timeout, Transport: transport}).Do(req)
-	if err != nil {
-		return fmt.Errorf("%s is not ready: %w", c.url, cause(err))
-	}
-	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s is not ready: %s", c.url, res.Status)
 	}
 	return nil
+}
+
+// probe returns the answer of /readyz, without its body.
+func (c *connection) probe(ctx context.Context) (*http.Response, error) {
+	u, err := serviceURL(c.url)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.JoinPath("readyz").String(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	config, err := c.trust.open(req.URL)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, DisableKeepAlives: true}
+	res, err := (&http.Client{Timeout: c.timeout, Transport: transport}).Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not ready: %w", c.url, cause(err))
+	}
+	return res, res.Body.Close()
 }
 
 // cause returns the error of the network in err, without what net/http adds, which differs from call to call.

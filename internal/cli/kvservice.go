@@ -20,6 +20,11 @@ import (
 )
 
 func newKVService(getenv func(string) string) *cobra.Command {
+	cmd, _ := kvserviceCommand(getenv)
+	return cmd
+}
+
+func kvserviceCommand(getenv func(string) string) (*cobra.Command, settings) {
 	s, e, insecure := newDaemon(getenv), &engineFlags{}, false
 	cmd := &cobra.Command{
 		Use:   "kvservice",
@@ -48,7 +53,7 @@ Environment:
 	e.flags(cmd)
 	cmd.Flags().BoolVar(&insecure, "insecure", false, "listen beyond loopback without authenticating callers")
 	cmd.Flags().StringVar(&s.clientCA, "tls-client-ca", "", "PEM `file` with authorities of gateways; reject clients without a certificate")
-	return cmd
+	return cmd, settings{daemon: s, engine: e}
 }
 
 func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) error {

@@ -117,6 +117,7 @@ func asUsage(err error) error {
 func exitCode(err error) int {
 	_, usage := errors.AsType[usageError](err)
 	command, ran := errors.AsType[commandError](err)
+	found, doctored := errors.AsType[findingsError](err)
 	switch {
 	case err == nil:
 		return 0
@@ -124,6 +125,8 @@ func exitCode(err error) int {
 		return 2
 	case ran:
 		return command.code
+	case doctored && found.errors == 0:
+		return 7
 	case errors.Is(err, lock.ErrHeld), errors.Is(err, lock.ErrLost):
 		return 6
 	case errors.Is(err, context.Canceled):

@@ -37,6 +37,7 @@ Exit codes:
     4    API key missing, invalid or without permission
     5    store unavailable or overloaded
     6    condition not met; a lock is held, or was lost
+    7    kv doctor has warnings, but no errors
     130  interrupted`,
 		Example: `  KV_API_KEY=my-secret-key kv serve
   KV_API_KEY=my-secret-key kv set hello world
@@ -57,7 +58,8 @@ Exit codes:
 	add(root, "Client commands:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
 		newCp(getenv), newMv(getenv), newEdit(getenv), newTouch(getenv), newIncr(getenv),
-		newWatch(getenv), newLock(getenv), newElect(getenv), newBatch(getenv), newStats(getenv), newCaller(getenv), newTicket(getenv),
+		newWatch(getenv), newLock(getenv), newElect(getenv), newBatch(getenv), newStats(getenv), newDoctor(getenv), newCaller(getenv),
+		newTicket(getenv),
 		newImport(getenv), newExport(getenv), newBackup(getenv), newBench(getenv))
 	add(root, "Commands for data directories:", dataCommands, newRestore(), newCheck())
 	add(root, "Other commands:", "others", newKeys(getenv), newContext(getenv), newHealthcheck(getenv), newVersion(), newMan())
@@ -174,7 +176,7 @@ func readEnvironment(cmd *cobra.Command, getenv func(string) string) {
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(cmd *cobra.Command, got []string) error {
 			if err := args(cmd, got); err != nil {
-				return usageError{fmt.Errorf("%w: want %s; see kv help %s", err, cmd.UseLine(), cmd.Name())}
+				return usageError{fmt.Errorf("%w: want %s; see kv help %s", err, cmd.UseLine(), strings.TrimPrefix(cmd.CommandPath(), "kv "))}
 			}
 			return nil
 		}

@@ -14,6 +14,11 @@ import (
 )
 
 func newServe(getenv func(string) string) *cobra.Command {
+	cmd, _ := serveCommand(getenv)
+	return cmd
+}
+
+func serveCommand(getenv func(string) string) (*cobra.Command, settings) {
 	s, g, e := newDaemon(getenv), &gatewayFlags{}, &engineFlags{}
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -40,7 +45,7 @@ Environment:
 	s.flags(cmd, "127.0.0.1:8888")
 	g.flags(cmd)
 	e.flags(cmd)
-	return cmd
+	return cmd, settings{daemon: s, gateway: g, engine: e}
 }
 
 func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) error {
