@@ -48,9 +48,10 @@
 //
 // A client logs and records nothing, unless [WithLogger], [WithTracing] or [WithMetrics] is given.
 //
-// # Caches
+// # Caches and locks
 //
-// Package cache keeps the entries of a prefix in the program, up to date.
+// Package cache keeps the entries of a prefix in the program, up to date. Package lock gives one program at a time the right to
+// do something, and package election makes one of many programs the leader.
 //
 // # Tests
 //

@@ -34,7 +34,7 @@ var (
 	ErrInvalid = errors.New("invalid request")
 	// ErrTooLarge means that a value, batch or response exceeds its limit.
 	ErrTooLarge = errors.New("too large")
-	// ErrFull means that the store has reached its memory limit.
+	// ErrFull means that the store has reached its memory limit, or its disk is full.
 	ErrFull = errors.New("store is full")
 	// ErrUnauthenticated means that the API key or ticket is missing or invalid.
 	ErrUnauthenticated = errors.New("not authenticated")

@@ -38,8 +38,8 @@ func newMv(getenv func(string) string) *cobra.Command {
 target has is replaced.
 
 The move is atomic if the engine can change both keys together: always in memory
-and in etcd, and in Redis if the keys have the same hash tag. Otherwise the entry
-is copied and then deleted, unless it has changed meanwhile.`,
+and in etcd, and in Redis if the keys have the same hash tag. Otherwise the
+entry is copied and then deleted, unless it has changed meanwhile.`,
 		Example: `  kv mv draft/1 posts/1
   kv mv draft/1 posts/1 --create-only`,
 		Args:              cobra.ExactArgs(2),
