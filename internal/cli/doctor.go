@@ -138,6 +138,7 @@ func newDoctorOf(getenv func(string) string, server func(func(string) string) (*
 	cmd.Short = "Examine the settings of kv " + name
 	cmd.Long = `Say what will hurt if kv ` + name + ` runs with these flags and variables, as this
 user and on this machine or in this container. Nothing is started or written.
+kv help ` + name + ` says more about the flags and their defaults.
 
 The exit code is 1 if there are errors, and 7 if there are only warnings.`
 	cmd.Example = "  kv doctor " + name + " --max-connections 4096 --grace-period 30s"
