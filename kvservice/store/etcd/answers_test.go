@@ -78,6 +78,31 @@ func TestTheOutcomeOfAWriteIsUnknownWhenItsEngineIsClosed(t *testing.T) {
 	}
 }
 
+// An engine that is being opened does not wait for the outcome of its first write longer than its caller does.
+func TestOpeningEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	writes := 0
+	e := answers{
+		read: func(*pb.RangeRequest) (*pb.RangeResponse, error) { return &pb.RangeResponse{}, nil },
+		txn: func(context.Context, *pb.TxnRequest) (*pb.TxnResponse, error) {
+			if writes++; writes == 3 {
+				cancel()
+			}
+			return nil, status.Error(codes.Unavailable, "no answer")
+		},
+	}.with(t)
+	begun := make(chan error, 1)
+	go func() { begun <- e.writer.begin(ctx) }()
+	select {
+	case err := <-begun:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("it fails with %v, want %v", err, context.Canceled)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("it goes on after its context has ended")
+	}
+}
+
 // While it cannot be found out whether a backup has replaced what a follower has followed, it does not go on.
 func TestAFollowerGoesOnOnlyInTheSameHistory(t *testing.T) {
 	broken := status.Error(codes.PermissionDenied, "broken") // so that it is not tried again

@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -259,7 +260,7 @@ func (w *writer) commit(g *group, a *attempt, at int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	mod, err := w.write(&pb.TxnRequest{Compare: conditions, Success: success, Failure: failure}, j)
+	mod, err := w.write(w.engine.ctx, &pb.TxnRequest{Compare: conditions, Success: success, Failure: failure}, j)
 	if err == nil {
 		w.totals = j.totals
 	}
@@ -345,9 +346,9 @@ func (w *writer) divide(ops []*pb.RequestOp, conditions int) ([]*pb.RequestOp, e
 }
 
 // write carries out a transaction that has the journal j and requires the previous one. If the answer is lost, it finds out
-// what has happened.
-func (w *writer) write(req *pb.TxnRequest, j journal) (int64, error) {
-	answer, err := w.try(func(ctx context.Context, s *session) (*pb.TxnResponse, error) { return s.kv.Txn(ctx, req) })
+// what has happened, until ctx ends.
+func (w *writer) write(ctx context.Context, req *pb.TxnRequest, j journal) (int64, error) {
+	answer, err := w.try(ctx, func(ctx context.Context, s *session) (*pb.TxnResponse, error) { return s.kv.Txn(ctx, req) })
 	if err == nil {
 		if !answer.Succeeded {
 			return 0, w.conflict(answer.Responses)
@@ -359,13 +360,13 @@ func (w *writer) write(req *pb.TxnRequest, j journal) (int64, error) {
 	if rejected := refused(err); rejected != nil {
 		return 0, rejected
 	}
-	return w.fence(j)
+	return w.fence(ctx, j)
 }
 
 // try makes one attempt with the member in use.
-func (w *writer) try(call func(context.Context, *session) (*pb.TxnResponse, error)) (*pb.TxnResponse, error) {
+func (w *writer) try(ctx context.Context, call func(context.Context, *session) (*pb.TxnResponse, error)) (*pb.TxnResponse, error) {
 	s, _ := w.engine.cluster.use()
-	ctx, cancel := s.within(w.engine.ctx, attemptTimeout)
+	ctx, cancel := s.within(ctx, attemptTimeout)
 	defer cancel()
 	return call(ctx, s)
 }
@@ -384,12 +385,12 @@ func (w *writer) conflict(found []*pb.ResponseOp) error {
 
 // fence writes the journal in place of the transaction that had j and whose answer was lost. If it can, that transaction has
 // not happened and never will, because it required the journal as it was. Otherwise it has.
-func (w *writer) fence(lost journal) (int64, error) {
+func (w *writer) fence(ctx context.Context, lost journal) (int64, error) {
 	name := w.engine.names.journal(w.run)
-	for w.engine.ctx.Err() == nil {
+	for ctx.Err() == nil {
 		w.seq++
 		empty := journal{seq: w.seq, time: time.Now().UnixNano(), totals: w.totals}
-		answer, err := w.try(func(ctx context.Context, s *session) (*pb.TxnResponse, error) {
+		answer, err := w.try(ctx, func(ctx context.Context, s *session) (*pb.TxnResponse, error) {
 			return s.kv.Txn(ctx, &pb.TxnRequest{
 				Compare: []*pb.Compare{unchanged(name, w.last)},
 				Success: []*pb.RequestOp{put(name, empty.pack())},
@@ -461,13 +462,13 @@ func (w *writer) begin(ctx context.Context) error {
 		w.seq++
 		j := journal{seq: w.seq, time: now.UnixNano(), totals: w.totals}
 		req.Success = append(req.Success, put(e.names.journal(w.run), j.pack()))
-		mod, err := w.write(req, j)
+		mod, err := w.write(ctx, req, j)
 		if errors.Is(err, errConflict) {
 			w.run, w.last, w.seq = newRun(), 0, 0
 			continue
 		}
 		w.last, e.began = mod, sum
-		return err
+		return cmp.Or(ctx.Err(), err)
 	}
 }
 
