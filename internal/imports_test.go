@@ -38,8 +38,8 @@ var rules = []rule{
 	},
 	{
 		"client/clienttest", []string{
-			"client", "gateway", "internal/auth", "internal/hop", "internal/server", "internal/server/rpc", "kvservice",
-			"kvservice/store/memory",
+			"client", "gateway", "internal/auth", "internal/hop", "internal/server", "internal/server/rpc",
+			"internal/testkit/memnet", "kvservice", "kvservice/store/memory",
 		},
 		"Tests of other modules get the whole store in their process.",
 	},
@@ -201,7 +201,7 @@ var rules = []rule{
 		"internal/testkit/...", []string{
 			"gen/...", "internal/contract", "internal/follow/tlsfiles", "internal/server", "internal/testkit/...", "kvservice/store",
 		},
-		"Test helpers know what they help to test. Only tests, test/ and deploy/cluster import them.",
+		"Test helpers know what they help to test. Only tests, clienttest, test/ and deploy/cluster import them.",
 	},
 	{
 		"internal/testkit/proc", nil,

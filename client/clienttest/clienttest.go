@@ -36,6 +36,7 @@ import (
 	"key-value/internal/hop"
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
+	"key-value/internal/testkit/memnet"
 	"key-value/kvservice"
 	"key-value/kvservice/store/memory"
 )
@@ -53,7 +54,7 @@ type Service struct {
 	state   *server.State
 	keys    *auth.Keys
 	file    string // of keys
-	pipes   pipes
+	memory  *memnet.Listener
 	conns   conns
 
 	mu    sync.Mutex
@@ -66,7 +67,7 @@ func New(t testing.TB) *Service {
 	t.Helper()
 	s := &Service{
 		APIKey: auth.Generate("default"), t: t, engine: memory.New(memory.Options{}), state: server.NewState(),
-		file: filepath.Join(t.TempDir(), "keys.json"), pipes: newPipes(),
+		file: filepath.Join(t.TempDir(), "keys.json"), memory: memnet.New(),
 	}
 	t.Cleanup(func() { _ = s.engine.Close() })
 	s.check(auth.EditFile(s.file, func(*auth.File) error { return nil }, nil))
@@ -79,7 +80,7 @@ func New(t testing.TB) *Service {
 	s.gateway = gateway.New(hop.NewClient(rpc.InProcess(service), hop.Config{Log: discard}), gateway.Config{
 		Keys: s.keys, State: s.state, Log: discard,
 	})
-	s.servePipes()
+	s.serveMemory()
 	s.Client = s.Dial()
 	return s
 }
@@ -98,8 +99,8 @@ func (s *Service) Advance(d time.Duration) {
 // [client.WithHTTPClient] it uses no network.
 func (s *Service) Dial(opts ...client.Option) *client.Client {
 	s.t.Helper()
-	kv, err := client.New(pipesURL, append([]client.Option{
-		client.WithAPIKey(s.APIKey), client.WithHTTPClient(s.pipes.client(s.t)),
+	kv, err := client.New(memoryURL, append([]client.Option{
+		client.WithAPIKey(s.APIKey), client.WithHTTPClient(s.httpClient()),
 	}, opts...)...)
 	s.check(err)
 	s.t.Cleanup(kv.Close)

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"testing"
 
 	"key-value/internal/server"
 )
@@ -72,11 +71,11 @@ func (c *conns) closeAll() {
 	}
 }
 
-// servePipes serves the connections of s.pipes until the test ends.
-func (s *Service) servePipes() {
+// serveMemory serves the connections of s.memory until the test ends.
+func (s *Service) serveMemory() {
 	web := &http.Server{Handler: s.gateway, Protocols: unencryptedHTTP2(), ConnState: s.conns.note}
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(s.pipes) }()
+	go func() { ended <- web.Serve(s.memory) }()
 	s.t.Cleanup(func() {
 		_ = web.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
@@ -91,61 +90,12 @@ func unencryptedHTTP2() *http.Protocols {
 	return protocols
 }
 
-// pipesURL is the address of pipes. Its host is not looked up.
-const pipesURL = "http://clienttest"
+// memoryURL is the address of a store in memory. Its host is not looked up.
+const memoryURL = "http://clienttest"
 
-// pipes is a listener of connections in memory.
-type pipes struct {
-	conns  chan net.Conn
-	closed context.Context
-	close  context.CancelFunc
-}
-
-func newPipes() pipes {
-	p := pipes{conns: make(chan net.Conn)}
-	p.closed, p.close = context.WithCancel(context.Background())
-	return p
-}
-
-// client returns an HTTP client whose connections are pipes. They are closed when the test ends.
-func (p pipes) client(t testing.TB) *http.Client {
-	transport := &http.Transport{DialContext: p.dial, Protocols: unencryptedHTTP2()}
-	t.Cleanup(transport.CloseIdleConnections)
+// httpClient returns an HTTP client that reaches the store without a network. Its connections are closed when the test ends.
+func (s *Service) httpClient() *http.Client {
+	transport := &http.Transport{DialContext: s.memory.Dial, Protocols: unencryptedHTTP2()}
+	s.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
-
-func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p.conns <- there:
-		return here, nil
-	case <-p.closed.Done():
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// Accept implements [net.Listener].
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.conns:
-		return conn, nil
-	case <-p.closed.Done():
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements [net.Listener].
-func (p pipes) Close() error {
-	p.close()
-	return nil
-}
-
-// Addr implements [net.Listener].
-func (p pipes) Addr() net.Addr { return pipesAddr{} }
-
-type pipesAddr struct{}
-
-func (pipesAddr) Network() string { return "pipe" }
-func (pipesAddr) String() string  { return "clienttest" }

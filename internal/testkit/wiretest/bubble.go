@@ -1,10 +1,10 @@
 package wiretest
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"testing"
+
+	"key-value/internal/testkit/memnet"
 )
 
 // ServeInBubble serves handler over HTTP/1.1 until the test ends, and returns a client for it. It uses no network,
@@ -23,40 +23,13 @@ func ServeHTTP2InBubble(t testing.TB, handler http.Handler) *http.Client {
 }
 
 func serveInBubble(t testing.TB, handler http.Handler, protocols *http.Protocols) *http.Client {
-	listener := make(pipes)
+	listener := memnet.New()
 	server := &http.Server{Handler: handler, Protocols: protocols}
 	go func() { _ = server.Serve(listener) }()
-	transport := &http.Transport{DialContext: listener.dial, Protocols: protocols}
+	transport := &http.Transport{DialContext: listener.Dial, Protocols: protocols}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()
 	})
 	return &http.Client{Transport: transport}
 }
-
-// pipes is a listener of in-memory connections.
-type pipes chan net.Conn
-
-func (p pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p <- there:
-		return here, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	if conn, ok := <-p; ok {
-		return conn, nil
-	}
-	return nil, net.ErrClosed
-}
-
-func (p pipes) Close() error {
-	close(p)
-	return nil
-}
-
-func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
