@@ -25,6 +25,7 @@ export class TreeView extends EventTarget {
   #flashes = new Set(); // children that changed since the last frame
   #frame = 0;
   #said = '';
+  #awaited = false; // whether the focus is to move to the first row as soon as there is one
 
   constructor(api) {
     super();
@@ -57,6 +58,7 @@ export class TreeView extends EventTarget {
   search(text) {
     if (!this.browsed || text === (this.#search?.text ?? '')) return;
     this.#search?.tree.stop();
+    this.#awaited = false;
     this.#search = text ? new Search(this.api, this.browsed, text) : null;
     this.#search?.addEventListener('change', ({ detail }) => this.#later(detail));
     this.#search?.start();
@@ -115,7 +117,12 @@ export class TreeView extends EventTarget {
   /** keys returns the keys that are shown, from top to bottom. */
   keys() { return this.#shownRows().map(({ thing }) => thing).filter((thing) => thing.level === null).map((child) => child.key); }
 
-  focus() { (this.element.querySelector('[tabindex="0"]') ?? byId('search')).focus(); }
+  /** focus moves the focus to the tree. If no row is there yet, it waits in the search field, unless the user goes elsewhere. */
+  focus() {
+    const row = this.element.querySelector('[tabindex="0"]');
+    this.#awaited = row === null;
+    (row ?? byId('search')).focus();
+  }
 
   /** activate performs the action of a click on a row. */
   activate(element) {
@@ -153,6 +160,7 @@ export class TreeView extends EventTarget {
   #draw() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    const focused = this.element.contains(document.activeElement) || (this.#awaited && document.activeElement === byId('search'));
     const rows = this.#shownRows();
     this.#drop(new Set(rows.map(({ thing }) => thing)));
     let at = this.element.firstElementChild;
@@ -165,6 +173,7 @@ export class TreeView extends EventTarget {
     for (const child of this.#flashes) if (this.#rows.has(child)) flash(this.#rows.get(child).element);
     this.#flashes.clear();
     this.#settle();
+    if (focused && !this.element.contains(document.activeElement)) this.focus();
   }
 
   #create(thing) {
@@ -174,17 +183,14 @@ export class TreeView extends EventTarget {
     return row;
   }
 
-  // drop removes the rows of all other things. If one of them has the focus, the next row gets it.
+  // drop removes the rows of all other things. If one of them could be reached with Tab, the next row can.
   #drop(things) {
     for (const [thing, { element }] of this.#rows) {
       if (things.has(thing)) continue;
-      const heir = element.nextElementSibling ?? element.previousElementSibling;
-      const focused = element === document.activeElement;
-      if (element.tabIndex === 0) this.#rove(heir);
+      if (element.tabIndex === 0) this.#rove(element.nextElementSibling ?? element.previousElementSibling);
       element.remove();
       this.#rows.delete(thing);
       if (thing.key !== this.shown) this.selection.drop(thing.key);
-      if (focused) heir?.focus();
     }
   }
 

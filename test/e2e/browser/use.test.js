@@ -71,6 +71,22 @@ test('everything works with the keyboard alone', async (t) => {
   await console.getByText('Select a key').waitFor();
 });
 
+test('the arrow key that goes to the results of a search may be pressed before they are there', async (t) => {
+  const console = await openConsole(t, url);
+  let arrive;
+  const wait = new Promise((resolve) => { arrive = resolve; });
+  await console.route((to) => to.pathname === '/v1/values', async (route) => {
+    await wait;
+    await route.continue();
+  });
+  await console.keyboard.press('/');
+  await console.keyboard.type('zeb');
+  await item(console, 'fruit/').waitFor({ state: 'hidden' });
+  await console.keyboard.press('ArrowDown');
+  arrive();
+  await item(console, 'zebra').and(console.locator(':focus')).waitFor();
+});
+
 test('the tree is accessible to screen readers', async (t) => {
   const console = await openConsole(t, url);
   await item(console, 'fruit/').click();
