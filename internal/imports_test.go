@@ -250,6 +250,10 @@ var rules = []rule{
 		"Tools read files and run programs.",
 	},
 	{
+		"tools/release", []string{"internal/cli"},
+		"Manual pages and completion scripts come from the commands.",
+	},
+	{
 		"tools/reference", []string{"gateway/rest", "gen/...", "internal/cli"},
 		"The reference is written from the contract, openapi.json and the help of the commands.",
 	},

@@ -1,10 +1,12 @@
-// Command release builds what a release consists of, for each system it is for: the binary, a list of all that is in
-// it (an SBOM in CycloneDX's JSON), and one file of checksums.
+// Command release builds all files of a release into one directory. For each system it is for, that is an archive
+// with the binary, manual pages and completion scripts, and a list of all that is in the binary (an SBOM in CycloneDX's JSON).
+// SHA256SUMS has the checksums of all of them.
 //
 //	go run -C tools ./release --version v1.2.3             into dist/
 //	go run -C tools ./release --version v1.2.3 --only linux/amd64
 //
-// The same commit, version and Go give the same bytes wherever they are built.
+// The same commit, version and Go give the same bytes wherever they are built. Files in archives are as old as the commit, or as
+// SOURCE_DATE_EPOCH says.
 package main
 
 import (
@@ -20,8 +22,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // platforms are the systems that a release is for, as GOOS/GOARCH.
@@ -29,6 +33,16 @@ var platforms = []string{"darwin/amd64", "darwin/arm64", "linux/amd64", "linux/a
 
 // versions are semantic versions as Go writes them.
 var versions = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
+
+// release is what every step of a release knows.
+type release struct {
+	version string    // such as v1.2.3
+	date    time.Time // of the commit
+	root    string    // directory of the main module
+	work    string    // directory for what is not a file of the release, which is removed at the end
+	out     string    // directory of the release's files
+	files   []string  // of the release, in the order of SHA256SUMS; each step adds what it writes
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -47,40 +61,50 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("release", flag.ContinueOnError)
 	version := f.String("version", "", "`version` of the release, such as v1.2.3")
 	out := f.String("out", "../dist", "`directory` for the files, as seen from tools/")
-	only := f.String("only", "", "one `system`, as GOOS/GOARCH, in place of all")
+	only := f.String("only", "", "one `system`, as GOOS/GOARCH, instead of all")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
 	if !versions.MatchString(*version) {
-		return fmt.Errorf("--version %q: use one such as v1.2.3", *version)
+		return fmt.Errorf("invalid --version %q: want one such as v1.2.3", *version)
 	}
 	wanted := platforms
 	if *only != "" {
 		if !slices.Contains(platforms, *only) {
-			return fmt.Errorf("--only %q: a release is for %s", *only, strings.Join(platforms, ", "))
+			return fmt.Errorf("invalid --only %q: want one of %s", *only, strings.Join(platforms, ", "))
 		}
 		wanted = []string{*only}
 	}
-	root, err := mainModule(ctx)
+	r, err := begin(ctx, *version, *out)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(*out, 0o755); err != nil {
+	defer os.RemoveAll(r.work)
+	if err := r.build(ctx, wanted); err != nil {
 		return err
 	}
-	var files []string
-	for _, platform := range wanted {
-		binary, err := build(ctx, root, platform, *version, *out)
-		if err != nil {
-			return err
-		}
-		list, err := writeSBOM(binary, *version)
-		if err != nil {
-			return err
-		}
-		files = append(files, binary, list)
+	return r.writeChecksums(stdout)
+}
+
+// begin makes the directories of a release of what is checked out.
+func begin(ctx context.Context, version, out string) (*release, error) {
+	root, err := mainModule(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return writeChecksums(filepath.Join(*out, "SHA256SUMS"), files, stdout)
+	date, err := commitTime(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	// Relative to this module, not to where the compiler runs.
+	if out, err = filepath.Abs(out); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp("", "release-")
+	return &release{version: version, date: date, root: root, work: work, out: out}, err
 }
 
 // mainModule returns the directory of the main module, which is the one above the module of this program.
@@ -89,19 +113,54 @@ func mainModule(ctx context.Context) (string, error) {
 	return filepath.Dir(filepath.Dir(strings.TrimSpace(string(file)))), err
 }
 
-// build compiles the store for platform and returns the binary's file.
-func build(ctx context.Context, root, platform, version, out string) (string, error) {
-	system, arch, _ := strings.Cut(platform, "/")
-	file, err := filepath.Abs(filepath.Join(out, fmt.Sprintf("kv_%s_%s_%s", version, system, arch)))
-	if err != nil {
-		return "", err
+// commitTime returns when the commit that is checked out was made, or what SOURCE_DATE_EPOCH says.
+func commitTime(ctx context.Context, root string) (time.Time, error) {
+	text := os.Getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		said, err := exec.CommandContext(ctx, "git", "-C", root, "log", "-1", "--format=%ct").Output()
+		if err != nil {
+			return time.Time{}, fmt.Errorf("read the time of the commit, without which SOURCE_DATE_EPOCH must be set: %w", err)
+		}
+		text = strings.TrimSpace(string(said))
 	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("invalid SOURCE_DATE_EPOCH %q: want seconds since 1970", text)
+	}
+	return time.Unix(seconds, 0).UTC(), nil
+}
+
+// build makes the files of the release for the platforms.
+func (r *release) build(ctx context.Context, platforms []string) error {
+	extras, err := r.writeExtras(ctx)
+	if err != nil {
+		return err
+	}
+	for _, platform := range platforms {
+		binary, err := r.compile(ctx, platform)
+		if err != nil {
+			return err
+		}
+		if err := r.archive(platform, binary, extras); err != nil {
+			return err
+		}
+		if err := r.writeSBOM(r.named(platform, ".cdx.json"), binary, r.application()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compile compiles the store for platform and returns the binary's file.
+func (r *release) compile(ctx context.Context, platform string) (string, error) {
+	system, arch, _ := strings.Cut(platform, "/")
+	file := filepath.Join(r.work, system+"_"+arch, "kv")
 	if system == "windows" {
 		file += ".exe"
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags=-s -w -X main.version="+version, "-o", file, "./cmd/kv")
-	cmd.Dir = root
+		"-ldflags=-s -w -X main.version="+r.version, "-o", file, "./cmd/kv")
+	cmd.Dir = r.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build for %s: %w: %s", platform, err, text)
@@ -109,16 +168,30 @@ func build(ctx context.Context, root, platform, version, out string) (string, er
 	return file, nil
 }
 
+// named returns the path of the release's file for a platform.
+func (r *release) named(platform, suffix string) string {
+	return filepath.Join(r.out, "kv_"+r.version+"_"+strings.ReplaceAll(platform, "/", "_")+suffix)
+}
+
 // writeChecksums writes the SHA-256 of each file, as sha256sum does, and says the same on stdout.
-func writeChecksums(name string, files []string, stdout io.Writer) error {
+func (r *release) writeChecksums(stdout io.Writer) error {
 	var text strings.Builder
-	for _, file := range files {
-		data, err := os.ReadFile(file)
+	for _, file := range r.files {
+		sum, err := checksum(file)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(&text, "%x  %s\n", sha256.Sum256(data), filepath.Base(file))
+		fmt.Fprintf(&text, "%s  %s\n", sum, filepath.Base(file))
 	}
 	_, err := io.WriteString(stdout, text.String())
-	return errors.Join(err, os.WriteFile(name, []byte(text.String()), 0o644))
+	return errors.Join(err, os.WriteFile(filepath.Join(r.out, "SHA256SUMS"), []byte(text.String()), 0o644))
+}
+
+// checksum returns the SHA-256 of a file in hexadecimal.
+func checksum(file string) (string, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(data)), nil
 }

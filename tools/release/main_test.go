@@ -20,9 +20,19 @@ func TestRelease(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := "kv_v9.8.7-test_" + strings.ReplaceAll(platform, "/", "_")
-	said, err := exec.Command(filepath.Join(out, name), "version").Output()
+	unpack := exec.Command("tar", "-xzf", name+".tar.gz")
+	unpack.Dir = out
+	if said, err := unpack.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	said, err := exec.Command(filepath.Join(out, name, "kv"), "version").Output()
 	if err != nil || !strings.HasPrefix(string(said), "kv v9.8.7-test ") {
 		t.Errorf("kv version = %q, %v", said, err)
+	}
+	for _, file := range []string{"LICENSE", "man/kv.1", "man/kv-serve.1", "completions/kv.bash", "completions/_kv", "completions/kv.fish"} {
+		if info, err := os.Stat(filepath.Join(out, name, file)); err != nil || info.Size() == 0 {
+			t.Errorf("the archive has no %s: %v", file, err)
+		}
 	}
 	check := exec.Command("sha256sum", "--check", "--strict", "SHA256SUMS")
 	check.Dir = out

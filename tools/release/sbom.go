@@ -2,23 +2,23 @@ package main
 
 import (
 	"debug/buildinfo"
+	"errors"
 	"os"
 
 	"github.com/CycloneDX/cyclonedx-go"
 )
 
-// writeSBOM writes the list of what is in a binary beside it, and returns the list's file. It is read from the binary
-// itself, in which Go notes each module that was linked, so it can say neither too much nor too little.
-func writeSBOM(binary, version string) (string, error) {
+// writeSBOM writes the list of what is in a binary, or in the image of one, to a file. It is read from the binary itself, in
+// which Go notes each module that was linked, so it can say neither too much nor too little. The other components are in the
+// image beside the binary.
+func (r *release) writeSBOM(name, binary string, of cyclonedx.Component, others ...cyclonedx.Component) error {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
-		return "", err
+		return err
 	}
 	bom := cyclonedx.NewBOM()
-	bom.Metadata = &cyclonedx.Metadata{Component: &cyclonedx.Component{
-		BOMRef: "kv", Type: cyclonedx.ComponentTypeApplication, Name: "kv", Version: version,
-	}}
-	components := []cyclonedx.Component{library("std", info.GoVersion, "")}
+	bom.Metadata = &cyclonedx.Metadata{Timestamp: r.date.Format("2006-01-02T15:04:05Z"), Component: &of}
+	components := append(others, library("std", info.GoVersion, ""))
 	for _, module := range info.Deps {
 		if module.Replace != nil {
 			module = module.Replace
@@ -26,16 +26,20 @@ func writeSBOM(binary, version string) (string, error) {
 		components = append(components, library(module.Path, module.Version, module.Sum))
 	}
 	bom.Components = &components
-	name := binary + ".cdx.json"
 	file, err := os.Create(name)
 	if err != nil {
-		return "", err
+		return err
 	}
-	defer file.Close()
-	if err := cyclonedx.NewBOMEncoder(file, cyclonedx.BOMFileFormatJSON).SetPretty(true).Encode(bom); err != nil {
-		return "", err
+	err = cyclonedx.NewBOMEncoder(file, cyclonedx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
+	if err == nil {
+		r.files = append(r.files, name)
 	}
-	return name, file.Close()
+	return errors.Join(err, file.Close())
+}
+
+// application is the store's binary.
+func (r *release) application() cyclonedx.Component {
+	return cyclonedx.Component{BOMRef: "kv", Type: cyclonedx.ComponentTypeApplication, Name: "kv", Version: r.version}
 }
 
 // library is a module that was linked. Its sum is the one of go.sum, which is not a hash of a single file.
