@@ -129,7 +129,7 @@ func TestTheGuideListsEveryMetric(t *testing.T) {
 	slices.Sort(want)
 	want = slices.Compact(want)
 	var got []string
-	_, section, _ := strings.Cut(read(t, "../../docs/guides/operations.md"), "\n## Metrics\n")
+	_, section, _ := strings.Cut(read(t, "../../docs/guides/observability.md"), "\n## Metrics\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)`").FindAllStringSubmatch(section, -1) {
 		got = append(got, m[1])

@@ -9,7 +9,7 @@ import (
 	"key-value/kvservice/store/memory"
 )
 
-// What one of each costs at most, in bytes, from what task costs measures; docs/guides/operations.md has the figures. A
+// What one of each costs at most, in bytes, from what task costs measures; docs/guides/limits.md has the figures. A
 // connection costs most if its client has been busy, a watch, together with its connection, if its reader has stopped, and a
 // call while it is served. What their values take is in flight.
 const (

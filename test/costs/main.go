@@ -1,9 +1,9 @@
 // Command costs measures what a connection, a watch and a call take of a server's memory, and writes the table of
-// docs/guides/operations.md. It builds the store and starts it on loopback, once for each figure. Peers with a key open
+// docs/guides/limits.md. It builds the store and starts it on loopback, once for each figure. Peers with a key open
 // connections and make requests. The figure is the resident memory that the process has more than before, divided by the
 // number of connections, watches or calls. It needs Linux, and 10,100 open files.
 //
-//	go run -C test ./costs --guide ../docs/guides/operations.md
+//	go run -C test ./costs --guide ../docs/guides/limits.md
 //	go run -C test ./costs --only 'idle|gRPC'
 //
 // The collector of the server runs as it does for a large heap: there is little garbage in the figures. The profiles of the
