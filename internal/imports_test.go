@@ -146,8 +146,8 @@ var rules = []rule{
 	{
 		"internal/cli", []string{
 			"client", "client/election", "client/lock", "gateway", "gateway/rest", "gen/...", "internal/admission", "internal/atomicfile", "internal/auth",
-			"internal/contract/...", "internal/follow/...", "internal/hop", "internal/observe/...", "internal/server/...", "kvservice", "kvservice/store",
-			"kvservice/store/etcd", "kvservice/store/memory", "kvservice/store/memory/wal/...", "kvservice/store/redis",
+			"internal/contract/...", "internal/follow/...", "internal/hop", "internal/observe/...", "internal/sdnotify", "internal/server/...", "kvservice",
+			"kvservice/store", "kvservice/store/etcd", "kvservice/store/memory", "kvservice/store/memory/wal/...", "kvservice/store/redis",
 		},
 		"The commands put everything together. Only they and clienttest import an engine, or both services.",
 	},
@@ -188,6 +188,10 @@ var rules = []rule{
 	{
 		"internal/lazyctx", nil,
 		"Contexts depend on nothing of ours.",
+	},
+	{
+		"internal/sdnotify", nil,
+		"Telling the service manager depends on nothing of ours.",
 	},
 	{
 		"internal/server/...", []string{"internal/contract/...", "internal/lazyctx", "internal/server/..."},

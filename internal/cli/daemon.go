@@ -188,20 +188,26 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 		e.procedures = nil
 	}
 	defer follow.Start(s.log, s.followed...)()
+	url := make(chan string, 1)
+	told := s.supervise(ctx, url, e.ready)
 	s.log.Info("memory", s.memory.divided...)
 	gctune.Default.Follow()
 	gctune.Limit(int64(s.memory.limit))
 	defer gctune.ReturnSpare(s.memory.held)()
-	return s.flush(server.Run(ctx, server.Config{
+	err := server.Run(ctx, server.Config{
 		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Plain: s.plainHTTP, Bounds: s.bounds(), TLS: s.tls, State: s.state,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Proxies: e.proxies, Log: s.log,
 		Started: func(addr string) {
 			listening.Store(true)
+			url <- s.url(addr)
 			if e.started != nil {
 				e.started(addr)
 			}
 		},
-	}))
+	})
+	cancel()
+	<-told
+	return s.flush(err)
 }
 
 // limiter returns the limiter for calls by callers with keys, of which large ones run at a time. Keys are nil if callers
