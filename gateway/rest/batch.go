@@ -20,7 +20,7 @@ func (a *api) batch(w http.ResponseWriter, r request) error {
 		return err
 	}
 	var body batchBody
-	if err := a.requireJSON(w, r, &body, contract.BatchTooLarge); err != nil {
+	if err := a.requireJSON(w, r, &body, `{"operations":[{"get":{"key":"a"}}]}`, contract.BatchTooLarge); err != nil {
 		return err
 	}
 	req, err := body.request()

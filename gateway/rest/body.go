@@ -33,10 +33,10 @@ const (
 	mediaMultipart = "multipart/form-data"
 )
 
-// requireJSON decodes the body of a request on a route that accepts only JSON. TooLarge is the reason for a body that is
-// too long.
-func (a *api) requireJSON(w http.ResponseWriter, r request, into any, tooLarge contract.Reason) error {
-	if _, err := mediaType(w, r.Header, mediaJSON); err != nil {
+// requireJSON decodes the body of a request on a route that accepts only JSON, such as example. TooLarge is the reason for a
+// body that is too long.
+func (a *api) requireJSON(w http.ResponseWriter, r request, into any, example string, tooLarge contract.Reason) error {
+	if _, err := mediaType(w, r.Header, "JSON such as "+example, mediaJSON); err != nil {
 		return err
 	}
 	return a.readJSON(w, r, into, tooLarge)
@@ -103,8 +103,9 @@ func bodyTooSlow(r request, w http.ResponseWriter, n int) error {
 		WithCause(errTooSlow)
 }
 
-// mediaType returns the media type of a body, which is one of supported, or "" without a Content-Type.
-func mediaType(w http.ResponseWriter, h http.Header, supported ...string) (string, error) {
+// mediaType returns the media type of a body, which is one of supported, or "" without a Content-Type. Want says what the body
+// is.
+func mediaType(w http.ResponseWriter, h http.Header, want string, supported ...string) (string, error) {
 	if lines := h["Content-Type"]; len(lines) == 1 && slices.Contains(supported, lines[0]) {
 		return lines[0], nil
 	}
@@ -115,8 +116,8 @@ func mediaType(w http.ResponseWriter, h http.Header, supported ...string) (strin
 	known := strings.Join(supported, ", ")
 	w.Header().Set("Accept", known)
 	if media == mediaForm || media == mediaMultipart {
-		return "", mediaTypeUnsupported.Errorf("a form is not a value: curl -d and -F send forms by default; "+
-			"add -H 'Content-Type: %s'", supported[0])
+		return "", mediaTypeUnsupported.Errorf("unexpected form: want %s; curl -d and -F send forms by default, "+
+			"so add -H 'Content-Type: %s'", want, supported[0])
 	}
 	return "", mediaTypeUnsupported.Errorf("unsupported Content-Type %q: want %s, in UTF-8",
 		strings.Join(h["Content-Type"], ", "), known)

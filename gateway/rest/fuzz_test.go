@@ -96,7 +96,7 @@ func FuzzTTL(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		ttl, err := rest.ParseTTL(s)
+		ttl, err := rest.ParseTTL(s, contract.MaxTTL)
 		if err != nil {
 			wantReason(t, err, contract.TTLInvalid)
 			return

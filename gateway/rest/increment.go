@@ -23,7 +23,7 @@ func (b incrementBody) request() (*keyvaluev1.IncrementRequest, error) {
 	if b.Delta == nil {
 		return nil, contract.RequestInvalid.Errorf(`missing delta: send "delta":1 to add one`)
 	}
-	ttl, err := parseTTLIfAny(b.TTL)
+	ttl, err := parseTTLIfAny(b.TTL, contract.MaxTTL)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (a *api) increment(w http.ResponseWriter, r request) error {
 		return err
 	}
 	var body incrementBody
-	if err := a.requireJSON(w, r, &body, contract.ValueTooLarge); err != nil {
+	if err := a.requireJSON(w, r, &body, `{"key":"visits","delta":1}`, contract.ValueTooLarge); err != nil {
 		return err
 	}
 	req, err := body.request()

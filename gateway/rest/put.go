@@ -45,7 +45,7 @@ func (a *api) putValue(w http.ResponseWriter, r request) error {
 // readEntry reads the body of a PUT that contains its key. It is always JSON.
 func (a *api) readEntry(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
 	var body entryBody
-	if err := a.requireJSON(w, r, &body, contract.ValueTooLarge); err != nil {
+	if err := a.requireJSON(w, r, &body, `{"key":"a","value":"x"}`, contract.ValueTooLarge); err != nil {
 		return nil, err
 	}
 	return body.setRequest(r, body.Key)
@@ -53,7 +53,7 @@ func (a *api) readEntry(w http.ResponseWriter, r request) (*keyvaluev1.SetReques
 
 // readValue reads the body of a PUT of a key: the value itself, or JSON.
 func (a *api) readValue(w http.ResponseWriter, r request) (*keyvaluev1.SetRequest, error) {
-	media, err := mediaType(w, r.Header, mediaText, mediaBytes, mediaJSON)
+	media, err := mediaType(w, r.Header, "a value", mediaText, mediaBytes, mediaJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +212,6 @@ func setTTL(set *keyvaluev1.SetRequest, text *ttlText) (err error) {
 		set.KeepTtl = true
 		return nil
 	}
-	set.Ttl, err = parseTTLIfAny(text)
+	set.Ttl, err = parseTTLIfAny(text, contract.MaxTTL)
 	return err
 }

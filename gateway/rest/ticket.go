@@ -23,7 +23,7 @@ type ticketBody struct {
 }
 
 func (b ticketBody) request() (*keyvaluev1.CreateTicketRequest, error) {
-	ttl, err := parseTTLIfAny(b.TTL)
+	ttl, err := parseTTLIfAny(b.TTL, contract.MaxTicketTTL)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (a *api) createTicket(w http.ResponseWriter, r request) error {
 		return err
 	}
 	var body ticketBody
-	if err := a.requireJSON(w, r, &body, contract.ValueTooLarge); err != nil {
+	if err := a.requireJSON(w, r, &body, `{"prefix":"news/","ttl":"5m"}`, contract.ValueTooLarge); err != nil {
 		return err
 	}
 	req, err := body.request()

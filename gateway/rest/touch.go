@@ -54,7 +54,7 @@ func (t givenTTL) parse() (*durationpb.Duration, error) {
 	if !t.given {
 		return nil, contract.RequestInvalid.Errorf(`missing ttl: send "ttl":"5m" to set a TTL, or "ttl":null to remove it`)
 	}
-	return parseTTLIfAny(t.text)
+	return parseTTLIfAny(t.text, contract.MaxTTL)
 }
 
 // patchValue serves PATCH of a key with the changed entry, without its content.
@@ -82,7 +82,7 @@ func (a *api) patchValue(w http.ResponseWriter, r request) error {
 }
 
 func (a *api) readPatch(w http.ResponseWriter, r request) (*durationpb.Duration, error) {
-	if _, err := mediaType(w, r.Header, mediaJSON, mediaMerge); err != nil {
+	if _, err := mediaType(w, r.Header, `JSON such as {"ttl":"5m"}`, mediaJSON, mediaMerge); err != nil {
 		w.Header()["Accept-Patch"] = acceptPatch
 		return nil, err
 	}
@@ -110,23 +110,23 @@ func (b *touchKeyBody) operation() (*keyvaluev1.Operation, error) {
 }
 
 // parseTTLIfAny is [parseTTL], except that it returns nil for nil.
-func parseTTLIfAny(s *ttlText) (*durationpb.Duration, error) {
+func parseTTLIfAny(s *ttlText, most time.Duration) (*durationpb.Duration, error) {
 	if s == nil {
 		return nil, nil
 	}
-	return parseTTL(string(*s))
+	return parseTTL(string(*s), most)
 }
 
-// parseTTL parses a duration in the syntax of [time.ParseDuration]. The service enforces the bounds of TTLs; only a duration
-// that overflows an int64 of nanoseconds is rejected here.
-func parseTTL(s string) (*durationpb.Duration, error) {
+// parseTTL parses a duration in the syntax of [time.ParseDuration]. It does not enforce the bounds of TTLs, of which most is
+// what an error says; only a duration that overflows an int64 of nanoseconds is rejected here.
+func parseTTL(s string, most time.Duration) (*durationpb.Duration, error) {
 	d, err := time.ParseDuration(s)
 	if _, unit := strconv.ParseFloat(s, 64); err != nil && unit == nil {
 		return nil, contract.TTLInvalid.Errorf(`invalid ttl %q: want a duration with a unit, such as %q`, s, s+"s")
 	}
 	if err != nil {
 		return nil, contract.TTLInvalid.Errorf(
-			`invalid ttl %q: want a duration such as "90s", "5m" or "1h30m", more than 0 and at most "87600h"`, s)
+			`invalid ttl %q: want a duration such as "90s", "5m" or "1h30m", more than 0 and at most "%.0fh"`, s, most.Hours())
 	}
 	return durationpb.New(d), nil
 }
