@@ -208,14 +208,22 @@ func (r reworded) Unwrap() error { return r.error }
 
 // explainBatch adds the lines that err is about, and whether they took effect.
 func explainBatch(ops []operation, err error) error {
-	first, last := ops[0].line, ops[len(ops)-1].line
+	run := lineRange(int64(ops[0].line), int64(ops[len(ops)-1].line))
 	if e, ok := errors.AsType[*client.Error](err); ok {
 		if i, ok := e.Operation(); ok && i < len(ops) {
 			return fmt.Errorf("nothing was changed; line %d failed: %w", ops[i].line, withoutIndex(err))
 		}
 	}
 	if errors.Is(err, client.ErrUnavailable) {
-		return fmt.Errorf("outcome of lines %d to %d unknown: %w", first, last, err)
+		return fmt.Errorf("outcome of %s unknown: %w", run, err)
 	}
-	return fmt.Errorf("lines %d to %d did not run: %w", first, last, err)
+	return fmt.Errorf("%s did not run: %w", run, err)
+}
+
+// lineRange names the lines from first to last.
+func lineRange(first, last int64) string {
+	if first == last {
+		return fmt.Sprint("line ", first)
+	}
+	return fmt.Sprintf("lines %d to %d", first, last)
 }

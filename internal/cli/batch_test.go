@@ -85,17 +85,19 @@ func TestABatchTakesTheUnitsOfTTLs(t *testing.T) {
 		check(t, env, "", "get "+ttl, wants{out: `"ttl":"1x"`})
 		check(t, env, "", "ttl "+ttl, wants{out: "(" + left + `)\n`})
 	}
-	check(t, env, `{"set":{"key":"a","value":"","ttl":"1y"}}`, "batch", wants{1, "", `kv: line 1 .*invalid duration "1y".*\n`})
+	check(t, env, `{"set":{"key":"a","value":"","ttl":"1y"}}`, "batch", wants{
+		1, "", `kv: line 1 .*: field /set/ttl: invalid duration "1y": want a duration, such as 90s, 5m, 24h, 7d or 2w; .*\n`,
+	})
 	check(t, env, `{"increment":{"key":"n","delta":"1","ttl":"1.5s"}}`, "batch", wants{out: `\{"increment":.*\}\n`})
 }
 
 func TestABatchWithoutAStore(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"KV_URL": "http://127.0.0.1:1"}
-	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{5, "", `kv: outcome of lines 1 to 1 unknown: .*\n`})
+	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{5, "", `kv: outcome of line 1 unknown: .*\n`})
 	env = serving(t)
 	env["KV_API_KEY"] = "wrong"
-	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{4, "", `kv: lines 1 to 1 did not run: .*\n`})
+	check(t, env, `{"get":{"key":"a"}}`, "batch", wants{4, "", `kv: line 1 did not run: .*\n`})
 }
 
 func TestABatchReadsEveryOperationOfTheContract(t *testing.T) {

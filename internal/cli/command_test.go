@@ -150,6 +150,10 @@ func TestClientCommands(t *testing.T) {
 		{"set d 2 --keep-ttl", "", wants{}},
 		{"ttl d", "", wants{out: `217h30m0s\n|217h29m\d+s\n`}},
 		{"set d 2 --keep-ttl --ttl 1d", "", wants{2, "", `kv: --ttl and --keep-ttl are mutually exclusive: .*\n`}},
+		{"set d 2 --ttl=-1s", "", wants{2, "", `kv: invalid argument "-1s" for "--ttl" flag: want at most 87600h, or 0 for no expiry; .*\n`}},
+		{"set d 2 --ttl 3651d", "", wants{2, "", `kv: invalid argument "3651d" .*: want at most 87600h, .*\n`}},
+		{"incr d --ttl=-1s", "", wants{2, "", `kv: invalid argument "-1s" .*: want at most 87600h, .*\n`}},
+		{"touch d --ttl 0", "", wants{2, "", `kv: invalid argument "0" for "--ttl" flag: want more than 0 and at most 87600h; .*\n`}},
 		{"set d 2 --ttl soon", "", wants{2, "", `kv: invalid argument "soon" for "--ttl" flag: want a duration, such as 90s, 5m, 24h, 7d or 2w; .*\n`}},
 		{"rm d", "", wants{}},
 

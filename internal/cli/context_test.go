@@ -117,5 +117,5 @@ func TestTheContextOfACommandIsPassedOn(t *testing.T) {
 		t.Errorf("the watch logged %q, want a command that resumes it with its context", said)
 	}
 	check(t, key, `{"key":"b","value":"x"}`+"\n?", "import --url "+two, wants{1, "",
-		`kv: 1 entry written\nkv: lines 1 to 1 imported; to continue: kv import - --url ` + two + ` --skip 1\nkv: .*\n`})
+		`kv: 1 entry written\nkv: line 1 imported; to continue: kv import - --url ` + two + ` --skip 1\nkv: .*\n`})
 }

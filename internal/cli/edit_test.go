@@ -123,7 +123,7 @@ func TestDurationsHaveDaysAndWeeks(t *testing.T) {
 			if kind := f.Value.Type(); kind != "duration" && kind != "period" {
 				return
 			}
-			if err := f.Value.Set("1w2d"); err != nil {
+			if err := f.Value.Set("0.01d"); err != nil {
 				t.Errorf("%s --%s: %v", cmd.CommandPath(), f.Name, err)
 			}
 		})

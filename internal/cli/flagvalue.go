@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"key-value/internal/contract"
 	"key-value/internal/server/forwarded"
 )
 
@@ -113,6 +114,34 @@ func (d *duration) String() string {
 
 // Type implements [pflag.Value].
 func (d *duration) Type() string { return "duration" }
+
+// bounded is a [duration] that must be in a range.
+type bounded struct {
+	*duration
+	least, most time.Duration
+	want        string // the range
+}
+
+// Set implements [pflag.Value].
+func (b bounded) Set(text string) error {
+	d, err := parseDuration(text)
+	if err == nil && (d < b.least || d > b.most) {
+		err = errors.New("want " + b.want)
+	}
+	*b.duration = duration(d)
+	return err
+}
+
+// optionalTTLVar adds a flag for the TTL of an entry, which is zero for an entry that never expires.
+func optionalTTLVar(flags *pflag.FlagSet, d *time.Duration, usage string) {
+	flags.Var(bounded{(*duration)(d), 0, contract.MaxTTL, "at most 87600h, or 0 for no expiry"}, "ttl", usage)
+}
+
+// ttlVar adds a flag for a TTL of more than zero. MostText is how to write most.
+func ttlVar(flags *pflag.FlagSet, d *time.Duration, value, most time.Duration, mostText, usage string) {
+	*d = value
+	flags.Var(bounded{(*duration)(d), 1, most, "more than 0 and at most " + mostText}, "ttl", usage)
+}
 
 const day = 24 * time.Hour
 

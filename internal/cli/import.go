@@ -161,7 +161,7 @@ func (im *importer) explain(name string, resumable bool, f *importFlags, words [
 	} else {
 		words = append(words, "--resume")
 	}
-	note(im.log, "lines 1 to %d imported; to continue: %s", im.done.Line, strings.Join(words, " "))
+	note(im.log, "%s imported; to continue: %s", lineRange(1, im.done.Line), strings.Join(words, " "))
 }
 
 // target identifies a store and, if a restart loses its data, the run of its process.

@@ -36,7 +36,7 @@ A key that does not exist is created.`,
 	c.flags(cmd)
 	writing(cmd)
 	cmd.Flags().Int64Var(&f.initial, "initial", 0, "value to start from if the key does not exist")
-	durationVar(cmd.Flags(), &f.ttl, "ttl", 0, "time to live if the key is created, such as 90s, 24h or 7d; 0: no expiry")
+	optionalTTLVar(cmd.Flags(), &f.ttl, "time to live if the key is created, such as 90s, 24h or 7d; 0: no expiry")
 	f.output.flags(cmd, outputRaw, outputJSON)
 	return cmd
 }

@@ -69,7 +69,11 @@ type errorJSON struct {
 // parseOperation parses a message Operation of the contract.
 func parseOperation(text []byte) (operation, error) {
 	var message keyvaluev1.Operation
-	if err := messagejson.Unmarshal(inSeconds(text), &message); err != nil {
+	text, err := inSeconds(text)
+	if err == nil {
+		err = messagejson.Unmarshal(text, &message)
+	}
+	if err != nil {
 		return operation{}, fmt.Errorf(`invalid operation: %s; want an object such as {"get":{"key":"a"}}`, plain(err))
 	}
 	kind, request := contract.Unwrap(&message)
@@ -80,27 +84,25 @@ func parseOperation(text []byte) (operation, error) {
 	return operation{call: call, kind: kind}, err
 }
 
-// inSeconds returns the JSON of an operation with its ttl in seconds, as the contract has it. In kv batch it may be in all units that the
-// flag --ttl may be in.
-func inSeconds(text []byte) []byte {
+// inSeconds returns the JSON of an operation with its ttl in seconds, as the contract has it. In kv batch it may be in all
+// units that the flag --ttl may be in.
+func inSeconds(text []byte) ([]byte, error) {
 	var members map[string]map[string]jsontext.Value // :: kind → member → value
 	if !bytes.Contains(text, []byte(`"ttl"`)) || json.Unmarshal(text, &members) != nil {
-		return text
+		return text, nil
 	}
-	for _, request := range members {
+	for kind, request := range members {
 		var ttl string
 		if json.Unmarshal(request["ttl"], &ttl) != nil {
 			continue
 		}
-		if d, err := parseDuration(ttl); err == nil {
-			request["ttl"] = fmt.Appendf(nil, `"%d.%09ds"`, d/time.Second, (d % time.Second).Abs())
+		d, err := parseDuration(ttl)
+		if err != nil {
+			return nil, fmt.Errorf("field /%s/ttl: invalid duration %q: %w", kind, ttl, err)
 		}
+		request["ttl"] = fmt.Appendf(nil, `"%d.%09ds"`, d/time.Second, (d % time.Second).Abs())
 	}
-	changed, err := json.Marshal(members)
-	if err != nil {
-		return text
-	}
-	return changed
+	return json.Marshal(members)
 }
 
 // plain removes the package name from an error of protojson, and the space after it, which may be a non-breaking one.

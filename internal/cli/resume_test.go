@@ -99,7 +99,7 @@ func TestLinesAreSkipped(t *testing.T) {
 	in := line("a", "1") + "\nbroken\n" + line("c", "3") + "\n"
 	check(t, env, in, "import --skip 2", wants{err: `kv: 1 entry written\n`})
 	check(t, env, in, "import --skip 4", wants{1, "", `.*cannot skip 4 lines: the input has only 3\n`})
-	check(t, env, in, "import", wants{1, "", `.*kv: lines 1 to 1 imported; to continue: kv import - --skip 1\n.*`})
+	check(t, env, in, "import", wants{1, "", `.*kv: line 1 imported; to continue: kv import - --skip 1\n.*`})
 	check(t, env, in, "import --skip -1", wants{2, "", `kv: invalid --skip -1: .*\n`})
 	check(t, env, in, "import --resume", wants{2, "", `kv: --resume needs a FILE: .*\n`})
 	check(t, env, in, "import a --resume --skip 1", wants{2, "", `kv: --resume and --skip are mutually exclusive: .*\n`})

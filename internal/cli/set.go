@@ -45,7 +45,7 @@ a dash after --, where - is a VALUE too.`,
 	}
 	c.flags(cmd)
 	writing(cmd)
-	durationVar(cmd.Flags(), &f.ttl, "ttl", 0, "time to live, such as 90s, 24h or 7d; 0: no expiry")
+	optionalTTLVar(cmd.Flags(), &f.ttl, "time to live, such as 90s, 24h or 7d; 0: no expiry")
 	cmd.Flags().BoolVar(&f.keepTTL, "keep-ttl", false, "leave an existing entry the TTL that it has")
 	cmd.Flags().BoolVar(&f.allowEmpty, "allow-empty", false, "accept an empty standard input as an empty value")
 	f.matchFlag(cmd)

@@ -40,7 +40,7 @@ becomes invalid when that is revoked, rotated or expired.`,
 	}
 	c.flags(cmd)
 	cmd.Flags().StringVar(&f.prefix, "prefix", "", "watch all keys that begin with this prefix; '' for all keys")
-	durationVar(cmd.Flags(), &f.ttl, "ttl", contract.DefaultTicketTTL, "how long the ticket is valid, at most 1h")
+	ttlVar(cmd.Flags(), &f.ttl, contract.DefaultTicketTTL, contract.MaxTicketTTL, "1h", "how long the ticket is valid, at most 1h")
 	f.output.flags(cmd, outputRaw, outputJSON)
 	_ = cmd.RegisterFlagCompletionFunc("prefix", c.completePrefix)
 	return cmd
@@ -48,11 +48,8 @@ becomes invalid when that is revoked, rotated or expired.`,
 
 func (c *connection) ticket(cmd *cobra.Command, f *ticketFlags, args []string) error {
 	byPrefix := cmd.Flags().Changed("prefix")
-	switch {
-	case byPrefix == (len(args) == 1):
+	if byPrefix == (len(args) == 1) {
 		return usageError{errors.New(keyOrPrefix(byPrefix))}
-	case f.ttl == 0:
-		return usageError{errors.New("invalid --ttl 0: want more than 0 and at most 1h")}
 	}
 	ctx, cancel, kv, err := c.open(cmd.Context())
 	if err != nil {

@@ -24,10 +24,10 @@ func TestTicketsFromTheCommandLine(t *testing.T) {
 				{"ticket", wants{2, "", `kv: nothing to watch: want either KEY or --prefix PREFIX .*\n`}},
 				{"ticket a --prefix b", wants{2, "", `kv: more than one thing to watch: want either KEY or --prefix PREFIX\n`}},
 				{"ticket a b", wants{2, "", `kv: accepts at most 1 arg\(s\), received 2: want kv ticket .*\n`}},
-				{"ticket a --ttl 0", wants{2, "", `kv: invalid .*\n`}},
-				{"ticket a --ttl 0s", wants{2, "", `kv: invalid --ttl 0: want more than 0 and at most 1h\n`}},
-				{"ticket a --ttl=-1s", wants{1, "", `kv: invalid TTL -1s of a ticket: want more than 0 and at most 1 hour\n`}},
-				{"ticket a --ttl 1d", wants{1, "", `kv: invalid TTL 24h0m0s of a ticket: want more than 0 and at most 1 hour\n`}},
+				{"ticket a --ttl x", wants{2, "", `kv: invalid argument "x" for "--ttl" flag: want a duration, such as .*\n`}},
+				{"ticket a --ttl 0", wants{2, "", `kv: invalid argument "0" for "--ttl" flag: want more than 0 and at most 1h\n`}},
+				{"ticket a --ttl=-1s", wants{2, "", `kv: invalid argument "-1s" for "--ttl" flag: want more than 0 and at most 1h\n`}},
+				{"ticket a --ttl 1d", wants{2, "", `kv: invalid argument "1d" for "--ttl" flag: want more than 0 and at most 1h\n`}},
 			} {
 				check(t, env, "", step.line, step.want)
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"key-value/client"
+	"key-value/internal/contract"
 )
 
 // touchFlags are the flags of kv touch.
@@ -32,7 +33,7 @@ func newTouch(getenv func(string) string) *cobra.Command {
 	}
 	c.flags(cmd)
 	writing(cmd)
-	durationVar(cmd.Flags(), &f.ttl, "ttl", 0, "new time to live, from now, such as 90s, 24h or 7d")
+	ttlVar(cmd.Flags(), &f.ttl, 0, contract.MaxTTL, "87600h", "new time to live, from now, such as 90s, 24h or 7d")
 	cmd.Flags().BoolVar(&f.persist, "persist", false, "remove the TTL, so that the entry never expires")
 	f.matchFlag(cmd)
 	f.output.flags(cmd, outputNone, outputJSON)
