@@ -7,7 +7,8 @@ import (
 )
 
 // A KeyRange says which keys [Client.DeleteRange] deletes: those that begin with Prefix, or those from Start on and before
-// End, or those to which both applies. The zero value is an error, so that an empty variable deletes nothing, and so is a Start after End.
+// End, or those to which both applies. The zero value is an error, so that an empty variable deletes nothing, and so is a
+// Start after End.
 type KeyRange struct {
 	Prefix     string
 	Start, End string // need not exist; without Prefix, both are needed
@@ -35,8 +36,8 @@ func (c *Client) DeleteRange(ctx context.Context, r KeyRange) (int64, error) {
 	}
 }
 
-// DeletePrefix deletes the entries whose keys begin with prefix, as [Client.DeleteRange] does, and returns how many it deleted. An empty
-// prefix is an error: see [KeyRange] for how to delete every entry.
+// DeletePrefix deletes the entries whose keys begin with prefix, as [Client.DeleteRange] does, and returns how many it
+// deleted. An empty prefix is an error: see [KeyRange] for how to delete every entry.
 func (c *Client) DeletePrefix(ctx context.Context, prefix string) (int64, error) {
 	return c.DeleteRange(ctx, KeyRange{Prefix: prefix})
 }

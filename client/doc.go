@@ -21,9 +21,9 @@
 //
 // # Many keys
 //
-// [Client.All] iterates over all keys with a prefix, in order, and fetches them page by page; [Client.List] has options for ranges, order
-// and levels of a hierarchy. [Client.GetMany] and [Client.SetMany] take any number of keys. [Client.Batch] sends up to
-// 1,000 operations in one request, and [Client.AtomicBatch] applies all of them or none.
+// [Client.All] iterates over all keys with a prefix, in order, and fetches them page by page; [Client.List] has options for
+// ranges, order and levels of a hierarchy. [Client.GetMany] and [Client.SetMany] take any number of keys. [Client.Batch]
+// sends up to 1,000 operations in one request, and [Client.AtomicBatch] applies all of them or none.
 //
 // Calls need not be combined by hand for speed. Concurrent calls share requests automatically, which multiplies
 // throughput, and each keeps its own context and error. [WithoutBatching] turns this off.

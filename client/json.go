@@ -10,8 +10,8 @@ import (
 	"connectrpc.com/connect/v2"
 )
 
-// Typed reads and writes values of type T as JSON, as package encoding/json does. Make one with [JSON]. Like a [Client], it is safe for
-// concurrent use.
+// Typed reads and writes values of type T as JSON, as package encoding/json does. Make one with [JSON]. Like a [Client], it
+// is safe for concurrent use.
 //
 // A value that is not JSON of type T fails with [ErrNotJSON].
 type Typed[T any] struct{ client *Client }

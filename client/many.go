@@ -37,7 +37,8 @@ func (c *Client) GetMany(ctx context.Context, keys ...string) (map[string]Entry,
 	return found, nil
 }
 
-// getSome adds the entries of 1 to 1,000 keys to found. It returns the keys that did not fit into the response, which are not all.
+// getSome adds the entries of 1 to 1,000 keys to found. It returns the keys that did not fit into the response, which are
+// not all.
 func (c *Client) getSome(ctx context.Context, keys []string, found map[string]Entry) (left []string, err error) {
 	operations := make([]Operation, len(keys))
 	for i, key := range keys {
@@ -70,8 +71,8 @@ func (c *Client) getSome(ctx context.Context, keys []string, found map[string]En
 // manyBytes is about how much SetMany sends in one request. It is less than what a service with the default limit accepts.
 const manyBytes = 1 << 20
 
-// SetMany stores values by key, each as [Client.Set] does, and returns the entries that it wrote, by key. It sends as many requests
-// as needed, in the order of the keys: one for 1,000 keys or 1 MiB.
+// SetMany stores values by key, each as [Client.Set] does, and returns the entries that it wrote, by key. It sends as many
+// requests as needed, in the order of the keys: one for 1,000 keys or 1 MiB.
 //
 // Each entry is written on its own: other clients may see some before others, and one that fails, such as for its [Condition],
 // does not keep the others from being written. The error is that of the first key that failed. If a request fails as a whole,
@@ -98,8 +99,8 @@ func (c *Client) SetMany(ctx context.Context, values map[string][]byte, opts ...
 	return wrote, first
 }
 
-// setSome stores the values of keys, or of the first of them if the service has a lower limit, and returns a result for each that it
-// tried, and how many those are.
+// setSome stores the values of keys, or of the first of them if the service has a lower limit, and returns a result for each
+// that it tried, and how many those are.
 func (c *Client) setSome(
 	ctx context.Context, keys []string, values map[string][]byte, opts []WriteOption,
 ) ([]Result, int, error) {

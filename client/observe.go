@@ -30,19 +30,19 @@ func WithLogger(log *slog.Logger) Option {
 	return func(o *options) { o.log = log }
 }
 
-// WithTracing records a span of each call, in the trace of its context if it has one. The span contains one for each request that the call
-// takes, such as for a retry. The trace goes on in the service: requests carry it as W3C Trace Context. A watch has a span for each request
-// if its context has a trace. Calls that shared a request have linked spans.
+// WithTracing records a span of each call, in the trace of its context if it has one. The span contains one for each request
+// that the call takes, such as for a retry. The trace goes on in the service: requests carry it as W3C Trace Context. A
+// watch has a span for each request if its context has a trace. Calls that shared a request have linked spans.
 //
-// A span has the method and the outcome of a call, no keys and no values. Provider is that of the program, such as otel.GetTracerProvider();
-// package client needs no SDK. Without this option, nothing is recorded.
+// A span has the method and the outcome of a call, no keys and no values. Provider is that of the program, such as
+// otel.GetTracerProvider(); package client needs no SDK. Without this option, nothing is recorded.
 func WithTracing(provider trace.TracerProvider) Option {
 	return func(o *options) { o.tracer = calls.NewTracer(provider, propagation.TraceContext{}) }
 }
 
-// WithMetrics records how long each call takes, with its retries, in seconds: the histogram rpc.client.call.duration of OpenTelemetry's
-// conventions, by method and outcome. Provider is that of the program, such as otel.GetMeterProvider(). Without this option, nothing is
-// recorded.
+// WithMetrics records how long each call takes, with its retries, in seconds: the histogram rpc.client.call.duration of
+// OpenTelemetry's conventions, by method and outcome. Provider is that of the program, such as otel.GetMeterProvider().
+// Without this option, nothing is recorded.
 func WithMetrics(provider metric.MeterProvider) Option {
 	return func(o *options) { o.meter = provider }
 }

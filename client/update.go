@@ -19,14 +19,15 @@ const (
 )
 
 // Update replaces the value of key by what change returns for the current entry, and returns the entry as written. If others
-// change the entry in between, nothing of theirs is lost: Update reads it again and calls change again, up to 100 times, after random
-// waits of up to 2 s. Change should therefore have no other effects.
+// change the entry in between, nothing of theirs is lost: Update reads it again and calls change again, up to 100 times,
+// after random waits of up to 2 s. Change should therefore have no other effects.
 //
-// If the key does not exist, old is zero, with an empty ETag, and Update creates it. As with [Client.Set], the entry does not expire
-// unless [TTL] or [KeepTTL] is given. A [Condition] has no effect.
+// If the key does not exist, old is zero, with an empty ETag, and Update creates it. As with [Client.Set], the entry does
+// not expire unless [TTL] or [KeepTTL] is given. A [Condition] has no effect.
 //
-// If change fails, nothing is written and Update returns its error. If others were faster every time, or until ctx ended, Update fails
-// with [ErrETagMismatch], and has written nothing. If it fails with [ErrUnavailable], the write may or may not have been applied.
+// If change fails, nothing is written and Update returns its error. If others were faster every time, or until ctx ended,
+// Update fails with [ErrETagMismatch], and has written nothing. If it fails with [ErrUnavailable], the write may or may not
+// have been applied.
 func (c *Client) Update(
 	ctx context.Context, key string, change func(old Entry) ([]byte, error), opts ...WriteOption,
 ) (Entry, error) {

@@ -18,9 +18,9 @@
 // A Get may return what was true a moment ago: as a rule less than a millisecond, and at most [Cache.Age], plus the time that
 // a message takes from the store. Beyond that:
 //
-//   - Reads are monotonic: once a Get, Range or callback has returned a version of a key, no later one anywhere in the process returns
-//     an older one. Without OnDemand, that holds across keys too: changes become visible in the order in which the store
-//     made them, apart from keys that GetFresh has advanced. A new snapshot becomes visible as a whole.
+//   - Reads are monotonic: once a Get, Range or callback has returned a version of a key, no later one anywhere in the
+//     process returns an older one. Without OnDemand, that holds across keys too: changes become visible in the order in
+//     which the store made them, apart from keys that GetFresh has advanced. A new snapshot becomes visible as a whole.
 //   - A program reads its own writes, and those of which it was told, after [Cache.WaitRevision] with their revision.
 //   - [Cache.GetFresh] asks the store.
 //   - An entry is gone at the instant its TTL elapses by this process's clock, which is later than in the store by the time that

@@ -13,8 +13,9 @@
 //
 // # Time
 //
-// The clock of the store runs as any other, and [Service.Advance] moves it ahead. Only what the engine measures moves: TTLs, and the
-// times that it reports. The waits of the client, the deadlines of calls and the expiry of API keys keep to the time of the process.
+// The clock of the store runs as any other, and [Service.Advance] moves it ahead. Only what the engine measures moves: TTLs,
+// and the times that it reports. The waits of the client, the deadlines of calls and the expiry of API keys keep to the time
+// of the process.
 //
 // Within a bubble of testing/synctest, the store runs on the fake clock of the bubble, so sleeping makes entries expire too. A
 // client reaches the store through memory rather than a network, because a bubble cannot wait for one. For the same reason,
@@ -85,8 +86,8 @@ func New(t testing.TB) *Service {
 	return s
 }
 
-// Advance moves the clock of the store ahead, as if d had passed. Entries whose TTL elapses by then no longer exist when it returns, and
-// watches report each of them as [client.EventExpire]. Time cannot move back: a negative d fails the test.
+// Advance moves the clock of the store ahead, as if d had passed. Entries whose TTL elapses by then no longer exist when it
+// returns, and watches report each of them as [client.EventExpire]. Time cannot move back: a negative d fails the test.
 func (s *Service) Advance(d time.Duration) {
 	s.t.Helper()
 	if d < 0 {

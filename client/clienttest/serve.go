@@ -10,8 +10,9 @@ import (
 	"key-value/internal/server"
 )
 
-// URL returns the address of the store on the loopback network, such as http://127.0.0.1:40123, for programs and for clients other than
-// [Service.Dial]. The first call opens the port. It serves all that kv serve does: REST, Connect, gRPC, gRPC-Web and the console.
+// URL returns the address of the store on the loopback network, such as http://127.0.0.1:40123, for programs and for clients
+// other than [Service.Dial]. The first call opens the port. It serves all that kv serve does: REST, Connect, gRPC, gRPC-Web
+// and the console.
 func (s *Service) URL() string {
 	s.t.Helper()
 	s.mu.Lock()
@@ -38,8 +39,8 @@ func (s *Service) URL() string {
 	return s.url
 }
 
-// Interrupt closes the connections of all clients that [Service.Dial] returned, as a proxy that restarts does. Watches resume, and
-// reads that are under way are repeated; writes that are under way fail with [client.ErrUnavailable].
+// Interrupt closes the connections of all clients that [Service.Dial] returned, as a proxy that restarts does. Watches
+// resume, and reads that are under way are repeated; writes that are under way fail with [client.ErrUnavailable].
 func (s *Service) Interrupt() { s.conns.closeAll() }
 
 // conns are the open connections of a server.

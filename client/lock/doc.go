@@ -23,8 +23,8 @@
 // seen, and refuses smaller ones, is safe from earlier holders, whatever else happens.
 //
 // What a store does not keep, a lock does not survive: a store in memory without a data directory loses all locks when it
-// restarts, and Redis may lose the latest ones when a replica takes over. Others can then hold the lock before the
-// context of its holder ends, which takes until the holder reaches the store again, and at most nine tenths of the TTL. The guide on
+// restarts, and Redis may lose the latest ones when a replica takes over. Others can then hold the lock before the context
+// of its holder ends, which takes until the holder reaches the store again, and at most nine tenths of the TTL. The guide on
 // locks has the details for each engine: docs/guides/locks.md.
 //
 // # The queue

@@ -1,5 +1,6 @@
-// Package patterns_test runs the program in each folder against a store of its own. What a program prints is in the comment at its end,
-// below "// Output:". It is configured by KV_URL and KV_API_KEY, and has fewer than 60 lines, so that it can be read at a glance.
+// Package patterns_test runs the program in each folder against a store of its own. What a program prints is in the comment
+// at its end, below "// Output:". It is configured by KV_URL and KV_API_KEY, and has fewer than 60 lines, so that it can be
+// read at a glance.
 package patterns_test
 
 import (

@@ -49,8 +49,8 @@ func clientOf(handler keyvaluev1connect.KeyValueServiceHandler) client {
 	return keyvaluev1connect.NewKeyValueServiceClient(connect.NewClient(connectinprocess.New(server)))
 }
 
-// runReal makes each exchange with a new service. Wanted responses contain <etag>, <revision>, <time>, <ttl> and <token> in place of the
-// actual values.
+// runReal makes each exchange with a new service. Wanted responses contain <etag>, <revision>, <time>, <ttl> and <token> in
+// place of the actual values.
 func runReal(t *testing.T, exchanges []exchange) {
 	t.Helper()
 	runWith(t, exchanges, func(t *testing.T) client { return newService(t) })

@@ -5,9 +5,9 @@
 // a file of many keys with rights of their own, or both. The file holds only hashes of keys, and is read again when it
 // changes.
 //
-// [Keys.Authenticate], or [Keys.AuthenticateTicket], runs before a request is read. All invalid keys get the same answer, after the same work.
-// [Authorize] runs when a gateway calls its service: it refuses calls that the caller's key does not allow, whichever
-// way they came in.
+// [Keys.Authenticate], or [Keys.AuthenticateTicket], runs before a request is read. All invalid keys get the same answer,
+// after the same work. [Authorize] runs when a gateway calls its service: it refuses calls that the caller's key does not
+// allow, whichever way they came in.
 package auth
 
 import (

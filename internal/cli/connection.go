@@ -225,8 +225,8 @@ func (c *connection) completePrefix(cmd *cobra.Command, args []string, word stri
 	return keys, directive | cobra.ShellCompDirectiveNoSpace
 }
 
-// matchingKeys returns keys with the given prefix, except those that a terminal does not show as they are. Errors yield no keys: a message would end up in the command line
-// that is being edited.
+// matchingKeys returns keys with the given prefix, except those that a terminal does not show as they are. Errors yield no
+// keys: a message would end up in the command line that is being edited.
 func (c *connection) matchingKeys(cmd *cobra.Command, prefix string) []string {
 	if cmd.PreRunE(cmd, nil) != nil { // reads the environment
 		return nil

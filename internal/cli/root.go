@@ -91,8 +91,8 @@ func helpOrUnknown(cmd *cobra.Command, args []string) error {
 	return cmd.Help()
 }
 
-// checkHelp makes root print no help that helpAsArgument replaces by an error. Failed returns why help was not written, which cobra
-// ignores.
+// checkHelp makes root print no help that helpAsArgument replaces by an error. Failed returns why help was not written,
+// which cobra ignores.
 func checkHelp(root *cobra.Command) (failed func() error) {
 	var failure error
 	help := root.HelpFunc()

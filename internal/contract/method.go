@@ -96,12 +96,12 @@ func (m *Method) ReadOnly() bool {
 	return m != nil && m.Idempotency == connect.IdempotencyNoSideEffects
 }
 
-// Wrap returns request as an operation of a batch. The method must be batchable. If request belongs to another method, the operation is empty and the
-// service rejects it.
+// Wrap returns request as an operation of a batch. The method must be batchable. If request belongs to another method, the
+// operation is empty and the service rejects it.
 func (m *Method) Wrap(request any) *keyvaluev1.Operation { return m.wrap(request) }
 
-// Deliver moves the fields of the response in result to response. The method must be batchable. It reports whether result holds a response of m. The
-// message in result must not be used afterwards.
+// Deliver moves the fields of the response in result to response. The method must be batchable. It reports whether result
+// holds a response of m. The message in result must not be used afterwards.
 func (m *Method) Deliver(result *keyvaluev1.OperationResult, response any) bool {
 	return m.deliver(result, response)
 }

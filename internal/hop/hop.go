@@ -36,8 +36,8 @@ type Config struct {
 	Retry bool
 	// OnRetry is called before each wait that precedes a retry. Nil: nothing is.
 	OnRetry func(ctx context.Context, spec connect.Spec, wait time.Duration, err error)
-	// RetryOverloaded also retries calls that the service rejected with OVERLOADED or LOG_BEHIND. False, as for a gateway: the caller is
-	// told, and retries itself.
+	// RetryOverloaded also retries calls that the service rejected with OVERLOADED or LOG_BEHIND. False, as for a gateway:
+	// the caller is told, and retries itself.
 	RetryOverloaded bool
 	// Breaker rejects calls at once while the service has answered none of the pending ones for 3 s. A program that calls
 	// for itself has deadlines instead. False: calls wait for their deadlines.

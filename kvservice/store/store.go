@@ -69,9 +69,9 @@ type Entry struct {
 
 // Version identifies one version of one entry.
 //
-// Revision grows with every write. A write that begins after another one was acknowledged has the greater revision if
-// both are of one key, or went through the same engine. This holds through restarts and failovers, because engines
-// start from the clock; each says how far the clock must go back to break it. Epoch is drawn at random whenever the revision may have gone
+// Revision grows with every write. A write that begins after another one was acknowledged has the greater revision if both
+// are of one key, or went through the same engine. This holds through restarts and failovers, because engines start from the
+// clock; each says how far the clock must go back to break it. Epoch is drawn at random whenever the revision may have gone
 // back, such as after a restart, so that a version from before never equals one from after.
 type Version struct {
 	Epoch    uint64

@@ -89,8 +89,8 @@ type Event struct {
 // A watch with Resume begins with the changes that it missed, if there are any, up to its opening at least, and a Sync, at
 // once. So every watch has an event as soon as it is open.
 //
-// A watch that is idle for [SyncInterval] gets another Sync. It shows everything on the way that the watch is alive, and its token is fresh: that
-// of the last change would eventually be too old to resume from if other keys change.
+// A watch that is idle for [SyncInterval] gets another Sync. It shows everything on the way that the watch is alive, and its
+// token is fresh: that of the last change would eventually be too old to resume from if other keys change.
 //
 // A change is in the history before the write is acknowledged. Writers never wait for a watcher.
 type Watcher interface {

@@ -202,8 +202,8 @@ func (b *bench) loadRedis(ctx context.Context, dir string) ([]float64, error) {
 // loadPatience is how long a server with many entries may take to stop.
 const loadPatience = time.Minute
 
-// restarted stops a server and returns how long the next one takes to start, in milliseconds. It is measured once, because it takes
-// long.
+// restarted stops a server and returns how long the next one takes to start, in milliseconds. It is measured once, because
+// it takes long.
 func restarted(server *proc.Process, start func() (*proc.Process, error)) ([]float64, error) {
 	if err := server.Stop(loadPatience); err != nil {
 		return nil, err

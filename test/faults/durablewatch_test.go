@@ -10,8 +10,8 @@ import (
 	"key-value/client"
 )
 
-// TestAWatchOutlivesAKilledServer kills a server that writes snapshots all the time under a watch of the Go library, which resumes
-// after each start: it reports every acknowledged write once and in order.
+// TestAWatchOutlivesAKilledServer kills a server that writes snapshots all the time under a watch of the Go library, which
+// resumes after each start: it reports every acknowledged write once and in order.
 func TestAWatchOutlivesAKilledServer(t *testing.T) {
 	d := prepareDurable(t)
 	d.kv = buildOften(t)

@@ -34,8 +34,8 @@ func main() {
 	}
 }
 
-// allow counts a request of user and reports whether it is within the limit. The first request of a user creates the counter, which
-// expires with its window; the others keep its TTL.
+// allow counts a request of user and reports whether it is within the limit. The first request of a user creates the
+// counter, which expires with its window; the others keep its TTL.
 func allow(ctx context.Context, kv *client.Client, user string) (bool, error) {
 	requests, err := kv.Increment(ctx, "rate/"+user, 1, client.TTL(window))
 	return requests <= limit, err

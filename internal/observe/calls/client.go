@@ -17,8 +17,8 @@ import (
 // Layer wraps a transport.
 type Layer = func(next connect.Transport) connect.Transport
 
-// Calls is a layer that records each unary call of a program as a span, which contains those of the requests that it takes. A stream
-// has only the span of its request.
+// Calls is a layer that records each unary call of a program as a span, which contains those of the requests that it takes.
+// A stream has only the span of its request.
 func (t *Tracer) Calls(next connect.Transport) connect.Transport {
 	return unary(next, func(ctx context.Context, spec connect.Spec) (context.Context, func(error)) {
 		ctx, span := t.Start(ctx, spec, connect.ProtocolNameConnect, trace.SpanKindClient)
@@ -26,8 +26,8 @@ func (t *Tracer) Calls(next connect.Transport) connect.Transport {
 	})
 }
 
-// buckets are the bounds of durations, in seconds. Those that the conventions recommend begin at 5 ms, which is longer than almost
-// every call takes.
+// buckets are the bounds of durations, in seconds. Those that the conventions recommend begin at 5 ms, which is longer than
+// almost every call takes.
 var buckets = []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10}
 
 // Measure returns a layer that records how long each unary call takes, as rpc.client.call.duration.
@@ -50,8 +50,8 @@ func Measure(provider metric.MeterProvider) (Layer, error) {
 	}, nil
 }
 
-// LogFailures returns a layer that logs unary calls that fail: at level warn if the service, or what leads to it, is the cause, and
-// otherwise at level debug, such as for a key that does not exist.
+// LogFailures returns a layer that logs unary calls that fail: at level warn if the service, or what leads to it, is the
+// cause, and otherwise at level debug, such as for a key that does not exist.
 func LogFailures(log *slog.Logger) Layer {
 	return func(next connect.Transport) connect.Transport {
 		return unary(next, func(ctx context.Context, spec connect.Spec) (context.Context, func(error)) {

@@ -1,5 +1,5 @@
-// Package calls observes the calls of a transport: as spans, in metrics and in a log. It needs only the API of OpenTelemetry, not its
-// SDK, so that package client can use it.
+// Package calls observes the calls of a transport: as spans, in metrics and in a log. It needs only the API of
+// OpenTelemetry, not its SDK, so that package client can use it.
 package calls
 
 import (

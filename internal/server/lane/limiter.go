@@ -15,9 +15,9 @@ import (
 //
 // A request is under way from its headers until its response begins. At most Bounds.Strangers are; the connections that
 // bring more are not read meanwhile, and take turns. So a flood waits in the buffers of its own sockets, and a request
-// beside it waits for about one request of each other connection. Before each turn the scheduler looks for what has
-// arrived from others, see package netpoll: calls of known callers so run before the flood goes on. A request that is under way for longer than
-// Bounds.StrangerWait, such as one whose body does not arrive, gives up its place but still counts as open.
+// beside it waits for about one request of each other connection. Before each turn the scheduler looks for what has arrived
+// from others, see package netpoll: calls of known callers so run before the flood goes on. A request that is under way for
+// longer than Bounds.StrangerWait, such as one whose body does not arrive, gives up its place but still counts as open.
 //
 // A request is open until its stream ends, which a peer that does not read its response can delay. At most
 // Bounds.StrangersOpen are: beyond that, a connection that brings one more is closed if it has more open than its

@@ -200,8 +200,8 @@ func tooLarge(e *connect.Error, procedure string) *connect.Error {
 	return reason.NewError(e.Code(), nil, message)
 }
 
-// unreadable returns what the caller gets for err, with which the reading of a message of procedure failed. It is the caller's mistake,
-// so the codes internal and unknown, which protocols prescribe for some, become invalid_argument.
+// unreadable returns what the caller gets for err, with which the reading of a message of procedure failed. It is the
+// caller's mistake, so the codes internal and unknown, which protocols prescribe for some, become invalid_argument.
 func unreadable(err error, procedure string) error {
 	e, ok := errors.AsType[*connect.Error](err)
 	if !ok || len(e.Details()) != 0 || errors.Is(err, io.EOF) {

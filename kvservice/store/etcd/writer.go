@@ -42,8 +42,9 @@ func newRun() uint64 {
 	return binary.BigEndian.Uint64(b[:]) | 1
 }
 
-// maxKeys is how many keys a transaction may have, each with a condition of its own beside two others. It leaves room for as many nested
-// transactions, among which the changes are divided: etcd counts the operations of each one, and the conditions above it.
+// maxKeys is how many keys a transaction may have, each with a condition of its own beside two others. It leaves room for as
+// many nested transactions, among which the changes are divided: etcd counts the operations of each one, and the conditions
+// above it.
 func (w *writer) maxKeys() int { return w.engine.maxOps/2 - 2 }
 
 // work carries out what waits until the engine is closed.

@@ -18,8 +18,8 @@ func (e *Engine) expireLocked(now int64) {
 	e.expired = e.expired[:0]
 }
 
-// lockSwept takes the lock, as [Engine.lock] does, at an instant when no expired entry is left. It removes them in small steps and releases
-// the lock in between.
+// lockSwept takes the lock, as [Engine.lock] does, at an instant when no expired entry is left. It removes them in small
+// steps and releases the lock in between.
 func (e *Engine) lockSwept() {
 	for {
 		e.lock()

@@ -252,8 +252,8 @@ func (w *watch) deliver(c change) (store.Event, bool, error) {
 	return event, err == nil, err
 }
 
-// nextChange returns the next change, or false if there is none now, or none before the first Sync. The change may be to a key that is not watched,
-// or have been delivered before.
+// nextChange returns the next change, or false if there is none now, or none before the first Sync. The change may be to a
+// key that is not watched, or have been delivered before.
 func (w *watch) nextChange(ctx context.Context) (change, bool, error) {
 	for {
 		if !w.joined {

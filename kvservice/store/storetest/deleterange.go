@@ -115,7 +115,8 @@ func refill(ctx context.Context, s Store, prefix string, sets []store.Operation,
 	}
 }
 
-// wantRange deletes a range and checks how many entries that removes, and whether there are more. A limit of zero means a high one.
+// wantRange deletes a range and checks how many entries that removes, and whether there are more. A limit of zero means a
+// high one.
 func wantRange(t T, e store.Engine, req store.RangeRequest, deleted int, more bool) store.RangeResult {
 	t.Helper()
 	if req.Limit == 0 {

@@ -8,9 +8,9 @@
 //	go run -C test ./faults/failover --out DIR       where failover.txt and .json are written, relative to test/
 //
 // It builds the store from the working tree, and starts three primaries of Redis with a replica each and two kvservices, or
-// three members of etcd and two servers with it. Clients write with and without preconditions, increment, batch, read, list and watch all the time. After
-// each fault the clients pause, and the state of the store is compared with what was acknowledged and what watches
-// delivered:
+// three members of etcd and two servers with it. Clients write with and without preconditions, increment, batch, read, list
+// and watch all the time. After each fault the clients pause, and the state of the store is compared with what was
+// acknowledged and what watches delivered:
 //
 //   - An etag stands for one write forever, and no write with the etag of a lost write as its precondition succeeds.
 //   - A watch delivers each write of a key once and in order, except for lost writes. One that delivered a lost write
@@ -21,8 +21,8 @@
 //   - With etcd, nothing is lost except what was written after the snapshot from which it is restored, and the histories of
 //     further clients are linearizable.
 //
-// It needs Linux, and redis-server or valkey-server, or builds etcd. It exits with 1 if anything was wrong, and ends all its processes,
-// also on Ctrl-C. See docs/reliability.md.
+// It needs Linux, and redis-server or valkey-server, or builds etcd. It exits with 1 if anything was wrong, and ends all its
+// processes, also on Ctrl-C. See docs/reliability.md.
 package main
 
 import (

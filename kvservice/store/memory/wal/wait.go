@@ -30,8 +30,8 @@ func (l *Log) Wait(ctx context.Context, revision uint64) error {
 	return nil
 }
 
-// nextRound returns what is closed when the next round ends, and when that takes long. Round is nil if revision may be told, or if
-// there is an error.
+// nextRound returns what is closed when the next round ends, and when that takes long. Round is nil if revision may be told,
+// or if there is an error.
 func (l *Log) nextRound(revision uint64) (round, slow <-chan struct{}, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
