@@ -29,7 +29,7 @@ const (
 type program struct {
 	name     string
 	language string // of the block with its configuration
-	// addresses are those in the configuration, and what replaces them: {listen}, {store} or {admin}.
+	// addresses are those in the configuration, and its paths, and what replaces them: {listen}, {store}, {admin} or {dir}.
 	addresses map[string]string
 	// main is a configuration that includes that of the page, which is in {file}. Empty: there is none.
 	main string
@@ -39,7 +39,7 @@ type program struct {
 var programs = []program{
 	{
 		name: "nginx", language: "nginx",
-		addresses: map[string]string{"listen 443 ssl": "listen {listen} ssl", "127.0.0.1:8888": "{store}"},
+		addresses: map[string]string{"listen 443 ssl": "listen {listen} ssl", "127.0.0.1:8888": "{store}", "/var/log/nginx": "{dir}"},
 		main: `daemon off;
 user root;
 pid {dir}/nginx.pid;
@@ -64,7 +64,7 @@ http {
 	},
 	{
 		name: "caddy", language: "caddyfile",
-		addresses: map[string]string{"kv.example.com {": "https://{listen} {", "127.0.0.1:8888": "{store}", "localhost:2019": "{admin}"},
+		addresses: map[string]string{"kv.example.com {": "https://{listen} {", "127.0.0.1:8888": "{store}", "localhost:2019": "{admin}", "/var/log/caddy": "{dir}"},
 		args:      []string{"run", "--adapter", "caddyfile", "--config", "{file}"},
 	},
 }
@@ -88,6 +88,8 @@ func block(t *testing.T, language string) string {
 type stage struct {
 	url   string // of the proxy
 	store *proc.Process
+	proxy *proc.Process
+	dir   string // where the proxy runs
 }
 
 // direct returns the URL of the store.
@@ -128,8 +130,11 @@ func (p program) serve(t *testing.T, scheme, config string, args ...string) *sta
 		}
 		config = strings.ReplaceAll(config, was, becomes)
 	}
+	dir := t.TempDir()
 	proxy, err := group.ServeAt(t.Context(), func(addr string) (proc.Command, error) {
-		return p.command(t, strings.NewReplacer("{listen}", addr, "{store}", store.Addr, "{admin}", proc.FreeAddr()).Replace(config))
+		return p.command(t, dir, strings.NewReplacer(
+			"{listen}", addr, "{store}", store.Addr, "{admin}", proc.FreeAddr(), "{dir}", dir,
+		).Replace(config))
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +144,7 @@ func (p program) serve(t *testing.T, scheme, config string, args ...string) *sta
 			t.Logf("%s says:\n%s%s", p.name, proxy.Out, proxy.Log)
 		}
 	})
-	s := &stage{scheme + proxy.Addr, store}
+	s := &stage{scheme + proxy.Addr, store, proxy, dir}
 	s.await(t)
 	return s
 }
@@ -156,9 +161,8 @@ func (p program) require(t *testing.T) {
 	}
 }
 
-// command writes the files of the proxy and returns how to run it.
-func (p program) command(t *testing.T, config string) (proc.Command, error) {
-	dir := t.TempDir()
+// command writes the files of the proxy to dir and returns how to run it there.
+func (p program) command(t *testing.T, dir, config string) (proc.Command, error) {
 	file := filepath.Join(dir, "kv.conf")
 	certFile, keyFile := wiretest.ServerFiles(t)
 	cert, certErr := os.ReadFile(certFile)
