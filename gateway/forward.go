@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
@@ -15,49 +16,50 @@ import (
 // forwarder implements the contract by calling the service, except for what only a gateway knows.
 type forwarder struct {
 	client   keyvaluev1connect.KeyValueServiceClient
+	timeout  time.Duration   // of a unary call
 	stopping context.Context // done when the gateway stops
 }
 
 func (f forwarder) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
-	return forward(ctx, req, f.client.Get)
+	return forward(ctx, f.timeout, req, f.client.Get)
 }
 
 func (f forwarder) Set(ctx context.Context, req *keyvaluev1.SetRequest) (*keyvaluev1.SetResponse, error) {
-	return forward(ctx, req, f.client.Set)
+	return forward(ctx, f.timeout, req, f.client.Set)
 }
 
 func (f forwarder) Delete(ctx context.Context, req *keyvaluev1.DeleteRequest) (*keyvaluev1.DeleteResponse, error) {
-	return forward(ctx, req, f.client.Delete)
+	return forward(ctx, f.timeout, req, f.client.Delete)
 }
 
 func (f forwarder) Touch(ctx context.Context, req *keyvaluev1.TouchRequest) (*keyvaluev1.TouchResponse, error) {
-	return forward(ctx, req, f.client.Touch)
+	return forward(ctx, f.timeout, req, f.client.Touch)
 }
 
 func (f forwarder) Increment(
 	ctx context.Context, req *keyvaluev1.IncrementRequest,
 ) (*keyvaluev1.IncrementResponse, error) {
-	return forward(ctx, req, f.client.Increment)
+	return forward(ctx, f.timeout, req, f.client.Increment)
 }
 
 func (f forwarder) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyvaluev1.ListResponse, error) {
-	return forward(ctx, req, f.client.List)
+	return forward(ctx, f.timeout, req, f.client.List)
 }
 
 func (f forwarder) DeleteRange(
 	ctx context.Context, req *keyvaluev1.DeleteRangeRequest,
 ) (*keyvaluev1.DeleteRangeResponse, error) {
-	return forward(ctx, req, f.client.DeleteRange)
+	return forward(ctx, f.timeout, req, f.client.DeleteRange)
 }
 
 func (f forwarder) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
-	return forward(ctx, req, f.client.Batch)
+	return forward(ctx, f.timeout, req, f.client.Batch)
 }
 
 func (f forwarder) GetStats(
 	ctx context.Context, req *keyvaluev1.GetStatsRequest,
 ) (*keyvaluev1.GetStatsResponse, error) {
-	return forward(ctx, req, f.client.GetStats)
+	return forward(ctx, f.timeout, req, f.client.GetStats)
 }
 
 // GetCaller answers by itself: the service does not know the callers of a gateway.
@@ -70,11 +72,11 @@ func (f forwarder) CreateTicket(ctx context.Context, req *keyvaluev1.CreateTicke
 	return auth.CreateTicket(ctx, req)
 }
 
-// forward makes one unary call, which ends after callTimeout or when the caller disconnects.
+// forward makes one unary call, which ends after timeout or when the caller disconnects.
 func forward[Request, Response any](
-	ctx context.Context, req *Request, call func(context.Context, *Request) (*Response, error),
+	ctx context.Context, timeout time.Duration, req *Request, call func(context.Context, *Request) (*Response, error),
 ) (*Response, error) {
-	bounded := callctx.WithTimeout(ctx, callTimeout)
+	bounded := callctx.WithTimeout(ctx, timeout)
 	defer bounded.Cancel()
 	return call(bounded, req)
 }

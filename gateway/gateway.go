@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -25,7 +26,7 @@ import (
 )
 
 const (
-	// callTimeout bounds a unary call whose caller has no shorter deadline.
+	// callTimeout is the default of Config.Timeout.
 	callTimeout = 10 * time.Second
 	// readyTimeout bounds the call to the service that /readyz makes.
 	readyTimeout = 2 * time.Second
@@ -40,6 +41,8 @@ type Config struct {
 	Origins []string
 	// MaxValueBytes is the largest value, in bytes. It should be that of the service. Zero: 1 MiB.
 	MaxValueBytes int
+	// Timeout bounds a unary call whose caller has no shorter deadline. Zero: 10 seconds.
+	Timeout time.Duration
 	// State tells whether the gateway is running. It must be set.
 	State *server.State
 	// Log receives internal errors and, at level debug, every RPC. It must be set.
@@ -69,15 +72,16 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) *Gateway {
 	if cfg.MaxValueBytes == 0 {
 		cfg.MaxValueBytes = contract.DefaultValueBytes
 	}
+	timeout := cmp.Or(cfg.Timeout, callTimeout)
 	ready := func(ctx context.Context) bool { return cfg.State.Running() && answers(ctx, client) }
 	checks := admission.NewChecks(cfg.Keys, cfg.Limiter)
-	procedures := rpc.NewServer(forwarder{client, cfg.State.Stopping()}, rpc.Config{
+	procedures := rpc.NewServer(forwarder{client, timeout, cfg.State.Stopping()}, rpc.Config{
 		Checks: checks, Ready: ready, Log: cfg.Log,
 		Interceptors: append([]connect.ServerInterceptor{requestid.Answer}, cfg.Interceptors...),
 	})
 
 	handler := recovering(cfg.Log, console.New(rest.New(client, rest.Config{
-		Checks: checks, MaxValueBytes: cfg.MaxValueBytes, Timeout: callTimeout,
+		Checks: checks, MaxValueBytes: cfg.MaxValueBytes, Timeout: timeout,
 		Stopping: cfg.State.Stopping(), Observer: cfg.Observer, Limiter: cfg.Limiter,
 	})))
 	handler = server.Probes(cfg.State, ready, handler)

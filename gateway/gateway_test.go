@@ -68,10 +68,10 @@ func dial(t testing.TB, url, token string) connect.Transport {
 	return hop.New(service, hop.Config{Library: true, Retry: true, Breaker: true, Batch: true, Credential: hop.Bearer(token)})
 }
 
-// start serves a gateway over transport and returns its URL.
+// start serves a gateway over transport, which is patient with a busy machine, and returns its URL.
 func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Config)) string {
 	t.Helper()
-	cfg := gateway.Config{Keys: auth.Single("default", apiKey), State: server.NewState(), Log: silent}
+	cfg := gateway.Config{Keys: auth.Single("default", apiKey), Timeout: patience, State: server.NewState(), Log: silent}
 	for _, c := range change {
 		c(&cfg)
 	}

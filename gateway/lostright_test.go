@@ -118,14 +118,15 @@ func TestALostRightEndsOpenStreams(t *testing.T) {
 	}
 }
 
-// A key expires on time although the file does not change.
+// A key expires on time although the file does not change then.
 func TestAnExpiredKeyEndsOpenStreams(t *testing.T) {
 	t.Parallel()
 	k := newKeyring(t)
-	k.add("brief", "", read|write, func(r *auth.Record) { r.Expires = time.Now().Add(2 * time.Second) })
+	k.add("brief", "", read|write)
 	url := k.start(arrangements[0].transport(t, newEngine(t)))
 	end := watched(t, wiretest.Wires()[0].Dial(t, url, k.header("brief")...), "")
 	put := ask(t, http.MethodPut, url+"/v1/values/a", "1", "Content-Type", "text/plain")
+	k.edit(func(f *auth.File) { f.Find("brief").Expires = time.Now().Add(3 * time.Second) }) // read about a second later
 	poll := askAs(t, http.MethodGet, url+"/v1/values/a", "",
 		append(k.header("brief"), "If-None-Match", put.header.Get("ETag"), "Prefer", "wait=45")...)
 	if poll.status != http.StatusUnauthorized {

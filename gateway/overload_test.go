@@ -33,8 +33,11 @@ type busy struct {
 }
 
 func (b busy) Do(ctx context.Context, _ store.Operation) (store.Result, error) {
-	b.began <- struct{}{}
-	<-ctx.Done()
+	select {
+	case b.began <- struct{}{}:
+		<-ctx.Done()
+	case <-ctx.Done():
+	}
 	return store.Result{}, ctx.Err()
 }
 
@@ -62,8 +65,7 @@ func limitedService(engine store.Engine, limiter *admission.Limiter) *connect.Se
 	})
 }
 
-// whenFull runs test against a gateway at its bound, and then checks that it admits calls again. The call that fills it
-// ends after 10 s, so tests that use whenFull do not run beside others, which could make them slow.
+// whenFull runs test against a gateway at its bound, and then checks that it admits calls again.
 func whenFull(t *testing.T, test func(t *testing.T, url string)) {
 	for where, serve := range bounded {
 		t.Run(where, func(t *testing.T) {
@@ -91,14 +93,15 @@ func whenFull(t *testing.T, test func(t *testing.T, url string)) {
 
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within a minute", what)
+			t.Fatalf("%s: not within %v", what, patience)
 		}
 	}
 }
 
 func TestTooManyCallsAreRejectedAtOnce(t *testing.T) {
+	t.Parallel()
 	whenFull(t, func(t *testing.T, url string) {
 		got := ask(t, http.MethodGet, url+"/v1/values/a", "")
 		if got.status != http.StatusServiceUnavailable || got.field("reason") != string(contract.Overloaded) ||
@@ -141,6 +144,7 @@ func retryDelay(err error) time.Duration {
 }
 
 func TestHealthIsNeverRejected(t *testing.T) {
+	t.Parallel()
 	whenFull(t, wantHealthy)
 }
 

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
-	"time"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
@@ -22,7 +21,7 @@ func newest(t *testing.T, kv client) string {
 		}
 	}
 	receive := func(token string) *keyvaluev1.WatchResponse {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		stream, err := kv.Watch(ctx, &keyvaluev1.WatchRequest{Target: &keyvaluev1.WatchRequest_Prefix{}, ResumeToken: token})
 		if err != nil {
@@ -108,7 +107,7 @@ func (w watchers) resume(ctx context.Context, t *testing.T, token string) *http.
 
 func (w watchers) refuse(t *testing.T, token string, status int, why contract.Reason) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	res := w.resume(ctx, t, token)
 	for res.StatusCode == http.StatusOK && ctx.Err() == nil { // the service took more than a second, on a busy machine
