@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // made runs a command that prints a new key, and returns the key.
@@ -26,13 +26,12 @@ func made(t *testing.T, args ...string) string {
 func become(t *testing.T, url, key string, code int, args ...string) {
 	t.Helper()
 	env := map[string]string{"KV_URL": url, "KV_API_KEY": key}
-	var got result
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
-		if got = kv(t, env, "", args...); got.code == code {
-			return
+	repeat(t, func() error {
+		if got := kv(t, env, "", args...); got.code != code {
+			return fmt.Errorf("kv %v = %+v, want code %d", args, got, code)
 		}
-	}
-	t.Fatalf("kv %v = %+v, want code %d", args, got, code)
+		return nil
+	})
 }
 
 func TestKeyChangesApplyToARunningServer(t *testing.T) {
@@ -68,8 +67,7 @@ func TestKeyChangesApplyToARunningServer(t *testing.T) {
 	watching, code := &lines{}, make(chan int, 1)
 	env := map[string]string{"KV_URL": server.url, "KV_API_KEY": last}
 	go func() {
-		code <- run(t.Context(), "test", []string{"watch", "--prefix", "reports/", "--sync"}, streams{strings.NewReader(""), watching, watching},
-			func(name string) string { return env[name] })
+		code <- run(t.Context(), "test", []string{"watch", "--prefix", "reports/", "--sync"}, streams{strings.NewReader(""), watching, watching}, clientEnv(env))
 	}()
 	watching.find(t.Context(), `(sync)`)
 	if got := kv(t, nil, "", "keys", "revoke", "--file", file, "--id", "reader"); got != (result{}) {

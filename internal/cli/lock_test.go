@@ -2,11 +2,11 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // holding is a running kv lock or kv elect.
@@ -21,7 +21,7 @@ func hold(t *testing.T, env map[string]string, args ...string) *holding {
 	ctx, cancel := context.WithCancel(t.Context())
 	h := &holding{&lines{}, &lines{}, cancel, make(chan int, 1)}
 	go func() {
-		h.code <- run(ctx, "test", args, streams{strings.NewReader(""), h.out, h.err}, func(name string) string { return env[name] })
+		h.code <- run(ctx, "test", args, streams{strings.NewReader(""), h.out, h.err}, clientEnv(env))
 	}()
 	t.Cleanup(cancel)
 	return h
@@ -66,9 +66,12 @@ func TestALockThatIsHeld(t *testing.T) {
 	check(t, env, "", `lock a --prefix other/ --try -- true`, wants{})
 	next := hold(t, env, "lock", "a", "--", "sh", "-c", waiting)
 	gone := hold(t, env, "lock", "a", "--", "sh", "-c", waiting)
-	for strings.Count(kv(t, env, "", "ls", "locks/{a}/").out, "\n") < 3 {
-		time.Sleep(time.Millisecond)
-	}
+	repeat(t, func() error {
+		if got := kv(t, env, "", "ls", "locks/{a}/"); strings.Count(got.out, "\n") < 3 {
+			return fmt.Errorf("the queue for the lock is %+v, want three entries", got)
+		}
+		return nil
+	})
 	gone.stop()
 	if code := <-gone.code; code != 130 {
 		t.Errorf("a wait that is interrupted exits with %d, want 130", code)

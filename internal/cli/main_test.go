@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -27,8 +28,18 @@ type result struct {
 func kv(t *testing.T, env map[string]string, stdin string, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	code := run(t.Context(), "test", args, streams{strings.NewReader(stdin), &out, &errOut}, func(name string) string { return env[name] })
+	code := run(t.Context(), "test", args, streams{strings.NewReader(stdin), &out, &errOut}, clientEnv(env))
 	return result{code, out.String(), errOut.String()}
+}
+
+// clientEnv returns the environment of a command that calls a server. It waits longer for answers than people do, for a busy machine.
+func clientEnv(env map[string]string) func(string) string {
+	return func(name string) string {
+		if value, ok := env[name]; ok || name != "KV_TIMEOUT" {
+			return value
+		}
+		return patience.String()
+	}
 }
 
 // process is a running server command.
@@ -43,10 +54,29 @@ type process struct {
 // lines collects the output of a command, and lets a test wait for a part of it.
 type lines struct{ proc.Output }
 
-// find waits until pattern matches and returns its first group, or "" if stop is done first.
+// patience is how long a test waits for what must happen.
+const patience = 2 * time.Minute
+
+// find waits until pattern matches and returns its first group, or "" if stop is done first or patience has run out.
 func (l *lines) find(stop context.Context, pattern string) string {
-	match, _ := l.Find(stop, pattern)
+	bounded, cancel := context.WithTimeout(stop, patience)
+	defer cancel()
+	match, _ := l.Find(bounded, pattern)
 	return match
+}
+
+// repeat calls check until it returns no error.
+func repeat(t *testing.T, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v: %v", patience, err)
+		}
+	}
 }
 
 // startKV runs a server command on a free port and stops it when the test ends.

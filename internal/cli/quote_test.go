@@ -221,7 +221,5 @@ func TestHiddenCharactersAreNotCompleted(t *testing.T) {
 	for _, name := range []string{"a\u202eb", "ab", "a\u200bb"} {
 		kv(t, env, "", "set", name, "x")
 	}
-	if got := kv(t, env, "", "__complete", "get", "a"); got.out != "ab\n:4\n" {
-		t.Errorf("the completion = %+v", got)
-	}
+	completes(t, env, []string{"get", "a"}, "ab\n:4\n")
 }

@@ -144,7 +144,7 @@ func TestAnInterruptedCallIsInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	env := startHandler(t, waiter{interrupt: interrupt})
 	var log bytes.Buffer
-	code := run(ctx, "test", []string{"get", "a"}, streams{strings.NewReader(""), &log, &log}, func(name string) string { return env[name] })
+	code := run(ctx, "test", []string{"get", "a"}, streams{strings.NewReader(""), &log, &log}, clientEnv(env))
 	if code != 130 || log.String() != "kv: interrupted\n" {
 		t.Errorf("the interrupted kv get = code %d, %q; want 130", code, log.String())
 	}

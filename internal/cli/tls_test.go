@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"key-value/internal/testkit/tlstest"
 )
@@ -116,9 +115,7 @@ func TestAGatewayLogsWhyItsServiceIsUnreachable(t *testing.T) {
 			if got := readyz(t, servers, secure(gateway.url)); got != http.StatusServiceUnavailable {
 				t.Errorf("GET /readyz = %d, want 503", got)
 			}
-			bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			if gateway.log.find(bounded, "(service is unreachable.*"+test.says+")") == "" {
+			if gateway.log.find(t.Context(), "(service is unreachable.*"+test.says+")") == "" {
 				t.Errorf("the log does not say %q: %s", test.says, gateway.log.String())
 			}
 		})
@@ -126,14 +123,12 @@ func TestAGatewayLogsWhyItsServiceIsUnreachable(t *testing.T) {
 	if got := readyz(t, servers, secure(startKV(t, good, "gateway").url)); got != http.StatusOK {
 		t.Errorf("GET /readyz with a correct configuration = %d, want 200", got)
 	}
-	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
 	for _, why := range []string{"didn't provide a certificate", "unknown authority"} {
-		if service.log.find(bounded, "(TLS handshake failed.*"+why+")") == "" {
+		if service.log.find(t.Context(), "(TLS handshake failed.*"+why+")") == "" {
 			t.Errorf("the service's log does not say %q: %s", why, service.log.String())
 		}
 	}
-	if old.log.find(bounded, "(peers will reject this certificate.*expired)") == "" {
+	if old.log.find(t.Context(), "(peers will reject this certificate.*expired)") == "" {
 		t.Errorf("the log does not say that the certificate has expired: %s", old.log.String())
 	}
 }
@@ -191,9 +186,7 @@ func TestAGeneratedKeyIsPrintedWithAnHTTPSURL(t *testing.T) {
 	t.Parallel()
 	cert, certKey := tlstest.NewAuthority(t).Files(t, tlstest.Leaf{})
 	server := startKV(t, nil, "serve", "--tls-cert", cert, "--tls-key", certKey)
-	bounded, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if server.out.find(bounded, "(curl "+secure(server.url)+"/v1/values/hello)") == "" {
+	if server.out.find(t.Context(), "(curl "+secure(server.url)+"/v1/values/hello)") == "" {
 		t.Errorf("output: %s", server.out.String())
 	}
 }

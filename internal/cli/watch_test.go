@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ func startWatch(t *testing.T, env map[string]string, args ...string) *watching {
 	w := &watching{&lines{}, &lines{}, cancel, make(chan int, 1)}
 	go func() {
 		w.code <- run(ctx, "test", append([]string{"watch"}, args...), streams{strings.NewReader(""), w.out, w.err},
-			func(name string) string { return env[name] })
+			clientEnv(env))
 	}()
 	t.Cleanup(cancel)
 	return w
@@ -130,9 +131,13 @@ func TestAWatchShowsChangesOnly(t *testing.T) {
 		check(t, env, "", step.line, wants{out: step.out})
 	}
 	w := startWatch(t, env, "a", "-o", "json")
-	for !strings.Contains(w.out.String(), "\n") { // the watch may start late
+	repeat(t, func() error { // the watch may start late
 		kv(t, env, "x", "set", "a")
-	}
+		if !strings.Contains(w.out.String(), "\n") {
+			return fmt.Errorf("the watch prints no change: %s", w.err)
+		}
+		return nil
+	})
 	if first, _, _ := strings.Cut(w.out.String(), "\n"); !strings.Contains(first, `"type":"put"`) {
 		t.Errorf("a watch begins with %s, want a change", first)
 	}
