@@ -64,7 +64,7 @@ func TestBatchesThatWaitForTheDiskLetOthersRun(t *testing.T) {
 	for range 2 {
 		go func() { done <- set() }()
 	}
-	for deadline := time.Now().Add(30 * time.Second); logged() < empty+3*one; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); logged() < empty+3*one; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Error("a second batch does not begin while the first one waits for the disk")
 			break

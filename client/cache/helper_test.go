@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test that goes wrong waits.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

@@ -55,7 +55,7 @@ func start(t *testing.T) *client.Client {
 // Candidates lead one after the other, and an observer hears of all of them who stay for a while.
 func TestCandidatesLeadOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	kv := start(t)
 	e, err := election.New(kv, "scheduler")

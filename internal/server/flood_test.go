@@ -131,7 +131,7 @@ func flood(p *wiretest.Peer, reads bool, write func(n uint32) error) (stopped bo
 
 // ends reports whether the server ends the connection once it has read what was sent.
 func ends(p *wiretest.Peer) bool {
-	_ = p.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = p.SetReadDeadline(time.Now().Add(time.Minute))
 	_, err := io.Copy(io.Discard, p.Conn)
 	return !errors.Is(err, os.ErrDeadlineExceeded)
 }

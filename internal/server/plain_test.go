@@ -269,7 +269,7 @@ func TestARequestIsCancelledWhenItsCallerGoes(t *testing.T) {
 			fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n%s", test.after)
 			select {
 			case <-began:
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				t.Fatal("the request was not served")
 			}
 			if test.leave == nil {
@@ -282,7 +282,7 @@ func TestARequestIsCancelledWhenItsCallerGoes(t *testing.T) {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("the request ended with %v, want that it was cancelled", err)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute):
 				t.Error("the request was not cancelled")
 			}
 		})

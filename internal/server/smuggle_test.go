@@ -93,7 +93,7 @@ func TestAnUpgradeToHTTP2IsNeverMade(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := wiretest.DialPeer(t, s.url).Conn
-			_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = conn.SetDeadline(time.Now().Add(time.Minute))
 			_, err := fmt.Fprintf(conn, "%s / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\n"+
 				"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n%s\r\n%s"+
 				"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", test.method, test.length, smuggled)

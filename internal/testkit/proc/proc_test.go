@@ -90,7 +90,7 @@ func TestAServerIsStartedAndStopped(t *testing.T) {
 			t.Errorf("CPUTime: %v", err)
 		}
 	}
-	g.Stop(10 * time.Second)
+	g.Stop(time.Minute)
 	gone(t, p)
 	if err := p.Signal(syscall.SIGTERM); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("Signal after the end = %v, want %v", err, os.ErrProcessDone)
@@ -138,14 +138,17 @@ func TestAPausedProcessCanBeResumedAndKilled(t *testing.T) {
 }
 
 func TestStopFailsUnlessTheProgramEndsWithZero(t *testing.T) {
-	for name, want := range map[string]string{"server": "terminated", "stubborn server": "still running"} {
+	for name, test := range map[string]struct {
+		patience time.Duration
+		want     string
+	}{"server": {time.Minute, "terminated"}, "stubborn server": {200 * time.Millisecond, "still running"}} {
 		var g proc.Group
 		p, err := g.Serve(t.Context(), server(name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Stop(200 * time.Millisecond); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Stop of a %s = %v, want an error with %q", name, err, want)
+		if err := p.Stop(test.patience); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("Stop of a %s = %v, want an error with %q", name, err, test.want)
 		}
 		gone(t, p)
 		if err := p.Stop(time.Second); !errors.Is(err, os.ErrProcessDone) {
@@ -223,7 +226,7 @@ func TestNoProgramOutlivesItsParent(t *testing.T) {
 	if err := parent.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {

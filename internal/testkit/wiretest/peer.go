@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a peer waits for a frame.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // Peer is an HTTP/2 client of single frames, which can also do what no client should.
 type Peer struct {

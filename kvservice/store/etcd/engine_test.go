@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 
 // leaks reports goroutines that never end. Some of grpc-go's end a little after their connection is closed.
 func leaks() error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		err := goleak.Find()
 		if err == nil || time.Now().After(deadline) {

@@ -29,18 +29,18 @@ func TestStoppedStoreIsUnavailable(t *testing.T) {
 	}
 	// Calls that give up before their deadline say so: what they were to do may still be done otherwise.
 	eventually(t, "wait for ErrUnavailable", func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		if _, err := e.Do(ctx, set("k", "w")); !errors.Is(err, store.ErrUnavailable) {
 			return fmt.Errorf("set = %w", err)
 		}
 		return nil
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	_, err := e.Do(ctx, get("k"))
 	wantError(t, "get", err, store.ErrUnavailable)
-	ctx, cancel = context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel = context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	_, err = e.Stats(ctx)
 	wantError(t, "stats", err, store.ErrUnavailable)

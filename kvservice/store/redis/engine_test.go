@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 // up to a second before it refreshes the cluster's topology, one that closes connections to removed nodes after 5 s,
 // and those that are dialing, which end with their timeout.
 func leaks() error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		err := goleak.Find()
 		if err == nil || time.Now().After(deadline) {

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long to wait for something that must happen.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func set(key, value string) store.Operation {
 	return store.Operation{Kind: store.Set, Key: key, Value: []byte(value)}

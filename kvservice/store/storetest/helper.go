@@ -11,7 +11,7 @@ import (
 )
 
 // patience is how long a check waits for something that must happen. It does not measure how soon it should.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func get(key string) store.Operation { return store.Operation{Kind: store.Get, Key: key} }
 

@@ -124,7 +124,7 @@ func (c *caller) operation() store.Operation {
 }
 
 // searchPatience limits the search for an order of calls.
-const searchPatience = 30 * time.Second
+const searchPatience = 2 * time.Minute
 
 var concurrencyChecks = []Check{
 	{"operations on single keys are linearizable", func(t T, e store.Engine) {
