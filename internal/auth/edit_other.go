@@ -2,9 +2,15 @@
 
 package auth
 
-import "errors"
+import (
+	"errors"
+	"io/fs"
+)
 
 // lockDirectory fails: on this system neither locks nor file modes can protect a keys file.
 func lockDirectory(string) (unlock func(), err error) {
 	return nil, errors.New("editing keys files is not supported on this operating system")
 }
+
+// ownedByRoot reports false: this system has no root.
+func ownedByRoot(fs.FileInfo) bool { return false }

@@ -58,3 +58,25 @@ func TestAFailedEditChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAKeysFileIsForItsOwnerOrTheGroupThatRootChose(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys.json")
+	write(t, path, record("a", "a"))
+	owners := map[int]os.FileMode{os.Getuid(): 0o600} // :: owner → mode that gives the most access
+	if os.Getuid() == 0 {
+		owners = map[int]os.FileMode{0: 0o640, 65532: 0o600}
+	} else {
+		t.Log("NOT TESTED: files that belong to root, because the tests do not run as root")
+	}
+	for owner, most := range owners {
+		for _, mode := range []os.FileMode{0o400, 0o600, 0o440, 0o640, 0o660, 0o604, 0o644} {
+			if err := errors.Join(os.Chown(path, owner, -1), os.Chmod(path, mode)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := auth.ReadFile(path); (err == nil) != (mode&^most == 0) {
+				t.Errorf("a file of user %d with mode %04o: %v, want access up to %04o", owner, mode, err, most)
+			}
+		}
+	}
+}

@@ -4,7 +4,9 @@ package auth
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"key-value/internal/atomicfile"
 )
@@ -20,4 +22,9 @@ func lockDirectory(dir string) (unlock func(), err error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return func() { _ = d.Close() }, nil // closing unlocks it
+}
+
+func ownedByRoot(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && stat.Uid == 0
 }

@@ -68,7 +68,8 @@ func (f *File) Find(id string) *Record {
 	return nil
 }
 
-// ReadFile reads the keys file at path. Only its owner may have access to it.
+// ReadFile reads the keys file at path. Only its owner may have access to it. The group of a file that belongs to root may read
+// it, because root chose the group, and a server that does not run as root has no other way to read it.
 func ReadFile(path string) (*File, error) {
 	data, err := readFile(path)
 	if err != nil {
@@ -109,11 +110,15 @@ func readFile(path string) ([]byte, error) {
 }
 
 func checkMode(path string, info fs.FileInfo) error {
+	allowed, hint := fs.FileMode(0o700), ""
+	if ownedByRoot(info) {
+		allowed, hint = 0o740, ", or 640 if its group should read it"
+	}
 	switch mode := info.Mode(); {
 	case !mode.IsRegular():
 		return fmt.Errorf("%s is not a regular file", path)
-	case mode.Perm()&0o077 != 0:
-		return fmt.Errorf("%s has mode %04o, which gives access to others than its owner: run chmod 600 %s", path, mode.Perm(), path)
+	case mode.Perm()&^allowed != 0:
+		return fmt.Errorf("%s has mode %04o, which gives access to others than its owner: run chmod 600 %s%s", path, mode.Perm(), path, hint)
 	}
 	return nil
 }

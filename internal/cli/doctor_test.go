@@ -121,7 +121,7 @@ func doctorSettings(t *testing.T) []doctorSetting {
 		{"open-files", "serve --max-connections 64", "ok", `enough for 64 connections`},
 		{"open-files", "serve --max-connections 2000000000", "error", `--max-connections is 2000000000`},
 		{"open-files", "serve --max-connections 0", "warning", `without a limit`},
-		{"keys-file", "serve --api-keys-file " + keys, "ok", `only its owner`},
+		{"keys-file", "serve --api-keys-file " + keys, "ok", `other users have no access to the keys file`},
 		{"keys-file", "gateway --api-keys-file " + open, "error", `has mode 0644, which gives access to others`},
 		{"tls-certificate", "serve", "", ``},
 		{"tls-certificate", "serve --tls-cert " + cert + " --tls-key " + certKey, "ok", `the certificate of --tls-cert is valid until`},

@@ -257,7 +257,7 @@ func (p *plan) keysFile() *finding {
 	if _, err := auth.ReadFile(p.gateway.file); err != nil {
 		return fail("mend the file, which kv keys writes: the server does not start with it", "--api-keys-file: %v", err)
 	}
-	return ok("only its owner can read the keys file %s", p.gateway.file)
+	return ok("other users have no access to the keys file %s", p.gateway.file)
 }
 
 func (p *plan) serviceCertificate() *finding {

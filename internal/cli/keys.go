@@ -29,7 +29,8 @@ func newKeys(getenv func(string) string) *cobra.Command {
 
 The file holds a hash and the permissions of each key. The key itself is printed
 once, when it is created. The file must be accessible to its owner only (mode
-0600). A running gateway applies changes within two seconds.`,
+0600), or belong to root and be readable by its group as well (0640). A running
+gateway applies changes within two seconds.`,
 		Example: `  kv keys create --file keys.json --id reports --prefix reports/ --ops read
   KV_API_KEYS_FILE=keys.json kv serve`,
 		RunE: helpOrUnknown,
