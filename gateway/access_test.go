@@ -67,6 +67,10 @@ var calls = map[string]func(ctx context.Context, kv client, key string) error{
 		_, err := kv.GetCaller(ctx, &keyvaluev1.GetCallerRequest{})
 		return err
 	},
+	"GetKeyStats": func(ctx context.Context, kv client, _ string) error {
+		_, err := kv.GetKeyStats(ctx, &keyvaluev1.GetKeyStatsRequest{})
+		return err
+	},
 	"GetStats": func(ctx context.Context, kv client, _ string) error {
 		_, err := kv.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 		return err

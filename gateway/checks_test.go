@@ -240,7 +240,7 @@ func TestEveryRouteIsRefusedAtAFullServer(t *testing.T) {
 	g := startMonitored(t)
 	g.fill(t)
 	for _, route := range rest.Routes() {
-		if route.Public() || strings.Contains(route.Path, ":watch") || route.Path == "/v1/stats" || route.Path == "/v1/caller" || route.Path == "/v1/tickets" {
+		if route.Public() || strings.Contains(route.Path, ":watch") || strings.HasPrefix(route.Path, "/v1/stats") || route.Path == "/v1/caller" || route.Path == "/v1/tickets" {
 			continue // watches have a bound of their own, and calls that do not use the store are exempt
 		}
 		path := strings.ReplaceAll(route.Path, "{key}", "a")

@@ -62,6 +62,12 @@ func (f forwarder) GetStats(
 	return forward(ctx, f.timeout, req, f.client.GetStats)
 }
 
+func (f forwarder) GetKeyStats(
+	ctx context.Context, req *keyvaluev1.GetKeyStatsRequest,
+) (*keyvaluev1.GetKeyStatsResponse, error) {
+	return forward(ctx, f.timeout, req, f.client.GetKeyStats)
+}
+
 // GetCaller answers by itself: the service does not know the callers of a gateway.
 func (f forwarder) GetCaller(ctx context.Context, _ *keyvaluev1.GetCallerRequest) (*keyvaluev1.GetCallerResponse, error) {
 	return auth.Describe(ctx)

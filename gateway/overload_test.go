@@ -112,7 +112,7 @@ func TestTooManyCallsAreRejectedAtOnce(t *testing.T) {
 			kv := wire.Dial(t, url, "x-api-key", apiKey)
 			for name, call := range calls {
 				err := call(t.Context(), kv, "a")
-				if slices.Contains([]string{"CreateTicket", "GetCaller", "GetStats", "Watch"}, name) {
+				if slices.Contains([]string{"CreateTicket", "GetCaller", "GetKeyStats", "GetStats", "Watch"}, name) {
 					if contract.ReasonOf(err) == contract.Overloaded {
 						t.Errorf("%s over %s = %v, want it not to be counted as a call", name, wire.Name, err)
 					}

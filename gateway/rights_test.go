@@ -28,7 +28,7 @@ type need struct {
 var needs = map[string]need{
 	"Get": {ops: read}, "List": {ops: read}, "Watch": {ops: read}, "Batch": {ops: read},
 	"Set": {ops: write}, "Delete": {ops: write}, "DeleteRange": {ops: write}, "Touch": {ops: write}, "Increment": {ops: read | write},
-	"GetStats": {ops: read, everywhere: true}, "GetCaller": {}, "CreateTicket": {ops: read},
+	"GetStats": {ops: read, everywhere: true}, "GetKeyStats": {ops: read | write, everywhere: true}, "GetCaller": {}, "CreateTicket": {ops: read},
 }
 
 // allowed reports whether the API key of ring with this id has the right n on key, which is "i", outside the prefix
@@ -142,6 +142,8 @@ var routeNeeds = map[string]routeNeed{
 	"POST /v1/tickets":     {need{ops: read}, "/v1/tickets", `{"prefix":"%s"}`, "application/json"},
 	"GET /v1/stats":        {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
 	"HEAD /v1/stats":       {need{ops: read, everywhere: true}, "/v1/stats", "", ""},
+	"GET /v1/stats/keys":   {need{ops: read | write, everywhere: true}, "/v1/stats/keys", "", ""},
+	"HEAD /v1/stats/keys":  {need{ops: read | write, everywhere: true}, "/v1/stats/keys", "", ""},
 	"GET /v1/caller":       {need{}, "/v1/caller", "", ""},
 	"HEAD /v1/caller":      {need{}, "/v1/caller", "", ""},
 }

@@ -79,9 +79,14 @@ var rules = []rule{
 	},
 	{
 		"kvservice", []string{
-			"gen/...", "internal/admission", "internal/contract", "internal/contract/messagejson", "kvservice/store",
+			"gen/...", "internal/admission", "internal/contract", "internal/contract/messagejson", "internal/observe/requestid",
+			"kvservice/keystats", "kvservice/store",
 		},
 		"The service knows its engine only through the interface in kvservice/store.",
+	},
+	{
+		"kvservice/keystats", nil,
+		"Recording what is hot, big and slow depends on nothing of ours.",
 	},
 	{
 		"kvservice/store", []string{"internal/keyrange"},
@@ -147,7 +152,7 @@ var rules = []rule{
 		"internal/cli", []string{
 			"client", "client/election", "client/lock", "gateway", "gateway/rest", "gen/...", "internal/admission", "internal/atomicfile", "internal/auth",
 			"internal/contract/...", "internal/follow/...", "internal/hop", "internal/observe/...", "internal/sdnotify", "internal/server/...", "kvservice",
-			"kvservice/store", "kvservice/store/etcd", "kvservice/store/memory", "kvservice/store/memory/wal/...", "kvservice/store/redis",
+			"kvservice/keystats", "kvservice/store", "kvservice/store/etcd", "kvservice/store/memory", "kvservice/store/memory/wal/...", "kvservice/store/redis",
 		},
 		"The commands put everything together. Only they and clienttest import an engine, or both services.",
 	},

@@ -6,11 +6,31 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/contract"
+	"key-value/kvservice/keystats"
 	"key-value/kvservice/store"
 )
 
 // Batch implements the RPC.
 func (s *Service) Batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
+	start := s.keys.Start()
+	res, err := s.batch(ctx, req)
+	s.ended(ctx, start, "Batch", firstKey(req), len(req.GetOperations()), err)
+	return res, err
+}
+
+// firstKey returns the key of the first operation of a batch, or "" if there is none.
+func firstKey(req *keyvaluev1.BatchRequest) string {
+	if len(req.GetOperations()) == 0 {
+		return ""
+	}
+	method, request := contract.Unwrap(req.GetOperations()[0])
+	if method == nil {
+		return ""
+	}
+	return method.Keys(request).Key
+}
+
+func (s *Service) batch(ctx context.Context, req *keyvaluev1.BatchRequest) (*keyvaluev1.BatchResponse, error) {
 	switch n := len(req.GetOperations()); {
 	case n == 0:
 		return nil, contract.RequestInvalid.Errorf("empty batch: want at least one operation")
@@ -39,6 +59,7 @@ func (s *Service) atomicBatch(
 			return nil, contract.AtOperation(i, err)
 		}
 	}
+	s.keys.RecordBatch(len(ops), func(i int) keystats.Operation { return recorded(ops[i]) })
 	results, err := s.engine.Batch(ctx, ops, true)
 	if failed, ok := errors.AsType[*store.BatchError](err); ok {
 		return nil, contract.AtOperation(failed.Index, failure(ops[failed.Index].Key, failed.Err))
@@ -64,6 +85,7 @@ func (s *Service) plainBatch(ctx context.Context, req *keyvaluev1.BatchRequest) 
 		}
 		ops = append(ops, op)
 	}
+	s.keys.RecordBatch(len(ops), func(i int) keystats.Operation { return recorded(ops[i]) })
 	results, err := s.engine.Batch(ctx, ops, false)
 	if err != nil {
 		return nil, failure("", err)

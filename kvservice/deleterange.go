@@ -1,6 +1,7 @@
 package kvservice
 
 import (
+	"cmp"
 	"context"
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
@@ -10,6 +11,15 @@ import (
 
 // DeleteRange implements the RPC.
 func (s *Service) DeleteRange(
+	ctx context.Context, req *keyvaluev1.DeleteRangeRequest,
+) (*keyvaluev1.DeleteRangeResponse, error) {
+	start := s.keys.Start()
+	res, err := s.deleteRange(ctx, req)
+	s.ended(ctx, start, "DeleteRange", cmp.Or(req.GetPrefix(), req.GetStart()), 1, err)
+	return res, err
+}
+
+func (s *Service) deleteRange(
 	ctx context.Context, req *keyvaluev1.DeleteRangeRequest,
 ) (*keyvaluev1.DeleteRangeResponse, error) {
 	deletion, err := readDeleteRange(req)

@@ -1,6 +1,7 @@
 package kvservice
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -17,6 +18,13 @@ import (
 
 // List implements the RPC.
 func (s *Service) List(ctx context.Context, req *keyvaluev1.ListRequest) (*keyvaluev1.ListResponse, error) {
+	start := s.keys.Start()
+	res, err := s.list(ctx, req)
+	s.ended(ctx, start, "List", cmp.Or(req.GetPrefix(), req.GetStart()), 1, err)
+	return res, err
+}
+
+func (s *Service) list(ctx context.Context, req *keyvaluev1.ListRequest) (*keyvaluev1.ListResponse, error) {
 	list, err := readList(req)
 	if err != nil {
 		return nil, err

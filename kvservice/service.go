@@ -15,6 +15,7 @@ import (
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/admission"
 	"key-value/internal/contract"
+	"key-value/kvservice/keystats"
 	"key-value/kvservice/store"
 )
 
@@ -29,6 +30,9 @@ type Config struct {
 	// SampleEvery is the interval between samples of the statistics, of which GetStats returns the last 180. Zero means
 	// that none are taken.
 	SampleEvery time.Duration
+	// Keys records which keys are read and written most, and which calls are slowest, for GetKeyStats. Nil means that this is
+	// not recorded.
+	Keys *keystats.Recorder
 }
 
 // Service implements [keyvaluev1connect.KeyValueServiceHandler].
@@ -37,14 +41,15 @@ type Service struct {
 	maxValueBytes int
 	stopping      context.Context // it outlives every call
 	limiter       *admission.Limiter
-	history       *history // nil: no samples are taken
+	history       *history           // nil: no samples are taken
+	keys          *keystats.Recorder // nil: nothing is recorded
 }
 
 var _ keyvaluev1connect.KeyValueServiceHandler = (*Service)(nil)
 
 // New returns a service that stores its entries in engine. If it takes samples, close it before the engine.
 func New(engine store.Engine, cfg Config) *Service {
-	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping, limiter: cfg.Limiter}
+	s := &Service{engine: engine, maxValueBytes: cfg.MaxValueBytes, stopping: cfg.Stopping, limiter: cfg.Limiter, keys: cfg.Keys}
 	if s.maxValueBytes == 0 {
 		s.maxValueBytes = contract.DefaultValueBytes
 	}
@@ -66,29 +71,29 @@ func (s *Service) Close() {
 
 // Get implements the RPC.
 func (s *Service) Get(ctx context.Context, req *keyvaluev1.GetRequest) (*keyvaluev1.GetResponse, error) {
-	return call(ctx, s, req, (*Service).readGet, writeGet)
+	return call(ctx, s, "Get", req, (*Service).readGet, writeGet)
 }
 
 // Set implements the RPC.
 func (s *Service) Set(ctx context.Context, req *keyvaluev1.SetRequest) (*keyvaluev1.SetResponse, error) {
-	return call(ctx, s, req, (*Service).readSet, writeSet)
+	return call(ctx, s, "Set", req, (*Service).readSet, writeSet)
 }
 
 // Delete implements the RPC.
 func (s *Service) Delete(ctx context.Context, req *keyvaluev1.DeleteRequest) (*keyvaluev1.DeleteResponse, error) {
-	return call(ctx, s, req, (*Service).readDelete, writeDelete)
+	return call(ctx, s, "Delete", req, (*Service).readDelete, writeDelete)
 }
 
 // Touch implements the RPC.
 func (s *Service) Touch(ctx context.Context, req *keyvaluev1.TouchRequest) (*keyvaluev1.TouchResponse, error) {
-	return call(ctx, s, req, (*Service).readTouch, writeTouch)
+	return call(ctx, s, "Touch", req, (*Service).readTouch, writeTouch)
 }
 
 // Increment implements the RPC.
 func (s *Service) Increment(
 	ctx context.Context, req *keyvaluev1.IncrementRequest,
 ) (*keyvaluev1.IncrementResponse, error) {
-	return call(ctx, s, req, (*Service).readIncrement, writeIncrement)
+	return call(ctx, s, "Increment", req, (*Service).readIncrement, writeIncrement)
 }
 
 // GetStats implements the RPC.
@@ -136,7 +141,7 @@ func (s *Service) CreateTicket(context.Context, *keyvaluev1.CreateTicketRequest)
 
 // call carries out one operation: it reads it from its request, has the engine do it, and writes its response.
 func call[Request, Response any](
-	ctx context.Context, s *Service, req *Request,
+	ctx context.Context, s *Service, method string, req *Request,
 	read func(*Service, *Request) (store.Operation, error), write func(store.Result) *Response,
 ) (*Response, error) {
 	if err := s.limiter.Acquire(ctx); err != nil {
@@ -147,9 +152,15 @@ func call[Request, Response any](
 	if err != nil {
 		return nil, err
 	}
+	start := s.keys.Start()
+	s.keys.Record(recorded(op))
 	result, err := s.engine.Do(ctx, op)
 	if err != nil {
-		return nil, failure(op.Key, err)
+		err = failure(op.Key, err)
+	}
+	s.ended(ctx, start, method, op.Key, 1, err)
+	if err != nil {
+		return nil, err
 	}
 	return write(result), nil
 }

@@ -67,6 +67,10 @@ var methods = map[*contract.Method]func(context.Context, client) error{
 		_, err := kv.GetCaller(ctx, &keyvaluev1.GetCallerRequest{})
 		return err
 	},
+	contract.GetKeyStats: func(ctx context.Context, kv client) error {
+		_, err := kv.GetKeyStats(ctx, &keyvaluev1.GetKeyStatsRequest{})
+		return err
+	},
 	contract.GetStats: func(ctx context.Context, kv client) error {
 		_, err := kv.GetStats(ctx, &keyvaluev1.GetStatsRequest{})
 		return err

@@ -176,6 +176,9 @@ func TestResponsesAreAsDescribed(t *testing.T) {
 		{"/v1/caller", exchange{request: "HEAD /v1/caller"}},
 		{"/v1/stats", exchange{request: "GET /v1/stats"}},
 		{"/v1/stats", exchange{request: "HEAD /v1/stats"}},
+		{"/v1/stats/keys", exchange{request: "GET /v1/stats/keys"}},
+		{"/v1/stats/keys", exchange{request: "HEAD /v1/stats/keys"}},
+		{"/v1/stats/keys", exchange{request: "GET /v1/stats/keys?limit=-1"}},
 		{"/openapi.json", exchange{request: "GET /openapi.json?x=1"}},
 	}
 	d := readOpenAPI(t)

@@ -82,6 +82,10 @@ func routeTable() []route {
 			{name: http.MethodGet, serve: (*api).getStats, procedure: contract.GetStats.Procedure, query: []string{"history"}},
 			{name: http.MethodHead, serve: (*api).getStats, procedure: contract.GetStats.Procedure, query: []string{"history"}},
 		}},
+		{path: "/v1/stats/keys", methods: []method{
+			{name: http.MethodGet, serve: (*api).getKeyStats, procedure: contract.GetKeyStats.Procedure, query: []string{"limit", "delimiter"}},
+			{name: http.MethodHead, serve: (*api).getKeyStats, procedure: contract.GetKeyStats.Procedure, query: []string{"limit", "delimiter"}},
+		}},
 		{path: "/v1/caller", methods: []method{
 			{name: http.MethodGet, serve: (*api).getCaller, procedure: contract.GetCaller.Procedure},
 			{name: http.MethodHead, serve: (*api).getCaller, procedure: contract.GetCaller.Procedure},

@@ -19,7 +19,7 @@ func TestRoutes(t *testing.T) {
 	for _, want := range []string{
 		"PUT /v1/values", "GET /v1/values/{key}", "HEAD /v1/values/{key}", "PUT /v1/values/{key}", "DELETE /v1/values/{key}",
 		"PATCH /v1/values/{key}", "GET /v1/values", "HEAD /v1/values", "POST /v1/values:batch", "POST /v1/values:increment",
-		"GET /v1/values:watch", "GET /v1/stats", "GET /v1/caller", "GET /openapi.json",
+		"GET /v1/values:watch", "GET /v1/stats", "GET /v1/stats/keys", "GET /v1/caller", "GET /openapi.json",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("Routes() = %q, want %q among them", got, want)

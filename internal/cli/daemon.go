@@ -49,15 +49,16 @@ type daemon struct {
 	logLevel  string    // debug, info, warn or error
 	logFormat string    // text or json
 
-	state    *server.State
-	log      *slog.Logger
-	stderr   io.Writer
-	failed   <-chan struct{}   // closed if the engine can do nothing more; nil: that does not happen
-	tls      *tls.Config       // nil without TLS
-	followed []follow.Reloader // files to reload when they change
-	metrics  *observe.Metrics  // nil without an admin address
-	tracing  *observe.Tracing  // nil if tracing is off
-	getenv   func(string) string
+	state     *server.State
+	log       *slog.Logger
+	stderr    io.Writer
+	failed    <-chan struct{}   // closed if the engine can do nothing more; nil: that does not happen
+	tls       *tls.Config       // nil without TLS
+	followed  []follow.Reloader // files to reload when they change
+	metrics   *observe.Metrics  // nil without an admin address
+	debugKeys http.Handler      // serves key statistics on the admin address; nil for a gateway
+	tracing   *observe.Tracing  // nil if tracing is off
+	getenv    func(string) string
 }
 
 // settings are what the flags of a server command set. What the command does not have is nil.
@@ -75,7 +76,7 @@ func newDaemon(getenv func(string) string) *daemon {
 func (s *daemon) flags(cmd *cobra.Command, listen string) {
 	f := cmd.Flags()
 	f.StringVar(&s.listen, "listen", listen, "address to listen on, as host:port; port 0 picks a free one")
-	f.StringVar(&s.admin, "admin-listen", "", "host:port for /metrics, /debug/pprof and probes, without authentication; empty: none")
+	f.StringVar(&s.admin, "admin-listen", "", "host:port for /metrics, /debug/keys, pprof and probes, without authentication; empty: none")
 	f.IntVar(&s.valueSize, "max-value-bytes", contract.DefaultValueBytes, "maximum value size, in bytes; must be the same on gateway and kvservice")
 	f.IntVar(&s.calls, "max-concurrent", 2048, "maximum concurrent calls, less by default with little memory; 0: no limit")
 	f.IntVar(&s.watches, "max-watches", 20_000, "maximum open watches, less by default with little memory; 0: no limit")
@@ -178,7 +179,7 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 	var listening atomic.Bool
 	if s.admin != "" {
 		probes := server.Probes(s.state, func(ctx context.Context) bool { return listening.Load() && e.ready(ctx) }, http.NotFoundHandler())
-		operators, err := observe.ListenAdmin(ctx, s.admin, s.metrics.Handler(), probes, s.log)
+		operators, err := observe.ListenAdmin(ctx, s.admin, observe.AdminHandlers{Metrics: s.metrics.Handler(), Keys: s.debugKeys, Rest: probes}, s.log)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"key-value/internal/observe"
+	"key-value/kvservice/keystats"
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/memory"
 	"key-value/kvservice/store/memory/wal"
@@ -66,7 +67,10 @@ type loading struct {
 	err    error         // why loading failed; set before done is closed
 }
 
-var _ store.Engine = (*loading)(nil)
+var (
+	_ store.Engine     = (*loading)(nil)
+	_ keystats.Sampler = (*loading)(nil)
+)
 
 // load begins to load the engine in --data-dir.
 func (e *engineFlags) load(ctx context.Context, s *daemon, options memory.Options) (store.Engine, error) {
@@ -236,6 +240,15 @@ func (l *loading) Stats(ctx context.Context) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	return e.Stats(ctx)
+}
+
+// Sample implements [keystats.Sampler].
+func (l *loading) Sample(ctx context.Context, n int, each func(key string, bytes, weight int64)) error {
+	e, err := l.loaded()
+	if err != nil {
+		return err
+	}
+	return e.Sample(ctx, n, each)
 }
 
 // Close ends loading, or closes the engine. It returns why either has failed.

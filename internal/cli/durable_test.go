@@ -174,7 +174,7 @@ func TestAServerEndsIfItsDataCannotBeLoaded(t *testing.T) {
 	s.failed = l.failed
 	ended := make(chan error, 1)
 	go func() {
-		ended <- closing(s.newService(l, nil), l, s.run(t.Context(), endpoint{handler: http.NotFoundHandler(), ready: s.ready}))
+		ended <- closing(s.newService(&engineFlags{}, l, nil), l, s.run(t.Context(), endpoint{handler: http.NotFoundHandler(), ready: s.ready}))
 	}()
 	if _, ok := log.Find(t.Context(), proc.Listening); !ok {
 		t.Fatal("the server does not listen while it loads")

@@ -29,6 +29,7 @@ type engineFlags struct {
 	oldHistory byteSize // its size while it has old changes; 0 for history
 	dataDir    string   // the directory that entries outlive the process in; "" for none
 	fsync      fsyncMode
+	keyStats   bool // whether the service finds out which keys are hot and which calls are slow
 }
 
 func (e *engineFlags) flags(cmd *cobra.Command) {
@@ -39,6 +40,7 @@ func (e *engineFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&e.onFull, "on-full", "reject", "at --max-memory: reject writes, or evict entries that were not used recently")
 	f.StringVar(&e.dataDir, "data-dir", "", "`directory` for a log and snapshots, with which entries survive restarts; empty: none")
 	f.Var(&e.fsync, "fsync", "when writes are on disk: always before they are acknowledged, at most 1s later, or never")
+	f.BoolVar(&e.keyStats, "key-stats", true, "sample which keys are hot, prefixes big and calls slow, for callers with all rights")
 	f.Var(&e.history, "watch-history", "memory for changes that watches resume from, such as 64MiB; its default is described above")
 }
 

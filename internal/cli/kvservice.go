@@ -16,6 +16,7 @@ import (
 	"key-value/internal/server"
 	"key-value/internal/server/rpc"
 	"key-value/kvservice"
+	"key-value/kvservice/keystats"
 	"key-value/kvservice/store"
 )
 
@@ -73,7 +74,7 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 		return err
 	}
 	limiter := e.limiter(s, keys)
-	service := s.newService(engine, limiter)
+	service := s.newService(e, engine, limiter)
 	procedures := rpc.NewServer(service, rpc.Config{
 		Checks: admission.NewChecks(keys, limiter), Ready: s.ready, Log: s.log,
 		Interceptors: slices.Concat([]connect.ServerInterceptor{requestid.Take}, s.observed(), s.observedStore(engine)),
@@ -84,10 +85,16 @@ func (s *daemon) serveData(cmd *cobra.Command, e *engineFlags, insecure bool) er
 
 // newService returns the service of engine, which samples its statistics: with Redis, by a call to each shard and an INFO of
 // each node, and with etcd by two reads. Close it with [closing].
-func (s *daemon) newService(engine store.Engine, limiter *admission.Limiter) *kvservice.Service {
-	return kvservice.New(engine, kvservice.Config{
-		MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter, SampleEvery: 5 * time.Second,
+func (s *daemon) newService(e *engineFlags, engine store.Engine, limiter *admission.Limiter) *kvservice.Service {
+	var keys *keystats.Recorder
+	if e.keyStats {
+		keys = keystats.New()
+	}
+	service := kvservice.New(engine, kvservice.Config{
+		MaxValueBytes: s.valueSize, Stopping: s.state.Stopping(), Limiter: limiter, SampleEvery: 5 * time.Second, Keys: keys,
 	})
+	s.observeKeys(keys, service)
+	return service
 }
 
 // ready reports whether the server should receive calls.

@@ -1,15 +1,23 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"strconv"
 
 	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
 
 	"key-value/gateway/rest"
+	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/contract/keystatsjson"
 	"key-value/internal/observe"
 	"key-value/internal/observe/requestid"
+	"key-value/kvservice"
+	"key-value/kvservice/keystats"
 	"key-value/kvservice/store"
 )
 
@@ -58,6 +66,43 @@ func (s *daemon) observedStore(engine store.Engine) []connect.ServerInterceptor 
 		s.metrics.ForLog(l.logStats)
 	}
 	return []connect.ServerInterceptor{s.metrics.ServeBatches}
+}
+
+// observeKeys serves the key statistics of service on the admin address, if there is one, and measures the hottest keys.
+// Keys is nil if nothing is recorded.
+func (s *daemon) observeKeys(keys *keystats.Recorder, service *kvservice.Service) {
+	if s.metrics == nil {
+		return
+	}
+	s.debugKeys = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveKeys(w, r, service) })
+	if keys != nil {
+		s.metrics.ForHottest(func() (read, write float64) {
+			r, w := keys.Hottest()
+			return r.Share, w.Share
+		})
+	}
+}
+
+// serveKeys serves key statistics of service to operators. The query has the fields of the request.
+func serveKeys(w http.ResponseWriter, r *http.Request, service *kvservice.Service) {
+	query := r.URL.Query()
+	limit, err := strconv.ParseInt(cmp.Or(query.Get("limit"), "0"), 10, 32)
+	if err != nil {
+		http.Error(w, fmt.Sprintf("invalid limit %q: want a number from 1 to 100, or 0 for the default of 20", query.Get("limit")), http.StatusBadRequest)
+		return
+	}
+	stats, err := service.GetKeyStats(r.Context(), &keyvaluev1.GetKeyStatsRequest{Limit: int32(limit), Delimiter: query.Get("delimiter")})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	body, err := keystatsjson.Marshal(stats)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(body)
 }
 
 // inside returns the interceptors of calls from a gateway in the same process. They are traced but not measured, because

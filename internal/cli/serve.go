@@ -68,7 +68,7 @@ func (s *daemon) serveBoth(cmd *cobra.Command, g *gatewayFlags, e *engineFlags) 
 		return err
 	}
 	limiter := e.limiter(s, keys)
-	service := s.newService(engine, limiter)
+	service := s.newService(e, engine, limiter)
 	procedures := rpc.NewServer(service, rpc.Config{Ready: s.ready, Log: s.log, Interceptors: s.inside(engine)})
 	served := gateway.New(hop.NewClient(rpc.InProcess(procedures), hop.Config{Log: s.log}), g.config(s, keys, limiter))
 	return closing(service, engine, s.run(cmd.Context(), endpoint{served, served.RPC, served.Ready, started, g.proxies.Proxies}))

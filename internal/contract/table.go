@@ -166,6 +166,12 @@ var (
 		Rights:    Read, Size: Exempt, Idempotency: connect.IdempotencyNoSideEffects,
 	}, func(*keyvaluev1.GetStatsRequest) Keys { return Keys{Prefix: true} })
 
+	// GetKeyStats needs all rights, because its response names keys.
+	GetKeyStats = method(Method{
+		Procedure: rpc.KeyValueServiceGetKeyStatsProcedure,
+		Rights:    Read | Write, Size: Exempt, Idempotency: connect.IdempotencyNoSideEffects,
+	}, func(*keyvaluev1.GetKeyStatsRequest) Keys { return Keys{Prefix: true} })
+
 	// GetCaller is answered by the gateway for every valid API key, and never sent to the service.
 	GetCaller = method(Method{
 		Procedure: rpc.KeyValueServiceGetCallerProcedure,
@@ -175,7 +181,7 @@ var (
 
 var (
 	batchable   = []*Method{Get.Method, Set.Method, Delete.Method, Touch.Method, Increment.Method} // most frequent first, for Unwrap
-	methods     = append(batchable[:len(batchable):len(batchable)], List, DeleteRange, Batch, Watch, CreateTicket, GetStats, GetCaller)
+	methods     = append(batchable[:len(batchable):len(batchable)], List, DeleteRange, Batch, Watch, CreateTicket, GetStats, GetKeyStats, GetCaller)
 	byProcedure = index(func(m *Method) string { return m.Procedure })
 	byRequest   = index(func(m *Method) reflect.Type { return m.request })
 )

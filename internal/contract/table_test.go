@@ -87,7 +87,7 @@ func TestTheTableHasEveryMethodOfTheService(t *testing.T) {
 		if got, want := m.Size == contract.OpenEnded, descriptor.IsStreamingServer(); got != want {
 			t.Errorf("%s: OpenEnded is %t, want it for streams alone", descriptor.Name(), got)
 		}
-		if m.ReadOnly() && m.Rights != contract.Read && m != contract.GetCaller {
+		if m.ReadOnly() && m.Rights != contract.Read && m != contract.GetCaller && m != contract.GetKeyStats {
 			t.Errorf("%s has no side effects and needs rights %b, want Read", descriptor.Name(), m.Rights)
 		}
 		if m.Size == 0 || m.Rights == 0 && m != contract.Batch && m != contract.GetCaller {
@@ -144,6 +144,10 @@ func TestRightsSizesAndKeys(t *testing.T) {
 			&keyvaluev1.CreateTicketRequest{Target: &keyvaluev1.CreateTicketRequest_Prefix{Prefix: "p"}}, contract.Keys{Key: "p", Prefix: true},
 		},
 		{contract.GetStats, contract.Read, contract.Exempt, &keyvaluev1.GetStatsRequest{}, contract.Keys{Prefix: true}},
+		{
+			contract.GetKeyStats, contract.Read | contract.Write, contract.Exempt, &keyvaluev1.GetKeyStatsRequest{},
+			contract.Keys{Prefix: true},
+		},
 		{contract.GetCaller, 0, contract.Exempt, &keyvaluev1.GetCallerRequest{}, contract.Keys{}},
 	} {
 		m := test.method

@@ -16,15 +16,21 @@ const headerTimeout = 10 * time.Second
 // operators must be able to reach it. Start it with ListenAdmin.
 type Admin struct{ http *http.Server }
 
-// ListenAdmin listens on addr, a host:port, and serves /metrics and /debug/pprof until Close. Probes serves every other
-// path.
-func ListenAdmin(ctx context.Context, addr string, metrics, probes http.Handler, log *slog.Logger) (*Admin, error) {
+// AdminHandlers are what the admin address serves in addition to profiles.
+type AdminHandlers struct {
+	Metrics http.Handler // of /metrics
+	Keys    http.Handler // of /debug/keys; nil: there are no key statistics
+	Rest    http.Handler // of every other path
+}
+
+// ListenAdmin listens on addr, a host:port, and serves handlers and /debug/pprof until Close.
+func ListenAdmin(ctx context.Context, addr string, handlers AdminHandlers, log *slog.Logger) (*Admin, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err // it includes the operation and the address
 	}
 	a := &Admin{http: &http.Server{
-		Handler:           routes(metrics, probes),
+		Handler:           routes(handlers),
 		ReadHeaderTimeout: headerTimeout,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
@@ -40,10 +46,13 @@ func ListenAdmin(ctx context.Context, addr string, metrics, probes http.Handler,
 // Close stops the server immediately and aborts requests.
 func (a *Admin) Close() error { return a.http.Close() }
 
-func routes(metrics, probes http.Handler) http.Handler {
+func routes(handlers AdminHandlers) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", probes)
-	mux.Handle("GET /metrics", metrics)
+	mux.Handle("/", handlers.Rest)
+	mux.Handle("GET /metrics", handlers.Metrics)
+	if handlers.Keys != nil {
+		mux.Handle("GET /debug/keys", handlers.Keys)
+	}
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // the index, and the runtime's profiles by name
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

@@ -22,7 +22,7 @@ var probes = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, 
 func start(t *testing.T) string {
 	t.Helper()
 	var lines bytes.Buffer
-	s, err := observe.ListenAdmin(context.Background(), "127.0.0.1:0", metrics, probes, slog.New(slog.NewTextHandler(&lines, nil)))
+	s, err := observe.ListenAdmin(context.Background(), "127.0.0.1:0", observe.AdminHandlers{Metrics: metrics, Rest: probes}, slog.New(slog.NewTextHandler(&lines, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestMetricsProfilesAndProbesAreServed(t *testing.T) {
 
 func TestListenAdminFailsOnAUsedAddress(t *testing.T) {
 	url := start(t)
-	if s, err := observe.ListenAdmin(context.Background(), url[len("http://"):], metrics, probes, slog.New(slog.DiscardHandler)); err == nil {
+	if s, err := observe.ListenAdmin(context.Background(), url[len("http://"):], observe.AdminHandlers{Metrics: metrics, Rest: probes}, slog.New(slog.DiscardHandler)); err == nil {
 		s.Close()
 		t.Error("two admin servers listen on the same address")
 	}

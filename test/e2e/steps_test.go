@@ -227,6 +227,8 @@ var restSteps = []restStep{
 	},
 	{name: "stats", method: "GET", target: "/v1/stats", want: "200"},
 	{name: "stats with a history", method: "GET", target: "/v1/stats?history=true", want: "200"},
+	{name: "key stats", method: "GET", target: "/v1/stats/keys?limit=3", want: "200"},
+	{name: "key stats of a negative length", method: "GET", target: "/v1/stats/keys?limit=-1", want: "400 REQUEST_INVALID"},
 	{name: "stats with a history of some length", method: "GET", target: "/v1/stats?history=15m", want: "400 REQUEST_INVALID"},
 
 	{
@@ -349,6 +351,8 @@ var rpcSteps = []rpcStep{
 	},
 	{name: "stats", method: "GetStats", message: `{}`, want: "ok"},
 	{name: "stats with a history", method: "GetStats", message: `{"history":true}`, want: "ok"},
+	{name: "key stats", method: "GetKeyStats", message: `{"limit":3}`, want: "ok"},
+	{name: "key stats of a negative length", method: "GetKeyStats", message: `{"limit":-1}`, want: "invalid_argument REQUEST_INVALID"},
 	{name: "unknown method", method: "Nothing", message: `{}`, want: "unimplemented UNIMPLEMENTED"},
 	{name: "caller", method: "GetCaller", message: `{}`, want: "ok"},
 	{name: "ticket", method: "CreateTicket", message: `{"prefix":"a/","ttl":"3600s"}`, want: "ok"},

@@ -24,7 +24,7 @@ var File_keyvalue_v1_service_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_service_proto_rawDesc = "" +
 	"\n" +
-	"\x19keyvalue/v1/service.proto\x12\vkeyvalue.v1\x1a\x18keyvalue/v1/caller.proto\x1a\x16keyvalue/v1/list.proto\x1a\x1bkeyvalue/v1/operation.proto\x1a\x17keyvalue/v1/range.proto\x1a\x17keyvalue/v1/stats.proto\x1a\x18keyvalue/v1/ticket.proto\x1a\x17keyvalue/v1/watch.proto2\xe8\x06\n" +
+	"\x19keyvalue/v1/service.proto\x12\vkeyvalue.v1\x1a\x18keyvalue/v1/caller.proto\x1a\x16keyvalue/v1/list.proto\x1a\x1bkeyvalue/v1/operation.proto\x1a\x17keyvalue/v1/range.proto\x1a\x17keyvalue/v1/stats.proto\x1a\x18keyvalue/v1/ticket.proto\x1a\x17keyvalue/v1/watch.proto2\xbf\a\n" +
 	"\x0fKeyValueService\x12=\n" +
 	"\x03Get\x12\x17.keyvalue.v1.GetRequest\x1a\x18.keyvalue.v1.GetResponse\"\x03\x90\x02\x01\x128\n" +
 	"\x03Set\x12\x17.keyvalue.v1.SetRequest\x1a\x18.keyvalue.v1.SetResponse\x12F\n" +
@@ -35,7 +35,8 @@ const file_keyvalue_v1_service_proto_rawDesc = "" +
 	"\vDeleteRange\x12\x1f.keyvalue.v1.DeleteRangeRequest\x1a .keyvalue.v1.DeleteRangeResponse\x12>\n" +
 	"\x05Batch\x12\x19.keyvalue.v1.BatchRequest\x1a\x1a.keyvalue.v1.BatchResponse\x12@\n" +
 	"\x05Watch\x12\x19.keyvalue.v1.WatchRequest\x1a\x1a.keyvalue.v1.WatchResponse0\x01\x12L\n" +
-	"\bGetStats\x12\x1c.keyvalue.v1.GetStatsRequest\x1a\x1d.keyvalue.v1.GetStatsResponse\"\x03\x90\x02\x01\x12O\n" +
+	"\bGetStats\x12\x1c.keyvalue.v1.GetStatsRequest\x1a\x1d.keyvalue.v1.GetStatsResponse\"\x03\x90\x02\x01\x12U\n" +
+	"\vGetKeyStats\x12\x1f.keyvalue.v1.GetKeyStatsRequest\x1a .keyvalue.v1.GetKeyStatsResponse\"\x03\x90\x02\x01\x12O\n" +
 	"\tGetCaller\x12\x1d.keyvalue.v1.GetCallerRequest\x1a\x1e.keyvalue.v1.GetCallerResponse\"\x03\x90\x02\x01\x12S\n" +
 	"\fCreateTicket\x12 .keyvalue.v1.CreateTicketRequest\x1a!.keyvalue.v1.CreateTicketResponseB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
 
@@ -50,20 +51,22 @@ var file_keyvalue_v1_service_proto_goTypes = []any{
 	(*BatchRequest)(nil),         // 7: keyvalue.v1.BatchRequest
 	(*WatchRequest)(nil),         // 8: keyvalue.v1.WatchRequest
 	(*GetStatsRequest)(nil),      // 9: keyvalue.v1.GetStatsRequest
-	(*GetCallerRequest)(nil),     // 10: keyvalue.v1.GetCallerRequest
-	(*CreateTicketRequest)(nil),  // 11: keyvalue.v1.CreateTicketRequest
-	(*GetResponse)(nil),          // 12: keyvalue.v1.GetResponse
-	(*SetResponse)(nil),          // 13: keyvalue.v1.SetResponse
-	(*DeleteResponse)(nil),       // 14: keyvalue.v1.DeleteResponse
-	(*TouchResponse)(nil),        // 15: keyvalue.v1.TouchResponse
-	(*IncrementResponse)(nil),    // 16: keyvalue.v1.IncrementResponse
-	(*ListResponse)(nil),         // 17: keyvalue.v1.ListResponse
-	(*DeleteRangeResponse)(nil),  // 18: keyvalue.v1.DeleteRangeResponse
-	(*BatchResponse)(nil),        // 19: keyvalue.v1.BatchResponse
-	(*WatchResponse)(nil),        // 20: keyvalue.v1.WatchResponse
-	(*GetStatsResponse)(nil),     // 21: keyvalue.v1.GetStatsResponse
-	(*GetCallerResponse)(nil),    // 22: keyvalue.v1.GetCallerResponse
-	(*CreateTicketResponse)(nil), // 23: keyvalue.v1.CreateTicketResponse
+	(*GetKeyStatsRequest)(nil),   // 10: keyvalue.v1.GetKeyStatsRequest
+	(*GetCallerRequest)(nil),     // 11: keyvalue.v1.GetCallerRequest
+	(*CreateTicketRequest)(nil),  // 12: keyvalue.v1.CreateTicketRequest
+	(*GetResponse)(nil),          // 13: keyvalue.v1.GetResponse
+	(*SetResponse)(nil),          // 14: keyvalue.v1.SetResponse
+	(*DeleteResponse)(nil),       // 15: keyvalue.v1.DeleteResponse
+	(*TouchResponse)(nil),        // 16: keyvalue.v1.TouchResponse
+	(*IncrementResponse)(nil),    // 17: keyvalue.v1.IncrementResponse
+	(*ListResponse)(nil),         // 18: keyvalue.v1.ListResponse
+	(*DeleteRangeResponse)(nil),  // 19: keyvalue.v1.DeleteRangeResponse
+	(*BatchResponse)(nil),        // 20: keyvalue.v1.BatchResponse
+	(*WatchResponse)(nil),        // 21: keyvalue.v1.WatchResponse
+	(*GetStatsResponse)(nil),     // 22: keyvalue.v1.GetStatsResponse
+	(*GetKeyStatsResponse)(nil),  // 23: keyvalue.v1.GetKeyStatsResponse
+	(*GetCallerResponse)(nil),    // 24: keyvalue.v1.GetCallerResponse
+	(*CreateTicketResponse)(nil), // 25: keyvalue.v1.CreateTicketResponse
 }
 var file_keyvalue_v1_service_proto_depIdxs = []int32{
 	0,  // 0: keyvalue.v1.KeyValueService.Get:input_type -> keyvalue.v1.GetRequest
@@ -76,22 +79,24 @@ var file_keyvalue_v1_service_proto_depIdxs = []int32{
 	7,  // 7: keyvalue.v1.KeyValueService.Batch:input_type -> keyvalue.v1.BatchRequest
 	8,  // 8: keyvalue.v1.KeyValueService.Watch:input_type -> keyvalue.v1.WatchRequest
 	9,  // 9: keyvalue.v1.KeyValueService.GetStats:input_type -> keyvalue.v1.GetStatsRequest
-	10, // 10: keyvalue.v1.KeyValueService.GetCaller:input_type -> keyvalue.v1.GetCallerRequest
-	11, // 11: keyvalue.v1.KeyValueService.CreateTicket:input_type -> keyvalue.v1.CreateTicketRequest
-	12, // 12: keyvalue.v1.KeyValueService.Get:output_type -> keyvalue.v1.GetResponse
-	13, // 13: keyvalue.v1.KeyValueService.Set:output_type -> keyvalue.v1.SetResponse
-	14, // 14: keyvalue.v1.KeyValueService.Delete:output_type -> keyvalue.v1.DeleteResponse
-	15, // 15: keyvalue.v1.KeyValueService.Touch:output_type -> keyvalue.v1.TouchResponse
-	16, // 16: keyvalue.v1.KeyValueService.Increment:output_type -> keyvalue.v1.IncrementResponse
-	17, // 17: keyvalue.v1.KeyValueService.List:output_type -> keyvalue.v1.ListResponse
-	18, // 18: keyvalue.v1.KeyValueService.DeleteRange:output_type -> keyvalue.v1.DeleteRangeResponse
-	19, // 19: keyvalue.v1.KeyValueService.Batch:output_type -> keyvalue.v1.BatchResponse
-	20, // 20: keyvalue.v1.KeyValueService.Watch:output_type -> keyvalue.v1.WatchResponse
-	21, // 21: keyvalue.v1.KeyValueService.GetStats:output_type -> keyvalue.v1.GetStatsResponse
-	22, // 22: keyvalue.v1.KeyValueService.GetCaller:output_type -> keyvalue.v1.GetCallerResponse
-	23, // 23: keyvalue.v1.KeyValueService.CreateTicket:output_type -> keyvalue.v1.CreateTicketResponse
-	12, // [12:24] is the sub-list for method output_type
-	0,  // [0:12] is the sub-list for method input_type
+	10, // 10: keyvalue.v1.KeyValueService.GetKeyStats:input_type -> keyvalue.v1.GetKeyStatsRequest
+	11, // 11: keyvalue.v1.KeyValueService.GetCaller:input_type -> keyvalue.v1.GetCallerRequest
+	12, // 12: keyvalue.v1.KeyValueService.CreateTicket:input_type -> keyvalue.v1.CreateTicketRequest
+	13, // 13: keyvalue.v1.KeyValueService.Get:output_type -> keyvalue.v1.GetResponse
+	14, // 14: keyvalue.v1.KeyValueService.Set:output_type -> keyvalue.v1.SetResponse
+	15, // 15: keyvalue.v1.KeyValueService.Delete:output_type -> keyvalue.v1.DeleteResponse
+	16, // 16: keyvalue.v1.KeyValueService.Touch:output_type -> keyvalue.v1.TouchResponse
+	17, // 17: keyvalue.v1.KeyValueService.Increment:output_type -> keyvalue.v1.IncrementResponse
+	18, // 18: keyvalue.v1.KeyValueService.List:output_type -> keyvalue.v1.ListResponse
+	19, // 19: keyvalue.v1.KeyValueService.DeleteRange:output_type -> keyvalue.v1.DeleteRangeResponse
+	20, // 20: keyvalue.v1.KeyValueService.Batch:output_type -> keyvalue.v1.BatchResponse
+	21, // 21: keyvalue.v1.KeyValueService.Watch:output_type -> keyvalue.v1.WatchResponse
+	22, // 22: keyvalue.v1.KeyValueService.GetStats:output_type -> keyvalue.v1.GetStatsResponse
+	23, // 23: keyvalue.v1.KeyValueService.GetKeyStats:output_type -> keyvalue.v1.GetKeyStatsResponse
+	24, // 24: keyvalue.v1.KeyValueService.GetCaller:output_type -> keyvalue.v1.GetCallerResponse
+	25, // 25: keyvalue.v1.KeyValueService.CreateTicket:output_type -> keyvalue.v1.CreateTicketResponse
+	13, // [13:26] is the sub-list for method output_type
+	0,  // [0:13] is the sub-list for method input_type
 	0,  // [0:0] is the sub-list for extension type_name
 	0,  // [0:0] is the sub-list for extension extendee
 	0,  // [0:0] is the sub-list for field type_name

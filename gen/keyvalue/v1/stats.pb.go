@@ -401,6 +401,576 @@ func (x *Guarantees) GetDurability() string {
 	return ""
 }
 
+// The request of GetKeyStats.
+type GetKeyStatsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The maximum length of each list of the response. Zero means 20, and more than 100 means 100.
+	Limit int32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// What ends a level of a key, for the sizes by prefix. Empty means "/".
+	Delimiter     string `protobuf:"bytes,2,opt,name=delimiter,proto3" json:"delimiter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyStatsRequest) Reset() {
+	*x = GetKeyStatsRequest{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyStatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyStatsRequest) ProtoMessage() {}
+
+func (x *GetKeyStatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyStatsRequest.ProtoReflect.Descriptor instead.
+func (*GetKeyStatsRequest) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetKeyStatsRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *GetKeyStatsRequest) GetDelimiter() string {
+	if x != nil {
+		return x.Delimiter
+	}
+	return ""
+}
+
+// The response of GetKeyStats. It is about the kvservice that answers: of several over one Redis or etcd, each knows
+// the calls that it served itself.
+type GetKeyStatsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the service gathers these statistics. If false, as with --key-stats=false, everything else is empty.
+	Enabled bool `protobuf:"varint,1,opt,name=enabled,proto3" json:"enabled,omitempty"`
+	// The time over which the rates are estimated: their weight falls by 63 % in this time, so what happened ten times as
+	// long ago no longer counts. It is one minute, and less shortly after a start.
+	Window *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
+	// One in so many operations is sampled now. 1: all of them are. It grows with the load, and rates take it into account.
+	SampledEvery int32 `protobuf:"varint,3,opt,name=sampled_every,json=sampledEvery,proto3" json:"sampled_every,omitempty"`
+	// The reads: gets, by themselves or in batches, whether or not they found their key.
+	Reads *KeyTraffic `protobuf:"bytes,4,opt,name=reads,proto3" json:"reads,omitempty"`
+	// The writes: sets, deletes, touches and increments, by themselves or in batches, whether or not they succeeded.
+	Writes *KeyTraffic `protobuf:"bytes,5,opt,name=writes,proto3" json:"writes,omitempty"`
+	// What is stored, by prefix.
+	Sizes *PrefixSizes `protobuf:"bytes,6,opt,name=sizes,proto3" json:"sizes,omitempty"`
+	// The slowest calls of the last five to ten minutes, slowest first. Watches do not count.
+	SlowCalls     []*SlowCall `protobuf:"bytes,7,rep,name=slow_calls,json=slowCalls,proto3" json:"slow_calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetKeyStatsResponse) Reset() {
+	*x = GetKeyStatsResponse{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetKeyStatsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetKeyStatsResponse) ProtoMessage() {}
+
+func (x *GetKeyStatsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetKeyStatsResponse.ProtoReflect.Descriptor instead.
+func (*GetKeyStatsResponse) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *GetKeyStatsResponse) GetEnabled() bool {
+	if x != nil {
+		return x.Enabled
+	}
+	return false
+}
+
+func (x *GetKeyStatsResponse) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *GetKeyStatsResponse) GetSampledEvery() int32 {
+	if x != nil {
+		return x.SampledEvery
+	}
+	return 0
+}
+
+func (x *GetKeyStatsResponse) GetReads() *KeyTraffic {
+	if x != nil {
+		return x.Reads
+	}
+	return nil
+}
+
+func (x *GetKeyStatsResponse) GetWrites() *KeyTraffic {
+	if x != nil {
+		return x.Writes
+	}
+	return nil
+}
+
+func (x *GetKeyStatsResponse) GetSizes() *PrefixSizes {
+	if x != nil {
+		return x.Sizes
+	}
+	return nil
+}
+
+func (x *GetKeyStatsResponse) GetSlowCalls() []*SlowCall {
+	if x != nil {
+		return x.SlowCalls
+	}
+	return nil
+}
+
+// Estimated traffic of one kind, reads or writes.
+type KeyTraffic struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// All operations of the kind, per second.
+	PerSecond float64 `protobuf:"fixed64,1,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
+	// The keys with the highest rates, highest first.
+	Keys []*KeyRate `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
+	// The prefixes with the highest rates, highest first. A prefix ends with the first, second or third "/" of a key, and a
+	// key counts for each of its prefixes, whatever the delimiter of the request.
+	Prefixes      []*KeyRate `protobuf:"bytes,3,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyTraffic) Reset() {
+	*x = KeyTraffic{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyTraffic) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyTraffic) ProtoMessage() {}
+
+func (x *KeyTraffic) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyTraffic.ProtoReflect.Descriptor instead.
+func (*KeyTraffic) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *KeyTraffic) GetPerSecond() float64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *KeyTraffic) GetKeys() []*KeyRate {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *KeyTraffic) GetPrefixes() []*KeyRate {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+// The estimated rate of a key, or of all keys with a prefix.
+type KeyRate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The key or prefix.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Operations per second. It is an estimate that errs to the low side, except by the luck of sampling.
+	PerSecond float64 `protobuf:"fixed64,2,opt,name=per_second,json=perSecond,proto3" json:"per_second,omitempty"`
+	// The share of all operations of the kind, from 0 to 1.
+	Share         float64 `protobuf:"fixed64,3,opt,name=share,proto3" json:"share,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyRate) Reset() {
+	*x = KeyRate{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRate) ProtoMessage() {}
+
+func (x *KeyRate) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRate.ProtoReflect.Descriptor instead.
+func (*KeyRate) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *KeyRate) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *KeyRate) GetPerSecond() float64 {
+	if x != nil {
+		return x.PerSecond
+	}
+	return 0
+}
+
+func (x *KeyRate) GetShare() float64 {
+	if x != nil {
+		return x.Share
+	}
+	return 0
+}
+
+// How much is stored by prefix.
+type PrefixSizes struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether the engine can say. The memory engine can. If false, unknown_reason says why not, and the rest is empty.
+	Known bool `protobuf:"varint,1,opt,name=known,proto3" json:"known,omitempty"`
+	// Why the sizes are not known, in words.
+	UnknownReason string `protobuf:"bytes,2,opt,name=unknown_reason,json=unknownReason,proto3" json:"unknown_reason,omitempty"`
+	// Whether every entry was counted. If false, the numbers are estimated from a random sample of the entries.
+	Exact bool `protobuf:"varint,3,opt,name=exact,proto3" json:"exact,omitempty"`
+	// How long ago the entries were counted. It is done at most once every 10 s, on request.
+	Age *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
+	// The number of all entries. Expired ones count until they are removed.
+	Entries int64 `protobuf:"varint,5,opt,name=entries,proto3" json:"entries,omitempty"`
+	// The memory of all entries, in bytes, without the structures around them.
+	Bytes int64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// The prefixes that take most memory: up to the limit of the request of each level, by level, and the largest first. A
+	// prefix ends with the first, second or third delimiter of a key. Keys without one are only in the totals.
+	Prefixes      []*PrefixSize `protobuf:"bytes,7,rep,name=prefixes,proto3" json:"prefixes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixSizes) Reset() {
+	*x = PrefixSizes{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixSizes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixSizes) ProtoMessage() {}
+
+func (x *PrefixSizes) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixSizes.ProtoReflect.Descriptor instead.
+func (*PrefixSizes) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *PrefixSizes) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *PrefixSizes) GetUnknownReason() string {
+	if x != nil {
+		return x.UnknownReason
+	}
+	return ""
+}
+
+func (x *PrefixSizes) GetExact() bool {
+	if x != nil {
+		return x.Exact
+	}
+	return false
+}
+
+func (x *PrefixSizes) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *PrefixSizes) GetEntries() int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *PrefixSizes) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *PrefixSizes) GetPrefixes() []*PrefixSize {
+	if x != nil {
+		return x.Prefixes
+	}
+	return nil
+}
+
+// How much is stored with a prefix.
+type PrefixSize struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The prefix, with its last delimiter.
+	Prefix string `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// The number of delimiters that end a level in it, from 1 to 3.
+	Level int32 `protobuf:"varint,2,opt,name=level,proto3" json:"level,omitempty"`
+	// The number of its entries.
+	Entries int64 `protobuf:"varint,3,opt,name=entries,proto3" json:"entries,omitempty"`
+	// The memory of its entries, in bytes.
+	Bytes         int64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixSize) Reset() {
+	*x = PrefixSize{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixSize) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixSize) ProtoMessage() {}
+
+func (x *PrefixSize) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixSize.ProtoReflect.Descriptor instead.
+func (*PrefixSize) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *PrefixSize) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *PrefixSize) GetLevel() int32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *PrefixSize) GetEntries() int64 {
+	if x != nil {
+		return x.Entries
+	}
+	return 0
+}
+
+func (x *PrefixSize) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+// A call that took long.
+type SlowCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long ago it ended. Setting the clock does not change it.
+	Age *durationpb.Duration `protobuf:"bytes,1,opt,name=age,proto3" json:"age,omitempty"`
+	// How long it took in the service, with waiting for its turn, the engine and the disk, without the network.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// The method, such as "Get".
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	// The key; the prefix or the first key of a List or DeleteRange, which may be empty; the first key of a Batch.
+	Key string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	// The number of operations of a Batch, otherwise 1.
+	Operations int32 `protobuf:"varint,5,opt,name=operations,proto3" json:"operations,omitempty"`
+	// Its outcome: "ok", or the name of its status code, such as "not_found".
+	Code string `protobuf:"bytes,6,opt,name=code,proto3" json:"code,omitempty"`
+	// Its request id. Calls that a gateway sent together are one Batch with all their ids, separated by commas, of which
+	// at most 512 bytes are kept. Empty: none is known.
+	RequestId string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// When it ended, by the clock of the service as it is set now.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlowCall) Reset() {
+	*x = SlowCall{}
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlowCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlowCall) ProtoMessage() {}
+
+func (x *SlowCall) ProtoReflect() protoreflect.Message {
+	mi := &file_keyvalue_v1_stats_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlowCall.ProtoReflect.Descriptor instead.
+func (*SlowCall) Descriptor() ([]byte, []int) {
+	return file_keyvalue_v1_stats_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *SlowCall) GetAge() *durationpb.Duration {
+	if x != nil {
+		return x.Age
+	}
+	return nil
+}
+
+func (x *SlowCall) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *SlowCall) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *SlowCall) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SlowCall) GetOperations() int32 {
+	if x != nil {
+		return x.Operations
+	}
+	return 0
+}
+
+func (x *SlowCall) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *SlowCall) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *SlowCall) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
 var File_keyvalue_v1_stats_proto protoreflect.FileDescriptor
 
 const file_keyvalue_v1_stats_proto_rawDesc = "" +
@@ -441,7 +1011,56 @@ const file_keyvalue_v1_stats_proto_rawDesc = "" +
 	"\adurable\x18\x05 \x01(\bR\adurable\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x06 \x01(\tR\n" +
-	"durabilityB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
+	"durability\"H\n" +
+	"\x12GetKeyStatsRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x1c\n" +
+	"\tdelimiter\x18\x02 \x01(\tR\tdelimiter\"\xcd\x02\n" +
+	"\x13GetKeyStatsResponse\x12\x18\n" +
+	"\aenabled\x18\x01 \x01(\bR\aenabled\x121\n" +
+	"\x06window\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12#\n" +
+	"\rsampled_every\x18\x03 \x01(\x05R\fsampledEvery\x12-\n" +
+	"\x05reads\x18\x04 \x01(\v2\x17.keyvalue.v1.KeyTrafficR\x05reads\x12/\n" +
+	"\x06writes\x18\x05 \x01(\v2\x17.keyvalue.v1.KeyTrafficR\x06writes\x12.\n" +
+	"\x05sizes\x18\x06 \x01(\v2\x18.keyvalue.v1.PrefixSizesR\x05sizes\x124\n" +
+	"\n" +
+	"slow_calls\x18\a \x03(\v2\x15.keyvalue.v1.SlowCallR\tslowCalls\"\x87\x01\n" +
+	"\n" +
+	"KeyTraffic\x12\x1d\n" +
+	"\n" +
+	"per_second\x18\x01 \x01(\x01R\tperSecond\x12(\n" +
+	"\x04keys\x18\x02 \x03(\v2\x14.keyvalue.v1.KeyRateR\x04keys\x120\n" +
+	"\bprefixes\x18\x03 \x03(\v2\x14.keyvalue.v1.KeyRateR\bprefixes\"P\n" +
+	"\aKeyRate\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1d\n" +
+	"\n" +
+	"per_second\x18\x02 \x01(\x01R\tperSecond\x12\x14\n" +
+	"\x05share\x18\x03 \x01(\x01R\x05share\"\xf2\x01\n" +
+	"\vPrefixSizes\x12\x14\n" +
+	"\x05known\x18\x01 \x01(\bR\x05known\x12%\n" +
+	"\x0eunknown_reason\x18\x02 \x01(\tR\runknownReason\x12\x14\n" +
+	"\x05exact\x18\x03 \x01(\bR\x05exact\x12+\n" +
+	"\x03age\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x03age\x12\x18\n" +
+	"\aentries\x18\x05 \x01(\x03R\aentries\x12\x14\n" +
+	"\x05bytes\x18\x06 \x01(\x03R\x05bytes\x123\n" +
+	"\bprefixes\x18\a \x03(\v2\x17.keyvalue.v1.PrefixSizeR\bprefixes\"j\n" +
+	"\n" +
+	"PrefixSize\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\x05R\x05level\x12\x18\n" +
+	"\aentries\x18\x03 \x01(\x03R\aentries\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\"\xa2\x02\n" +
+	"\bSlowCall\x12+\n" +
+	"\x03age\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x03age\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12\x10\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\x12\x1e\n" +
+	"\n" +
+	"operations\x18\x05 \x01(\x05R\n" +
+	"operations\x12\x12\n" +
+	"\x04code\x18\x06 \x01(\tR\x04code\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\a \x01(\tR\trequestId\x125\n" +
+	"\bend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB&Z$key-value/gen/keyvalue/v1;keyvaluev1b\x06proto3"
 
 var (
 	file_keyvalue_v1_stats_proto_rawDescOnce sync.Once
@@ -455,26 +1074,45 @@ func file_keyvalue_v1_stats_proto_rawDescGZIP() []byte {
 	return file_keyvalue_v1_stats_proto_rawDescData
 }
 
-var file_keyvalue_v1_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_keyvalue_v1_stats_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_keyvalue_v1_stats_proto_goTypes = []any{
 	(*GetStatsRequest)(nil),       // 0: keyvalue.v1.GetStatsRequest
 	(*GetStatsResponse)(nil),      // 1: keyvalue.v1.GetStatsResponse
 	(*StatsSample)(nil),           // 2: keyvalue.v1.StatsSample
 	(*Guarantees)(nil),            // 3: keyvalue.v1.Guarantees
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
+	(*GetKeyStatsRequest)(nil),    // 4: keyvalue.v1.GetKeyStatsRequest
+	(*GetKeyStatsResponse)(nil),   // 5: keyvalue.v1.GetKeyStatsResponse
+	(*KeyTraffic)(nil),            // 6: keyvalue.v1.KeyTraffic
+	(*KeyRate)(nil),               // 7: keyvalue.v1.KeyRate
+	(*PrefixSizes)(nil),           // 8: keyvalue.v1.PrefixSizes
+	(*PrefixSize)(nil),            // 9: keyvalue.v1.PrefixSize
+	(*SlowCall)(nil),              // 10: keyvalue.v1.SlowCall
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
 }
 var file_keyvalue_v1_stats_proto_depIdxs = []int32{
-	4, // 0: keyvalue.v1.GetStatsResponse.start_time:type_name -> google.protobuf.Timestamp
-	5, // 1: keyvalue.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
-	3, // 2: keyvalue.v1.GetStatsResponse.guarantees:type_name -> keyvalue.v1.Guarantees
-	2, // 3: keyvalue.v1.GetStatsResponse.history:type_name -> keyvalue.v1.StatsSample
-	5, // 4: keyvalue.v1.StatsSample.age:type_name -> google.protobuf.Duration
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	11, // 0: keyvalue.v1.GetStatsResponse.start_time:type_name -> google.protobuf.Timestamp
+	12, // 1: keyvalue.v1.GetStatsResponse.uptime:type_name -> google.protobuf.Duration
+	3,  // 2: keyvalue.v1.GetStatsResponse.guarantees:type_name -> keyvalue.v1.Guarantees
+	2,  // 3: keyvalue.v1.GetStatsResponse.history:type_name -> keyvalue.v1.StatsSample
+	12, // 4: keyvalue.v1.StatsSample.age:type_name -> google.protobuf.Duration
+	12, // 5: keyvalue.v1.GetKeyStatsResponse.window:type_name -> google.protobuf.Duration
+	6,  // 6: keyvalue.v1.GetKeyStatsResponse.reads:type_name -> keyvalue.v1.KeyTraffic
+	6,  // 7: keyvalue.v1.GetKeyStatsResponse.writes:type_name -> keyvalue.v1.KeyTraffic
+	8,  // 8: keyvalue.v1.GetKeyStatsResponse.sizes:type_name -> keyvalue.v1.PrefixSizes
+	10, // 9: keyvalue.v1.GetKeyStatsResponse.slow_calls:type_name -> keyvalue.v1.SlowCall
+	7,  // 10: keyvalue.v1.KeyTraffic.keys:type_name -> keyvalue.v1.KeyRate
+	7,  // 11: keyvalue.v1.KeyTraffic.prefixes:type_name -> keyvalue.v1.KeyRate
+	12, // 12: keyvalue.v1.PrefixSizes.age:type_name -> google.protobuf.Duration
+	9,  // 13: keyvalue.v1.PrefixSizes.prefixes:type_name -> keyvalue.v1.PrefixSize
+	12, // 14: keyvalue.v1.SlowCall.age:type_name -> google.protobuf.Duration
+	12, // 15: keyvalue.v1.SlowCall.duration:type_name -> google.protobuf.Duration
+	11, // 16: keyvalue.v1.SlowCall.end_time:type_name -> google.protobuf.Timestamp
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_keyvalue_v1_stats_proto_init() }
@@ -488,7 +1126,7 @@ func file_keyvalue_v1_stats_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_keyvalue_v1_stats_proto_rawDesc), len(file_keyvalue_v1_stats_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -43,7 +43,7 @@ func Unmarshal(data []byte, message proto.Message) error {
 var saysDefaults = map[protoreflect.FullName]bool{
 	"keyvalue.v1.SetResponse": true, "keyvalue.v1.DeleteResponse": true, "keyvalue.v1.IncrementResponse": true,
 	"keyvalue.v1.BatchResponse": true, "keyvalue.v1.GetStatsResponse": true, "keyvalue.v1.GetCallerResponse": true,
-	"keyvalue.v1.DeleteRangeResponse": true,
+	"keyvalue.v1.DeleteRangeResponse": true, "keyvalue.v1.GetKeyStatsResponse": true,
 }
 
 // SaysDefaults reports whether message in JSON has its fields that are false, zero or empty, which protobuf leaves out

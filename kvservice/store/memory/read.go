@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 
@@ -51,6 +52,28 @@ func (e *Engine) List(ctx context.Context, req store.ListRequest) (store.Page, e
 		}
 	}
 	return p.page, nil
+}
+
+// Sample calls each with about n entries, in byte order of their keys, or with all of them if there are not more. Each stands
+// for weight entries, which is 1 if they are all. A key is valid during the call only. It takes no lock while it reads.
+func (e *Engine) Sample(ctx context.Context, n int, each func(key string, bytes, weight int64)) error {
+	now, view, every := e.clock.Read().Now, e.tree.View(), int(e.len())/max(1, n)+1
+	view.AscendLeaves(rand.IntN(every), every, func(found *tree.Entry) {
+		if !found.Expired(now) {
+			each(found.Key(), found.Bytes(), int64(every))
+		}
+	})
+	if e.log == nil {
+		return nil
+	}
+	return e.tell(ctx, e.latest(), false)
+}
+
+// len returns the number of entries, with those that have expired and were not removed.
+func (e *Engine) len() int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tree.Len()
 }
 
 const (

@@ -45,6 +45,9 @@ const (
 	KeyValueServiceWatchProcedure = "/keyvalue.v1.KeyValueService/Watch"
 	// KeyValueServiceGetStatsProcedure is the procedure name of the KeyValueService's GetStats RPC.
 	KeyValueServiceGetStatsProcedure = "/keyvalue.v1.KeyValueService/GetStats"
+	// KeyValueServiceGetKeyStatsProcedure is the procedure name of the KeyValueService's GetKeyStats
+	// RPC.
+	KeyValueServiceGetKeyStatsProcedure = "/keyvalue.v1.KeyValueService/GetKeyStats"
 	// KeyValueServiceGetCallerProcedure is the procedure name of the KeyValueService's GetCaller RPC.
 	KeyValueServiceGetCallerProcedure = "/keyvalue.v1.KeyValueService/GetCaller"
 	// KeyValueServiceCreateTicketProcedure is the procedure name of the KeyValueService's CreateTicket
@@ -124,6 +127,14 @@ var (
 			StreamType:       connect.StreamTypeUnary,
 			Schema:           v1.File_keyvalue_v1_service_proto.Services().ByName("KeyValueService").Methods().ByName("GetStats"),
 			Procedure:        KeyValueServiceGetStatsProcedure,
+			IdempotencyLevel: connect.IdempotencyNoSideEffects,
+		}
+	})
+	keyValueServiceGetKeyStatsSpec = sync.OnceValue(func() connect.Spec {
+		return connect.Spec{
+			StreamType:       connect.StreamTypeUnary,
+			Schema:           v1.File_keyvalue_v1_service_proto.Services().ByName("KeyValueService").Methods().ByName("GetKeyStats"),
+			Procedure:        KeyValueServiceGetKeyStatsProcedure,
 			IdempotencyLevel: connect.IdempotencyNoSideEffects,
 		}
 	})
@@ -209,6 +220,11 @@ type KeyValueServiceClient interface {
 	Watch(context.Context, *v1.WatchRequest) (KeyValueServiceWatchClientStream, error)
 	// Reports what the store holds, its counters since the start, and the guarantees of its engine.
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
+	// Reports which keys and prefixes are read and written most, what takes memory, and which calls were slowest.
+	//
+	// The response names keys, so the API key must allow reading and writing every key. Fails with INVALID_ARGUMENT
+	// (REQUEST_INVALID, KEY_INVALID).
+	GetKeyStats(context.Context, *v1.GetKeyStatsRequest) (*v1.GetKeyStatsResponse, error)
 	// Describes the API key of the caller: its id, what it allows, when it expires, and its rate. Any valid key may
 	// call it, whatever it allows. It says nothing of other keys.
 	//
@@ -321,6 +337,11 @@ type KeyValueServiceHandler interface {
 	Watch(context.Context, *v1.WatchRequest, KeyValueServiceWatchServerStream) error
 	// Reports what the store holds, its counters since the start, and the guarantees of its engine.
 	GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error)
+	// Reports which keys and prefixes are read and written most, what takes memory, and which calls were slowest.
+	//
+	// The response names keys, so the API key must allow reading and writing every key. Fails with INVALID_ARGUMENT
+	// (REQUEST_INVALID, KEY_INVALID).
+	GetKeyStats(context.Context, *v1.GetKeyStatsRequest) (*v1.GetKeyStatsResponse, error)
 	// Describes the API key of the caller: its id, what it allows, when it expires, and its rate. Any valid key may
 	// call it, whatever it allows. It says nothing of other keys.
 	//
@@ -357,6 +378,7 @@ func RegisterKeyValueServiceHandler(server *connect.Server, svc KeyValueServiceH
 		connect.Method{Spec: keyValueServiceBatchSpec(), Handler: adapter.batch},
 		connect.Method{Spec: keyValueServiceWatchSpec(), Handler: adapter.watch},
 		connect.Method{Spec: keyValueServiceGetStatsSpec(), Handler: adapter.getStats},
+		connect.Method{Spec: keyValueServiceGetKeyStatsSpec(), Handler: adapter.getKeyStats},
 		connect.Method{Spec: keyValueServiceGetCallerSpec(), Handler: adapter.getCaller},
 		connect.Method{Spec: keyValueServiceCreateTicketSpec(), Handler: adapter.createTicket},
 	)
@@ -418,6 +440,10 @@ func (UnimplementedKeyValueServiceHandler) Watch(context.Context, *v1.WatchReque
 
 func (UnimplementedKeyValueServiceHandler) GetStats(context.Context, *v1.GetStatsRequest) (*v1.GetStatsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.GetStats is not implemented")
+}
+
+func (UnimplementedKeyValueServiceHandler) GetKeyStats(context.Context, *v1.GetKeyStatsRequest) (*v1.GetKeyStatsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, "keyvalue.v1.KeyValueService.GetKeyStats is not implemented")
 }
 
 func (UnimplementedKeyValueServiceHandler) GetCaller(context.Context, *v1.GetCallerRequest) (*v1.GetCallerResponse, error) {
@@ -507,6 +533,14 @@ func (c *keyValueServiceClient) Watch(ctx context.Context, req *v1.WatchRequest)
 func (c *keyValueServiceClient) GetStats(ctx context.Context, req *v1.GetStatsRequest) (*v1.GetStatsResponse, error) {
 	var res v1.GetStatsResponse
 	if err := c.client.CallUnary(ctx, keyValueServiceGetStatsSpec(), req, &res); err != nil {
+		return nil, err
+	}
+	return &res, nil
+}
+
+func (c *keyValueServiceClient) GetKeyStats(ctx context.Context, req *v1.GetKeyStatsRequest) (*v1.GetKeyStatsResponse, error) {
+	var res v1.GetKeyStatsResponse
+	if err := c.client.CallUnary(ctx, keyValueServiceGetKeyStatsSpec(), req, &res); err != nil {
 		return nil, err
 	}
 	return &res, nil
@@ -640,6 +674,18 @@ func (h keyValueServiceHandler) getStats(ctx context.Context, _ connect.Spec, st
 		return err
 	}
 	res, err := h.svc.GetStats(ctx, &req)
+	if err != nil {
+		return err
+	}
+	return stream.Send(res)
+}
+
+func (h keyValueServiceHandler) getKeyStats(ctx context.Context, _ connect.Spec, stream connect.ServerStream) error {
+	var req v1.GetKeyStatsRequest
+	if err := stream.Receive(&req); err != nil {
+		return err
+	}
+	res, err := h.svc.GetKeyStats(ctx, &req)
 	if err != nil {
 		return err
 	}

@@ -176,6 +176,24 @@ func (b *branch) ascend(from string, each func(*Entry) bool) bool {
 	return true
 }
 
+// ascendLeaves calls each with the entries of one leaf in so many, in order, after it has passed skip leaves.
+func (b *branch) ascendLeaves(skip *int, every int, each func(*Entry)) {
+	for i := range int(b.n) {
+		switch {
+		case b.level > 0:
+			b.branch(i).ascendLeaves(skip, every, each)
+			continue
+		case *skip == 0:
+			b.leaf(i).ascend("", func(e *Entry) bool {
+				each(e)
+				return true
+			})
+			*skip = every
+		}
+		*skip--
+	}
+}
+
 // descend calls each with the entries whose keys are before end, or with all if it is empty, from the last to the first,
 // until each returns false.
 func (b *branch) descend(end string, each func(*Entry) bool) bool {

@@ -83,6 +83,11 @@ func (v View) Ascend(from string, each func(*Entry) bool) { v.root.ascend(from, 
 // empty end means all entries.
 func (v View) Descend(end string, each func(*Entry) bool) { v.root.descend(end, each) }
 
+// AscendLeaves calls each with the entries of one leaf in so many, in order, beginning with the leaf at index first.
+func (v View) AscendLeaves(first, every int, each func(*Entry)) {
+	v.root.ascendLeaves(&first, every, each)
+}
+
 // clear empties t.
 func (t *Tree) clear() {
 	first := child{node: unsafe.Pointer(&leaf{generation: t.generation}), due: Never}

@@ -12,7 +12,7 @@ import type { BatchRequestSchema, BatchResponseSchema, DeleteRequestSchema, Dele
 import { file_keyvalue_v1_operation } from "./operation_pb.js";
 import type { DeleteRangeRequestSchema, DeleteRangeResponseSchema } from "./range_pb.js";
 import { file_keyvalue_v1_range } from "./range_pb.js";
-import type { GetStatsRequestSchema, GetStatsResponseSchema } from "./stats_pb.js";
+import type { GetKeyStatsRequestSchema, GetKeyStatsResponseSchema, GetStatsRequestSchema, GetStatsResponseSchema } from "./stats_pb.js";
 import { file_keyvalue_v1_stats } from "./stats_pb.js";
 import type { CreateTicketRequestSchema, CreateTicketResponseSchema } from "./ticket_pb.js";
 import { file_keyvalue_v1_ticket } from "./ticket_pb.js";
@@ -23,7 +23,7 @@ import { file_keyvalue_v1_watch } from "./watch_pb.js";
  * Describes the file keyvalue/v1/service.proto.
  */
 export const file_keyvalue_v1_service: GenFile = /*@__PURE__*/
-  fileDesc("ChlrZXl2YWx1ZS92MS9zZXJ2aWNlLnByb3RvEgtrZXl2YWx1ZS52MTLoBgoPS2V5VmFsdWVTZXJ2aWNlEj0KA0dldBIXLmtleXZhbHVlLnYxLkdldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5HZXRSZXNwb25zZSIDkAIBEjgKA1NldBIXLmtleXZhbHVlLnYxLlNldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5TZXRSZXNwb25zZRJGCgZEZWxldGUSGi5rZXl2YWx1ZS52MS5EZWxldGVSZXF1ZXN0Ghsua2V5dmFsdWUudjEuRGVsZXRlUmVzcG9uc2UiA5ACAhI+CgVUb3VjaBIZLmtleXZhbHVlLnYxLlRvdWNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLlRvdWNoUmVzcG9uc2USSgoJSW5jcmVtZW50Eh0ua2V5dmFsdWUudjEuSW5jcmVtZW50UmVxdWVzdBoeLmtleXZhbHVlLnYxLkluY3JlbWVudFJlc3BvbnNlEkAKBExpc3QSGC5rZXl2YWx1ZS52MS5MaXN0UmVxdWVzdBoZLmtleXZhbHVlLnYxLkxpc3RSZXNwb25zZSIDkAIBElAKC0RlbGV0ZVJhbmdlEh8ua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXF1ZXN0GiAua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXNwb25zZRI+CgVCYXRjaBIZLmtleXZhbHVlLnYxLkJhdGNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLkJhdGNoUmVzcG9uc2USQAoFV2F0Y2gSGS5rZXl2YWx1ZS52MS5XYXRjaFJlcXVlc3QaGi5rZXl2YWx1ZS52MS5XYXRjaFJlc3BvbnNlMAESTAoIR2V0U3RhdHMSHC5rZXl2YWx1ZS52MS5HZXRTdGF0c1JlcXVlc3QaHS5rZXl2YWx1ZS52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgESTwoJR2V0Q2FsbGVyEh0ua2V5dmFsdWUudjEuR2V0Q2FsbGVyUmVxdWVzdBoeLmtleXZhbHVlLnYxLkdldENhbGxlclJlc3BvbnNlIgOQAgESUwoMQ3JlYXRlVGlja2V0EiAua2V5dmFsdWUudjEuQ3JlYXRlVGlja2V0UmVxdWVzdBohLmtleXZhbHVlLnYxLkNyZWF0ZVRpY2tldFJlc3BvbnNlQiZaJGtleS12YWx1ZS9nZW4va2V5dmFsdWUvdjE7a2V5dmFsdWV2MWIGcHJvdG8z", [file_keyvalue_v1_caller, file_keyvalue_v1_list, file_keyvalue_v1_operation, file_keyvalue_v1_range, file_keyvalue_v1_stats, file_keyvalue_v1_ticket, file_keyvalue_v1_watch]);
+  fileDesc("ChlrZXl2YWx1ZS92MS9zZXJ2aWNlLnByb3RvEgtrZXl2YWx1ZS52MTK/BwoPS2V5VmFsdWVTZXJ2aWNlEj0KA0dldBIXLmtleXZhbHVlLnYxLkdldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5HZXRSZXNwb25zZSIDkAIBEjgKA1NldBIXLmtleXZhbHVlLnYxLlNldFJlcXVlc3QaGC5rZXl2YWx1ZS52MS5TZXRSZXNwb25zZRJGCgZEZWxldGUSGi5rZXl2YWx1ZS52MS5EZWxldGVSZXF1ZXN0Ghsua2V5dmFsdWUudjEuRGVsZXRlUmVzcG9uc2UiA5ACAhI+CgVUb3VjaBIZLmtleXZhbHVlLnYxLlRvdWNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLlRvdWNoUmVzcG9uc2USSgoJSW5jcmVtZW50Eh0ua2V5dmFsdWUudjEuSW5jcmVtZW50UmVxdWVzdBoeLmtleXZhbHVlLnYxLkluY3JlbWVudFJlc3BvbnNlEkAKBExpc3QSGC5rZXl2YWx1ZS52MS5MaXN0UmVxdWVzdBoZLmtleXZhbHVlLnYxLkxpc3RSZXNwb25zZSIDkAIBElAKC0RlbGV0ZVJhbmdlEh8ua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXF1ZXN0GiAua2V5dmFsdWUudjEuRGVsZXRlUmFuZ2VSZXNwb25zZRI+CgVCYXRjaBIZLmtleXZhbHVlLnYxLkJhdGNoUmVxdWVzdBoaLmtleXZhbHVlLnYxLkJhdGNoUmVzcG9uc2USQAoFV2F0Y2gSGS5rZXl2YWx1ZS52MS5XYXRjaFJlcXVlc3QaGi5rZXl2YWx1ZS52MS5XYXRjaFJlc3BvbnNlMAESTAoIR2V0U3RhdHMSHC5rZXl2YWx1ZS52MS5HZXRTdGF0c1JlcXVlc3QaHS5rZXl2YWx1ZS52MS5HZXRTdGF0c1Jlc3BvbnNlIgOQAgESVQoLR2V0S2V5U3RhdHMSHy5rZXl2YWx1ZS52MS5HZXRLZXlTdGF0c1JlcXVlc3QaIC5rZXl2YWx1ZS52MS5HZXRLZXlTdGF0c1Jlc3BvbnNlIgOQAgESTwoJR2V0Q2FsbGVyEh0ua2V5dmFsdWUudjEuR2V0Q2FsbGVyUmVxdWVzdBoeLmtleXZhbHVlLnYxLkdldENhbGxlclJlc3BvbnNlIgOQAgESUwoMQ3JlYXRlVGlja2V0EiAua2V5dmFsdWUudjEuQ3JlYXRlVGlja2V0UmVxdWVzdBohLmtleXZhbHVlLnYxLkNyZWF0ZVRpY2tldFJlc3BvbnNlQiZaJGtleS12YWx1ZS9nZW4va2V5dmFsdWUvdjE7a2V5dmFsdWV2MWIGcHJvdG8z", [file_keyvalue_v1_caller, file_keyvalue_v1_list, file_keyvalue_v1_operation, file_keyvalue_v1_range, file_keyvalue_v1_stats, file_keyvalue_v1_ticket, file_keyvalue_v1_watch]);
 
 /**
  * An in-memory key-value store.
@@ -187,6 +187,19 @@ export const KeyValueService: GenService<{
     methodKind: "unary";
     input: typeof GetStatsRequestSchema;
     output: typeof GetStatsResponseSchema;
+  },
+  /**
+   * Reports which keys and prefixes are read and written most, what takes memory, and which calls were slowest.
+   *
+   * The response names keys, so the API key must allow reading and writing every key. Fails with INVALID_ARGUMENT
+   * (REQUEST_INVALID, KEY_INVALID).
+   *
+   * @generated from rpc keyvalue.v1.KeyValueService.GetKeyStats
+   */
+  getKeyStats: {
+    methodKind: "unary";
+    input: typeof GetKeyStatsRequestSchema;
+    output: typeof GetKeyStatsResponseSchema;
   },
   /**
    * Describes the API key of the caller: its id, what it allows, when it expires, and its rate. Any valid key may

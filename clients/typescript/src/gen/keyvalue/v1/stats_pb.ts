@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file keyvalue/v1/stats.proto.
  */
 export const file_keyvalue_v1_stats: GenFile = /*@__PURE__*/
-  fileDesc("ChdrZXl2YWx1ZS92MS9zdGF0cy5wcm90bxILa2V5dmFsdWUudjEiIgoPR2V0U3RhdHNSZXF1ZXN0Eg8KB2hpc3RvcnkYASABKAgi6AIKEEdldFN0YXRzUmVzcG9uc2USDAoEa2V5cxgBIAEoAxIUCgxtZW1vcnlfYnl0ZXMYAiABKAMSGAoQbWF4X21lbW9yeV9ieXRlcxgDIAEoAxIMCgRoaXRzGAQgASgDEg4KBm1pc3NlcxgFIAEoAxITCgtleHBpcmF0aW9ucxgGIAEoAxIRCglldmljdGlvbnMYByABKAMSEAoId2F0Y2hlcnMYCCABKAMSLgoKc3RhcnRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCmd1YXJhbnRlZXMYCyABKAsyFy5rZXl2YWx1ZS52MS5HdWFyYW50ZWVzEgsKA3J1bhgMIAEoCRIpCgdoaXN0b3J5GA0gAygLMhgua2V5dmFsdWUudjEuU3RhdHNTYW1wbGUidwoLU3RhdHNTYW1wbGUSJgoDYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBGtleXMYAiABKAMSFAoMbWVtb3J5X2J5dGVzGAMgASgDEgwKBGhpdHMYBCABKAMSDgoGbWlzc2VzGAUgASgDIpkBCgpHdWFyYW50ZWVzEg4KBmVuZ2luZRgBIAEoCRIUCgxsaW5lYXJpemFibGUYAiABKAgSJAocbGluZWFyaXphYmxlX2Fjcm9zc19mYWlsb3ZlchgDIAEoCBIaChJhdG9taWNfYWNyb3NzX2tleXMYBCABKAgSDwoHZHVyYWJsZRgFIAEoCBISCgpkdXJhYmlsaXR5GAYgASgJQiZaJGtleS12YWx1ZS9nZW4va2V5dmFsdWUvdjE7a2V5dmFsdWV2MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChdrZXl2YWx1ZS92MS9zdGF0cy5wcm90bxILa2V5dmFsdWUudjEiIgoPR2V0U3RhdHNSZXF1ZXN0Eg8KB2hpc3RvcnkYASABKAgi6AIKEEdldFN0YXRzUmVzcG9uc2USDAoEa2V5cxgBIAEoAxIUCgxtZW1vcnlfYnl0ZXMYAiABKAMSGAoQbWF4X21lbW9yeV9ieXRlcxgDIAEoAxIMCgRoaXRzGAQgASgDEg4KBm1pc3NlcxgFIAEoAxITCgtleHBpcmF0aW9ucxgGIAEoAxIRCglldmljdGlvbnMYByABKAMSEAoId2F0Y2hlcnMYCCABKAMSLgoKc3RhcnRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoGdXB0aW1lGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEisKCmd1YXJhbnRlZXMYCyABKAsyFy5rZXl2YWx1ZS52MS5HdWFyYW50ZWVzEgsKA3J1bhgMIAEoCRIpCgdoaXN0b3J5GA0gAygLMhgua2V5dmFsdWUudjEuU3RhdHNTYW1wbGUidwoLU3RhdHNTYW1wbGUSJgoDYWdlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEgwKBGtleXMYAiABKAMSFAoMbWVtb3J5X2J5dGVzGAMgASgDEgwKBGhpdHMYBCABKAMSDgoGbWlzc2VzGAUgASgDIpkBCgpHdWFyYW50ZWVzEg4KBmVuZ2luZRgBIAEoCRIUCgxsaW5lYXJpemFibGUYAiABKAgSJAocbGluZWFyaXphYmxlX2Fjcm9zc19mYWlsb3ZlchgDIAEoCBIaChJhdG9taWNfYWNyb3NzX2tleXMYBCABKAgSDwoHZHVyYWJsZRgFIAEoCBISCgpkdXJhYmlsaXR5GAYgASgJIjYKEkdldEtleVN0YXRzUmVxdWVzdBINCgVsaW1pdBgBIAEoBRIRCglkZWxpbWl0ZXIYAiABKAkijQIKE0dldEtleVN0YXRzUmVzcG9uc2USDwoHZW5hYmxlZBgBIAEoCBIpCgZ3aW5kb3cYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFQoNc2FtcGxlZF9ldmVyeRgDIAEoBRImCgVyZWFkcxgEIAEoCzIXLmtleXZhbHVlLnYxLktleVRyYWZmaWMSJwoGd3JpdGVzGAUgASgLMhcua2V5dmFsdWUudjEuS2V5VHJhZmZpYxInCgVzaXplcxgGIAEoCzIYLmtleXZhbHVlLnYxLlByZWZpeFNpemVzEikKCnNsb3dfY2FsbHMYByADKAsyFS5rZXl2YWx1ZS52MS5TbG93Q2FsbCJsCgpLZXlUcmFmZmljEhIKCnBlcl9zZWNvbmQYASABKAESIgoEa2V5cxgCIAMoCzIULmtleXZhbHVlLnYxLktleVJhdGUSJgoIcHJlZml4ZXMYAyADKAsyFC5rZXl2YWx1ZS52MS5LZXlSYXRlIjkKB0tleVJhdGUSCwoDa2V5GAEgASgJEhIKCnBlcl9zZWNvbmQYAiABKAESDQoFc2hhcmUYAyABKAEitgEKC1ByZWZpeFNpemVzEg0KBWtub3duGAEgASgIEhYKDnVua25vd25fcmVhc29uGAIgASgJEg0KBWV4YWN0GAMgASgIEiYKA2FnZRgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIPCgdlbnRyaWVzGAUgASgDEg0KBWJ5dGVzGAYgASgDEikKCHByZWZpeGVzGAcgAygLMhcua2V5dmFsdWUudjEuUHJlZml4U2l6ZSJLCgpQcmVmaXhTaXplEg4KBnByZWZpeBgBIAEoCRINCgVsZXZlbBgCIAEoBRIPCgdlbnRyaWVzGAMgASgDEg0KBWJ5dGVzGAQgASgDIuABCghTbG93Q2FsbBImCgNhZ2UYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKwoIZHVyYXRpb24YAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGbWV0aG9kGAMgASgJEgsKA2tleRgEIAEoCRISCgpvcGVyYXRpb25zGAUgASgFEgwKBGNvZGUYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIsCghlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCJloka2V5LXZhbHVlL2dlbi9rZXl2YWx1ZS92MTtrZXl2YWx1ZXYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The request of GetStats.
@@ -249,4 +249,345 @@ export type Guarantees = Message<"keyvalue.v1.Guarantees"> & {
  */
 export const GuaranteesSchema: GenMessage<Guarantees> = /*@__PURE__*/
   messageDesc(file_keyvalue_v1_stats, 3);
+
+/**
+ * The request of GetKeyStats.
+ *
+ * @generated from message keyvalue.v1.GetKeyStatsRequest
+ */
+export type GetKeyStatsRequest = Message<"keyvalue.v1.GetKeyStatsRequest"> & {
+  /**
+   * The maximum length of each list of the response. Zero means 20, and more than 100 means 100.
+   *
+   * @generated from field: int32 limit = 1;
+   */
+  limit: number;
+
+  /**
+   * What ends a level of a key, for the sizes by prefix. Empty means "/".
+   *
+   * @generated from field: string delimiter = 2;
+   */
+  delimiter: string;
+};
+
+/**
+ * Describes the message keyvalue.v1.GetKeyStatsRequest.
+ * Use `create(GetKeyStatsRequestSchema)` to create a new message.
+ */
+export const GetKeyStatsRequestSchema: GenMessage<GetKeyStatsRequest> = /*@__PURE__*/
+  messageDesc(file_keyvalue_v1_stats, 4);
+
+/**
+ * The response of GetKeyStats. It is about the kvservice that answers: of several over one Redis or etcd, each knows
+ * the calls that it served itself.
+ *
+ * @generated from message keyvalue.v1.GetKeyStatsResponse
+ */
+export type GetKeyStatsResponse = Message<"keyvalue.v1.GetKeyStatsResponse"> & {
+  /**
+   * Whether the service gathers these statistics. If false, as with --key-stats=false, everything else is empty.
+   *
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * The time over which the rates are estimated: their weight falls by 63 % in this time, so what happened ten times as
+   * long ago no longer counts. It is one minute, and less shortly after a start.
+   *
+   * @generated from field: google.protobuf.Duration window = 2;
+   */
+  window?: Duration | undefined;
+
+  /**
+   * One in so many operations is sampled now. 1: all of them are. It grows with the load, and rates take it into account.
+   *
+   * @generated from field: int32 sampled_every = 3;
+   */
+  sampledEvery: number;
+
+  /**
+   * The reads: gets, by themselves or in batches, whether or not they found their key.
+   *
+   * @generated from field: keyvalue.v1.KeyTraffic reads = 4;
+   */
+  reads?: KeyTraffic | undefined;
+
+  /**
+   * The writes: sets, deletes, touches and increments, by themselves or in batches, whether or not they succeeded.
+   *
+   * @generated from field: keyvalue.v1.KeyTraffic writes = 5;
+   */
+  writes?: KeyTraffic | undefined;
+
+  /**
+   * What is stored, by prefix.
+   *
+   * @generated from field: keyvalue.v1.PrefixSizes sizes = 6;
+   */
+  sizes?: PrefixSizes | undefined;
+
+  /**
+   * The slowest calls of the last five to ten minutes, slowest first. Watches do not count.
+   *
+   * @generated from field: repeated keyvalue.v1.SlowCall slow_calls = 7;
+   */
+  slowCalls: SlowCall[];
+};
+
+/**
+ * Describes the message keyvalue.v1.GetKeyStatsResponse.
+ * Use `create(GetKeyStatsResponseSchema)` to create a new message.
+ */
+export const GetKeyStatsResponseSchema: GenMessage<GetKeyStatsResponse> = /*@__PURE__*/
+  messageDesc(file_keyvalue_v1_stats, 5);
+
+/**
+ * Estimated traffic of one kind, reads or writes.
+ *
+ * @generated from message keyvalue.v1.KeyTraffic
+ */
+export type KeyTraffic = Message<"keyvalue.v1.KeyTraffic"> & {
+  /**
+   * All operations of the kind, per second.
+   *
+   * @generated from field: double per_second = 1;
+   */
+  perSecond: number;
+
+  /**
+   * The keys with the highest rates, highest first.
+   *
+   * @generated from field: repeated keyvalue.v1.KeyRate keys = 2;
+   */
+  keys: KeyRate[];
+
+  /**
+   * The prefixes with the highest rates, highest first. A prefix ends with the first, second or third "/" of a key, and a
+   * key counts for each of its prefixes, whatever the delimiter of the request.
+   *
+   * @generated from field: repeated keyvalue.v1.KeyRate prefixes = 3;
+   */
+  prefixes: KeyRate[];
+};
+
+/**
+ * Describes the message keyvalue.v1.KeyTraffic.
+ * Use `create(KeyTrafficSchema)` to create a new message.
+ */
+export const KeyTrafficSchema: GenMessage<KeyTraffic> = /*@__PURE__*/
+  messageDesc(file_keyvalue_v1_stats, 6);
+
+/**
+ * The estimated rate of a key, or of all keys with a prefix.
+ *
+ * @generated from message keyvalue.v1.KeyRate
+ */
+export type KeyRate = Message<"keyvalue.v1.KeyRate"> & {
+  /**
+   * The key or prefix.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Operations per second. It is an estimate that errs to the low side, except by the luck of sampling.
+   *
+   * @generated from field: double per_second = 2;
+   */
+  perSecond: number;
+
+  /**
+   * The share of all operations of the kind, from 0 to 1.
+   *
+   * @generated from field: double share = 3;
+   */
+  share: number;
+};
+
+/**
+ * Describes the message keyvalue.v1.KeyRate.
+ * Use `create(KeyRateSchema)` to create a new message.
+ */
+export const KeyRateSchema: GenMessage<KeyRate> = /*@__PURE__*/
+  messageDesc(file_keyvalue_v1_stats, 7);
+
+/**
+ * How much is stored by prefix.
+ *
+ * @generated from message keyvalue.v1.PrefixSizes
+ */
+export type PrefixSizes = Message<"keyvalue.v1.PrefixSizes"> & {
+  /**
+   * Whether the engine can say. The memory engine can. If false, unknown_reason says why not, and the rest is empty.
+   *
+   * @generated from field: bool known = 1;
+   */
+  known: boolean;
+
+  /**
+   * Why the sizes are not known, in words.
+   *
+   * @generated from field: string unknown_reason = 2;
+   */
+  unknownReason: string;
+
+  /**
+   * Whether every entry was counted. If false, the numbers are estimated from a random sample of the entries.
+   *
+   * @generated from field: bool exact = 3;
+   */
+  exact: boolean;
+
+  /**
+   * How long ago the entries were counted. It is done at most once every 10 s, on request.
+   *
+   * @generated from field: google.protobuf.Duration age = 4;
+   */
+  age?: Duration | undefined;
+
+  /**
+   * The number of all entries. Expired ones count until they are removed.
+   *
+   * @generated from field: int64 entries = 5;
+   */
+  entries: bigint;
+
+  /**
+   * The memory of all entries, in bytes, without the structures around them.
+   *
+   * @generated from field: int64 bytes = 6;
+   */
+  bytes: bigint;
+
+  /**
+   * The prefixes that take most memory: up to the limit of the request of each level, by level, and the largest first. A
+   * prefix ends with the first, second or third delimiter of a key. Keys without one are only in the totals.
+   *
+   * @generated from field: repeated keyvalue.v1.PrefixSize prefixes = 7;
+   */
+  prefixes: PrefixSize[];
+};
+
+/**
+ * Describes the message keyvalue.v1.PrefixSizes.
+ * Use `create(PrefixSizesSchema)` to create a new message.
+ */
+export const PrefixSizesSchema: GenMessage<PrefixSizes> = /*@__PURE__*/
+  messageDesc(file_keyvalue_v1_stats, 8);
+
+/**
+ * How much is stored with a prefix.
+ *
+ * @generated from message keyvalue.v1.PrefixSize
+ */
+export type PrefixSize = Message<"keyvalue.v1.PrefixSize"> & {
+  /**
+   * The prefix, with its last delimiter.
+   *
+   * @generated from field: string prefix = 1;
+   */
+  prefix: string;
+
+  /**
+   * The number of delimiters that end a level in it, from 1 to 3.
+   *
+   * @generated from field: int32 level = 2;
+   */
+  level: number;
+
+  /**
+   * The number of its entries.
+   *
+   * @generated from field: int64 entries = 3;
+   */
+  entries: bigint;
+
+  /**
+   * The memory of its entries, in bytes.
+   *
+   * @generated from field: int64 bytes = 4;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message keyvalue.v1.PrefixSize.
+ * Use `create(PrefixSizeSchema)` to create a new message.
+ */
+export const PrefixSizeSchema: GenMessage<PrefixSize> = /*@__PURE__*/
+  messageDesc(file_keyvalue_v1_stats, 9);
+
+/**
+ * A call that took long.
+ *
+ * @generated from message keyvalue.v1.SlowCall
+ */
+export type SlowCall = Message<"keyvalue.v1.SlowCall"> & {
+  /**
+   * How long ago it ended. Setting the clock does not change it.
+   *
+   * @generated from field: google.protobuf.Duration age = 1;
+   */
+  age?: Duration | undefined;
+
+  /**
+   * How long it took in the service, with waiting for its turn, the engine and the disk, without the network.
+   *
+   * @generated from field: google.protobuf.Duration duration = 2;
+   */
+  duration?: Duration | undefined;
+
+  /**
+   * The method, such as "Get".
+   *
+   * @generated from field: string method = 3;
+   */
+  method: string;
+
+  /**
+   * The key; the prefix or the first key of a List or DeleteRange, which may be empty; the first key of a Batch.
+   *
+   * @generated from field: string key = 4;
+   */
+  key: string;
+
+  /**
+   * The number of operations of a Batch, otherwise 1.
+   *
+   * @generated from field: int32 operations = 5;
+   */
+  operations: number;
+
+  /**
+   * Its outcome: "ok", or the name of its status code, such as "not_found".
+   *
+   * @generated from field: string code = 6;
+   */
+  code: string;
+
+  /**
+   * Its request id. Calls that a gateway sent together are one Batch with all their ids, separated by commas, of which
+   * at most 512 bytes are kept. Empty: none is known.
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+
+  /**
+   * When it ended, by the clock of the service as it is set now.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 8;
+   */
+  endTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message keyvalue.v1.SlowCall.
+ * Use `create(SlowCallSchema)` to create a new message.
+ */
+export const SlowCallSchema: GenMessage<SlowCall> = /*@__PURE__*/
+  messageDesc(file_keyvalue_v1_stats, 10);
 

@@ -1,0 +1,177 @@
+// Package keystats finds out which keys are read and written most, which prefixes take most memory, and which calls are
+// slowest, at a cost that does not grow with the traffic.
+//
+// A [Recorder] samples the operations of a service. It takes every one of them as long as these are few, and one in so
+// many that at most about 4,000 a second remain under load. Samples feed sketches of a fixed size. Their weight decays, so
+// rates are about the last minute.
+//
+// A nil *Recorder records nothing.
+package keystats
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// decay is the time in which the weight of an operation falls to 1/e.
+	decay = time.Minute
+	// span limits how much the weights of old and new samples differ: by e to the power of span/decay, which is far from
+	// what a float64 can hold.
+	span = 100 * decay
+
+	// interval is the time after which the sampling is adapted.
+	interval = 100 * time.Millisecond
+	// samplesPerSecond is about how many operations are sampled at most.
+	samplesPerSecond = 4000
+	// perBatch is how many operations of a batch are sampled at most, or nearly so.
+	perBatch = 64
+
+	// keyCounters and prefixCounters are the sizes of sketches. With keys of 1 KiB, those of reads and writes take 4 MiB.
+	keyCounters    = 1024
+	prefixCounters = 512
+	// maxLevel is how many prefixes of a key count.
+	maxLevel = 3
+	// delimiter ends a level of a key.
+	delimiter = '/'
+
+	// leastOperations is how many operations of a key must be left, after decay, for it to be reported.
+	leastOperations = 0.1
+)
+
+// Recorder records the traffic of a service. Its methods may be called concurrently.
+type Recorder struct {
+	start     time.Time
+	perWindow int           // how many samples are taken in an interval, before fewer are
+	every     atomic.Uint32 // one in so many operations is sampled: a power of two
+	slow      slowCalls
+
+	mu     sync.Mutex
+	since  time.Duration // when the interval began, since start; guarded by mu
+	taken  int           // samples since then; guarded by mu
+	zero   time.Duration // when a sample had the weight of one operation, since start; guarded by mu
+	reads  traffic       // guarded by mu
+	writes traffic       // guarded by mu
+
+	sizing sync.Mutex // held while sizes are measured
+	sizes  sizes      // the latest; guarded by sizing
+}
+
+// traffic is what was sampled of reads or writes.
+type traffic struct {
+	weight   float64
+	keys     *sketch
+	prefixes *sketch
+}
+
+func newTraffic() traffic {
+	return traffic{keys: newSketch(keyCounters), prefixes: newSketch(prefixCounters)}
+}
+
+// New returns a recorder that has recorded nothing.
+func New() *Recorder {
+	r := &Recorder{
+		start: time.Now(), perWindow: int(samplesPerSecond * interval / time.Second), reads: newTraffic(), writes: newTraffic(),
+	}
+	r.every.Store(1)
+	return r
+}
+
+// Operation is an operation on one key.
+type Operation struct {
+	Key   string
+	Write bool // false: it is a read
+}
+
+// Record records an operation.
+func (r *Recorder) Record(op Operation) {
+	if r == nil {
+		return
+	}
+	every := r.every.Load()
+	if every > 1 && rand.Uint32()&(every-1) != 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sampleLocked(op, every, time.Since(r.start))
+}
+
+// RecordBatch records n operations.
+func (r *Recorder) RecordBatch(n int, op func(i int) Operation) {
+	if r == nil {
+		return
+	}
+	every := r.every.Load()
+	for uint32(n) > every*perBatch {
+		every *= 2
+	}
+	first := int(rand.Uint32() & (every - 1))
+	if first >= n {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Since(r.start)
+	for i := first; i < n; i += int(every) {
+		r.sampleLocked(op(i), every, now)
+	}
+}
+
+// sampleLocked records an operation that stands for every ones.
+func (r *Recorder) sampleLocked(op Operation, every uint32, now time.Duration) {
+	r.adaptLocked(now)
+	if now-r.zero > span {
+		r.forgetLocked(now)
+	}
+	weight := float64(every) * math.Exp(float64(now-r.zero)/float64(decay))
+	t := &r.reads
+	if op.Write {
+		t = &r.writes
+	}
+	t.weight += weight
+	t.keys.add(op.Key, weight)
+	end := 0
+	for range maxLevel {
+		n := strings.IndexByte(op.Key[end:], delimiter)
+		if n < 0 {
+			return
+		}
+		end += n + 1
+		t.prefixes.add(op.Key[:end], weight)
+	}
+}
+
+// adaptLocked counts a sample, and samples fewer or more operations than before if need be.
+func (r *Recorder) adaptLocked(now time.Duration) {
+	r.taken++
+	every, elapsed := r.every.Load(), now-r.since
+	switch {
+	case r.taken >= r.perWindow && elapsed < interval:
+		r.every.Store(min(2*every, 1<<20))
+	case elapsed >= interval:
+		expected := float64(r.perWindow) * float64(elapsed) / float64(interval)
+		for taken := float64(r.taken); every > 1 && 2*taken < .75*expected; taken *= 2 {
+			every /= 2
+		}
+		r.every.Store(every)
+	default:
+		return
+	}
+	r.since, r.taken = now, 0
+}
+
+// forgetLocked makes the weights of all that was sampled what they are now, relative to a sample of now.
+func (r *Recorder) forgetLocked(now time.Duration) {
+	factor := math.Exp(float64(r.zero-now) / float64(decay))
+	for _, t := range []*traffic{&r.reads, &r.writes} {
+		t.weight *= factor
+		t.keys.scale(factor)
+		t.prefixes.scale(factor)
+	}
+	r.zero = now
+}
