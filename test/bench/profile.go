@@ -27,13 +27,13 @@ type subject struct {
 	admin string
 }
 
-// profile loads the store in one process and in two, and writes the merged profile to b.profileFile.
+// profile loads the store in one process, without a log and with one, and in two, and writes the merged profile to b.profileFile.
 func (b *bench) profile(ctx context.Context) error {
 	if err := errors.Join(load.Installed("wrk"), load.Installed("h2load")); err != nil {
 		return err
 	}
 	p := &profiler{bench: b}
-	if err := errors.Join(p.oneProcess(ctx), p.twoProcesses(ctx)); err != nil {
+	if err := errors.Join(p.oneProcess(ctx), p.logged(ctx), p.twoProcesses(ctx)); err != nil {
 		return err
 	}
 	args := append([]string{"tool", "pprof", "-proto", "-output", b.profileFile}, p.files...)
@@ -64,6 +64,23 @@ func (p *profiler) oneProcess(ctx context.Context) error {
 		p.wrk(ctx, connectDialect, false, server.Addr, server),
 		p.calls(ctx, getCall("x-api-key: "+apiKey), server.Addr, server),
 	)
+}
+
+// logged profiles the store in one process with a log that is synced before each response.
+func (p *profiler) logged(ctx context.Context) error {
+	dir, err := os.MkdirTemp(p.servers.dir, "log")
+	if err != nil {
+		return err
+	}
+	server, err := p.launch(ctx, "serve", "--data-dir", dir, "--fsync", always)
+	if err != nil {
+		return err
+	}
+	defer stop(server.Process)
+	if err := fillStore(ctx, server.Addr, dataset.Entries); err != nil {
+		return err
+	}
+	return p.wrk(ctx, ours, true, server.Addr, server)
 }
 
 func (p *profiler) twoProcesses(ctx context.Context) error {
