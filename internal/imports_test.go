@@ -72,7 +72,7 @@ var rules = []rule{
 	},
 	{
 		"gateway/rest", []string{
-			"gen/...", "internal/admission", "internal/auth", "internal/callctx", "internal/contract/...", "internal/lazyctx",
+			"gen/...", "internal/admission", "internal/auth", "internal/callctx", "internal/contract/...",
 			"internal/observe/requestid",
 		},
 		"REST is a translation: it knows neither the port nor the gateway around it.",

@@ -147,11 +147,17 @@ func checkWhole(w http.ResponseWriter, h http.Header) error {
 	return mediaTypeUnsupported.Errorf("unsupported Content-Encoding %q: send the body uncompressed", encoding)
 }
 
+// plainReader decodes bodies in the form that most have. For others readPlain returns false and changes nothing.
+type plainReader interface{ readPlain(body []byte) bool }
+
 // decodeJSON decodes body, exactly one JSON value, into the value that into points to. It rejects unknown and repeated
 // members, trailing data and invalid Unicode. It returns a *connect.Error of a method of into unchanged.
 func decodeJSON(body []byte, into any) error {
 	if err := messagejson.CheckMark(body); err != nil {
 		return contract.RequestInvalid.Errorf("invalid JSON body: %v", err)
+	}
+	if p, ok := into.(plainReader); ok && p.readPlain(body) {
+		return nil
 	}
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
 	if err == nil {

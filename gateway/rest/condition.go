@@ -8,6 +8,7 @@ import (
 
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/auth"
+	"key-value/internal/callctx"
 	"key-value/internal/contract"
 	"key-value/internal/contract/etag"
 )
@@ -188,7 +189,9 @@ func (a *api) conditionally(
 }
 
 func (a *api) state(ctx context.Context, key string) (state, error) {
-	res, err := a.client.Get(ctx, &keyvaluev1.GetRequest{Key: key, Uncounted: true})
+	call := callctx.WithTimeout(ctx, a.timeout) // has its own metadata
+	defer call.Cancel()
+	res, err := a.client.Get(call, &keyvaluev1.GetRequest{Key: key, Uncounted: true})
 	switch {
 	case err == nil:
 		return state{exists: true, etag: res.GetEntry().GetEtag(), modified: modifiedAt(res.GetEntry())}, nil

@@ -69,7 +69,7 @@ func FuzzAccept(f *testing.F) {
 func FuzzDecodeEntry(f *testing.F) {
 	for _, body := range []string{
 		`{"key":"k","value":"v"}`, `{"key":"k","data":"dg==","ttl":"5m"}`, `{"value":"\ud800"}`, `{"a":1}`, `{`, `[]`, `null`,
-		`{"key":"k","key":"l"}`, "{\"key\":\"\xff\"}", `{"key":"k"} x`,
+		`{"key":"k","key":"l"}`, "{\"key\":\"\xff\"}", `{"key":"k"} x`, `{"value":"v","key":"k"}`, `{"key":"k","value":"a","value":"b"}`,
 	} {
 		f.Add([]byte(body))
 	}

@@ -10,7 +10,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/internal/admission"
+	"key-value/internal/callctx"
 	"key-value/internal/contract"
 	"key-value/internal/observe/requestid"
 )
@@ -32,7 +34,8 @@ type serving struct {
 	id       requestid.Context
 	account  admission.Account
 	recorder recorder
-	read     readCall
+	call     callctx.Context
+	get      keyvaluev1.GetRequest
 	values   [4]string // of the headers about an entry
 }
 

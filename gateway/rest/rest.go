@@ -16,8 +16,8 @@ import (
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/admission"
+	"key-value/internal/callctx"
 	"key-value/internal/contract"
-	"key-value/internal/lazyctx"
 )
 
 // Config configures the handler. The zero value serves every caller.
@@ -78,8 +78,8 @@ func New(client keyvaluev1connect.KeyValueServiceClient, cfg Config) http.Handle
 }
 
 // withTimeout returns the context for the calls of the service that r needs.
-func (a *api) withTimeout(r request) *lazyctx.Context {
-	return lazyctx.WithTimeout(r.Context(), a.timeout)
+func (a *api) withTimeout(r request) *callctx.Context {
+	return callctx.WithTimeout(r.Context(), a.timeout)
 }
 
 // Observer observes the requests that this package serves.

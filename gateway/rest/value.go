@@ -32,21 +32,15 @@ func (a *api) getValue(w http.ResponseWriter, r request) error {
 // read returns the entry whose key is in the path. Again says that r has read it before, and counts in the statistics
 // already.
 func (a *api) read(r request, again bool) (*keyvaluev1.Entry, error) {
-	call := &r.serving.read
+	ctx, get := &r.serving.call, &r.serving.get
 	if again {
-		call = &readCall{}
+		ctx, get = &callctx.Context{}, &keyvaluev1.GetRequest{Uncounted: true}
 	}
-	call.ctx.InitTimeout(r.Context(), a.timeout)
-	defer call.ctx.Cancel()
-	call.request.Key, call.request.Uncounted = r.key, again
-	res, err := a.client.Get(&call.ctx, &call.request)
+	ctx.InitTimeout(r.Context(), a.timeout)
+	defer ctx.Cancel()
+	get.Key = r.key
+	res, err := a.client.Get(ctx, get)
 	return res.GetEntry(), err
-}
-
-// readCall is a call that reads an entry.
-type readCall struct {
-	ctx     callctx.Context
-	request keyvaluev1.GetRequest
 }
 
 // verdict is the outcome of a read of an existing entry.

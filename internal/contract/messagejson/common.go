@@ -126,15 +126,19 @@ func appendFraction(b []byte, nanoseconds int32) []byte {
 	return append(append(b, '.'), digits...)
 }
 
-// unmarshalPlain decodes a request of Get or Set that has nothing but a key and a text, in plain strings. It returns false
-// for others and for mistakes, which the decoder of protobuf reports.
-func unmarshalPlain(data []byte, message proto.Message) bool {
-	var key, value string
-	hasValue := false
+// Plain decodes an object that has nothing but a value and perhaps a key that is not empty, both in plain strings. It returns
+// false for other texts, whether or not they are valid, for a decoder of all of JSON to read.
+func Plain(data []byte) (key, value string, ok bool) {
+	key, value, hasValue, ok := plain(data)
+	return key, value, ok && hasValue
+}
+
+// plain is Plain, and accepts an object without a value.
+func plain(data []byte) (key, value string, hasValue, ok bool) {
 	object := reader{data}
-	ok := object.members(func(name []byte, text string) bool {
+	ok = object.members(func(name []byte, text string) bool {
 		switch {
-		case string(name) == "key" && key == "":
+		case string(name) == "key" && key == "" && text != "":
 			key = text
 		case string(name) == "value" && !hasValue:
 			value, hasValue = text, true
@@ -143,6 +147,13 @@ func unmarshalPlain(data []byte, message proto.Message) bool {
 		}
 		return true
 	})
+	return key, value, hasValue, ok
+}
+
+// unmarshalPlain decodes a request of Get or Set that has nothing but a key and a text, in plain strings. It returns false
+// for others and for mistakes, which the decoder of protobuf reports.
+func unmarshalPlain(data []byte, message proto.Message) bool {
+	key, value, hasValue, ok := plain(data)
 	if !ok || key == "" {
 		return false
 	}

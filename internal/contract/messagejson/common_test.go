@@ -77,6 +77,24 @@ func drawText(t *rapid.T, label string) string {
 	})).Draw(t, label)
 }
 
+func TestPlainTakesOnlyKeyAndValueInPlainStrings(t *testing.T) {
+	for text, want := range map[string][2]string{
+		`{"key":"a","value":"b"}`: {"a", "b"}, " { \"value\" : \"b\" ,\n\"key\":\"a\" } ": {"a", "b"}, `{"value":""}`: {}, `{"value":"é"}`: {"", "é"},
+	} {
+		if key, value, ok := messagejson.Plain([]byte(text)); !ok || key != want[0] || value != want[1] {
+			t.Errorf("Plain(%s) = %q, %q, %v, want %q", text, key, value, ok, want)
+		}
+	}
+	for _, text := range []string{
+		``, `{}`, `{"key":"a"}`, `{"key":"","value":"b"}`, `{"key":"a","key":"b","value":"c"}`, `{"value":"a","value":"b"}`, `{"value":null}`,
+		`{"value":"a","ttl":"1s"}`, `{"value":"\n"}`, "{\"value\":\"\n\"}", "{\"value\":\"\xff\"}", `{"value":"a"} x`, `{"value":"a",}`, `{"Value":"a"}`,
+	} {
+		if key, value, ok := messagejson.Plain([]byte(text)); ok {
+			t.Errorf("Plain(%s) = %q, %q, want it left to others", text, key, value)
+		}
+	}
+}
+
 // Requests of Get and Set are decoded as protobuf's decoder decodes them, and refused if it refuses them.
 func FuzzRequestsAreDecodedAsProtobufDoes(f *testing.F) {
 	for _, text := range []string{
