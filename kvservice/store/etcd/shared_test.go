@@ -97,41 +97,6 @@ func TestTwoEnginesShareOneStore(t *testing.T) {
 	storetest.RunShared(t, open(t, members, etcd.Options{Prefix: "shared"}), open(t, members, etcd.Options{Prefix: "shared"}))
 }
 
-// Two sweepers find each entry, and each expiry is still one change.
-func TestEachExpiryIsOneChange(t *testing.T) {
-	t.Parallel()
-	members := etcdcluster.StartTest(t, etcdcluster.Config{})
-	a, b := open(t, members, etcd.Options{Prefix: "p"}), open(t, members, etcd.Options{Prefix: "p"})
-	w := watch(t, a, store.WatchRequest{Prefix: "k"})
-	const keys = 500
-	var ops []store.Operation
-	for i := range keys {
-		op := set(fmt.Sprint("k", i), "v")
-		op.TTL = 20 * time.Millisecond
-		ops = append(ops, op)
-	}
-	if _, err := b.Batch(t.Context(), ops, false); err != nil {
-		t.Fatal(err)
-	}
-	expired := map[string]int{}
-	for range 2 * keys {
-		if event := next(t, w); event.Type == store.Expired {
-			expired[event.Entry.Key]++
-		}
-	}
-	if len(expired) != keys {
-		t.Errorf("%d of %d keys have an expiry event", len(expired), keys)
-	}
-	do(t, b, set("k-end", ""))
-	if event := next(t, w); event.Entry.Key != "k-end" {
-		t.Errorf("unexpected event of %q", event.Entry.Key)
-	}
-	stats, err := b.Stats(t.Context())
-	if err != nil || stats.Expirations != keys || stats.Keys != 1 {
-		t.Errorf("stats are %+v, %v, want %d expirations and one key", stats, err, keys)
-	}
-}
-
 func TestRevisionsGrowOverARestart(t *testing.T) {
 	t.Parallel()
 	members := etcdcluster.StartTest(t, etcdcluster.Config{})

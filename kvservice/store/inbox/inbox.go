@@ -3,7 +3,13 @@
 // A [Registry] finds the watches of a key, and each watch has an [Inbox], in which changes wait for its reader.
 package inbox
 
-import "sync"
+import (
+	"context"
+	"sync"
+	"time"
+
+	"key-value/kvservice/store"
+)
 
 // Capacity is how many changes an inbox holds.
 const Capacity = 1000
@@ -22,8 +28,44 @@ type Inbox[C any] struct {
 // New returns an empty inbox.
 func New[C any]() *Inbox[C] { return &Inbox[C]{ready: make(chan struct{}, 1)} }
 
-// Ready has an element after a change, and after Fail.
-func (b *Inbox[C]) Ready() <-chan struct{} { return b.ready }
+// Next waits for the next event of the watch whose inbox this is. Poll returns it, if there is one now, and is called again
+// after each change. Idle is called if there was no change for [store.SyncInterval], and may return a Sync. Next fails with
+// [store.ErrClosed] when engine ends, which is the context of the engine.
+func (b *Inbox[C]) Next(
+	ctx, engine context.Context, poll func(context.Context) (store.Event, bool, error), idle func() (store.Event, bool),
+) (store.Event, error) {
+	for {
+		if engine.Err() != nil {
+			return store.Event{}, store.ErrClosed
+		}
+		if err := ctx.Err(); err != nil {
+			return store.Event{}, err
+		}
+		if event, ok, err := poll(ctx); ok || err != nil {
+			return event, err
+		}
+		if !b.wait(ctx, engine) {
+			continue
+		}
+		if event, ok := idle(); ok {
+			return event, nil
+		}
+	}
+}
+
+// wait returns when Next should poll again, and reports whether only time has passed.
+func (b *Inbox[C]) wait(ctx, engine context.Context) (idle bool) {
+	timer := time.NewTimer(store.SyncInterval)
+	defer timer.Stop()
+	select {
+	case <-b.ready:
+	case <-engine.Done():
+	case <-ctx.Done():
+	case <-timer.C:
+		return true
+	}
+	return false
+}
 
 // Add adds the next change.
 func (b *Inbox[C]) Add(c C) {

@@ -57,7 +57,7 @@ func TestIdleWatchNeverGoesBack(t *testing.T) {
 	f := dispatcherAfter(pollResult{epoch: 1, upTo: 120})
 	for at, want := range map[uint64]uint64{105: 110, 115: 115} {
 		w := &watch{engine: &Engine{dispatcher: f}, shards: []int{0, 1}, at: position{at, 2}, inbox: inbox.New[change]()}
-		if !w.skipAhead() || w.at != (position{want, 2}) {
+		if _, ok := w.idle(); !ok || w.at != (position{want, 2}) {
 			t.Errorf("an idle watch at %d is at %d now, want %d", at, w.at.revision, want)
 		}
 	}

@@ -2,7 +2,6 @@ package redis_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -57,40 +56,6 @@ func eventually(t *testing.T, what string, try func() error) {
 func TestTwoEnginesShareOneStore(t *testing.T) {
 	nodes := start(t, rediscluster.Config{Primaries: 3})
 	storetest.RunShared(t, open(t, nodes, redis.Options{Shards: 8}), open(t, nodes, redis.Options{}))
-}
-
-func TestEachExpiryIsOneChange(t *testing.T) {
-	nodes := start(t, rediscluster.Config{})
-	a, b := open(t, nodes, redis.Options{Shards: 4}), open(t, nodes, redis.Options{})
-	w, err := a.Watch(t.Context(), store.WatchRequest{Prefix: "k"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	next(t, w)
-	const keys = 500
-	for i := range keys {
-		op := set(fmt.Sprint("k", i), "v")
-		op.TTL = 20 * time.Millisecond
-		do(t, b, op)
-	}
-	expired := map[string]int{}
-	for range 2 * keys {
-		if event := next(t, w); event.Type == store.Expired {
-			expired[event.Entry.Key]++
-		}
-	}
-	if len(expired) != keys {
-		t.Errorf("%d of %d keys have an expiry event", len(expired), keys)
-	}
-	do(t, b, set("k-end", ""))
-	if event := next(t, w); event.Entry.Key != "k-end" {
-		t.Errorf("unexpected event of %q", event.Entry.Key)
-	}
-	stats, err := b.Stats(t.Context())
-	if err != nil || stats.Expirations != keys || stats.Keys != 1 {
-		t.Errorf("stats are %+v, %v, want %d expirations and one key", stats, err, keys)
-	}
 }
 
 func TestFunctionsAreReloaded(t *testing.T) {

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"sync"
-	"time"
 
 	"key-value/kvservice/store"
 	"key-value/kvservice/store/inbox"
@@ -122,44 +121,18 @@ func (w *watch) leave() {
 
 // Next waits for the next event.
 func (w *watch) Next(ctx context.Context) (store.Event, error) {
-	for {
-		if w.engine.ctx.Err() != nil {
-			return store.Event{}, store.ErrClosed
-		}
-		if err := ctx.Err(); err != nil {
-			return store.Event{}, err
-		}
-		if event, ok, err := w.poll(ctx); ok || err != nil {
-			return event, w.engine.closed(err)
-		}
-		if w.wait(ctx) && w.skipAhead() {
-			return w.sync(), nil
-		}
-	}
+	event, err := w.inbox.Next(ctx, w.engine.ctx, w.poll, w.idle)
+	return event, w.engine.closed(err)
 }
 
-// wait returns when Next should poll again, and reports whether only time has passed.
-func (w *watch) wait(ctx context.Context) (idle bool) {
-	timer := time.NewTimer(store.SyncInterval)
-	defer timer.Stop()
-	select {
-	case <-w.inbox.Ready():
-	case <-w.engine.ctx.Done():
-	case <-ctx.Done():
-	case <-timer.C:
-		return true
-	}
-	return false
-}
-
-// skipAhead moves at to where the dispatcher is, unless there is a change to deliver, and reports whether there was none. It
-// never moves back: a watch that has resumed can be ahead of the dispatcher.
-func (w *watch) skipAhead() bool {
+// idle moves at to where the dispatcher is, and returns a Sync from there, unless there is a change to deliver. It never moves
+// back: a watch that has resumed can be ahead of the dispatcher.
+func (w *watch) idle() (store.Event, bool) {
 	at, ok := w.engine.dispatcher.idle(w)
 	if ok && w.at.before(at) {
 		w.at = at
 	}
-	return ok
+	return w.sync(), ok
 }
 
 // poll returns the next event, if there is one now.

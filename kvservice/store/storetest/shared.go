@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"key-value/kvservice/store"
 )
@@ -12,6 +13,7 @@ import (
 // RunShared tests two engines on the same data, which are used alternately: a client may reach a different kvservice with
 // each call. The data must be empty.
 func RunShared(t *testing.T, a, b store.Engine) {
+	t.Run("each expiry is one change, although two sweepers find it", func(t *testing.T) { checkSharedExpiry(t, a, b) })
 	e := &alternately{a: a, b: b, turn: make(chan bool, 1)}
 	e.turn <- true
 	t.Run("calls are linearizable", func(t *testing.T) {
@@ -49,6 +51,38 @@ func RunShared(t *testing.T, a, b store.Engine) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// checkSharedExpiry checks that a watch of a hears once of the expiry of each entry that b has written.
+func checkSharedExpiry(t *testing.T, a, b store.Engine) {
+	w := open(t, a, store.WatchRequest{Prefix: "brief/"})
+	defer w.Close()
+	next(t, w) // the first sync
+	const keys = 500
+	var ops []store.Operation
+	for i := range keys {
+		op := set(fmt.Sprint("brief/", i), "v")
+		op.TTL = 20 * time.Millisecond
+		ops = append(ops, op)
+	}
+	if _, err := b.Batch(t.Context(), ops, false); err != nil {
+		t.Fatal(err)
+	}
+	expired := map[string]int{}
+	for range 2 * keys {
+		if event := next(t, w); event.Type == store.Expired {
+			expired[event.Entry.Key]++
+		}
+	}
+	if len(expired) != keys {
+		t.Errorf("%d of %d keys have an expiry event", len(expired), keys)
+	}
+	if stats := statsOf(t, b); stats.Expirations != keys || stats.Keys != 0 {
+		t.Errorf("stats are %+v, want %d expirations and no key", stats, keys)
+	}
+	do(t, b, set("brief/end", ""))
+	wantEvent(t, w, store.Put, "brief/end", "")
+	do(t, b, store.Operation{Kind: store.Delete, Key: "brief/end"})
 }
 
 // alternately is two engines on the same data, used alternately.
