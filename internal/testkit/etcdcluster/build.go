@@ -2,11 +2,8 @@ package etcdcluster
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,33 +23,7 @@ func Program(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	root = filepath.Join(root, "test")
-	version, err := proc.Command{Path: "go", Args: []string{"list", "-m", "-f", "{{.Version}}", packages[name]}, Dir: root}.Output(ctx)
-	if err != nil {
-		return "", fmt.Errorf("find the version of %s: %w", name, err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Join(cache, "key-value", strings.TrimSpace(version)+"-"+runtime.Version()+"-"+runtime.GOARCH)
-	file := filepath.Join(dir, name)
-	if _, err := os.Stat(file); err == nil {
-		return file, nil
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	temp, err := os.MkdirTemp(dir, "build-")
-	if err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(temp)
-	built, err := proc.Build(ctx, root, filepath.Join(temp, name), packages[name])
-	if err != nil {
-		return "", err
-	}
-	return file, os.Rename(built, file) // several tests may build it at the same time
+	return proc.Tool(ctx, filepath.Join(root, "test"), name, packages[name])
 }
 
 // server returns the path of etcd.

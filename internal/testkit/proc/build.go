@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 )
 
@@ -39,6 +40,37 @@ func Build(ctx context.Context, root, file, pkg string, flags ...string) (string
 		return "", fmt.Errorf("build %s: %w", pkg, err)
 	}
 	return file, nil
+}
+
+// Tool returns the path of a program whose version the module at root pins. It builds the program unless the user's cache has
+// it, which needs a download the first time.
+func Tool(ctx context.Context, root, name, pkg string) (string, error) {
+	version, err := Command{Path: "go", Args: []string{"list", "-find", "-f", "{{.Module.Version}}", pkg}, Dir: root}.Output(ctx)
+	if err != nil {
+		return "", fmt.Errorf("find the version of %s: %w", pkg, err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "key-value", strings.TrimSpace(version)+"-"+runtime.Version()+"-"+runtime.GOARCH)
+	file := filepath.Join(dir, name)
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	temp, err := os.MkdirTemp(dir, "build-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(temp)
+	built, err := Build(ctx, root, filepath.Join(temp, name), pkg)
+	if err != nil {
+		return "", err
+	}
+	return file, os.Rename(built, file) // several tests may build it at the same time
 }
 
 // Overlay returns the flag of [Build] for a build in which a file of the module has other texts, by text. What it needs is in

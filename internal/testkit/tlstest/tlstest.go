@@ -31,6 +31,8 @@ type Leaf struct {
 	Hosts []string
 	// Ended makes a certificate that has expired.
 	Ended bool
+	// Usages are what the certificate is for. None: servers and clients.
+	Usages []x509.ExtKeyUsage
 }
 
 // NewAuthority returns a new root authority.
@@ -68,7 +70,7 @@ func (a *Authority) File(t testing.TB) string {
 	return path
 }
 
-// Issue returns a certificate for servers and clients.
+// Issue returns a certificate.
 func (a *Authority) Issue(t testing.TB, leaf Leaf) tls.Certificate {
 	t.Helper()
 	if leaf.Name == "" {
@@ -78,7 +80,9 @@ func (a *Authority) Issue(t testing.TB, leaf Leaf) tls.Certificate {
 		leaf.Hosts = []string{"localhost", "127.0.0.1", "::1"}
 	}
 	template := template(leaf.Name)
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	if template.ExtKeyUsage = leaf.Usages; leaf.Usages == nil {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	}
 	for _, host := range leaf.Hosts {
 		if ip := net.ParseIP(host); ip != nil {
 			template.IPAddresses = append(template.IPAddresses, ip)
