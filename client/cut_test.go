@@ -47,13 +47,14 @@ func TestAWatchThatIsCutReportsEachChangeOnceAndInOrder(t *testing.T) {
 	var done [][]string
 	var writers sync.WaitGroup
 	defer writers.Wait()
+	begin := sync.OnceFunc(func() { writers.Go(func() { done = write(t, direct, seed, 200) }) })
 	var reported []change
 	for event, err := range dial(t, p.URL).Watch(ctx, "") {
 		if err != nil {
 			t.Fatalf("the watch ended with %v after %d events", err, len(reported))
 		}
 		if event.Type == client.EventSync {
-			writers.Go(func() { done = write(t, direct, seed, 200) })
+			begin() // not again when the watch is idle for a while
 			continue
 		}
 		reported = append(reported, change{describe(event), revisionOf(t, event.ResumeToken)})

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"iter"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"key-value/client"
+	"key-value/client/clienttest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
@@ -165,13 +167,15 @@ func TestAWatchEndsWithItsContext(t *testing.T) {
 		}
 	})
 	t.Run("at its deadline", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-		defer cancel()
-		r := watch(t, kv.Watch(ctx, "", client.OnCut(func(err error) { t.Errorf("the watch was cut: %v", err) })))
-		r.want(t, "sync")
-		if e := r.wantError(t, context.DeadlineExceeded); errors.Is(e, client.ErrUnavailable) {
-			t.Errorf("the watch ended with %v, want no word of the service", e)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			r := watch(t, clienttest.New(t).Client.Watch(ctx, "", client.OnCut(func(err error) { t.Errorf("the watch was cut: %v", err) })))
+			r.want(t, "sync")
+			if e := r.wantError(t, context.DeadlineExceeded); errors.Is(e, client.ErrUnavailable) {
+				t.Errorf("the watch ended with %v, want no word of the service", e)
+			}
+		})
 	})
 	t.Run("before it starts", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

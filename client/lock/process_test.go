@@ -117,7 +117,7 @@ func TestTheResourceRefusesAHolderThatWasStopped(t *testing.T) {
 		t.Fatal(err)
 	}
 	kv := dial(t, url)
-	held := mustLock(t, newLock(t, kv, lock.TTL(time.Second)))
+	held := mustLock(t, newLock(t, kv))
 	if !r.write(held.Fence()) || held.Fence() <= first {
 		t.Fatalf("the resource refuses the fence %d after %d", held.Fence(), first)
 	}
@@ -148,7 +148,7 @@ func TestTheLockOfADeadHolderIsHandedOver(t *testing.T) {
 	t.Cleanup(server.Close)
 	dead, first := startHolder(t, url, server.URL)
 	kv := dial(t, url)
-	l := newLock(t, kv, lock.TTL(time.Second))
+	l := newLock(t, kv)
 	next := waitFor(t, t.Context(), l, kv, 2)
 	if err := dead.Kill(); err != nil {
 		t.Fatal(err)

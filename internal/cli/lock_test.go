@@ -45,7 +45,7 @@ func TestACommandRunsUnderALock(t *testing.T) {
 	t.Parallel()
 	env := serving(t)
 	check(t, env, "", `lock a -- printenv KV_LOCK_NAME`, wants{out: `a\n`})
-	check(t, env, "", `lock a --ttl 1s --wait 1h -- printenv KV_LOCK_FENCE`, wants{out: `\d+\n`})
+	check(t, env, "", `lock a --ttl 10s --wait 1h -- printenv KV_LOCK_FENCE`, wants{out: `\d+\n`})
 	check(t, env, "in", `lock a --try -- cat`, wants{out: `in`})
 	check(t, env, "", `lock a -- false`, wants{1, "", `kv: false: exit status 1\n`})
 	check(t, env, "", `lock -- -a -- printenv KV_LOCK_NAME`, wants{out: `-a\n`})
