@@ -9,13 +9,13 @@ import (
 func TestALockOutlivesClocksThatAreSet(t *testing.T) {
 	clock := newWallClock(t)
 	_, env := clock.serve(t)
-	name, args := clock.of(kv, "lock", "door", "--ttl", "3s", "--", "sh", "-c", heldScript)
+	name, args := clock.of(kv, "lock", "door", "--ttl", "6s", "--", "sh", "-c", heldScript)
 	l := locked{launch(t, env, name, args...)}
 	l.fence(t)
 	for _, by := range []time.Duration{time.Hour, -time.Hour, 0} {
 		clock.set(t, by)
 		wantHeld(t, env)
-		time.Sleep(time.Second + 100*time.Millisecond) // a renewal later
+		time.Sleep(2*time.Second + 100*time.Millisecond) // a renewal later
 		wantHeld(t, env)
 	}
 	if code := l.stop(t); code != 3 {

@@ -80,7 +80,7 @@ func TestALockedCommandDiesWithKV(t *testing.T) {
 	}
 	d := oneProcess(t)
 	env := []string{"KV_URL=" + d.url, "KV_API_KEY=" + apiKey}
-	l := startPiped(t, env, "lock", "door", "--ttl", "1s", "--", "sh", "-c", heldScript)
+	l := startPiped(t, env, "lock", "door", "--ttl", "5s", "--", "sh", "-c", heldScript)
 	l.readLine(t)
 	if err := syscall.Kill(l.Pid(), syscall.SIGKILL); err != nil { // kv alone
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestALockedCommandDiesWithKV(t *testing.T) {
 	if n, err := l.stdout.Read(make([]byte, 1)); n != 0 { // it ends when nobody has it open
 		t.Errorf("the command went on: %v", err)
 	}
-	if got := client(t, env, "", "lock", "door", "--wait", "15s", "--", "true"); got.Code != 0 {
+	if got := client(t, env, "", "lock", "door", "--wait", "1m", "--", "true"); got.Code != 0 {
 		t.Errorf("kv lock after that = %+v", got)
 	}
 }
