@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect/v2"
 
@@ -71,7 +72,7 @@ func dial(t testing.TB, url, token string) connect.Transport {
 // start serves a gateway over transport, which is patient with a busy machine, and returns its URL.
 func start(t *testing.T, transport connect.Transport, change ...func(*gateway.Config)) string {
 	t.Helper()
-	cfg := gateway.Config{Keys: auth.Single("default", apiKey), Timeout: patience, State: server.NewState(), Log: silent}
+	cfg := gateway.Config{Keys: auth.Single("default", apiKey), Timeout: time.Minute, State: server.NewState(), Log: silent}
 	for _, c := range change {
 		c(&cfg)
 	}

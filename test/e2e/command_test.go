@@ -29,7 +29,7 @@ func TestClientCommands(t *testing.T) {
 				{name: "set nothing", args: "set empty", code: 2},
 				{name: "set with a ttl", args: "set --ttl 1h hello world"},
 				{name: "set with an invalid ttl", args: "set --ttl soon hello never", code: 2},
-				{name: "set with a ttl in the past", args: "set --ttl -1s hello never", code: 1},
+				{name: "set with a ttl in the past", args: "set --ttl -1s hello never", code: 2},
 				{name: "failures changed nothing", args: "get hello", out: "world"},
 				{name: "a key with slashes", args: "set a//b slashes"},
 				{name: "and back", args: "get a//b", out: "slashes"},
