@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"key-value/kvservice/store/memory/wal/vfs"
 )
@@ -58,13 +59,18 @@ type Snapshot struct {
 	revision uint64
 	file     vfs.File // nil: not created yet
 	encoder  *encoder
-	since    int // bytes encoded since other goroutines went first
+	since    int       // bytes encoded since other goroutines went first
+	rested   time.Time // when the last rest ended
 }
 
 func (s *Snapshot) name() string { return snapshotName(s.number) }
 
-// yieldBytes is how much of a snapshot is encoded, in bytes, before calls that wait for a processor go first.
-const yieldBytes = 16 << 10
+const (
+	// yieldBytes is how much of a snapshot is encoded, in bytes, before calls that wait for a processor go first.
+	yieldBytes = 16 << 10
+	// restAfter is how long a snapshot is written before a rest, and maxRest is the longest rest.
+	restAfter, maxRest = time.Millisecond, 2 * time.Millisecond
+)
 
 // Add adds an entry. Keys must ascend. Now and then it lets other goroutines go first.
 func (s *Snapshot) Add(entry Change) error {
@@ -73,9 +79,26 @@ func (s *Snapshot) Add(entry Change) error {
 	}
 	if s.since += len(entry.Key) + len(entry.Value); s.since >= yieldBytes {
 		s.since = 0
-		runtime.Gosched()
+		s.yield()
 	}
 	return s.encoder.add(&entry)
+}
+
+// yield lets other goroutines go first. Unless the log grows so fast that the snapshot must end soon, it also leaves the
+// processor to other threads for as long as it has been used.
+func (s *Snapshot) yield() {
+	runtime.Gosched()
+	if took := time.Since(s.rested); took >= restAfter && !s.log.growsFast() {
+		time.Sleep(min(took, maxRest))
+		s.rested = time.Now()
+	}
+}
+
+// growsFast reports whether the log has grown so much since the latest snapshot began that the next one may soon be due.
+func (l *Log) growsFast() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.progress.logged >= l.progress.limit/8
 }
 
 // open creates the file.
@@ -87,7 +110,7 @@ func (s *Snapshot) open() error {
 	if err != nil {
 		return err
 	}
-	s.file = f
+	s.file, s.rested = f, time.Now()
 	s.encoder = newEncoder(&fileWriter{file: f})
 	return nil
 }
