@@ -242,6 +242,8 @@ func TestHealthcheckTakesTheURLOfClients(t *testing.T) {
 	check(t, at(up), "", "healthcheck", wants{})
 	check(t, at(up+"/"), "", "healthcheck", wants{})
 	check(t, at(down), "", "healthcheck", wants{1, "", `kv: http://127.0.0.1:1 is not ready: .*, or set --url or KV_URL to its address\n`})
+	check(t, at(up), "", "healthcheck --local", wants{})
+	check(t, at(down), "", "healthcheck --local", wants{1, "", `kv: http://127.0.0.1:1 is not ready: [^;]*; start the store .*\n`})
 	check(t, at(down), "", "healthcheck --url "+up, wants{})
 	check(t, at(down), "", "healthcheck "+up, wants{})
 	check(t, nil, "", "healthcheck --url "+up+" "+up, wants{2, "", `kv: URL is given twice: want kv healthcheck \[URL\].*\n`})

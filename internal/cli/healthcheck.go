@@ -12,14 +12,24 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// Where the servers listen by default.
+const (
+	localGateway = "http://127.0.0.1:8888"
+	localService = "http://127.0.0.1:50051"
+)
+
 func newHealthcheck(getenv func(string) string) *cobra.Command {
 	c := &connection{getenv: getenv}
+	var local bool
 	cmd := &cobra.Command{
 		Use:   "healthcheck [URL]",
 		Short: "Check whether a gateway or kvservice is ready",
 		Long: `Check whether the gateway or kvservice at URL is ready, by default the one that
 client commands use, also by a context. The exit code is 0 if it is. This is for
-container images without a shell.`,
+container images without a shell.
+
+With --local, it checks the server that runs here, at the default port of a
+gateway or else of a kvservice. If another URL is set, it checks only that.`,
 		Example: "  kv healthcheck\n  kv healthcheck http://127.0.0.1:50051\n  kv healthcheck --ca ca.pem https://localhost:8888",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && cmd.Flags().Changed("url") {
@@ -35,9 +45,20 @@ container images without a shell.`,
 			}
 			return c.settle(cmd)
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.healthcheck(cmd) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := c.healthcheck(cmd)
+			if err == nil || !local || c.url != localGateway {
+				return err
+			}
+			c.url = localService
+			if second := c.healthcheck(cmd); second != nil {
+				return fmt.Errorf("%w; %w", err, second)
+			}
+			return nil
+		},
 	}
-	cmd.Flags().StringVar(&c.url, "url", "http://127.0.0.1:8888", "URL to check, if it is not an argument")
+	cmd.Flags().StringVar(&c.url, "url", localGateway, "URL to check, if it is not an argument")
+	cmd.Flags().BoolVar(&local, "local", false, "check the default port of a kvservice too, unless a URL is set")
 	durationVar(cmd.Flags(), &c.timeout, "timeout", 3*time.Second, "timeout of the request")
 	c.trust.flags(cmd, "", "client-")
 	c.contextFlag(cmd)

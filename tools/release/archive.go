@@ -55,9 +55,16 @@ func (r *release) kv(ctx context.Context, stdout io.Writer, args ...string) erro
 	return command.ExecuteContext(ctx)
 }
 
-// archive packs a binary and the extras for a platform, in one directory with the name of the archive: a .zip for Windows,
+// archive is an archive of a release, as the template of the formula reads it.
+type archive struct {
+	System, Arch string // GOOS and GOARCH
+	Name, URL    string // of the file
+	Sum          string // its SHA-256 in hexadecimal
+}
+
+// writeArchive packs a binary and the extras for a platform, in one directory with the name of the archive: a .zip for Windows,
 // and a .tar.gz for all others.
-func (r *release) archive(platform, binary, extras string) error {
+func (r *release) writeArchive(platform, binary, extras string) (archive, error) {
 	files := []string{binary}
 	err := filepath.WalkDir(extras, func(file string, entry os.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
@@ -66,7 +73,7 @@ func (r *release) archive(platform, binary, extras string) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return archive{}, err
 	}
 	suffix, open := ".tar.gz", newTar
 	if strings.HasPrefix(platform, "windows/") {
@@ -76,28 +83,34 @@ func (r *release) archive(platform, binary, extras string) error {
 	dir := strings.TrimSuffix(filepath.Base(name), suffix)
 	out, err := os.Create(name)
 	if err != nil {
-		return err
+		return archive{}, err
 	}
 	defer out.Close()
 	w := open(out, r.date)
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return err
+			return archive{}, err
 		}
 		below, mode := filepath.Base(binary), int64(0o755)
 		if file != binary {
 			if below, err = filepath.Rel(extras, file); err != nil {
-				return err
+				return archive{}, err
 			}
 			mode = 0o644
 		}
 		if err := w.add(path.Join(dir, filepath.ToSlash(below)), mode, data); err != nil {
-			return fmt.Errorf("pack %s: %w", name, err)
+			return archive{}, fmt.Errorf("pack %s: %w", name, err)
 		}
 	}
+	if err := errors.Join(w.Close(), out.Close()); err != nil {
+		return archive{}, err
+	}
 	r.files = append(r.files, name)
-	return errors.Join(w.Close(), out.Close())
+	sum, err := checksum(name)
+	system, arch, _ := strings.Cut(platform, "/")
+	base := filepath.Base(name)
+	return archive{system, arch, base, r.url + "/" + base, sum}, err
 }
 
 // archiver writes an archive.

@@ -1,9 +1,13 @@
 // Command release builds all files of a release into one directory. For each system it is for, that is an archive
 // with the binary, manual pages and completion scripts, and a list of all that is in the binary (an SBOM in CycloneDX's JSON).
-// SHA256SUMS has the checksums of all of them.
+// For Linux, there is a container image too, with a list of its own. A script and a formula for Homebrew install the archives.
+// SHA256SUMS has the checksums of all files.
 //
 //	go run -C tools ./release --version v1.2.3             into dist/
 //	go run -C tools ./release --version v1.2.3 --only linux/amd64
+//	go run -C tools ./release --url https://example.com/v1.2.3 --push registry.example.com/key-value
+//
+// The version is the tag of the commit, unless --version names another one.
 //
 // The same commit, version and Go give the same bytes wherever they are built. Files in archives are as old as the commit, or as
 // SOURCE_DATE_EPOCH says.
@@ -37,6 +41,7 @@ var versions = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$`)
 // release is what every step of a release knows.
 type release struct {
 	version string    // such as v1.2.3
+	url     string    // of the directory that the files will be downloaded from
 	date    time.Time // of the commit
 	root    string    // directory of the main module
 	work    string    // directory for what is not a file of the release, which is removed at the end
@@ -59,14 +64,13 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("release", flag.ContinueOnError)
-	version := f.String("version", "", "`version` of the release, such as v1.2.3")
+	version := f.String("version", "", "`version` of the release, such as v1.2.3 (default: the tag of the commit)")
 	out := f.String("out", "../dist", "`directory` for the files, as seen from tools/")
 	only := f.String("only", "", "one `system`, as GOOS/GOARCH, instead of all")
+	url := f.String("url", "", "`URL` of the directory that the files will be downloaded from (default: a file URL of --out)")
+	push := f.String("push", "", "`repository` of a registry, such as ghcr.io/you/key-value, to upload the image to")
 	if err := f.Parse(args); err != nil {
 		return err
-	}
-	if !versions.MatchString(*version) {
-		return fmt.Errorf("invalid --version %q: want one such as v1.2.3", *version)
 	}
 	wanted := platforms
 	if *only != "" {
@@ -75,22 +79,34 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		}
 		wanted = []string{*only}
 	}
-	r, err := begin(ctx, *version, *out)
+	r, err := begin(ctx, *version, *out, *url)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(r.work)
-	if err := r.build(ctx, wanted); err != nil {
+	images, err := r.build(ctx, wanted)
+	if err != nil {
 		return err
 	}
-	return r.writeChecksums(stdout)
+	if err := r.writeChecksums(stdout); err != nil || *push == "" {
+		return err
+	}
+	return r.push(ctx, *push, images)
 }
 
 // begin makes the directories of a release of what is checked out.
-func begin(ctx context.Context, version, out string) (*release, error) {
+func begin(ctx context.Context, version, out, url string) (*release, error) {
 	root, err := mainModule(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if version == "" {
+		if version, err = tag(ctx, root); err != nil {
+			return nil, err
+		}
+	}
+	if !versions.MatchString(version) {
+		return nil, fmt.Errorf("invalid version %q: want one such as v1.2.3", version)
 	}
 	date, err := commitTime(ctx, root)
 	if err != nil {
@@ -103,14 +119,26 @@ func begin(ctx context.Context, version, out string) (*release, error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return nil, err
 	}
+	if url == "" {
+		url = "file://" + filepath.ToSlash(out)
+	}
 	work, err := os.MkdirTemp("", "release-")
-	return &release{version: version, date: date, root: root, work: work, out: out}, err
+	return &release{version: version, url: strings.TrimSuffix(url, "/"), date: date, root: root, work: work, out: out}, err
 }
 
 // mainModule returns the directory of the main module, which is the one above the module of this program.
 func mainModule(ctx context.Context) (string, error) {
 	file, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	return filepath.Dir(filepath.Dir(strings.TrimSpace(string(file)))), err
+}
+
+// tag returns the version that tags the commit that is checked out.
+func tag(ctx context.Context, root string) (string, error) {
+	said, err := exec.CommandContext(ctx, "git", "-C", root, "describe", "--tags", "--exact-match", "--match", "v*").Output()
+	if err != nil {
+		return "", errors.New("no tag such as v1.2.3 is at this commit: tag it, or give --version")
+	}
+	return strings.TrimSpace(string(said)), nil
 }
 
 // commitTime returns when the commit that is checked out was made, or what SOURCE_DATE_EPOCH says.
@@ -130,25 +158,37 @@ func commitTime(ctx context.Context, root string) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// build makes the files of the release for the platforms.
-func (r *release) build(ctx context.Context, platforms []string) error {
+// build makes the files of the release for the platforms, and returns the images.
+func (r *release) build(ctx context.Context, platforms []string) ([]image, error) {
 	extras, err := r.writeExtras(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var archives []archive
+	var images []image
 	for _, platform := range platforms {
 		binary, err := r.compile(ctx, platform)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := r.archive(platform, binary, extras); err != nil {
-			return err
+		a, err := r.writeArchive(platform, binary, extras)
+		if err != nil {
+			return nil, err
 		}
+		archives = append(archives, a)
 		if err := r.writeSBOM(r.named(platform, ".cdx.json"), binary, r.application()); err != nil {
-			return err
+			return nil, err
 		}
+		if !strings.HasPrefix(platform, "linux/") {
+			continue
+		}
+		i, err := r.writeImage(platform, binary)
+		if err != nil {
+			return nil, err
+		}
+		images = append(images, i)
 	}
-	return nil
+	return images, r.writeInstallers(archives)
 }
 
 // compile compiles the store for platform and returns the binary's file.
