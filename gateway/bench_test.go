@@ -57,11 +57,15 @@ func newTracing(b *testing.B, sampler string) *observe.Tracing {
 	b.Cleanup(receiver.Close)
 	b.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.URL)
 	b.Setenv("OTEL_TRACES_SAMPLER", sampler)
-	tracing, err := observe.NewTracing(b.Context(), "test", "test", os.Getenv, silent)
+	otlp, err := observe.NewOTLP(b.Context(), observe.Process{}, os.Getenv, silent)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = tracing.Close() })
+	tracing, err := otlp.Tracing(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = tracing.Close(context.Background()) })
 	return tracing
 }
 

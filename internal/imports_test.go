@@ -280,7 +280,7 @@ var confined = []struct {
 	{"go.etcd.io/etcd/", []string{"internal/testkit/etcdcluster", "kvservice/store/etcd", "test/..."}},
 	{"github.com/redis/rueidis", []string{"internal/testkit/rediscluster", "kvservice/store/redis", "test/..."}},
 	{"github.com/spf13/", []string{"internal/cli", "tools/reference"}},
-	{"go.opentelemetry.io/", []string{"client", "internal/observe/..."}},
+	{"go.opentelemetry.io/", []string{"client", "examples/collector", "internal/observe/..."}},
 	{"golang.org/x/net/", []string{"internal/server/...", "internal/testkit/...", "test/..."}},
 	{"google.golang.org/grpc", []string{"kvservice/store/etcd", "internal/server/...", "internal/testkit/...", "test/..."}},
 }

@@ -55,7 +55,8 @@ type daemon struct {
 	failed    <-chan struct{}   // closed if the engine can do nothing more; nil: that does not happen
 	tls       *tls.Config       // nil without TLS
 	followed  []follow.Reloader // files to reload when they change
-	metrics   *observe.Metrics  // nil without an admin address
+	metrics   *observe.Metrics  // nil if nobody wants them
+	export    *observe.Export   // of metrics; nil if it is off
 	debugKeys http.Handler      // serves key statistics on the admin address; nil for a gateway
 	tracing   *observe.Tracing  // nil if tracing is off
 	getenv    func(string) string

@@ -141,7 +141,7 @@ func TestDoctorExaminesSettings(t *testing.T) {
 	if freeBytes("/") < 0 {
 		t.Skip("only Linux tells what these checks need")
 	}
-	tested := map[string]bool{}
+	tested := map[string]bool{"collector": true} // by TestDoctorExaminesCollectors
 	for _, test := range doctorSettings(t) {
 		all, got := doctor(t, nil, strings.Fields(test.line)...)
 		wantFinding(t, all, test.id, test.severity, test.pattern)
@@ -351,4 +351,26 @@ func TestTheGuideHasEveryCheckOfDoctor(t *testing.T) {
 			t.Errorf("docs/guides/operations.md has no row for the check %s", id)
 		}
 	}
+}
+
+func TestDoctorExaminesCollectors(t *testing.T) {
+	t.Parallel()
+	there := httptest.NewServer(http.NotFoundHandler())
+	defer there.Close()
+	for _, test := range []struct{ endpoint, severity, pattern string }{
+		{"", "", ""},
+		{there.URL, "ok", "accepts connections at " + there.URL + "/v1/traces and " + there.URL + "/v1/metrics"},
+		{"http://127.0.0.1:1", "warning", `http://127.0.0.1:1/v1/traces cannot be reached: .*refused`},
+		{"http://127.0.0.1:4317", "warning", `the usual port of OTLP over gRPC`},
+	} {
+		all, _ := doctor(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": test.endpoint}, "serve")
+		wantFinding(t, all, "collector", test.severity, test.pattern)
+	}
+	env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": there.URL}
+	all, _ := doctor(t, env, "serve", "--grace-period", "29s")
+	wantFinding(t, all, "grace-period", "warning", `within 25s, but .* after 29s: the last traces and metrics, which may take 5s, can be lost`)
+	all, _ = doctor(t, env, "serve", "--grace-period", "30s")
+	wantFinding(t, all, "grace-period", "ok", `within 30s`)
+	env["OTEL_METRICS_EXPORTER"] = "statsd"
+	check(t, env, "", "doctor serve", wants{2, "", `kv: invalid OTEL_METRICS_EXPORTER "statsd": want otlp, prometheus or none\n.*`})
 }

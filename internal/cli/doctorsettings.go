@@ -2,8 +2,11 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +17,7 @@ import (
 
 	"key-value/internal/auth"
 	"key-value/internal/contract"
+	"key-value/internal/observe"
 	"key-value/internal/server/memlimit"
 	"key-value/kvservice/store/memory/wal"
 )
@@ -25,6 +29,7 @@ type plan struct {
 	grace        time.Duration     // how long the process manager waits before it kills; 0: not known
 	kvserviceEnv string            // file with the variables of a gateway's kvservice; "" for none
 	kvservice    map[string]string // what that file has; nil without one
+	collectors   []string          // URLs that traces and metrics are sent to
 }
 
 // settingChecks has a row for each check of settings. They read files and limits of this machine, and change nothing.
@@ -41,6 +46,7 @@ var settingChecks = []checkup[*plan]{
 	{"tls-certificate", func(p *plan) *finding { return pairValidity(p.pair) }},
 	{"service-certificate", (*plan).serviceCertificate},
 	{"value-size", (*plan).sameValueSize},
+	{"collector", (*plan).collector},
 }
 
 func (p *plan) doctor(cmd *cobra.Command, o *output) error {
@@ -55,6 +61,11 @@ func (p *plan) doctor(cmd *cobra.Command, o *output) error {
 		p.kvservice = variables
 	}
 	p.divide(cmd, p.engine)
+	otlp, err := p.otlp(cmd)
+	if err != nil {
+		return usageError{err}
+	}
+	p.collectors = otlp.Endpoints()
 	return report(cmd.OutOrStdout(), o, examine(settingChecks, p))
 }
 
@@ -117,15 +128,21 @@ func (p *plan) engineMemory() byteSize {
 }
 
 func (p *plan) gracePeriod() *finding {
-	switch stop := p.delay + p.drain; {
+	stop, flush := p.delay+p.drain, time.Duration(0)
+	if len(p.collectors) != 0 {
+		flush = observe.FlushTimeout
+	}
+	switch {
 	case p.grace == 0:
 		return nil
 	case stop >= p.grace:
-		return fail("lower --drain, or raise the grace period over "+stop.String(),
+		return fail("lower --drain, or raise the grace period over "+(stop+flush).String(),
 			"--drain-delay and --drain take up to %v, but the process is killed after %v: calls are cut off", stop, p.grace)
-	default:
-		return ok("the server stops within %v, before the grace period of %v ends", stop, p.grace)
+	case stop+flush > p.grace:
+		return warn("lower --drain, or raise the grace period to "+(stop+flush).String(),
+			"the server stops within %v, but the process is killed after %v: the last traces and metrics, which may take %v, can be lost", stop, p.grace, flush)
 	}
+	return ok("the server stops within %v, before the grace period of %v ends", stop+flush, p.grace)
 }
 
 func (p *plan) durability() *finding {
@@ -296,4 +313,32 @@ func (p *plan) sameValueSize() *finding {
 		return fail("set --max-value-bytes to the same on both", "the gateway takes values of up to %d bytes, its kvservice of up to %d", p.valueSize, other)
 	}
 	return ok("gateway and kvservice both take values of up to %d bytes", other)
+}
+
+// dialTimeout limits how long connecting to a collector may take.
+const dialTimeout = 2 * time.Second
+
+// collector connects to the collectors that the variables of OpenTelemetry name, and sends nothing.
+func (p *plan) collector() *finding {
+	if len(p.collectors) == 0 {
+		return nil
+	}
+	for _, collector := range p.collectors {
+		u, err := url.Parse(collector)
+		if err != nil {
+			return nil // observe has checked it
+		}
+		port := cmp.Or(u.Port(), map[string]string{"https": "443"}[u.Scheme], "80")
+		if port == "4317" {
+			return warn("use the port for OTLP over HTTP, which is 4318 in most collectors",
+				"%s has the usual port of OTLP over gRPC: traces and metrics are sent over HTTP", collector)
+		}
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(u.Hostname(), port), dialTimeout)
+		if err != nil {
+			return warn("start the collector, or correct the variable: calls are served without it, but traces and metrics are lost",
+				"%s cannot be reached: %v", collector, err)
+		}
+		_ = conn.Close()
+	}
+	return ok("the collector accepts connections at %s", strings.Join(p.collectors, " and "))
 }

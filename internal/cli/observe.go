@@ -5,8 +5,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
+	"os"
 	"strconv"
+	"sync"
 
 	"connectrpc.com/connect/v2"
 	"github.com/spf13/cobra"
@@ -21,26 +24,64 @@ import (
 	"key-value/kvservice/store"
 )
 
-// observe enables metrics if there is an admin address, and tracing if the environment configures it.
+// observe enables metrics if there is an admin address or the environment asks for them, and tracing if that does.
 func (s *daemon) observe(cmd *cobra.Command) error {
-	if s.admin != "" {
+	otlp, err := s.otlp(cmd)
+	if err != nil {
+		return usageError{err}
+	}
+	if s.admin != "" || otlp.WantsMetrics() {
 		s.metrics = observe.NewMetrics(cmd.Name(), cmd.Root().Version)
 	}
-	var err error
-	if s.tracing, err = observe.NewTracing(cmd.Context(), "kv-"+cmd.Name(), cmd.Root().Version, s.getenv, s.log); err != nil {
+	if s.tracing, err = otlp.Tracing(cmd.Context()); err != nil {
+		return usageError{err}
+	}
+	if s.export, err = otlp.Export(cmd.Context(), s.metrics); err != nil {
 		return usageError{err}
 	}
 	return nil
 }
 
-// flush sends the remaining traces and returns err. A failure to send them is only logged.
+// otlp returns what the environment asks to export with OTLP.
+func (s *daemon) otlp(cmd *cobra.Command) (*observe.OTLP, error) {
+	return observe.NewOTLP(cmd.Context(), observe.Process{
+		Service: "kv-" + cmd.Name(), Version: cmd.Root().Version, Instance: s.instance(),
+	}, s.getenv, s.log)
+}
+
+// instance returns what distinguishes this process from others of the same service: its host and port, as for Prometheus. They
+// are the same after a restart, unless the port is any.
+func (s *daemon) instance() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	_, port, _ := net.SplitHostPort(s.listen)
+	if port == "0" {
+		port = fmt.Sprintf("process-%d", os.Getpid())
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// flush sends the remaining traces and metrics at the same time, and returns err. A failure to send them is only logged.
 func (s *daemon) flush(err error) error {
-	if s.tracing == nil {
-		return err
+	ctx, cancel := context.WithTimeout(context.Background(), observe.FlushTimeout)
+	defer cancel()
+	var sending sync.WaitGroup
+	send := func(what string, closing func(context.Context) error) {
+		sending.Go(func() {
+			if failed := closing(ctx); failed != nil {
+				s.log.Warn("sending the last "+what+" failed", "error", failed)
+			}
+		})
 	}
-	if failed := s.tracing.Close(); failed != nil {
-		s.log.Warn("sending the last traces failed", "error", failed)
+	if s.tracing != nil {
+		send("traces", s.tracing.Close)
 	}
+	if s.export != nil {
+		send("metrics", s.export.Close)
+	}
+	sending.Wait()
 	return err
 }
 

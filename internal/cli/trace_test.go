@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"compress/gzip"
 	"encoding/hex"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -22,11 +24,14 @@ type span struct {
 	links                            int
 }
 
-// receiver receives traces as OTLP over HTTP.
+// receiver receives traces and metrics as OTLP over HTTP.
 type receiver struct {
-	url   string
-	mu    sync.Mutex
-	spans []span // guarded by mu
+	url     string
+	mu      sync.Mutex
+	spans   []span            // guarded by mu
+	metrics []metricsExport   // guarded by mu
+	scrape  map[string]string // URLs of metrics, by service, to read during an export of that; guarded by mu
+	broken  http.Handler      // answers instead, unless it is nil; guarded by mu
 }
 
 // collect starts a receiver. Commands that are started with its environment export their traces to it.
@@ -55,11 +60,45 @@ func (c *receiver) with(env map[string]string) map[string]string {
 }
 
 func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	var batch collectorv1.ExportTraceServiceRequest
-	if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(body, &batch) != nil {
-		w.WriteHeader(http.StatusBadRequest)
+	c.mu.Lock()
+	broken := c.broken
+	c.mu.Unlock()
+	if broken != nil {
+		broken.ServeHTTP(w, r)
 		return
+	}
+	body, err := decoded(r)
+	if err == nil {
+		switch r.URL.Path {
+		case "/v1/traces":
+			err = c.takeTraces(body)
+		case "/v1/metrics":
+			err = c.takeMetrics(r, body)
+		default:
+			err = errors.New("unknown path")
+		}
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}
+
+func decoded(r *http.Request) ([]byte, error) {
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, err
+		}
+		body = unpacked
+	}
+	return io.ReadAll(body)
+}
+
+func (c *receiver) takeTraces(body []byte) error {
+	var batch collectorv1.ExportTraceServiceRequest
+	if err := proto.Unmarshal(body, &batch); err != nil {
+		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,6 +113,7 @@ func (c *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
+	return nil
 }
 
 func value(attributes []*commonv1.KeyValue, name string) string {
@@ -211,6 +251,19 @@ func TestVariablesThatTheSDKWouldIgnoreAreRefused(t *testing.T) {
 		{"OTEL_TRACES_EXPORTER", "zipkin", `invalid OTEL_TRACES_EXPORTER "zipkin": want otlp or none`},
 		{"OTEL_TRACES_SAMPLER", "sometimes", `invalid OTEL_TRACES_SAMPLER "sometimes": want one of always_on, .*`},
 		{"OTEL_TRACES_SAMPLER_ARG", "10%", `invalid OTEL_TRACES_SAMPLER_ARG "10%": want a number from 0 to 1`},
+		{"OTEL_METRICS_EXPORTER", "statsd", `invalid OTEL_METRICS_EXPORTER "statsd": want otlp, prometheus or none`},
+		{"OTEL_METRICS_EXPORTER", "otlp,none", `invalid OTEL_METRICS_EXPORTER "otlp,none": want otlp, prometheus or none`},
+		{"OTEL_METRIC_EXPORT_INTERVAL", "30s", `invalid OTEL_METRIC_EXPORT_INTERVAL "30s": want milliseconds, such as 60000`},
+		{"OTEL_METRIC_EXPORT_INTERVAL", "0", `invalid OTEL_METRIC_EXPORT_INTERVAL "0": want milliseconds, such as 60000`},
+		{"OTEL_METRIC_EXPORT_TIMEOUT", "-1", `invalid OTEL_METRIC_EXPORT_TIMEOUT "-1": want milliseconds, such as 30000`},
+		{"OTEL_EXPORTER_OTLP_TIMEOUT", "-1", `invalid OTEL_EXPORTER_OTLP_TIMEOUT "-1": want milliseconds, such as 10000`},
+		{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "collector:4318", `invalid OTEL_EXPORTER_OTLP_METRICS_ENDPOINT "collector:4318": want a URL such as http://127.0.0.1:4318/v1/metrics`},
+		{"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "grpc", `invalid OTEL_EXPORTER_OTLP_METRICS_PROTOCOL "grpc": want http/protobuf`},
+		{"OTEL_EXPORTER_OTLP_METRICS_HEADERS", "secret", `invalid OTEL_EXPORTER_OTLP_METRICS_HEADERS: want name=value, and commas between several`},
+		{"OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", file, `OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE: open .*`},
+		{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta", `invalid OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE "delta": want cumulative; a collector can convert it`},
+		{"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "base2_exponential_bucket_histogram", `invalid .*: want explicit_bucket_histogram`},
+		{"OTEL_METRICS_EXEMPLAR_FILTER", "some", `invalid OTEL_METRICS_EXEMPLAR_FILTER "some": want always_on, always_off or trace_based`},
 		{"OTEL_PROPAGATORS", "b3", `invalid OTEL_PROPAGATORS "b3": want tracecontext, baggage or none`},
 		{"OTEL_PROPAGATORS", "tracecontext, b3multi", `invalid OTEL_PROPAGATORS .*`},
 		{"OTEL_PROPAGATORS", "none,tracecontext", `invalid OTEL_PROPAGATORS .*`},

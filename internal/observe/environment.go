@@ -1,15 +1,18 @@
 package observe
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 )
@@ -23,47 +26,68 @@ type variable struct {
 	secret bool // whether errors must not show the value
 }
 
-// variables are all that the SDK reads, except for OTEL_RESOURCE_ATTRIBUTES, whose errors it returns, and names of files.
-var variables = slices.Concat(
-	both("ENDPOINT", isEndpoint, "a URL such as http://127.0.0.1:4318"),
-	both("PROTOCOL", isOneOf("http/protobuf"), "http/protobuf"),
-	both("TIMEOUT", isNumber, "milliseconds, such as 10000"),
-	both("COMPRESSION", isOneOf("gzip", "none"), "gzip or none"),
-	both("INSECURE", isBool, "true or false"),
-	secret(both("HEADERS", areHeaders, "name=value, and commas between several")),
-	[]variable{
-		{name: "OTEL_TRACES_EXPORTER", valid: isOneOf("otlp", "none"), want: "otlp or none"},
-		{name: "OTEL_TRACES_SAMPLER", valid: isOneOf(samplers...), want: "one of " + strings.Join(samplers, ", ")},
-		{name: "OTEL_TRACES_SAMPLER_ARG", valid: isRatio, want: "a number from 0 to 1"},
-		{name: "OTEL_PROPAGATORS", valid: arePropagators, want: "tracecontext, baggage or none"},
-		{name: "OTEL_SDK_DISABLED", valid: isBool, want: "true or false"},
-	},
-	numbers("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-		"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
-		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
-		"OTEL_SPAN_LINK_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"),
+// signal is a kind of telemetry, as the names of variables spell it.
+type signal string
+
+const (
+	traces  signal = "TRACES"
+	metrics signal = "METRICS"
+)
+
+// common are the variables that the SDK reads for all signals, except for OTEL_RESOURCE_ATTRIBUTES, whose errors it returns,
+// and names of files.
+var common = append(exporter("OTEL_EXPORTER_OTLP_", "http://127.0.0.1:4318"),
+	variable{name: "OTEL_SDK_DISABLED", valid: isBool, want: "true or false"})
+
+// variables are those that it reads for one signal.
+var variables = map[signal][]variable{
+	traces: slices.Concat(
+		exporter("OTEL_EXPORTER_OTLP_TRACES_", "http://127.0.0.1:4318/v1/traces"),
+		[]variable{
+			{name: "OTEL_TRACES_EXPORTER", valid: isOneOf("otlp", "none"), want: "otlp or none"},
+			{name: "OTEL_TRACES_SAMPLER", valid: isOneOf(samplers...), want: "one of " + strings.Join(samplers, ", ")},
+			{name: "OTEL_TRACES_SAMPLER_ARG", valid: isRatio, want: "a number from 0 to 1"},
+			{name: "OTEL_PROPAGATORS", valid: arePropagators, want: "tracecontext, baggage or none"},
+		},
+		numbers("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+			"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+			"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+			"OTEL_SPAN_LINK_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"),
+	),
+	metrics: slices.Concat(
+		exporter("OTEL_EXPORTER_OTLP_METRICS_", "http://127.0.0.1:4318/v1/metrics"),
+		[]variable{
+			{name: "OTEL_METRICS_EXPORTER", valid: areMetricsExporters, want: "otlp, prometheus or none"},
+			{name: intervalVariable, valid: isPositive, want: "milliseconds, such as 60000"},
+			{name: exportTimeoutVariable, valid: isPositive, want: "milliseconds, such as 30000"},
+			{name: "OTEL_METRICS_EXEMPLAR_FILTER", valid: isOneOf("always_on", "always_off", "trace_based"), want: "always_on, always_off or trace_based"},
+			// The metrics are made for Prometheus, which knows nothing else.
+			{name: "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", valid: isOneOf("cumulative"), want: "cumulative; a collector can convert it"},
+			{name: "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", valid: isOneOf("explicit_bucket_histogram"), want: "explicit_bucket_histogram"},
+		},
+	),
+}
+
+// The SDK does not ignore spaces around these, so their values are given to it.
+const (
+	intervalVariable      = "OTEL_METRIC_EXPORT_INTERVAL"
+	exportTimeoutVariable = "OTEL_METRIC_EXPORT_TIMEOUT"
 )
 
 var samplers = []string{
 	"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio",
 }
 
-// exporter are the prefixes of the variables of the exporter: for all signals, and for traces.
-var exporter = []string{"OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"}
-
-func both(name string, valid func(string) bool, want string) []variable {
-	var all []variable
-	for _, prefix := range exporter {
-		all = append(all, variable{name: prefix + name, valid: valid, want: want})
+// exporter returns the variables of an exporter, whose names begin with prefix.
+func exporter(prefix, endpoint string) []variable {
+	return []variable{
+		{name: prefix + "ENDPOINT", valid: isEndpoint, want: "a URL such as " + endpoint},
+		{name: prefix + "PROTOCOL", valid: isOneOf("http/protobuf"), want: "http/protobuf"},
+		{name: prefix + "TIMEOUT", valid: isPositive, want: "milliseconds, such as 10000"},
+		{name: prefix + "COMPRESSION", valid: isOneOf("gzip", "none"), want: "gzip or none"},
+		{name: prefix + "INSECURE", valid: isBool, want: "true or false"},
+		{name: prefix + "HEADERS", valid: areHeaders, want: "name=value, and commas between several", secret: true},
 	}
-	return all
-}
-
-func secret(all []variable) []variable {
-	for i := range all {
-		all[i].secret = true
-	}
-	return all
 }
 
 func numbers(names ...string) []variable {
@@ -79,9 +103,19 @@ type environment func(name string) string
 
 func (get environment) value(name string) string { return strings.TrimSpace(get(name)) }
 
-// check returns an error for the first variable whose value the SDK would not use.
-func (get environment) check() error {
-	for _, v := range variables {
+// milliseconds returns the value of a variable that check has found valid, zero if it is not set.
+func (get environment) milliseconds(name string) time.Duration {
+	n, _ := strconv.ParseInt(get.value(name), 10, 64)
+	return time.Duration(n) * time.Millisecond
+}
+
+// check returns an error for the first variable of the signals, or of all, whose value the SDK would not use.
+func (get environment) check(signals ...signal) error {
+	checked, prefixes := common, []string{"OTEL_EXPORTER_OTLP_"}
+	for _, s := range signals {
+		checked, prefixes = slices.Concat(checked, variables[s]), append(prefixes, "OTEL_EXPORTER_OTLP_"+string(s)+"_")
+	}
+	for _, v := range checked {
 		value := get.value(v.name)
 		switch {
 		case value == "" || v.valid(value):
@@ -91,7 +125,7 @@ func (get environment) check() error {
 			return fmt.Errorf("invalid %s %q: want %s", v.name, value, v.want)
 		}
 	}
-	for _, prefix := range exporter {
+	for _, prefix := range prefixes {
 		if err := get.checkFiles(prefix); err != nil {
 			return err
 		}
@@ -123,10 +157,32 @@ func (get environment) checkFiles(prefix string) error {
 	return nil
 }
 
-// traces reports whether traces are to be recorded and exported.
-func (get environment) traces() bool {
-	endpoint := slices.ContainsFunc(exporter, func(prefix string) bool { return get.value(prefix+"ENDPOINT") != "" })
-	return endpoint && !strings.EqualFold(get.value("OTEL_SDK_DISABLED"), "true") && get.value("OTEL_TRACES_EXPORTER") != "none"
+// wants reports whether a signal is to be exported: it has an endpoint, or its exporter is named.
+func (get environment) wants(s signal) bool {
+	if strings.EqualFold(get.value("OTEL_SDK_DISABLED"), "true") {
+		return false
+	}
+	switch get.value("OTEL_" + string(s) + "_EXPORTER") {
+	case "":
+		return get.value("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || get.value("OTEL_EXPORTER_OTLP_"+string(s)+"_ENDPOINT") != ""
+	case "none", "prometheus":
+		return false
+	}
+	return true
+}
+
+// endpoint returns the URL that a signal is sent to. One for the signal is taken as it is; to that for all, a path is added.
+func (get environment) endpoint(s signal) string {
+	own, err := url.Parse(get.value("OTEL_EXPORTER_OTLP_" + string(s) + "_ENDPOINT"))
+	if err == nil && own.Host != "" {
+		own.Path = cmp.Or(own.Path, "/")
+		return own.String()
+	}
+	base, err := url.Parse(cmp.Or(get.value("OTEL_EXPORTER_OTLP_ENDPOINT"), "http://localhost:4318"))
+	if err != nil {
+		return "" // check refuses it
+	}
+	return base.JoinPath("v1", strings.ToLower(string(s))).String()
 }
 
 // propagator returns how a trace continues from the caller, and to the service. Spans have no baggage, and nothing here
@@ -154,6 +210,13 @@ func list(value string) []string {
 	return elements
 }
 
+// areMetricsExporters reports whether value is a list of exporters. The one for Prometheus is the admin address.
+func areMetricsExporters(value string) bool {
+	names := list(value)
+	return !slices.ContainsFunc(names, func(name string) bool { return !isOneOf("otlp", "prometheus", "none")(name) }) &&
+		(len(names) == 1 || !slices.Contains(names, "none"))
+}
+
 func isOneOf(values ...string) func(string) bool {
 	return func(value string) bool { return slices.Contains(values, value) }
 }
@@ -170,6 +233,12 @@ func isBool(value string) bool {
 func isNumber(value string) bool {
 	_, err := strconv.Atoi(value)
 	return err == nil
+}
+
+// isPositive reports whether value is a number of milliseconds that a time.Duration can be.
+func isPositive(value string) bool {
+	n, err := strconv.ParseInt(value, 10, 64)
+	return err == nil && n > 0 && n <= int64(math.MaxInt64/time.Millisecond)
 }
 
 func isRatio(value string) bool {

@@ -3,17 +3,13 @@ package observe
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"time"
 
 	"connectrpc.com/connect/v2"
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
@@ -21,41 +17,25 @@ import (
 	"key-value/internal/observe/requestid"
 )
 
-// flushTimeout limits how long sending the last spans may take when a process stops.
-const flushTimeout = 5 * time.Second
-
-// Tracing records calls as spans and exports them with OTLP. Create it with NewTracing.
+// Tracing records calls as spans and exports them with OTLP. [OTLP.Tracing] creates it.
 type Tracing struct {
 	*calls.Tracer
 
 	provider *sdktrace.TracerProvider
 }
 
-// NewTracing returns tracing as configured by the OpenTelemetry environment variables. It returns nil if neither
-// OTEL_EXPORTER_OTLP_ENDPOINT nor OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, or if tracing is disabled. Service is
-// the name of the service unless OTEL_SERVICE_NAME is set. Traces that cannot be sent are reported to log.
-func NewTracing(
-	ctx context.Context, service, version string, getenv func(string) string, log *slog.Logger,
-) (*Tracing, error) {
-	env := environment(getenv)
-	if !env.traces() {
+// Tracing starts to export traces. It returns nil if the environment does not ask for them.
+func (o *OTLP) Tracing(ctx context.Context) (*Tracing, error) {
+	if !o.env.wants(traces) {
 		return nil, nil
 	}
-	if err := env.check(); err != nil {
-		return nil, err
-	}
-	exporter, err := otlptracehttp.New(ctx)
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(o.env.endpoint(traces)))
 	if err != nil {
 		return nil, fmt.Errorf("create trace exporter: %w", err)
 	}
-	about, err := resource.New(ctx, resource.WithAttributes(
-		attribute.String("service.name", service), attribute.String("service.version", version),
-	), resource.WithTelemetrySDK(), resource.WithFromEnv())
-	if err != nil {
-		return nil, fmt.Errorf("OTEL_RESOURCE_ATTRIBUTES: %w", err)
-	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces are not sent", "error", err) }))
-	return newTracing(env.propagator(), sdktrace.WithBatcher(exporter), sdktrace.WithResource(about)), nil
+	o.handleErrors()
+	return newTracing(o.env.propagator(), sdktrace.WithBatcher(spanExporter{exporter, &failures{log: o.log, what: "traces"}}),
+		sdktrace.WithResource(o.about)), nil
 }
 
 func newTracing(propagator propagation.TextMapPropagator, options ...sdktrace.TracerProviderOption) *Tracing {
@@ -63,12 +43,19 @@ func newTracing(propagator propagation.TextMapPropagator, options ...sdktrace.Tr
 	return &Tracing{calls.NewTracer(provider, propagator), provider}
 }
 
-// Close sends the spans that have not been sent yet.
-func (t *Tracing) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	return t.provider.Shutdown(ctx)
+// spanExporter notes which exports fail.
+type spanExporter struct {
+	sdktrace.SpanExporter
+	failures *failures
 }
+
+// ExportSpans implements [sdktrace.SpanExporter].
+func (e spanExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	return e.failures.note(e.SpanExporter.ExportSpans(ctx, spans))
+}
+
+// Close sends the spans that have not been sent yet, until ctx is done.
+func (t *Tracing) Close(ctx context.Context) error { return t.provider.Shutdown(ctx) }
 
 // ServeCalls is a server interceptor that records every call, as part of the caller's trace.
 func (t *Tracing) ServeCalls(next connect.ServerFunc) connect.ServerFunc {

@@ -56,7 +56,7 @@ func TestGuides(t *testing.T) {
 			if len(doc.lines) == 0 {
 				t.Skip("the guide has no commands")
 			}
-			portsAreFree(t, "8888", "50051", "5173")
+			portsAreFree(t, "8888", "50051", "5173", "4318")
 			doc.run(t)
 		})
 	}
