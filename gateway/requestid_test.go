@@ -127,7 +127,7 @@ func TestFailuresAreLoggedWithTheRequestIDOnBothSides(t *testing.T) {
 		Log: gatewayLog, Batch: true, RequestID: requestid.Pass,
 		Gather: func(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
 			gathered.Add(int64(len(calls)))
-			return requestid.Gather(ctx, calls, false), func(error) {}
+			return requestid.Gather(ctx, calls), func(error) {}
 		},
 	})
 	var all sync.WaitGroup

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -168,10 +167,9 @@ func (s *daemon) observer() rest.Observer {
 	return o
 }
 
-// gather returns a context for a batch with the request ids and traces of its calls. Generated ids are included only
-// while every call is logged, since nothing else mentions them.
+// gather returns a context for a batch with the request ids and traces of its calls.
 func (s *daemon) gather(ctx context.Context, calls []context.Context) (context.Context, func(error)) {
-	ctx = requestid.Gather(ctx, calls, s.log.Enabled(ctx, slog.LevelDebug))
+	ctx = requestid.Gather(ctx, calls)
 	if s.tracing == nil {
 		return ctx, func(error) {}
 	}

@@ -2,7 +2,7 @@
 // slowest, at a cost that does not grow with the traffic.
 //
 // A [Recorder] samples the operations of a service. It takes every one of them as long as these are few, and one in so
-// many that at most about 4,000 a second remain under load. Samples feed sketches of a fixed size. Their weight decays, so
+// many that at most about 1,000 a second remain under load. Samples feed sketches of a fixed size. Their weight decays, so
 // rates are about the last minute.
 //
 // A nil *Recorder records nothing.
@@ -27,7 +27,7 @@ const (
 	// interval is the time after which the sampling is adapted.
 	interval = 100 * time.Millisecond
 	// samplesPerSecond is about how many operations are sampled at most.
-	samplesPerSecond = 4000
+	samplesPerSecond = 1000
 	// perBatch is how many operations of a batch are sampled at most, or nearly so.
 	perBatch = 64
 

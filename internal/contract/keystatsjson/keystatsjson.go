@@ -2,6 +2,7 @@
 package keystatsjson
 
 import (
+	"math"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -75,16 +76,19 @@ func text(d *durationpb.Duration, unit time.Duration) string {
 }
 
 func trafficOf(t *keyvaluev1.KeyTraffic) traffic {
-	return traffic{t.GetPerSecond(), ratesOf(t.GetKeys()), ratesOf(t.GetPrefixes())}
+	return traffic{round(t.GetPerSecond(), 1e3), ratesOf(t.GetKeys()), ratesOf(t.GetPrefixes())}
 }
 
 func ratesOf(rates []*keyvaluev1.KeyRate) []rate {
 	all := make([]rate, len(rates))
 	for i, r := range rates {
-		all[i] = rate{r.GetKey(), r.GetPerSecond(), r.GetShare()}
+		all[i] = rate{r.GetKey(), round(r.GetPerSecond(), 1e3), round(r.GetShare(), 1e6)}
 	}
 	return all
 }
+
+// round rounds v to a multiple of 1/unit: an estimate does not have the 17 digits of a float64.
+func round(v, unit float64) float64 { return math.Round(v*unit) / unit }
 
 func sizesOf(s *keyvaluev1.PrefixSizes) sizes {
 	all := sizes{

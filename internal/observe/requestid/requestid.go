@@ -26,8 +26,7 @@ const (
 // Context is a context with a request id. It is a single allocation, which is also the value of a header.
 type Context struct {
 	context.Context
-	value  [1]string
-	chosen bool // whether the caller chose it
+	value [1]string
 }
 
 type contextKey struct{}
@@ -43,7 +42,7 @@ func (i *Context) Value(key any) any {
 // accept makes i ctx with the id from the values of a request's header, or with a new one.
 func (i *Context) accept(ctx context.Context, values []string) {
 	i.Context = ctx
-	if i.chosen = len(values) == 1 && valid(values[0]); i.chosen {
+	if len(values) == 1 && valid(values[0]) {
 		i.value = [1]string(values)
 	} else {
 		i.value[0] = random()

@@ -81,15 +81,12 @@ func chosen(t *testing.T, id string) context.Context {
 func TestBatchHasTheIDsOfItsCalls(t *testing.T) {
 	generated := accept(t.Context(), nil, http.Header{})
 	calls := []context.Context{chosen(t, "a"), t.Context(), generated, chosen(t, "b")}
-	if got := requestid.FromContext(requestid.Gather(t.Context(), calls, false)); got != "a,b" {
-		t.Errorf("the chosen ids are %q, want a,b", got)
-	}
 	want := "a," + requestid.FromContext(generated) + ",b"
-	if got := requestid.FromContext(requestid.Gather(t.Context(), calls, true)); got != want {
-		t.Errorf("all ids are %q, want %s", got, want)
+	if got := requestid.FromContext(requestid.Gather(t.Context(), calls)); got != want {
+		t.Errorf("the ids are %q, want %s", got, want)
 	}
-	if got := requestid.FromContext(requestid.Gather(t.Context(), calls[1:3], false)); got != "" {
-		t.Errorf("a batch without chosen ids has %q, want none", got)
+	if got := requestid.FromContext(requestid.Gather(t.Context(), calls[1:2])); got != "" {
+		t.Errorf("a batch of calls without ids has %q, want none", got)
 	}
 }
 
@@ -98,7 +95,7 @@ func TestIDsOfABatchAreBounded(t *testing.T) {
 	for i := range calls {
 		calls[i] = chosen(t, strings.Repeat("a", 128))
 	}
-	got := requestid.FromContext(requestid.Gather(t.Context(), calls, false))
+	got := requestid.FromContext(requestid.Gather(t.Context(), calls))
 	if len(got) > 8<<10 || !strings.HasSuffix(got, ",+937") {
 		t.Errorf("%d bytes of ids that end with %s, want at most 8 KiB that end with ,+937", len(got), got[len(got)-10:])
 	}

@@ -25,7 +25,7 @@ func Take(next connect.ServerFunc) connect.ServerFunc {
 	return func(ctx context.Context, spec connect.Spec, stream connect.ServerStream) error {
 		info, _ := connect.CallInfoForServerContext(ctx)
 		if values := info.RequestHeader().Values(Header); len(values) == 1 && validList(values[0]) {
-			ctx = &Context{Context: ctx, value: [1]string(values), chosen: true}
+			ctx = &Context{Context: ctx, value: [1]string(values)}
 		}
 		return next(ctx, spec, stream)
 	}
@@ -47,15 +47,16 @@ func (p passing) NewClientStream(ctx context.Context, spec connect.Spec) (connec
 	return p.next.NewClientStream(ctx, spec)
 }
 
-// Gather returns ctx with the ids of calls that are batched, separated by commas: those that callers chose and, if
-// all is set, the generated ones too. If they exceed 8 KiB, the number of the rest follows, such as "+17".
-func Gather(ctx context.Context, calls []context.Context, all bool) context.Context {
+// Gather returns ctx with the ids of calls that are batched, separated by commas. If they exceed 8 KiB, the number of the
+// rest follows, such as "+17".
+func Gather(ctx context.Context, calls []context.Context) context.Context {
 	var list strings.Builder
+	list.Grow(min(len(calls)*len("0123456789abcdef,"), maxList))
 	left := 0
 	for _, call := range calls {
 		i := of(call)
 		switch {
-		case i == nil, !i.chosen && !all:
+		case i == nil:
 			continue
 		case list.Len()+len(i.value[0]) > maxList-len(",+1000,"):
 			left++
@@ -71,5 +72,5 @@ func Gather(ctx context.Context, calls []context.Context, all bool) context.Cont
 	if list.Len() == 0 {
 		return ctx
 	}
-	return &Context{Context: ctx, value: [1]string{list.String()}, chosen: true}
+	return &Context{Context: ctx, value: [1]string{list.String()}}
 }
