@@ -148,6 +148,7 @@ func (a *Account) chargeLocked() error {
 		cancel()
 		a.mu.Lock()
 		if err != nil {
+			a.budget.rejected.Add(1)
 			return ErrOverloaded
 		}
 	}

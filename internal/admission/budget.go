@@ -16,6 +16,7 @@ const eventsPart = 4
 // protocols. Calls use it through their [Account]. A nil Budget has no bound.
 type Budget struct {
 	calls, events *pool
+	rejected      atomic.Int64 // calls for which there was no room
 }
 
 // newBudget returns a budget of max bytes.

@@ -17,6 +17,7 @@ package admission
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"key-value/internal/admission/share"
 	"key-value/internal/auth"
@@ -50,6 +51,8 @@ type Limiter struct {
 	watches *share.Limit    // nil: no bound
 	budget  *Budget         // nil: no bound
 	poller  *netpoll.Poller // nil: no bound on large calls
+
+	rejected struct{ calls, queue, watches atomic.Int64 } // how many each bound has rejected
 
 	mu      sync.Mutex
 	running int   // large calls; guarded by mu
@@ -92,6 +95,7 @@ func holderOf(ctx context.Context) *share.Holder { return auth.FromContext(ctx).
 // context when an admitted call is over.
 func (l *Limiter) Acquire(ctx context.Context) error {
 	if l != nil && l.calls != nil && !l.calls.Acquire(holderOf(ctx), 1) {
+		l.rejected.calls.Add(1)
 		return ErrOverloaded
 	}
 	return nil
@@ -111,10 +115,11 @@ func (l *Limiter) AcquireWatch(ctx context.Context) error {
 		return nil
 	}
 	holder := holderOf(ctx)
-	switch {
-	case l.watches.Acquire(holder, 1):
+	if l.watches.Acquire(holder, 1) {
 		return nil
-	case l.watches.Used() < l.watches.Max():
+	}
+	l.rejected.watches.Add(1)
+	if l.watches.Used() < l.watches.Max() {
 		return contract.Overloaded.Errorf("too many open watches of one API key: it has %d of the %d that all keys share",
 			holder.Held(share.Watches), l.watches.Max())
 	}
@@ -128,13 +133,14 @@ func (l *Limiter) ReleaseWatch(ctx context.Context) {
 	}
 }
 
-// Full reports whether a call of this size by caller would be rejected now. Callers may use it to reject a call
-// before they read its message. A call for which Full returns false may still be rejected.
+// Full reports whether a call of this size by caller is to be rejected now, before its message is read, and counts it as
+// rejected. A call for which Full returns false may still be rejected.
 func (l *Limiter) Full(caller *auth.Principal, size contract.Size) bool {
 	if l == nil || size != contract.OneEntry && size != contract.ManyEntries {
 		return false
 	}
 	if l.calls != nil && l.calls.Full(caller.Holder(), 1) {
+		l.rejected.calls.Add(1)
 		return true
 	}
 	if size == contract.OneEntry || l.cfg.Large == 0 {
@@ -142,5 +148,41 @@ func (l *Limiter) Full(caller *auth.Principal, size contract.Size) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.running >= l.cfg.Large && l.queueFullLocked(caller.Holder())
+	if l.running < l.cfg.Large || !l.queueFullLocked(caller.Holder()) {
+		return false
+	}
+	l.rejected.queue.Add(1)
+	return true
+}
+
+// Usage is what is used of a bound.
+type Usage struct {
+	Bound    string // calls, queue, watches or memory
+	Used     int64
+	Max      int64 // zero: no bound
+	Rejected int64 // calls and watches that were rejected since the start
+}
+
+// Usage returns what is used of each bound. That of the queue is how many large calls wait, and how many may. Memory is in
+// bytes.
+func (l *Limiter) Usage() []Usage {
+	l.mu.Lock()
+	waiting := int64(l.queue.waiters.Len())
+	queue := Usage{"queue", waiting, waiting + int64(l.queue.left()), l.rejected.queue.Load()}
+	l.mu.Unlock()
+	if l.cfg.Large == 0 {
+		queue.Max = 0
+	}
+	memory := Usage{Bound: "memory", Used: l.budget.Used(), Max: l.budget.Max()}
+	if l.budget != nil {
+		memory.Rejected = l.budget.rejected.Load()
+	}
+	return []Usage{usage("calls", l.calls, &l.rejected.calls), queue, usage("watches", l.watches, &l.rejected.watches), memory}
+}
+
+func usage(bound string, l *share.Limit, rejected *atomic.Int64) Usage {
+	if l == nil {
+		return Usage{Bound: bound}
+	}
+	return Usage{bound, l.Used(), l.Max(), rejected.Load()}
 }

@@ -307,3 +307,61 @@ func TestOneKeyCannotFillTheQueue(t *testing.T) {
 		l.ReleaseLarge(t.Context())
 	})
 }
+
+// usageOf returns what l says of a bound.
+func usageOf(l *admission.Limiter, bound string) admission.Usage {
+	for _, u := range l.Usage() {
+		if u.Bound == bound {
+			return u
+		}
+	}
+	return admission.Usage{}
+}
+
+func TestEachRejectionIsCountedWithItsBound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := admission.New(admission.Config{Calls: 2, Watches: 1, Bytes: 4 << 20})
+		full := begin(t, t.Context(), l)
+		if err := errors.Join(l.Acquire(t.Context()), l.Acquire(t.Context()), l.AcquireWatch(t.Context()), full.Add(3<<20)); err != nil {
+			t.Fatal(err)
+		}
+		wantOverloaded(t, "a third call", l.Acquire(t.Context()))
+		if !l.Full(nil, contract.OneEntry) {
+			t.Error("at its bound the limiter is not full")
+		}
+		wantOverloaded(t, "a second watch", l.AcquireWatch(t.Context()))
+		wantOverloaded(t, "more memory", begin(t, t.Context(), l).Add(1<<20))
+		for _, want := range []admission.Usage{
+			{Bound: "calls", Used: 2, Max: 2, Rejected: 2}, {Bound: "watches", Used: 1, Max: 1, Rejected: 1},
+			{Bound: "memory", Used: 3<<20 - 16<<10, Max: 4 << 20, Rejected: 1}, {Bound: "queue"},
+		} {
+			if got := usageOf(l, want.Bound); got != want {
+				t.Errorf("the usage is %+v, want %+v", got, want)
+			}
+		}
+	})
+}
+
+func TestLargeCallsThatMayNotWaitAreCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := admission.New(admission.Config{Large: 1})
+		if err := l.AcquireLarge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		places := usageOf(l, "queue").Max
+		var waiting sync.WaitGroup
+		for range places {
+			waiting.Go(func() { _ = l.AcquireLarge(ctx) })
+		}
+		synctest.Wait()
+		wantOverloaded(t, "a large call too many", l.AcquireLarge(ctx))
+		if got, want := usageOf(l, "queue"), (admission.Usage{Bound: "queue", Used: places, Max: places, Rejected: 1}); got != want {
+			t.Errorf("the usage is %+v, want %+v", got, want)
+		}
+		cancel()
+		waiting.Wait()
+	})
+}

@@ -94,6 +94,7 @@ func (l *Limiter) wait(ctx context.Context) (waited bool, err error) {
 	holder := holderOf(ctx)
 	if l.queueFullLocked(holder) {
 		l.mu.Unlock()
+		l.rejected.queue.Add(1)
 		return false, ErrOverloaded
 	}
 	w := l.queue.push(holder)

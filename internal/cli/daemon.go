@@ -50,6 +50,7 @@ type daemon struct {
 	logFormat string    // text or json
 
 	state     *server.State
+	traffic   server.Traffic
 	log       *slog.Logger
 	stderr    io.Writer
 	failed    <-chan struct{}   // closed if the engine can do nothing more; nil: that does not happen
@@ -197,7 +198,7 @@ func (s *daemon) run(ctx context.Context, e endpoint) error {
 	gctune.Limit(int64(s.memory.limit))
 	defer gctune.ReturnSpare(s.memory.held)()
 	err := server.Run(ctx, server.Config{
-		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Plain: s.plainHTTP, Bounds: s.bounds(), TLS: s.tls, State: s.state,
+		Listen: s.listen, Handler: e.handler, RPC: e.procedures, Plain: s.plainHTTP, Bounds: s.bounds(), TLS: s.tls, State: s.state, Traffic: &s.traffic,
 		DrainDelay: s.delay, Drain: s.drain, MaxConnections: s.conns, Proxies: e.proxies, Log: s.log,
 		Started: func(addr string) {
 			listening.Store(true)
@@ -220,9 +221,7 @@ func (s *daemon) limiter(keys *auth.Keys, large int) *admission.Limiter {
 		cfg.Sole = keys.Sole
 	}
 	limiter := admission.New(cfg)
-	if s.metrics != nil {
-		s.metrics.ForBudget(limiter.Budget())
-	}
+	s.observeLimits(limiter)
 	return limiter
 }
 

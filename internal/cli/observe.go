@@ -15,6 +15,7 @@ import (
 
 	"key-value/gateway/rest"
 	keyvaluev1 "key-value/gen/keyvalue/v1"
+	"key-value/internal/admission"
 	"key-value/internal/contract/keystatsjson"
 	"key-value/internal/observe"
 	"key-value/internal/observe/requestid"
@@ -143,6 +144,23 @@ func serveKeys(w http.ResponseWriter, r *http.Request, service *kvservice.Servic
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body)
+}
+
+// observeLimits starts to measure what callers use of the server.
+func (s *daemon) observeLimits(limiter *admission.Limiter) {
+	if s.metrics == nil {
+		return
+	}
+	s.metrics.ForBudget(limiter.Budget())
+	s.metrics.ForLanes(s.traffic.Requests)
+	s.metrics.ForLimits(func() []observe.Limit {
+		open, rejected := s.traffic.Connections()
+		all := []observe.Limit{{Name: "connections", Used: open, Max: int64(s.conns), Rejected: rejected}}
+		for _, u := range limiter.Usage() {
+			all = append(all, observe.Limit{Name: u.Bound, Used: u.Used, Max: u.Max, Rejected: u.Rejected})
+		}
+		return all
+	})
 }
 
 // inside returns the interceptors of calls from a gateway in the same process. They are traced but not measured, because

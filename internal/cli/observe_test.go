@@ -272,3 +272,35 @@ func TestBothServicesLogTheRequestID(t *testing.T) {
 		}
 	}
 }
+
+// What was rejected is counted with the limit that did so, and each request with the lane that served it.
+func TestMetricsOfLimitsAndLanes(t *testing.T) {
+	t.Parallel()
+	server := startObserved(t, key, "serve", "--max-watches", "1")
+	watch, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.url+"/v1/values:watch?prefix=a", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch.Header.Set("X-Api-Key", "secret")
+	client := wiretest.HTTPClient(t)
+	for _, want := range []int{http.StatusOK, http.StatusServiceUnavailable} {
+		res, err := client.Do(watch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if res.StatusCode != want {
+			t.Fatalf("a watch: %s, want %d", res.Status, want)
+		}
+	}
+	fetch(t, server.url+"/v1/values/a")
+	var req, res keyvaluev1.GetRequest
+	if err := wiretest.GRPC(t, server.url).Invoke(t.Context(), getPath, &req, &res); err == nil {
+		t.Error("a call without an API key succeeded")
+	}
+	_, scraped := fetch(t, server.admin+"/metrics")
+	has(t, scraped, `kv_limit_used{limit="watches"} 1`, `kv_limit_max{limit="watches"} 1`, `kv_limit_rejections_total{limit="watches"} 1`,
+		`kv_limit_rejections_total{limit="calls"} 0`, `kv_limit_used{limit="connections"} 3`, `kv_limit_rejections_total{limit="connections"} 0`,
+		`kv_limit_used{limit="queue"} 0`, `kv_limit_used{limit="memory"} 0`,
+		`kv_lane_requests_total{lane="http"} 2`, `kv_lane_requests_total{lane="plain"} 1`, `kv_lane_requests_total{lane="grpc"} 1`)
+}

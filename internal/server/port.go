@@ -27,15 +27,15 @@ func lanes(cfg Config, bounds lane.Bounds, mux *sniff.Mux) map[sniff.Lane]laneSe
 	limiter := lane.NewLimiter(bounds)
 	lanes := map[sniff.Lane]laneServer{
 		sniff.HTTP: httplane.New(httplane.Config{
-			Handler: cfg.Handler, TLS: cfg.TLS != nil, Bounds: bounds, Limiter: limiter, Running: cfg.State.Running, Log: cfg.Log,
+			Handler: counting(&cfg.Traffic.http, cfg.Handler), TLS: cfg.TLS != nil, Bounds: bounds, Limiter: limiter, Running: cfg.State.Running, Log: cfg.Log,
 		}),
 	}
 	if cfg.RPC != nil {
-		lanes[sniff.GRPC] = grpclane.New(cfg.RPC, bounds, limiter)
+		lanes[sniff.GRPC] = grpclane.New(cfg.RPC, bounds, limiter, &cfg.Traffic.grpc)
 	}
 	if cfg.Plain {
 		lanes[sniff.Plain] = plainlane.New(plainlane.Config{
-			Handler: cfg.Handler, Bounds: bounds, Running: cfg.State.Running, Log: cfg.Log,
+			Handler: counting(&cfg.Traffic.plain, cfg.Handler), Bounds: bounds, Running: cfg.State.Running, Log: cfg.Log,
 			HandOver: func(conn *sniff.Conn) { mux.Deliver(sniff.HTTP, conn) },
 		})
 	}

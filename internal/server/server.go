@@ -65,6 +65,8 @@ type Config struct {
 	Drain time.Duration
 	// Started is called with the actual address once the listener is open. May be nil.
 	Started func(addr string)
+	// Traffic counts connections and requests. Nil: nobody wants to know.
+	Traffic *Traffic
 	// Log receives the address, the stop, and failures of connections. It must be set.
 	Log *slog.Logger
 }
@@ -115,7 +117,10 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err // names the operation and the address
 	}
-	listener = newTable(listener, cfg.MaxConnections, cfg.Proxies)
+	if cfg.Traffic == nil {
+		cfg.Traffic = &Traffic{}
+	}
+	listener = newTable(listener, cfg.MaxConnections, cfg.Proxies, &cfg.Traffic.connections)
 	if cfg.Started != nil {
 		cfg.Started(listener.Addr().String())
 	}

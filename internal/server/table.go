@@ -28,15 +28,16 @@ type table struct {
 	net.Listener
 	max     int
 	proxies forwarded.Proxies // trusted ones
+	counts  *connections
 
 	mu    sync.Mutex
 	conns map[*lane.Conn]netip.Addr // :: connection → address of the peer; guarded by mu
 	held  map[netip.Addr]int        // :: address → its connections; guarded by mu
 }
 
-// newTable returns inner with at most limit connections. Zero: no limit. Proxies are trusted.
-func newTable(inner net.Listener, limit int, proxies forwarded.Proxies) *table {
-	return &table{Listener: inner, max: limit, proxies: proxies, conns: map[*lane.Conn]netip.Addr{}, held: map[netip.Addr]int{}}
+// newTable returns inner with at most limit connections, which it counts. Zero: no limit. Proxies are trusted.
+func newTable(inner net.Listener, limit int, proxies forwarded.Proxies, counts *connections) *table {
+	return &table{Listener: inner, max: limit, proxies: proxies, counts: counts, conns: map[*lane.Conn]netip.Addr{}, held: map[netip.Addr]int{}}
 }
 
 // Accept implements [net.Listener]. The connections are of type *[lane.Conn].
@@ -64,6 +65,7 @@ func (t *table) add(c *lane.Conn) (displaced *lane.Conn, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.max > 0 && len(t.conns) >= t.max {
+		t.counts.rejected.Add(1)
 		if displaced = t.chooseLocked(); displaced == nil {
 			return nil, false
 		}
@@ -72,6 +74,7 @@ func (t *table) add(c *lane.Conn) (displaced *lane.Conn, ok bool) {
 	from := sourceOf(c.RemoteAddr())
 	t.conns[c] = from
 	t.held[from]++
+	t.counts.open.Add(1)
 	return displaced, true
 }
 
@@ -87,6 +90,7 @@ func (t *table) removeLocked(c *lane.Conn) {
 		return
 	}
 	delete(t.conns, c)
+	t.counts.open.Add(-1)
 	if t.held[from]--; t.held[from] == 0 {
 		delete(t.held, from)
 	}

@@ -180,3 +180,17 @@ func TestConnectionsOfATrustedProxyCountAsOneEach(t *testing.T) {
 		}
 	}
 }
+
+func TestConnectionsThatGiveWayAreCounted(t *testing.T) {
+	t.Parallel()
+	var traffic server.Traffic
+	s := start(t, server.Config{MaxConnections: 2, Traffic: &traffic})
+	for range 3 {
+		if err := getOn(dialTCP(t, s.addr), "/livez"); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+	}
+	if open, rejected := traffic.Connections(); open != 2 || rejected != 1 {
+		t.Errorf("%d connections are open and %d were rejected, want 2 and 1", open, rejected)
+	}
+}

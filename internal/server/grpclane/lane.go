@@ -8,6 +8,7 @@ package grpclane
 import (
 	"context"
 	"net"
+	"sync/atomic"
 
 	"connectrpc.com/connect/v2"
 	"google.golang.org/grpc"
@@ -29,9 +30,9 @@ type Lane struct {
 }
 
 // New returns a Lane that serves the procedures of server. Every field of bounds must be set. Limiter is that of all
-// lanes.
-func New(server *connect.Server, bounds lane.Bounds, limiter *lane.Limiter) *Lane {
-	s := &service{server: server, bounds: bounds, specs: map[string]connect.Spec{}}
+// lanes. Calls counts those that begin.
+func New(server *connect.Server, bounds lane.Bounds, limiter *lane.Limiter, calls *atomic.Int64) *Lane {
+	s := &service{server: server, bounds: bounds, calls: calls, specs: map[string]connect.Spec{}}
 	for spec := range server.Specs() {
 		s.specs[spec.Procedure] = spec
 	}

@@ -20,6 +20,7 @@ type service struct {
 	server *connect.Server
 	bounds lane.Bounds
 	specs  map[string]connect.Spec // :: procedure → its spec
+	calls  *atomic.Int64           // counts those that began
 }
 
 // transportStream has the methods of grpc-go's own streams that [grpc.ServerStream] lacks. Unlike RecvMsg, which answers
@@ -80,6 +81,7 @@ func (s *service) serve(_ any, out grpc.ServerStream) error {
 	if !ok {
 		return statusOf(connect.Errorf(connect.CodeInternal, "not a stream of grpc-go"))
 	}
+	s.calls.Add(1)
 	streams := streamsOf(ctx)
 	streams.Conn().Begin()
 	defer streams.Conn().End()

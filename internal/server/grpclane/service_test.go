@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"connectrpc.com/connect/v2"
@@ -51,7 +52,7 @@ func serve(t *testing.T, handler connect.ServerFunc) string {
 		s.Register(connect.Method{Spec: connect.Spec{Procedure: procedure, StreamType: kind}, Handler: handler})
 	}
 	bounds := lane.Bounds{MessageBytes: limit}.WithDefaults()
-	grpcServer := grpclane.New(s, bounds, lane.NewLimiter(bounds))
+	grpcServer := grpclane.New(s, bounds, lane.NewLimiter(bounds), new(atomic.Int64))
 	done := make(chan error, 1)
 	go func() { done <- grpcServer.Serve(listener) }()
 	t.Cleanup(func() {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func decide(conn net.Conn) (net.Conn, sniff.Lane, error) {
 	case to == sniff.GRPC:
 		rpc := connect.NewServer()
 		rpc.Register(connect.Method{Spec: connect.Spec{Procedure: procedure}})
-		return grpclane.New(rpc, bounds, limiter).Wrap(c), to, nil
+		return grpclane.New(rpc, bounds, limiter, new(atomic.Int64)).Wrap(c), to, nil
 	}
 	return httplane.New(httplane.Config{Bounds: bounds, Limiter: limiter, Log: config.Log}).Wrap(c), to, nil
 }
