@@ -126,11 +126,11 @@ func statsOf(t T, e store.Engine) store.Stats {
 	return stats
 }
 
-// eventually waits until holds returns true.
+// eventually waits until holds returns true, but not for longer than the check may take.
 func eventually(t T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
+		if t.Context().Err() != nil || time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}

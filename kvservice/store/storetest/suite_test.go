@@ -89,6 +89,7 @@ func TestEveryBugIsFound(t *testing.T) {
 	for b, names := range detectedBy {
 		for _, name := range names {
 			t.Run(string(b)+"/"+name, func(t *testing.T) {
+				t.Parallel()
 				for range attempts {
 					if err := try(t, b, name); err != nil {
 						t.Logf("%.400s", err)
