@@ -30,10 +30,12 @@ func closed(t *testing.T, e *memory.Engine) *memory.Engine {
 }
 
 func TestContract(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Engine { return open(t, memory.Options{}) })
 }
 
 func TestContractInADeepTree(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Engine { return deep(t) })
 	storetest.RunExact(t, func() store.Engine { return memory.NewDeep(memory.Options{}) })
 }
