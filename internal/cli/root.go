@@ -58,7 +58,7 @@ Exit codes:
 	add(root, "Client commands:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
 		newCp(getenv), newMv(getenv), newEdit(getenv), newTouch(getenv), newIncr(getenv),
-		newWatch(getenv), newLock(getenv), newElect(getenv), newBatch(getenv), newStats(getenv), newDoctor(getenv), newCaller(getenv),
+		newWatch(getenv), newLock(getenv), newElect(getenv), newBatch(getenv), newStats(getenv), newTop(getenv), newDoctor(getenv), newCaller(getenv),
 		newTicket(getenv),
 		newImport(getenv), newExport(getenv), newBackup(getenv), newBench(getenv))
 	add(root, "Commands for data directories:", dataCommands, newRestore(), newCheck())
