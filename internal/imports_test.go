@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -336,6 +337,35 @@ func TestModulesAreImportedOnlyWhereTheyBelong(t *testing.T) {
 				if strings.HasPrefix(imported, c.module) && !matchesAny(path.Dir(file), c.packages) {
 					t.Errorf("%s imports %s, which only %v may", file, imported, c.packages)
 				}
+			}
+		}
+	}
+}
+
+// unlinked are packages that no command needs, and the beginnings of others. Each would bring a tree of its own, or make the
+// linker keep more of the rest.
+var unlinked = []string{
+	"github.com/cncf/", "github.com/envoyproxy/", "github.com/google/cel-go", "google.golang.org/grpc/xds", "k8s.io/",
+	"golang.org/x/net/trace", "html/template", "testing", "go.yaml.in/", modulePrefix + "internal/testkit",
+}
+
+// modulePrefix stands for the path of the module.
+const modulePrefix = "./"
+
+// TestTheProgramLinksOnlyWhatItNeeds lists packages with the build tag that releases and images are built with. What is
+// linked from text/template, which cobra imports, is tested in tools/release.
+func TestTheProgramLinksOnlyWhatItNeeds(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "-tags", "grpcnotrace", "./cmd/kv")
+	list.Dir = ".."
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(strings.ReplaceAll(string(out), modulePath(t)+"/", modulePrefix))
+	for _, pkg := range packages {
+		for _, prefix := range unlinked {
+			if strings.HasPrefix(pkg, prefix) {
+				t.Errorf("kv is linked with %s: find out what imports it with: go list -tags grpcnotrace -deps -f '{{.ImportPath}}: {{.Imports}}' ./cmd/kv", pkg)
 			}
 		}
 	}

@@ -139,7 +139,7 @@ func TestManualPagesPutUsageBelowItsFlag(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "\n.TP\n\\fB--if-exists\\fP[=false]\nfail unless the key exists\n"; !strings.Contains(string(page), want) || strings.Contains(string(page), "\n\t") {
+	if want := "\n.TP\n\\fB\\-\\-if\\-exists\\fP\nfail unless the key exists\n"; !strings.Contains(string(page), want) || strings.Contains(string(page), "\n\t") {
 		t.Errorf("the page does not have %q, or has lines that begin with a tab:\n%s", want, page)
 	}
 }
@@ -147,7 +147,7 @@ func TestManualPagesPutUsageBelowItsFlag(t *testing.T) {
 func describes(t *testing.T, cmd *cobra.Command, page string) {
 	t.Helper()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if !strings.Contains(page, `\fB--`+f.Name+`\fP`) {
+		if !strings.Contains(page, troff("--"+f.Name)+`\fP`) {
 			t.Errorf("the page of %s does not have --%s", cmd.CommandPath(), f.Name)
 		}
 	})
@@ -156,7 +156,7 @@ func describes(t *testing.T, cmd *cobra.Command, page string) {
 			t.Errorf("the page of %s has a line that troff reads as a request: %s", cmd.CommandPath(), line)
 		}
 	}
-	if !strings.Contains(strings.ReplaceAll(page, `\\`, `\`), strings.TrimSpace(cmd.Example)) {
+	if !strings.Contains(page, troff(strings.TrimSpace(cmd.Example))) {
 		t.Errorf("the page of %s does not have the examples", cmd.CommandPath())
 	}
 }

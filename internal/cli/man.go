@@ -8,12 +8,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 
 	"key-value/internal/atomicfile"
 )
@@ -38,11 +35,8 @@ func writeManual(root *cobra.Command, dir string) error {
 	} else if !info.IsDir() {
 		return fmt.Errorf("%s is not a directory", dir)
 	}
-	root.DisableAutoGenTag = true
 	pages := map[string][]byte{} // :: file → page
-	if err := addPages(root, dir, pages); err != nil {
-		return err
-	}
+	addPages(root, dir, pages)
 	files := slices.Sorted(maps.Keys(pages))
 	for _, file := range files {
 		if err := replaceable(file, pages[file]); err != nil {
@@ -58,30 +52,19 @@ func writeManual(root *cobra.Command, dir string) error {
 }
 
 // addPages adds the pages of cmd and its subcommands.
-func addPages(cmd *cobra.Command, dir string, pages map[string][]byte) error {
-	var page bytes.Buffer
-	header := &doc.GenManHeader{Section: "1", Source: "kv " + cmd.Root().Version, Manual: "kv"}
-	if err := doc.GenMan(cmd, header, &page); err != nil {
-		return err
+func addPages(cmd *cobra.Command, dir string, pages map[string][]byte) {
+	pages[filepath.Join(dir, pageName(cmd)+".1")] = []byte(manualPage(cmd))
+	for _, sub := range documented(cmd) {
+		addPages(sub, dir, pages)
 	}
-	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
-	pages[filepath.Join(dir, name)] = indentUsage(page.Bytes())
-	for _, sub := range cmd.Commands() {
-		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
-			continue
-		}
-		if err := addPages(sub, dir, pages); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-// flagLines are the two lines of a flag. Package doc separates them by a tab, at which troff does not begin a new line.
-var flagLines = regexp.MustCompile(`(?m)^(?:\.PP\n)?(\\fB-.*)\n\t`)
-
-// indentUsage puts the usage of each flag below the flag.
-func indentUsage(page []byte) []byte { return flagLines.ReplaceAll(page, []byte(".TP\n$1\n")) }
+// documented returns the subcommands of cmd that have pages.
+func documented(cmd *cobra.Command) []*cobra.Command {
+	return slices.DeleteFunc(slices.Clone(cmd.Commands()), func(sub *cobra.Command) bool {
+		return !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand()
+	})
+}
 
 // replaceable returns an error if a file exists that is not an earlier version of page.
 func replaceable(file string, page []byte) error {
@@ -89,7 +72,7 @@ func replaceable(file string, page []byte) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	title, _, _ := bytes.Cut(page, []byte(`" "1" "`))
+	title, _, _ := bytes.Cut(page, []byte(`" "1" "`)) // as they have always begun
 	if err == nil && !bytes.HasPrefix(before, title) {
 		err = fmt.Errorf("%s is not a manual page of kv: delete it, or name another directory", file)
 	}

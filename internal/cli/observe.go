@@ -31,7 +31,7 @@ func (s *daemon) observe(cmd *cobra.Command) error {
 		return usageError{err}
 	}
 	if s.admin != "" || otlp.WantsMetrics() {
-		s.metrics = observe.NewMetrics(cmd.Name(), cmd.Root().Version)
+		s.metrics = observe.NewMetrics(cmd.Name(), version(cmd))
 	}
 	if s.tracing, err = otlp.Tracing(cmd.Context()); err != nil {
 		return usageError{err}
@@ -45,7 +45,7 @@ func (s *daemon) observe(cmd *cobra.Command) error {
 // otlp returns what the environment asks to export with OTLP.
 func (s *daemon) otlp(cmd *cobra.Command) (*observe.OTLP, error) {
 	return observe.NewOTLP(cmd.Context(), observe.Process{
-		Service: "kv-" + cmd.Name(), Version: cmd.Root().Version, Instance: s.instance(),
+		Service: "kv-" + cmd.Name(), Version: version(cmd), Instance: s.instance(),
 	}, s.getenv, s.log)
 }
 

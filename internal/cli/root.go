@@ -19,6 +19,7 @@ func Command(version string) *cobra.Command {
 }
 
 func newRoot(version string, std streams, getenv func(string) string) *cobra.Command {
+	var printVersion bool
 	root := &cobra.Command{
 		Use:   "kv",
 		Short: "An in-memory key-value store and its client",
@@ -42,18 +43,23 @@ Exit codes:
 		Example: `  KV_API_KEY=my-secret-key kv serve
   KV_API_KEY=my-secret-key kv set hello world
   KV_API_KEY=my-secret-key kv get hello`,
-		Version:       version,
+		Annotations:   map[string]string{versionKey: version},
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          unknownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if printVersion {
+				return writeVersion(cmd)
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVarP(&printVersion, "version", "v", false, "print the version")
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
-	root.SetVersionTemplate("{{.DisplayName}} " + about(version) + "\n")
 	root.SetFlagErrorFunc(flagError)
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
+	root.SetUsageFunc(printUsage)
 	add(root, "Server commands:", "servers", newServe(getenv), newKVService(getenv), newGateway(getenv))
 	add(root, "Client commands:", clientCommands,
 		newGet(getenv), newSet(getenv), newDel(getenv), newLs(getenv), newExists(getenv), newTTL(getenv),
@@ -237,13 +243,18 @@ func newVersion() *cobra.Command {
 		Long:    "Print the version of kv, of the Go release it was built with, and the platform.",
 		Example: "  kv version",
 		Args:    cobra.ExactArgs(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return printLine(cmd.OutOrStdout(), "kv "+about(cmd.Root().Version))
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return writeVersion(cmd) },
 	}
 }
 
-// about describes the program.
-func about(version string) string {
-	return fmt.Sprintf("%s (%s, %s/%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+// versionKey is the annotation of the root command with the version. Cobra would print one that it knows of in its own way.
+const versionKey = "version"
+
+// version returns the version of the program of which cmd is a command.
+func version(cmd *cobra.Command) string { return cmd.Root().Annotations[versionKey] }
+
+// writeVersion describes the program.
+func writeVersion(cmd *cobra.Command) error {
+	about := fmt.Sprintf("kv %s (%s, %s/%s)", version(cmd), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return printLine(cmd.OutOrStdout(), about)
 }

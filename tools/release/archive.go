@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -26,10 +25,6 @@ func (r *release) writeExtras(ctx context.Context) (string, error) {
 		if err := os.MkdirAll(filepath.Join(dir, below), 0o755); err != nil {
 			return "", err
 		}
-	}
-	// Manual pages have a date.
-	if err := os.Setenv("SOURCE_DATE_EPOCH", strconv.FormatInt(r.date.Unix(), 10)); err != nil {
-		return "", err
 	}
 	if err := r.kv(ctx, io.Discard, "man", filepath.Join(dir, "man")); err != nil {
 		return "", err

@@ -198,7 +198,7 @@ func (r *release) compile(ctx context.Context, platform string) (string, error) 
 	if system == "windows" {
 		file += ".exe"
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags=grpcnotrace",
 		"-ldflags=-s -w -X main.version="+r.version, "-o", file, "./cmd/kv")
 	cmd.Dir = r.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=")

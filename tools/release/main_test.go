@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -115,6 +116,10 @@ func TestRelease(t *testing.T) {
 	said, err := exec.Command(filepath.Join(dir, built.name, "kv"), "version").Output()
 	if err != nil || !strings.HasPrefix(string(said), "kv "+version+" ") {
 		t.Errorf("kv version = %q, %v", said, err)
+	}
+	// Where a template is executed, the linker keeps every method of every type, which makes the binary half as large again.
+	if text, err := os.ReadFile(filepath.Join(dir, built.name, "kv")); err != nil || bytes.Contains(text, []byte("text/template.(*state).evalField")) {
+		t.Errorf("the binary can execute templates (%v): find out who calls text/template, and avoid it", err)
 	}
 	for _, file := range []string{"LICENSE", "man/kv.1", "man/kv-serve.1", "completions/kv.bash", "completions/_kv", "completions/kv.fish"} {
 		if info, err := os.Stat(filepath.Join(dir, built.name, file)); err != nil || info.Size() == 0 {
