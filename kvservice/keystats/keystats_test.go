@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,6 +212,36 @@ func TestSlowCalls(t *testing.T) {
 			t.Errorf("12 minutes later, the slowest calls are %+v, want those since", got)
 		}
 	})
+}
+
+// Callers record while others ask. The race detector looks on.
+func TestRecordingAndReportingAtOnce(t *testing.T) {
+	t.Parallel()
+	r := keystats.New()
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for n := range 5000 {
+				start := r.Start()
+				r.Record(keystats.Operation{Key: fmt.Sprint("a/", n%50), Write: i%2 == 0})
+				r.RecordBatch(10, func(n int) keystats.Operation { return keystats.Operation{Key: fmt.Sprint("b/", n)} })
+				r.End(start, func() keystats.Call { return keystats.Call{Method: "Get"} })
+			}
+		})
+		all.Go(func() {
+			for range 100 {
+				r.Report(20)
+				if _, err := r.Sizes(t.Context(), &counting{}, "/", 1); err != nil {
+					t.Error(err)
+				}
+				r.Hottest()
+			}
+		})
+	}
+	all.Wait()
+	if got := r.Report(1); len(got.Reads.Keys) != 1 || len(got.Writes.Keys) != 1 || len(got.SlowCalls) != 1 {
+		t.Errorf("the report is %+v, want a key of each kind and a call", got)
+	}
 }
 
 func TestANilRecorderRecordsNothing(t *testing.T) {
