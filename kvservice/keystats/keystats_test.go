@@ -28,7 +28,7 @@ func TestTheTopTwentyOfAMillionKeysAreFound(t *testing.T) {
 	t.Parallel()
 	for _, exponent := range []float64{1.01, 1.3} {
 		synctest.Test(t, func(t *testing.T) {
-			const reads, steps = 480_000, 1200
+			const reads, steps = 240_000, 1200
 			r, key, counts := keystats.NewUnlimited(), zipf(exponent), map[string]float64{}
 			for step := range steps {
 				weight := math.Exp(float64(step-steps) / 600)
@@ -76,11 +76,11 @@ func TestSamplingKeepsTheRates(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		report := r.Report(20)
-		if report.SampledEvery < 16 || report.SampledEvery > 128 {
-			t.Errorf("one operation in %d is sampled of 50,000 a second, want about 1,000 a second", report.SampledEvery)
+		if report.SampledEvery < 32 || report.SampledEvery > 256 {
+			t.Errorf("one operation in %d is sampled of 50,000 a second, want about 500 a second", report.SampledEvery)
 		}
 		near := func(what string, got, want float64) {
-			if math.Abs(got/want-1) > .1 {
+			if math.Abs(got/want-1) > .15 {
 				t.Errorf("%s: %.1f a second, want about %.1f", what, got, want)
 			}
 		}
@@ -98,9 +98,10 @@ func TestSamplingKeepsTheRates(t *testing.T) {
 		}
 
 		// Once the load is gone, everything is sampled again.
-		for range 100 {
+		for range 3 {
 			time.Sleep(time.Second)
 			r.Record(keystats.Operation{Key: "app/quiet"})
+			r.End(r.Start(), func() keystats.Call { return keystats.Call{} })
 		}
 		if got := r.Report(1).SampledEvery; got != 1 {
 			t.Errorf("one operation in %d is sampled of one a second, want all", got)

@@ -2,7 +2,7 @@
 // slowest, at a cost that does not grow with the traffic.
 //
 // A [Recorder] samples the operations of a service. It takes every one of them as long as these are few, and one in so
-// many that at most about 1,000 a second remain under load. Samples feed sketches of a fixed size. Their weight decays, so
+// many that at most about 500 a second remain under load. Samples feed sketches of a fixed size. Their weight decays, so
 // rates are about the last minute.
 //
 // A nil *Recorder records nothing.
@@ -26,8 +26,10 @@ const (
 
 	// interval is the time after which the sampling is adapted.
 	interval = 100 * time.Millisecond
+	// quiet is how long no sample may be taken before more operations are sampled.
+	quiet = time.Second
 	// samplesPerSecond is about how many operations are sampled at most.
-	samplesPerSecond = 1000
+	samplesPerSecond = 500
 	// perBatch is how many operations of a batch are sampled at most, or nearly so.
 	perBatch = 64
 
@@ -48,11 +50,11 @@ type Recorder struct {
 	start     time.Time
 	perWindow int           // how many samples are taken in an interval, before fewer are
 	every     atomic.Uint32 // one in so many operations is sampled: a power of two
+	since     atomic.Int64  // when the interval began, since start; changed with mu held
 	slow      slowCalls
 
 	mu     sync.Mutex
-	since  time.Duration // when the interval began, since start; guarded by mu
-	taken  int           // samples since then; guarded by mu
+	taken  int           // samples of this interval; guarded by mu
 	zero   time.Duration // when a sample had the weight of one operation, since start; guarded by mu
 	reads  traffic       // guarded by mu
 	writes traffic       // guarded by mu
@@ -149,20 +151,39 @@ func (r *Recorder) sampleLocked(op Operation, every uint32, now time.Duration) {
 // adaptLocked counts a sample, and samples fewer or more operations than before if need be.
 func (r *Recorder) adaptLocked(now time.Duration) {
 	r.taken++
-	every, elapsed := r.every.Load(), now-r.since
-	switch {
+	switch elapsed := now - time.Duration(r.since.Load()); {
 	case r.taken >= r.perWindow && elapsed < interval:
-		r.every.Store(min(2*every, 1<<20))
+		r.every.Store(min(2*r.every.Load(), 1<<20))
 	case elapsed >= interval:
-		expected := float64(r.perWindow) * float64(elapsed) / float64(interval)
-		for taken := float64(r.taken); every > 1 && 2*taken < .75*expected; taken *= 2 {
-			every /= 2
-		}
-		r.every.Store(every)
+		r.sampleMoreLocked(elapsed)
 	default:
 		return
 	}
-	r.since, r.taken = now, 0
+	r.taken = 0
+	r.since.Store(int64(now))
+}
+
+// sampleMoreLocked samples so many more operations than before as the samples of elapsed leave room for.
+func (r *Recorder) sampleMoreLocked(elapsed time.Duration) {
+	every, room := r.every.Load(), float64(r.perWindow)*float64(elapsed)/float64(interval)
+	for taken := float64(r.taken); every > 1 && 2*taken < .75*room; taken *= 2 {
+		every /= 2
+	}
+	r.every.Store(every)
+}
+
+// wake samples every operation again if none was sampled for long: after a load that is over, that could take a while.
+func (r *Recorder) wake(now time.Duration) {
+	if r.every.Load() == 1 || now-time.Duration(r.since.Load()) < quiet {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if elapsed := now - time.Duration(r.since.Load()); elapsed >= quiet {
+		r.sampleMoreLocked(elapsed)
+		r.taken = 0
+		r.since.Store(int64(now))
+	}
 }
 
 // forgetLocked makes the weights of all that was sampled what they are now, relative to a sample of now.

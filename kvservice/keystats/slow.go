@@ -57,6 +57,7 @@ func (r *Recorder) End(start time.Duration, describe func() Call) {
 		return
 	}
 	now := time.Since(r.start)
+	r.wake(now)
 	if took := now - start; int64(took) > r.slow.floor.Load() || int64(now) >= r.slow.end.Load() {
 		c := describe()
 		c.Key = strings.ToValidUTF8(strings.Clone(c.Key[:min(maxKeyBytes, len(c.Key))]), "")
