@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,24 +191,37 @@ func (c *cluster) command(t *testing.T, component string, p pod) proc.Command {
 	for _, arg := range container.Args {
 		command.Args = append(command.Args, strings.NewReplacer(replaced...).Replace(arg))
 	}
-	return asUser(t, command, p)
+	return c.confined(t, command, component, p)
 }
 
-// asUser returns the command as the user and groups of the pod, without privileges. Only root can do that.
-func asUser(t *testing.T, command proc.Command, p pod) proc.Command {
+// confined returns the command as the user and groups of the pod, without privileges, with a root file system that can only be
+// read. Only root can do that, and not everywhere.
+func (c *cluster) confined(t *testing.T, command proc.Command, component string, p pod) proc.Command {
 	t.Helper()
-	setpriv, err := exec.LookPath("setpriv")
-	if os.Geteuid() != 0 || err != nil {
-		t.Log("NOT CHECKED with the user of the pod: that needs root and setpriv")
+	if !canConfine() {
+		t.Log("NOT CHECKED with the user of the pod and a read-only file system: that needs root, setpriv and unshare")
 		return command
 	}
+	writable := filepath.Join(c.dir, component) // in a pod without a claim, it has only Secrets, which belong to root
+	for _, mount := range p.Containers[0].Mounts {
+		if !mount.ReadOnly {
+			writable = c.mount(t, component, p, mount.Name)
+		}
+	}
 	command.Args = append([]string{
-		"--reuid", strconv.Itoa(p.Security.User), "--regid", strconv.Itoa(p.Security.Group), "--groups", strconv.Itoa(p.Security.FSGroup),
+		"--mount", "--", "sh", "-c", `mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"`, "sh", writable,
+		"setpriv", "--reuid", strconv.Itoa(p.Security.User), "--regid", strconv.Itoa(p.Security.Group), "--groups", strconv.Itoa(p.Security.FSGroup),
 		"--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", "--pdeathsig", "KILL", "--", command.Path,
 	}, command.Args...)
-	command.Path = setpriv
+	command.Path = "unshare"
 	return command
 }
+
+// canConfine reports whether this process may change users and mounts.
+var canConfine = sync.OnceValue(func() bool {
+	line := exec.Command("unshare", "--mount", "--", "sh", "-c", "mount -o remount,bind,ro / && setpriv --reuid 65532 true")
+	return os.Geteuid() == 0 && line.Run() == nil
+})
 
 // environment returns the variables of a container.
 func (c *cluster) environment(t *testing.T, container container) (env []string) {
