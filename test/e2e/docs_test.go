@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"key-value/internal/testkit/etcdcluster"
+	"key-value/internal/testkit/proc"
 )
 
 // documents returns the paths of this project's Markdown files below dir.
@@ -52,6 +53,9 @@ func TestGuides(t *testing.T) {
 				needsEtcd(t, "the commands of "+etcdGuide)
 				portsAreFree(t, "2379", "2380", "8889")
 			}
+			if filepath.Base(path) == "kubernetes.md" {
+				needsHelm(t, "the commands of "+path)
+			}
 			doc := readDocument(t, path)
 			if len(doc.lines) == 0 {
 				t.Skip("the guide has no commands")
@@ -87,6 +91,20 @@ func needsEtcd(t *testing.T, what string) {
 		default:
 			skipLoudly(t, what, err.Error())
 		}
+	}
+}
+
+// needsHelm puts helm first in the PATH. Where it cannot be built it skips the test of what, unless KV_REQUIRE_HELM is set.
+func needsHelm(t *testing.T, what string) {
+	t.Helper()
+	program, err := proc.Tool(t.Context(), filepath.Join(repository, "tools", "kubernetes"), "helm", "helm.sh/helm/v4/cmd/helm")
+	switch {
+	case err == nil:
+		t.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	case os.Getenv("KV_REQUIRE_HELM") == "1":
+		t.Fatal(err)
+	default:
+		skipLoudly(t, what, err.Error())
 	}
 }
 
