@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 )
 
 // exposition holds the names of the series and labels in the output of /metrics.
@@ -147,4 +149,49 @@ func read(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// TestTheSettingsOfPackagesExist checks the file of settings that packages install: each is one of kv serve, and shows the
+// default, or is introduced as an example.
+func TestTheSettingsOfPackagesExist(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../deploy/packages/kv.env")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := newRoot("test", streams{}, func(string) string { return "" })
+	serve, _, err := cmd.Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := map[string]string{} // :: variable → default
+	serve.Flags().VisitAll(func(f *pflag.Flag) { defaults[Variable(f)] = f.DefValue })
+	// The unit sets these.
+	defaults["KV_DATA_DIR"], defaults["KV_API_KEYS_FILE"] = "/var/lib/key-value", "/etc/key-value/api-keys.json"
+	example, settings := false, 0
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		name, value, ok := strings.Cut(strings.TrimPrefix(line, "#"), "=")
+		switch {
+		case line == "", line == "# Example:":
+			example = line != ""
+		case !strings.HasPrefix(line, "#"):
+			t.Errorf("%q is set by default: comment it out", line)
+		case strings.HasPrefix(line, "# "), line == "#":
+		case !ok:
+			t.Errorf("%q is neither text nor a setting", line)
+		default:
+			settings++
+			byDefault, known := defaults[name]
+			if !known && !strings.Contains(serve.Long, name) && !strings.HasPrefix(name, "OTEL_") {
+				t.Errorf("kv serve has no setting %s", name)
+			}
+			if !example && value != byDefault {
+				t.Errorf("%s is shown as %q, but its default is %q", name, value, byDefault)
+			}
+		}
+	}
+	if settings < 25 {
+		t.Errorf("the file has %d settings, want at least 25", settings)
+	}
 }

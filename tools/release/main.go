@@ -182,6 +182,9 @@ func (r *release) build(ctx context.Context, platforms []string) ([]image, error
 		if !strings.HasPrefix(platform, "linux/") {
 			continue
 		}
+		if err := r.packages(platform, binary, extras); err != nil {
+			return nil, err
+		}
 		i, err := r.writeImage(platform, binary)
 		if err != nil {
 			return nil, err
