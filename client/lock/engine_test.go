@@ -61,8 +61,9 @@ func TestALockInEtcdIsSharedByServices(t *testing.T) {
 // checkShared checks that callers at two kvservices with the same data share a lock.
 func checkShared(t *testing.T, a, b store.Engine) {
 	first, second := dial(t, wiretest.Serve(t, handle(a))), dial(t, wiretest.Serve(t, handle(b)))
-	held := mustLock(t, newLock(t, first))
-	_, err := newLock(t, second).TryLock(t.Context())
+	long := lock.TTL(patience) // so that no holder loses the lock on a busy machine
+	held := mustLock(t, newLock(t, first, long))
+	_, err := newLock(t, second, long).TryLock(t.Context())
 	wantError(t, "TryLock at the second service", err, lock.ErrHeld)
 	if _, err := second.AtomicBatch(t.Context(), client.OpGet(held.Key()), client.OpSet("{door}/k", nil)); err != nil {
 		t.Errorf("a write that requires the lock = %v", err)
@@ -77,7 +78,7 @@ func checkShared(t *testing.T, a, b store.Engine) {
 		if i%2 == 0 {
 			kv = second
 		}
-		waiting = append(waiting, waitFor(t, t.Context(), newLock(t, kv), first, i+2))
+		waiting = append(waiting, waitFor(t, t.Context(), newLock(t, kv, long), first, i+2))
 	}
 	for i, next := range waiting {
 		for _, later := range waiting[i:] {

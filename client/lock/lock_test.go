@@ -246,7 +246,7 @@ func TestTheContextOfAHolderEndsWithItsParent(t *testing.T) {
 		cancel()
 		<-held.Context().Done()
 		wantError(t, "the cause", context.Cause(held.Context()), context.Canceled)
-		time.Sleep(time.Hour) // it is held all the same, so that what was begun can be brought to an end
+		time.Sleep(5 * time.Minute) // it is held all the same, so that what was begun can be brought to an end
 		next.waits(t)
 		mustUnlock(t, held)
 		mustUnlock(t, next.get(t))

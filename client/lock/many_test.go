@@ -9,7 +9,7 @@ import (
 // calls of the holder.
 func TestVeryManyCallersOfOneClientWait(t *testing.T) {
 	t.Parallel()
-	const callers = 250
+	const callers = 130
 	kv := start(t)
 	l := newLock(t, kv)
 	held := mustLock(t, l)
