@@ -114,7 +114,7 @@ func TestOtherPathsArePassedOn(t *testing.T) {
 var (
 	// reference matches the files that a page refers to, and imported those that a module imports.
 	reference = regexp.MustCompile(`(?:src|href)="([^"#]+)"`)
-	imported  = regexp.MustCompile(`from '([^']+)'`)
+	imported  = regexp.MustCompile(`(?:from |import\()'([^']+)'`)
 	// outside matches URLs of other hosts. The namespace of SVG is one, but is never fetched.
 	outside = regexp.MustCompile(`(?:https?:)?//[\w.-]+\.\w+`)
 )

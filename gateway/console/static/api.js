@@ -148,6 +148,11 @@ export class API {
     return this.#body((await this.send('GET', `/v1/stats${history ? '?history=true' : ''}`)).json());
   }
 
+  /** keyStats returns which keys are hot, which prefixes are big and which calls were slow. */
+  async keyStats(limit, signal) {
+    return this.#body((await this.send('GET', query('/v1/stats/keys', { limit }), { signal })).json());
+  }
+
   /** body waits for the body of a response, during which the connection can break too. */
   async #body(promise) {
     try {

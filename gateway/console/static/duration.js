@@ -18,6 +18,12 @@ export const toGo = (ms) => (ms % 1000 === 0 ? `${ms / 1000}s` : `${ms}ms`);
 /** toSeconds formats ms as a Duration in the JSON form of protobuf. */
 export const toSeconds = (ms) => `${ms / 1000}s`;
 
+/** parseGo parses a duration in the syntax of Go and returns ms. */
+export function parseGo(text) {
+  const units = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, '\u00b5s': 0.001, ns: 1e-6 };
+  return [...text.matchAll(/([\d.]+)(h|ms|m|s|\u00b5s|ns)/g)].reduce((sum, [, n, unit]) => sum + Number(n) * units[unit], 0);
+}
+
 /** countdown formats ms with its two largest units. */
 export function countdown(ms) {
   const seconds = Math.max(0, Math.ceil(ms / 1000));

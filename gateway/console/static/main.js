@@ -3,7 +3,7 @@
 import { API, Problem, root } from './api.js';
 import { copyAs } from './copyas.js';
 import { Detail } from './detail.js';
-import { byId } from './dom.js';
+import { byId, say } from './dom.js';
 import { Feed } from './feed.js';
 import { KeysPane } from './keyspane.js';
 import { Navigation, view } from './navigation.js';
@@ -40,6 +40,16 @@ function create(prefix = tree.prefix()) {
 
 function remove() {
   if (!treeActions.delete()) detail.delete();
+}
+
+async function showHotKeys() {
+  try {
+    const { showHot } = await import('./hot.js');
+    const key = await showHot(api);
+    if (key) navigation.go(key);
+  } catch {
+    say('The server could not be reached.', 'error');
+  }
 }
 
 // The session.
@@ -171,6 +181,7 @@ byId('login').addEventListener('cancel', (event) => event.preventDefault());
 byId('lock').addEventListener('click', () => session.lock());
 byId('new').addEventListener('click', () => create());
 byId('feed-copy').addEventListener('click', () => copyAs({ op: 'watch', prefix: byId('feed-prefix').value }));
+byId('hot').addEventListener('click', showHotKeys);
 byId('help').addEventListener('click', () => byId('shortcuts').showModal());
 byId('shortcuts-close').addEventListener('click', () => byId('shortcuts').close());
 byId('retry').addEventListener('click', () => stats.now());

@@ -13,6 +13,9 @@ export class Rights {
   /** mayAll reports whether an operation is allowed on all keys that can begin with a prefix. */
   mayAll(op, prefix) { return this.may(op, prefix) && this.grants.every((grant) => !grant.prefix.startsWith(prefix) || allows(grant, op)); }
 
+  /** all reports whether everything is allowed. */
+  all() { return ['read', 'write'].every((op) => this.mayAll(op, '')); }
+
   /** any reports whether an operation is allowed on some keys. */
   any(op) { return this.grants.some((grant) => allows(grant, op)); }
 

@@ -4,7 +4,7 @@ import { Problem } from './api.js';
 import { formatBytes } from './bytes.js';
 import { Chart } from './chart.js';
 import { byId, el } from './dom.js';
-import { countdown } from './duration.js';
+import { countdown, parseGo } from './duration.js';
 
 const every = 2000; // ms
 const longestWait = 15_000;
@@ -115,10 +115,4 @@ export class Stats {
       ['After a crash', stats.guarantees.durability]];
     byId('facts').replaceChildren(...facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
   }
-}
-
-// parseGo parses a duration in the syntax of Go and returns ms.
-function parseGo(text) {
-  const units = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, '\u00b5s': 0.001, ns: 1e-6 };
-  return [...text.matchAll(/([\d.]+)(h|ms|m|s|\u00b5s|ns)/g)].reduce((sum, [, n, unit]) => sum + Number(n) * units[unit], 0);
 }

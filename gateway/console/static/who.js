@@ -11,6 +11,7 @@ export function showWho({ caller, rights }) {
   const who = byId('who');
   who.hidden = caller === null;
   byId('new').hidden = !rights.any('write');
+  byId('hot').hidden = caller === null || !rights.all();
   if (!caller) return;
   const left = caller.expireTime ? Date.parse(caller.expireTime) - Date.now() : Infinity;
   const text = left < soon ? `${caller.id}, expires in ${countdown(left)}` : caller.id;

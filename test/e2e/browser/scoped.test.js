@@ -64,6 +64,7 @@ test('a key of one prefix sees its keys at once, live, and is told what it may n
   await item(console, 'apple').click();
   await console.getByRole('heading', { name: 'fruit/apple' }).waitFor();
   await console.getByRole('button', { name: 'Edit' }).waitFor();
+  assert.equal(await console.locator('#hot').isVisible(), false, 'key statistics need all rights');
   await console.reload();
   await item(console, 'apple').waitFor();
 });
@@ -104,6 +105,7 @@ test('a key that may only read is offered no writes', async (t) => {
   const offered = await console.locator('#entry button, header button').allTextContents();
   assert.deepEqual(offered.filter((label) => /New|Edit|Expiry|Delete/.test(label)), ['New entry']);
   assert.equal(await console.getByRole('button', { name: 'New entry' }).isVisible(), false);
+  assert.equal(await console.locator('#hot').isVisible(), false, 'key statistics need all rights');
   for (const key of ['n', 'e', 't', 'd']) await console.keyboard.press(key);
   assert.equal(await console.locator('dialog[open], .editor').count(), 0);
 });

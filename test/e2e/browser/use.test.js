@@ -133,6 +133,10 @@ test('everything fits on a phone', async (t) => {
   await console.getByText('Use the stored version').tap();
   await console.getByRole('button', { name: 'Activity' }).tap();
   await fits('activity');
+  await console.getByRole('button', { name: 'Hot keys' }).tap();
+  await console.getByRole('dialog').getByRole('button', { name: long }).first().waitFor();
+  await fits('hot keys');
+  await console.getByRole('button', { name: 'Close' }).tap();
   await console.getByRole('button', { name: 'Keyboard shortcuts' }).tap();
   await fits('shortcuts');
   await console.getByRole('button', { name: 'Close' }).tap();

@@ -1,6 +1,6 @@
 // Every screen of the console, for tests and pictures that go through all of them.
 
-import { put } from './server.js';
+import { put, rest } from './server.js';
 
 /** fillForScreens stores the entries that the screens show. */
 export async function fillForScreens(url) {
@@ -84,6 +84,13 @@ export const screens = {
     await select(page);
     await page.getByRole('region', { name: 'Keys' }).getByRole('button', { name: 'Delete' }).click();
     await page.getByRole('dialog').getByText('Delete 2 entries?').waitFor();
+  },
+  hot: async (page, url) => {
+    for (let i = 0; i < 30; i++) await rest(url, 'GET', `/v1/values/${i % 3 ? 'greeting' : 'orders/2026/41'}`);
+    const tab = page.locator('[data-view=activity]').and(page.locator('button'));
+    if (await tab.isVisible()) await tab.click();
+    await page.getByRole('button', { name: 'Hot keys' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'greeting' }).first().waitFor();
   },
   shortcuts: (page) => page.getByRole('button', { name: 'Keyboard shortcuts' }).click(),
   activity: async (page) => {
