@@ -105,7 +105,7 @@ class List {
     this.body = el('tbody');
     this.none = el('p', { class: 'quiet note' });
     this.table = el('table', { 'aria-label': title }, el('thead', {}, el('tr', {}, ...heads.map((head) => el('th', { scope: 'col' }, head)))), this.body);
-    this.element = el('section', {}, el('h3', {}, title, ' ', this.total), this.table, this.none);
+    this.element = el('section', {}, el('h3', {}, title, this.total), this.table, this.none);
   }
 
   /** fill shows rows, or none if there are no rows. A row is { key, open, more, cells }: open is false if the key is a prefix. */
