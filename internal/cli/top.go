@@ -41,7 +41,7 @@ must have all rights. NO_COLOR=1 turns off highlighting.`,
 		Example: `  kv top
   kv top --interval 500ms
   kv top --once
-  kv top --once -o json | jq -r '.reads.keys[0].key'`,
+  kv top --once -o json | jq .reads.perSecond`,
 		Args:              cobra.ExactArgs(0),
 		RunE:              func(cmd *cobra.Command, _ []string) error { return c.top(cmd, f) },
 		ValidArgsFunction: cobra.NoFileCompletions,

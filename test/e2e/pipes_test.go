@@ -50,16 +50,18 @@ var pipes = []pipe{
 
 // pipesOfText are the documented pipes through which no key and no value of a store goes, and those that other tests run.
 var pipesOfText = []string{
-	`gunzip -c users.ndjson.gz | kv import --create-only`,                          // TestAnExportIsRestoredThroughAPipe
-	`kv export | kv import --url http://127.0.0.1:8889`,                            // TestAnExportIsRestoredThroughAPipe
-	`kv backup | gzip > kv.backup.gz`,                                              // TestABackupIsRestoredThroughAPipe
-	`gunzip < kv.backup.gz | kv restore --data-dir /var/lib/kv -`,                  // TestABackupIsRestoredThroughAPipe
-	`kv watch --prefix '' -o json | jq -c .entry`,                                  // TestAWatchIsReadThroughAPipe
-	`kv get photo | cmp - /tmp/kv.photo`,                                           // TestGuides: bytes of one value
-	`echo '{"increment":{"key":"n","delta":"5"}}' | kv batch`,                      // text of its own
-	`kv stats -o json | jq .keys`,                                                  // numbers
-	`kv stats --url http://127.0.0.1:8889 | grep engine`,                           // numbers
-	`kv caller -o json | jq -r .id`,                                                // an id is a word of [a-z0-9-]
+	`gunzip -c users.ndjson.gz | kv import --create-only`,         // TestAnExportIsRestoredThroughAPipe
+	`kv export | kv import --url http://127.0.0.1:8889`,           // TestAnExportIsRestoredThroughAPipe
+	`kv backup | gzip > kv.backup.gz`,                             // TestABackupIsRestoredThroughAPipe
+	`gunzip < kv.backup.gz | kv restore --data-dir /var/lib/kv -`, // TestABackupIsRestoredThroughAPipe
+	`kv watch --prefix '' -o json | jq -c .entry`,                 // TestAWatchIsReadThroughAPipe
+	`kv get photo | cmp - /tmp/kv.photo`,                          // TestGuides: bytes of one value
+	`echo '{"increment":{"key":"n","delta":"5"}}' | kv batch`,     // text of its own
+	`kv stats -o json | jq .keys`,                                 // numbers
+	`kv stats --url http://127.0.0.1:8889 | grep engine`,          // numbers
+	`kv top --once -o json | jq .reads.perSecond`,                 // numbers
+	`kv top | head`,                 // it refuses to
+	`kv caller -o json | jq -r .id`, // an id is a word of [a-z0-9-]
 	`kv keys list --file keys.json -o json | jq -r 'select(.state=="expired").id'`, // ids are words of [a-z0-9-]
 	`printf '%s\n' '{"set":{"key":"a","value":"1"}}' '{"get":{"key":"a"}}' | kv batch`,
 	`mkdir -p /tmp/kv.man && kv man /tmp/kv.man && ls /tmp/kv.man | head -n 3`,
