@@ -166,6 +166,11 @@ func TestDocumentsNameVariablesThatExist(t *testing.T) {
 	for _, command := range commands.FindAllStringSubmatch(help, -1) {
 		help += client(t, nil, "", "help", command[1]).Out
 	}
+	script, err := os.ReadFile(filepath.Join(repository, "tools/release/install.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	help += string(script)
 	variable := regexp.MustCompile(`\bKV_[A-Z_]+\b`)
 	for _, path := range append(documents(t, "docs/guides"), "README.md", scaling) {
 		text, err := os.ReadFile(filepath.Join(repository, path))
@@ -174,7 +179,7 @@ func TestDocumentsNameVariablesThatExist(t *testing.T) {
 		}
 		for _, name := range variable.FindAllString(string(text), -1) {
 			if !strings.Contains(help, name) {
-				t.Errorf("%s names %s, which is in no command's help", path, name)
+				t.Errorf("%s names %s, which is neither in the help of a command nor in install.sh", path, name)
 			}
 		}
 	}
