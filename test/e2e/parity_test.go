@@ -172,6 +172,7 @@ var (
 	aDate      = regexp.MustCompile(`\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT\b`)
 	aRun       = regexp.MustCompile(`"run": ?"[0-9a-z]+"`)
 	aHistory   = regexp.MustCompile(`"history": ?\[[^]]+\]`)
+	aKeyReport = regexp.MustCompile(`"enabled": ?true,.*}`) // estimates, of sampled operations
 	aTicket    = regexp.MustCompile(`kvt_[0-9A-Za-z_-]{50,}`)
 	aTestsName = regexp.MustCompile(`^[^/]*/[^/]*/`)
 )
@@ -191,6 +192,7 @@ func (c *conversation) record(asked, answered string) {
 	answered = aRevision.ReplaceAllString(answered, "<revision>")
 	answered = aDate.ReplaceAllString(answered, "<date>")
 	answered = aHistory.ReplaceAllString(answered, `"history":[<samples>]`)
+	answered = aKeyReport.ReplaceAllString(answered, `"enabled":true,<what is hot, big and slow>}`)
 	answered = aTicket.ReplaceAllString(answered, "<ticket>")
 	answered = aRun.ReplaceAllString(answered, `"run":"<run>"`)
 	answered = aTime.ReplaceAllString(answered, `"<time>"`)
