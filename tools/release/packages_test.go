@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -50,5 +51,16 @@ func TestPackagesAreReproducible(t *testing.T) {
 	}
 	if len(first) != 4 {
 		t.Errorf("there are %d packages, want 4", len(first))
+	}
+}
+
+func TestShellcheckFindsNothingInTheScriptsOfPackages(t *testing.T) {
+	needs(t, "shellcheck")
+	scripts, err := filepath.Glob("../../deploy/packages/*.sh")
+	if err != nil || len(scripts) != 3 {
+		t.Fatalf("the scripts are %v, %v; want three", scripts, err)
+	}
+	if said, err := exec.Command("shellcheck", scripts...).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, said)
 	}
 }
