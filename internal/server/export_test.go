@@ -9,6 +9,7 @@ import (
 // ServeOn serves the connections of a listener as Run does, until stop is called.
 func ServeOn(listener net.Listener, cfg Config) (stop func()) {
 	cfg.State, cfg.Log = NewState(), slog.New(slog.DiscardHandler)
+	cfg.Traffic = &Traffic{}
 	s := newPort(listener, cfg)
 	s.serve()
 	return func() { _ = s.stop(time.Millisecond) }
