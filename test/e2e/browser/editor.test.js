@@ -39,7 +39,9 @@ test('JSON opens formatted, and is stored as it was unless it is edited', async 
   await edit(console, 'doc');
   await value(console).fill(formatted.replace('"o": {}', '"o": 1'));
   await console.getByText('saved as shown').waitFor();
+  const answered = console.waitForResponse((response) => response.request().method() === 'PUT'); // "Saved." may still be there from before
   await save(console);
+  await answered;
   await console.getByText('Saved.').waitFor();
   assert.equal((await stored('doc')).value, formatted.replace('"o": {}', '"o": 1'));
   await edit(console, 'doc');
