@@ -79,7 +79,7 @@ func TestTheLastGoodKeysStay(t *testing.T) {
 		"cut":     func(path string) error { return os.Truncate(path, 20) },
 		"empty":   func(path string) error { return os.Truncate(path, 0) },
 		"removed": os.Remove,
-		"open":    func(path string) error { return os.Chmod(path, 0o640) },
+		"open":    func(path string) error { return os.Chmod(path, 0o644) },
 		"newer":   func(path string) error { return os.WriteFile(path, []byte(`{"version":2}`), 0o600) },
 		"a directory": func(path string) error {
 			return os.Rename(filepath.Dir(path), filepath.Dir(path)+".away")
