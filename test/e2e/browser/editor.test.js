@@ -56,12 +56,14 @@ test('JSON is checked while it is typed, and saving what no longer is JSON asks 
   await put(url, 'checked', '{"a":1,"b":[1,2]}');
   const console = await openConsole(t, url);
   await edit(console, 'checked');
-  await value(console).fill('{\n  "a": 1,\n  "b": [1, 2,]\n}');
+  const wrong = '{\n  "a": 1,\n  "b": [1, 2,]\n}';
+  await value(console).fill(wrong);
   await console.getByText('Not valid JSON. Line 3, column 14: expected a value, found \u201c]\u201d.').waitFor();
   await save(console);
   await console.getByRole('dialog').getByText('Line 3, column 14').waitFor();
   await console.getByRole('button', { name: 'Keep editing' }).click();
   assert.equal((await stored('checked')).value, '{"a":1,"b":[1,2]}');
+  await console.waitForFunction((at) => document.activeElement.selectionStart === at, wrong.indexOf(',]') + 1);
   await console.keyboard.press('Backspace'); // the cursor is at the mistake
   await console.getByText('valid JSON, saved as shown').waitFor();
   await value(console).fill('text');
