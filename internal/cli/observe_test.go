@@ -173,7 +173,7 @@ func TestThePublicPortServesNoMetricsOrProfiles(t *testing.T) {
 	server := startObserved(t, key, "serve")
 	_, service := startObservedPair(t)
 	for _, url := range []string{server.url, service.url} {
-		for _, path := range []string{"/metrics", "/debug/pprof/", "/debug/pprof/heap"} {
+		for _, path := range []string{"/metrics", "/debug/keys", "/debug/pprof/", "/debug/pprof/heap"} {
 			if status, body := fetch(t, url+path); status != http.StatusNotFound {
 				t.Errorf("GET %s: %d, %s", path, status, body)
 			}

@@ -267,7 +267,10 @@ func TestVariablesThatTheSDKWouldIgnoreAreRefused(t *testing.T) {
 		{"OTEL_PROPAGATORS", "b3", `invalid OTEL_PROPAGATORS "b3": want tracecontext, baggage or none`},
 		{"OTEL_PROPAGATORS", "tracecontext, b3multi", `invalid OTEL_PROPAGATORS .*`},
 		{"OTEL_PROPAGATORS", "none,tracecontext", `invalid OTEL_PROPAGATORS .*`},
-		{"OTEL_BSP_SCHEDULE_DELAY", "5s", `invalid OTEL_BSP_SCHEDULE_DELAY "5s": want a number`},
+		{"OTEL_BSP_SCHEDULE_DELAY", "5s", `invalid OTEL_BSP_SCHEDULE_DELAY "5s": want milliseconds, such as 5000`},
+		{"OTEL_BSP_SCHEDULE_DELAY", "0", `invalid OTEL_BSP_SCHEDULE_DELAY "0": want milliseconds, such as 5000`},
+		{"OTEL_BSP_MAX_QUEUE_SIZE", "-1", `invalid OTEL_BSP_MAX_QUEUE_SIZE "-1": want a number from 1 to 1000000`},
+		{"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1", `invalid OTEL_BSP_MAX_EXPORT_BATCH_SIZE "-1": want a number from 1 to 1000000`},
 		{"OTEL_SPAN_LINK_COUNT_LIMIT", "many", `invalid OTEL_SPAN_LINK_COUNT_LIMIT "many": want a number`},
 	} {
 		env := map[string]string{endpoint: "http://127.0.0.1:4318", "KV_API_KEY": "secret"}

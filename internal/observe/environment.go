@@ -49,8 +49,13 @@ var variables = map[signal][]variable{
 			{name: "OTEL_TRACES_SAMPLER_ARG", valid: isRatio, want: "a number from 0 to 1"},
 			{name: "OTEL_PROPAGATORS", valid: arePropagators, want: "tracecontext, baggage or none"},
 		},
-		numbers("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_EXPORT_TIMEOUT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
-			"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+		[]variable{
+			{name: "OTEL_BSP_SCHEDULE_DELAY", valid: isPositive, want: "milliseconds, such as 5000"},
+			{name: "OTEL_BSP_EXPORT_TIMEOUT", valid: isPositive, want: "milliseconds, such as 30000"},
+			{name: "OTEL_BSP_MAX_QUEUE_SIZE", valid: isSpanCount, want: "a number from 1 to 1000000"},
+			{name: "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", valid: isSpanCount, want: "a number from 1 to 1000000"},
+		},
+		numbers("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
 			"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
 			"OTEL_SPAN_LINK_COUNT_LIMIT", "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT"),
 	),
@@ -239,6 +244,12 @@ func isNumber(value string) bool {
 func isPositive(value string) bool {
 	n, err := strconv.ParseInt(value, 10, 64)
 	return err == nil && n > 0 && n <= int64(math.MaxInt64/time.Millisecond)
+}
+
+// isSpanCount reports whether value is a number of spans that the SDK can hold: it allocates them at the start.
+func isSpanCount(value string) bool {
+	n, err := strconv.Atoi(value)
+	return err == nil && n > 0 && n <= 1_000_000
 }
 
 func isRatio(value string) bool {

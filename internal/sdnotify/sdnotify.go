@@ -54,12 +54,17 @@ func New(getenv func(string) string, pid int) (*Manager, error) {
 	return m, nil
 }
 
+// sendTimeout is how long a manager may take to have room for a message.
+const sendTimeout = time.Second
+
 // Notify sends lines in one message.
 func (m *Manager) Notify(lines ...string) error {
 	conn, err := net.Dial("unixgram", m.socket)
 	if err != nil {
 		return err
 	}
-	_, err = conn.Write([]byte(strings.Join(lines, "\n")))
+	if err = conn.SetWriteDeadline(time.Now().Add(sendTimeout)); err == nil {
+		_, err = conn.Write([]byte(strings.Join(lines, "\n")))
+	}
 	return errors.Join(err, conn.Close())
 }

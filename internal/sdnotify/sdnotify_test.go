@@ -1,7 +1,9 @@
 package sdnotify_test
 
 import (
+	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -59,6 +61,28 @@ func TestTheWatchdogIsThatOfThisProcess(t *testing.T) {
 	_, err := sdnotify.New(environment(map[string]string{"NOTIFY_SOCKET": "@abstract", "WATCHDOG_USEC": "soon"}), 42)
 	if err == nil || !strings.Contains(err.Error(), "want a positive number of microseconds") {
 		t.Errorf("a malformed WATCHDOG_USEC: %v", err)
+	}
+}
+
+func TestAManagerThatDoesNotReadHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "notify")
+	listener, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	m, err := sdnotify.New(environment(map[string]string{"NOTIFY_SOCKET": socket}), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100_000 { // more than a socket holds
+		if err = m.Notify(sdnotify.Alive); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("messages that nobody reads: %v, want that a deadline is exceeded", err)
 	}
 }
 

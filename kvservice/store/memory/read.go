@@ -57,7 +57,7 @@ func (e *Engine) List(ctx context.Context, req store.ListRequest) (store.Page, e
 // Sample calls each with about n entries, in byte order of their keys, or with all of them if there are not more. Each stands
 // for weight entries, which is 1 if they are all. A key is valid during the call only. It takes no lock while it reads.
 func (e *Engine) Sample(ctx context.Context, n int, each func(key string, bytes, weight int64)) error {
-	now, view, every := e.clock.Read().Now, e.tree.View(), int(e.len())/max(1, n)+1
+	now, view, every := e.clock.Read().Now, e.tree.View(), max(1, (int(e.len())+n-1)/max(1, n))
 	view.AscendLeaves(rand.IntN(every), every, func(found *tree.Entry) {
 		if !found.Expired(now) {
 			each(found.Key(), found.Bytes(), int64(every))
