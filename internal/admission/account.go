@@ -148,7 +148,9 @@ func (a *Account) chargeLocked() error {
 		cancel()
 		a.mu.Lock()
 		if err != nil {
-			a.budget.rejected.Add(1)
+			if a.Err() == nil { // otherwise its caller has gone
+				a.budget.rejected.Add(1)
+			}
 			return ErrOverloaded
 		}
 	}

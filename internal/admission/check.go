@@ -77,7 +77,7 @@ func (c Checks) check(ctx context.Context, r Request) (*auth.Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.limiter.Full(caller, sizeOf(r.Procedure)) {
+	if c.limiter.RejectEarly(caller, sizeOf(r.Procedure)) {
 		return nil, ErrOverloaded // which the limiter would return once the message was read
 	}
 	return caller, nil

@@ -133,9 +133,9 @@ func (l *Limiter) ReleaseWatch(ctx context.Context) {
 	}
 }
 
-// Full reports whether a call of this size by caller is to be rejected now, before its message is read, and counts it as
-// rejected. A call for which Full returns false may still be rejected.
-func (l *Limiter) Full(caller *auth.Principal, size contract.Size) bool {
+// RejectEarly reports whether to reject a call of this size by caller before its message is read, and counts it as rejected if
+// so. A call that it does not reject may still be rejected later.
+func (l *Limiter) RejectEarly(caller *auth.Principal, size contract.Size) bool {
 	if l == nil || size != contract.OneEntry && size != contract.ManyEntries {
 		return false
 	}

@@ -46,13 +46,13 @@ func TestCallsOverTheBoundAreRejected(t *testing.T) {
 func TestFullForeseesRejections(t *testing.T) {
 	t.Parallel()
 	l := admission.New(admission.Config{Calls: 1})
-	if l.Full(nil, contract.OneEntry) || l.Full(nil, contract.ManyEntries) {
+	if l.RejectEarly(nil, contract.OneEntry) || l.RejectEarly(nil, contract.ManyEntries) {
 		t.Error("a limiter without calls is full")
 	}
-	if err := l.Acquire(t.Context()); err != nil || !l.Full(nil, contract.OneEntry) || !l.Full(nil, contract.ManyEntries) {
+	if err := l.Acquire(t.Context()); err != nil || !l.RejectEarly(nil, contract.OneEntry) || !l.RejectEarly(nil, contract.ManyEntries) {
 		t.Errorf("at its bound (%v) the limiter is not full", err)
 	}
-	if (*admission.Limiter)(nil).Full(nil, contract.ManyEntries) {
+	if (*admission.Limiter)(nil).RejectEarly(nil, contract.ManyEntries) {
 		t.Error("a nil limiter is full")
 	}
 }
@@ -222,7 +222,7 @@ func TestTheQueueIsAsLongAsItIsFast(t *testing.T) {
 				begin := time.Now()
 				for time.Since(begin) < 3*time.Second {
 					calls.Go(func() {
-						start, full := time.Now(), l.Full(nil, contract.ManyEntries)
+						start, full := time.Now(), l.RejectEarly(nil, contract.ManyEntries)
 						if l.AcquireLarge(t.Context()) != nil {
 							rejected.Add(1)
 							if time.Since(start) != 0 || !full {
@@ -296,12 +296,12 @@ func TestOneKeyCannotFillTheQueue(t *testing.T) {
 			t.Errorf("%d calls of one key wait, want 768 of 1,024", in)
 		}
 		modest := auth.NewContext(t.Context(), auth.Internal("modest"))
-		if !l.Full(auth.FromContext(ctx), contract.ManyEntries) || l.Full(auth.FromContext(modest), contract.ManyEntries) {
+		if !l.RejectEarly(auth.FromContext(ctx), contract.ManyEntries) || l.RejectEarly(auth.FromContext(modest), contract.ManyEntries) {
 			t.Error("the queue is not full for the one key, or full for another")
 		}
 		cancel()
 		all.Wait()
-		if l.Full(auth.FromContext(ctx), contract.ManyEntries) {
+		if l.RejectEarly(auth.FromContext(ctx), contract.ManyEntries) {
 			t.Error("the queue is full after all gave up")
 		}
 		l.ReleaseLarge(t.Context())
@@ -327,7 +327,7 @@ func TestEachRejectionIsCountedWithItsBound(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantOverloaded(t, "a third call", l.Acquire(t.Context()))
-		if !l.Full(nil, contract.OneEntry) {
+		if !l.RejectEarly(nil, contract.OneEntry) {
 			t.Error("at its bound the limiter is not full")
 		}
 		wantOverloaded(t, "a second watch", l.AcquireWatch(t.Context()))

@@ -56,7 +56,7 @@ type daemon struct {
 	failed    <-chan struct{}   // closed if the engine can do nothing more; nil: that does not happen
 	tls       *tls.Config       // nil without TLS
 	followed  []follow.Reloader // files to reload when they change
-	metrics   *observe.Metrics  // nil if nobody wants them
+	metrics   *observe.Metrics  // nil if there is no admin address and no export
 	export    *observe.Export   // of metrics; nil if it is off
 	debugKeys http.Handler      // serves key statistics on the admin address; nil for a gateway
 	tracing   *observe.Tracing  // nil if tracing is off

@@ -361,6 +361,7 @@ func TestDoctorExaminesCollectors(t *testing.T) {
 		{"", "", ""},
 		{there.URL, "ok", "accepts connections at " + there.URL + "/v1/traces and " + there.URL + "/v1/metrics"},
 		{"http://127.0.0.1:1", "warning", `http://127.0.0.1:1/v1/traces cannot be reached: .*refused`},
+		{"http://user:secret@127.0.0.1:1", "warning", `http://user:xxxxx@127.0.0.1:1/v1/traces cannot be reached`},
 		{"http://127.0.0.1:4317", "warning", `the usual port of OTLP over gRPC`},
 	} {
 		all, _ := doctor(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": test.endpoint}, "serve")

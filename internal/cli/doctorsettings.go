@@ -323,22 +323,25 @@ func (p *plan) collector() *finding {
 	if len(p.collectors) == 0 {
 		return nil
 	}
+	var shown []string
 	for _, collector := range p.collectors {
 		u, err := url.Parse(collector)
 		if err != nil {
 			return nil // observe has checked it
 		}
+		address := u.Redacted()
 		port := cmp.Or(u.Port(), map[string]string{"https": "443"}[u.Scheme], "80")
 		if port == "4317" {
 			return warn("use the port for OTLP over HTTP, which is 4318 in most collectors",
-				"%s has the usual port of OTLP over gRPC: traces and metrics are sent over HTTP", collector)
+				"%s has the usual port of OTLP over gRPC: traces and metrics are sent over HTTP", address)
 		}
 		conn, err := net.DialTimeout("tcp", net.JoinHostPort(u.Hostname(), port), dialTimeout)
 		if err != nil {
 			return warn("start the collector, or correct the variable: calls are served without it, but traces and metrics are lost",
-				"%s cannot be reached: %v", collector, err)
+				"%s cannot be reached: %v", address, err)
 		}
 		_ = conn.Close()
+		shown = append(shown, address)
 	}
-	return ok("the collector accepts connections at %s", strings.Join(p.collectors, " and "))
+	return ok("the collector accepts connections at %s", strings.Join(shown, " and "))
 }

@@ -95,7 +95,9 @@ func TestKeyStatsSeeEveryWire(t *testing.T) {
 			}
 		}
 		_, scraped := fetch(t, running.admin+"/metrics")
-		for _, name := range []string{"kv_hottest_key_reads_ratio", "kv_hottest_key_writes_ratio"} {
+		for _, name := range []string{
+			"kv_hottest_key_reads_ratio", "kv_hottest_key_reads_per_second", "kv_hottest_key_writes_ratio", "kv_hottest_key_writes_per_second",
+		} {
 			if !strings.Contains(scraped, "\n"+name+" ") || strings.Contains(scraped, hotKey) {
 				t.Errorf("%s: the metrics lack %s, or have a key", running.name, name)
 			}

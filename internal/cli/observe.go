@@ -117,9 +117,9 @@ func (s *daemon) observeKeys(keys *keystats.Recorder, service *kvservice.Service
 	}
 	s.debugKeys = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serveKeys(w, r, service) })
 	if keys != nil {
-		s.metrics.ForHottest(func() (read, write float64) {
+		s.metrics.ForHottest(func() (read, write observe.Hottest) {
 			r, w := keys.Hottest()
-			return r.Share, w.Share
+			return observe.Hottest{Share: r.Share, PerSecond: r.PerSecond}, observe.Hottest{Share: w.Share, PerSecond: w.PerSecond}
 		})
 	}
 }

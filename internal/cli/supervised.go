@@ -103,7 +103,7 @@ func (v *supervised) ask(ctx context.Context) {
 	v.ready(ctx)
 }
 
-// notify sends lines to the service manager. The log has the first of several failures alone.
+// notify sends lines to the service manager. It logs only the first of consecutive failures.
 func (v *supervised) notify(lines ...string) {
 	err := v.manager.Notify(lines...)
 	if err != nil && v.failed == nil {

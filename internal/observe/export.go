@@ -35,7 +35,7 @@ func (o *OTLP) Export(ctx context.Context, m *Metrics) (*Export, error) {
 	return &Export{metric.NewMeterProvider(metric.WithReader(reader), metric.WithResource(o.about))}, nil
 }
 
-// Close sends the metrics as they are now, and stops to export them, until ctx is done.
+// Close exports the metrics as they are now, and then no more. It returns when ctx is done, at the latest.
 func (e *Export) Close(ctx context.Context) error { return e.provider.Shutdown(ctx) }
 
 // metricExporter notes which exports fail.

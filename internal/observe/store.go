@@ -71,27 +71,6 @@ func (e engine) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// ForHottest adds the shares of the key that is read most and of the one that is written most. They tell nothing of the keys
-// themselves, which must not become labels.
-func (m *Metrics) ForHottest(shares func() (read, write float64)) {
-	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "kv_hottest_key_reads_ratio",
-			Help: "Share of the reads of the last minute that the most read key has, 0 to 1; 0 with less than one read a second.",
-		}, func() float64 {
-			read, _ := shares()
-			return read
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "kv_hottest_key_writes_ratio",
-			Help: "Share of the writes of the last minute that the most written key has, 0 to 1; 0 with less than one write a second.",
-		}, func() float64 {
-			_, write := shares()
-			return write
-		}),
-	)
-}
-
 // Keys are the API keys of a gateway.
 type Keys interface {
 	Len() int

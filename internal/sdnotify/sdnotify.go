@@ -29,7 +29,7 @@ func Extend(d time.Duration) string { return fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d
 
 // Manager is the service manager that started this process.
 type Manager struct {
-	// Watchdog is how long the process may be silent until the manager restarts it. Zero: as long as it likes.
+	// Watchdog is how long the process may be silent until the manager restarts it. Zero: it is not restarted.
 	Watchdog time.Duration
 
 	socket string // path, or a name that begins with @

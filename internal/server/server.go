@@ -65,7 +65,7 @@ type Config struct {
 	Drain time.Duration
 	// Started is called with the actual address once the listener is open. May be nil.
 	Started func(addr string)
-	// Traffic counts connections and requests. Nil: nobody wants to know.
+	// Traffic counts connections and requests. Nil: they are not counted.
 	Traffic *Traffic
 	// Log receives the address, the stop, and failures of connections. It must be set.
 	Log *slog.Logger

@@ -56,7 +56,7 @@ func rules(t *testing.T) map[string]rulefmt.Rule {
 	return all
 }
 
-// Who is woken finds out from the alert itself what to do.
+// Every alert links to a section of the guide that says what to do.
 func TestEveryAlertHasARunbook(t *testing.T) {
 	guide := read(t, "docs/guides/operations.md")
 	for name, rule := range rules(t) {
@@ -119,10 +119,12 @@ var situations = []situation{
 	{"KeyValueOverloaded", "a burst is rejected", []string{`kv_limit_rejections_total` + at + `,limit="calls"} 0 0 900 900 900 900 900 900 900 900 900 900 900 900 900 900`}, 15 * time.Minute, false},
 	{"KeyValueLimitNear", "most connections are used", []string{`kv_limit_used` + at + `,limit="connections"} 950x15`, `kv_limit_max` + at + `,limit="connections"} 1000x15`}, 15 * time.Minute, true},
 	{"KeyValueLimitNear", "there is no limit", []string{`kv_limit_used` + at + `,limit="watches"} 950x15`, `kv_limit_max` + at + `,limit="watches"} 0x15`}, 15 * time.Minute, false},
-	{"KeyValueHotKey", "a key has most of many reads", []string{`kv_hottest_key_reads_ratio` + at + `} 0.7x30`, `kv_hits_total` + at + `} 0+90000x30`, `kv_misses_total` + at + `} 0+0x30`}, 30 * time.Minute, true},
-	{"KeyValueHotKey", "a key has all writes", []string{`kv_hottest_key_writes_ratio` + at + `} 1x30`, `kv_lane_requests_total` + at + `,lane="http"} 0+90000x30`}, 30 * time.Minute, true},
-	{"KeyValueHotKey", "a key has all of few writes", []string{`kv_hottest_key_writes_ratio` + at + `} 1x30`, `kv_lane_requests_total` + at + `,lane="http"} 0+90x30`}, 30 * time.Minute, false},
-	{"KeyValueHotKey", "a key has most of few reads", []string{`kv_hottest_key_reads_ratio` + at + `} 1x30`, `kv_hits_total` + at + `} 0+90x30`, `kv_misses_total` + at + `} 0+0x30`}, 30 * time.Minute, false},
+	{"KeyValueHotKey", "a key has most of many reads", []string{`kv_hottest_key_reads_ratio` + at + `} 0.7x30`, `kv_hottest_key_reads_per_second` + at + `} 1000x30`}, 30 * time.Minute, true},
+	{"KeyValueHotKey", "a key has all of few reads", []string{`kv_hottest_key_reads_ratio` + at + `} 1x30`, `kv_hottest_key_reads_per_second` + at + `} 2x30`}, 30 * time.Minute, false},
+	{"KeyValueHotKey", "a key has few of many reads", []string{`kv_hottest_key_reads_ratio` + at + `} 0.1x30`, `kv_hottest_key_reads_per_second` + at + `} 1000x30`}, 30 * time.Minute, false},
+	{"KeyValueHotKey", "a key has most of many writes", []string{`kv_hottest_key_writes_ratio` + at + `} 0.7x30`, `kv_hottest_key_writes_per_second` + at + `} 1000x30`}, 30 * time.Minute, true},
+	{"KeyValueHotKey", "a key has all of few writes", []string{`kv_hottest_key_writes_ratio` + at + `} 1x30`, `kv_hottest_key_writes_per_second` + at + `} 2x30`}, 30 * time.Minute, false},
+	{"KeyValueHotKey", "a key has few of many writes", []string{`kv_hottest_key_writes_ratio` + at + `} 0.1x30`, `kv_hottest_key_writes_per_second` + at + `} 1000x30`}, 30 * time.Minute, false},
 	{"KeyValueMemoryNearLimit", "nearly full", []string{`kv_memory_bytes` + at + `} 95x15`, `kv_memory_limit_bytes` + at + `} 100x15`}, 15 * time.Minute, true},
 	{"KeyValueMemoryNearLimit", "no limit", []string{`kv_memory_bytes` + at + `} 95x15`, `kv_memory_limit_bytes` + at + `} 0x15`}, 15 * time.Minute, false},
 	{"KeyValueStoreFull", "writes are rejected", []string{ofREST + `"507"} 0+1x10`}, 10 * time.Minute, true},

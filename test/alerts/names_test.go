@@ -159,7 +159,7 @@ func (n names) checkMatcher(m *labels.Matcher) []string {
 	}
 	selects := m.Type == labels.MatchEqual || m.Type == labels.MatchRegexp
 	if !slices.ContainsFunc(n.labels[m.Name], func(value string) bool { return m.Matches(value) == selects }) {
-		return []string{fmt.Sprintf("no value is meant by %s: there are %q", m, n.labels[m.Name])}
+		return []string{fmt.Sprintf("matcher %s selects no known value: want one of %q", m, n.labels[m.Name])}
 	}
 	return nil
 }
@@ -216,7 +216,7 @@ func (n names) checkPanels(t *testing.T, panels []panel) (queries int) {
 	return queries
 }
 
-// The checks of the tests above find what they are for.
+// Unknown metrics, labels and values are rejected, so the tests above can fail.
 func TestWrongNamesAreFound(t *testing.T) {
 	n := names{metrics: map[string]bool{"kv_keys": true}, labels: map[string][]string{"job": {"kv"}}}
 	for expr, right := range map[string]bool{

@@ -9,7 +9,7 @@
 //
 // The version is the tag of the commit, unless --version names another one.
 //
-// The same commit, version and Go give the same bytes wherever they are built. Files in archives are as old as the commit, or as
+// The same commit, version, --url and Go give the same bytes wherever they are built. Files in archives are as old as the commit, or as
 // SOURCE_DATE_EPOCH says.
 package main
 
@@ -204,7 +204,8 @@ func (r *release) compile(ctx context.Context, platform string) (string, error) 
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags=grpcnotrace",
 		"-ldflags=-s -w -X main.version="+r.version, "-o", file, "./cmd/kv")
 	cmd.Dir = r.root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+system, "GOARCH="+arch, "GOFLAGS=",
+		"GOAMD64=v1", "GOARM64=v8.0", "GOEXPERIMENT=")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build for %s: %w: %s", platform, err, text)
 	}

@@ -30,7 +30,8 @@ func (r *release) packages(platform, binary, extras string) error {
 	}
 	for _, format := range formats {
 		info := r.about(format.name, arch)
-		name := filepath.Join(r.out, format.packager.ConventionalFileName(info))
+		// GitHub stores an asset with "~" in its name under another name, which SHA256SUMS would not have.
+		name := filepath.Join(r.out, strings.ReplaceAll(format.packager.ConventionalFileName(info), "~", "-"))
 		info.Contents = append(r.contents(format.name, binary, extras), pages...)
 		var data bytes.Buffer
 		if err := format.packager.Package(info, &data); err != nil {

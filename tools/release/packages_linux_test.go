@@ -35,6 +35,9 @@ func packagesOf(t *testing.T, later string) (dir string, names map[string]string
 			t.Fatal(err)
 		}
 		for _, file := range r.files {
+			if strings.Contains(file, "~") {
+				t.Errorf("%s has a name that GitHub changes", file)
+			}
 			names[strings.TrimPrefix(filepath.Ext(file), ".")+" "+v] = filepath.Join("/packages", filepath.Base(file))
 		}
 	}
@@ -63,6 +66,8 @@ func testDeb(t *testing.T, c *container, names map[string]string) {
 	c.run(t, "kill", "-9", before)
 	eventually(t, c, `[ $(systemctl show --value --property MainPID key-value) != `+before+` ] && systemctl is-active --quiet key-value`)
 	hasData(t, c, "8888")
+
+	waitsForItsStore(t, c)
 
 	c.sh(t, "echo KV_LISTEN=127.0.0.1:9999 >>/etc/key-value/kv.env && systemctl restart key-value")
 	hasData(t, c, "9999")
@@ -98,6 +103,16 @@ func testDeb(t *testing.T, c *container, names map[string]string) {
 		}
 	}
 	nothingLeft(t, c)
+}
+
+// waitsForItsStore checks that systemd keeps starting the service while its store is down, beyond its usual limit of five starts.
+func waitsForItsStore(t *testing.T, c *container) {
+	t.Helper()
+	c.sh(t, "cp /etc/key-value/kv.env /tmp/kv.env && printf 'KV_DATA_DIR=\nKV_STORE=redis://127.0.0.1:1\n' >>/etc/key-value/kv.env")
+	c.fails(t, "systemctl", "restart", "key-value")
+	eventually(t, c, "[ $(systemctl show --value --property NRestarts key-value) -gt 5 ]")
+	c.sh(t, "cp /tmp/kv.env /etc/key-value/kv.env && systemctl restart key-value")
+	hasData(t, c, "8888")
 }
 
 // followsGuide runs the commands in sections of the guide, in which packages have the names of their formats' examples, and
