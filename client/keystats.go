@@ -64,8 +64,8 @@ type SlowCall struct {
 	EndTime    time.Time     // by the clock of the store as it is set now
 }
 
-// KeyStats returns which keys are hot, which prefixes are big and which calls were slow. Each list has up to limit elements,
-// at most 100; zero means 20. The API key must allow reading and writing every key; otherwise it fails with
+// KeyStats returns which keys are hot, which prefixes are big and which calls were slow. Each list has at most limit elements,
+// and Sizes.Prefixes as many of each level. Zero means 20, and more than 100 means 100. The API key must allow reading and writing every key; otherwise it fails with
 // [ErrPermissionDenied].
 func (c *Client) KeyStats(ctx context.Context, limit int) (KeyStats, error) {
 	s, err := call(ctx, &keyvaluev1.GetKeyStatsRequest{Limit: int32(limit)}, c.rpc.GetKeyStats)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"connectrpc.com/connect/v2"
@@ -19,6 +20,9 @@ import (
 
 // defaultKeyLimit is how many elements each list of key statistics has unless the request says otherwise.
 const defaultKeyLimit = 20
+
+// sizesTimeout bounds how long an answer waits for the sizes. A stalled disk must not hide the hot keys and slow calls.
+const sizesTimeout = time.Second
 
 // GetKeyStats implements the RPC.
 func (s *Service) GetKeyStats(
@@ -58,8 +62,12 @@ func (s *Service) sizes(ctx context.Context, delimiter string, limit int) (*keyv
 			UnknownReason: "the entries are in another process, and counting them would mean reading all of them",
 		}, nil
 	}
-	sizes, err := s.keys.Sizes(ctx, engine, delimiter, limit)
+	bounded, cancel := context.WithTimeout(ctx, sizesTimeout)
+	defer cancel()
+	sizes, err := s.keys.Sizes(bounded, engine, delimiter, limit)
 	switch {
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return &keyvaluev1.PrefixSizes{UnknownReason: "the disk has not confirmed the latest writes in time"}, nil
 	case errors.Is(err, store.ErrLoading):
 		return &keyvaluev1.PrefixSizes{UnknownReason: "the store is loading its entries"}, nil
 	case err != nil:
@@ -77,16 +85,19 @@ func (s *Service) sizes(ctx context.Context, delimiter string, limit int) (*keyv
 }
 
 func writeTraffic(t keystats.Traffic) *keyvaluev1.KeyTraffic {
-	return &keyvaluev1.KeyTraffic{PerSecond: t.PerSecond, Keys: writeRates(t.Keys), Prefixes: writeRates(t.Prefixes)}
+	return &keyvaluev1.KeyTraffic{PerSecond: round(t.PerSecond, 1e3), Keys: writeRates(t.Keys), Prefixes: writeRates(t.Prefixes)}
 }
 
 func writeRates(rates []keystats.Rate) []*keyvaluev1.KeyRate {
 	messages := make([]*keyvaluev1.KeyRate, len(rates))
 	for i, r := range rates {
-		messages[i] = &keyvaluev1.KeyRate{Key: r.Key, PerSecond: r.PerSecond, Share: r.Share}
+		messages[i] = &keyvaluev1.KeyRate{Key: r.Key, PerSecond: round(r.PerSecond, 1e3), Share: round(r.Share, 1e6)}
 	}
 	return messages
 }
+
+// round rounds v to a multiple of 1/unit: an estimate does not have the 17 digits of a float64.
+func round(v, unit float64) float64 { return math.Round(v*unit) / unit }
 
 func writeSlowCalls(calls []keystats.Call, now time.Time) []*keyvaluev1.SlowCall {
 	messages := make([]*keyvaluev1.SlowCall, len(calls))

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -151,5 +152,28 @@ func TestSizesThatAreNotKnownAreExplained(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := newRecording(unready{newEngine(t), broken}).GetKeyStats(t.Context(), &keyvaluev1.GetKeyStatsRequest{}); !errors.Is(err, broken) {
 		t.Errorf("GetKeyStats of an engine that fails = %v, want its error", err)
+	}
+}
+
+// stuck is an engine whose disk does not confirm writes.
+type stuck struct{ store.Engine }
+
+func (stuck) Sample(ctx context.Context, _ int, _ func(key string, bytes, weight int64)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A stalled disk must not hide which calls are slow because of it.
+func TestAStalledDiskHidesOnlyTheSizes(t *testing.T) {
+	t.Parallel()
+	s := newRecording(stuck{newEngine(t)})
+	if _, err := s.Get(t.Context(), &keyvaluev1.GetRequest{Key: "a", AllowMissing: true}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	got, err := s.GetKeyStats(ctx, &keyvaluev1.GetKeyStatsRequest{})
+	if err != nil || len(got.GetSlowCalls()) != 1 || got.GetSizes().GetKnown() || !strings.Contains(got.GetSizes().GetUnknownReason(), "disk") {
+		t.Errorf("GetKeyStats = %v, %v, want the slow call, and why sizes are not known", got, err)
 	}
 }

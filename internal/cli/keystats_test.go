@@ -102,8 +102,10 @@ func TestKeyStatsSeeEveryWire(t *testing.T) {
 				t.Errorf("%s: the metrics lack %s, or have a key", running.name, name)
 			}
 		}
-		if status, body := fetch(t, running.admin+"/debug/keys?limit=x"); status != http.StatusBadRequest || !strings.Contains(body, `invalid limit "x"`) {
-			t.Errorf("%s: GET /debug/keys?limit=x = %d %s, want 400", running.name, status, body)
+		for limit, want := range map[string]string{"x": `invalid limit "x": `, "-1": `invalid limit -1: `} {
+			if status, body := fetch(t, running.admin+"/debug/keys?limit="+limit); status != http.StatusBadRequest || !strings.HasPrefix(body, want) {
+				t.Errorf("%s: GET /debug/keys?limit=%s = %d %s, want 400", running.name, limit, status, body)
+			}
 		}
 	}
 	if status, _ := fetch(t, gateway.admin+"/debug/keys"); status != http.StatusNotFound {

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -134,7 +135,12 @@ func serveKeys(w http.ResponseWriter, r *http.Request, service *kvservice.Servic
 	}
 	stats, err := service.GetKeyStats(r.Context(), &keyvaluev1.GetKeyStatsRequest{Limit: int32(limit), Delimiter: query.Get("delimiter")})
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		coded, ok := errors.AsType[*connect.Error](err)
+		if !ok || coded.Code() != connect.CodeInvalidArgument {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		http.Error(w, coded.Message(), http.StatusBadRequest)
 		return
 	}
 	body, err := keystatsjson.Marshal(stats)

@@ -92,7 +92,7 @@ func (c *connection) top(cmd *cobra.Command, f *topFlags) error {
 	return printTop(cmd.OutOrStdout(), stats, f.limit)
 }
 
-// maxTopRows is how many rows the store returns of each list at most.
+// maxTopRows is the maximum number of rows of each list that the store returns.
 const maxTopRows = 100
 
 // check checks the flags, and returns the terminal to show the screen on, if there is to be one.

@@ -1,82 +1,32 @@
 package cli
 
 import (
-	"time"
-
 	"key-value/client"
+	"key-value/internal/contract/keystatsjson"
 )
 
-// keyStatsJSON has the members of the REST answer.
-type keyStatsJSON struct {
-	Enabled      bool           `json:"enabled"`
-	Window       string         `json:"window"` // this and other durations in Go's syntax, as over REST
-	SampledEvery int            `json:"sampledEvery"`
-	Reads        keyTrafficJSON `json:"reads"`
-	Writes       keyTrafficJSON `json:"writes"`
-	Sizes        sizesJSON      `json:"sizes"`
-	SlowCalls    []slowCallJSON `json:"slowCalls"`
-}
-
-type keyTrafficJSON struct {
-	PerSecond float64       `json:"perSecond"`
-	Keys      []keyRateJSON `json:"keys"`
-	Prefixes  []keyRateJSON `json:"prefixes"`
-}
-
-type keyRateJSON struct {
-	Key       string  `json:"key"`
-	PerSecond float64 `json:"perSecond"`
-	Share     float64 `json:"share"`
-}
-
-type sizesJSON struct {
-	Known         bool       `json:"known"`
-	UnknownReason string     `json:"unknownReason,omitzero"`
-	Exact         bool       `json:"exact"`
-	Age           string     `json:"age"`
-	Entries       int64      `json:"entries"`
-	Bytes         int64      `json:"bytes"`
-	Prefixes      []sizeJSON `json:"prefixes"`
-}
-
-type sizeJSON struct {
-	Prefix  string `json:"prefix"`
-	Level   int    `json:"level"`
-	Entries int64  `json:"entries"`
-	Bytes   int64  `json:"bytes"`
-}
-
-type slowCallJSON struct {
-	Age        string    `json:"age"`
-	Duration   string    `json:"duration"`
-	Method     string    `json:"method"`
-	Key        string    `json:"key"`
-	Operations int       `json:"operations"`
-	Code       string    `json:"code"`
-	RequestID  string    `json:"requestId,omitzero"`
-	EndTime    time.Time `json:"endTime"`
-}
-
-func newKeyStatsJSON(s client.KeyStats) keyStatsJSON {
-	sizes := sizesJSON{
-		Known: s.Sizes.Known, UnknownReason: s.Sizes.UnknownReason, Exact: s.Sizes.Exact, Age: s.Sizes.Age.Round(time.Millisecond).String(),
+// newKeyStatsJSON returns s as REST serves it.
+func newKeyStatsJSON(s client.KeyStats) keystatsjson.Stats {
+	sizes := keystatsjson.Sizes{
+		Known: s.Sizes.Known, UnknownReason: s.Sizes.UnknownReason, Exact: s.Sizes.Exact, Age: keystatsjson.Age(s.Sizes.Age),
 		Entries: s.Sizes.Entries, Bytes: s.Sizes.Bytes,
-		Prefixes: mapped(s.Sizes.Prefixes, func(p client.PrefixSize) sizeJSON { return sizeJSON(p) }),
+		Prefixes: mapped(s.Sizes.Prefixes, func(p client.PrefixSize) keystatsjson.Size { return keystatsjson.Size(p) }),
 	}
-	return keyStatsJSON{
-		s.Enabled, s.Window.Round(time.Second).String(), s.SampledEvery, newKeyTrafficJSON(s.Reads), newKeyTrafficJSON(s.Writes), sizes,
-		mapped(s.SlowCalls, func(c client.SlowCall) slowCallJSON {
-			return slowCallJSON{
-				c.Age.Round(time.Millisecond).String(), c.Duration.Round(time.Microsecond).String(), c.Method, c.Key, c.Operations,
-				c.Code, c.RequestID, c.EndTime,
+	return keystatsjson.Stats{
+		Enabled: s.Enabled, Window: keystatsjson.Window(s.Window), SampledEvery: s.SampledEvery,
+		Reads: newTrafficJSON(s.Reads), Writes: newTrafficJSON(s.Writes), Sizes: sizes,
+		SlowCalls: mapped(s.SlowCalls, func(c client.SlowCall) keystatsjson.SlowCall {
+			return keystatsjson.SlowCall{
+				Age: keystatsjson.Age(c.Age), Duration: keystatsjson.Duration(c.Duration), Method: c.Method, Key: c.Key,
+				Operations: c.Operations, Code: c.Code, RequestID: c.RequestID, EndTime: c.EndTime,
 			}
 		}),
 	}
 }
 
-func newKeyTrafficJSON(t client.KeyTraffic) keyTrafficJSON {
-	one := func(r client.KeyRate) keyRateJSON { return keyRateJSON(r) }
-	return keyTrafficJSON{t.PerSecond, mapped(t.Keys, one), mapped(t.Prefixes, one)}
+func newTrafficJSON(t client.KeyTraffic) keystatsjson.Traffic {
+	one := func(r client.KeyRate) keystatsjson.Rate { return keystatsjson.Rate(r) }
+	return keystatsjson.Traffic{PerSecond: t.PerSecond, Keys: mapped(t.Keys, one), Prefixes: mapped(t.Prefixes, one)}
 }
 
 // mapped returns what f makes of each element, never nil.

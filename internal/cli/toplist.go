@@ -201,7 +201,7 @@ func runeCells(r rune) int {
 	return 1
 }
 
-// shellSafe returns a key as it is, or as a word of a shell if a terminal does not show all of it.
+// shellSafe returns a key unchanged, or quoted for a shell if it has characters that terminals do not show.
 func shellSafe(key string) string {
 	if escape(key) != key {
 		return shellWord(key)

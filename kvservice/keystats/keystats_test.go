@@ -215,7 +215,7 @@ func TestSlowCalls(t *testing.T) {
 	})
 }
 
-// Callers record while others ask. The race detector looks on.
+// Recording and reporting run at the same time, for the race detector.
 func TestRecordingAndReportingAtOnce(t *testing.T) {
 	t.Parallel()
 	r := keystats.New()

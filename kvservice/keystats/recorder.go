@@ -28,9 +28,9 @@ const (
 	interval = 100 * time.Millisecond
 	// quiet is how long no sample may be taken before more operations are sampled.
 	quiet = time.Second
-	// samplesPerSecond is about how many operations are sampled at most.
+	// samplesPerSecond is the approximate maximum rate of samples.
 	samplesPerSecond = 500
-	// perBatch is how many operations of a batch are sampled at most, or nearly so.
+	// perBatch is the approximate maximum number of samples of one batch.
 	perBatch = 64
 
 	// keyCounters and prefixCounters are the sizes of sketches. With keys of 1 KiB, those of reads and writes take 4 MiB.
@@ -59,8 +59,8 @@ type Recorder struct {
 	reads  traffic       // guarded by mu
 	writes traffic       // guarded by mu
 
-	sizing sync.Mutex // held while sizes are measured
-	sizes  sizes      // the latest; guarded by sizing
+	sizing chan struct{} // full while sizes are measured; a channel, so that waiting for it can be canceled
+	sizes  sizes         // the latest; guarded by sizing
 }
 
 // traffic is what was sampled of reads or writes.
@@ -78,6 +78,7 @@ func newTraffic() traffic {
 func New() *Recorder {
 	r := &Recorder{
 		start: time.Now(), perWindow: int(samplesPerSecond * interval / time.Second), reads: newTraffic(), writes: newTraffic(),
+		sizing: make(chan struct{}, 1),
 	}
 	r.every.Store(1)
 	return r

@@ -11,7 +11,7 @@ import (
 const (
 	// sizesAge is how old sizes may be.
 	sizesAge = 10 * time.Second
-	// maxEntries is of how many entries about a sample consists.
+	// maxEntries is the approximate size of a sample, in entries.
 	maxEntries = 200_000
 )
 
@@ -50,8 +50,12 @@ type sizes struct {
 // Sizes returns what the entries of engine take, with up to limit prefixes of each level. A prefix ends with delimiter. It
 // measures them at most once every 10 s, unless the delimiter is another one than before.
 func (r *Recorder) Sizes(ctx context.Context, engine Sampler, delimiter string, limit int) (Sizes, error) {
-	r.sizing.Lock()
-	defer r.sizing.Unlock()
+	select {
+	case r.sizing <- struct{}{}:
+		defer func() { <-r.sizing }()
+	case <-ctx.Done():
+		return Sizes{}, ctx.Err()
+	}
 	if r.sizes.at.IsZero() || time.Since(r.sizes.at) > sizesAge || r.sizes.delimiter != delimiter {
 		m := measurement{sizes: sizes{at: time.Now(), delimiter: delimiter, exact: true}}
 		if err := engine.Sample(ctx, maxEntries, m.add); err != nil {

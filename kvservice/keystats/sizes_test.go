@@ -148,3 +148,28 @@ type failing struct{}
 func (failing) Sample(context.Context, int, func(key string, bytes, weight int64)) error {
 	return errFailing
 }
+
+// stalled is an engine whose disk does not answer.
+type stalled struct{ release chan struct{} }
+
+func (s stalled) Sample(context.Context, int, func(key string, bytes, weight int64)) error {
+	<-s.release
+	return nil
+}
+
+func TestWaitingForSizesEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, engine := keystats.New(), stalled{make(chan struct{})}
+		go func() { _, _ = r.Sizes(t.Context(), engine, "/", 1) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		time.AfterFunc(time.Minute, func() { close(engine.release) })
+		start := time.Now()
+		if _, err := r.Sizes(ctx, engine, "/", 1); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("Sizes behind a stalled one = %v after %s, want its deadline after 1 s", err, time.Since(start))
+		}
+		time.Sleep(2 * time.Minute)
+	})
+}

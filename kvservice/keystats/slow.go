@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// MaxLimit is how many elements a list of a [Report] has at most.
+	// MaxLimit is the maximum number of elements of each list of a [Report].
 	MaxLimit = 100
-	// slowSpan is for how long the slowest calls are gathered, before others replace them.
+	// slowSpan is the time after which a new list of slowest calls begins.
 	slowSpan = 5 * time.Minute
 	// maxKeyBytes is how much is kept of the key of a call, which may be invalid.
 	maxKeyBytes = 1024

@@ -404,7 +404,7 @@ func (x *Guarantees) GetDurability() string {
 // The request of GetKeyStats.
 type GetKeyStatsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The maximum length of each list of the response. Zero means 20, and more than 100 means 100.
+	// The maximum length of each list of the response; of sizes, for each level. Zero means 20, and more than 100 means 100.
 	Limit int32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	// What ends a level of a key, for the sizes by prefix. Empty means "/".
 	Delimiter     string `protobuf:"bytes,2,opt,name=delimiter,proto3" json:"delimiter,omitempty"`
@@ -696,9 +696,9 @@ type PrefixSizes struct {
 	UnknownReason string `protobuf:"bytes,2,opt,name=unknown_reason,json=unknownReason,proto3" json:"unknown_reason,omitempty"`
 	// Whether every entry was counted. If false, the numbers are estimated from a random sample of the entries.
 	Exact bool `protobuf:"varint,3,opt,name=exact,proto3" json:"exact,omitempty"`
-	// How long ago the entries were counted. It is done at most once every 10 s, on request.
+	// How long ago the entries were counted. It is done on request, at most once every 10 s unless the delimiter changes.
 	Age *durationpb.Duration `protobuf:"bytes,4,opt,name=age,proto3" json:"age,omitempty"`
-	// The number of all entries. Expired ones count until they are removed.
+	// The number of all entries that have not expired; an estimate unless exact.
 	Entries int64 `protobuf:"varint,5,opt,name=entries,proto3" json:"entries,omitempty"`
 	// The memory of all entries, in bytes, without the structures around them.
 	Bytes int64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
@@ -866,7 +866,8 @@ type SlowCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How long ago it ended. Setting the clock does not change it.
 	Age *durationpb.Duration `protobuf:"bytes,1,opt,name=age,proto3" json:"age,omitempty"`
-	// How long it took in the service, with waiting for its turn, the engine and the disk, without the network.
+	// How long it took in the service: the engine, the disk and, for lists and batches, waiting for a turn, unless a gateway in
+	// the same process did that. Without the network.
 	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
 	// The method, such as "Get".
 	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`

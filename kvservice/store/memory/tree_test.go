@@ -227,3 +227,24 @@ func TestPageHasNoDuplicateKeys(t *testing.T) {
 		}
 	}
 }
+
+// A sample of at least as many entries as there are has all of them.
+func TestASmallStoreIsSampledWhole(t *testing.T) {
+	t.Parallel()
+	const stored = 1000
+	e := closed(t, memory.New(memory.Options{}))
+	for i := range stored {
+		if _, err := e.Do(t.Context(), store.Operation{Kind: store.Set, Key: fmt.Sprint("key-", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range []int{stored, stored + 1} {
+		var entries, weight int64
+		if err := e.Sample(t.Context(), n, func(_ string, _, w int64) { entries, weight = entries+1, max(weight, w) }); err != nil {
+			t.Fatal(err)
+		}
+		if entries != stored || weight != 1 {
+			t.Errorf("a sample of %d of %d entries has %d of weight %d, want all of weight 1", n, stored, entries, weight)
+		}
+	}
+}

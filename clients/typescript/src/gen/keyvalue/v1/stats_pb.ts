@@ -257,7 +257,7 @@ export const GuaranteesSchema: GenMessage<Guarantees> = /*@__PURE__*/
  */
 export type GetKeyStatsRequest = Message<"keyvalue.v1.GetKeyStatsRequest"> & {
   /**
-   * The maximum length of each list of the response. Zero means 20, and more than 100 means 100.
+   * The maximum length of each list of the response; of sizes, for each level. Zero means 20, and more than 100 means 100.
    *
    * @generated from field: int32 limit = 1;
    */
@@ -442,14 +442,14 @@ export type PrefixSizes = Message<"keyvalue.v1.PrefixSizes"> & {
   exact: boolean;
 
   /**
-   * How long ago the entries were counted. It is done at most once every 10 s, on request.
+   * How long ago the entries were counted. It is done on request, at most once every 10 s unless the delimiter changes.
    *
    * @generated from field: google.protobuf.Duration age = 4;
    */
   age?: Duration | undefined;
 
   /**
-   * The number of all entries. Expired ones count until they are removed.
+   * The number of all entries that have not expired; an estimate unless exact.
    *
    * @generated from field: int64 entries = 5;
    */
@@ -534,7 +534,8 @@ export type SlowCall = Message<"keyvalue.v1.SlowCall"> & {
   age?: Duration | undefined;
 
   /**
-   * How long it took in the service, with waiting for its turn, the engine and the disk, without the network.
+   * How long it took in the service: the engine, the disk and, for lists and batches, waiting for a turn, unless a gateway in
+   * the same process did that. Without the network.
    *
    * @generated from field: google.protobuf.Duration duration = 2;
    */
