@@ -143,16 +143,29 @@ func (b *Balancer) drop(conns ...net.Conn) {
 	}
 }
 
-// pass copies one direction, and forwards its end: a FIN as a FIN, anything else as a reset of both connections.
+// pass copies one direction, and forwards its end: a FIN as a FIN, a reset as a reset of both connections. If to takes no
+// more, pass only returns: the other direction still has to deliver what to sent before.
 func pass(to, from net.Conn) {
-	if _, err := io.Copy(to, from); err != nil {
-		for _, conn := range []net.Conn{to, from} {
-			_ = conn.(*net.TCPConn).SetLinger(0)
-			conn.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				return
+			}
 		}
-		return
+		switch {
+		case errors.Is(err, io.EOF):
+			_ = to.(*net.TCPConn).CloseWrite()
+			return
+		case err != nil:
+			for _, conn := range []net.Conn{to, from} {
+				_ = conn.(*net.TCPConn).SetLinger(0)
+				conn.Close()
+			}
+			return
+		}
 	}
-	_ = to.(*net.TCPConn).CloseWrite()
 }
 
 // dial connects to the next backend that is ready, or to any that accepts the connection.

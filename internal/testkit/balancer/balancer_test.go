@@ -110,3 +110,45 @@ func TestCloseEndsConnections(t *testing.T) {
 		t.Error("the balancer is still listening after Close")
 	}
 }
+
+// A backend that answers, takes no more, and closes the connection: what the client still sends is answered by a reset.
+func TestWhatABackendSentIsDeliveredBeforeItsReset(t *testing.T) {
+	const answer = 16 << 10 // little enough that all of it has left the backend before the reset
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() { // ends with the listener
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write(make([]byte, answer))
+			conn.Close()
+		}
+	}()
+	b, err := balancer.New("127.0.0.1:0", &balancer.Backend{Addr: listener.Addr().String(), Probe: "http://127.0.0.1:0"}) // never ready
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for range 100 {
+		conn, err := net.Dial("tcp", b.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { // ends with the connection
+			for {
+				if _, err := conn.Write([]byte("more")); err != nil {
+					return
+				}
+			}
+		}()
+		if n, err := io.Copy(io.Discard, conn); n != answer {
+			t.Fatalf("read %d bytes of the answer, then %v, want all %d", n, err, answer)
+		}
+		conn.Close()
+	}
+}
