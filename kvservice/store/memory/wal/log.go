@@ -32,21 +32,21 @@ type Log struct {
 	waiting atomic.Int64 // bytes that were appended and are not written
 
 	mu       sync.Mutex
-	err      error         // why nothing is acknowledged any more; guarded by mu, like all below
-	round    chan struct{} // closed when told grows or something fails, and replaced
-	slow     chan struct{} // closed when a wait for the round takes long; replaced with it
-	timer    *time.Timer   // closes slow; nil: nothing waits for the round
-	tail     *segment      // where the next commit goes
-	last     uint64        // the last revision that was appended
-	written  uint64        // the last revision that the kernel has
-	synced   uint64        // the last revision that is on disk
-	pending  []batch       // appended, not yet taken by the writer
-	free     []byte        // a buffer to use again
-	spare    *segment      // the next segment, which has no number yet; nil: it is not allocated yet
-	full     bool          // the last attempt to get room failed
-	retry    time.Time     // when to try again
-	stuck    bool          // what was appended has no room
-	ages     []age         // of commits that are not synced, oldest first, if there is a bound
+	err      error     // why nothing is acknowledged any more; guarded by mu, like all below
+	taken    uint64    // the last revision that the writer has taken
+	round    *round    // of what the writer has taken
+	next     *round    // of what it has not
+	tail     *segment  // where the next commit goes
+	last     uint64    // the last revision that was appended
+	written  uint64    // the last revision that the kernel has
+	synced   uint64    // the last revision that is on disk
+	pending  []batch   // appended, not yet taken by the writer
+	free     []byte    // a buffer to use again
+	spare    *segment  // the next segment, which has no number yet; nil: it is not allocated yet
+	full     bool      // the last attempt to get room failed
+	retry    time.Time // when to try again
+	stuck    bool      // what was appended has no room
+	ages     []age     // of commits that are not synced, oldest first, if there is a bound
 	syncs    int64
 	syncTime time.Duration
 	disk     disk
@@ -118,12 +118,15 @@ func (l *Log) failLocked(err error) {
 
 // broadcastLocked wakes all that wait.
 func (l *Log) broadcastLocked() {
-	close(l.round)
-	l.round = make(chan struct{})
-	if l.timer != nil {
-		l.timer.Stop() // or it has closed slow
-		l.timer, l.slow = nil, make(chan struct{})
-	}
+	l.endRoundLocked()
+	l.next.end()
+	l.next = newRound()
+}
+
+// endRoundLocked wakes what waits for commits that the writer has taken.
+func (l *Log) endRoundLocked() {
+	l.round.end()
+	l.round = newRound()
 }
 
 // Reserve makes sure that there is room on disk for a commit of so many changes, whose keys and values have payload bytes

@@ -12,17 +12,16 @@ func (l *Log) Told() uint64 { return l.told.Load() }
 // late: then the change may or may not survive a crash.
 func (l *Log) Wait(ctx context.Context, revision uint64) error {
 	for l.told.Load() < revision {
-		round, slow, err := l.nextRound(revision)
-		if round == nil {
+		r, err := l.nextRound(revision)
+		if r == nil {
 			return err
 		}
-		select {
-		case <-round:
-			continue
-		case <-slow:
+		<-r.wake
+		if r.over() {
+			continue // without the context's channel, which costs more than the wait
 		}
 		select {
-		case <-round:
+		case <-r.ended:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -30,25 +29,59 @@ func (l *Log) Wait(ctx context.Context, revision uint64) error {
 	return nil
 }
 
-// nextRound returns what is closed when the next round ends, and when that takes long. Round is nil if revision may be told,
-// or if there is an error.
-func (l *Log) nextRound(revision uint64) (round, slow <-chan struct{}, err error) {
+// nextRound returns the round that revision waits for, or nil if it may be told, or if there is an error.
+func (l *Log) nextRound(revision uint64) (*round, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.told.Load() >= revision:
-		return nil, nil, nil
+		return nil, nil
 	case l.err != nil:
-		return nil, nil, l.err
+		return nil, l.err
+	case revision > l.taken:
+		return l.next.await(), nil
 	}
-	if l.timer == nil {
-		late := l.slow
-		l.timer = time.AfterFunc(usualWait, func() { close(late) })
-	}
-	return l.round, l.slow, nil
+	return l.round.await(), nil
 }
 
-// usualWait is how long a wait does not look at its context, whose channel costs more than the wait if it is not needed.
+// round is a round of the writer: it takes what was appended, writes it, and syncs it. What is appended meanwhile waits for the
+// round after, so that the end of a round wakes nothing in vain.
+type round struct {
+	ended chan struct{} // closed when the round ends, or something fails
+	wake  chan struct{} // closed then, too, or after usualWait
+	timer *time.Timer   // closes wake; nil: nothing waits for the round
+}
+
+func newRound() *round { return &round{ended: make(chan struct{})} }
+
+// await makes wake exist. Both it and end need the log's lock.
+func (r *round) await() *round {
+	if r.timer == nil {
+		r.wake = make(chan struct{})
+		r.timer = time.AfterFunc(usualWait, func() { close(r.wake) })
+	}
+	return r
+}
+
+// over reports whether the round has ended.
+func (r *round) over() bool {
+	select {
+	case <-r.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// end wakes what waits for the round.
+func (r *round) end() {
+	close(r.ended)
+	if r.timer != nil && r.timer.Stop() {
+		close(r.wake)
+	}
+}
+
+// usualWait is how long a wait does not look at its context.
 const usualWait = 10 * time.Millisecond
 
 // Admit waits while the log is too far behind for another write. It fails with [ErrBehind] after [Options.Patience], with
@@ -61,7 +94,7 @@ func (l *Log) Admit(ctx context.Context) error {
 	defer patience.Stop()
 	for {
 		l.mu.Lock()
-		err, round := l.err, l.round
+		err, round := l.err, l.round.ended
 		l.mu.Unlock()
 		if err != nil || !l.Behind() {
 			return err
@@ -94,7 +127,7 @@ func (l *Log) publishLocked() {
 	if l.err == nil && told > l.told.Load() {
 		l.told.Store(told)
 	}
-	l.broadcastLocked()
+	l.endRoundLocked()
 }
 
 // age is when the oldest of some commits was appended.

@@ -44,6 +44,10 @@ func (w *writer) step() error {
 	l := w.log
 	l.mu.Lock()
 	err := l.err
+	if l.taken < l.last {
+		l.round.end()
+		l.taken, l.round, l.next = l.last, l.next, newRound()
+	}
 	w.queue = append(w.queue, l.pending...)
 	clear(l.pending)
 	l.pending = l.pending[:0]
