@@ -34,8 +34,8 @@ type Log struct {
 	mu       sync.Mutex
 	err      error     // why nothing is acknowledged any more; guarded by mu, like all below
 	taken    uint64    // the last revision that the writer has taken
-	round    *round    // of what the writer has taken
-	next     *round    // of what it has not
+	round    *round    // of what the writer has taken; a new one whenever told grows
+	next     *round    // of what it has not taken
 	tail     *segment  // where the next commit goes
 	last     uint64    // the last revision that was appended
 	written  uint64    // the last revision that the kernel has
@@ -71,6 +71,8 @@ type segment struct {
 	alloc  int64 // bytes that there is room for
 	done   int64 // bytes that the kernel has
 	synced int64 // bytes that are on disk
+
+	cleared int64 // bytes up to which it has commits or zeros; only the writer uses it
 }
 
 // sinceStart returns how long ago the log was opened.
@@ -121,12 +123,6 @@ func (l *Log) broadcastLocked() {
 	l.endRoundLocked()
 	l.next.end()
 	l.next = newRound()
-}
-
-// endRoundLocked wakes what waits for commits that the writer has taken.
-func (l *Log) endRoundLocked() {
-	l.round.end()
-	l.round = newRound()
 }
 
 // Reserve makes sure that there is room on disk for a commit of so many changes, whose keys and values have payload bytes

@@ -81,6 +81,20 @@ func (r *round) end() {
 	}
 }
 
+// beginRoundLocked begins the round of all that has been appended.
+func (l *Log) beginRoundLocked() {
+	if l.taken < l.last {
+		l.round.end()
+		l.taken, l.round, l.next = l.last, l.next, newRound()
+	}
+}
+
+// endRoundLocked wakes what waits for commits that the writer has taken.
+func (l *Log) endRoundLocked() {
+	l.round.end()
+	l.round = newRound()
+}
+
 // usualWait is how long a wait does not look at its context.
 const usualWait = 10 * time.Millisecond
 

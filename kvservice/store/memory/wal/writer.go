@@ -44,10 +44,7 @@ func (w *writer) step() error {
 	l := w.log
 	l.mu.Lock()
 	err := l.err
-	if l.taken < l.last {
-		l.round.end()
-		l.taken, l.round, l.next = l.last, l.next, newRound()
-	}
+	l.beginRoundLocked()
 	w.queue = append(w.queue, l.pending...)
 	clear(l.pending)
 	l.pending = l.pending[:0]
@@ -97,10 +94,13 @@ func (w *writer) write(b batch) error {
 	}
 	l := w.log
 	l.mu.Lock()
-	at, synced := w.current.done, w.current.synced
+	at, synced, alloc := w.current.done, w.current.synced, w.current.alloc
 	l.mu.Unlock()
 	claimSynced(b.buf, b.segment.salt, synced)
 	_, err := b.segment.file.WriteAt(b.buf, at)
+	if err == nil && l.options.Fsync == Always {
+		err = w.clear(at+int64(len(b.buf)), alloc)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stuck = errors.Is(err, vfs.ErrNoRoom); err != nil {
@@ -115,6 +115,27 @@ func (w *writer) write(b batch) error {
 	l.unsyncedLocked(b.last, b.since)
 	if l.options.Fsync != Always {
 		l.publishLocked()
+	}
+	return nil
+}
+
+// clearBytes is how much is cleared at a time.
+const clearBytes = 256 << 10
+
+var zeros [clearBytes]byte
+
+// clear overwrites what follows the first end bytes of the current segment with zeros, as far as room was allocated for it. A
+// file system marks allocated room as unwritten, and the sync of a write to it must then wait for the journal, too; that of a
+// write over zeros need not. It does nothing more often than every [clearBytes].
+func (w *writer) clear(end, alloc int64) error {
+	s := w.current
+	n := min(clearBytes, alloc-end)
+	if end <= s.cleared || n <= 0 {
+		return nil
+	}
+	s.cleared = end + n
+	if _, err := s.file.WriteAt(zeros[:n], end); !errors.Is(err, vfs.ErrNoRoom) {
+		return err
 	}
 	return nil
 }
