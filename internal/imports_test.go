@@ -99,7 +99,7 @@ var rules = []rule{
 	},
 	{
 		"kvservice/store/memory/...", []string{
-			"internal/keyrange", "kvservice/store", "kvservice/store/clock", "kvservice/store/memory/...",
+			"internal/keyrange", "internal/lazyctx", "kvservice/store", "kvservice/store/clock", "kvservice/store/memory/...",
 		},
 		"An engine knows the interface of engines, not the service or the wire.",
 	},
@@ -172,6 +172,7 @@ var rules = []rule{
 	{
 		"internal/hop/...", []string{
 			"gen/...", "internal/admission", "internal/auth", "internal/contract", "internal/follow/tlsfiles", "internal/hop/...",
+			"internal/lazyctx",
 		},
 		"The hop is what lies between a caller and the service. Both ends can use it, and it knows neither.",
 	},

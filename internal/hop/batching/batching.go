@@ -15,6 +15,7 @@ import (
 
 	"key-value/gen/keyvalue/v1/keyvaluev1connect"
 	"key-value/internal/contract"
+	"key-value/internal/lazyctx"
 )
 
 const (
@@ -51,6 +52,7 @@ type transport struct {
 	client  *connect.Client                         // over next, for single calls
 	service keyvaluev1connect.KeyValueServiceClient // over next, for batches
 	gather  Gather                                  // nil: batches carry nothing of their calls
+	waiter  lazyctx.Waiter                          // for calls in the queue and in batches
 
 	mu    sync.Mutex
 	queue []*call // oldest first; guarded by mu
@@ -109,11 +111,9 @@ func (t *transport) enqueueLocked(c *call) {
 
 // await waits until c has an outcome or its caller gives up. It sends c by itself if a batch was not able to answer it.
 func (t *transport) await(c *call) error {
-	select {
-	case <-c.done:
-	case <-c.ctx.Done():
+	if err := t.waiter.Wait(c.ctx, c.done); err != nil {
 		t.abandon(c)
-		return c.ctx.Err()
+		return err
 	}
 	switch {
 	case c.slot:

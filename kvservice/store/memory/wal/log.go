@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"key-value/internal/lazyctx"
 	"key-value/kvservice/store/memory/wal/vfs"
 )
 
@@ -27,26 +28,28 @@ type Log struct {
 	failed   chan struct{} // closed after err is set
 	closing  chan struct{} // closed by Close
 
+	waiter lazyctx.Waiter // for [Log.Wait]
+
 	told    atomic.Uint64
 	oldest  atomic.Int64 // when the oldest commit that is not synced was appended, in nanoseconds after start; zero: none
 	waiting atomic.Int64 // bytes that were appended and are not written
 
 	mu       sync.Mutex
-	err      error     // why nothing is acknowledged any more; guarded by mu, like all below
-	taken    uint64    // the last revision that the writer has taken
-	round    *round    // of what the writer has taken; a new one whenever told grows
-	next     *round    // of what it has not taken
-	tail     *segment  // where the next commit goes
-	last     uint64    // the last revision that was appended
-	written  uint64    // the last revision that the kernel has
-	synced   uint64    // the last revision that is on disk
-	pending  []batch   // appended, not yet taken by the writer
-	free     []byte    // a buffer to use again
-	spare    *segment  // the next segment, which has no number yet; nil: it is not allocated yet
-	full     bool      // the last attempt to get room failed
-	retry    time.Time // when to try again
-	stuck    bool      // what was appended has no room
-	ages     []age     // of commits that are not synced, oldest first, if there is a bound
+	err      error         // why nothing is acknowledged any more; guarded by mu, like all below
+	taken    uint64        // the last revision that the writer has taken
+	round    chan struct{} // closed when told grows or something fails, and replaced: for what the writer has taken
+	next     chan struct{} // the round of what it has not taken
+	tail     *segment      // where the next commit goes
+	last     uint64        // the last revision that was appended
+	written  uint64        // the last revision that the kernel has
+	synced   uint64        // the last revision that is on disk
+	pending  []batch       // appended, not yet taken by the writer
+	free     []byte        // a buffer to use again
+	spare    *segment      // the next segment, which has no number yet; nil: it is not allocated yet
+	full     bool          // the last attempt to get room failed
+	retry    time.Time     // when to try again
+	stuck    bool          // what was appended has no room
+	ages     []age         // of commits that are not synced, oldest first, if there is a bound
 	syncs    int64
 	syncTime time.Duration
 	disk     disk
@@ -121,8 +124,8 @@ func (l *Log) failLocked(err error) {
 // broadcastLocked wakes all that wait.
 func (l *Log) broadcastLocked() {
 	l.endRoundLocked()
-	l.next.end()
-	l.next = newRound()
+	close(l.next)
+	l.next = make(chan struct{})
 }
 
 // Reserve makes sure that there is room on disk for a commit of so many changes, whose keys and values have payload bytes

@@ -34,7 +34,7 @@ func open(fs vfs.FS, options Options, loader Loader, now func() time.Time) (*Log
 	l := &Log{
 		fs: fs, options: options.withDefaults(), unlock: unlock, now: now, start: now(),
 		wake: make(chan struct{}, 1), dirty: make(chan struct{}, 1), due: make(chan struct{}, 1),
-		failed: make(chan struct{}), closing: make(chan struct{}), round: newRound(), next: newRound(),
+		failed: make(chan struct{}), closing: make(chan struct{}), round: make(chan struct{}), next: make(chan struct{}),
 	}
 	l.writer.log = l
 	r := &recoverer{fs: fs, loader: loader}

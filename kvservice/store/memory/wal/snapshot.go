@@ -149,7 +149,7 @@ func (l *Log) waitSegment(ctx context.Context, number uint64) error {
 	for {
 		l.mu.Lock()
 		n := len(l.disk.segments)
-		err, round, there := l.err, l.round.ended, n > 0 && l.disk.segments[n-1].number+1 >= number
+		err, round, there := l.err, l.round, n > 0 && l.disk.segments[n-1].number+1 >= number
 		l.mu.Unlock()
 		if err != nil || there {
 			return err

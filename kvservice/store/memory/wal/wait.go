@@ -8,29 +8,26 @@ import (
 // Told returns the last revision that may be told, without waiting.
 func (l *Log) Told() uint64 { return l.told.Load() }
 
-// Wait waits until revision may be told. It fails with [ErrFailed] or [ErrClosed], or with the error of ctx, up to [usualWait]
-// late: then the change may or may not survive a crash.
+// Wait waits until revision may be told. It fails with [ErrFailed] or [ErrClosed], or with the error of ctx: then the
+// change may or may not survive a crash.
 func (l *Log) Wait(ctx context.Context, revision uint64) error {
 	for l.told.Load() < revision {
-		r, err := l.nextRound(revision)
-		if r == nil {
+		round, err := l.roundOf(revision)
+		if round == nil {
 			return err
 		}
-		<-r.wake
-		if r.over() {
-			continue // without the context's channel, which costs more than the wait
-		}
-		select {
-		case <-r.ended:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := l.waiter.Wait(ctx, round); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// nextRound returns the round that revision waits for, or nil if it may be told, or if there is an error.
-func (l *Log) nextRound(revision uint64) (*round, error) {
+// roundOf returns what is closed when the round of the writer that takes revision ends. It is nil if revision may be told, or if
+// there is an error.
+//
+// What is appended during a round waits for the next one, so that the end of a round wakes nothing in vain.
+func (l *Log) roundOf(revision uint64) (<-chan struct{}, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -39,64 +36,24 @@ func (l *Log) nextRound(revision uint64) (*round, error) {
 	case l.err != nil:
 		return nil, l.err
 	case revision > l.taken:
-		return l.next.await(), nil
+		return l.next, nil
 	}
-	return l.round.await(), nil
-}
-
-// round is a round of the writer: it takes what was appended, writes it, and syncs it. What is appended meanwhile waits for the
-// round after, so that the end of a round wakes nothing in vain.
-type round struct {
-	ended chan struct{} // closed when the round ends, or something fails
-	wake  chan struct{} // closed then, too, or after usualWait
-	timer *time.Timer   // closes wake; nil: nothing waits for the round
-}
-
-func newRound() *round { return &round{ended: make(chan struct{})} }
-
-// await makes wake exist. Both it and end need the log's lock.
-func (r *round) await() *round {
-	if r.timer == nil {
-		r.wake = make(chan struct{})
-		r.timer = time.AfterFunc(usualWait, func() { close(r.wake) })
-	}
-	return r
-}
-
-// over reports whether the round has ended.
-func (r *round) over() bool {
-	select {
-	case <-r.ended:
-		return true
-	default:
-		return false
-	}
-}
-
-// end wakes what waits for the round.
-func (r *round) end() {
-	close(r.ended)
-	if r.timer != nil && r.timer.Stop() {
-		close(r.wake)
-	}
+	return l.round, nil
 }
 
 // beginRoundLocked begins the round of all that has been appended.
 func (l *Log) beginRoundLocked() {
 	if l.taken < l.last {
-		l.round.end()
-		l.taken, l.round, l.next = l.last, l.next, newRound()
+		close(l.round)
+		l.taken, l.round, l.next = l.last, l.next, make(chan struct{})
 	}
 }
 
 // endRoundLocked wakes what waits for commits that the writer has taken.
 func (l *Log) endRoundLocked() {
-	l.round.end()
-	l.round = newRound()
+	close(l.round)
+	l.round = make(chan struct{})
 }
-
-// usualWait is how long a wait does not look at its context.
-const usualWait = 10 * time.Millisecond
 
 // Admit waits while the log is too far behind for another write. It fails with [ErrBehind] after [Options.Patience], with
 // [ErrFailed], or with the error of ctx. The caller must not hold the lock that orders writers.
@@ -108,7 +65,7 @@ func (l *Log) Admit(ctx context.Context) error {
 	defer patience.Stop()
 	for {
 		l.mu.Lock()
-		err, round := l.err, l.round.ended
+		err, round := l.err, l.round
 		l.mu.Unlock()
 		if err != nil || !l.Behind() {
 			return err
