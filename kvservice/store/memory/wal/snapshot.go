@@ -69,7 +69,7 @@ const (
 	// yieldBytes is how much of a snapshot is encoded, in bytes, before calls that wait for a processor go first.
 	yieldBytes = 16 << 10
 	// restAfter is how long a snapshot is written before a rest, and maxRest is the longest rest.
-	restAfter, maxRest = time.Millisecond, 2 * time.Millisecond
+	restAfter, maxRest = 300 * time.Microsecond, 2 * time.Millisecond
 )
 
 // Add adds an entry. Keys must ascend. Now and then it lets other goroutines go first.
