@@ -1,5 +1,6 @@
 // Package lazyctx has contexts for calls that are usually over before anything waits for them. Until then such a context
-// is one allocation, without a timer, a channel, or an entry in its parent; those of package context are four and more.
+// is one allocation, without a timer, a channel, or an entry in its parent; those of package context are four and more. A
+// [Waiter] waits without making them more than that, if the wait is short.
 package lazyctx
 
 import (

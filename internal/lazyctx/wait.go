@@ -15,8 +15,8 @@ type Waiter struct {
 	later atomic.Pointer[chan struct{}] // closed within Unheeded; nil: nobody has waited lately
 }
 
-// Wait waits until done is closed, and returns nil, or until ctx is done, and returns its error. It keeps to a deadline, and notices
-// up to [Unheeded] late that ctx was canceled.
+// Wait waits until done is closed, and returns nil, or until ctx is done, and returns its error. It keeps to a deadline, and
+// notices up to [Unheeded] late that ctx was canceled.
 func (w *Waiter) Wait(ctx context.Context, done <-chan struct{}) error {
 	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > Unheeded {
 		select {

@@ -23,8 +23,8 @@ func (l *Log) Wait(ctx context.Context, revision uint64) error {
 	return nil
 }
 
-// roundOf returns what is closed when the round of the writer that takes revision ends. It is nil if revision may be told, or if
-// there is an error.
+// roundOf returns what is closed when the round of the writer that takes revision ends. It is nil if revision may be told, or
+// if there is an error.
 //
 // What is appended during a round waits for the next one, so that the end of a round wakes nothing in vain.
 func (l *Log) roundOf(revision uint64) (<-chan struct{}, error) {

@@ -122,11 +122,12 @@ func (w *writer) write(b batch) error {
 // clearBytes is how much is cleared at a time.
 const clearBytes = 256 << 10
 
+// zeros is what clear writes.
 var zeros [clearBytes]byte
 
-// clear overwrites what follows the first end bytes of the current segment with zeros, as far as room was allocated for it. A
-// file system marks allocated room as unwritten, and the sync of a write to it must then wait for the journal, too; that of a
-// write over zeros need not. It does nothing more often than every [clearBytes].
+// clear overwrites what follows the first end bytes of the current segment with zeros, unless commits or zeros reach that far,
+// and as far as room was allocated for it. A file system marks allocated room as unwritten, and the sync of a write to it must
+// then wait for the journal, too; that of a write over zeros need not. It is no error if there is no room for the zeros.
 func (w *writer) clear(end, alloc int64) error {
 	s := w.current
 	n := min(clearBytes, alloc-end)
