@@ -57,10 +57,18 @@ func TestVersionsAndTokensOfLostWritesNeverMatch(t *testing.T) {
 	for _, w := range []store.Watcher{ofKey, ofAll} {
 		wantError(t, "the watch that delivered it", ending(t, w), store.ErrResumeTooOld)
 	}
-	_, err = e.Watch(t.Context(), store.WatchRequest{Key: "k", Resume: tokens[0]})
-	wantError(t, "resuming the watch of the key", err, store.ErrResumeTooOld)
-	_, err = e.Watch(t.Context(), store.WatchRequest{Resume: tokens[1]})
-	wantError(t, "resuming the watch of all keys", err, store.ErrResumeTooOld)
+	for what, req := range map[string]store.WatchRequest{
+		"the key": {Key: "k", Resume: tokens[0]}, "all keys": {Resume: tokens[1]},
+	} {
+		var err error
+		eventually(t, "wait until all primaries know of the failover", func() error {
+			if _, err = e.Watch(t.Context(), req); errors.Is(err, store.ErrUnavailable) {
+				return err
+			}
+			return nil
+		})
+		wantError(t, "resuming the watch of "+what, err, store.ErrResumeTooOld)
+	}
 }
 
 // Both nodes keep running, so only their roles show what happened.
